@@ -1,0 +1,1 @@
+//! Numbers: operations with their backward passes, parameters, optimizer.

@@ -1,0 +1,1 @@
+//! Which operations, in which order, with which weights.

@@ -1,0 +1,1 @@
+//! Where words meet numbers: batches, tagging, evaluation.

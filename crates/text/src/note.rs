@@ -1,0 +1,50 @@
+//! Warnings as data: what was done to the input, how often, and where it happened first.
+
+use std::fmt;
+
+/// How many places a note remembers.
+const PLACES: usize = 3;
+
+/// One kind of thing that happened to the input, with its count and its first places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What happened, in the plural: `words without a piece get the label of the word before`.
+    pub what: String,
+    /// How many times.
+    pub count: usize,
+    /// The first places (`train.conll:17`), at most three.
+    pub places: Vec<String>,
+}
+
+impl Note {
+    /// A note that has not happened yet.
+    pub fn new(what: impl Into<String>) -> Self {
+        Note { what: what.into(), count: 0, places: Vec::new() }
+    }
+
+    /// A note about the whole input, which has no count or place.
+    pub fn once(what: impl Into<String>) -> Self {
+        Note { what: what.into(), count: 1, places: Vec::new() }
+    }
+
+    /// Counts one more, at `place`.
+    pub fn add(&mut self, place: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.places.len() < PLACES {
+            self.places.push(place());
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.places.is_empty() {
+            return f.write_str(&self.what);
+        }
+        write!(f, "{} {} ({}", self.count, self.what, self.places.join(", "))?;
+        if self.count > self.places.len() {
+            write!(f, ", …")?;
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,1 @@
+//! Time passes here: steps, schedules, checkpoints, the loop.
