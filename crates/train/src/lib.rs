@@ -1,1 +1,3 @@
 //! Time passes here: steps, schedules, checkpoints, the loop.
+
+pub mod step;
