@@ -1,3 +1,51 @@
-fn main() {
-    println!("Hello, world!");
+//! tagsmith: fine-tune, evaluate and run token classifiers.
+//!
+//! Exit status: 0 done; 1 it ran, and a bar that was asked for is not reached; 2 it could not run.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod cmd;
+
+use clap::{ArgMatches, Command};
+use std::io;
+use std::process::ExitCode;
+
+/// What cannot run at all.
+const COULD_NOT_RUN: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(&command().get_matches()) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if let Some(usage) = error.downcast_ref::<args::UsageError>() {
+                eprintln!("  hint: {}", usage.hint());
+            }
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
+
+fn command() -> Command {
+    Command::new("tagsmith")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Fine-tune, evaluate and run token classifiers.")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(cmd::train::command())
+        .subcommand(cmd::train::command_without_trainer())
+}
+
+fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
+    match matches.subcommand().expect("clap asks for one") {
+        ("train", matches) => cmd::train::run(matches),
+        ("run_ner_no_trainer", matches) => cmd::train::run_without_trainer(matches),
+        (name, _) => unreachable!("`{name}` is registered and not run"),
+    }
+}
+
+/// Whoever read our output has enough of it: no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
 }

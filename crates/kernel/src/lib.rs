@@ -1,1 +1,27 @@
 //! Numbers: operations with their backward passes, parameters, optimizer.
+//!
+//! # The op contract
+//! Every operation is a pair. `forward` returns its result and, where backward needs anything, a `Saved` that holds
+//! just that; `Saved::backward` consumes it, takes the gradient of the result and returns (or accumulates) the
+//! gradients of the inputs. There is no tape: a caller writes the chain rule down, in reverse order.
+//!
+//! Shapes are asserted, never returned as errors: a wrong shape is our mistake. Every sum has an order that the
+//! shapes fix, so a result never depends on how many threads computed it.
+//!
+//! # What this crate does not do
+//! It knows no file, no word, no parameter's meaning, no configuration. It has no strides, no broadcasting, no
+//! padding: a batch is R rows and the boundaries between sequences. It is the only crate with `unsafe`.
+
+#![allow(unsafe_code)]
+
+pub mod check;
+pub mod op;
+pub mod params;
+mod product;
+pub mod rng;
+mod simd;
+pub mod tensor;
+mod threads;
+
+pub use product::{Operand, Packed, Start, product};
+pub use simd::Level;

@@ -1,51 +1,162 @@
 //! An encoder with a token head and its weights.
-//! (signatures; the bodies are being written)
-use crate::{batch::Batch, config::Config};
-use std::path::Path;
 
-/// What can be wrong with a checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Placeholder.
-    #[error("{0}")]
-    Invalid(String),
-}
+pub use crate::error::Error;
+
+use crate::batch::Batch;
+use crate::config::Config;
+use crate::encoder::{EmbeddingSaved, Encoder, LayerSaved, Pass};
+use crate::layout::Layout;
+use tagsmith_kernel::op::dropout::{self, Dropout};
+use tagsmith_kernel::op::linear;
+use tagsmith_kernel::params::{Grads, Params, Slot};
+use tagsmith_kernel::rng::Stream;
+use tagsmith_kernel::tensor::Tensor;
 
 /// An encoder with a token head and its weights.
+#[derive(Clone, Debug)]
 pub struct Model {
     /// Its configuration, labels included.
     pub config: Config,
+    /// Where its parameters are.
+    pub layout: Layout,
+    /// Their values.
+    pub params: Params,
 }
 
+/// What backward needs.
+#[must_use]
+pub struct Saved {
+    pass: Pass,
+    embedding: EmbeddingSaved,
+    layers: Vec<LayerSaved>,
+    head_dropout: Option<Dropout>,
+    head: linear::Saved,
+}
+
+/// Dropout before the head has a stream beside the layers' own.
+const HEAD: u64 = u64::MAX - 1;
+
 impl Model {
-    /// Random weights (BERT's initialisation), a function of `seed`.
-    pub fn new(_config: Config, _seed: u64) -> Model {
-        unimplemented!()
+    /// Random weights, a function of `seed`: BERT's initialisation, normal of `initializer_range`, biases 0, norms 1.
+    pub fn new(config: Config, seed: u64) -> Model {
+        let layout = Layout::new(&config);
+        let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
+        for number in 0..model.params.slots.len() {
+            model.initialise(number, seed);
+        }
+        model
     }
 
-    /// Reads `folder`'s safetensors as `config` says. A missing head is drawn from `seed` (and said in the notes);
-    /// a head of another size is an error unless `ignore_mismatched_sizes`.
-    pub fn load(
-        _folder: &Path,
-        _config: Config,
-        _ignore_mismatched_sizes: bool,
-        _seed: u64,
-    ) -> Result<(Model, Vec<String>), Error> {
-        unimplemented!()
+    /// Draws one parameter anew.
+    pub(crate) fn initialise(&mut self, number: usize, seed: u64) {
+        let slot: Slot = self.params.slots[number].clone();
+        let deviation = self.config.initializer_range;
+        let columns = slot.shape[slot.shape.len() - 1];
+        let values = self.params.get_mut(tagsmith_kernel::params::SlotId(number));
+        let stream = Stream::new(seed).child(number as u64);
+        match (slot.shape.len(), slot.name.ends_with("bias")) {
+            (_, true) => values.fill(0.0),
+            (1, false) => values.fill(1.0),
+            _ => {
+                for (i, value) in values.iter_mut().enumerate() {
+                    *value = deviation * stream.normal(i / columns, i % columns);
+                }
+            }
+        }
     }
 
-    /// Writes config.json and model.safetensors into an existing folder.
-    pub fn save(&self, _folder: &Path) -> Result<(), Error> {
-        unimplemented!()
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder { config: &self.config, layout: &self.layout, params: &self.params }
+    }
+
+    /// Scores (R, K), and what backward needs.
+    ///
+    /// # Panics
+    /// If a sequence is longer than `positions_max`, or an id lies outside its table.
+    pub fn forward(&self, batch: &Batch, pass: Pass) -> (Tensor, Saved) {
+        let encoder = self.encoder();
+        let (mut x, embedding) = encoder.embed(batch, pass);
+        let mut layers = Vec::with_capacity(self.config.layers);
+        for number in 0..self.config.layers {
+            let (y, saved) = encoder.layer(number, x, batch, pass);
+            layers.push(saved);
+            x = y;
+        }
+        let head_dropout = pass
+            .dropout
+            .filter(|_| self.config.classifier_dropout > 0.0)
+            .map(|stream| Dropout { rate: self.config.classifier_dropout, stream: stream.child(HEAD) });
+        // The last layer's output may be shared with its own saved values: dropout writes a copy.
+        let x = match head_dropout {
+            Some(_) => dropout::apply(Tensor::from_slice(x.rows(), x.columns(), x.data()), head_dropout),
+            None => x,
+        };
+        let (scores, head) = encoder.linear(x, self.layout.classifier);
+        (scores, Saved { pass, embedding, layers, head_dropout, head })
     }
 
     /// Scores (logits), R × K row-major, without dropout.
-    pub fn infer(&self, _batch: &Batch) -> Vec<f32> {
-        unimplemented!()
+    pub fn infer(&self, batch: &Batch) -> Vec<f32> {
+        let encoder = self.encoder();
+        let pass = Pass { dropout: None, checkpoint_layers: false };
+        let mut x = encoder.embed(batch, pass).0;
+        for number in 0..self.config.layers {
+            x = encoder.layer(number, x, batch, pass).0;
+        }
+        encoder.linear(x, self.layout.classifier).0.data().to_vec()
+    }
+
+    /// The hidden states (R, H) after the embeddings and after each layer.
+    pub fn hidden_states(&self, batch: &Batch) -> Vec<Tensor> {
+        let encoder = self.encoder();
+        let pass = Pass { dropout: None, checkpoint_layers: false };
+        let mut states = vec![encoder.embed(batch, pass).0];
+        for number in 0..self.config.layers {
+            let x = states[number].clone();
+            states.push(encoder.layer(number, x, batch, pass).0);
+        }
+        states
     }
 
     /// Parameters in all, and those in embedding tables.
     pub fn parameter_counts(&self) -> (usize, usize) {
-        unimplemented!()
+        let tables = [Some(self.layout.words), Some(self.layout.positions), self.layout.types];
+        let embeddings = tables.into_iter().flatten().map(|id| self.params.get(id).len()).sum();
+        (self.params.len(), embeddings)
+    }
+
+    /// The first stage of backward's reverse order that nothing below needs: layers from here up have learners at or
+    /// below them. 0 is the embeddings, i + 1 layer i, and the head comes last.
+    fn first_learning(&self) -> usize {
+        let stage = |name: &str| {
+            let inside = name.strip_prefix(self.layout.prefix).unwrap_or(name);
+            let layer = inside.split_once("layer.").and_then(|(_, rest)| rest.split('.').next()?.parse::<usize>().ok());
+            match layer {
+                Some(layer) => layer + 1,
+                None if inside.starts_with("classifier") => self.config.layers + 1,
+                None => 0,
+            }
+        };
+        let learning = self.params.slots.iter().filter(|slot| !slot.frozen);
+        learning.map(|slot| stage(&slot.name)).min().unwrap_or(self.config.layers + 1)
+    }
+}
+
+impl Saved {
+    /// Every learning parameter's gradient goes to `grads`.
+    pub fn backward(self, model: &Model, batch: &Batch, dscores: &Tensor, grads: &mut Grads) {
+        let encoder = model.encoder();
+        let first = model.first_learning();
+        let dx = encoder.linear_backward(self.head, model.layout.classifier, dscores, grads);
+        let mut dx = dropout::apply(dx, self.head_dropout);
+        for (number, saved) in self.layers.into_iter().enumerate().rev() {
+            if number + 1 < first {
+                return;
+            }
+            dx = encoder.layer_backward(number, saved, batch, self.pass, &dx, grads);
+        }
+        if first == 0 {
+            encoder.embed_backward(self.embedding, batch, dx, grads);
+        }
     }
 }

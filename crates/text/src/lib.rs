@@ -4,5 +4,20 @@
 //! It knows no tensor, opens no file (readers take `impl BufRead`), prints nothing and never panics on content:
 //! whatever it meets becomes data, a [`note::Note`] or a located error.
 
+pub mod aggregate;
+pub mod align;
+pub mod columnar;
+mod columns;
+pub mod conll;
+pub mod conllu;
+pub mod csv;
+pub mod json;
+pub mod labels;
 pub mod note;
+pub mod reader;
+pub mod report;
+pub mod scheme;
+pub mod score;
 pub mod sentence;
+pub mod tokenizer;
+pub mod windows;

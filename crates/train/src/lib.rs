@@ -1,3 +1,18 @@
 //! Time passes here: steps, schedules, checkpoints, the loop.
+//!
+//! # What this crate does not do
+//! It prints nothing: progress and warnings are [`trainer::Event`]s. It knows no metric: evaluation is a closure
+//! that returns a record. It computes nothing but learning rates: a step is [`step::Learner::step`].
 
+pub mod error;
+mod keywords;
+pub mod order;
+pub mod plan;
+pub mod plateau;
+pub mod python;
+pub mod random;
+pub mod schedule;
 pub mod step;
+
+#[cfg(test)]
+mod golden;

@@ -1,7 +1,13 @@
-//! One optimizer step over its micro-batches.
-//! (signatures; the bodies are being written)
+//! One optimizer step: micro-batches forward and backward, one division, one clip, one update.
+
 use std::path::Path;
-use tagsmith_model::{batch::Batch, model::{Error, Model}};
+use tagsmith_kernel::op::adamw::AdamW;
+use tagsmith_kernel::op::{cross_entropy, reduce::sum_of_squares};
+use tagsmith_kernel::params::{Grads, Moments, SlotId};
+use tagsmith_kernel::rng::Stream;
+use tagsmith_model::batch::Batch;
+use tagsmith_model::encoder::Pass;
+use tagsmith_model::model::{Error, Model};
 
 /// How micro-batch losses become one gradient (run_ner spec 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +46,7 @@ pub struct StepOptions {
 /// What a step did.
 #[derive(Clone, Copy, Debug)]
 pub struct StepReport {
-    /// The loss as the Trainer would report it.
+    /// The loss as the Trainer would report it; not a number if no label was counted.
     pub loss: f64,
     /// The gradients' global L2 norm before clipping.
     pub grad_norm: f64,
@@ -54,28 +60,207 @@ pub struct Learner {
     pub model: Model,
     /// Updates made so far.
     pub updates: u64,
+    options: StepOptions,
+    grads: Grads,
+    moments: Moments,
 }
 
 impl Learner {
-    /// Starts with zero moments. `frozen` are glob patterns over parameter names (`embeddings` is the prefix
-    /// of all embedding parameters); returns the notes (which pattern froze how many parameters), or an
-    /// error for a pattern that matches nothing.
-    pub fn new(_model: Model, _options: StepOptions, _frozen: &[String]) -> Result<(Learner, Vec<String>), Error> {
-        unimplemented!()
+    /// Starts with zero moments. `frozen` are glob patterns over parameter names; `embeddings` alone means every
+    /// embedding table and their norm. Returns the notes: which pattern froze how many parameters.
+    ///
+    /// # Errors
+    /// A pattern that matches nothing.
+    pub fn new(mut model: Model, options: StepOptions, frozen: &[String]) -> Result<(Learner, Vec<String>), Error> {
+        let mut notes = Vec::new();
+        for pattern in frozen {
+            notes.push(freeze(&mut model, pattern)?);
+        }
+        let (grads, moments) = (Grads::new(&model.params), Moments::new(&model.params));
+        Ok((Learner { model, updates: 0, options, grads, moments }, notes))
     }
 
     /// One update from the step's micro-batches at this learning rate.
-    pub fn step(&mut self, _micro_batches: &[Batch], _learning_rate: f64) -> StepReport {
-        unimplemented!()
+    ///
+    /// A step whose labels are all ignored has a loss that is not a number, as the original's, and changes nothing.
+    pub fn step(&mut self, micro_batches: &[Batch], learning_rate: f64) -> StepReport {
+        let counted: usize = micro_batches.iter().map(Batch::counted).sum();
+        if counted == 0 {
+            self.updates += 1;
+            return StepReport { loss: f64::NAN, grad_norm: 0.0, counted };
+        }
+        self.grads.clear();
+        let stream = Stream::new(self.options.seed).child(self.updates);
+        let mut loss = 0.0;
+        for (number, batch) in micro_batches.iter().enumerate() {
+            let factor = self.loss_factor(batch.counted(), counted, micro_batches.len());
+            loss += self.micro_batch(batch, factor, stream.child(number as u64));
+        }
+        let grad_norm = self.grad_norm();
+        let limit = self.options.max_grad_norm;
+        let clip = if limit > 0.0 { (limit / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
+        self.updates += 1;
+        self.update(learning_rate, clip);
+        StepReport { loss, grad_norm, counted }
+    }
+
+    /// What a micro-batch's summed loss is multiplied by.
+    fn loss_factor(&self, counted: usize, counted_in_step: usize, micro_batches: usize) -> f64 {
+        // A micro-batch without a counted label adds nothing, whatever it is multiplied by.
+        let mean = 1.0 / counted.max(1) as f64;
+        match self.options.loss_scaling {
+            LossScaling::Token => 1.0 / counted_in_step as f64,
+            LossScaling::MeanOfMeans => mean / micro_batches as f64,
+            LossScaling::SumOfMeans => mean,
+        }
+    }
+
+    fn micro_batch(&mut self, batch: &Batch, factor: f64, stream: Stream) -> f64 {
+        let pass = Pass { dropout: Some(stream), checkpoint_layers: self.options.gradient_checkpointing };
+        let (scores, saved) = self.model.forward(batch, pass);
+        let loss = cross_entropy::forward(&scores, &batch.labels, self.options.label_smoothing);
+        let sum = loss.sum;
+        saved.backward(&self.model, batch, &loss.backward(factor), &mut self.grads);
+        sum * factor
+    }
+
+    /// The global L2 norm of all gradients.
+    fn grad_norm(&self) -> f64 {
+        let params = &self.model.params;
+        let squares = (0..params.slots.len()).map(|number| match self.grads.sparse(SlotId(number)) {
+            Some(rows) => sum_of_squares(&rows.values),
+            None => self.grads.dense(params, SlotId(number)).map_or(0.0, sum_of_squares),
+        });
+        squares.sum::<f64>().sqrt()
+    }
+
+    fn update(&mut self, rate: f64, clip: f64) {
+        let StepOptions { beta1, beta2, epsilon, weight_decay, .. } = self.options;
+        let (mut first, mut second) = (&mut self.moments.first[..], &mut self.moments.second[..]);
+        for number in 0..self.model.params.slots.len() {
+            let slot = self.model.params.slots[number].clone();
+            if slot.frozen {
+                continue;
+            }
+            let decay = if slot.decays { weight_decay } else { 0.0 };
+            let adamw = AdamW { rate, beta1, beta2, epsilon, decay, update: self.updates, gradient_scale: clip };
+            let (m, v);
+            (m, first) = first.split_at_mut(slot.len());
+            (v, second) = second.split_at_mut(slot.len());
+            if let Some(rows) = self.grads.sparse(SlotId(number)) {
+                let width = slot.shape[1];
+                adamw.update_rows(width, self.model.params.get_mut(SlotId(number)), rows, m, v);
+            } else if let Some(gradient) = self.grads.dense(&self.model.params, SlotId(number)) {
+                adamw.update(self.model.params.get_mut(SlotId(number)), gradient, m, v);
+            }
+        }
+    }
+
+    /// The gradient of one parameter after the last step, before clipping, as a whole table.
+    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
+        let params = &self.model.params;
+        let number = params.slots.iter().position(|slot| slot.name == name)?;
+        let Some(rows) = self.grads.sparse(SlotId(number)) else {
+            return self.grads.dense(params, SlotId(number)).map(<[f32]>::to_vec);
+        };
+        let slot = &params.slots[number];
+        let mut table = vec![0.0; slot.len()];
+        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
+            table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
+        }
+        Some(table)
     }
 
     /// Writes the moments and the update count to one safetensors file.
-    pub fn save_state(&self, _file: &Path) -> Result<(), Error> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// What the system says of the file.
+    pub fn save_state(&self, file: &Path) -> Result<(), Error> {
+        let shape = vec![self.moments.first.len()];
+        let tensors = [("exp_avg", &self.moments.first), ("exp_avg_sq", &self.moments.second)];
+        let tensors = tensors.map(|(name, values)| (name, &shape[..], &values[..]));
+        tagsmith_model::tensors::write(file, &tensors, &[("step", self.updates.to_string())])
     }
 
     /// Reads them back.
-    pub fn load_state(&mut self, _file: &Path) -> Result<(), Error> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or of another model or another choice of frozen parameters.
+    pub fn load_state(&mut self, file: &Path) -> Result<(), Error> {
+        let read = tagsmith_model::tensors::read(file)?;
+        let refuse = |problem: &str| Error::Weights { path: file.into(), problem: problem.into() };
+        let updates = read.metadata.get("step").and_then(|step| step.parse().ok());
+        self.updates = updates.ok_or_else(|| refuse("has no `step`: it was not written by tagsmith"))?;
+        for (name, moments) in [("exp_avg", &mut self.moments.first), ("exp_avg_sq", &mut self.moments.second)] {
+            let values = read.tensors.get(name).filter(|values| values.len() == moments.len());
+            let values = values.ok_or_else(|| {
+                refuse(&format!("`{name}` does not have {} numbers: another model, or other --freeze", moments.len()))
+            })?;
+            moments.copy_from_slice(values);
+        }
+        Ok(())
+    }
+}
+
+/// Freezes what the pattern matches; says how much.
+fn freeze(model: &mut Model, pattern: &str) -> Result<String, Error> {
+    let mut parameters = 0;
+    for slot in &mut model.params.slots {
+        let matches = match pattern {
+            "embeddings" => slot.name.split('.').any(|part| part == "embeddings"),
+            _ => glob_matches(pattern.as_bytes(), slot.name.as_bytes()),
+        };
+        if matches {
+            slot.frozen = true;
+            parameters += slot.len();
+        }
+    }
+    if parameters == 0 {
+        let example = model.params.slots[model.params.slots.len() / 2].name.clone();
+        return Err(Error::Freeze { pattern: pattern.into(), example });
+    }
+    Ok(format!("--freeze `{pattern}`: {parameters} of {} parameters do not learn", model.params.len()))
+}
+
+/// `*` stands for any characters, `?` for one; the pattern covers the whole name. Linear in name × stars.
+fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, n) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob_matches;
+
+    #[test]
+    fn patterns_cover_whole_names() {
+        let check = |pattern: &str, name: &str, want| {
+            assert_eq!(glob_matches(pattern.as_bytes(), name.as_bytes()), want, "{pattern} on {name}");
+        };
+        check("bert.encoder.layer.0.*", "bert.encoder.layer.0.output.dense.bias", true);
+        check("bert.encoder.layer.0.*", "bert.encoder.layer.10.output.dense.bias", false);
+        check("*.bias", "classifier.bias", true);
+        check("*.bias", "classifier.bias.more", false);
+        check("*layer.?.*LayerNorm*", "bert.encoder.layer.3.output.LayerNorm.weight", true);
+        check("classifier", "classifier.weight", false);
     }
 }

@@ -1,0 +1,51 @@
+//! The command line of `tagsmith train`: run_ner.py's, transformers 4 and 5 alike.
+//!
+//! `table` says what each option is and what becomes of it; `parse` reads words by Hugging Face's rules, `settle`
+//! gives each option one value, `train_args` checks them and names them.
+
+pub mod help;
+mod option;
+mod parse;
+mod settle;
+mod table;
+#[cfg(test)]
+mod tests;
+mod train_args;
+mod value;
+
+pub use parse::UsageError;
+pub use train_args::{Interval, Resume, TrainArgs};
+
+use std::path::Path;
+
+/// Options in this file come before those of the command line, if it is in the working folder.
+const ARGS_FILE: &str = "run_ner.args";
+
+/// Reads a command line, with `run_ner.args` of `folder` before it. Returns the lines there are to say too.
+pub fn parse(words: &[String], folder: &Path) -> Result<(TrainArgs, Vec<String>), UsageError> {
+    let mut lines = Vec::new();
+    let given = match words {
+        [only] if only.ends_with(".json") => parse::json_file(&folder.join(only))?,
+        _ => {
+            let mut all = args_file(&folder.join(ARGS_FILE), &mut lines)?;
+            all.extend_from_slice(words);
+            parse::command_line(&all)?
+        }
+    };
+    let (values, settled) = settle::settle(&given)?;
+    lines.extend(settled);
+    let args = TrainArgs::resolve(&values, &mut lines)?;
+    Ok((args, lines))
+}
+
+/// The words of the implicit file; none when there is no such file.
+fn args_file(path: &Path, lines: &mut Vec<String>) -> Result<Vec<String>, UsageError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| UsageError::File { file: ARGS_FILE.into(), reason: error.to_string() })?;
+    let words: Vec<String> = text.split_whitespace().map(String::from).collect();
+    lines.push(format!("`{ARGS_FILE}` comes before the command line: {}", words.join(" ")));
+    Ok(words)
+}

@@ -1,0 +1,209 @@
+//! Command lines as Hugging Face's argument parser reads them, driven by the table.
+
+use super::option::{Kind, Opt, Vocabulary};
+use super::table::OPTIONS;
+use super::value::{Value, expected};
+use serde_json::{Map, Value as Json};
+use std::path::Path;
+
+/// Why a command line cannot be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum UsageError {
+    #[error("there is no option `{spelled}`")]
+    Unknown { spelled: String, meant: Option<&'static str> },
+    #[error("`{0}` follows no option")]
+    Stray(String),
+    #[error("`{spelled}` could be {}", .could.join(", "))]
+    Ambiguous { spelled: String, could: Vec<String> },
+    #[error("`{option}` needs {expected}")]
+    NoValue { option: String, expected: String },
+    #[error("`{option}` takes no value, but `{value}` is given")]
+    NeedlessValue { option: String, value: String },
+    #[error("`{option}` needs {expected}, not `{value}`")]
+    WrongValue { option: String, value: String, expected: String },
+    #[error("`{file}` cannot be read: {reason}")]
+    File { file: String, reason: String },
+    #[error("{message}")]
+    Refused { message: String, remedy: String },
+}
+
+impl UsageError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            UsageError::Unknown { meant: Some(name), .. } => format!("did you mean `--{name}`?"),
+            UsageError::Ambiguous { .. } => "write the option's name in full".into(),
+            UsageError::File { .. } => "give a file that holds one JSON object of options and values".into(),
+            UsageError::Refused { remedy, .. } => remedy.clone(),
+            _ => "`tagsmith train --help` lists the options".into(),
+        }
+    }
+}
+
+/// One option as it was given.
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub option: &'static Opt,
+    /// With its hyphens, as typed.
+    pub spelled: String,
+    pub value: Value,
+}
+
+/// Reads a command line.
+pub fn command_line(words: &[String]) -> Result<Vec<Given>, UsageError> {
+    let mut given = Vec::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        at += 1;
+        if is_value(word) {
+            return Err(UsageError::Stray(word.clone()));
+        }
+        let (spelled, explicit) = match word.split_once('=') {
+            Some((spelled, value)) => (spelled, Some(value)),
+            None => (word.as_str(), None),
+        };
+        let Spelling { option, twin } = find(spelled)?;
+        let following = words[at..].iter().take_while(|word| is_value(word)).count();
+        let value = match (explicit, option.kind) {
+            (Some(value), _) if twin => {
+                return Err(UsageError::NeedlessValue { option: spelled.into(), value: value.into() });
+            }
+            (None, _) if twin => Value::Flag(false),
+            (Some(value), kind) => one(spelled, kind, value)?,
+            (None, Kind::Flag) if following == 0 => Value::Flag(true),
+            (None, kind) if following == 0 => {
+                return Err(UsageError::NoValue { option: spelled.into(), expected: expected(kind) });
+            }
+            (None, Kind::List) => {
+                at += following;
+                Value::List(words[at - following..at].to_vec())
+            }
+            (None, kind) => {
+                at += 1;
+                one(spelled, kind, &words[at - 1])?
+            }
+        };
+        given.push(Given { option, spelled: spelled.into(), value });
+    }
+    Ok(given)
+}
+
+/// Reads a JSON file of options and values. Names are exact and values have their type.
+pub fn json_file(path: &Path) -> Result<Vec<Given>, UsageError> {
+    let unreadable = |reason: String| UsageError::File { file: path.display().to_string(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let map: Map<String, Json> = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let mut given = Vec::new();
+    for (name, json) in &map {
+        let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
+            return Err(UsageError::Unknown { spelled: name.clone(), meant: nearest(name) });
+        };
+        if json.is_null() {
+            continue;
+        }
+        let value = Value::from_json(option.kind, json).ok_or_else(|| UsageError::WrongValue {
+            option: name.clone(),
+            value: json.to_string(),
+            expected: expected(option.kind),
+        })?;
+        given.push(Given { option, spelled: name.clone(), value });
+    }
+    Ok(given)
+}
+
+fn one(spelled: &str, kind: Kind, word: &str) -> Result<Value, UsageError> {
+    Value::from_word(kind, word).ok_or_else(|| UsageError::WrongValue {
+        option: spelled.into(),
+        value: word.into(),
+        expected: expected(kind),
+    })
+}
+
+/// Whether the word is a value: it does not begin with a hyphen, or is a negative number.
+fn is_value(word: &str) -> bool {
+    match word.strip_prefix('-') {
+        None | Some("") => true,
+        Some(rest) => rest.starts_with(|c: char| c.is_ascii_digit() || c == '.') && rest.parse::<f64>().is_ok(),
+    }
+}
+
+/// An option, or the negative twin of a flag.
+#[derive(Clone, Copy)]
+struct Spelling {
+    option: &'static Opt,
+    twin: bool,
+}
+
+impl Spelling {
+    fn all() -> impl Iterator<Item = Spelling> {
+        OPTIONS.iter().flat_map(|option| {
+            let twin = option.has_twin().then_some(Spelling { option, twin: true });
+            [Some(Spelling { option, twin: false }), twin].into_iter().flatten()
+        })
+    }
+
+    fn name(self) -> String {
+        if self.twin { format!("no_{}", self.option.name) } else { self.option.name.into() }
+    }
+
+    /// Whether `test` holds for the name with underscores or with hyphens; the two are never mixed.
+    fn is(self, test: impl Fn(&str) -> bool) -> bool {
+        let name = self.name();
+        test(&name) || test(&name.replace('_', "-"))
+    }
+}
+
+/// The option of this spelling: its exact name, or an abbreviation that is unique in the first vocabulary it is in.
+fn find(spelled: &str) -> Result<Spelling, UsageError> {
+    let unknown = |stem| UsageError::Unknown { spelled: spelled.into(), meant: nearest(stem) };
+    let Some(stem) = spelled.strip_prefix("--").filter(|stem| !stem.is_empty()) else {
+        return Err(unknown(spelled.trim_start_matches('-')));
+    };
+    if let Some(exact) = Spelling::all().find(|spelling| spelling.is(|name| name == stem)) {
+        return Ok(exact);
+    }
+    for vocabulary in [Vocabulary::New, Vocabulary::Old, Vocabulary::Beyond] {
+        let found: Vec<_> = Spelling::all()
+            .filter(|spelling| spelling.option.vocabulary == vocabulary)
+            .filter(|spelling| spelling.is(|name| name.starts_with(stem)))
+            .collect();
+        match found[..] {
+            [] => {}
+            [only] => return Ok(only),
+            _ => {
+                let could = found.iter().map(|spelling| format!("`--{}`", spelling.name())).collect();
+                return Err(UsageError::Ambiguous { spelled: spelled.into(), could });
+            }
+        }
+    }
+    Err(unknown(stem))
+}
+
+/// The option whose name is nearest to this one, if any is near: by edits, or because it contains the word.
+fn nearest(stem: &str) -> Option<&'static str> {
+    let stem = stem.replace('-', "_").to_lowercase();
+    let close = OPTIONS.iter().map(|option| (edits(&stem, option.name), option.name)).min()?;
+    if close.0 <= 1 + stem.len() / 5 {
+        return Some(close.1);
+    }
+    let contains = |option: &&Opt| stem.len() > 2 && option.name.contains(&stem);
+    OPTIONS.iter().find(contains).map(|option| option.name)
+}
+
+/// Levenshtein's distance in bytes; a stem much longer than any name is far from all of them.
+fn edits(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 8 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,270 @@
+//! Every option of `tagsmith train`: run_ner.py's with transformers 5 and 4, run_ner_no_trainer.py's, and our own.
+
+use super::option::{
+    Opt, choice, choice_unset, dict, flag, flag_on, flag_unset, float, float_unset, int, int_unset, list, text,
+    text_unset,
+};
+
+const INTERVALS: &[&str] = &["no", "steps", "epoch"];
+const SAVE_INTERVALS: &[&str] = &["no", "steps", "epoch", "best"];
+const LEVELS: &[&str] = &["detail", "debug", "info", "warning", "error", "critical", "passive"];
+const SAMPLING: &[&str] = &["random", "sequential", "group_by_length", "batch_rebalance"];
+const PUSHES: &[&str] = &["end", "every_save", "checkpoint", "all_checkpoints"];
+const BACKENDS: &[&str] = &["nccl", "gloo", "mpi", "xccl", "hccl", "cncl", "mccl"];
+const STARTS: &[&str] = &["fork", "spawn", "forkserver"];
+#[rustfmt::skip]
+const SCHEDULES: &[&str] = &[
+    "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
+    "reduce_lr_on_plateau", "cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay", "greedy",
+];
+/// The optimizers that are AdamW as computed here; they differ from each other by rounding at most.
+pub const ADAMW: &[&str] = &["adamw_torch", "adamw_torch_fused", "adamw_hf"];
+#[rustfmt::skip]
+const OPTIMIZERS: &[&str] = &[
+    "adamw_torch", "adamw_torch_fused", "adamw_hf", "adamw_torch_xla", "adamw_torch_npu_fused", "adafactor",
+    "adamw_anyprecision", "adamw_torch_4bit", "adamw_torch_8bit", "ademamix", "sgd", "adagrad", "adamw_bnb_8bit",
+    "adamw_8bit", "ademamix_8bit", "lion_8bit", "lion_32bit", "paged_adamw_32bit", "paged_adamw_8bit",
+    "paged_ademamix_32bit", "paged_ademamix_8bit", "paged_lion_32bit", "paged_lion_8bit", "rmsprop", "rmsprop_bnb",
+    "rmsprop_bnb_8bit", "rmsprop_bnb_32bit", "galore_adamw", "galore_adamw_8bit", "galore_adafactor",
+    "galore_adamw_layerwise", "galore_adamw_8bit_layerwise", "galore_adafactor_layerwise", "lomo", "adalomo",
+    "grokadamw", "schedule_free_radam", "schedule_free_adamw", "schedule_free_sgd", "apollo_adamw",
+    "apollo_adamw_layerwise", "stable_adamw",
+];
+
+const ONE_PROCESS: &str = "one process trains";
+const F32: &str = "runs in f32: 16-bit products are not in this build yet";
+const CPU: &str = "this build computes on the CPU";
+const NO_HUB: &str = "nothing is pushed to the Hub";
+const NO_TRACKER: &str = "no tracker is in this build; the log is `trainer_state.json`";
+const NOTHING_COMPILED: &str = "there is no Python graph to compile; leave the flag out";
+const ONE_LOADER: &str = "batches are views of the data in memory, there are no loader processes";
+
+/// The table.
+#[rustfmt::skip]
+pub const OPTIONS: &[Opt] = &[
+    // What a person needs first.
+    text_unset("model_name_or_path").needed("folder of the model to start from"),
+    text_unset("dataset_name").needed("folder of a data set with its splits"),
+    text_unset("train_file").needed("file to train on (json, jsonl, csv, tsv, conll, parquet)"),
+    text_unset("validation_file").needed("file to evaluate on"),
+    text_unset("test_file").needed("file to predict"),
+    text_unset("output_dir").needed("folder for the model, the results and the checkpoints"),
+    flag("do_train").needed("fine-tune the model"),
+    flag("do_eval").needed("evaluate on the validation split"),
+    flag("do_predict").needed("tag the test split and write predictions.txt"),
+    float("num_train_epochs", "3.0").needed("passes over the training data; fractions are allowed"),
+    float("learning_rate", "5e-5").needed("peak learning rate"),
+    int("per_device_train_batch_size", "8").needed("sentences in a micro-batch"),
+    int("seed", "42").needed("seed of the head, the dropout and the order of the data"),
+    flag("overwrite_output_dir").old().needed("write into a folder that holds another run"),
+
+    // Data and model.
+    text("task_name", "ner").data("the default label column is `<task_name>_tags`"),
+    text_unset("text_column_name").data("column of the words (default: `tokens`, else the first)"),
+    text_unset("label_column_name").data("column of the labels (default: `<task_name>_tags`, else the second)"),
+    text_unset("dataset_config_name").data("configuration of the data set"),
+    int_unset("max_seq_length").data("longest sequence in sub-tokens (default: the model's own limit)"),
+    int_unset("max_train_samples").data("keep the first N training sentences"),
+    int_unset("max_eval_samples").data("keep the first N validation sentences"),
+    int_unset("max_predict_samples").data("keep the first N test sentences"),
+    flag("label_all_tokens").data("label a word's later sub-tokens too, not only its first"),
+    choice("label_all_tokens_as", &["inside", "repeat"], "inside").beyond()
+        .data("with --label_all_tokens, after B-X: `inside` gives I-X, `repeat` B-X again"),
+    text_unset("config_name").data("folder of another config.json"),
+    text_unset("tokenizer_name").data("folder of another tokenizer.json"),
+    flag("ignore_mismatched_sizes").data("start with a new head where the checkpoint's has another size"),
+    flag("ignore_mismatched_labels").beyond()
+        .data("give a head of the right size the data's labels, though the checkpoint's are others"),
+
+    // Training.
+    int("max_steps", "-1").training("updates to make, whatever the epochs"),
+    int("gradient_accumulation_steps", "1").training("micro-batches an update"),
+    choice("lr_scheduler_type", SCHEDULES, "linear").training("how the learning rate moves"),
+    dict("lr_scheduler_kwargs").training("the schedule's own parameters"),
+    float("warmup_steps", "0").training("updates of linear warm-up; below 1, the part of all updates"),
+    float("weight_decay", "0.0").training("decoupled weight decay (not on biases and norms)"),
+    float("adam_beta1", "0.9").training("decay of AdamW's first moment"),
+    float("adam_beta2", "0.999").training("decay of AdamW's second moment"),
+    float("adam_epsilon", "1e-8").training("AdamW's epsilon"),
+    float("max_grad_norm", "1.0").training("clip the gradients' global norm; 0 does not clip"),
+    float("label_smoothing_factor", "0.0").training("label smoothing"),
+    choice("optim", OPTIMIZERS, "adamw_torch_fused").training("the AdamW spellings; another optimizer is refused"),
+    choice("loss_scaling", &["token", "mean-of-means", "sum-of-means"], "token").beyond()
+        .training("divide the loss by the update's labels, or as transformers 4, or as 5.23 did"),
+    list("freeze").beyond().training("parameters to leave as they are: patterns of names, or `embeddings`"),
+    flag_unset("gradient_checkpointing").training("recompute activations in the backward pass: less memory, slower"),
+    flag("bf16").training("bf16 products (runs in f32: they are not in this build yet)"),
+    flag("fp16").training("f16 products (runs in f32: they are not in this build yet)"),
+    choice("train_sampling_strategy", SAMPLING, "random").training("order of the training sentences"),
+    int_unset("data_seed").training("seed of the order of the data (default: --seed)"),
+    flag("dataloader_drop_last").training("leave out an epoch's last, smaller micro-batch (training only)"),
+    int_unset("threads").beyond().training("threads to compute with (default: all cores)"),
+
+    // Evaluation and saving.
+    choice("eval_strategy", INTERVALS, "no").saving("when to evaluate during training"),
+    float_unset("eval_steps").saving("updates between evaluations (default: --logging_steps); below 1, a part of all"),
+    float("eval_delay", "0").saving("epochs or updates before the first evaluation"),
+    flag("eval_on_start").saving("evaluate before the first update too"),
+    int("per_device_eval_batch_size", "8").saving("sentences in an evaluation batch"),
+    flag("return_entity_level_metrics").saving("precision, recall and F1 of each type"),
+    flag("prediction_loss_only").saving("evaluate the loss only"),
+    choice("save_strategy", SAVE_INTERVALS, "steps").saving("when to write checkpoints"),
+    float("save_steps", "500").saving("updates between checkpoints; below 1, a part of all"),
+    int_unset("save_total_limit").saving("checkpoints to keep: the newest, and the best"),
+    flag("save_only_model").saving("leave out of checkpoints what only resuming needs"),
+    flag("load_best_model_at_end").saving("finish with the best checkpoint's weights, not the last's"),
+    text_unset("metric_for_best_model").saving("what makes a checkpoint the best (default: loss)"),
+    flag_unset("greater_is_better").saving("whether more of it is better (default: unless it ends in `loss`)"),
+    int_unset("early_stopping_patience").beyond().saving("stop after N evaluations without improvement"),
+    float("early_stopping_threshold", "0").beyond().saving("how much better an improvement has to be"),
+    text_unset("resume_from_checkpoint").saving("a checkpoint's folder, or `last`"),
+    flag("ignore_data_skip").saving("on resuming, start the epoch's data over"),
+
+    // Reporting.
+    choice("logging_strategy", INTERVALS, "steps").reporting("when to log loss, gradient norm and rate"),
+    float("logging_steps", "500").reporting("updates between logs; below 1, a part of all"),
+    flag("logging_first_step").reporting("log the first update too"),
+    flag_unset("disable_tqdm").reporting("no progress bar"),
+    flag("json").beyond().reporting("print the results as one JSON object"),
+    text("report_to", "none").reporting("`none`; a tracker's name is accepted and said to be absent"),
+
+    // Other names.
+    choice("evaluation_strategy", INTERVALS, "no").old().renamed("eval_strategy"),
+    int_unset("per_gpu_train_batch_size").old().renamed("per_device_train_batch_size"),
+    int_unset("per_gpu_eval_batch_size").old().renamed("per_device_eval_batch_size"),
+    float("warmup_ratio", "0.0").old().translated(warmup_ratio, "warmup_steps below 1"),
+    flag("group_by_length").old().translated(group_by_length, "train_sampling_strategy group_by_length"),
+    flag("adafactor").old().translated(adafactor, "optim adafactor"),
+    flag("no_cuda").old().renamed("use_cpu"),
+    flag_unset("activation_checkpointing").renamed("gradient_checkpointing"),
+    dict("activation_checkpointing_kwargs").renamed("gradient_checkpointing_kwargs"),
+    text_unset("push_to_hub_model_id").old().renamed("hub_model_id"),
+    text_unset("push_to_hub_token").old().renamed("hub_token"),
+    int_unset("max_length").beyond().renamed("max_seq_length"),
+    int_unset("max_train_steps").beyond().renamed("max_steps"),
+    int("num_warmup_steps", "0").beyond().renamed("warmup_steps"),
+    text_unset("checkpointing_steps").beyond().translated(checkpointing_steps, "save_strategy and save_steps"),
+
+    // Accepted without effect: none of these can change a result here.
+    flag("fp16_full_eval").no_effect(F32),
+    flag("bf16_full_eval").no_effect(F32),
+    text("fp16_opt_level", "O1").old().no_effect(F32),
+    text("half_precision_backend", "auto").old().no_effect(F32),
+    text("fp16_backend", "auto").old().no_effect(F32),
+    flag_unset("tf32").no_effect(CPU),
+    flag("use_cpu").no_effect(CPU),
+    flag("use_mps_device").old().no_effect(CPU),
+    flag("jit_mode_eval").old().no_effect("there is no Python graph to trace"),
+    flag("overwrite_cache").no_effect("the data are read and tokenized anew in every run"),
+    int_unset("preprocessing_num_workers").no_effect("all threads tokenize"),
+    flag("pad_to_max_length").no_effect("nothing is ever padded"),
+    text_unset("cache_dir").no_effect("models and data sets are read from their folders, and nothing is cached"),
+    text_unset("token").no_effect("nothing is downloaded"),
+    flag("use_auth_token").old().no_effect("nothing is downloaded"),
+    flag("trust_remote_code").no_effect("no code of a model or a data set is ever run"),
+    text_unset("optim_args").no_effect("AdamW takes its numbers from --adam_beta1, --adam_beta2 and --adam_epsilon"),
+    flag_on("average_tokens_across_devices").no_effect(ONE_PROCESS),
+    dict("gradient_checkpointing_kwargs").no_effect("there is one way to recompute, and it changes no number"),
+    flag("use_liger_kernel").no_effect("the kernels are our own"),
+    dict("liger_kernel_config").no_effect("the kernels are our own"),
+    flag("use_cache").no_effect("an encoder keeps no cache"),
+    int_unset("torch_empty_cache_steps").no_effect("memory is planned before the first update"),
+    flag("auto_find_batch_size").no_effect("memory is sized before the first update; the batch size is what you ask"),
+    flag_on("log_on_each_node").no_effect(ONE_PROCESS),
+    flag_on("logging_nan_inf_filter").no_effect("a loss that is not a number is shown as it is"),
+    text("include_num_input_tokens_seen", "no").no_effect("the log's keys stay the same"),
+    flag("include_tokens_per_second").old().no_effect("the rate is on the progress bar"),
+    choice("log_level", LEVELS, "passive").no_effect("what there is to say is said"),
+    choice("log_level_replica", LEVELS, "warning").no_effect(ONE_PROCESS),
+    text_unset("run_name").no_effect(NO_TRACKER),
+    text("project", "huggingface").no_effect(NO_TRACKER),
+    text_unset("trackio_space_id").no_effect(NO_TRACKER),
+    text_unset("trackio_bucket_id").no_effect(NO_TRACKER),
+    text_unset("trackio_static_space_id").no_effect(NO_TRACKER),
+    text_unset("logging_dir").old().no_effect(NO_TRACKER),
+    flag("with_tracking").beyond().no_effect(NO_TRACKER),
+    flag_on("eval_do_concat_batches").no_effect("predictions are kept as labels, not as padded matrices"),
+    flag("eval_use_gather_object").no_effect(ONE_PROCESS),
+    int_unset("eval_accumulation_steps").no_effect("only the predicted labels are kept, from the first batch on"),
+    list("include_for_metrics").no_effect("the metrics need words and labels only"),
+    flag("include_inputs_for_metrics").old().no_effect("the metrics need words and labels only"),
+    flag("batch_eval_metrics").no_effect("only the predicted labels are kept"),
+    flag("use_legacy_prediction_loop").old().no_effect("there is one prediction loop"),
+    flag("save_on_each_node").no_effect(ONE_PROCESS),
+    flag("restore_callback_states_from_checkpoint").no_effect("early stopping resumes where it was"),
+    text_unset("hub_token").no_effect(NO_HUB),
+    flag_unset("hub_private_repo").no_effect(NO_HUB),
+    text_unset("hub_model_id").no_effect(NO_HUB),
+    choice("hub_strategy", PUSHES, "every_save").no_effect(NO_HUB),
+    flag("hub_always_push").no_effect(NO_HUB),
+    text_unset("hub_revision").no_effect(NO_HUB),
+    text_unset("push_to_hub_organization").old().no_effect(NO_HUB),
+    flag("full_determinism").no_effect("every run is deterministic"),
+    dict("accelerator_config").no_effect(ONE_PROCESS),
+    int("dataloader_num_workers", "0").no_effect(ONE_LOADER),
+    flag_on("dataloader_pin_memory").no_effect(ONE_LOADER),
+    flag("dataloader_persistent_workers").no_effect(ONE_LOADER),
+    int_unset("dataloader_prefetch_factor").no_effect(ONE_LOADER),
+    choice_unset("dataloader_multiprocessing_context", STARTS).no_effect(ONE_LOADER),
+    flag_on("dataloader_in_order").no_effect(ONE_LOADER),
+    flag_on("remove_unused_columns").no_effect("only the columns of words and labels are read"),
+    list("label_names").no_effect("the labels are the label column's"),
+    text("length_column_name", "length").no_effect("lengths are counted"),
+    flag_unset("ddp_find_unused_parameters").no_effect(ONE_PROCESS),
+    int_unset("ddp_bucket_cap_mb").no_effect(ONE_PROCESS),
+    flag_unset("ddp_broadcast_buffers").no_effect(ONE_PROCESS),
+    flag_unset("ddp_static_graph").no_effect(ONE_PROCESS),
+    choice_unset("ddp_backend", BACKENDS).no_effect(ONE_PROCESS),
+    int("ddp_timeout", "1800").no_effect(ONE_PROCESS),
+    int("local_rank", "-1").no_effect(ONE_PROCESS),
+    text("ray_scope", "last").old().no_effect("there is no hyper-parameter search"),
+    flag_on("skip_memory_metrics").no_effect("memory is said before the first update, not in the results"),
+    flag("tpu_metrics_debug").old().no_effect(CPU),
+    int_unset("tpu_num_cores").old().no_effect(CPU),
+
+    // Refused: these change results, or cannot be honoured.
+    text("model_revision", "main").refused("a model is a folder, which has one revision"),
+    flag("torch_compile").refused(NOTHING_COMPILED),
+    text_unset("torch_compile_backend").refused(NOTHING_COMPILED),
+    text_unset("torch_compile_mode").refused(NOTHING_COMPILED),
+    text_unset("torchdynamo").old().refused(NOTHING_COMPILED),
+    float_unset("neftune_noise_alpha").refused("noise on the embeddings changes the model and is not implemented"),
+    text_unset("optim_target_modules").refused("only the GaLore and APOLLO optimizers read it, and they are not here"),
+    flag("push_to_hub").refused("nothing is uploaded; run `hf upload` on the output folder afterwards"),
+    flag("enable_jit_checkpoint").refused("no checkpoint is written on a signal; lower --save_steps"),
+    text_unset("parallelism_config").refused("the model is not split over devices"),
+    text_unset("fsdp").refused("the model is not split over devices"),
+    dict("fsdp_config").refused("the model is not split over devices"),
+    int("fsdp_min_num_params", "0").old().refused("the model is not split over devices"),
+    text_unset("fsdp_transformer_layer_cls_to_wrap").old().refused("the model is not split over devices"),
+    text("mp_parameters", "").old().refused("the model is not split over devices"),
+    dict("deepspeed").refused("DeepSpeed is a Python library"),
+    list("debug").refused("PyTorch's debug modes do not exist here; for a short run use --max_train_samples"),
+    flag_on("save_safetensors").old().refused("weights are written as safetensors only"),
+    int("past_index", "-1").old().refused("a token classifier has no memory of the past"),
+    text_unset("model_type").beyond().refused("training starts from --model_name_or_path, not from nothing"),
+];
+
+fn warmup_ratio(value: &str) -> Option<Vec<(&'static str, String)>> {
+    let part: f64 = value.parse().ok()?;
+    (0.0..1.0).contains(&part).then(|| vec![("warmup_steps", value.into())])
+}
+
+fn group_by_length(value: &str) -> Option<Vec<(&'static str, String)>> {
+    let order = if value == "true" { "group_by_length" } else { "random" };
+    Some(vec![("train_sampling_strategy", order.into())])
+}
+
+fn adafactor(value: &str) -> Option<Vec<(&'static str, String)>> {
+    let optimizer = if value == "true" { "adafactor" } else { "adamw_torch_fused" };
+    Some(vec![("optim", optimizer.into())])
+}
+
+/// `epoch`, or the number of updates between checkpoints.
+fn checkpointing_steps(value: &str) -> Option<Vec<(&'static str, String)>> {
+    if value == "epoch" {
+        return Some(vec![("save_strategy", "epoch".into())]);
+    }
+    let steps: u64 = value.parse().ok()?;
+    Some(vec![("save_strategy", "steps".into()), ("save_steps", steps.to_string())])
+}

@@ -1,0 +1,459 @@
+//! The table and the parser against what transformers says (golden/arguments.json, oracle/arguments.py), and our
+//! own rules one by one.
+
+use super::option::{Fate, Kind, Opt, Vocabulary};
+use super::parse::{UsageError, command_line, json_file};
+use super::settle::{Values, settle};
+use super::table::OPTIONS;
+use super::value::Value;
+use super::{Interval, Resume, TrainArgs, parse};
+use serde_json::Value as Json;
+use std::path::Path;
+
+fn golden() -> Json {
+    serde_json::from_str(include_str!("../../../../golden/arguments.json")).unwrap()
+}
+
+fn row(name: &str) -> &'static Opt {
+    OPTIONS.iter().find(|option| option.name == name).unwrap_or_else(|| panic!("`{name}` is not in the table"))
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(String::from).collect()
+}
+
+/// The values of a line after `--model_name_or_path m`, as the golden file writes them: those that differ from the
+/// defaults, whatever their fate.
+fn changed(line: &str) -> Result<serde_json::Map<String, Json>, UsageError> {
+    let mut map = serde_json::Map::new();
+    for one in command_line(&words(line))? {
+        let json = match &one.value {
+            Value::Flag(on) => Json::from(*on),
+            Value::Int(number) => Json::from(*number),
+            Value::Float(number) => Json::from(*number),
+            Value::Text(text) => Json::from(text.clone()),
+            Value::List(words) => Json::from(words.clone()),
+            Value::Dict(object) => Json::from(Json::Object(object.clone()).to_string()),
+        };
+        map.remove(one.option.name);
+        // Unset and empty differ in the golden file, but not to `is_default_of`.
+        if Value::default_of(one.option) != Some(one.value) {
+            map.insert(one.option.name.into(), json);
+        }
+    }
+    Ok(map)
+}
+
+#[test]
+fn every_option_of_run_ner_has_its_type_and_default() {
+    let golden = golden();
+    for (vocabulary, part) in [
+        (Vocabulary::New, "run_ner"),
+        (Vocabulary::New, "transformers 5"),
+        (Vocabulary::Old, "transformers 4"),
+    ] {
+        for theirs in golden[part].as_array().unwrap() {
+            let name = theirs["name"].as_str().unwrap();
+            let ours = row(name);
+            assert!(ours.vocabulary <= vocabulary, "`{name}` is of {part}");
+            check_kind(ours, theirs);
+            check_default(ours, &theirs["default"], part);
+        }
+    }
+    let known: Vec<_> = ["run_ner", "transformers 5", "transformers 4"]
+        .iter()
+        .flat_map(|part| golden[*part].as_array().unwrap())
+        .map(|row| row["name"].as_str().unwrap())
+        .chain(["evaluation_strategy", "use_auth_token"])
+        .collect();
+    for ours in OPTIONS.iter().filter(|option| option.vocabulary != Vocabulary::Beyond) {
+        assert!(known.contains(&ours.name), "`{}` is in no vocabulary of run_ner.py", ours.name);
+    }
+}
+
+fn check_kind(ours: &Opt, theirs: &Json) {
+    let kind = theirs["kind"].as_str().unwrap();
+    let agrees = match ours.kind {
+        Kind::Flag => matches!(kind, "flag" | "optional flag"),
+        Kind::Int => kind == "int",
+        // In transformers 4 the warm-up was whole.
+        Kind::Float => kind == "float" || ours.name == "warmup_steps",
+        // A word is taken where their parser takes true and false alone but their class three words.
+        Kind::Text => matches!(kind, "string" | "object") || ours.name == "include_num_input_tokens_seen",
+        Kind::Choice(_) => matches!(kind, "choice" | "string"),
+        Kind::List => matches!(kind, "list" | "string"),
+        Kind::Dict => matches!(kind, "string" | "dict" | "object"),
+    };
+    assert!(agrees, "`{}` is {:?} here and {kind} there", ours.name, ours.kind);
+    if let (Kind::Choice(words), Some(choices)) = (ours.kind, theirs["choices"].as_array()) {
+        for choice in choices {
+            assert!(words.contains(&choice.as_str().unwrap()), "`{}` has no {choice}", ours.name);
+        }
+    }
+}
+
+fn check_default(ours: &Opt, theirs: &Json, part: &str) {
+    let same = match (Value::default_of(ours), theirs) {
+        (None, Json::Null) => true,
+        (None, Json::Bool(false)) => ours.kind == Kind::Flag,
+        (None, Json::Array(items)) => items.is_empty(),
+        (None, Json::String(text)) => text.is_empty(),
+        (Some(Value::Flag(a)), b) => b == a,
+        (Some(Value::Int(a)), b) => b.as_i64() == Some(a),
+        (Some(Value::Float(a)), b) => b.as_f64() == Some(a),
+        (Some(Value::Text(a)), b) => b.as_str() == Some(&a),
+        _ => false,
+    };
+    // Where the two versions differ, ours is version 5's.
+    let moved = part == "transformers 4"
+        && ["report_to", "trackio_space_id", "include_num_input_tokens_seen"].contains(&ours.name);
+    assert!(same || moved, "`{}` is {:?} here and {theirs} in {part}", ours.name, ours.default);
+}
+
+#[test]
+fn command_lines_read_as_transformers_reads_them() {
+    for case in golden()["cases"].as_array().unwrap() {
+        let line = case["line"].as_str().unwrap();
+        let ours = changed(line);
+        let error = match case.get("values") {
+            Some(values) => {
+                assert_eq!(ours.map(Json::Object).as_ref(), Ok(values), "{line}");
+                continue;
+            }
+            None => case["error"].as_str().unwrap(),
+        };
+        let candidates: Vec<_> = case["candidates"].as_array().into_iter().flatten().collect();
+        if let [only] = candidates[..] {
+            // Python before 3.12 finds an option's two spellings ambiguous; newer ones do not, nor do we.
+            assert!(ours.unwrap().contains_key(only.as_str().unwrap()), "{line}");
+            continue;
+        }
+        match (error, ours.expect_err(line)) {
+            ("ambiguous", UsageError::Ambiguous { could, .. }) => {
+                let mut could: Vec<_> = could.iter().map(|name| Json::from(name.trim_matches(['`', '-']))).collect();
+                could.sort_by_key(|name| name.to_string());
+                assert_eq!(could.iter().collect::<Vec<_>>(), candidates, "{line}");
+            }
+            ("unknown", UsageError::Unknown { spelled, .. } | UsageError::Stray(spelled)) => {
+                assert_eq!(spelled, case["strangers"][0].as_str().unwrap(), "{line}");
+            }
+            ("no value", UsageError::NoValue { .. }) => {}
+            ("needless value", UsageError::NeedlessValue { .. }) => {}
+            ("wrong value", UsageError::WrongValue { .. }) => {}
+            (_, ours) => panic!("{line}: {error} there, {ours:?} here"),
+        }
+    }
+}
+
+/// A value that differs from the default.
+fn other_value(option: &Opt) -> String {
+    match (option.name, option.kind) {
+        ("checkpointing_steps", _) => "epoch".into(),
+        ("warmup_ratio", _) => "0.5".into(),
+        (_, Kind::Flag) => (option.default != Some("true")).to_string(),
+        (_, Kind::Int) => "3".into(),
+        (_, Kind::Float) => "0.25".into(),
+        (_, Kind::Text | Kind::List) => "x".into(),
+        (_, Kind::Choice(words)) => words.iter().find(|&&word| option.default != Some(word)).unwrap().to_string(),
+        (_, Kind::Dict) => r#"{"a":"1"}"#.into(),
+    }
+}
+
+#[test]
+fn every_option_meets_its_fate() {
+    for option in OPTIONS {
+        let line = format!("--{} {}", option.name, other_value(option));
+        let settled = settle(&command_line(&words(&line)).unwrap());
+        match option.fate {
+            Fate::Works => {
+                let (values, lines) = settled.unwrap();
+                assert!(values.is_given(option.name), "{line}");
+                assert_eq!(lines, [""; 0], "{line}");
+            }
+            Fate::NoEffect => {
+                let (_, lines) = settled.unwrap();
+                assert_eq!(lines, [format!("`--{}` changes nothing: {}", option.name, option.text)]);
+            }
+            Fate::Renamed(to) => {
+                let (values, lines) = settled.unwrap();
+                assert_eq!(row(to).kind == Kind::Float || row(to).kind == option.kind, true, "{line}");
+                assert_eq!(lines.len(), 1, "{line}");
+                let without_effect = matches!(row(to).fate, Fate::NoEffect);
+                assert!(without_effect || values.is_given(to), "{line}");
+                assert!(without_effect == lines[0].contains("changes nothing"), "{line}");
+            }
+            Fate::Translated(into) => {
+                let (values, lines) = settled.unwrap();
+                for (to, word) in into(&other_value(option)).unwrap() {
+                    assert!(values.is_given(to), "{line}");
+                    assert!(lines[0].contains(&format!("`--{to} {word}`")), "{lines:?}");
+                }
+            }
+            Fate::Refused => {
+                let error = settled.unwrap_err();
+                assert_eq!(error.to_string(), format!("`--{}` cannot be honoured: {}", option.name, option.text));
+                assert_eq!(error.hint(), format!("leave `--{}` out", option.name));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_default_given_says_nothing_and_is_never_refused() {
+    for option in OPTIONS {
+        let Some(default) = option.default else { continue };
+        if matches!(option.fate, Fate::Renamed(_) | Fate::Translated(_)) {
+            continue;
+        }
+        let given = command_line(&[format!("--{}={default}", option.name)]).unwrap();
+        let (_, lines) = settle(&given).unwrap();
+        assert_eq!(lines, [""; 0], "{}", option.name);
+    }
+}
+
+#[test]
+fn names_are_unique_and_lines_of_help_short() {
+    for (index, option) in OPTIONS.iter().enumerate() {
+        assert!(OPTIONS[..index].iter().all(|earlier| earlier.name != option.name), "{} twice", option.name);
+        assert!(!option.text.is_empty(), "{}", option.name);
+    }
+}
+
+fn resolved(line: &str) -> Result<(TrainArgs, Vec<String>), UsageError> {
+    parse(&words(line), Path::new("/nonexistent"))
+}
+
+const BASE: &str = "--model_name_or_path m --dataset_name d --output_dir o --do_train";
+
+fn good(more: &str) -> (TrainArgs, Vec<String>) {
+    resolved(&format!("{BASE} {more}")).unwrap_or_else(|error| panic!("{more}: {error}"))
+}
+
+fn bad(line: &str) -> String {
+    let error = resolved(line).expect_err(line);
+    format!("{error}; {}", error.hint())
+}
+
+#[test]
+fn the_seeds_command_lines_resolve() {
+    let (args, lines) = resolved(
+        "--model_name_or_path ARBERTv2 --do_train --per_device_train_batch_size 32 --per_device_eval_batch_size 16 \
+         --gradient_accumulation_steps 4 --max_seq_length 256 --gradient_checkpointing --num_train_epochs 10 \
+         --dataset_name areta_v4 --output_dir out --learning_rate 5e-5 --evaluation_strategy epoch \
+         --save_strategy epoch --logging_steps 50 --save_total_limit 2 --seed 7 --overwrite_output_dir \
+         --text_column words --label_column tags --dataloader_num_workers 4 --dataloader_pin_memory True \
+         --cache_dir cache --load_best_model_at_end --metric_for_best_model f1 --fp16",
+    )
+    .unwrap();
+    assert_eq!(args.text_column_name.as_deref(), Some("words"));
+    assert_eq!(args.label_column_name.as_deref(), Some("tags"));
+    assert_eq!((args.eval_strategy, args.save_strategy), (Interval::Epoch, Interval::Epoch));
+    assert_eq!((args.per_device_train_batch_size, args.gradient_accumulation_steps), (32, 4));
+    assert_eq!((args.max_seq_length, args.save_total_limit, args.seed, args.data_seed), (Some(256), Some(2), 7, 7));
+    assert!(args.gradient_checkpointing && args.overwrite_output_dir && args.load_best_model_at_end);
+    // Forced by the evaluation strategy.
+    assert!(args.do_train && args.do_eval && !args.do_predict);
+    assert_eq!((args.metric_for_best_model.as_deref(), args.greater_is_better), (Some("f1"), true));
+    expect_test::expect![[r#"
+        `--text_column` is read as `--text_column_name`
+        `--label_column` is read as `--label_column_name`
+        `--dataloader_num_workers` changes nothing: batches are views of the data in memory, there are no loader processes
+        `--evaluation_strategy` is called `--eval_strategy epoch` now
+        `--fp16` runs in f32: f16 products are not in this build yet (and nothing is padded to 8)"#]]
+    .assert_eq(&lines.join("\n"));
+
+    let (args, lines) = resolved(
+        "--model_name_or_path google-bert/bert-base-uncased --train_file a.json --validation_file b.json \
+         --output_dir /tmp/test-ner --do_train --do_eval",
+    )
+    .unwrap();
+    assert_eq!(lines, [""; 0]);
+    // transformers 5's defaults.
+    assert_eq!((args.num_train_epochs, args.learning_rate, args.weight_decay), (3.0, 5e-5, 0.0));
+    assert_eq!((args.eval_strategy, args.save_strategy, args.save_steps), (Interval::No, Interval::Steps, 500.0));
+    assert_eq!((args.logging_steps, args.max_grad_norm, args.max_steps), (500.0, 1.0, None));
+    assert_eq!(args.lr_scheduler_type, "linear");
+}
+
+#[test]
+fn old_names_give_way_to_new_ones() {
+    assert_eq!(good("--warmup_ratio 0.1").0.warmup_steps, 0.1);
+    // transformers 4 reads the ratio only where the steps are 0.
+    let (args, lines) = good("--warmup_steps 7 --warmup_ratio 0.1");
+    assert_eq!((args.warmup_steps, lines.len()), (7.0, 1));
+    assert_eq!(good("--warmup_steps 0 --warmup_ratio 0.1").0.warmup_steps, 0.1);
+    assert_eq!(good("--max_length 9 --max_seq_length 8").0.max_seq_length, Some(8));
+    assert_eq!(good("--group_by_length").0.train_sampling_strategy, "group_by_length");
+    assert_eq!(good("--checkpointing_steps 12").0.save_steps, 12.0);
+    assert_eq!(good("--checkpointing_steps epoch").0.save_strategy, Interval::Epoch);
+    assert_eq!(good("--max_train_steps 5 --num_warmup_steps 2").0.max_steps, Some(5));
+    assert!(good("--activation_checkpointing").0.gradient_checkpointing);
+    expect_test::expect!["`--warmup_ratio` needs what `--warmup_steps below 1` can say, not `1`; `tagsmith train --help` lists the options"]
+        .assert_eq(&bad(&format!("{BASE} --warmup_ratio 1")));
+}
+
+#[test]
+fn abbreviations_are_those_of_run_ner_first() {
+    // Unique to run_ner.py, though `max_train_steps`, `freeze` and `label_all_tokens_as` exist beyond it.
+    assert_eq!(good("--max_train 5").0.max_train_samples, Some(5));
+    assert!(good("--label_all").0.label_all_tokens);
+    assert_eq!(good("--early_stopping_p 5 --eval_strategy epoch").0.early_stopping_patience, Some(5));
+}
+
+#[test]
+fn dictionaries_come_from_the_line_or_a_file() {
+    let (args, _) = good(r#"--lr_scheduler_kwargs {"num_cycles":"2","power":"1.5","flag":"TRUE","name":"x"}"#);
+    assert_eq!(
+        Json::Object(args.lr_scheduler_kwargs),
+        serde_json::json!({"num_cycles": 2, "power": 1.5, "flag": true, "name": "x"})
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("schedule.json");
+    std::fs::write(&file, r#"{"num_cycles": 3}"#).unwrap();
+    let (args, _) = good(&format!("--lr_scheduler_kwargs {}", file.display()));
+    assert_eq!(Json::Object(args.lr_scheduler_kwargs), serde_json::json!({"num_cycles": 3}));
+    assert!(bad(&format!("{BASE} --lr_scheduler_kwargs {{broken")).contains("a JSON object"));
+}
+
+#[test]
+fn one_json_file_is_the_whole_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("run.json"), text).unwrap();
+    let read = || parse(&["run.json".into()], folder.path());
+    // The .args file counts for command lines only.
+    std::fs::write(folder.path().join("run_ner.args"), "--seed 5").unwrap();
+    write(
+        r#"{"model_name_or_path": "m", "dataset_name": "d", "output_dir": "o", "do_train": true, "max_steps": 4,
+            "learning_rate": 1, "data_seed": null, "freeze": ["embeddings"], "lr_scheduler_kwargs": {"a": "1"}}"#,
+    );
+    let (args, lines) = read().unwrap();
+    assert_eq!((args.max_steps, args.learning_rate, args.seed), (Some(4), 1.0, 42));
+    assert_eq!(args.freeze, ["embeddings"]);
+    // Nothing is coerced in a file.
+    assert_eq!(Json::Object(args.lr_scheduler_kwargs), serde_json::json!({"a": "1"}));
+    assert_eq!(lines, [""; 0]);
+    write(r#"{"seed": "7"}"#);
+    assert_eq!(read().unwrap_err().to_string(), "`seed` needs a whole number, not `\"7\"`");
+    write(r#"{"text_column": "w"}"#);
+    assert_eq!(read().unwrap_err().to_string(), "there is no option `text_column`");
+    write("[1]");
+    assert!(matches!(read(), Err(UsageError::File { .. })));
+    assert!(matches!(json_file(Path::new("/nonexistent.json")), Err(UsageError::File { .. })));
+}
+
+#[test]
+fn the_args_file_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("run_ner.args"), "--seed 5\n  --max_steps 3\n").unwrap();
+    let (args, lines) = parse(&words(&format!("{BASE} --seed 6")), folder.path()).unwrap();
+    assert_eq!((args.seed, args.max_steps), (6, Some(3)));
+    assert_eq!(lines, ["`run_ner.args` comes before the command line: --seed 5 --max_steps 3"]);
+}
+
+#[test]
+fn names_nobody_knows_get_a_suggestion() {
+    let meant = |line: &str| match command_line(&words(line)).unwrap_err() {
+        UsageError::Unknown { meant, .. } => meant,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(meant("--learnig_rate 1"), Some("learning_rate"));
+    assert_eq!(meant("--max-seq-lenght 1"), Some("max_seq_length"));
+    assert_eq!(meant("--epochs 1"), Some("num_train_epochs"));
+    assert_eq!(meant("-do_train"), Some("do_train"));
+    assert_eq!(meant("--xyzzy 1"), None);
+    assert_eq!(meant(&format!("--{}", "a".repeat(100_000))), None);
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let errors: Vec<String> = [
+        "",
+        "--model_name_or_path m --dataset_name d",
+        "--model_name_or_path m --do_train --validation_file v.json",
+        "--model_name_or_path m --do_train --train_file t.json --do_predict",
+        "--model_name_or_path m --do_train --train_file t.json --eval_strategy epoch",
+        "BASE --fp16 --bf16",
+        "BASE --load_best_model_at_end",
+        "BASE --load_best_model_at_end --eval_strategy epoch",
+        "BASE --load_best_model_at_end --eval_strategy steps --eval_steps 200",
+        "BASE --load_best_model_at_end --eval_strategy steps --eval_steps 0.2",
+        "BASE --save_strategy best",
+        "BASE --early_stopping_patience 2",
+        "BASE --early_stopping_threshold 0.5",
+        "BASE --eval_strategy steps --logging_strategy no --logging_steps 0",
+        "BASE --logging_steps 0",
+        "BASE --logging_steps 1.5",
+        "BASE --save_steps 0",
+        "BASE --optim adafactor",
+        "BASE --adafactor",
+        "BASE --lr_scheduler_type reduce_lr_on_plateau",
+        "BASE --train_sampling_strategy batch_rebalance",
+        "BASE --per_device_train_batch_size 0",
+        "BASE --seed -1",
+        "BASE --adam_beta1 1",
+        "BASE --learning_rate -1",
+        "BASE --warmup_steps -1",
+        "BASE --learning_rate nan",
+        "BASE --label_all_tokens_as repeat",
+    ]
+    .iter()
+    .map(|line| bad(&line.replace("BASE", BASE)))
+    .collect();
+    expect_test::expect![[r#"
+        no model is given; start from one: --model_name_or_path FOLDER-OR-NAME
+        there is nothing to do; say --do_train, --do_eval or --do_predict
+        `--do_train` has no data; say --train_file FILE, or --dataset_name NAME
+        `--do_predict` has no data; say --test_file FILE, or --dataset_name NAME
+        `--eval_strategy` has no data; say --validation_file FILE, or --dataset_name NAME
+        `--fp16` and `--bf16` exclude each other; leave one of them out
+        `--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `no` and saves by `steps`; give --eval_strategy and --save_strategy the same value, epoch or steps
+        `--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `epoch` and saves by `steps`; give --eval_strategy and --save_strategy the same value, epoch or steps
+        `--load_best_model_at_end` needs an evaluation at each checkpoint, but 500 is no multiple of 200; make --save_steps a multiple of --eval_steps
+        `--load_best_model_at_end` needs an evaluation at each checkpoint, but 500 is no multiple of 0.2; make --save_steps a multiple of --eval_steps
+        `--save_strategy best` needs evaluations to compare; say --eval_strategy epoch or steps
+        `--early_stopping_patience` needs evaluations to look at; say --eval_strategy epoch or steps
+        `--early_stopping_threshold` works with a patience only; say --early_stopping_patience N
+        `--eval_strategy steps` has no steps; say --eval_steps N
+        `--logging_steps 0` is no interval; say --logging_strategy no for no log
+        `--logging_steps` needs a whole number of updates, or a part of all below 1, not `1.5`; `tagsmith train --help` lists the options
+        `--save_steps 0` is no interval; say --save_strategy no for no checkpoints
+        the optimizer `adafactor` is not in this build, AdamW is; leave `--optim` out, or say `--optim adamw_torch`
+        the optimizer `adafactor` is not in this build, AdamW is; leave `--optim` out, or say `--optim adamw_torch`
+        the schedule `reduce_lr_on_plateau` needs evaluations to look at; say --eval_strategy epoch or steps
+        `--train_sampling_strategy batch_rebalance` needs several processes, and one trains; take `random`, `sequential` or `group_by_length`
+        `--per_device_train_batch_size` needs a number of 1 or more, not `0`; `tagsmith train --help` lists the options
+        `--seed` needs a number of 0 or more, not `-1`; `tagsmith train --help` lists the options
+        `--adam_beta1` needs a number from 0 to below 1, not `1`; `tagsmith train --help` lists the options
+        `--learning_rate` needs a number of 0 or more, not `-1`; `tagsmith train --help` lists the options
+        `--warmup_steps` needs a number of 0 or more, not `-1`; `tagsmith train --help` lists the options
+        `--learning_rate` needs a number, not `nan`; `tagsmith train --help` lists the options
+        `--label_all_tokens_as` labels nothing by itself; say --label_all_tokens too"#]].assert_eq(&errors.join("\n"));
+}
+
+#[test]
+fn options_that_agree_are_accepted() {
+    good("--load_best_model_at_end --eval_strategy steps --eval_steps 100");
+    good("--load_best_model_at_end --eval_strategy steps --eval_steps 0.1 --save_steps 0.3");
+    good("--load_best_model_at_end --eval_strategy epoch --save_strategy epoch");
+    good("--load_best_model_at_end --eval_strategy epoch --save_strategy best");
+    let (args, _) = good("--early_stopping_patience 2 --eval_strategy epoch");
+    assert_eq!((args.metric_for_best_model.as_deref(), args.greater_is_better), (Some("loss"), false));
+    assert_eq!(good("--metric_for_best_model eval_f1").0.metric_for_best_model.as_deref(), Some("f1"));
+    assert!(!good("--metric_for_best_model f1 --greater_is_better no").0.greater_is_better);
+    assert_eq!(good("--eval_strategy steps --logging_steps 7").0.eval_steps, 7.0);
+    assert_eq!(good("--save_total_limit 0").0.save_total_limit, None);
+    assert_eq!(good("--max_steps 0").0.max_steps, None);
+    assert_eq!(good("--resume_from_checkpoint True").0.resume_from_checkpoint, Some(Resume::Last));
+    assert_eq!(good("--resume_from_checkpoint c").0.resume_from_checkpoint, Some(Resume::Folder("c".into())));
+    assert_eq!(good("").0.resume_from_checkpoint, None);
+    // A test file alone is enough to predict, though the original asks for another.
+    resolved("--model_name_or_path m --test_file t.json --do_predict --output_dir o").unwrap();
+}
+
+#[test]
+fn every_resolved_default_is_a_works_option() {
+    // `Values` panics on a name that is not in the table, has another kind, or does not work.
+    let mut lines = Vec::new();
+    assert!(TrainArgs::resolve(&Values::default(), &mut lines).is_err());
+    good("");
+}

@@ -1,0 +1,430 @@
+//! Every choice of a training run, resolved and checked.
+
+use super::parse::UsageError;
+use super::settle::Values;
+use super::table::ADAMW;
+use serde_json::{Map, Value as Json};
+use std::path::PathBuf;
+use tagsmith_train::plateau::NAME as PLATEAU;
+
+/// When something happens during training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    No,
+    Steps,
+    Epoch,
+    /// Only for checkpoints: at every new best evaluation.
+    Best,
+}
+
+/// Where to go on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// The newest checkpoint in the output folder.
+    Last,
+    Folder(PathBuf),
+}
+
+/// The command line of `tagsmith train`, resolved. Where nothing else is said, a field is the option of that name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainArgs {
+    pub model_name_or_path: String,
+    pub config_name: Option<String>,
+    pub tokenizer_name: Option<String>,
+    pub ignore_mismatched_sizes: bool,
+    pub ignore_mismatched_labels: bool,
+
+    pub task_name: String,
+    pub dataset_name: Option<String>,
+    pub dataset_config_name: Option<String>,
+    pub train_file: Option<String>,
+    pub validation_file: Option<String>,
+    pub test_file: Option<String>,
+    pub text_column_name: Option<String>,
+    pub label_column_name: Option<String>,
+    pub max_seq_length: Option<usize>,
+    pub max_train_samples: Option<usize>,
+    pub max_eval_samples: Option<usize>,
+    pub max_predict_samples: Option<usize>,
+    pub label_all_tokens: bool,
+    /// With `label_all_tokens`: continuations repeat `B-X` rather than become `I-X`.
+    pub repeat_begin: bool,
+
+    pub output_dir: PathBuf,
+    pub overwrite_output_dir: bool,
+    pub do_train: bool,
+    pub do_eval: bool,
+    pub do_predict: bool,
+
+    pub num_train_epochs: f64,
+    /// Updates in all, whatever the epochs.
+    pub max_steps: Option<u64>,
+    pub per_device_train_batch_size: usize,
+    pub per_device_eval_batch_size: usize,
+    pub gradient_accumulation_steps: usize,
+    pub learning_rate: f64,
+    pub lr_scheduler_type: String,
+    pub lr_scheduler_kwargs: Map<String, Json>,
+    /// Updates; below 1, a part of all updates.
+    pub warmup_steps: f64,
+    pub weight_decay: f64,
+    pub adam_beta1: f64,
+    pub adam_beta2: f64,
+    pub adam_epsilon: f64,
+    pub max_grad_norm: f64,
+    pub label_smoothing_factor: f64,
+    /// `token`, `mean-of-means` or `sum-of-means`.
+    pub loss_scaling: String,
+    pub freeze: Vec<String>,
+    pub gradient_checkpointing: bool,
+    /// `random`, `sequential` or `group_by_length`.
+    pub train_sampling_strategy: String,
+    pub dataloader_drop_last: bool,
+    pub seed: u64,
+    /// `--data_seed`, else `--seed`.
+    pub data_seed: u64,
+    pub threads: Option<usize>,
+
+    pub eval_strategy: Interval,
+    /// Updates; below 1, a part of all updates.
+    pub eval_steps: f64,
+    pub eval_delay: f64,
+    pub eval_on_start: bool,
+    pub return_entity_level_metrics: bool,
+    pub prediction_loss_only: bool,
+    pub save_strategy: Interval,
+    /// Updates; below 1, a part of all updates.
+    pub save_steps: f64,
+    pub save_total_limit: Option<usize>,
+    pub save_only_model: bool,
+    pub load_best_model_at_end: bool,
+    /// Without `eval_`; set whenever something depends on it.
+    pub metric_for_best_model: Option<String>,
+    pub greater_is_better: bool,
+    pub early_stopping_patience: Option<usize>,
+    pub early_stopping_threshold: f64,
+    pub resume_from_checkpoint: Option<Resume>,
+    pub ignore_data_skip: bool,
+
+    pub logging_strategy: Interval,
+    /// Updates; below 1, a part of all updates.
+    pub logging_steps: f64,
+    pub logging_first_step: bool,
+    pub disable_tqdm: bool,
+    pub json: bool,
+}
+
+impl TrainArgs {
+    /// Resolves the values and checks each and all of them. Adds to the lines there are to say.
+    pub fn resolve(values: &Values, lines: &mut Vec<String>) -> Result<TrainArgs, UsageError> {
+        let paths = |name: &str| values.text(name).filter(|text| !text.is_empty());
+        let model_name_or_path = paths("model_name_or_path").ok_or_else(|| {
+            refused("no model is given", "start from one: --model_name_or_path FOLDER")
+        })?;
+        let output_dir = paths("output_dir").unwrap_or_else(|| {
+            lines.push("no `--output_dir` is given: results go to `trainer_output`".into());
+            "trainer_output".into()
+        });
+        let seed = whole(values, "seed", 0)?.expect("it has a default");
+        let eval_strategy = interval(values, "eval_strategy");
+        let logging_steps = every(values, "logging_steps")?.expect("it has a default");
+        let load_best_model_at_end = values.flag("load_best_model_at_end");
+        let early_stopping_patience = whole(values, "early_stopping_patience", 1)?.map(|n| n as usize);
+        let save_strategy = interval(values, "save_strategy");
+        let lr_scheduler_type = values.text("lr_scheduler_type").expect("it has a default");
+        let compares = load_best_model_at_end
+            || early_stopping_patience.is_some()
+            || save_strategy == Interval::Best
+            || lr_scheduler_type == PLATEAU;
+        let metric_for_best_model =
+            paths("metric_for_best_model").or_else(|| compares.then(|| "loss".into())).map(|name| plain_metric(&name));
+        let args = TrainArgs {
+            model_name_or_path,
+            config_name: paths("config_name"),
+            tokenizer_name: paths("tokenizer_name"),
+            ignore_mismatched_sizes: values.flag("ignore_mismatched_sizes"),
+            ignore_mismatched_labels: values.flag("ignore_mismatched_labels"),
+
+            task_name: values.text("task_name").expect("it has a default").to_lowercase(),
+            dataset_name: paths("dataset_name"),
+            dataset_config_name: paths("dataset_config_name"),
+            train_file: paths("train_file"),
+            validation_file: paths("validation_file"),
+            test_file: paths("test_file"),
+            text_column_name: paths("text_column_name"),
+            label_column_name: paths("label_column_name"),
+            max_seq_length: count(values, "max_seq_length")?,
+            max_train_samples: count(values, "max_train_samples")?,
+            max_eval_samples: count(values, "max_eval_samples")?,
+            max_predict_samples: count(values, "max_predict_samples")?,
+            label_all_tokens: values.flag("label_all_tokens"),
+            repeat_begin: values.text("label_all_tokens_as").as_deref() == Some("repeat"),
+
+            output_dir: expanded(&output_dir),
+            overwrite_output_dir: values.flag("overwrite_output_dir"),
+            do_train: values.flag("do_train"),
+            do_eval: values.flag("do_eval") || eval_strategy != Interval::No,
+            do_predict: values.flag("do_predict"),
+
+            num_train_epochs: number(values, "num_train_epochs", |x| x > 0.0, "a number above 0")?,
+            max_steps: values.int("max_steps").and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0),
+            per_device_train_batch_size: count(values, "per_device_train_batch_size")?.expect("it has a default"),
+            per_device_eval_batch_size: count(values, "per_device_eval_batch_size")?.expect("it has a default"),
+            gradient_accumulation_steps: count(values, "gradient_accumulation_steps")?.expect("it has a default"),
+            learning_rate: number(values, "learning_rate", |x| x >= 0.0, "a number of 0 or more")?,
+            lr_scheduler_type,
+            lr_scheduler_kwargs: values.dict("lr_scheduler_kwargs"),
+            warmup_steps: number(values, "warmup_steps", |x| x >= 0.0, "a number of 0 or more")?,
+            weight_decay: number(values, "weight_decay", |x| x >= 0.0, "a number of 0 or more")?,
+            adam_beta1: number(values, "adam_beta1", |x| (0.0..1.0).contains(&x), "a number from 0 to below 1")?,
+            adam_beta2: number(values, "adam_beta2", |x| (0.0..1.0).contains(&x), "a number from 0 to below 1")?,
+            adam_epsilon: number(values, "adam_epsilon", |x| x >= 0.0, "a number of 0 or more")?,
+            max_grad_norm: values.float("max_grad_norm").expect("it has a default"),
+            label_smoothing_factor: number(
+                values,
+                "label_smoothing_factor",
+                |x| (0.0..=1.0).contains(&x),
+                "a number from 0 to 1",
+            )?,
+            loss_scaling: values.text("loss_scaling").expect("it has a default"),
+            freeze: values.list("freeze"),
+            gradient_checkpointing: values.flag("gradient_checkpointing"),
+            train_sampling_strategy: values.text("train_sampling_strategy").expect("it has a default"),
+            dataloader_drop_last: values.flag("dataloader_drop_last"),
+            seed,
+            data_seed: whole(values, "data_seed", 0)?.unwrap_or(seed),
+            threads: count(values, "threads")?,
+
+            eval_strategy,
+            eval_steps: every(values, "eval_steps")?.filter(|&steps| steps != 0.0).unwrap_or(logging_steps),
+            eval_delay: number(values, "eval_delay", |x| x >= 0.0, "a number of 0 or more")?,
+            eval_on_start: values.flag("eval_on_start"),
+            return_entity_level_metrics: values.flag("return_entity_level_metrics"),
+            prediction_loss_only: values.flag("prediction_loss_only"),
+            save_strategy,
+            save_steps: every(values, "save_steps")?.expect("it has a default"),
+            save_total_limit: values.int("save_total_limit").and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0),
+            save_only_model: values.flag("save_only_model"),
+            load_best_model_at_end,
+            greater_is_better: values.flag_if_given("greater_is_better").unwrap_or_else(|| {
+                metric_for_best_model.as_ref().is_some_and(|name| !name.ends_with("loss"))
+            }),
+            metric_for_best_model,
+            early_stopping_patience,
+            early_stopping_threshold: number(values, "early_stopping_threshold", |x| x >= 0.0, "a number of 0 or more")?,
+            resume_from_checkpoint: resume(paths("resume_from_checkpoint")),
+            ignore_data_skip: values.flag("ignore_data_skip"),
+
+            logging_strategy: interval(values, "logging_strategy"),
+            logging_steps,
+            logging_first_step: values.flag("logging_first_step"),
+            disable_tqdm: values.flag("disable_tqdm"),
+            json: values.flag("json"),
+        };
+        say(values, lines);
+        args.check(values)?;
+        Ok(args)
+    }
+
+    /// What options demand of each other.
+    fn check(&self, values: &Values) -> Result<(), UsageError> {
+        self.check_splits()?;
+        self.check_intervals(values)?;
+        self.check_best()?;
+        if values.flag("fp16") && values.flag("bf16") {
+            return Err(refused("`--fp16` and `--bf16` exclude each other", "leave one of them out"));
+        }
+        let optimizer = values.text("optim").expect("it has a default");
+        if !ADAMW.contains(&optimizer.as_str()) {
+            let message = format!("the optimizer `{optimizer}` is not in this build, AdamW is");
+            return Err(refused(message, "leave `--optim` out, or say `--optim adamw_torch`"));
+        }
+        if self.train_sampling_strategy == "batch_rebalance" {
+            let message = "`--train_sampling_strategy batch_rebalance` needs several processes, and one trains";
+            return Err(refused(message, "take `random`, `sequential` or `group_by_length`"));
+        }
+        if self.lr_scheduler_type == PLATEAU && self.eval_strategy == Interval::No {
+            let remedy = "say --eval_strategy epoch or steps";
+            return Err(refused(format!("the schedule `{PLATEAU}` needs evaluations to look at"), remedy));
+        }
+        Ok(())
+    }
+
+    /// Each thing to do has its data.
+    fn check_splits(&self) -> Result<(), UsageError> {
+        if !(self.do_train || self.do_eval || self.do_predict) {
+            return Err(refused("there is nothing to do", "say --do_train, --do_eval or --do_predict"));
+        }
+        if self.dataset_name.is_some() {
+            return Ok(());
+        }
+        for (asked, flag, file, file_flag) in [
+            (self.do_train, "--do_train", &self.train_file, "--train_file"),
+            (self.do_eval, "--do_eval", &self.validation_file, "--validation_file"),
+            (self.do_predict, "--do_predict", &self.test_file, "--test_file"),
+        ] {
+            if asked && file.is_none() {
+                let evaluates = self.eval_strategy != Interval::No && flag == "--do_eval";
+                let why = if evaluates { "`--eval_strategy`" } else { &format!("`{flag}`") };
+                return Err(refused(format!("{why} has no data"), format!("say {file_flag} FILE, or --dataset_name NAME")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_intervals(&self, values: &Values) -> Result<(), UsageError> {
+        if self.logging_strategy == Interval::Steps && self.logging_steps == 0.0 {
+            let remedy = "say --logging_strategy no for no log";
+            return Err(refused("`--logging_steps 0` is no interval", remedy));
+        }
+        if self.save_strategy == Interval::Steps && self.save_steps == 0.0 {
+            let remedy = "say --save_strategy no for no checkpoints";
+            return Err(refused("`--save_steps 0` is no interval", remedy));
+        }
+        if self.eval_strategy == Interval::Steps && self.eval_steps == 0.0 {
+            return Err(refused("`--eval_strategy steps` has no steps", "say --eval_steps N"));
+        }
+        if self.early_stopping_patience.is_some() && self.eval_strategy == Interval::No {
+            let remedy = "say --eval_strategy epoch or steps";
+            return Err(refused("`--early_stopping_patience` needs evaluations to look at", remedy));
+        }
+        if self.early_stopping_patience.is_none() && values.is_given("early_stopping_threshold") {
+            let remedy = "say --early_stopping_patience N";
+            return Err(refused("`--early_stopping_threshold` works with a patience only", remedy));
+        }
+        if self.repeat_begin && !self.label_all_tokens {
+            return Err(refused("`--label_all_tokens_as` labels nothing by itself", "say --label_all_tokens too"));
+        }
+        Ok(())
+    }
+
+    /// The best checkpoint can be known and reloaded.
+    fn check_best(&self) -> Result<(), UsageError> {
+        if self.save_strategy == Interval::Best && self.eval_strategy == Interval::No {
+            let remedy = "say --eval_strategy epoch or steps";
+            return Err(refused("`--save_strategy best` needs evaluations to compare", remedy));
+        }
+        if !self.load_best_model_at_end || self.save_strategy == Interval::Best {
+            return Ok(());
+        }
+        if self.eval_strategy != self.save_strategy {
+            let words = |interval| format!("{interval:?}").to_lowercase();
+            let (eval, save) = (words(self.eval_strategy), words(self.save_strategy));
+            let message = format!(
+                "`--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `{eval}` and saves by \
+                 `{save}`"
+            );
+            return Err(refused(message, "give --eval_strategy and --save_strategy the same value, epoch or steps"));
+        }
+        if self.eval_strategy == Interval::Steps && !is_multiple(self.save_steps, self.eval_steps) {
+            let message = format!(
+                "`--load_best_model_at_end` needs an evaluation at each checkpoint, but {} is no multiple of {}",
+                self.save_steps, self.eval_steps
+            );
+            return Err(refused(message, "make --save_steps a multiple of --eval_steps"));
+        }
+        Ok(())
+    }
+}
+
+/// Lines about values that work differently from what their words promise.
+fn say(values: &Values, lines: &mut Vec<String>) {
+    if values.flag("bf16") {
+        lines.push("`--bf16` runs in f32: bf16 products are not in this build yet".into());
+    }
+    if values.flag("fp16") {
+        lines.push("`--fp16` runs in f32: f16 products are not in this build yet (and nothing is padded to 8)".into());
+    }
+    let tracker = values.text("report_to").unwrap_or_default();
+    if !matches!(tracker.as_str(), "" | "none") {
+        lines.push(format!(
+            "`--report_to {tracker}` reports nowhere: no tracker is in this build; the log is `trainer_state.json`"
+        ));
+    }
+    if values.flag("dataloader_drop_last") {
+        lines.push("`--dataloader_drop_last` is for training; evaluation and prediction keep every sentence".into());
+    }
+    if values.text("loss_scaling").as_deref() == Some("sum-of-means") {
+        lines.push(
+            "`--loss_scaling sum-of-means` is what transformers 5.23 did by mistake: the gradient grows with \
+             `--gradient_accumulation_steps`; use it for comparison only"
+                .into(),
+        );
+    }
+}
+
+/// Whether checkpoints fall on evaluations; two parts of all updates are compared as parts.
+fn is_multiple(save: f64, eval: f64) -> bool {
+    const PART: f64 = 1e6;
+    match (save < 1.0, eval < 1.0) {
+        (true, true) => (save * PART).round() % (eval * PART).round() == 0.0,
+        (false, false) => save % eval == 0.0,
+        _ => false,
+    }
+}
+
+/// `eval_f1` and `f1` are the same metric.
+fn plain_metric(name: &str) -> String {
+    name.strip_prefix("eval_").unwrap_or(name).into()
+}
+
+fn resume(text: Option<String>) -> Option<Resume> {
+    let text = text?;
+    match text.to_lowercase().as_str() {
+        "true" | "last" => Some(Resume::Last),
+        "false" | "none" => None,
+        _ => Some(Resume::Folder(expanded(&text))),
+    }
+}
+
+/// A leading `~` is the home folder.
+fn expanded(path: &str) -> PathBuf {
+    match (path.strip_prefix('~'), std::env::home_dir()) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(path),
+    }
+}
+
+fn interval(values: &Values, name: &str) -> Interval {
+    match values.text(name).as_deref() {
+        Some("no") => Interval::No,
+        Some("epoch") => Interval::Epoch,
+        Some("best") => Interval::Best,
+        _ => Interval::Steps,
+    }
+}
+
+fn count(values: &Values, name: &str) -> Result<Option<usize>, UsageError> {
+    Ok(whole(values, name, 1)?.map(|number| number as usize))
+}
+
+fn whole(values: &Values, name: &str, least: i64) -> Result<Option<u64>, UsageError> {
+    match values.int(name) {
+        Some(number) if number < least => Err(out_of_range(name, &number.to_string(), &format!("a number of {least} or more"))),
+        number => Ok(number.map(|number| number as u64)),
+    }
+}
+
+fn number(values: &Values, name: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, UsageError> {
+    let number = values.float(name).expect("it has a default");
+    if fits(number) { Ok(number) } else { Err(out_of_range(name, &number.to_string(), range)) }
+}
+
+/// A number of updates, or below 1 a part of all of them.
+fn every(values: &Values, name: &str) -> Result<Option<f64>, UsageError> {
+    match values.float(name) {
+        Some(steps) if steps < 0.0 => Err(out_of_range(name, &steps.to_string(), "a number of 0 or more")),
+        Some(steps) if steps > 1.0 && steps.fract() != 0.0 => {
+            Err(out_of_range(name, &steps.to_string(), "a whole number of updates, or a part of all below 1"))
+        }
+        steps => Ok(steps),
+    }
+}
+
+fn out_of_range(name: &str, value: &str, range: &str) -> UsageError {
+    UsageError::WrongValue { option: format!("--{name}"), value: value.into(), expected: range.into() }
+}
+
+fn refused(message: impl Into<String>, remedy: impl Into<String>) -> UsageError {
+    UsageError::Refused { message: message.into(), remedy: remedy.into() }
+}

@@ -1,0 +1,3 @@
+//! The programs: each exports `command()`, its arguments, and `run()`, which returns the exit status.
+
+pub mod train;

@@ -1,0 +1,195 @@
+//! The splits of a run: where they come from, what was found, what the model will see of them.
+
+use super::say;
+use crate::args::TrainArgs;
+use anyhow::{Context, bail};
+use std::fmt::Write;
+use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
+use tagsmith_text::labels::LabelSet;
+use tagsmith_text::reader::ReadOptions;
+use tagsmith_text::sentence::{Split, TagKind};
+use tagsmith_text::tokenizer::Tokenizer;
+
+/// What was found; splits that nothing needs are read for their labels.
+#[derive(Default)]
+pub struct Data {
+    pub train: Option<Split>,
+    pub validation: Option<Split>,
+    pub test: Option<Split>,
+}
+
+impl Data {
+    /// Reads the splits and says what they are.
+    pub fn load(args: &TrainArgs) -> anyhow::Result<Data> {
+        let options = ReadOptions {
+            text_column: args.text_column_name.clone(),
+            label_column: args.label_column_name.clone(),
+            task: args.task_name.clone(),
+        };
+        let data = match &args.dataset_name {
+            Some(name) => Data::from_folder(name, args, &options)?,
+            None => {
+                let read = |file: &Option<String>| {
+                    file.as_ref().map(|file| tagsmith_hub::dataset::load_files(&[file.clone()], &options)).transpose()
+                };
+                Data { train: read(&args.train_file)?, validation: read(&args.validation_file)?, test: read(&args.test_file)? }
+            }
+        };
+        for (name, split) in data.named() {
+            say(describe(name, split));
+            split.notes.iter().for_each(|note| say(format!("{name}: {note}")));
+        }
+        data.check(args)?;
+        Ok(data)
+    }
+
+    fn from_folder(name: &str, args: &TrainArgs, options: &ReadOptions) -> anyhow::Result<Data> {
+        for (flag, file) in
+            [("train_file", &args.train_file), ("validation_file", &args.validation_file), ("test_file", &args.test_file)]
+        {
+            if file.is_some() {
+                say(format!("`--{flag}` is left aside, for `--dataset_name` is given too"));
+            }
+        }
+        let mut splits = tagsmith_hub::dataset::load_dataset(name, args.dataset_config_name.as_deref(), options)?;
+        let data =
+            Data { train: splits.remove("train"), validation: splits.remove("validation"), test: splits.remove("test") };
+        for name in splits.keys() {
+            say(format!("the split `{name}` is not used: only train, validation and test are"));
+        }
+        Ok(data)
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&'static str, &Split)> {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+            .into_iter()
+            .filter_map(|(name, split)| Some((name, split.as_ref()?)))
+    }
+
+    /// Each thing to do has its split, with labels and at least one sentence.
+    fn check(&self, args: &TrainArgs) -> anyhow::Result<()> {
+        for (asked, flag, name, split) in [
+            (args.do_train, "--do_train", "train", &self.train),
+            (args.do_eval, "--do_eval", "validation", &self.validation),
+            (args.do_predict, "--do_predict", "test", &self.test),
+        ] {
+            if !asked {
+                continue;
+            }
+            let Some(split) = split else {
+                let found: Vec<_> = self.named().map(|(name, _)| name).collect();
+                let found = if found.is_empty() { "no split that is used".into() } else { found.join(", ") };
+                bail!("`{flag}` needs a {name} split, and the data set has {found}: add one, or pass files instead");
+            };
+            if split.tag_kind == TagKind::Absent && name != "test" {
+                bail!("{}: there is no label column, and `{flag}` needs labels: name it with `--label_column_name`", split.source);
+            }
+            if split.sentences.is_empty() {
+                bail!("{}: there is no sentence", split.source);
+            }
+        }
+        Ok(())
+    }
+
+    /// The labels of all splits, those of train first.
+    pub fn labels(&self) -> anyhow::Result<LabelSet> {
+        let others: Vec<&Split> = [&self.validation, &self.test].into_iter().flatten().collect();
+        let (labels, notes) = LabelSet::infer(self.train.as_ref(), &others)?;
+        notes.iter().for_each(|note| say(note.to_string()));
+        Ok(labels)
+    }
+
+    /// Keeps the first sentences of each split, where that was asked for.
+    pub fn cut(&mut self, args: &TrainArgs) {
+        for (name, split, most) in [
+            ("train", &mut self.train, args.max_train_samples),
+            ("validation", &mut self.validation, args.max_eval_samples),
+            ("test", &mut self.test, args.max_predict_samples),
+        ] {
+            if let (Some(split), Some(most)) = (split, most)
+                && split.sentences.len() > most
+            {
+                say(format!("{name}: the first {most} of {} sentences are kept", split.sentences.len()));
+                split.sentences.truncate(most);
+            }
+        }
+    }
+}
+
+fn describe(name: &str, split: &Split) -> String {
+    let words: usize = split.sentences.iter().map(|sentence| sentence.words.len()).sum();
+    let columns = &split.columns;
+    let mut line = format!(
+        "{name}: {}: {} sentences, {words} words from the column `{}`",
+        split.source,
+        split.sentences.len(),
+        columns.text
+    );
+    let kind = match split.tag_kind {
+        TagKind::Absent => "",
+        TagKind::Strings => "strings",
+        TagKind::ClassLabel => "integers with names",
+        TagKind::Integers => "integers without names",
+    };
+    match &columns.label {
+        Some(label) => write!(line, ", labels from `{label}` ({kind})").expect("a string takes all"),
+        None => line.push_str(", no labels"),
+    }
+    let others: Vec<_> =
+        columns.all.iter().filter(|name| **name != columns.text && Some(*name) != columns.label.as_ref()).collect();
+    if !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+        write!(line, "; not read: {}", names.join(", ")).expect("a string takes all");
+    }
+    line
+}
+
+/// How words become pieces and labels, the same for all splits of a run.
+pub struct Alignment<'a> {
+    pub tokenizer: &'a Tokenizer,
+    pub labels: &'a LabelSet,
+    /// In pieces, special ones included.
+    pub max_length: usize,
+    pub label_all: LabelAll,
+}
+
+impl Alignment<'_> {
+    /// The split's examples; a longer sentence is truncated, and that is said.
+    pub fn examples(&self, name: &str, split: &Split) -> anyhow::Result<Vec<Example>> {
+        let ids = self.label_ids(split)?;
+        let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
+        let aligned = align(self.tokenizer, &split.sentences, &split.source, &ids, self.labels.names(), options)
+            .with_context(|| format!("the {name} split cannot be tokenized"))?;
+        aligned.notes.iter().for_each(|note| say(format!("{name}: {note}")));
+        if let (Some(sentence), Some(example)) = (split.sentences.first(), aligned.examples.first()) {
+            say(format!("{name}: the first sentence as word·pieces/label: {}", self.show(&sentence.words, example)));
+        }
+        Ok(aligned.examples)
+    }
+
+    /// The label id of each of the split's tag names; a name that no word has may be unknown.
+    fn label_ids(&self, split: &Split) -> anyhow::Result<Vec<i32>> {
+        let ids = self.labels.ids_of(split)?;
+        Ok(ids.into_iter().map(|id| id.map_or(IGNORE, |id| id as i32)).collect())
+    }
+
+    fn show(&self, words: &[String], example: &Example) -> String {
+        const WORDS_SHOWN: usize = 12;
+        let mut shown: Vec<String> = words
+            .iter()
+            .take(WORDS_SHOWN)
+            .enumerate()
+            .map(|(number, word)| {
+                let pieces = example.words.iter().filter(|&&of| of == Some(number as u32)).count();
+                let first = example.words.iter().position(|&of| of == Some(number as u32));
+                let label = first.map(|at| example.labels[at]).filter(|&label| label != IGNORE);
+                let label = label.map_or("–", |label| self.labels.names()[label as usize].as_str());
+                format!("{word}·{pieces}/{label}")
+            })
+            .collect();
+        if words.len() > WORDS_SHOWN {
+            shown.push("…".into());
+        }
+        shown.join(" ")
+    }
+}

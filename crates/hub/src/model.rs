@@ -1,0 +1,116 @@
+//! Models: a folder with a configuration, weights and a tokenizer.
+
+use crate::{Error, Wanted, not_found};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Largest index of weight shards that is read.
+const INDEX_BYTES_MAX: u64 = 64 << 20;
+
+/// The folder of a model: it holds config.json, model.safetensors (or the index of its shards, and each of them) and
+/// tokenizer.json.
+pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
+    let folder = PathBuf::from(name);
+    if !folder.exists() {
+        return Err(not_found(name, Wanted::Model));
+    }
+    if !folder.is_dir() {
+        return Err(Error::path(name, "this is a file: pass the model's folder"));
+    }
+    let mut missing = Vec::new();
+    if !folder.join("config.json").is_file() {
+        missing.push("config.json".to_owned());
+    }
+    missing.extend(missing_weights(&folder)?);
+    if !folder.join("tokenizer.json").is_file() {
+        missing.push("tokenizer.json".to_owned());
+    }
+    if missing.is_empty() {
+        return Ok(folder);
+    }
+    Err(Error::path(name, format!("the model lacks {}: {}", missing.join(", "), remedy(&folder, &missing))))
+}
+
+fn missing_weights(folder: &Path) -> Result<Vec<String>, Error> {
+    if folder.join("model.safetensors").is_file() {
+        return Ok(Vec::new());
+    }
+    let index = folder.join("model.safetensors.index.json");
+    if !index.is_file() {
+        return Ok(vec!["model.safetensors".into()]);
+    }
+    let refuse = |problem: String| Error::path(index.display(), format!("{problem}: download it again"));
+    let length = fs::metadata(&index).map_err(Error::open(&index))?.len();
+    if length > INDEX_BYTES_MAX {
+        return Err(refuse(format!("{length} bytes are too many for an index")));
+    }
+    let text = fs::read(&index).map_err(Error::open(&index))?;
+    let value: Value = serde_json::from_slice(&text).map_err(|error| refuse(format!("this is not JSON ({error})")))?;
+    let files = value.get("weight_map").and_then(Value::as_object);
+    let files: Option<BTreeSet<&str>> = files.and_then(|files| files.values().map(Value::as_str).collect());
+    let files = files.ok_or_else(|| refuse("`weight_map` does not map names to files".into()))?;
+    Ok(files.into_iter().filter(|file| !folder.join(file).is_file()).map(str::to_owned).collect())
+}
+
+fn remedy(folder: &Path, missing: &[String]) -> String {
+    let lacks = |name: &str| missing.iter().any(|file| file == name);
+    let has = |name: &str| folder.join(name).is_file();
+    if lacks("model.safetensors") && has("pytorch_model.bin") {
+        return "pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors".into();
+    }
+    let slow = ["vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json"];
+    if missing == ["tokenizer.json"] && slow.iter().any(|file| has(file)) {
+        return "write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`".into();
+    }
+    "download or save the model again, whole".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    /// `files` are written into a folder; `name=text` gives one a content.
+    fn check(files: &[&str], want: Expect) {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        for file in files {
+            let (name, text) = file.split_once('=').unwrap_or((file, ""));
+            fs::write(folder.path().join(name), text).expect("the scratch folder takes files");
+        }
+        let name = folder.path().to_str().expect("a UTF-8 path");
+        let got = match resolve_model(name) {
+            Ok(path) => {
+                assert_eq!(path, folder.path());
+                "complete".into()
+            }
+            Err(error) => error.to_string().replace(name, "M"),
+        };
+        want.assert_eq(&got);
+    }
+
+    #[test]
+    fn folders() {
+        check(&["config.json", "model.safetensors", "tokenizer.json"], expect![]);
+        check(&["config.json"], expect![]);
+        check(&["config.json", "pytorch_model.bin", "tokenizer.json"], expect![]);
+        check(&["config.json", "model.safetensors", "vocab.txt"], expect![]);
+        check(&[], expect![]);
+        let index = "model.safetensors.index.json={\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"b.safetensors\"}}";
+        check(&["config.json", "tokenizer.json", index, "a.safetensors", "b.safetensors"], expect![]);
+        check(&["config.json", "tokenizer.json", index, "a.safetensors"], expect![]);
+        check(&["config.json", "tokenizer.json", "model.safetensors.index.json={}"], expect![]);
+        check(&["config.json", "tokenizer.json", "model.safetensors.index.json=x"], expect![]);
+    }
+
+    #[test]
+    fn names_that_are_no_folders() {
+        let error = |name: &str| resolve_model(name).expect_err("there is no such folder").to_string();
+        expect![].assert_eq(&error("bert-base-cased"));
+        expect![].assert_eq(&error("google/bert_uncased_L-2_H-128_A-2"));
+        expect![].assert_eq(&error("./bert-base-cased"));
+        expect![].assert_eq(&error("/no/such/folder"));
+        expect![].assert_eq(&error("src/lib.rs"));
+    }
+}

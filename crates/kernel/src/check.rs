@@ -1,0 +1,93 @@
+//! What tests compare with: NaN-proof, with a tolerance that follows from the arithmetic.
+
+use crate::rng::Stream;
+
+/// f32's spacing just above 1.
+pub const EPSILON: f64 = 1.0 / 8_388_608.0;
+
+/// c · ε · √n · max|want|: what rounding may do to sums of n terms.
+pub fn tolerance(c: f64, n: usize, want: &[f64]) -> f64 {
+    c * EPSILON * (n as f64).sqrt() * want.iter().fold(0.0, |a: f64, b| a.max(b.abs())).max(f64::MIN_POSITIVE)
+}
+
+/// The largest |got − want|, infinite where either is not a number or the lengths differ.
+pub fn distance(got: &[f32], want: &[f64]) -> f64 {
+    if got.len() != want.len() {
+        return f64::INFINITY;
+    }
+    let apart = |(&g, &w): (&f32, &f64)| {
+        let d = (f64::from(g) - w).abs();
+        if d.is_nan() { f64::INFINITY } else { d }
+    };
+    got.iter().zip(want).map(apart).fold(0.0, f64::max)
+}
+
+/// Asserts that `got` is `want` up to c · ε · √n · max|want|, n being the length of the longest sum.
+///
+/// # Panics
+/// If it is not; NaN never is.
+#[track_caller]
+pub fn assert_close(what: &str, got: &[f32], want: &[f64], c: f64, n: usize) {
+    let (apart, allowed) = (distance(got, want), tolerance(c, n, want));
+    assert!(
+        apart <= allowed,
+        "{what}: off by {apart:.3e}, {allowed:.3e} allowed (c would be {:.2})",
+        apart / tolerance(1.0, n, want)
+    );
+}
+
+/// Asserts that a wrong twin's answer is one that [`assert_close`] would refuse.
+///
+/// # Panics
+/// If it would pass.
+#[track_caller]
+pub fn assert_far(what: &str, got: &[f32], want: &[f64], c: f64, n: usize) {
+    let (apart, allowed) = (distance(got, want), tolerance(c, n, want));
+    assert!(apart > allowed, "{what}: a wrong twin passes, off by {apart:.3e} with {allowed:.3e} allowed");
+}
+
+/// Numbers in ±`scale`, a function of the seed.
+pub fn random(seed: u64, len: usize, scale: f32) -> Vec<f32> {
+    let stream = Stream::new(seed);
+    (0..len).map(|i| (2.0 * stream.uniform(0, i) - 1.0) * scale).collect()
+}
+
+/// The same numbers in f64.
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// d(Σ upstream · f(x)) / dx by central differences of `f` in f64; error O(step²).
+pub fn finite_differences(x: &[f64], upstream: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+    let step = 1e-5;
+    let mut at = x.to_vec();
+    let along = |y: Vec<f64>| -> f64 { y.iter().zip(upstream).map(|(a, b)| a * b).sum() };
+    (0..x.len())
+        .map(|i| {
+            let keep = at[i];
+            at[i] = keep + step;
+            let above = along(f(&at));
+            at[i] = keep - step;
+            let below = along(f(&at));
+            at[i] = keep;
+            (above - below) / (2.0 * step)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The canary: what a harness must refuse.
+    #[test]
+    fn the_harness_rejects_wrong_answers() {
+        let want = [1.0, -2.0, 3.0, 0.5];
+        assert_close("itself", &[1.0, -2.0, 3.0, 0.5], &want, 1.0, 1);
+        assert_far("one element", &[1.0, -2.0, 3.001, 0.5], &want, 8.0, 4);
+        assert_far("not a number", &[1.0, f32::NAN, 3.0, 0.5], &want, 8.0, 4);
+        assert_far("all zero", &[0.0; 4], &want, 8.0, 4);
+        assert_far("transposed", &[1.0, 3.0, -2.0, 0.5], &want, 8.0, 4);
+        assert_far("too short", &[1.0, -2.0, 3.0], &want, 8.0, 4);
+    }
+}

@@ -1,0 +1,79 @@
+//! Sums of table rows: words, positions and token types.
+
+use super::reduce::add;
+use crate::tensor::Tensor;
+use crate::threads::for_each_block;
+
+/// y[r] = Σ over tables of table[index[r]].
+///
+/// # Shapes
+/// Each table is (rows, H) with R indexes → y (R, H).
+/// # Panics
+/// If an index lies outside its table.
+pub fn forward(width: usize, tables: &[(&[f32], &[u32])]) -> Tensor {
+    let rows = tables[0].1.len();
+    let mut y = Tensor::unfilled(rows, width);
+    for_each_block(y.data_mut(), width, 32, |first, block| {
+        for (i, row) in block.chunks_exact_mut(width).enumerate() {
+            let entry = |(table, index): &(_, &[u32])| -> &[f32] {
+                let table: &&[f32] = table;
+                &table[index[first + i] as usize * width..][..width]
+            };
+            row.copy_from_slice(entry(&tables[0]));
+            for table in &tables[1..] {
+                add(entry(table), row);
+            }
+        }
+    });
+    y
+}
+
+/// The gradient of a small table: dtable[index[r]] += dy[r], in order of r; row `fixed` gets none, as PyTorch's
+/// `padding_idx` has it.
+pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, accumulate: bool, dtable: &mut [f32]) {
+    let width = dy.columns();
+    if !accumulate {
+        dtable.fill(0.0);
+    }
+    for (r, &entry) in index.iter().enumerate().filter(|&(_, &entry)| Some(entry) != fixed) {
+        add(dy.row(r), &mut dtable[entry as usize * width..][..width]);
+    }
+}
+
+/// The gradient of a table of which few rows were read: those rows alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowGradients {
+    /// Table rows that have a gradient, ascending.
+    pub rows: Vec<u32>,
+    /// Their gradients, one after the other.
+    pub values: Vec<f32>,
+}
+
+impl RowGradients {
+    /// Adds dy[r] to row index[r], in order of r; row `fixed` gets none.
+    pub fn accumulate(&mut self, index: &[u32], dy: &Tensor, fixed: Option<u32>) {
+        let width = dy.columns();
+        let learns = |entry: &&u32| Some(**entry) != fixed;
+        let mut rows: Vec<u32> = self.rows.iter().chain(index.iter().filter(learns)).copied().collect();
+        rows.sort_unstable();
+        rows.dedup();
+        if rows.len() > self.rows.len() {
+            let mut values = vec![0f32; rows.len() * width];
+            for (row, old) in self.rows.iter().zip(self.values.chunks_exact(width)) {
+                let at = rows.binary_search(row).expect("the union holds every old row");
+                values[at * width..][..width].copy_from_slice(old);
+            }
+            (self.rows, self.values) = (rows, values);
+        }
+        for (r, entry) in index.iter().enumerate().filter(|(_, entry)| learns(entry)) {
+            let at = self.rows.binary_search(entry).expect("the union holds every new row");
+            add(dy.row(r), &mut self.values[at * width..][..width]);
+        }
+    }
+
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.values.clear();
+    }
+}

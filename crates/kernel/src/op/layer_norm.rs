@@ -1,0 +1,171 @@
+//! y = gain · (x − mean) / √(variance + ε) + bias, row by row.
+
+use super::reduce::add;
+use crate::simd::multiversion;
+use crate::tensor::Tensor;
+use crate::threads::{Shared, for_each};
+
+/// Rows one task works on; also how far sums over rows go before they are added in order.
+const BLOCK: usize = 32;
+
+/// What backward needs.
+#[must_use]
+#[derive(Debug)]
+pub struct Saved {
+    x: Tensor,
+    /// (R, 2): mean and 1/√(variance + ε).
+    statistics: Tensor,
+}
+
+/// Where the gradients of gain and bias go; `None` where both are frozen.
+#[derive(Debug)]
+pub struct Into<'a> {
+    /// Gradient of the gain (H).
+    pub gain: &'a mut [f32],
+    /// Gradient of the bias (H).
+    pub bias: &'a mut [f32],
+    /// Whether both hold sums to add to, or anything at all.
+    pub accumulates: bool,
+}
+
+/// Normalises each row.
+///
+/// # Shapes
+/// x (R, H), gain (H), bias (H) → y (R, H).
+/// # Precision
+/// Mean first, then the sum of squared distances from it, both in f32.
+/// # Panics
+/// If a shape does not fit.
+/// # Source
+/// Ba, Kiros and Hinton, 2016; the biased variance (÷ H) and ε inside the root as in PyTorch.
+pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, Saved) {
+    let (r, h) = (x.rows(), x.columns());
+    assert_eq!((gain.len(), bias.len()), (h, h), "layer_norm: x is ({r}, {h})");
+    let mut y = Tensor::unfilled(r, h);
+    let mut statistics = Tensor::unfilled(r, 2);
+    let (ys, stats) = (Shared::new(y.data_mut()), Shared::new(statistics.data_mut()));
+    for_each(r.div_ceil(BLOCK), |block| {
+        for row in block * BLOCK..r.min((block + 1) * BLOCK) {
+            // SAFETY: each row belongs to one block.
+            let (y, stats) = unsafe { (ys.slice(row * h, h), stats.slice(row * 2, 2)) };
+            normalise(x.row(row), gain, bias, epsilon, y, stats);
+        }
+    });
+    (y, Saved { x, statistics })
+}
+
+impl Saved {
+    /// dx; the gradients of gain and bias go `into`.
+    pub fn backward(self, gain: &[f32], into: Option<Into>, dy: &Tensor) -> Tensor {
+        let (r, h) = (self.x.rows(), self.x.columns());
+        dy.assert_shape("layer_norm", "dy", r, h);
+        let mut dx = Tensor::unfilled(r, h);
+        let blocks = r.div_ceil(BLOCK);
+        let mut partial = Tensor::unfilled(blocks, 2 * h);
+        let (dxs, partials) = (Shared::new(dx.data_mut()), Shared::new(partial.data_mut()));
+        for_each(blocks, |block| {
+            // SAFETY: each block has its own rows and its own partial sums.
+            let sums = unsafe { partials.slice(block * 2 * h, 2 * h) };
+            sums.fill(0.0);
+            let (dgain, dbias) = sums.split_at_mut(h);
+            for row in block * BLOCK..r.min((block + 1) * BLOCK) {
+                // SAFETY: as above.
+                let dx = unsafe { dxs.slice(row * h, h) };
+                let &[mean, scale] = self.statistics.row(row) else { unreachable!("statistics are (R, 2)") };
+                normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, dx, dgain, dbias);
+            }
+        });
+        if let Some(into) = into {
+            if !into.accumulates {
+                into.gain.fill(0.0);
+                into.bias.fill(0.0);
+            }
+            for sums in partial.data().chunks_exact(2 * h) {
+                add(&sums[..h], into.gain);
+                add(&sums[h..], into.bias);
+            }
+        }
+        dx
+    }
+}
+
+multiversion! {
+    fn normalise<L>(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32], statistics: &mut [f32]) {
+        let h = x.len();
+        assert!(gain.len() == h && bias.len() == h && y.len() == h);
+        // SAFETY (for all loads and stores): `count` floats from `i` are inside slices of h floats.
+        let full = h / L::N * L::N;
+        let mut sum = L::zero();
+        for i in (0..full).step_by(L::N) {
+            sum = L::add(sum, L::load(x.as_ptr().add(i)));
+        }
+        let rest = h - full;
+        if rest > 0 {
+            sum = L::add(sum, L::load_first(x.as_ptr().add(full), rest));
+        }
+        let mean = L::sum(sum) / h as f32;
+        let mut squares = L::zero();
+        for i in (0..full).step_by(L::N) {
+            let d = L::sub(L::load(x.as_ptr().add(i)), L::splat(mean));
+            squares = L::fma(d, d, squares);
+        }
+        let mut variance = L::sum(squares);
+        for &x in &x[full..] {
+            variance += (x - mean) * (x - mean);
+        }
+        let scale = 1.0 / (variance / h as f32 + epsilon).sqrt();
+        for i in (0..full).step_by(L::N) {
+            let d = L::mul(L::sub(L::load(x.as_ptr().add(i)), L::splat(mean)), L::splat(scale));
+            L::store(y.as_mut_ptr().add(i), L::fma(d, L::load(gain.as_ptr().add(i)), L::load(bias.as_ptr().add(i))));
+        }
+        for i in full..h {
+            y[i] = (x[i] - mean) * scale * gain[i] + bias[i];
+        }
+        statistics.copy_from_slice(&[mean, scale]);
+    }
+}
+
+multiversion! {
+    /// With x̂ = (x − mean) · scale and g = gain · dy: dx = scale · (g − mean(g) − x̂ · mean(g · x̂)).
+    fn normalise_backward<L>(
+        x: &[f32], dy: &[f32], gain: &[f32], mean: f32, scale: f32,
+        dx: &mut [f32], dgain: &mut [f32], dbias: &mut [f32],
+    ) {
+        let h = x.len();
+        assert!(dy.len() == h && gain.len() == h && dx.len() == h && dgain.len() == h && dbias.len() == h);
+        let (mut sum, mut along) = (L::zero(), L::zero());
+        let mut i = 0;
+        // SAFETY (for all loads and stores): `count` floats from `i` are inside slices of h floats. Lanes past h hold
+        // zeros of dy, so they add nothing.
+        while i < h {
+            let count = L::N.min(h - i);
+            let (x, dy, gain) = (
+                L::load_first(x.as_ptr().add(i), count),
+                L::load_first(dy.as_ptr().add(i), count),
+                L::load_first(gain.as_ptr().add(i), count),
+            );
+            let unit = L::mul(L::sub(x, L::splat(mean)), L::splat(scale));
+            let g = L::mul(gain, dy);
+            sum = L::add(sum, g);
+            along = L::fma(g, unit, along);
+            let (to_gain, to_bias) = (dgain.as_mut_ptr().add(i), dbias.as_mut_ptr().add(i));
+            L::store_first(to_gain, L::fma(dy, unit, L::load_first(to_gain, count)), count);
+            L::store_first(to_bias, L::add(dy, L::load_first(to_bias, count)), count);
+            i += count;
+        }
+        let (sum, along) = (L::splat(L::sum(sum) / h as f32), L::splat(L::sum(along) / h as f32));
+        i = 0;
+        while i < h {
+            let count = L::N.min(h - i);
+            let (x, dy, gain) = (
+                L::load_first(x.as_ptr().add(i), count),
+                L::load_first(dy.as_ptr().add(i), count),
+                L::load_first(gain.as_ptr().add(i), count),
+            );
+            let unit = L::mul(L::sub(x, L::splat(mean)), L::splat(scale));
+            let d = L::sub(L::sub(L::mul(gain, dy), sum), L::mul(unit, along));
+            L::store_first(dx.as_mut_ptr().add(i), L::mul(d, L::splat(scale)), count);
+            i += count;
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One operation a file: forward, backward, and the tests that hold both to an outside truth.
+
+pub mod activation;
+pub mod adamw;
+pub mod attention;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod embedding;
+pub mod layer_norm;
+pub mod linear;
+pub mod reduce;

@@ -1,0 +1,144 @@
+//! Random numbers as a function of where, not of when.
+
+use crate::simd::{Lanes, multiversion};
+
+/// A stream of random numbers: element (row, column) is a pure function of the key and of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    key: u64,
+}
+
+/// Mixes 64 bits (the finaliser of SplitMix64: Steele, Lea and Flood, 2014).
+fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+impl Stream {
+    /// The stream of a seed.
+    pub fn new(seed: u64) -> Stream {
+        Stream { key: mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)) }
+    }
+
+    /// The stream numbered `number` under this one: a step, a layer, a place in the layer.
+    #[must_use]
+    pub fn child(self, number: u64) -> Stream {
+        Stream { key: mix(self.key ^ mix(number.wrapping_add(0x9E37_79B9_7F4A_7C15))) }
+    }
+
+    /// 32 random bits at (row, column); the scalar twin of [`Stream::drop_row`].
+    pub fn bits(self, row: usize, column: usize) -> u32 {
+        let (a, b) = self.row_keys(row);
+        scramble(scramble((column as u32).wrapping_mul(0x9E37_79B9).wrapping_add(a)) ^ b)
+    }
+
+    /// A number in [0, 1) with 24 random bits.
+    pub fn uniform(self, row: usize, column: usize) -> f32 {
+        (self.bits(row, column) >> 8) as f32 * (1.0 / 16_777_216.0)
+    }
+
+    /// A normal number of mean 0 and deviation 1 (Box and Muller, 1958), computed in f64.
+    pub fn normal(self, row: usize, column: usize) -> f32 {
+        let u = (f64::from(self.bits(row, 2 * column)) + 1.0) / 4_294_967_296.0;
+        let v = f64::from(self.bits(row, 2 * column + 1)) / 4_294_967_296.0;
+        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+    }
+
+    fn row_keys(self, row: usize) -> (u32, u32) {
+        let key = mix(self.key.wrapping_add((row as u64).wrapping_mul(0xD1B5_4A32_D192_ED03)));
+        (key as u32, (key >> 32) as u32)
+    }
+
+    /// values[c] becomes values[c] / (1 − rate) where `bits(row, c)` keeps it (probability 1 − rate), else 0.
+    pub(crate) fn drop_row(self, row: usize, rate: f32, values: &mut [f32]) {
+        let (a, b) = self.row_keys(row);
+        drop_values(a, b, threshold(rate), 1.0 / (1.0 - rate), values);
+    }
+}
+
+/// Bits at or above it keep an element.
+pub(crate) fn threshold(rate: f32) -> u32 {
+    (f64::from(rate) * 4_294_967_296.0) as u32
+}
+
+/// A bijection of 32 bits with little bias (multipliers found by Wellons, 2018).
+fn scramble(mut x: u32) -> u32 {
+    x = (x ^ (x >> 16)).wrapping_mul(0x7FEB_352D);
+    x = (x ^ (x >> 15)).wrapping_mul(0x846C_A68B);
+    x ^ (x >> 16)
+}
+
+#[inline(always)]
+unsafe fn scramble_lanes<L: Lanes>(x: L::U) -> L::U {
+    // SAFETY: called from a multiversion body only.
+    unsafe {
+        let x = L::mul_u32(L::xor_u32(x, L::shift_right::<16>(x)), L::splat_u32(0x7FEB_352D));
+        let x = L::mul_u32(L::xor_u32(x, L::shift_right::<15>(x)), L::splat_u32(0x846C_A68B));
+        L::xor_u32(x, L::shift_right::<16>(x))
+    }
+}
+
+multiversion! {
+    fn drop_values<L>(a: u32, b: u32, threshold: u32, scale: f32, values: &mut [f32]) {
+        let mut c = 0;
+        while c < values.len() {
+            let count = L::N.min(values.len() - c);
+            let column = L::mul_u32(L::count_from(c as u32), L::splat_u32(0x9E37_79B9));
+            let bits = scramble_lanes::<L>(L::add_u32(column, L::splat_u32(a)));
+            let bits = scramble_lanes::<L>(L::xor_u32(bits, L::splat_u32(b)));
+            let factor = L::keep_if_at_least(bits, L::splat_u32(threshold), L::splat(scale));
+            // SAFETY: `count` floats from `c` are inside `values`.
+            let at = values.as_mut_ptr().add(c);
+            if count == L::N {
+                L::store(at, L::mul(L::load(at), factor));
+            } else {
+                L::store_first(at, L::mul(L::load_first(at, count), factor), count);
+            }
+            c += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_drop_what_the_scalar_twin_drops() {
+        for columns in [1, 7, 8, 9, 15, 16, 17, 33] {
+            let stream = Stream::new(3).child(9);
+            let mut values = vec![1.0f32; columns];
+            stream.drop_row(5, 0.4, &mut values);
+            for (column, &value) in values.iter().enumerate() {
+                let kept = stream.bits(5, column) >= threshold(0.4);
+                assert_eq!(value, if kept { 1.0 / (1.0 - 0.4) } else { 0.0 }, "column {column} of {columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_kept_is_the_rate_asked_for_and_streams_differ() {
+        let (rows, columns, rate) = (200, 384, 0.1f32);
+        let kept = |stream: Stream| -> Vec<bool> {
+            (0..rows * columns).map(|i| stream.bits(i / columns, i % columns) >= threshold(rate)).collect()
+        };
+        let (one, two) = (kept(Stream::new(1)), kept(Stream::new(1).child(0)));
+        let n = (rows * columns) as f64;
+        let share = one.iter().filter(|&&k| k).count() as f64 / n;
+        // Five standard deviations of a binomial share.
+        assert!((share - 0.9).abs() < 5.0 * (0.09 / n).sqrt(), "{share}");
+        let both = one.iter().zip(&two).filter(|(a, b)| **a && **b).count() as f64 / n;
+        assert!((both - 0.81).abs() < 5.0 * (0.81 * 0.19 / n).sqrt(), "{both}");
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_nought_and_deviation_one() {
+        let n = 100_000;
+        let values: Vec<f64> = (0..n).map(|i| f64::from(Stream::new(7).normal(i / 100, i % 100))).collect();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
+        assert!(mean.abs() < 5.0 / (n as f64).sqrt(), "{mean}");
+        assert!((variance - 1.0).abs() < 5.0 * (2.0 / n as f64).sqrt(), "{variance}");
+    }
+}

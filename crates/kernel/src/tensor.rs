@@ -1,0 +1,100 @@
+//! Row-major matrices of f32 whose memory is used again.
+
+use std::sync::{Arc, Mutex};
+
+/// Buffers that were dropped, sorted by capacity.
+static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// A rows × columns matrix, row-major, contiguous. Cloning shares it; a shared one is never written.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    rows: usize,
+    columns: usize,
+    buffer: Arc<Buffer>,
+}
+
+#[derive(Debug)]
+struct Buffer(Vec<f32>);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.0);
+        if let (Ok(mut free), true) = (FREE.lock(), buffer.capacity() > 0) {
+            let at = free.partition_point(|other| other.capacity() < buffer.capacity());
+            free.insert(at, buffer);
+        }
+    }
+}
+
+/// A buffer of `len` floats with any content.
+fn take(len: usize) -> Vec<f32> {
+    let mut free = FREE.lock().expect("no thread panics while it holds the list of free buffers");
+    let at = free.partition_point(|buffer| buffer.capacity() < len);
+    // A buffer more than twice as large stays for whoever needs its size.
+    if at < free.len() && free[at].capacity() <= 2 * len.max(1024) {
+        let mut buffer = free.remove(at);
+        buffer.resize(len, 0.0);
+        return buffer;
+    }
+    drop(free);
+    vec![0.0; len]
+}
+
+/// Gives the memory of all dropped tensors back to the system.
+pub fn release_free_memory() {
+    FREE.lock().expect("no thread panics while it holds the list of free buffers").clear();
+}
+
+impl Tensor {
+    /// A matrix with any content; whoever asks for it writes every element.
+    pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
+        Tensor { rows, columns, buffer: Arc::new(Buffer(take(rows * columns))) }
+    }
+
+    /// A matrix with these elements, row after row.
+    ///
+    /// # Panics
+    /// If their number is not rows × columns.
+    pub fn from_slice(rows: usize, columns: usize, values: &[f32]) -> Tensor {
+        let mut tensor = Tensor::unfilled(rows, columns);
+        tensor.data_mut().copy_from_slice(values);
+        tensor
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// All elements, row after row.
+    pub fn data(&self) -> &[f32] {
+        &self.buffer.0
+    }
+
+    /// One row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.data()[row * self.columns..][..self.columns]
+    }
+
+    /// All elements, to write.
+    ///
+    /// # Panics
+    /// If the matrix is shared.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0
+    }
+
+    pub(crate) fn assert_shape(&self, op: &str, what: &str, rows: usize, columns: usize) {
+        assert!(
+            (self.rows, self.columns) == (rows, columns),
+            "{op}: {what} is ({}, {}), not ({rows}, {columns})",
+            self.rows,
+            self.columns
+        );
+    }
+}

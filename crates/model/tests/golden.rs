@@ -1,0 +1,203 @@
+//! Every encoder family against PyTorch in f64 (golden/models, written by oracle/models.py).
+
+use safetensors::{Dtype, SafeTensors};
+use std::path::PathBuf;
+use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
+use tagsmith_kernel::op::cross_entropy;
+use tagsmith_kernel::params::{Grads, SlotId};
+use tagsmith_model::batch::Batch;
+use tagsmith_model::config::Config;
+use tagsmith_model::encoder::Pass;
+use tagsmith_model::model::Model;
+
+const FAMILIES: [&str; 9] = [
+    "bert", "bert_gelu_new", "bert_relu", "bert_eps", "roberta", "xlm-roberta", "camembert", "distilbert", "electra",
+];
+
+/// Longest sums: 40 products in a feed-forward row, 45 rows in a weight's gradient, over some ten operations in a row.
+const TERMS: usize = 45;
+/// The smallest factor that holds for scores and hidden states, and for gradients, at every level (see NUMERICS.md).
+const C_FORWARD: f64 = 2.0;
+const C_BACKWARD: f64 = 4.0;
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models").join(name)
+}
+
+struct Expected(Vec<u8>);
+
+impl Expected {
+    fn read(name: &str) -> Expected {
+        Expected(std::fs::read(folder(name).join("expect.safetensors")).expect("golden files are in the repository"))
+    }
+
+    fn floats(&self, key: &str) -> Vec<f64> {
+        let file = SafeTensors::deserialize(&self.0).expect("the golden file is whole");
+        let tensor = file.tensor(key).unwrap_or_else(|_| panic!("the golden file has no `{key}`"));
+        let data = tensor.data();
+        match tensor.dtype() {
+            Dtype::F64 => data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect(),
+            Dtype::F32 => data
+                .chunks_exact(4)
+                .map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four bytes"))))
+                .collect(),
+            Dtype::I32 => data
+                .chunks_exact(4)
+                .map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("four bytes"))))
+                .collect(),
+            other => panic!("`{key}` has type {other:?}"),
+        }
+    }
+
+    fn batch(&self) -> Batch {
+        let integers = |key| self.floats(key).into_iter().map(|x| x as i64);
+        let mut batch = Batch {
+            ids: integers("ids").map(|x| x as u32).collect(),
+            types: integers("types").map(|x| x as u32).collect(),
+            starts: vec![0],
+            labels: integers("labels").map(|x| x as i32).collect(),
+        };
+        for length in integers("lengths") {
+            batch.starts.push(batch.starts[batch.starts.len() - 1] + length as u32);
+        }
+        batch
+    }
+}
+
+fn load(name: &str) -> Model {
+    let (config, notes) = Config::read(&folder(name)).expect("the golden configuration reads");
+    assert!(notes.is_empty(), "{notes:?}");
+    let (model, notes) = Model::load(&folder(name), config, false, 0).expect("the golden weights read");
+    assert!(notes.is_empty(), "{notes:?}");
+    model
+}
+
+const PLAIN: Pass = Pass { dropout: None, checkpoint_layers: false };
+
+/// The mean loss and every gradient of it, by name.
+fn gradients(model: &Model, batch: &Batch, smoothing: f64, pass: Pass) -> (f64, Vec<(String, Vec<f32>)>) {
+    let mut grads = Grads::new(&model.params);
+    let (scores, saved) = model.forward(batch, pass);
+    let loss = cross_entropy::forward(&scores, &batch.labels, smoothing);
+    let counted = loss.counted as f64;
+    let mean = loss.sum / counted;
+    saved.backward(model, batch, &loss.backward(1.0 / counted), &mut grads);
+    let named = model.params.slots.iter().enumerate().map(|(number, slot)| {
+        let values = match grads.sparse(SlotId(number)) {
+            None => grads.dense(&model.params, SlotId(number)).expect("nothing is frozen").to_vec(),
+            Some(rows) => {
+                let mut table = vec![0.0; slot.len()];
+                for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
+                    table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
+                }
+                table
+            }
+        };
+        (slot.name.clone(), values)
+    });
+    (mean, named.collect())
+}
+
+#[test]
+fn hidden_states_scores_and_loss_are_pytorchs() {
+    for name in FAMILIES {
+        let (model, expected) = (load(name), Expected::read(name));
+        let batch = expected.batch();
+        for (i, state) in model.hidden_states(&batch).iter().enumerate() {
+            let what = format!("{name} hidden state {i}");
+            assert_close(&what, state.data(), &expected.floats(&format!("hidden.{i}")), C_FORWARD, TERMS);
+        }
+        assert_close(name, &model.infer(&batch), &expected.floats("logits"), C_FORWARD, TERMS);
+        for (key, smoothing) in [("loss", 0.0), ("loss_smoothed", 0.1)] {
+            let loss = gradients(&model, &batch, smoothing, PLAIN).0 as f32;
+            assert_close(&format!("{name} {key}"), &[loss], &expected.floats(key), C_FORWARD, TERMS);
+        }
+    }
+}
+
+#[test]
+fn every_gradient_is_pytorchs() {
+    for name in FAMILIES {
+        let (model, expected) = (load(name), Expected::read(name));
+        // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic, so its own is no measure.
+        let batch = expected.batch();
+        let all = gradients(&model, &batch, 0.0, PLAIN).1;
+        let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();
+        let largest = wants.iter().flatten().fold(0f64, |a, b| a.max(b.abs()));
+        for ((slot, got), want) in all.iter().zip(&wants) {
+            let own = want.iter().fold(0f64, |a, b| a.max(b.abs())).max(largest / 30.0);
+            let allowed = tolerance(C_BACKWARD, TERMS, &[own]);
+            let apart = distance(got, want);
+            assert!(apart <= allowed, "{name} {slot}: off by {apart:.3e}, {allowed:.3e} allowed");
+        }
+        for (slot, got) in gradients(&model, &batch, 0.1, PLAIN).1.iter().filter(|(n, _)| n.starts_with("classifier")) {
+            let want = expected.floats(&format!("grad_smoothed.{slot}"));
+            assert_close(&format!("{name} smoothed {slot}"), got, &want, C_BACKWARD, TERMS);
+        }
+    }
+}
+
+#[test]
+fn checkpointed_layers_change_no_bit() {
+    for name in FAMILIES {
+        let (model, batch) = (load(name), Expected::read(name).batch());
+        let mut dropping = model.clone();
+        dropping.config.hidden_dropout = 0.2;
+        dropping.config.attention_dropout = 0.3;
+        for model in [&model, &dropping] {
+            let dropout = Some(tagsmith_kernel::rng::Stream::new(5));
+            let kept = gradients(model, &batch, 0.0, Pass { dropout, checkpoint_layers: false });
+            let again = gradients(model, &batch, 0.0, Pass { dropout, checkpoint_layers: true });
+            assert_eq!(kept, again, "{name}");
+        }
+    }
+}
+
+#[test]
+fn wrong_twins_are_rejected() {
+    let (model, expected) = (load("bert_eps"), Expected::read("bert_eps"));
+    let batch = expected.batch();
+    let want = expected.floats("logits");
+    let reject = |what: &str, model: &Model, batch: &Batch| {
+        assert_far(what, &model.infer(batch), &want, C_FORWARD, TERMS);
+    };
+    let mut twin = model.clone();
+    twin.config.layer_norm_eps = 1e-12;
+    reject("another ε", &twin, &batch);
+    let mut twin = model.clone();
+    twin.config.heads = 1;
+    reject("another head width", &twin, &batch);
+    let mut leaking = batch.clone();
+    leaking.starts.remove(2);
+    reject("attention over a boundary", &model, &leaking);
+    let mut untyped = batch.clone();
+    untyped.types.fill(0);
+    reject("token types ignored", &model, &untyped);
+    let (model, expected) = (load("bert"), Expected::read("bert"));
+    let mut twin = model.clone();
+    twin.config.activation = tagsmith_kernel::op::activation::Activation::GeluTanh;
+    assert_far("tanh for erf", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
+    let (mut twin, expected) = (load("roberta"), Expected::read("roberta"));
+    twin.config.pad_id = None;
+    assert_far("padding counted", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
+}
+
+#[test]
+fn shards_and_base_names_hold_the_same_model() {
+    let (whole, shards) = (load("bert"), load("bert_sharded"));
+    assert_eq!(whole.params.values(), shards.params.values());
+}
+
+#[test]
+fn what_is_saved_reads_back_bit_for_bit() {
+    for name in FAMILIES {
+        let model = load(name);
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        model.save(scratch.path()).expect("saving works");
+        let (config, _) = Config::read(scratch.path()).expect("config.json reads back");
+        assert_eq!(config.labels, model.config.labels);
+        let (again, notes) = Model::load(scratch.path(), config, false, 0).expect("the weights read back");
+        assert!(notes.is_empty(), "{notes:?}");
+        assert_eq!(model.params.values(), again.params.values(), "{name}");
+    }
+}

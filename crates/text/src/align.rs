@@ -1,0 +1,191 @@
+//! Word labels become piece labels: what a model is trained and scored on.
+
+use crate::labels::LabelSet;
+use crate::note::Note;
+use crate::sentence::Split;
+use crate::tokenizer::{Error, Pieces, Tokenizer};
+use crate::windows::Plan;
+
+/// The label of a piece that is not counted.
+pub const IGNORE: i32 = -100;
+
+/// Which label the pieces of a word after its first get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelAll {
+    /// None: only the first piece is counted.
+    FirstOnly,
+    /// The word's label, its `B-` turned into `I-` where the labels have that one (`--label_all_tokens`).
+    MapToInside,
+    /// The word's label as it is, so that each piece of a `B-` word begins an entity.
+    Repeat,
+}
+
+/// What changes the examples, apart from the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlignOptions {
+    /// The longest sequence in pieces, special ones included; no limit if none.
+    pub max_length: Option<usize>,
+    /// Which label continuations get.
+    pub label_all: LabelAll,
+    /// Cut a longer sentence into windows overlapping by at most this many pieces, instead of truncating it.
+    pub stride: Option<usize>,
+}
+
+/// A sequence for the model with one label a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Token ids (T).
+    pub ids: Vec<u32>,
+    /// Token type ids (T).
+    pub types: Vec<u32>,
+    /// Label ids or [`IGNORE`] (T).
+    pub labels: Vec<i32>,
+    /// The word of each piece (T).
+    pub words: Vec<Option<u32>>,
+    /// The index of its sentence.
+    pub sentence: u32,
+}
+
+/// A data set's examples, and what was lost on the way.
+#[derive(Clone, Debug)]
+pub struct Aligned {
+    /// In the sentences' order; more than one a sentence only with windows.
+    pub examples: Vec<Example>,
+    /// Truncated sentences and words without a piece.
+    pub notes: Vec<Note>,
+}
+
+/// Encodes the sentences of `split` and labels their pieces.
+///
+/// `label_ids` are the split's tags as `labels` numbers them ([`LabelSet::ids_of`]). Sentences without tags get
+/// [`IGNORE`] throughout. With windows, a word in more than one is counted in the first alone.
+pub fn align(
+    tokenizer: &Tokenizer,
+    split: &Split,
+    labels: &LabelSet,
+    label_ids: &[Option<u32>],
+    options: AlignOptions,
+) -> Result<Aligned, Error> {
+    let continuation: Vec<i32> = match options.label_all {
+        LabelAll::FirstOnly => vec![IGNORE; labels.len()],
+        LabelAll::MapToInside => labels.continuations().into_iter().map(|label| label as i32).collect(),
+        LabelAll::Repeat => (0..labels.len() as i32).collect(),
+    };
+    let mut aligned = Aligned { examples: Vec::with_capacity(split.sentences.len()), notes: Vec::new() };
+    let mut losses = Losses::new();
+    for (index, sentence) in split.sentences.iter().enumerate() {
+        assert!(sentence.tags.is_empty() || sentence.tags.len() == sentence.words.len(), "align: a tag for each word");
+        let place = || format!("{}:{}", split.source, sentence.line);
+        let pieces = tokenizer.encode_words(&sentence.words)?;
+        losses.pieceless(&pieces, &sentence.words, place);
+        let ranges = match options.max_length {
+            Some(max_length) if pieces.len() > max_length => {
+                losses.too_long(&pieces, max_length, options.stride, sentence.words.len(), place)?
+            }
+            _ => vec![pieces.content()],
+        };
+        let piece_labels = label_pieces(&pieces, |word| {
+            let tag = *sentence.tags.get(word as usize)?;
+            let label = label_ids[tag as usize]?;
+            Some((label as i32, continuation[label as usize]))
+        });
+        let mut covered = 0;
+        for range in ranges {
+            let mut example = window(&pieces, &piece_labels, range.clone(), index as u32);
+            let overlap = covered.max(range.start) - range.start;
+            example.labels[pieces.prefix..pieces.prefix + overlap].fill(IGNORE);
+            covered = range.end;
+            aligned.examples.push(example);
+        }
+    }
+    aligned.notes = losses.into_notes(options);
+    Ok(aligned)
+}
+
+/// One label a piece: the first of `word_label` for a word's first piece, the second for the others.
+fn label_pieces(pieces: &Pieces, word_label: impl Fn(u32) -> Option<(i32, i32)>) -> Vec<i32> {
+    let mut previous = None;
+    let label = |&word: &Option<u32>| {
+        let begins = word != previous;
+        previous = word;
+        match word.and_then(&word_label) {
+            None => IGNORE,
+            Some((first, _)) if begins => first,
+            Some((_, continuation)) => continuation,
+        }
+    };
+    pieces.words.iter().map(label).collect()
+}
+
+/// The special pieces around a range of the others.
+fn window(pieces: &Pieces, labels: &[i32], range: std::ops::Range<usize>, sentence: u32) -> Example {
+    Example {
+        ids: pieces.around(&pieces.ids, range.clone()),
+        types: pieces.around(&pieces.types, range.clone()),
+        labels: pieces.around(labels, range.clone()),
+        words: pieces.around(&pieces.words, range),
+        sentence,
+    }
+}
+
+/// What truncation and empty words cost.
+struct Losses {
+    too_long: Note,
+    words_lost: usize,
+    windows: usize,
+    cut_words: Note,
+    pieceless: Note,
+}
+
+impl Losses {
+    fn new() -> Losses {
+        Losses {
+            too_long: Note::new(""),
+            words_lost: 0,
+            windows: 0,
+            cut_words: Note::new("words are longer than a whole window and were cut to what fits"),
+            pieceless: Note::new("words give no piece, so they are neither trained nor scored"),
+        }
+    }
+
+    fn pieceless(&mut self, pieces: &Pieces, words: &[String], place: impl Fn() -> String) {
+        for (at, first) in pieces.first_of_words(words.len()).iter().enumerate() {
+            if first.is_none() {
+                self.pieceless.add(|| format!("{} word {} {:?}", place(), at + 1, words[at]));
+            }
+        }
+    }
+
+    /// The windows of a sentence that does not fit, or the one that truncation leaves.
+    fn too_long(
+        &mut self,
+        pieces: &Pieces,
+        max_length: usize,
+        stride: Option<usize>,
+        words: usize,
+        place: impl Fn() -> String,
+    ) -> Result<Vec<std::ops::Range<usize>>, Error> {
+        self.too_long.add(&place);
+        if let Some(stride) = stride {
+            let plan = Plan::new(pieces, max_length, stride)?;
+            for (word, lost) in plan.cut {
+                self.cut_words.add(|| format!("{} word {} by {lost} pieces", place(), word + 1));
+            }
+            self.windows += plan.windows.len();
+            return Ok(plan.windows);
+        }
+        let kept = pieces.prefix..pieces.prefix + pieces.room(max_length)?;
+        let firsts = pieces.first_of_words(words);
+        self.words_lost += firsts.iter().flatten().filter(|&&first| first as usize >= kept.end).count();
+        Ok(vec![kept])
+    }
+
+    fn into_notes(mut self, options: AlignOptions) -> Vec<Note> {
+        let max_length = options.max_length.unwrap_or_default();
+        self.too_long.what = match options.stride {
+            None => format!("sentences have more than {max_length} pieces and were cut there: {} words lost", self.words_lost),
+            Some(_) => format!("sentences have more than {max_length} pieces and became {} windows", self.windows),
+        };
+        [self.too_long, self.cut_words, self.pieceless].into_iter().filter(|note| note.count > 0).collect()
+    }
+}

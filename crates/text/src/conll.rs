@@ -1,0 +1,348 @@
+//! Column files: one word a line, its labels in further columns, a line of white space after each sentence.
+
+use crate::columns::unknown;
+use crate::note::Note;
+use crate::reader::{Error, Lines, ReadOptions, SplitBuilder, at_line, quote, quote_all};
+use crate::sentence::{Columns, Split};
+use std::io::BufRead;
+
+/// Reads CoNLL columns.
+///
+/// The words are in the first column and the labels in the last, unless the options name others: by number, from 0
+/// (-1 is the last), or by the names that a `# global.columns = …` line gives. A line with a tab is split at tabs,
+/// any other at spaces. `-DOCSTART-` lines end a sentence. A line that begins with `# ` is a comment when it has
+/// another number of columns than the data or reads `# key = …`, and a word otherwise.
+pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+    let mut lines = Lines::new(input, source);
+    let mut reader = Reader::new(source, options);
+    while let Some((number, line)) = lines.next()? {
+        reader.line(number, line)?;
+    }
+    reader.finish()
+}
+
+struct Reader<'s> {
+    source: &'s str,
+    options: &'s ReadOptions,
+    /// From `# global.columns = …`.
+    names: Vec<String>,
+    /// Known from the first line that is certainly data.
+    layout: Option<Layout>,
+    /// Lines before it, from the first that begins with `# `.
+    waiting: Vec<(u64, String)>,
+    builder: SplitBuilder<'s>,
+    /// Whether each word so far was its own number in its sentence: ids, not words.
+    counts: bool,
+    comments: Note,
+    document_starts: Note,
+    mark_lines: Note,
+    padded_labels: Note,
+}
+
+struct Layout {
+    width: usize,
+    tabs: bool,
+    text: usize,
+    label: usize,
+}
+
+impl<'s> Reader<'s> {
+    fn new(source: &'s str, options: &'s ReadOptions) -> Self {
+        Reader {
+            source,
+            options,
+            names: Vec::new(),
+            layout: None,
+            waiting: Vec::new(),
+            builder: SplitBuilder::new(source, at_line, None),
+            counts: true,
+            comments: Note::new("comment lines were skipped"),
+            document_starts: Note::new("`-DOCSTART-` lines were skipped"),
+            mark_lines: Note::new("lines hold nothing but a byte-order mark; each ends a sentence"),
+            padded_labels: Note::new("labels had white space around them, which was dropped"),
+        }
+    }
+
+    fn line(&mut self, number: u64, line: &str) -> Result<(), Error> {
+        if line.chars().all(|char| char.is_whitespace() || char == '\u{FEFF}') {
+            if line.contains('\u{FEFF}') {
+                self.mark_lines.add(|| at_line(self.source, number));
+            }
+            if !self.waiting.is_empty() {
+                self.waiting.push((number, String::new()));
+            }
+            self.builder.end_sentence();
+            return Ok(());
+        }
+        if is_key_comment(line) {
+            if let Some(names) = line.strip_prefix("# global.columns =") {
+                self.names = names.split_whitespace().map(str::to_owned).collect();
+            }
+            self.comments.add(|| at_line(self.source, number));
+            return Ok(());
+        }
+        let cells = split(line);
+        if cells[0] == "-DOCSTART-" {
+            self.document_starts.add(|| at_line(self.source, number));
+            self.builder.end_sentence();
+            return Ok(());
+        }
+        let hash = line.starts_with("# ") || line == "#";
+        let Some(layout) = &self.layout else {
+            if hash {
+                self.waiting.push((number, line.to_owned()));
+                return Ok(());
+            }
+            self.layout = Some(self.layout_of(number, line)?);
+            for (number, line) in std::mem::take(&mut self.waiting) {
+                self.line(number, &line)?;
+            }
+            return self.line(number, line);
+        };
+        if hash && (cells.len() != layout.width || layout.tabs && !line.contains('\t')) {
+            self.comments.add(|| at_line(self.source, number));
+            return Ok(());
+        }
+        if cells.len() != layout.width {
+            return Err(Error::content(
+                at_line(self.source, number),
+                format!(
+                    "{} has {} columns, the lines before have {}: give every line the same columns",
+                    quote(line),
+                    cells.len(),
+                    layout.width
+                ),
+            ));
+        }
+        let (word, label) = (cells[layout.text], cells[layout.label]);
+        self.word(number, word, label)
+    }
+
+    fn word(&mut self, number: u64, word: &str, padded: &str) -> Result<(), Error> {
+        let label = padded.trim();
+        if label.len() != padded.len() {
+            self.padded_labels.add(|| at_line(self.source, number));
+        }
+        let tag = self.builder.tag_of_string(label, number)?;
+        self.counts = self.counts && word.parse() == Ok(self.builder.open_words() + 1);
+        self.builder.word(word, tag, number);
+        Ok(())
+    }
+
+    /// Where the columns are, from the first line of data.
+    fn layout_of(&self, number: u64, line: &str) -> Result<Layout, Error> {
+        let width = split(line).len();
+        let place = at_line(self.source, number);
+        if !self.names.is_empty() && self.names.len() != width {
+            return Err(Error::content(
+                place,
+                format!("{} has {width} columns, `# global.columns` names {}: correct either", quote(line), self.names.len()),
+            ));
+        }
+        if width < 2 {
+            return Err(Error::content(
+                place,
+                format!("{} is one column: words and labels need a column each, parted by a tab or spaces", quote(line)),
+            ));
+        }
+        let position = |wanted: &Option<String>, flag: &str, named: &str, default: usize| match wanted {
+            Some(wanted) => {
+                column(wanted, &self.names, width).ok_or_else(|| Error::content(&place, self.no_column(wanted, flag, width)))
+            }
+            None => Ok(column(named, &self.names, width).unwrap_or(default)),
+        };
+        let text = position(&self.options.text_column, "--text_column_name", "tokens", 0)?;
+        let task_tags = format!("{}_tags", self.options.task);
+        let label = position(&self.options.label_column, "--label_column_name", &task_tags, width - 1)?;
+        if text == label {
+            return Err(Error::content(
+                place,
+                format!("words and labels would both be column {text} of {width}: name the other with `--text_column_name` or `--label_column_name`"),
+            ));
+        }
+        Ok(Layout { width, tabs: line.contains('\t'), text, label })
+    }
+
+    fn no_column(&self, wanted: &str, flag: &str, width: usize) -> String {
+        if !self.names.is_empty() {
+            return unknown(wanted, flag, self.names.iter().map(String::as_str));
+        }
+        format!(
+            "there is no column {}: the columns have no names, give `{flag}` a number from 0 to {} (or -1 for the last)",
+            quote(wanted),
+            width - 1
+        )
+    }
+
+    fn finish(self) -> Result<Split, Error> {
+        let Some(Layout { width, text, label, .. }) = self.layout else {
+            return Err(crate::reader::no_sentence(self.source));
+        };
+        let mut notes = vec![self.document_starts, self.comments, self.mark_lines, self.padded_labels];
+        if self.counts {
+            notes.push(Note::once(format!(
+                "column {text}, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say"
+            )));
+        }
+        if self.builder.has_only_tag("_") || self.builder.has_only_tag("-") {
+            notes.push(Note::once(format!(
+                "column {label}, read as the labels, is empty in every line: if the labels are elsewhere, pass `--label_column_name`"
+            )));
+        }
+        let all: Vec<String> =
+            if self.names.is_empty() { (0..width).map(|index| index.to_string()).collect() } else { self.names };
+        let columns = Columns { text: all[text].clone(), label: Some(all[label].clone()), all };
+        self.builder.finish(columns, notes)
+    }
+}
+
+/// `# text = …`, whatever its columns: tabs inside a comment's text would make it look like data.
+fn is_key_comment(line: &str) -> bool {
+    let Some((key, _)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(" =")) else { return false };
+    !key.is_empty() && !key.contains(char::is_whitespace)
+}
+
+fn split(line: &str) -> Vec<&str> {
+    if line.contains('\t') { line.split('\t').collect() } else { line.split(' ').filter(|cell| !cell.is_empty()).collect() }
+}
+
+/// The position of a column given by number or name.
+fn column(wanted: &str, names: &[String], width: usize) -> Option<usize> {
+    if let Some(index) = names.iter().position(|name| name == wanted) {
+        return Some(index);
+    }
+    let index: i64 = wanted.parse().ok()?;
+    let index = if index < 0 { index + width as i64 } else { index };
+    usize::try_from(index).ok().filter(|&index| index < width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::tests::show;
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    fn options(text: &str, label: &str) -> ReadOptions {
+        let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        ReadOptions { text_column: named(text), label_column: named(label), ..ReadOptions::default() }
+    }
+
+    fn check_columns(input: &str, text: &str, label: &str, want: Expect) {
+        want.assert_eq(&show(read(input.as_bytes(), "f", &options(text, label))));
+    }
+
+    fn check(input: &str, want: Expect) {
+        check_columns(input, "", "", want);
+    }
+
+    #[test]
+    fn sentences_end_at_white_space() {
+        check("EU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\n", expect![]);
+        check("EU\tB-ORG\n\t\nno\tO\n \t \nend\tO", expect![]);
+        check("EU O\r\n\r\nno O\r\n\t\r\n\r\nend O\r\n", expect![]);
+        check("\n\nEU O\n\n\n", expect![]);
+        check("EU O\n\u{A0}\u{3000}\nno O", expect![]);
+    }
+
+    #[test]
+    fn byte_order_marks() {
+        check("\u{FEFF}EU O\nno O\n", expect![]);
+        check("EU O\n\u{FEFF}\nno O\n", expect![]);
+        check("a O\n\u{FEFF}\u{FEFF}b O\n", expect![]);
+    }
+
+    #[test]
+    fn tabs_or_spaces() {
+        check("ke s\tB-LOC\n\tO\n\u{200E}\tO\n \tO\n", expect![]);
+        check("a  O \nb   B-X\n", expect![]);
+        check("a\tO \nb\t B-X\n", expect![]);
+        check("New\u{A0}York O\n", expect![]);
+        check("a\u{2028}b O\u{85}c\n", expect![]);
+    }
+
+    #[test]
+    fn document_starts() {
+        check("-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\n", expect![]);
+        check("EU O\n-DOCSTART- O\nno O\n\n-DOCSTART-\n", expect![]);
+        check("EU O\n", expect![]);
+        check("-DOCSTART- O\n\n", expect![]);
+    }
+
+    #[test]
+    fn columns_by_number_and_name() {
+        check_columns("a B-X 0\nb O 0\n", "", "1", expect![]);
+        check_columns("1\ta\tB-X\t-\n2\tb\tO\t-\n", "1", "2", expect![]);
+        check_columns("1\ta\tB-X\t-\n2\tb\tO\t-\n", "-3", "-2", expect![]);
+        check_columns("# global.columns = ID FORM NER\n1 a B-X\n", "FORM", "NER", expect![]);
+        check_columns("# global.columns = tokens ner_tags misc\na B-X _\n", "", "", expect![]);
+        check_columns("a O\n", "words", "", expect![]);
+        check_columns("a O\n", "", "2", expect![]);
+        check_columns("a O\n", "", "-3", expect![]);
+        check_columns("a O\n", "-1", "", expect![]);
+        check_columns("# global.columns = ID FORM NER\n1 a B-X\n", "FROM", "", expect![]);
+        check_columns("# global.columns = ID FORM\n1 a B-X\n", "", "", expect![]);
+    }
+
+    #[test]
+    fn numbers_and_empty_columns_are_pointed_out() {
+        check("1\ta\tB-X\t-\n2\tb\tO\t-\n\n1\tc\tO\t-\n", expect![]);
+        check("1\tO\n1\tO\n", expect![]);
+    }
+
+    #[test]
+    fn hashes() {
+        check("# sent_id = 1\n# text = a b\n1\ta\tO\n# text = rabi 3al\t16 sena\n\n1\tb\tO\n", expect![]);
+        check("# text = a\tb\na\tO\n", expect![]);
+        check("# newdoc\n\n# a remark\na\tO\n", expect![]);
+        check("# a longer remark\na b c O\n", expect![]);
+        check("# one two three\na\tb\tc\tO\n", expect![]);
+        check("# O\n\n# B-X\nEU O\n# O\n", expect![]);
+        check("#EU O\n# O\n#\tO\n", expect![]);
+        check("a O\n#\nb O\n", expect![]);
+        check("# only\n# remarks\n", expect![]);
+    }
+
+    #[test]
+    fn refusals() {
+        check("", expect![]);
+        check("\n \n", expect![]);
+        check("EU NNP O\nno O\n", expect![]);
+        check("word\nother\n", expect![]);
+        check("a\tO\nb\t\n", expect![]);
+        check("a O\nb\u{7}O\n", expect![]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8() {
+        expect![].assert_eq(&show(read(&b"a O\ncaf\xE9 O\n"[..], "f", &ReadOptions::default())));
+        expect![].assert_eq(&show(read(&b"\xFF\xFEa\0 \0"[..], "f", &ReadOptions::default())));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(bytes.as_slice(), "f", &ReadOptions::default());
+        }
+
+        #[test]
+        fn arbitrary_lines_never_panic(text in "([#\\-_a-z0-9 \t\r=é\u{FEFF}]{0,8}\n){0,12}", label in -3i64..3) {
+            let _ = read(text.as_bytes(), "f", &options("", &label.to_string()));
+        }
+
+        /// What is written comes back.
+        #[test]
+        fn round_trip(sentences in prop::collection::vec(prop::collection::vec(("[^\\s#\u{FEFF}]{1,6}", "[BI]-[A-Z]{1,3}"), 1..6), 1..6)) {
+            prop_assume!(sentences.iter().flatten().all(|(word, _)| word != "-DOCSTART-" && !word.contains(char::is_whitespace)));
+            let text: String = sentences.iter().map(|sentence| {
+                sentence.iter().map(|(word, tag)| format!("{word}\t{tag}\n")).collect::<String>() + "\n"
+            }).collect();
+            let split = read(text.as_bytes(), "f", &ReadOptions::default()).expect("well-formed");
+            let got: Vec<Vec<(String, String)>> = split.sentences.iter().map(|sentence| {
+                sentence.words.iter().zip(&sentence.tags)
+                    .map(|(word, &tag)| (word.clone(), split.tag_names[tag as usize].clone())).collect()
+            }).collect();
+            prop_assert_eq!(got, sentences);
+        }
+    }
+}

@@ -1,0 +1,600 @@
+//! Label sets: tag ⇄ id, where the labels come from, and how they meet those of a checkpoint.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::note::Note;
+use crate::sentence::{Split, TagKind};
+
+/// The largest integer that is taken for a label without a name: a column of other numbers should not size a head.
+const INTEGER_LABEL_MAX: u32 = 9_999;
+
+/// How many names an error or a note lists.
+const NAMES_SHOWN: usize = 8;
+
+/// What can be wrong with labels.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// No split has a tag.
+    #[error("the data has no labels: name the label column")]
+    NoLabels,
+    /// A name that is empty.
+    #[error("the label with id {id} has an empty name")]
+    EmptyName {
+        /// Its id.
+        id: usize,
+    },
+    /// A name that two ids share.
+    #[error("the label `{name}` is listed twice, as id {first} and as id {second}")]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// Where it stands first.
+        first: usize,
+        /// Where it stands again.
+        second: usize,
+    },
+    /// A tag that cannot be a label of this data.
+    #[error("{place}: the label `{label}` {problem}")]
+    Label {
+        /// The source and the line where the sentence begins.
+        place: String,
+        /// The label as written.
+        label: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// Splits that write their labels differently.
+    #[error("`{first}` has {first_kind} as labels and `{second}` has {second_kind}: write both the same way")]
+    Kinds {
+        /// The source of one split.
+        first: String,
+        /// How it writes labels.
+        first_kind: &'static str,
+        /// The source of another split.
+        second: String,
+        /// How that one does.
+        second_kind: &'static str,
+    },
+    /// A checkpoint's head that is too small or too large.
+    #[error(
+        "the checkpoint's head has {checkpoint} labels ({checkpoint_names}) but the data has {data} ({data_names}): pass \
+         `--ignore_mismatched_sizes` to start with a new head"
+    )]
+    HeadSize {
+        /// Labels of the checkpoint.
+        checkpoint: usize,
+        /// The first of them.
+        checkpoint_names: String,
+        /// Labels of the data.
+        data: usize,
+        /// The first of them.
+        data_names: String,
+    },
+    /// A checkpoint's head of the right size whose rows mean other labels.
+    #[error(
+        "the checkpoint's labels are not the data's: only the checkpoint has {checkpoint_only}, only the data has \
+         {data_only}; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"
+    )]
+    HeadNames {
+        /// Labels that only the checkpoint has.
+        checkpoint_only: String,
+        /// Labels that only the data has.
+        data_only: String,
+    },
+}
+
+/// The labels of a model: distinct, non-empty names, and the ids 0, 1, … that they stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSet {
+    names: Vec<String>,
+    ids: HashMap<String, u32>,
+}
+
+impl LabelSet {
+    /// The labels of these names, whose ids are their places.
+    pub fn new(names: Vec<String>) -> Result<Self, Error> {
+        if names.is_empty() {
+            return Err(Error::NoLabels);
+        }
+        let mut ids = HashMap::with_capacity(names.len());
+        for (id, name) in names.iter().enumerate() {
+            if name.is_empty() {
+                return Err(Error::EmptyName { id });
+            }
+            if let Some(first) = ids.insert(name.clone(), id as u32) {
+                return Err(Error::Duplicate { name: name.clone(), first: first as usize, second: id });
+            }
+        }
+        Ok(LabelSet { names, ids })
+    }
+
+    /// The labels of a data set: those of all its splits, `train` (where there is one) first.
+    ///
+    /// `ClassLabel` names keep their order; strings are sorted by code point, as Python sorts them; integers without
+    /// names are named by their decimals and keep their values as ids. What a note tells: labels that `train` lacks, and
+    /// integers.
+    pub fn infer(train: Option<&Split>, others: &[&Split]) -> Result<(Self, Vec<Note>), Error> {
+        let splits: Vec<&Split> =
+            train.into_iter().chain(others.iter().copied()).filter(|split| split.tag_kind != TagKind::Absent).collect();
+        let kind = one_kind(&splits)?;
+        let used = Used::in_splits(train, &splits);
+        let mut notes = Vec::new();
+        let names = match kind {
+            TagKind::Absent => return Err(Error::NoLabels),
+            TagKind::Strings => used.first_places.keys().map(|name| (*name).into()).collect(),
+            TagKind::ClassLabel => class_names(&splits, &used),
+            TagKind::Integers => integer_names(&used, &mut notes)?,
+        };
+        notes.extend(train.filter(|train| train.tag_kind != TagKind::Absent).and_then(|_| used.lacking_in_train()));
+        Ok((LabelSet::new(names)?, notes))
+    }
+
+    /// The names in the order of their ids.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many labels there are: at least one.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The id of a name.
+    pub fn id(&self, name: &str) -> Option<u32> {
+        self.ids.get(name).copied()
+    }
+
+    /// For each of the split's tag names its id here; a tag that some word has and this set lacks is an error, one that
+    /// no word has is `None`.
+    pub fn ids_of(&self, split: &Split) -> Result<Vec<Option<u32>>, Error> {
+        let ids: Vec<Option<u32>> = split.tag_names.iter().map(|name| self.id(name)).collect();
+        for sentence in &split.sentences {
+            if let Some(tag) = sentence.tags.iter().find(|tag| ids[**tag as usize].is_none()) {
+                return Err(Error::Label {
+                    place: place(split, sentence.line),
+                    label: split.tag_names[*tag as usize].clone(),
+                    problem: format!("is none of the model's {} labels ({})", self.len(), shown(&self.names)),
+                });
+            }
+        }
+        Ok(ids)
+    }
+
+    /// For each label the one its word's further pieces get under `label_all_tokens`: a `B-` label's `I-` twin (every
+    /// `B-` in its name replaced) where there is one, else the label itself.
+    pub fn continuations(&self) -> Vec<u32> {
+        let twin = |name: &str| name.starts_with("B-").then(|| name.replace("B-", "I-")).and_then(|twin| self.id(&twin));
+        (0..).zip(&self.names).map(|(id, name)| twin(name).unwrap_or(id)).collect()
+    }
+
+    /// Whether these are the placeholders `LABEL_0`, `LABEL_1`, … that a head without names gets.
+    pub fn is_default(&self) -> bool {
+        self.names.iter().enumerate().all(|(id, name)| *name == format!("LABEL_{id}"))
+    }
+
+    fn without(&self, other: &LabelSet) -> Vec<String> {
+        self.names.iter().filter(|name| other.id(name).is_none()).cloned().collect()
+    }
+}
+
+/// What may be done when a checkpoint's labels are not the data's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alignment {
+    /// The model will be trained: its labels are the data's. Otherwise data that lacks some of its labels is welcome.
+    pub training: bool,
+    /// A head of another size is thrown away (`--ignore_mismatched_sizes`).
+    pub ignore_sizes: bool,
+    /// A head of the same size with other names keeps its rows (`--ignore_mismatched_labels`).
+    pub ignore_names: bool,
+}
+
+/// The labels of a run, and what becomes of the checkpoint's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aligned {
+    /// The labels in the order of the head's rows.
+    pub labels: LabelSet,
+    /// Whether the head starts anew, its size being another.
+    pub new_head: bool,
+    /// What was decided, where it is not the plain case.
+    pub notes: Vec<Note>,
+}
+
+/// Brings a checkpoint's labels and the data's together.
+///
+/// | checkpoint | labels of the run |
+/// |---|---|
+/// | another number of labels | an error, or the data's and a new head |
+/// | placeholders `LABEL_i` | the data's, in their order |
+/// | the same names | the checkpoint's, in its order |
+/// | other names | an error, or the data's in their order, and the head's rows mean something else |
+/// | more names, not training | the checkpoint's |
+pub fn align(data: LabelSet, checkpoint: &LabelSet, allow: Alignment) -> Result<Aligned, Error> {
+    let checkpoint_only = checkpoint.without(&data);
+    let data_only = data.without(checkpoint);
+    if data_only.is_empty() && (checkpoint_only.is_empty() || !allow.training) {
+        let mut notes = Vec::new();
+        if !checkpoint_only.is_empty() {
+            notes.push(Note::once(format!("labels of the checkpoint that the data lacks: {}", shown(&checkpoint_only))));
+        } else if data.names != checkpoint.names {
+            notes.push(Note::once("the labels are taken in the checkpoint's order, not the data's"));
+        }
+        return Ok(Aligned { labels: checkpoint.clone(), new_head: false, notes });
+    }
+    if data.len() != checkpoint.len() {
+        if !allow.ignore_sizes {
+            return Err(Error::HeadSize {
+                checkpoint: checkpoint.len(),
+                checkpoint_names: shown(&checkpoint.names),
+                data: data.len(),
+                data_names: shown(&data.names),
+            });
+        }
+        let note = format!("the head starts anew: the checkpoint has {} labels, the data {}", checkpoint.len(), data.len());
+        return Ok(Aligned { labels: data, new_head: true, notes: vec![Note::once(note)] });
+    }
+    if checkpoint.is_default() {
+        return Ok(Aligned { labels: data, new_head: false, notes: Vec::new() });
+    }
+    if !allow.ignore_names {
+        return Err(Error::HeadNames { checkpoint_only: shown(&checkpoint_only), data_only: shown(&data_only) });
+    }
+    let note = format!(
+        "the head's rows get other labels: {} instead of the checkpoint's {}",
+        shown(&data_only),
+        shown(&checkpoint_only)
+    );
+    Ok(Aligned { labels: data, new_head: false, notes: vec![Note::once(note)] })
+}
+
+/// Which labels the words of some splits have, each with the first place of it.
+struct Used<'a> {
+    /// By name in code point order.
+    first_places: BTreeMap<&'a str, Place<'a>>,
+}
+
+/// The first word with a label: its split, its sentence's line, and whether the split is train.
+struct Place<'a> {
+    split: &'a Split,
+    line: u64,
+    in_train: bool,
+}
+
+impl<'a> Used<'a> {
+    fn in_splits(train: Option<&'a Split>, splits: &[&'a Split]) -> Self {
+        let mut first_places = BTreeMap::new();
+        for split in splits {
+            let in_train = train.is_some_and(|train| std::ptr::eq(train, *split));
+            let mut seen = vec![false; split.tag_names.len()];
+            for sentence in &split.sentences {
+                for tag in &sentence.tags {
+                    let tag = *tag as usize;
+                    if !std::mem::replace(&mut seen[tag], true) {
+                        let name = split.tag_names[tag].as_str();
+                        first_places.entry(name).or_insert(Place { split, line: sentence.line, in_train });
+                    }
+                }
+            }
+        }
+        Used { first_places }
+    }
+
+    fn error(&self, label: &str, problem: impl Into<String>) -> Error {
+        let Place { split, line, .. } = self.first_places[label];
+        Error::Label { place: place(split, line), label: label.into(), problem: problem.into() }
+    }
+
+    fn lacking_in_train(&self) -> Option<Note> {
+        let lacking: Vec<_> = self.first_places.iter().filter(|(_, place)| !place.in_train).collect();
+        let names: Vec<String> = lacking.iter().map(|(name, _)| (**name).into()).collect();
+        let mut note = Note::new(format!("labels occur, but not in the training data, so none is learned: {}", shown(&names)));
+        for (_, at) in &lacking {
+            note.add(|| place(at.split, at.line));
+        }
+        (note.count > 0).then_some(note)
+    }
+}
+
+fn place(split: &Split, line: u64) -> String {
+    format!("{}:{line}", split.source)
+}
+
+/// How all splits write their labels. An unnamed integer means nothing beside a name.
+fn one_kind(splits: &[&Split]) -> Result<TagKind, Error> {
+    let Some(first) = splits.first() else { return Ok(TagKind::Absent) };
+    let is_integer = |split: &Split| split.tag_kind == TagKind::Integers;
+    if let Some(second) = splits.iter().find(|split| is_integer(split) != is_integer(first)) {
+        return Err(Error::Kinds {
+            first: first.source.clone(),
+            first_kind: spelling(first.tag_kind),
+            second: second.source.clone(),
+            second_kind: spelling(second.tag_kind),
+        });
+    }
+    let named = splits.iter().find(|split| split.tag_kind == TagKind::ClassLabel);
+    Ok(named.unwrap_or(first).tag_kind)
+}
+
+fn spelling(kind: TagKind) -> &'static str {
+    match kind {
+        TagKind::Absent => "nothing",
+        TagKind::Strings => "strings",
+        TagKind::ClassLabel => "integers with names",
+        TagKind::Integers => "integers without names",
+    }
+}
+
+/// The names of the first split that has them, then those that only other splits use.
+fn class_names(splits: &[&Split], used: &Used) -> Vec<String> {
+    let named = splits.iter().find(|split| split.tag_kind == TagKind::ClassLabel);
+    let mut names = named.map(|split| split.tag_names.clone()).unwrap_or_default();
+    let known: std::collections::HashSet<&str> = names.iter().map(String::as_str).collect();
+    let more: Vec<String> = used.first_places.keys().filter(|name| !known.contains(*name)).map(|name| (*name).into()).collect();
+    names.extend(more);
+    names
+}
+
+/// `0`, `1`, … up to the largest integer in use.
+fn integer_names(used: &Used, notes: &mut Vec<Note>) -> Result<Vec<String>, Error> {
+    let mut values = Vec::new();
+    for name in used.first_places.keys() {
+        let value = name.parse().ok().filter(|value| *value <= INTEGER_LABEL_MAX);
+        let problem = || format!("is no label id: without names, integers from 0 to {INTEGER_LABEL_MAX} are accepted");
+        values.push(value.ok_or_else(|| used.error(name, problem()))?);
+    }
+    values.sort_unstable();
+    let Some(max) = values.last().copied() else { return Err(Error::NoLabels) };
+    let mut note = format!("the labels are integers without names, so their names are `0` to `{max}`");
+    let missing: Vec<String> =
+        (0..=max).filter(|value| values.binary_search(value).is_err()).map(|value| value.to_string()).collect();
+    if !missing.is_empty() {
+        note.push_str(&format!(", though no word has {}", shown(&missing)));
+    }
+    notes.push(Note::once(note));
+    Ok((0..=max).map(|value| value.to_string()).collect())
+}
+
+/// The first names for a message.
+fn shown(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES_SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::sentence::{Columns, Sentence};
+
+    /// A split with one sentence a text, each a line further down.
+    fn split(source: &str, kind: TagKind, names: &[&str], sentences: &[&str]) -> Split {
+        let mut tag_names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+        let mut read = Vec::new();
+        for (line, text) in (1..).zip(sentences) {
+            let mut tags = Vec::new();
+            for tag in text.split_whitespace() {
+                let known = tag_names.iter().position(|name| name == tag).unwrap_or_else(|| {
+                    tag_names.push(tag.into());
+                    tag_names.len() - 1
+                });
+                tags.push(known as u32);
+            }
+            read.push(Sentence { words: vec!["w".into(); tags.len()], tags, line });
+        }
+        let columns = Columns::default();
+        Split { source: source.into(), sentences: read, tag_names, tag_kind: kind, columns, notes: Vec::new() }
+    }
+
+    fn strings(source: &str, sentences: &[&str]) -> Split {
+        split(source, TagKind::Strings, &[], sentences)
+    }
+
+    fn integers(source: &str, sentences: &[&str]) -> Split {
+        split(source, TagKind::Integers, &[], sentences)
+    }
+
+    fn check_infer(train: Option<&Split>, others: &[&Split], expected: Expect) {
+        let text = match LabelSet::infer(train, others) {
+            Ok((labels, notes)) => {
+                let notes: String = notes.iter().map(|note| format!("\n{note}")).collect();
+                format!("{}{notes}", labels.names().join(" "))
+            }
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn string_labels_are_sorted_by_code_point_over_all_splits() {
+        // Python's sorted() of the same names; U+FF21 sorts before U+1F600 by code point, after it in UTF-16.
+        let train = strings("train.conll", &["O I-PER B-PER", "B-\u{1F600} B-\u{FF21} b-per"]);
+        check_infer(Some(&train), &[], expect!["B-PER B-Ａ B-😀 I-PER O b-per"]);
+        let dev = strings("dev.conll", &["O B-LOC", "I-LOC B-LOC"]);
+        let test = strings("test.conll", &["", "B-LOC A"]);
+        check_infer(
+            Some(&train),
+            &[&dev, &test],
+            expect![[r#"
+                A B-LOC B-PER B-Ａ B-😀 I-LOC I-PER O b-per
+                3 labels occur, but not in the training data, so none is learned: `A`, `B-LOC`, `I-LOC` (test.conll:2, dev.conll:1, dev.conll:2)"#]],
+        );
+        check_infer(None, &[&dev], expect!["B-LOC I-LOC O"]);
+    }
+
+    #[test]
+    fn class_labels_keep_their_order() {
+        let train = split("train", TagKind::ClassLabel, &["O", "B-PER", "A"], &["A O", "B-PER"]);
+        check_infer(Some(&train), &[], expect!["O B-PER A"]);
+        let dev = split("dev", TagKind::ClassLabel, &["Z", "O", "C", "unused"], &["C O"]);
+        check_infer(
+            Some(&train),
+            &[&dev],
+            expect![[r#"
+                O B-PER A C
+                1 labels occur, but not in the training data, so none is learned: `C` (dev:1)"#]],
+        );
+    }
+
+    #[test]
+    fn integers_are_named_by_their_decimals() {
+        let train = integers("train.json", &["10 2 0 1", "3 4 5 6 7 8 9"]);
+        check_infer(
+            Some(&train),
+            &[],
+            expect![[r#"
+                0 1 2 3 4 5 6 7 8 9 10
+                the labels are integers without names, so their names are `0` to `10`"#]],
+        );
+        let sparse = integers("train.json", &["0 4", "2"]);
+        check_infer(
+            Some(&sparse),
+            &[],
+            expect![[r#"
+                0 1 2 3 4
+                the labels are integers without names, so their names are `0` to `4`, though no word has `1`, `3`"#]],
+        );
+        for wild in ["-100", "10000", "99999999999999999999"] {
+            let error = LabelSet::infer(Some(&integers("train.json", &["0", wild])), &[]).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("train.json:2: the label `{wild}` is no label id: without names, integers from 0 to 9999 are accepted")
+            );
+        }
+    }
+
+    #[test]
+    fn labels_that_cannot_be_are_refused() {
+        let none = split("test.conll", TagKind::Absent, &[], &[]);
+        check_infer(None, &[&none], expect!["the data has no labels: name the label column"]);
+        check_infer(
+            Some(&integers("train.json", &["0"])),
+            &[&none, &strings("dev.json", &["O"])],
+            expect!["`train.json` has integers without names as labels and `dev.json` has strings: write both the same way"],
+        );
+        let new = |names: &[&str]| LabelSet::new(names.iter().map(|name| (*name).into()).collect());
+        assert_eq!(
+            new(&["O", "A", "O"]).unwrap_err(),
+            Error::Duplicate { name: "O".into(), first: 0, second: 2 }
+        );
+        assert_eq!(new(&["O", ""]).unwrap_err(), Error::EmptyName { id: 1 });
+        assert_eq!(new(&[]).unwrap_err(), Error::NoLabels);
+    }
+
+    fn labels(names: &str) -> LabelSet {
+        LabelSet::new(names.split(' ').map(String::from).collect()).unwrap()
+    }
+
+    #[test]
+    fn tags_find_their_ids() {
+        let set = labels("O B-PER");
+        let split = split("dev.conll", TagKind::ClassLabel, &["B-PER", "unused", "O"], &["O B-PER"]);
+        assert_eq!(set.ids_of(&split).unwrap(), [Some(1), None, Some(0)]);
+        let error = set.ids_of(&strings("dev.conll", &["O", "O B-LOC"])).unwrap_err();
+        expect!["dev.conll:2: the label `B-LOC` is none of the model's 2 labels (`O`, `B-PER`)"].assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn continuations_replace_every_b_in_the_name() {
+        // `B-TUB-X` becomes `I-TUI-X` in the original; a twin that replaced only the first would find `I-TUB-X`.
+        let set = labels("B-PER I-PER B-LOC O B-TUB-X I-TUB-X I-TUI-X XB-A XI-A");
+        assert_eq!(set.continuations(), [1, 1, 2, 3, 6, 5, 6, 7, 8]);
+    }
+
+    const STRICT: Alignment = Alignment { training: true, ignore_sizes: false, ignore_names: false };
+
+    fn check_align(data: &str, checkpoint: &str, allow: Alignment, expected: Expect) {
+        let text = match align(labels(data), &labels(checkpoint), allow) {
+            Ok(aligned) => {
+                let head = if aligned.new_head { " (new head)" } else { "" };
+                let notes: String = aligned.notes.iter().map(|note| format!("\n{note}")).collect();
+                format!("{}{head}{notes}", aligned.labels.names().join(" "))
+            }
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn a_checkpoint_with_the_same_names_gives_the_order() {
+        check_align("A B O", "A B O", STRICT, expect!["A B O"]);
+        check_align(
+            "A B O",
+            "O A B",
+            STRICT,
+            expect![[r#"
+                O A B
+                the labels are taken in the checkpoint's order, not the data's"#]],
+        );
+    }
+
+    #[test]
+    fn placeholders_take_the_datas_names() {
+        check_align("A O", "LABEL_0 LABEL_1", STRICT, expect!["A O"]);
+        // Out of order they are names like any other.
+        check_align(
+            "A O",
+            "LABEL_1 LABEL_0",
+            STRICT,
+            expect!["the checkpoint's labels are not the data's: only the checkpoint has `LABEL_1`, `LABEL_0`, only the data has `A`, `O`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"],
+        );
+    }
+
+    #[test]
+    fn other_names_are_refused_unless_allowed() {
+        check_align(
+            "A B O",
+            "A C O",
+            STRICT,
+            expect!["the checkpoint's labels are not the data's: only the checkpoint has `C`, only the data has `B`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"],
+        );
+        check_align(
+            "A B O",
+            "A C O",
+            Alignment { ignore_names: true, ..STRICT },
+            expect![[r#"
+                A B O
+                the head's rows get other labels: `B` instead of the checkpoint's `C`"#]],
+        );
+    }
+
+    #[test]
+    fn a_head_of_another_size_is_refused_unless_allowed() {
+        check_align(
+            "A O",
+            "A B C D E F G H I J O",
+            STRICT,
+            expect!["the checkpoint's head has 11 labels (`A`, `B`, `C`, `D`, `E`, `F`, `G`, `H` and 3 more) but the data has 2 (`A`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"],
+        );
+        check_align(
+            "A O",
+            "LABEL_0 LABEL_1 LABEL_2",
+            Alignment { ignore_sizes: true, ..STRICT },
+            expect![[r#"
+                A O (new head)
+                the head starts anew: the checkpoint has 3 labels, the data 2"#]],
+        );
+    }
+
+    #[test]
+    fn data_to_evaluate_may_lack_labels() {
+        let evaluating = Alignment { training: false, ..STRICT };
+        check_align(
+            "O A",
+            "A B O",
+            evaluating,
+            expect![[r#"
+                A B O
+                labels of the checkpoint that the data lacks: `B`"#]],
+        );
+        check_align(
+            "A C O",
+            "A O",
+            evaluating,
+            expect!["the checkpoint's head has 2 labels (`A`, `O`) but the data has 3 (`A`, `C`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"],
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! What every reader needs: its options, its errors, bounded lines, and the split being filled.
+
+use crate::note::Note;
+use crate::sentence::{Columns, Sentence, Split, TagKind};
+use std::collections::HashMap;
+use std::io::{self, BufRead, Read};
+
+/// The longest line, JSON row or CSV record that is read, in bytes.
+pub const ITEM_BYTES_MAX: usize = 64 << 20;
+
+/// Characters of a value that a message shows.
+const SHOWN_CHARS: usize = 60;
+
+/// Which columns to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The words' column: a name, or in column files a number (from 0; -1 is the last).
+    pub text_column: Option<String>,
+    /// The labels' column, likewise.
+    pub label_column: Option<String>,
+    /// `{task}_tags` is the labels' column when none is named.
+    pub task: String,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { text_column: None, label_column: None, task: "ner".into() }
+    }
+}
+
+/// Why an input cannot become a split.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes stop coming.
+    #[error("{place}: cannot be read")]
+    Read {
+        /// The source, with the line reached where it is known.
+        place: String,
+        /// What the system or the decompressor said.
+        source: io::Error,
+    },
+    /// The text is not UTF-8.
+    #[error("{place}: byte {byte} of the line (0x{value:02X}) is not UTF-8: convert the file, for example with `iconv -f latin1 -t utf-8`")]
+    Encoding {
+        /// Source and line.
+        place: String,
+        /// Position in the line, from 1.
+        byte: usize,
+        /// The offending byte.
+        value: u8,
+    },
+    /// The content is not what it must be.
+    #[error("{place}: {problem}")]
+    Content {
+        /// Source, with line or row where there is one.
+        place: String,
+        /// What is wrong, with the value, and what to do.
+        problem: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn content(place: impl Into<String>, problem: impl Into<String>) -> Error {
+        Error::Content { place: place.into(), problem: problem.into() }
+    }
+}
+
+/// `train.conll:17`
+pub(crate) fn at_line(source: &str, line: u64) -> String {
+    format!("{source}:{line}")
+}
+
+/// `train.parquet: row 17`
+pub(crate) fn at_row(source: &str, row: u64) -> String {
+    format!("{source}: row {row}")
+}
+
+/// The value in backticks, on one line and not longer than a message can bear.
+pub(crate) fn quote(value: &str) -> String {
+    let mut shown = String::from("`");
+    for (count, char) in value.chars().enumerate() {
+        if count == SHOWN_CHARS {
+            shown.push('…');
+            break;
+        }
+        if char.is_control() { shown.extend(char.escape_default()) } else { shown.push(char) }
+    }
+    shown.push('`');
+    shown
+}
+
+/// Names for a message: `a`, `b`, `c`.
+pub(crate) fn quote_all<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const NAMES_MAX: usize = 30;
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| quote(name)).collect();
+    if names.len() > NAMES_MAX {
+        shown.push(format!("… ({} in all)", names.len()));
+    }
+    shown.join(", ")
+}
+
+/// Lines without their ends, numbered from 1; the byte-order mark is dropped.
+pub(crate) struct Lines<'s, R> {
+    input: R,
+    source: &'s str,
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'s, R: BufRead> Lines<'s, R> {
+    pub(crate) fn new(input: R, source: &'s str) -> Self {
+        Lines { input, source, number: 0, bytes: Vec::new() }
+    }
+
+    /// The next line and its number, or `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, &str)>, Error> {
+        self.bytes.clear();
+        self.number += 1;
+        let mut bounded = (&mut self.input).take(ITEM_BYTES_MAX as u64 + 1);
+        let count = bounded
+            .read_until(b'\n', &mut self.bytes)
+            .map_err(|source| Error::Read { place: at_line(self.source, self.number), source })?;
+        if count == 0 {
+            return Ok(None);
+        }
+        if count > ITEM_BYTES_MAX {
+            return Err(too_long(at_line(self.source, self.number), "line"));
+        }
+        let mut line = self.bytes.as_slice();
+        line = line.strip_suffix(b"\n").unwrap_or(line);
+        line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.number == 1 {
+            line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        }
+        Ok(Some((self.number, utf8(line, self.source, self.number, 0)?)))
+    }
+}
+
+/// The text of `bytes`, which begin in line `line` after `before` other bytes of it.
+pub(crate) fn utf8<'b>(bytes: &'b [u8], source: &str, line: u64, before: usize) -> Result<&'b str, Error> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = &bytes[..error.valid_up_to()];
+        let line = line + good.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let column = match good.iter().rposition(|&byte| byte == b'\n') {
+            Some(end) => good.len() - end - 1,
+            None => before + good.len(),
+        };
+        Error::Encoding { place: at_line(source, line), byte: column + 1, value: bytes[good.len()] }
+    })
+}
+
+pub(crate) fn too_long(place: String, what: &str) -> Error {
+    Error::content(place, format!("the {what} is longer than 64 MiB: is this the right file? Split it if it is"))
+}
+
+/// A split in the making: words and labels go in, checks and counts happen here, once for all formats.
+pub(crate) struct SplitBuilder<'s> {
+    source: &'s str,
+    place: fn(&str, u64) -> String,
+    sentence: Sentence,
+    sentences: Vec<Sentence>,
+    tag_names: Vec<String>,
+    tag_of_name: HashMap<String, u32>,
+    tag_kind: TagKind,
+    blank_words: Note,
+    empty_sentences: Note,
+}
+
+impl<'s> SplitBuilder<'s> {
+    /// `place` says how to write a sentence's number. `class_names` are the names of integer labels, in order.
+    pub(crate) fn new(source: &'s str, place: fn(&str, u64) -> String, class_names: Option<Vec<String>>) -> Self {
+        SplitBuilder {
+            source,
+            place,
+            sentence: Sentence { words: Vec::new(), tags: Vec::new(), line: 0 },
+            sentences: Vec::new(),
+            tag_of_name: HashMap::new(),
+            tag_kind: if class_names.is_some() { TagKind::ClassLabel } else { TagKind::Absent },
+            tag_names: class_names.unwrap_or_default(),
+            blank_words: Note::new("words are empty or blank; they are kept"),
+            empty_sentences: Note::new("sentences have no words; they are kept"),
+        }
+    }
+
+    /// Where line or row `number` is.
+    pub(crate) fn place(&self, number: u64) -> String {
+        (self.place)(self.source, number)
+    }
+
+    /// The index of a label written as a string.
+    pub(crate) fn tag_of_string(&mut self, label: &str, number: u64) -> Result<u32, Error> {
+        if label.is_empty() {
+            return Err(Error::content(self.place(number), "a label is an empty string: give every word a label"));
+        }
+        self.expect_kind(TagKind::Strings, label, number)?;
+        Ok(self.intern(label))
+    }
+
+    /// The index of a label written as an integer.
+    pub(crate) fn tag_of_integer(&mut self, label: i64, number: u64) -> Result<u32, Error> {
+        if self.tag_kind != TagKind::ClassLabel {
+            let label = label.to_string();
+            self.expect_kind(TagKind::Integers, &label, number)?;
+            return Ok(self.intern(&label));
+        }
+        match u32::try_from(label) {
+            Ok(tag) if (tag as usize) < self.tag_names.len() => Ok(tag),
+            _ => Err(Error::content(
+                self.place(number),
+                format!(
+                    "the label {label} has no name (there are {}, from 0): correct the label or the names{}",
+                    self.tag_names.len(),
+                    if label == -1 { "; -1 is how `datasets` marks a word without a label" } else { "" }
+                ),
+            )),
+        }
+    }
+
+    fn expect_kind(&mut self, kind: TagKind, label: &str, number: u64) -> Result<(), Error> {
+        if self.tag_kind == TagKind::Absent {
+            self.tag_kind = kind;
+        }
+        if self.tag_kind == kind {
+            return Ok(());
+        }
+        let (is, were) =
+            if kind == TagKind::Strings { ("a string", "integers") } else { ("an integer", "strings") };
+        Err(Error::content(
+            self.place(number),
+            format!("the label {} is {is}, the labels before are {were}: write all of them one way", quote(label)),
+        ))
+    }
+
+    fn intern(&mut self, name: &str) -> u32 {
+        if let Some(&tag) = self.tag_of_name.get(name) {
+            return tag;
+        }
+        let tag = self.tag_names.len() as u32;
+        self.tag_names.push(name.to_owned());
+        self.tag_of_name.insert(name.to_owned(), tag);
+        tag
+    }
+
+    /// Adds a word to the open sentence.
+    pub(crate) fn word(&mut self, word: &str, tag: u32, number: u64) {
+        if self.sentence.words.is_empty() {
+            self.sentence.line = number;
+        }
+        if word.trim().is_empty() {
+            self.blank_words.add(|| (self.place)(self.source, number));
+        }
+        self.sentence.words.push(word.to_owned());
+        self.sentence.tags.push(tag);
+    }
+
+    /// Words of the open sentence.
+    pub(crate) fn open_words(&self) -> usize {
+        self.sentence.words.len()
+    }
+
+    /// Closes the open sentence, if it has words.
+    pub(crate) fn end_sentence(&mut self) {
+        if !self.sentence.words.is_empty() {
+            let empty = Sentence { words: Vec::new(), tags: Vec::new(), line: 0 };
+            self.sentences.push(std::mem::replace(&mut self.sentence, empty));
+        }
+    }
+
+    /// Adds a whole sentence. `columns` are the names of its two columns, for the message.
+    pub(crate) fn push(
+        &mut self,
+        words: Vec<String>,
+        tags: Vec<u32>,
+        columns: (&str, &str),
+        number: u64,
+    ) -> Result<(), Error> {
+        if words.len() != tags.len() {
+            return Err(Error::content(
+                self.place(number),
+                format!(
+                    "{} words ({}) and {} labels ({}): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`",
+                    words.len(),
+                    quote(columns.0),
+                    tags.len(),
+                    quote(columns.1)
+                ),
+            ));
+        }
+        if words.is_empty() {
+            self.empty_sentences.add(|| (self.place)(self.source, number));
+        }
+        let blank = words.iter().filter(|word| word.trim().is_empty()).count();
+        for _ in 0..blank {
+            self.blank_words.add(|| (self.place)(self.source, number));
+        }
+        self.sentences.push(Sentence { words, tags, line: number });
+        Ok(())
+    }
+
+    /// Labels that were all spelled as integers in a format without types are integers.
+    pub(crate) fn read_spelled_integers(&mut self) {
+        let is_integer = |name: &String| name.parse::<i64>().is_ok_and(|value| value.to_string() == *name);
+        if self.tag_kind == TagKind::Strings && self.tag_names.iter().all(is_integer) {
+            self.tag_kind = TagKind::Integers;
+        }
+    }
+
+    /// Whether every label is `name`.
+    pub(crate) fn has_only_tag(&self, name: &str) -> bool {
+        matches!(self.tag_names.as_slice(), [only] if only == name)
+    }
+
+    /// The split; `notes` come before those counted here. A source without a sentence is an error.
+    pub(crate) fn finish(mut self, columns: Columns, mut notes: Vec<Note>) -> Result<Split, Error> {
+        self.end_sentence();
+        if self.sentences.is_empty() {
+            return Err(no_sentence(self.source));
+        }
+        notes.extend([self.blank_words, self.empty_sentences]);
+        notes.retain(|note| note.count > 0);
+        Ok(Split {
+            source: self.source.to_owned(),
+            sentences: self.sentences,
+            tag_names: self.tag_names,
+            tag_kind: self.tag_kind,
+            columns,
+            notes,
+        })
+    }
+}
+
+pub(crate) fn no_sentence(source: &str) -> Error {
+    Error::content(source, "there is no sentence in it: check the path and how the file was made")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    /// A split, or the error's chain, as text for expected snapshots.
+    pub(crate) fn show(result: Result<Split, Error>) -> String {
+        let split = match result {
+            Ok(split) => split,
+            Err(Error::Read { place, source }) => return format!("error: {place}: cannot be read: {source}\n"),
+            Err(error) => return format!("error: {error}\n"),
+        };
+        let mut text = String::new();
+        for sentence in &split.sentences {
+            let tagged: Vec<String> = sentence
+                .words
+                .iter()
+                .zip(&sentence.tags)
+                .map(|(word, &tag)| format!("{}|{}", word.escape_debug(), split.tag_names[tag as usize]))
+                .collect();
+            assert_eq!(sentence.words.len(), sentence.tags.len());
+            writeln!(text, "{}: {}", sentence.line, tagged.join(" ")).expect("a String takes everything");
+        }
+        let Columns { text: words, label, all } = &split.columns;
+        writeln!(text, "{:?} {:?}; {words} and {} of {}", split.tag_kind, split.tag_names, label.as_deref().unwrap_or("nothing"), all.join(" "))
+            .expect("a String takes everything");
+        for note in &split.notes {
+            writeln!(text, "note: {note}").expect("a String takes everything");
+        }
+        text
+    }
+
+    #[test]
+    fn a_quote_stays_on_one_line_and_short() {
+        assert_eq!(quote("a\nb\u{7}é'"), "`a\\nb\\u{7}é'`");
+        assert_eq!(quote(&"x".repeat(1000)).chars().count(), SHOWN_CHARS + 3);
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let mut lines = Lines::new(io::BufReader::new(io::repeat(b'a')), "a.txt");
+        let error = lines.next().expect_err("the line never ends");
+        assert_eq!(
+            error.to_string(),
+            "a.txt:1: the line is longer than 64 MiB: is this the right file? Split it if it is"
+        );
+    }
+
+    #[test]
+    fn utf8_errors_name_line_and_byte() {
+        let place = |bytes: &[u8], before| utf8(bytes, "f", 5, before).expect_err("not UTF-8").to_string();
+        assert!(place(b"ab\xE9", 0).starts_with("f:5: byte 3 of the line (0xE9) is not UTF-8"));
+        assert!(place(b"ab\xE9", 10).starts_with("f:5: byte 13 of the line"));
+        assert!(place(b"ab\nc\n\xFFd", 10).starts_with("f:7: byte 1 of the line (0xFF)"));
+    }
+}

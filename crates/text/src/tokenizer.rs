@@ -1,0 +1,413 @@
+//! The one place that knows the `tokenizers` crate: words or running text in, pieces out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+use tokenizers::models::ModelWrapper;
+use tokenizers::normalizers::{NormalizerWrapper, Prepend, Sequence as Normalizers};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::processors::PostProcessorWrapper;
+use tokenizers::processors::sequence::Sequence as PostProcessors;
+use tokenizers::{
+    EncodeInput, Encoding, InputSequence, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    SplitDelimiterBehavior,
+};
+
+use crate::note::Note;
+
+/// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
+const UNLIMITED: f64 = 1e20;
+
+/// Why a tokenizer cannot be read, or cannot cut something into pieces.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the tokenizer cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no tokenizer.json.
+    #[error(
+        "`{}` holds no `tokenizer.json`: load the tokenizer with transformers' AutoTokenizer and save_pretrained writes it",
+        folder.display()
+    )]
+    Missing {
+        /// The folder looked at.
+        folder: PathBuf,
+    },
+    /// A file of the tokenizer does not hold what it should.
+    #[error("`{file}` is not a tokenizer's: {message}")]
+    Invalid {
+        /// `tokenizer.json` or `tokenizer_config.json`.
+        file: &'static str,
+        /// What its parser said.
+        message: String,
+    },
+    /// The tokenizer refuses an input, for example because it lacks the unknown piece.
+    #[error("the tokenizer cannot cut this into pieces: {message}")]
+    Encode {
+        /// What the tokenizer said.
+        message: String,
+    },
+    /// The special pieces alone fill the sequence.
+    #[error("a sequence of {max_length} pieces has no room for words beside {special} special pieces")]
+    NoRoom {
+        /// The limit asked for.
+        max_length: usize,
+        /// Special pieces in every sequence.
+        special: usize,
+    },
+    /// Windows would not move on.
+    #[error("windows of {room} pieces cannot overlap by {stride}: the stride must be smaller")]
+    Stride {
+        /// The overlap asked for.
+        stride: usize,
+        /// Pieces of text in a window.
+        room: usize,
+    },
+}
+
+/// What a tokenizer makes of one sentence or text: T pieces, special ones included, nothing truncated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// Token ids (T).
+    pub ids: Vec<u32>,
+    /// Token type ids (T), as the post-processor gives them.
+    pub types: Vec<u32>,
+    /// The word of each piece (T); none for special pieces and for pieces that touch no word.
+    pub words: Vec<Option<u32>>,
+    /// Start and end (T) in code points: inside the word if words were encoded, inside the text otherwise.
+    pub offsets: Vec<(u32, u32)>,
+    /// How many special pieces stand before the others.
+    pub prefix: usize,
+    /// How many special pieces stand after the others.
+    pub suffix: usize,
+}
+
+impl Pieces {
+    /// T.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no piece at all, not even a special one.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The pieces between the special ones.
+    pub fn content(&self) -> std::ops::Range<usize> {
+        self.prefix..self.len() - self.suffix
+    }
+
+    /// How many pieces of text a sequence of `max_length` holds.
+    pub fn room(&self, max_length: usize) -> Result<usize, Error> {
+        let special = self.prefix + self.suffix;
+        if max_length <= special {
+            return Err(Error::NoRoom { max_length, special });
+        }
+        Ok(max_length - special)
+    }
+
+    /// The first piece of each of `words` words.
+    pub fn first_of_words(&self, words: usize) -> Vec<Option<u32>> {
+        let mut first = vec![None; words];
+        for (at, word) in self.words.iter().enumerate() {
+            if let Some(word) = word {
+                first[*word as usize].get_or_insert(at as u32);
+            }
+        }
+        first
+    }
+
+    /// One row a piece, of a range of the content with the special pieces around it.
+    pub fn around<T: Clone>(&self, rows: &[T], range: std::ops::Range<usize>) -> Vec<T> {
+        assert_eq!(rows.len(), self.len(), "around: {} pieces", self.len());
+        [&rows[..self.prefix], &rows[range], &rows[self.len() - self.suffix..]].concat()
+    }
+
+    fn new(encoding: &Encoding) -> Pieces {
+        let special = encoding.get_special_tokens_mask();
+        let prefix = special.iter().take_while(|&&mask| mask == 1).count();
+        let suffix = special[prefix..].iter().rev().take_while(|&&mask| mask == 1).count();
+        Pieces {
+            ids: encoding.get_ids().to_vec(),
+            types: encoding.get_type_ids().to_vec(),
+            words: encoding.get_word_ids().to_vec(),
+            offsets: encoding.get_offsets().iter().map(|&(start, end)| (start as u32, end as u32)).collect(),
+            prefix,
+            suffix,
+        }
+    }
+}
+
+/// Running text cut two ways at once: into the words that a reader sees, and into the model's pieces.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The pieces; `pieces.words` counts in `words`, a piece over several words belonging to the first.
+    pub pieces: Pieces,
+    /// Each word's start and end in code points.
+    pub words: Vec<(u32, u32)>,
+    /// The first piece that touches each word.
+    pub first_pieces: Vec<Option<u32>>,
+    /// Whether each piece continues the word before it, by the rule of transformers' pipeline.
+    pub continues: Vec<bool>,
+}
+
+/// A Hugging Face tokenizer, set up for tagging.
+pub struct Tokenizer {
+    /// Encodes sentences that are already words.
+    for_words: tokenizers::Tokenizer,
+    /// Encodes running text, where it is not the same.
+    for_text: Option<tokenizers::Tokenizer>,
+    config: Map<String, Value>,
+    /// The longest sequence its model takes, if the tokenizer knows.
+    pub model_max_length: Option<usize>,
+    unknown: Option<u32>,
+    marks_continuations: bool,
+    /// What was changed or is missing in the files.
+    pub notes: Vec<Note>,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` and, where there is one, `tokenizer_config.json`.
+    pub fn from_folder(folder: &Path) -> Result<Tokenizer, Error> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| Error::Read { path, source })
+        };
+        let json = match read("tokenizer.json") {
+            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Missing { folder: folder.to_owned() });
+            }
+            other => other?,
+        };
+        match read("tokenizer_config.json") {
+            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                let mut tokenizer = Tokenizer::from_bytes(&json, b"{}")?;
+                let missing = "there is no `tokenizer_config.json`, so the tokenizer names no longest sequence";
+                tokenizer.notes.push(Note::once(missing));
+                Ok(tokenizer)
+            }
+            other => Tokenizer::from_bytes(&json, &other?),
+        }
+    }
+
+    /// Reads the contents of `tokenizer.json` and of `tokenizer_config.json`.
+    pub fn from_bytes(json: &[u8], config: &[u8]) -> Result<Tokenizer, Error> {
+        let config: Map<String, Value> = serde_json::from_slice(config)
+            .map_err(|error| Error::Invalid { file: "tokenizer_config.json", message: error.to_string() })?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(json)
+            .map_err(|error| Error::Invalid { file: "tokenizer.json", message: error.to_string() })?;
+        let mut notes = switch_off(&mut inner)?;
+        notes.extend(follow_lower_case(&mut inner, &config));
+        let spaced = with_prefix_space(&inner);
+        if spaced.is_some() {
+            notes.push(Note::once("the tokenizer puts no space before words; given words get one, as inside a text"));
+        }
+        let (for_words, for_text) = match spaced {
+            Some(spaced) => (spaced, Some(inner)),
+            None => (inner, None),
+        };
+        let model_max_length = config
+            .get("model_max_length")
+            .and_then(Value::as_f64)
+            .filter(|&length| (1.0..UNLIMITED).contains(&length))
+            .map(|length| length as usize);
+        let unknown = unknown_piece(&for_words, &config);
+        let marks_continuations = match for_words.get_model() {
+            ModelWrapper::WordPiece(model) => !model.continuing_subword_prefix.is_empty(),
+            ModelWrapper::BPE(model) => model.continuing_subword_prefix.as_ref().is_some_and(|it| !it.is_empty()),
+            _ => false,
+        };
+        Ok(Tokenizer { for_words, for_text, config, model_max_length, unknown, marks_continuations, notes })
+    }
+
+    /// Writes `tokenizer.json` and `tokenizer_config.json` as given words are encoded here, so that whoever loads them
+    /// sees what the model was trained on.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let json = self.for_words.to_string(true).expect("what was read can be written");
+        let mut config = self.config.clone();
+        if self.for_text.is_some() {
+            config.insert("add_prefix_space".into(), Value::Bool(true));
+        }
+        let config = serde_json::to_string_pretty(&config).expect("JSON can be written");
+        for (name, text) in [("tokenizer.json", json), ("tokenizer_config.json", config)] {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|source| Error::Read { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// One more than the highest id it can give.
+    pub fn id_bound(&self) -> usize {
+        self.for_words.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
+    }
+
+    /// The pieces of a sentence that is already words. A word may yield none.
+    pub fn encode_words(&self, words: &[String]) -> Result<Pieces, Error> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let encoding = encode(&self.for_words, InputSequence::from(&words[..]))?;
+        Ok(Pieces::new(&encoding))
+    }
+
+    /// The pieces and the words of running text.
+    pub fn encode_text(&self, text: &str) -> Result<Text, Error> {
+        let encoding = encode(self.for_text.as_ref().unwrap_or(&self.for_words), InputSequence::from(text))?;
+        let mut pieces = Pieces::new(&encoding);
+        let words = split_words(text);
+        let first_pieces = assign_words(&mut pieces, &words);
+        let continues = self.continuations(&pieces, &encoding, text);
+        Ok(Text { pieces, words, first_pieces, continues })
+    }
+
+    /// transformers' rule for which pieces continue a word. Where the vocabulary marks continuations, a piece does whose
+    /// spelling is longer than what it covers (`##er` covers two letters); elsewhere one with no space at its start.
+    fn continuations(&self, pieces: &Pieces, encoding: &Encoding, text: &str) -> Vec<bool> {
+        let spaces: Vec<bool> = text.chars().map(|letter| letter == ' ').collect();
+        let is_space = |at: u32| spaces.get(at as usize).copied().unwrap_or(false);
+        let continues = |at: usize| {
+            let (start, end) = pieces.offsets[at];
+            if Some(pieces.ids[at]) == self.unknown {
+                false
+            } else if self.marks_continuations {
+                encoding.get_tokens()[at].chars().count() != end.saturating_sub(start) as usize
+            } else {
+                start > 0 && !is_space(start - 1) && !is_space(start)
+            }
+        };
+        (0..pieces.len()).map(continues).collect()
+    }
+}
+
+fn encode(inner: &tokenizers::Tokenizer, input: InputSequence<'_>) -> Result<Encoding, Error> {
+    inner
+        .encode_char_offsets(EncodeInput::Single(input), true)
+        .map_err(|error| Error::Encode { message: error.to_string() })
+}
+
+/// Where the words of running text are: cut at white space and around every punctuation mark, symbol (an emoji with its
+/// modifiers is one) and Han ideograph. Starts and ends in code points.
+pub fn split_words(text: &str) -> Vec<(u32, u32)> {
+    const WORD: &str = r"[\x{1F1E6}-\x{1F1FF}]{2}|\p{Han}\p{M}*|[[\w\p{Cf}]--\p{Han}]+|[^\w\s](?:\x{200D}[^\w\s]|[\p{M}\p{Cf}\x{1F3FB}-\x{1F3FF}])*";
+    static WORDS: LazyLock<Split> = LazyLock::new(|| {
+        Split::new(SplitPattern::Regex(WORD.into()), SplitDelimiterBehavior::Removed, true).expect("the pattern is legal")
+    });
+    let mut cut = PreTokenizedString::from(text);
+    WORDS.pre_tokenize(&mut cut).expect("the pattern has no step that can fail");
+    let splits = cut.get_splits(OffsetReferential::Original, OffsetType::Char);
+    splits.into_iter().map(|(_, (start, end), _)| (start as u32, end as u32)).filter(|(start, end)| start < end).collect()
+}
+
+/// Rewrites `pieces.words` to count in `words`; returns the first piece that touches each.
+fn assign_words(pieces: &mut Pieces, words: &[(u32, u32)]) -> Vec<Option<u32>> {
+    let mut first_pieces = vec![None; words.len()];
+    pieces.words.fill(None);
+    let mut word = 0;
+    for at in pieces.content() {
+        let (start, end) = pieces.offsets[at];
+        while word < words.len() && words[word].1 <= start {
+            word += 1;
+        }
+        let touched = (word..words.len()).take_while(|&it| words[it].0 < end);
+        for it in touched {
+            pieces.words[at].get_or_insert(it as u32);
+            first_pieces[it].get_or_insert(at as u32);
+        }
+    }
+    first_pieces
+}
+
+/// Settings of somebody's last call that a tokenizer.json can carry, none of which belongs to the tokenizer.
+fn switch_off(inner: &mut tokenizers::Tokenizer) -> Result<Vec<Note>, Error> {
+    let mut notes = Vec::new();
+    if let Some(truncation) = inner.get_truncation() {
+        let to = truncation.max_length;
+        notes.push(Note::once(format!("truncation to {to} pieces in `tokenizer.json` is switched off")));
+        inner.with_truncation(None).map_err(|error| Error::Invalid { file: "tokenizer.json", message: error.to_string() })?;
+    }
+    if inner.get_padding().is_some() {
+        notes.push(Note::once("padding in `tokenizer.json` is switched off"));
+        inner.with_padding(None);
+    }
+    if let ModelWrapper::BPE(model) = inner.get_model()
+        && let Some(rate) = model.dropout
+    {
+        notes.push(Note::once(format!("random merges ({rate}) in `tokenizer.json` are switched off")));
+        let mut model = model.clone();
+        model.dropout = None;
+        inner.with_model(model);
+    }
+    Ok(notes)
+}
+
+/// transformers' BERT classes believe `do_lower_case` in tokenizer_config.json, whatever tokenizer.json does.
+fn follow_lower_case(inner: &mut tokenizers::Tokenizer, config: &Map<String, Value>) -> Option<Note> {
+    let asked = config.get("do_lower_case")?.as_bool()?;
+    let Some(NormalizerWrapper::BertNormalizer(normalizer)) = inner.get_normalizer() else { return None };
+    if normalizer.lowercase == asked {
+        return None;
+    }
+    let mut normalizer = *normalizer;
+    normalizer.lowercase = asked;
+    inner.with_normalizer(Some(normalizer)).ok()?;
+    Some(Note::once(format!("`do_lower_case` is {asked} in `tokenizer_config.json` and overrides `tokenizer.json`")))
+}
+
+/// The same tokenizer with a space before each given word, if it is byte-level and would put none.
+fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokenizer> {
+    let mut pre_tokenizer = inner.get_pre_tokenizer()?.clone();
+    let mut spaced = match &mut pre_tokenizer {
+        PreTokenizerWrapper::ByteLevel(bytes) if !bytes.add_prefix_space => {
+            bytes.add_prefix_space = true;
+            let mut spaced = inner.clone();
+            spaced.with_pre_tokenizer(Some(pre_tokenizer));
+            spaced
+        }
+        // Other steps cut the word before the byte-level one does: the space has to be there before them.
+        PreTokenizerWrapper::Sequence(steps) if steps.as_ref().iter().any(lacks_prefix_space) => {
+            let space = Prepend::new(" ".into()).into();
+            let normalizers = inner.get_normalizer().cloned().into_iter().chain([space]).collect();
+            let mut spaced = inner.clone();
+            spaced.with_normalizer(Some(Normalizers::new(normalizers))).ok()?;
+            spaced
+        }
+        _ => return None,
+    };
+    if let Some(processor) = inner.get_post_processor() {
+        spaced.with_post_processor(Some(expecting_space(processor.clone())));
+    }
+    Some(spaced)
+}
+
+fn lacks_prefix_space(step: &PreTokenizerWrapper) -> bool {
+    matches!(step, PreTokenizerWrapper::ByteLevel(bytes) if !bytes.add_prefix_space)
+}
+
+/// The step that trims offsets must know that the first space is not the user's.
+fn expecting_space(processor: PostProcessorWrapper) -> PostProcessorWrapper {
+    match processor {
+        PostProcessorWrapper::Roberta(roberta) => roberta.add_prefix_space(true).into(),
+        PostProcessorWrapper::ByteLevel(bytes) => bytes.add_prefix_space(true).into(),
+        PostProcessorWrapper::Sequence(steps) => {
+            PostProcessors::new(steps.into_iter().map(expecting_space).collect()).into()
+        }
+        other => other,
+    }
+}
+
+fn unknown_piece(inner: &tokenizers::Tokenizer, config: &Map<String, Value>) -> Option<u32> {
+    let named = config.get("unk_token").and_then(|token| token.as_str().or_else(|| token.get("content")?.as_str()));
+    named.and_then(|token| inner.token_to_id(token)).or_else(|| match inner.get_model() {
+        ModelWrapper::WordPiece(model) => inner.token_to_id(&model.unk_token),
+        ModelWrapper::WordLevel(model) => inner.token_to_id(&model.unk_token),
+        ModelWrapper::BPE(model) => model.unk_token.as_ref().and_then(|token| inner.token_to_id(token)),
+        ModelWrapper::Unigram(_) => None,
+    })
+}

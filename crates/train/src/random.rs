@@ -1,0 +1,146 @@
+//! The two generators whose streams decide an order of sentences elsewhere: PyTorch's and NumPy's.
+
+/// MT19937 with the 32-bit initialiser: `torch.Generator().manual_seed(seed)`.
+///
+/// # Source
+/// Matsumoto and Nishimura, "Mersenne Twister" (1998), with the initialiser of 2002.
+pub struct MersenneTwister {
+    state: [u32; 624],
+    next: usize,
+}
+
+impl MersenneTwister {
+    /// Seeds it; only the low 32 bits of `seed` matter, as in PyTorch.
+    pub fn new(seed: u64) -> Self {
+        let mut state = [seed as u32; 624];
+        for i in 1..state.len() {
+            let before = state[i - 1];
+            state[i] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(i as u32);
+        }
+        MersenneTwister { state, next: state.len() }
+    }
+
+    /// The next 32 bits.
+    pub fn next_u32(&mut self) -> u32 {
+        if self.next == self.state.len() {
+            self.twist();
+        }
+        let mut y = self.state[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= (y << 7) & 0x9d2c_5680;
+        y ^= (y << 15) & 0xefc6_0000;
+        y ^ (y >> 18)
+    }
+
+    fn twist(&mut self) {
+        let n = self.state.len();
+        for i in 0..n {
+            let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % n] & 0x7fff_ffff);
+            let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
+            self.state[i] = self.state[(i + 397) % n] ^ (y >> 1) ^ odd;
+        }
+        self.next = 0;
+    }
+}
+
+/// PCG64 (XSL-RR 128/64) seeded through a seed sequence: `numpy.random.default_rng(seed)`.
+///
+/// # Source
+/// O'Neill, "PCG" (2014); NumPy's `SeedSequence`, after O'Neill's `seed_seq_fe`.
+pub struct Pcg64 {
+    state: u128,
+    increment: u128,
+    upper_half: Option<u32>,
+}
+
+impl Pcg64 {
+    /// Seeds it with a non-negative integer.
+    pub fn new(seed: u64) -> Self {
+        let [a, b, c, d] = seed_sequence(seed);
+        let wide = |high: u64, low: u64| (u128::from(high) << 64) | u128::from(low);
+        let mut generator = Pcg64 { state: 0, increment: (wide(c, d) << 1) | 1, upper_half: None };
+        generator.advance();
+        generator.state = generator.state.wrapping_add(wide(a, b));
+        generator.advance();
+        generator
+    }
+
+    fn advance(&mut self) {
+        const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
+        self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(self.increment);
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.advance();
+        let folded = (self.state >> 64) as u64 ^ self.state as u64;
+        folded.rotate_right((self.state >> 122) as u32)
+    }
+
+    /// The next 32 bits: the lower half of a draw, then its upper half.
+    fn next_u32(&mut self) -> u32 {
+        self.upper_half.take().unwrap_or_else(|| {
+            let both = self.next_u64();
+            self.upper_half = Some((both >> 32) as u32);
+            both as u32
+        })
+    }
+
+    /// Uniform over 0..=`most`, without bias (Lemire's method, as NumPy draws it).
+    pub fn up_to(&mut self, most: u32) -> u32 {
+        assert!(most < u32::MAX, "pcg: {most} needs another method");
+        if most == 0 {
+            return 0;
+        }
+        let count = most + 1;
+        let mut product = u64::from(self.next_u32()) * u64::from(count);
+        if (product as u32) < count {
+            let threshold = (u32::MAX - most) % count;
+            while (product as u32) < threshold {
+                product = u64::from(self.next_u32()) * u64::from(count);
+            }
+        }
+        (product >> 32) as u32
+    }
+}
+
+/// Four 64-bit words of state from NumPy's `SeedSequence(seed)` with its default pool of four.
+fn seed_sequence(seed: u64) -> [u64; 4] {
+    let entropy = [seed as u32, (seed >> 32) as u32];
+    let mut hash = Hash { constant: 0x43b0_d7e5, multiplier: 0x931e_8875 };
+    let mut pool = [0_u32; 4];
+    for (i, word) in pool.iter_mut().enumerate() {
+        *word = hash.of(entropy.get(i).copied().unwrap_or(0));
+    }
+    for source in 0..pool.len() {
+        for target in (0..pool.len()).filter(|&target| target != source) {
+            pool[target] = mixed(pool[target], hash.of(pool[source]));
+        }
+    }
+    let mut hash = Hash { constant: 0x8b51_f9dd, multiplier: 0x58f3_8ded };
+    std::array::from_fn(|i| {
+        let low = hash.of(pool[(2 * i) % 4]);
+        let high = hash.of(pool[(2 * i + 1) % 4]);
+        (u64::from(high) << 32) | u64::from(low)
+    })
+}
+
+/// The seed sequence's running hash.
+struct Hash {
+    constant: u32,
+    multiplier: u32,
+}
+
+impl Hash {
+    fn of(&mut self, value: u32) -> u32 {
+        let value = value ^ self.constant;
+        self.constant = self.constant.wrapping_mul(self.multiplier);
+        let value = value.wrapping_mul(self.constant);
+        value ^ (value >> 16)
+    }
+}
+
+fn mixed(x: u32, y: u32) -> u32 {
+    let value = 0xca01_f9dd_u32.wrapping_mul(x).wrapping_sub(0x4973_f715_u32.wrapping_mul(y));
+    value ^ (value >> 16)
+}
