@@ -5,6 +5,7 @@
 
 mod args;
 mod cmd;
+mod demo;
 
 use clap::{ArgMatches, Command};
 use std::io;
@@ -34,12 +35,18 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(cmd::train::command())
+        .subcommand(cmd::score::command())
+        .subcommand(cmd::predict::command())
+        .subcommand(cmd::demo::command())
         .subcommand(cmd::train::command_without_trainer())
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
     match matches.subcommand().expect("clap asks for one") {
         ("train", matches) => cmd::train::run(matches),
+        ("score", matches) => cmd::score::run(matches),
+        ("predict", matches) => cmd::predict::run(matches),
+        ("demo", matches) => cmd::demo::run(matches),
         ("run_ner_no_trainer", matches) => cmd::train::run_without_trainer(matches),
         (name, _) => unreachable!("`{name}` is registered and not run"),
     }

@@ -47,7 +47,8 @@ impl Model {
             let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.clone(), source })?;
             loading.file(path, &bytes, &mut model, &names, ignore_mismatched_sizes)?;
         }
-        loading.finish(&files[0], &mut model, seed)
+        let notes = loading.finish(&files[0], &mut model, seed)?;
+        Ok((model, notes))
     }
 
     /// Every name that a checkpoint may have for a slot: with the family's prefix, without it, and with the oldest
@@ -196,7 +197,7 @@ impl Loading {
         Ok(())
     }
 
-    fn finish(self, path: &Path, model: &mut Model, seed: u64) -> Result<(Model, Vec<String>), Error> {
+    fn finish(self, path: &Path, model: &mut Model, seed: u64) -> Result<Vec<String>, Error> {
         let Loading { found, mut unused, mut notes } = self;
         let missing: Vec<usize> = (0..found.len()).filter(|&number| !found[number]).collect();
         let is_head = |&number: &usize| model.params.slots[number].name.starts_with("classifier");
@@ -222,7 +223,7 @@ impl Loading {
             unused.sort();
             notes.push(format!("{}: not used: `{}`{}", path.display(), unused[0], and_more(unused.len() - 1)));
         }
-        Ok((model.clone(), notes))
+        Ok(notes)
     }
 }
 

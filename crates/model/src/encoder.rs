@@ -218,8 +218,11 @@ impl Encoder<'_> {
     }
 
     fn norm_backward(&self, saved: layer_norm::Saved, gain: SlotId, dy: &Tensor, grads: &mut Grads) -> Tensor {
-        let ((dgain, accumulates), (dbias, _)) = grads.two_spans((gain, 1), (next(gain), 1));
-        let into = dgain.zip(dbias).map(|(gain, bias)| layer_norm::Into { gain, bias, accumulates });
+        let (span, accumulates) = grads.span(gain, 2);
+        let into = span.map(|span| {
+            let (gain, bias) = span.split_at_mut(span.len() / 2);
+            layer_norm::Into { gain, bias, accumulates }
+        });
         saved.backward(self.params.get(gain), into, dy)
     }
 }

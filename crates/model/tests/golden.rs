@@ -10,9 +10,8 @@ use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::Model;
 
-const FAMILIES: [&str; 9] = [
-    "bert", "bert_gelu_new", "bert_relu", "bert_eps", "roberta", "xlm-roberta", "camembert", "distilbert", "electra",
-];
+const FAMILIES: [&str; 9] =
+    ["bert", "bert_gelu_new", "bert_relu", "bert_eps", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
 
 /// Longest sums: 40 products in a feed-forward row, 45 rows in a weight's gradient, over some ten operations in a row.
 const TERMS: usize = 45;
@@ -36,15 +35,15 @@ impl Expected {
         let tensor = file.tensor(key).unwrap_or_else(|_| panic!("the golden file has no `{key}`"));
         let data = tensor.data();
         match tensor.dtype() {
-            Dtype::F64 => data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect(),
-            Dtype::F32 => data
-                .chunks_exact(4)
-                .map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four bytes"))))
-                .collect(),
-            Dtype::I32 => data
-                .chunks_exact(4)
-                .map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("four bytes"))))
-                .collect(),
+            Dtype::F64 => {
+                data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
+            }
+            Dtype::F32 => {
+                data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four bytes")))).collect()
+            }
+            Dtype::I32 => {
+                data.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("four bytes")))).collect()
+            }
             other => panic!("`{key}` has type {other:?}"),
         }
     }

@@ -332,33 +332,71 @@ mod tests {
     #[test]
     fn refusals() {
         let check = |name: &str, want: Expect| want.assert_eq(&show(read_golden(&format!("broken_{name}.parquet"))));
-        check("null_word", expect![]);
-        check("null_label", expect![]);
-        check("null_list", expect![]);
-        check("lengths", expect![]);
-        check("no_name", expect![]);
-        check("unlabelled", expect![]);
-        check("plain_text", expect![]);
-        check("one_column", expect![]);
-        check("no_rows", expect![]);
+        check("null_word", expect![[r#"
+            error: f: row 2: word 2 of `tokens` is null: drop it and its label
+        "#]]);
+        check("null_label", expect![[r#"
+            error: f: row 2: label 1 of `ner_tags` is null: give every word a label
+        "#]]);
+        check("null_list", expect![[r#"
+            error: f: row 2: `tokens` is null, not a list: give every row a list
+        "#]]);
+        check("lengths", expect![[r#"
+            error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+        "#]]);
+        check("no_name", expect![[r#"
+            error: f: row 2: the label 9 has no name (there are 5, from 0): correct the label or the names
+        "#]]);
+        check("unlabelled", expect![[r#"
+            error: f: row 2: the label -1 has no name (there are 5, from 0): correct the label or the names; -1 is how `datasets` marks a word without a label
+        "#]]);
+        check("plain_text", expect![[r#"
+            error: f: the words' column `text` holds strings, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `ner_tags`)
+        "#]]);
+        check("one_column", expect![[r#"
+            error: f: there is only the column `tokens`: words and labels need a column each
+        "#]]);
+        check("no_rows", expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]]);
         let options = ReadOptions { label_column: Some("ner_tag".into()), ..ReadOptions::default() };
         let file = File::open(golden("class_label.parquet")).expect("a golden file");
-        expect![].assert_eq(&show(read_parquet(file, "f", &options)));
+        expect![[r#"
+            error: f: there is no column `ner_tag`: give `--label_column_name` one of `id`, `tokens`, `ner_tags`. Did you mean `ner_tags`?
+        "#]].assert_eq(&show(read_parquet(file, "f", &options)));
     }
 
     #[test]
     fn cut_files_are_refused_or_pointed_out() {
         let arrow = fs::read(golden("sequence.arrow")).expect("a golden file");
         let without_end = &arrow[..arrow.len() - 8];
-        expect![].assert_eq(&show(read_bytes("f.arrow", without_end)));
+        expect![[r#"
+            1: Jo|B-PER Müller|I-PER walks|O to|O Zürich|B-LOC
+            2: Nobody|O minds|O .|O
+            3: 
+            4: New|B-LOC Ulm|I-LOC sleeps|O
+            5: \u{200e}|O |O 走る|O
+            ClassLabel ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]; tokens and ner_tags of tokens ner_tags
+            note: f has no end mark: rows may be missing if it was cut off
+            note: 1 words are empty or blank; they are kept (f: row 5)
+            note: 1 sentences have no words; they are kept (f: row 3)
+        "#]].assert_eq(&show(read_bytes("f.arrow", without_end)));
         for length in [0, 1, 4, 8, 100, arrow.len() / 2, arrow.len() - 9] {
             assert!(read_bytes("f.arrow", &arrow[..length]).is_err(), "{length} bytes");
         }
-        expect![].assert_eq(&show(read_bytes("f.arrow", &arrow[..arrow.len() - 9])));
+        expect![[r#"
+            error: f: this is not a readable Arrow stream (Io error: failed to fill whole buffer): write or fetch it again
+        "#]].assert_eq(&show(read_bytes("f.arrow", &arrow[..arrow.len() - 9])));
         let parquet = fs::read(golden("class_label.parquet")).expect("a golden file");
-        expect![].assert_eq(&show(read_bytes("f.parquet", &parquet[..parquet.len() / 2])));
-        expect![].assert_eq(&show(read_bytes("f.parquet", b"")));
-        expect![].assert_eq(&show(read_bytes("f.arrow", b"tokens\nno stream")));
+        expect![[r#"
+            error: f: this is not a readable Parquet file (Parquet error: Invalid Parquet file. Corrupt footer): write or fetch it again
+        "#]].assert_eq(&show(read_bytes("f.parquet", &parquet[..parquet.len() / 2])));
+        expect![[r#"
+            error: f: this is not a readable Parquet file (EOF: Parquet file too small. Size is 0 but need 8): write or fetch it again
+        "#]].assert_eq(&show(read_bytes("f.parquet", b"")));
+        expect![[r#"
+            error: f: this is not a readable Arrow stream (Parser error: Unexpected end of stream: expected 1701539700 metadata bytes, got 12): write or fetch it again
+        "#]].assert_eq(&show(read_bytes("f.arrow", b"tokens\nno stream")));
     }
 
     proptest! {

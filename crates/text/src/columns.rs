@@ -4,6 +4,9 @@ use crate::note::Note;
 use crate::reader::{Error, ReadOptions, quote, quote_all};
 use crate::sentence::Columns;
 
+/// Longest name for which a slip is looked for.
+const NAME_BYTES_MAX: usize = 200;
+
 /// What a column's cells are, as far as the format says (by its types, or by its first row).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cells {
@@ -118,7 +121,11 @@ fn default_text(offered: &[(String, Cells)], label: Option<usize>, notes: &mut V
     if offered[0].1.is_list() {
         return 0;
     }
-    match only(offered, |index, cells| cells == Cells::Strings && Some(index) != label) {
+    let words = only(offered, |index, cells| cells == Cells::Strings && Some(index) != label);
+    // A lone list beside a plain text holds the labels, not the words.
+    let has_labels =
+        |text| label.is_some() || offered.iter().enumerate().any(|(i, (_, cells))| i != text && cells.is_list());
+    match words.filter(|&text| has_labels(text)) {
         Some(index) => {
             notes.push(Note::once(format!(
                 "the words are read from {}, the only column of word lists; the first column, {}, holds none",
@@ -136,7 +143,7 @@ fn default_label(offered: &[(String, Cells)], text: usize, task_tags: &str, note
         return Some(1);
     }
     let Some(index) = only(offered, |index, cells| cells.is_list() && index != text) else {
-        return (text != 1 && offered[1].1 == Cells::Text).then_some(1);
+        return (text != 1).then_some(1);
     };
     notes.push(Note::once(format!(
         "the labels are read from {}, the only other column of lists; there is no `{task_tags}`",
@@ -177,28 +184,38 @@ pub(crate) fn unknown<'a>(name: &str, flag: &str, names: impl Iterator<Item = &'
 
 /// The candidate that `name` is most likely a slip for, if any is near.
 fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let allowed = (name.chars().count() / 3).max(1);
     candidates
-        .filter(|candidate| candidate.chars().count() <= 100)
+        .filter(|candidate| candidate.len() <= NAME_BYTES_MAX)
         .map(|candidate| (edits(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
         .min_by_key(|&(edits, _)| edits)
         .filter(|&(edits, _)| edits <= allowed)
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance: insertions, deletions and substitutions of characters.
+/// How many insertions, deletions, substitutions and swaps of neighbours lead from one to the other, no part of a
+/// name being edited twice (optimal string alignment).
 fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &b) in to.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut cost = vec![vec![0; to.len() + 1]; from.len() + 1];
+    for (i, row) in cost.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    cost[0] = (0..=to.len()).collect();
+    for i in 1..=from.len() {
+        for j in 1..=to.len() {
+            let same = from[i - 1] == to[j - 1];
+            let kept = cost[i - 1][j - 1] + usize::from(!same);
+            cost[i][j] = kept.min(cost[i - 1][j] + 1).min(cost[i][j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                cost[i][j] = cost[i][j].min(cost[i - 2][j - 2] + 1);
+            }
         }
     }
-    row[to.len()]
+    cost[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -252,25 +269,133 @@ mod tests {
 
     #[test]
     fn an_id_in_front_is_stepped_over() {
-        check("id:o words:s ner_tags:s", None, None, expect!["words ner_tags; the words are read from `words`, the only column of word lists; the first column, `id`, holds none"]);
-        check("id:o words:s tags:i", None, None, expect!["words tags; the words are read from `words`, the only column of word lists; the first column, `id`, holds none; the labels are read from `tags`, the only other column of lists; there is no `ner_tags`"]);
-        check("id:o words:s ner:s", None, None, expect!["f: the labels' column is not clear (there is no `ner_tags`): name it with `--label_column_name` (columns: `id`, `words`, `ner`)"]);
-        check("id:o words:s ner:s", None, Some("ner"), expect!["words ner; the words are read from `words`, the only column of word lists; the first column, `id`, holds none"]);
-        check("id:o tokens:s pos:i ner:i", None, None, expect!["f: the labels' column is not clear (there is no `ner_tags`): name it with `--label_column_name` (columns: `id`, `tokens`, `pos`, `ner`)"]);
+        check(
+            "id:o words:s ner_tags:s",
+            None,
+            None,
+            expect![
+                "words ner_tags; the words are read from `words`, the only column of word lists; the first column, `id`, holds none"
+            ],
+        );
+        check(
+            "id:o words:s tags:i",
+            None,
+            None,
+            expect![
+                "words tags; the words are read from `words`, the only column of word lists; the first column, `id`, holds none; the labels are read from `tags`, the only other column of lists; there is no `ner_tags`"
+            ],
+        );
+        check(
+            "id:o words:s ner:s",
+            None,
+            None,
+            expect![
+                "f: the words' column `id` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `id`, `words`, `ner`)"
+            ],
+        );
+        check(
+            "id:o words:s ner:s",
+            None,
+            Some("ner"),
+            expect![
+                "words ner; the words are read from `words`, the only column of word lists; the first column, `id`, holds none"
+            ],
+        );
+        check(
+            "id:o tokens:s pos:i ner:i",
+            None,
+            None,
+            expect![
+                "f: the labels' column is not clear (there is no `ner_tags`): name it with `--label_column_name` (columns: `id`, `tokens`, `pos`, `ner`)"
+            ],
+        );
         check("id:t tokens:s ner_tags:s", None, None, expect!["tokens ner_tags"]);
     }
 
     #[test]
     fn refusals() {
-        check("tokens:s", None, None, expect!["f: there is only the column `tokens`: words and labels need a column each"]);
+        check(
+            "tokens:s",
+            None,
+            None,
+            expect!["f: there is only the column `tokens`: words and labels need a column each"],
+        );
         check("", None, None, expect!["f: there is no column: words and labels need a column each"]);
         check("a:s a:s", None, None, expect!["f: two columns are called `a`: rename one"]);
-        check("tokens:s ner_tags:s", Some("token"), None, expect!["f: there is no column `token`: give `--text_column_name` one of `tokens`, `ner_tags`. Did you mean `tokens`?"]);
-        check("tokens:s ner_tags:s", None, Some("zzz"), expect!["f: there is no column `zzz`: give `--label_column_name` one of `tokens`, `ner_tags`"]);
-        check("a:s b:s", Some("b"), Some("b"), expect!["f: words and labels would both be the column `b`: name the other with `--text_column_name` or `--label_column_name` (columns: `a`, `b`)"]);
-        check("sentence:o ner_tags:s", None, None, expect!["f: the words' column `sentence` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `sentence`, `ner_tags`)"]);
-        check("tokens:i ner_tags:s", None, None, expect!["f: the words' column `tokens` holds integers, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `tokens`, `ner_tags`)"]);
-        check("tokens:s ner_tags:o", None, None, expect!["f: the labels' column `ner_tags` holds a string, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `tokens`, `ner_tags`)"]);
+        check(
+            "tokens:s ner_tags:s",
+            Some("token"),
+            None,
+            expect![
+                "f: there is no column `token`: give `--text_column_name` one of `tokens`, `ner_tags`. Did you mean `tokens`?"
+            ],
+        );
+        check(
+            "tokens:s ner_tags:s",
+            None,
+            Some("zzz"),
+            expect!["f: there is no column `zzz`: give `--label_column_name` one of `tokens`, `ner_tags`"],
+        );
+        check(
+            "a:s b:s",
+            Some("b"),
+            Some("b"),
+            expect![
+                "f: words and labels would both be the column `b`: name the other with `--text_column_name` or `--label_column_name` (columns: `a`, `b`)"
+            ],
+        );
+        check(
+            "sentence:o ner_tags:s",
+            None,
+            None,
+            expect![
+                "f: the words' column `sentence` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `sentence`, `ner_tags`)"
+            ],
+        );
+        check(
+            "tokens:i ner_tags:s",
+            None,
+            None,
+            expect![
+                "f: the words' column `tokens` holds integers, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `tokens`, `ner_tags`)"
+            ],
+        );
+        check(
+            "tokens:s ner_tags:o",
+            None,
+            None,
+            expect![
+                "f: the labels' column `ner_tags` holds a string, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `tokens`, `ner_tags`)"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_lone_list_beside_a_text_is_not_the_words() {
+        check(
+            "text:o tags:s",
+            None,
+            None,
+            expect![
+                "f: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)"
+            ],
+        );
+        check(
+            "text:o tags:s",
+            None,
+            Some("tags"),
+            expect![
+                "f: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)"
+            ],
+        );
+        check(
+            "words:s scores:o",
+            None,
+            None,
+            expect![
+                "f: the labels' column `scores` holds a string, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `words`, `scores`)"
+            ],
+        );
     }
 
     #[test]
@@ -279,6 +404,8 @@ mod tests {
         assert_eq!(edits("kitten", "sitting"), 3);
         assert_eq!(edits("", "abc"), 3);
         assert_eq!(edits("saturday", "sunday"), 3);
+        assert_eq!(edits("from", "form"), 1);
+        assert_eq!(edits("ca", "abc"), 3);
         assert_eq!(closest("Tokens", ["ner", "tokens"].into_iter()), Some("tokens"));
         assert_eq!(closest("x", ["tokens"].into_iter()), None);
     }

@@ -2,7 +2,7 @@
 
 use crate::columns::unknown;
 use crate::note::Note;
-use crate::reader::{Error, Lines, ReadOptions, SplitBuilder, at_line, quote, quote_all};
+use crate::reader::{Error, Lines, ReadOptions, SplitBuilder, at_line, counted, quote};
 use crate::sentence::{Columns, Split};
 use std::io::BufRead;
 
@@ -34,6 +34,7 @@ struct Reader<'s> {
     /// Whether each word so far was its own number in its sentence: ids, not words.
     counts: bool,
     comments: Note,
+    hash_words: Note,
     document_starts: Note,
     mark_lines: Note,
     padded_labels: Note,
@@ -57,6 +58,7 @@ impl<'s> Reader<'s> {
             builder: SplitBuilder::new(source, at_line, None),
             counts: true,
             comments: Note::new("comment lines were skipped"),
+            hash_words: Note::new("lines begin with `# ` but have the data's columns, and were read as words"),
             document_starts: Note::new("`-DOCSTART-` lines were skipped"),
             mark_lines: Note::new("lines hold nothing but a byte-order mark; each ends a sentence"),
             padded_labels: Note::new("labels had white space around them, which was dropped"),
@@ -103,13 +105,16 @@ impl<'s> Reader<'s> {
             self.comments.add(|| at_line(self.source, number));
             return Ok(());
         }
+        if hash {
+            self.hash_words.add(|| at_line(self.source, number));
+        }
         if cells.len() != layout.width {
             return Err(Error::content(
                 at_line(self.source, number),
                 format!(
-                    "{} has {} columns, the lines before have {}: give every line the same columns",
+                    "{} has {}, the lines before have {}: give every line the same columns",
                     quote(line),
-                    cells.len(),
+                    counted(cells.len(), "column"),
                     layout.width
                 ),
             ));
@@ -136,19 +141,25 @@ impl<'s> Reader<'s> {
         if !self.names.is_empty() && self.names.len() != width {
             return Err(Error::content(
                 place,
-                format!("{} has {width} columns, `# global.columns` names {}: correct either", quote(line), self.names.len()),
+                format!(
+                    "{} has {width} columns, `# global.columns` names {}: correct either",
+                    quote(line),
+                    self.names.len()
+                ),
             ));
         }
         if width < 2 {
             return Err(Error::content(
                 place,
-                format!("{} is one column: words and labels need a column each, parted by a tab or spaces", quote(line)),
+                format!(
+                    "{} is one column: words and labels need a column each, parted by a tab or spaces",
+                    quote(line)
+                ),
             ));
         }
         let position = |wanted: &Option<String>, flag: &str, named: &str, default: usize| match wanted {
-            Some(wanted) => {
-                column(wanted, &self.names, width).ok_or_else(|| Error::content(&place, self.no_column(wanted, flag, width)))
-            }
+            Some(wanted) => column(wanted, &self.names, width)
+                .ok_or_else(|| Error::content(&place, self.no_column(wanted, flag, width))),
             None => Ok(column(named, &self.names, width).unwrap_or(default)),
         };
         let text = position(&self.options.text_column, "--text_column_name", "tokens", 0)?;
@@ -157,7 +168,9 @@ impl<'s> Reader<'s> {
         if text == label {
             return Err(Error::content(
                 place,
-                format!("words and labels would both be column {text} of {width}: name the other with `--text_column_name` or `--label_column_name`"),
+                format!(
+                    "words and labels would both be column {text} of {width}: name the other with `--text_column_name` or `--label_column_name`"
+                ),
             ));
         }
         Ok(Layout { width, tabs: line.contains('\t'), text, label })
@@ -178,7 +191,7 @@ impl<'s> Reader<'s> {
         let Some(Layout { width, text, label, .. }) = self.layout else {
             return Err(crate::reader::no_sentence(self.source));
         };
-        let mut notes = vec![self.document_starts, self.comments, self.mark_lines, self.padded_labels];
+        let mut notes = vec![self.document_starts, self.comments, self.hash_words, self.mark_lines, self.padded_labels];
         if self.counts {
             notes.push(Note::once(format!(
                 "column {text}, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say"
@@ -203,7 +216,11 @@ fn is_key_comment(line: &str) -> bool {
 }
 
 fn split(line: &str) -> Vec<&str> {
-    if line.contains('\t') { line.split('\t').collect() } else { line.split(' ').filter(|cell| !cell.is_empty()).collect() }
+    if line.contains('\t') {
+        line.split('\t').collect()
+    } else {
+        line.split(' ').filter(|cell| !cell.is_empty()).collect()
+    }
 }
 
 /// The position of a column given by number or name.
@@ -238,85 +255,396 @@ mod tests {
 
     #[test]
     fn sentences_end_at_white_space() {
-        check("EU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\n", expect![]);
-        check("EU\tB-ORG\n\t\nno\tO\n \t \nend\tO", expect![]);
-        check("EU O\r\n\r\nno O\r\n\t\r\n\r\nend O\r\n", expect![]);
-        check("\n\nEU O\n\n\n", expect![]);
-        check("EU O\n\u{A0}\u{3000}\nno O", expect![]);
+        check(
+            "EU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\n",
+            expect![[r#"
+            1: EU|B-ORG rejects|O
+            4: Peter|B-PER
+            Strings ["B-ORG", "O", "B-PER"]; 0 and 2 of 0 1 2
+        "#]],
+        );
+        check(
+            "EU\tB-ORG\n\t\nno\tO\n \t \nend\tO",
+            expect![[r#"
+            1: EU|B-ORG
+            3: no|O
+            5: end|O
+            Strings ["B-ORG", "O"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "EU O\r\n\r\nno O\r\n\t\r\n\r\nend O\r\n",
+            expect![[r#"
+            1: EU|O
+            3: no|O
+            6: end|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "\n\nEU O\n\n\n",
+            expect![[r#"
+            3: EU|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "EU O\n\u{A0}\u{3000}\nno O",
+            expect![[r#"
+            1: EU|O
+            3: no|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
     }
 
     #[test]
     fn byte_order_marks() {
-        check("\u{FEFF}EU O\nno O\n", expect![]);
-        check("EU O\n\u{FEFF}\nno O\n", expect![]);
-        check("a O\n\u{FEFF}\u{FEFF}b O\n", expect![]);
+        check(
+            "\u{FEFF}EU O\nno O\n",
+            expect![[r#"
+            1: EU|O no|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "EU O\n\u{FEFF}\nno O\n",
+            expect![[r#"
+            1: EU|O
+            3: no|O
+            Strings ["O"]; 0 and 1 of 0 1
+            note: 1 lines hold nothing but a byte-order mark; each ends a sentence (f:2)
+        "#]],
+        );
+        check(
+            "a O\n\u{FEFF}\u{FEFF}b O\n",
+            expect![[r#"
+            1: a|O \u{feff}\u{feff}b|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
     }
 
     #[test]
     fn tabs_or_spaces() {
-        check("ke s\tB-LOC\n\tO\n\u{200E}\tO\n \tO\n", expect![]);
-        check("a  O \nb   B-X\n", expect![]);
-        check("a\tO \nb\t B-X\n", expect![]);
-        check("New\u{A0}York O\n", expect![]);
-        check("a\u{2028}b O\u{85}c\n", expect![]);
+        check(
+            "ke s\tB-LOC\n\tO\n\u{200E}\tO\n \tO\n",
+            expect![[r#"
+            1: ke s|B-LOC |O \u{200e}|O  |O
+            Strings ["B-LOC", "O"]; 0 and 1 of 0 1
+            note: 2 words are empty or blank; they are kept (f:2, f:4)
+        "#]],
+        );
+        check(
+            "a  O \nb   B-X\n",
+            expect![[r#"
+            1: a|O b|B-X
+            Strings ["O", "B-X"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "a\tO \nb\t B-X\n",
+            expect![[r#"
+            1: a|O b|B-X
+            Strings ["O", "B-X"]; 0 and 1 of 0 1
+            note: 2 labels had white space around them, which was dropped (f:1, f:2)
+        "#]],
+        );
+        check(
+            "New\u{A0}York O\n",
+            expect![[r#"
+            1: New\u{a0}York|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "a\u{2028}b O\u{85}c\n",
+            expect![[r#"
+            1: a\u{2028}b|Oc
+            Strings ["O\u{85}c"]; 0 and 1 of 0 1
+        "#]],
+        );
     }
 
     #[test]
     fn document_starts() {
-        check("-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\n", expect![]);
-        check("EU O\n-DOCSTART- O\nno O\n\n-DOCSTART-\n", expect![]);
-        check("EU O\n", expect![]);
-        check("-DOCSTART- O\n\n", expect![]);
+        check(
+            "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\n",
+            expect![[r#"
+            3: EU|B-ORG
+            Strings ["B-ORG"]; 0 and 3 of 0 1 2 3
+            note: 1 `-DOCSTART-` lines were skipped (f:1)
+        "#]],
+        );
+        check(
+            "EU O\n-DOCSTART- O\nno O\n\n-DOCSTART-\n",
+            expect![[r#"
+            1: EU|O
+            3: no|O
+            Strings ["O"]; 0 and 1 of 0 1
+            note: 2 `-DOCSTART-` lines were skipped (f:2, f:5)
+        "#]],
+        );
+        check(
+            "EU O\n",
+            expect![[r#"
+            1: EU|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
+        check(
+            "-DOCSTART- O\n\n",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
     }
 
     #[test]
     fn columns_by_number_and_name() {
-        check_columns("a B-X 0\nb O 0\n", "", "1", expect![]);
-        check_columns("1\ta\tB-X\t-\n2\tb\tO\t-\n", "1", "2", expect![]);
-        check_columns("1\ta\tB-X\t-\n2\tb\tO\t-\n", "-3", "-2", expect![]);
-        check_columns("# global.columns = ID FORM NER\n1 a B-X\n", "FORM", "NER", expect![]);
-        check_columns("# global.columns = tokens ner_tags misc\na B-X _\n", "", "", expect![]);
-        check_columns("a O\n", "words", "", expect![]);
-        check_columns("a O\n", "", "2", expect![]);
-        check_columns("a O\n", "", "-3", expect![]);
-        check_columns("a O\n", "-1", "", expect![]);
-        check_columns("# global.columns = ID FORM NER\n1 a B-X\n", "FROM", "", expect![]);
-        check_columns("# global.columns = ID FORM\n1 a B-X\n", "", "", expect![]);
+        check_columns(
+            "a B-X 0\nb O 0\n",
+            "",
+            "1",
+            expect![[r#"
+            1: a|B-X b|O
+            Strings ["B-X", "O"]; 0 and 1 of 0 1 2
+        "#]],
+        );
+        check_columns(
+            "1\ta\tB-X\t-\n2\tb\tO\t-\n",
+            "1",
+            "2",
+            expect![[r#"
+            1: a|B-X b|O
+            Strings ["B-X", "O"]; 1 and 2 of 0 1 2 3
+        "#]],
+        );
+        check_columns(
+            "1\ta\tB-X\t-\n2\tb\tO\t-\n",
+            "-3",
+            "-2",
+            expect![[r#"
+            1: a|B-X b|O
+            Strings ["B-X", "O"]; 1 and 2 of 0 1 2 3
+        "#]],
+        );
+        check_columns(
+            "# global.columns = ID FORM NER\n1 a B-X\n",
+            "FORM",
+            "NER",
+            expect![[r#"
+            2: a|B-X
+            Strings ["B-X"]; FORM and NER of ID FORM NER
+            note: 1 comment lines were skipped (f:1)
+        "#]],
+        );
+        check_columns(
+            "# global.columns = tokens ner_tags misc\na B-X _\n",
+            "",
+            "",
+            expect![[r#"
+            2: a|B-X
+            Strings ["B-X"]; tokens and ner_tags of tokens ner_tags misc
+            note: 1 comment lines were skipped (f:1)
+        "#]],
+        );
+        check_columns(
+            "a O\n",
+            "words",
+            "",
+            expect![[r#"
+            error: f:1: there is no column `words`: the columns have no names, give `--text_column_name` a number from 0 to 1 (or -1 for the last)
+        "#]],
+        );
+        check_columns(
+            "a O\n",
+            "",
+            "2",
+            expect![[r#"
+            error: f:1: there is no column `2`: the columns have no names, give `--label_column_name` a number from 0 to 1 (or -1 for the last)
+        "#]],
+        );
+        check_columns(
+            "a O\n",
+            "",
+            "-3",
+            expect![[r#"
+            error: f:1: there is no column `-3`: the columns have no names, give `--label_column_name` a number from 0 to 1 (or -1 for the last)
+        "#]],
+        );
+        check_columns(
+            "a O\n",
+            "-1",
+            "",
+            expect![[r#"
+            error: f:1: words and labels would both be column 1 of 2: name the other with `--text_column_name` or `--label_column_name`
+        "#]],
+        );
+        check_columns(
+            "# global.columns = ID FORM NER\n1 a B-X\n",
+            "FROM",
+            "",
+            expect![[r#"
+                error: f:2: there is no column `FROM`: give `--text_column_name` one of `ID`, `FORM`, `NER`. Did you mean `FORM`?
+            "#]],
+        );
+        check_columns(
+            "# global.columns = ID FORM\n1 a B-X\n",
+            "",
+            "",
+            expect![[r#"
+            error: f:2: `1 a B-X` has 3 columns, `# global.columns` names 2: correct either
+        "#]],
+        );
     }
 
     #[test]
     fn numbers_and_empty_columns_are_pointed_out() {
-        check("1\ta\tB-X\t-\n2\tb\tO\t-\n\n1\tc\tO\t-\n", expect![]);
-        check("1\tO\n1\tO\n", expect![]);
+        check(
+            "1\ta\tB-X\t-\n2\tb\tO\t-\n\n1\tc\tO\t-\n",
+            expect![[r#"
+            1: 1|- 2|-
+            4: 1|-
+            Strings ["-"]; 0 and 3 of 0 1 2 3
+            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
+            note: column 3, read as the labels, is empty in every line: if the labels are elsewhere, pass `--label_column_name`
+        "#]],
+        );
+        check(
+            "1\tO\n1\tO\n",
+            expect![[r#"
+            1: 1|O 1|O
+            Strings ["O"]; 0 and 1 of 0 1
+        "#]],
+        );
     }
 
     #[test]
     fn hashes() {
-        check("# sent_id = 1\n# text = a b\n1\ta\tO\n# text = rabi 3al\t16 sena\n\n1\tb\tO\n", expect![]);
-        check("# text = a\tb\na\tO\n", expect![]);
-        check("# newdoc\n\n# a remark\na\tO\n", expect![]);
-        check("# a longer remark\na b c O\n", expect![]);
-        check("# one two three\na\tb\tc\tO\n", expect![]);
-        check("# O\n\n# B-X\nEU O\n# O\n", expect![]);
-        check("#EU O\n# O\n#\tO\n", expect![]);
-        check("a O\n#\nb O\n", expect![]);
-        check("# only\n# remarks\n", expect![]);
+        check(
+            "# sent_id = 1\n# text = a b\n1\ta\tO\n# text = rabi 3al\t16 sena\n\n1\tb\tO\n",
+            expect![[r#"
+            3: 1|O
+            6: 1|O
+            Strings ["O"]; 0 and 2 of 0 1 2
+            note: 3 comment lines were skipped (f:1, f:2, f:4)
+            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
+        "#]],
+        );
+        check(
+            "# text = a\tb\na\tO\n",
+            expect![[r#"
+            2: a|O
+            Strings ["O"]; 0 and 1 of 0 1
+            note: 1 comment lines were skipped (f:1)
+        "#]],
+        );
+        check(
+            "# newdoc\n\n# a remark\na\tO\n",
+            expect![[r#"
+            4: a|O
+            Strings ["O"]; 0 and 1 of 0 1
+            note: 2 comment lines were skipped (f:1, f:3)
+        "#]],
+        );
+        check(
+            "# a longer remark\na b c O\n",
+            expect![[r#"
+                1: #|remark a|O
+                Strings ["remark", "O"]; 0 and 3 of 0 1 2 3
+                note: 1 lines begin with `# ` but have the data's columns, and were read as words (f:1)
+            "#]],
+        );
+        check(
+            "# one two three\na\tb\tc\tO\n",
+            expect![[r#"
+            2: a|O
+            Strings ["O"]; 0 and 3 of 0 1 2 3
+            note: 1 comment lines were skipped (f:1)
+        "#]],
+        );
+        check(
+            "# O\n\n# B-X\nEU O\n# O\n",
+            expect![[r#"
+                1: #|O
+                3: #|B-X EU|O #|O
+                Strings ["O", "B-X"]; 0 and 1 of 0 1
+                note: 3 lines begin with `# ` but have the data's columns, and were read as words (f:1, f:3, f:5)
+            "#]],
+        );
+        check(
+            "#EU O\n# O\n#\tO\n",
+            expect![[r#"
+                1: #EU|O #|O #|O
+                Strings ["O"]; 0 and 1 of 0 1
+                note: 1 lines begin with `# ` but have the data's columns, and were read as words (f:2)
+            "#]],
+        );
+        check(
+            "a O\n#\nb O\n",
+            expect![[r#"
+            1: a|O b|O
+            Strings ["O"]; 0 and 1 of 0 1
+            note: 1 comment lines were skipped (f:2)
+        "#]],
+        );
+        check(
+            "# only\n# remarks\n",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
     }
 
     #[test]
     fn refusals() {
-        check("", expect![]);
-        check("\n \n", expect![]);
-        check("EU NNP O\nno O\n", expect![]);
-        check("word\nother\n", expect![]);
-        check("a\tO\nb\t\n", expect![]);
-        check("a O\nb\u{7}O\n", expect![]);
+        check(
+            "",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
+        check(
+            "\n \n",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
+        check(
+            "EU NNP O\nno O\n",
+            expect![[r#"
+            error: f:2: `no O` has 2 columns, the lines before have 3: give every line the same columns
+        "#]],
+        );
+        check(
+            "word\nother\n",
+            expect![[r#"
+            error: f:1: `word` is one column: words and labels need a column each, parted by a tab or spaces
+        "#]],
+        );
+        check(
+            "a\tO\nb\t\n",
+            expect![[r#"
+            error: f:2: a label is an empty string: give every word a label
+        "#]],
+        );
+        check(
+            "a O\nb\u{7}O\n",
+            expect![[r#"
+                error: f:2: `b\u{7}O` has 1 column, the lines before have 2: give every line the same columns
+            "#]],
+        );
     }
 
     #[test]
     fn bytes_that_are_not_utf8() {
-        expect![].assert_eq(&show(read(&b"a O\ncaf\xE9 O\n"[..], "f", &ReadOptions::default())));
-        expect![].assert_eq(&show(read(&b"\xFF\xFEa\0 \0"[..], "f", &ReadOptions::default())));
+        expect![[r#"
+            error: f:2: byte 4 of the line (0xE9) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)
+        "#]].assert_eq(&show(read(&b"a O\ncaf\xE9 O\n"[..], "f", &ReadOptions::default())));
+        expect![[r#"
+            error: f:1: byte 1 of the line (0xFF) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)
+        "#]].assert_eq(&show(read(&b"\xFF\xFEa\0 \0"[..], "f", &ReadOptions::default())));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use crate::columns::unknown;
 use crate::note::Note;
-use crate::reader::{Error, Lines, ReadOptions, SplitBuilder, at_line, quote};
+use crate::reader::{Error, Lines, ReadOptions, SplitBuilder, at_line, counted, quote};
 use crate::sentence::{Columns, Split};
 use std::collections::BTreeSet;
 use std::io::BufRead;
@@ -86,9 +86,9 @@ impl<'s> Reader<'s> {
             return Err(Error::content(
                 at_line(self.source, number),
                 format!(
-                    "{} has {} columns, CoNLL-U has 10, parted by tabs: correct the line, or name the file `.conll` if it has columns of its own",
+                    "{} has {}, CoNLL-U has 10, parted by tabs: correct the line, or name the file `.conll` if it has columns of its own",
                     quote(line),
-                    cells.len()
+                    counted(cells.len(), "column")
                 ),
             ));
         }
@@ -232,27 +232,172 @@ mod tests {
 
     #[test]
     fn words_and_their_labels() {
-        check_columns(TREE, None, None, expect![]);
-        check_columns(TREE, Some("LEMMA"), Some("xpos"), expect![]);
-        check_columns(TREE, None, Some("FEATS=Number"), expect![]);
-        check_columns(TREE, None, Some("Person"), expect![]);
-        check_columns(TREE, None, Some("7"), expect![]);
-        check_columns(&TREE.replace('\n', "\r\n"), None, Some("DEPREL"), expect![]);
-        check_columns("1\ta\ta\tX\t_\t_\t0\troot\t_\t_", None, Some("XPOS"), expect![]);
+        check_columns(
+            TREE,
+            None,
+            None,
+            expect![[r#"
+            4: On|PRON va|VERB à|ADP le|DET 10 000e|ADJ
+            13: #|SYM
+            Strings ["PRON", "VERB", "ADP", "DET", "ADJ", "SYM"]; FORM and UPOS of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
+            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+        "#]],
+        );
+        check_columns(
+            TREE,
+            Some("LEMMA"),
+            Some("xpos"),
+            expect![[r#"
+            4: il|PP aller|VB à|IN le|DT 10000e|JJ
+            13: #|SYM
+            Strings ["PP", "VB", "IN", "DT", "JJ", "SYM"]; LEMMA and XPOS of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
+            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+        "#]],
+        );
+        check_columns(
+            TREE,
+            None,
+            Some("FEATS=Number"),
+            expect![[r#"
+            4: On|Sing va|Sing à|_ le|Sing 10 000e|_
+            13: #|_
+            Strings ["Sing", "_"]; FORM and FEATS=Number of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
+            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+        "#]],
+        );
+        check_columns(
+            TREE,
+            None,
+            Some("Person"),
+            expect![[r#"
+            4: On|3 va|_ à|_ le|_ 10 000e|_
+            13: #|_
+            Strings ["3", "_"]; FORM and FEATS=Person of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
+            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+        "#]],
+        );
+        check_columns(
+            TREE,
+            None,
+            Some("7"),
+            expect![[r#"
+            4: On|nsubj va|root à|case le|det 10 000e|obl
+            13: #|root
+            Strings ["nsubj", "root", "case", "det", "obl"]; FORM and DEPREL of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
+            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+        "#]],
+        );
+        check_columns(
+            &TREE.replace('\n', "\r\n"),
+            None,
+            Some("DEPREL"),
+            expect![[r#"
+            4: On|nsubj va|root à|case le|det 10 000e|obl
+            13: #|root
+            Strings ["nsubj", "root", "case", "det", "obl"]; FORM and DEPREL of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
+            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+        "#]],
+        );
+        check_columns(
+            "1\ta\ta\tX\t_\t_\t0\troot\t_\t_",
+            None,
+            Some("XPOS"),
+            expect![[r#"
+            1: a|_
+            Strings ["_"]; FORM and XPOS of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+            note: `XPOS` is `_` for every word: the treebank does not fill it
+        "#]],
+        );
     }
 
     #[test]
     fn refusals() {
-        check_columns(TREE, None, Some("Numbre"), expect![]);
-        check_columns(TREE, None, Some("UPOSS"), expect![]);
-        check_columns(TREE, Some("WORD"), None, expect![]);
-        check_columns("1\ta\tX\n", None, None, expect![]);
-        check_columns("1 a a X _ _ 0 root _ _\n", None, None, expect![]);
-        check_columns("x\ta\ta\tX\t_\t_\t0\troot\t_\t_\n", None, None, expect![]);
-        check_columns("1-\ta\ta\tX\t_\t_\t0\troot\t_\t_\n", None, None, expect![]);
-        check_columns("1\ta\ta\t\t_\t_\t0\troot\t_\t_\n", None, None, expect![]);
-        check_columns("# global.columns = ID FORM NER\n1\ta\tO\n", None, None, expect![]);
-        check_columns("# nothing\n\n", None, None, expect![]);
+        check_columns(
+            TREE,
+            None,
+            Some("Numbre"),
+            expect![[r#"
+            error: f: there is no column `Numbre`: give `--label_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`. Did you mean `Number`?
+        "#]],
+        );
+        check_columns(
+            TREE,
+            None,
+            Some("UPOSS"),
+            expect![[r#"
+            error: f: there is no column `UPOSS`: give `--label_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`. Did you mean `UPOS`?
+        "#]],
+        );
+        check_columns(
+            TREE,
+            Some("WORD"),
+            None,
+            expect![[r#"
+            error: f: there is no column `WORD`: give `--text_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`
+        "#]],
+        );
+        check_columns(
+            "1\ta\tX\n",
+            None,
+            None,
+            expect![[r#"
+            error: f:1: `1\ta\tX` has 3 columns, CoNLL-U has 10, parted by tabs: correct the line, or name the file `.conll` if it has columns of its own
+        "#]],
+        );
+        check_columns(
+            "1 a a X _ _ 0 root _ _\n",
+            None,
+            None,
+            expect![[r#"
+                error: f:1: `1 a a X _ _ 0 root _ _` has 1 column, CoNLL-U has 10, parted by tabs: correct the line, or name the file `.conll` if it has columns of its own
+            "#]],
+        );
+        check_columns(
+            "x\ta\ta\tX\t_\t_\t0\troot\t_\t_\n",
+            None,
+            None,
+            expect![[r#"
+            error: f:1: the id `x` is no number, range (`1-2`) or empty node (`1.1`): correct it
+        "#]],
+        );
+        check_columns(
+            "1-\ta\ta\tX\t_\t_\t0\troot\t_\t_\n",
+            None,
+            None,
+            expect![[r#"
+            error: f:1: the id `1-` is no number, range (`1-2`) or empty node (`1.1`): correct it
+        "#]],
+        );
+        check_columns(
+            "1\ta\ta\t\t_\t_\t0\troot\t_\t_\n",
+            None,
+            None,
+            expect![[r#"
+            error: f:1: a label is an empty string: give every word a label
+        "#]],
+        );
+        check_columns(
+            "# global.columns = ID FORM NER\n1\ta\tO\n",
+            None,
+            None,
+            expect![[r#"
+            error: f:1: the columns are not those of CoNLL-U: name the file `.conll` and the columns with `--text_column_name` and `--label_column_name`
+        "#]],
+        );
+        check_columns(
+            "# nothing\n\n",
+            None,
+            None,
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
     }
 
     proptest! {

@@ -120,7 +120,7 @@ pub(crate) fn cells_of(value: &Value) -> Cells {
             None => Cells::EmptyList,
             Some(Value::String(_)) => Cells::Strings,
             Some(Value::Number(number)) if number.is_i64() => Cells::Integers,
-            Some(Value::Number(_)) => Cells::Other("lists of fractions"),
+            Some(Value::Number(_)) => Cells::Other("lists of numbers that are no 64-bit integers"),
             Some(Value::Null) => Cells::Other("lists of nulls"),
             Some(Value::Bool(_)) => Cells::Other("lists of truth values"),
             Some(Value::Array(_)) => Cells::Other("lists of lists"),
@@ -173,12 +173,7 @@ pub(crate) fn words_of(value: Value, column: &str, place: &str) -> Result<Vec<St
     list_of(value, column, place)?.into_iter().enumerate().map(word).collect()
 }
 
-pub(crate) fn tags_of(
-    value: Value,
-    column: &str,
-    builder: &mut SplitBuilder,
-    number: u64,
-) -> Result<Vec<u32>, Error> {
+pub(crate) fn tags_of(value: Value, column: &str, builder: &mut SplitBuilder, number: u64) -> Result<Vec<u32>, Error> {
     let place = builder.place(number);
     let tag = |(index, value): (usize, Value)| match &value {
         Value::String(label) => builder.tag_of_string(label, number),
@@ -314,7 +309,10 @@ impl<'s, R: BufRead> Values<'s, R> {
         };
         let shown = char::from(byte);
         let shown = if shown.is_ascii_graphic() { format!("`{shown}`") } else { format!("byte 0x{byte:02X}") };
-        Error::content(at_line(self.source, self.line), format!("column {}: {shown} is not expected here: {remedy}", self.column))
+        Error::content(
+            at_line(self.source, self.line),
+            format!("column {}: {shown} is not expected here: {remedy}", self.column),
+        )
     }
 
     /// Copies one object to `bytes`; false when the input ends first.
@@ -322,7 +320,8 @@ impl<'s, R: BufRead> Values<'s, R> {
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         let (begin, mut line, mut column) = (self.line, self.line, self.column);
         loop {
-            let chunk = self.input.fill_buf().map_err(|source| Error::Read { place: at_line(self.source, line), source })?;
+            let chunk =
+                self.input.fill_buf().map_err(|source| Error::Read { place: at_line(self.source, line), source })?;
             if chunk.is_empty() {
                 return Ok(false);
             }
@@ -377,7 +376,8 @@ impl<'s, R: BufRead> Values<'s, R> {
 
     fn peek(&mut self) -> Result<Option<u8>, Error> {
         let line = self.line;
-        let chunk = self.input.fill_buf().map_err(|source| Error::Read { place: at_line(self.source, line), source })?;
+        let chunk =
+            self.input.fill_buf().map_err(|source| Error::Read { place: at_line(self.source, line), source })?;
         Ok(chunk.first().copied())
     }
 
@@ -406,87 +406,353 @@ mod tests {
 
     #[test]
     fn layouts() {
-        check("{\"words\": [\"EU\", \"no\"], \"ner\": [\"B-ORG\", \"O\"]}\n{\"words\": [], \"ner\": []}\n", expect![]);
-        check("\u{FEFF}{\"a\": [\"x{\\\"}\\\\\"], \"b\": [\"O\"]}\r\n\r\n{\"a\": [\"y\"], \"b\": [\"O\"]}", expect![]);
-        check("[{\"a\": [\"x\"], \"b\": [\"O\"]},\n {\"a\": [\"y\"], \"b\": [\"O\"]}]\n", expect![]);
-        check("{\n  \"a\": [\n    \"x\"\n  ],\n  \"b\": [\"O\"]\n}\n{\n  \"a\": [\"y\"], \"b\": [\"O\"]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}{\"a\": [\"y\"], \"b\": [\"O\"]} {\"b\": [\"O\"], \"a\": [\"z\"], \"c\": 1}", expect![]);
-        check("\u{FEFF}[\n]", expect![]);
-        check("", expect![]);
+        check(
+            "{\"words\": [\"EU\", \"no\"], \"ner\": [\"B-ORG\", \"O\"]}\n{\"words\": [], \"ner\": []}\n",
+            expect![[r#"
+            1: EU|B-ORG no|O
+            2: 
+            Strings ["B-ORG", "O"]; words and ner of words ner
+            note: 1 sentences have no words; they are kept (f:2)
+        "#]],
+        );
+        check(
+            "\u{FEFF}{\"a\": [\"x{\\\"}\\\\\"], \"b\": [\"O\"]}\r\n\r\n{\"a\": [\"y\"], \"b\": [\"O\"]}",
+            expect![[r#"
+            1: x{\"}\\|O
+            3: y|O
+            Strings ["O"]; a and b of a b
+        "#]],
+        );
+        check(
+            "[{\"a\": [\"x\"], \"b\": [\"O\"]},\n {\"a\": [\"y\"], \"b\": [\"O\"]}]\n",
+            expect![[r#"
+            1: x|O
+            2: y|O
+            Strings ["O"]; a and b of a b
+        "#]],
+        );
+        check(
+            "{\n  \"a\": [\n    \"x\"\n  ],\n  \"b\": [\"O\"]\n}\n{\n  \"a\": [\"y\"], \"b\": [\"O\"]}",
+            expect![[r#"
+            1: x|O
+            7: y|O
+            Strings ["O"]; a and b of a b
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}{\"a\": [\"y\"], \"b\": [\"O\"]} {\"b\": [\"O\"], \"a\": [\"z\"], \"c\": 1}",
+            expect![[r#"
+            1: x|O
+            1: y|O
+            1: z|O
+            Strings ["O"]; a and b of a b c
+        "#]],
+        );
+        check(
+            "\u{FEFF}[\n]",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
+        check(
+            "",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
     }
 
     #[test]
     fn key_order_is_column_order() {
-        check("{\"zebra\": [\"x\"], \"ant\": [\"O\"]}", expect![]);
-        check("{\"id\": \"0\", \"tokens\": [\"x\"], \"pos_tags\": [2], \"ner_tags\": [7]}", expect![]);
-        check_columns("{\"id\": \"0\", \"tokens\": [\"x\"], \"pos_tags\": [2], \"ner_tags\": [7]}", "tokens", "pos_tags", expect![]);
-        check_columns("{\"id\": \"0\", \"tokens\": [\"x\"], \"pos_tags\": [2]}", "tokens", "pos_tag", expect![]);
+        check(
+            "{\"zebra\": [\"x\"], \"ant\": [\"O\"]}",
+            expect![[r#"
+            1: x|O
+            Strings ["O"]; zebra and ant of zebra ant
+        "#]],
+        );
+        check(
+            "{\"id\": \"0\", \"tokens\": [\"x\"], \"pos_tags\": [2], \"ner_tags\": [7]}",
+            expect![[r#"
+            1: x|7
+            Integers ["7"]; tokens and ner_tags of id tokens pos_tags ner_tags
+        "#]],
+        );
+        check_columns(
+            "{\"id\": \"0\", \"tokens\": [\"x\"], \"pos_tags\": [2], \"ner_tags\": [7]}",
+            "tokens",
+            "pos_tags",
+            expect![[r#"
+            1: x|2
+            Integers ["2"]; tokens and pos_tags of id tokens pos_tags ner_tags
+        "#]],
+        );
+        check_columns(
+            "{\"id\": \"0\", \"tokens\": [\"x\"], \"pos_tags\": [2]}",
+            "tokens",
+            "pos_tag",
+            expect![[r#"
+            error: f:1: there is no column `pos_tag`: give `--label_column_name` one of `id`, `tokens`, `pos_tags`. Did you mean `pos_tags`?
+        "#]],
+        );
     }
 
     #[test]
     fn labels_of_both_kinds() {
-        check("{\"a\": [\"x\", \"y\"], \"b\": [3, -1]}\n{\"a\": [\"z\"], \"b\": [0]}", expect![]);
-        check("{\"a\": [\"x\", \"y\"], \"b\": [3, \"O\"]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\"], \"b\": [0]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [1.0]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [18446744073709551615]}", expect![]);
+        check(
+            "{\"a\": [\"x\", \"y\"], \"b\": [3, -1]}\n{\"a\": [\"z\"], \"b\": [0]}",
+            expect![[r#"
+            1: x|3 y|-1
+            2: z|0
+            Integers ["3", "-1", "0"]; a and b of a b
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\", \"y\"], \"b\": [3, \"O\"]}",
+            expect![[r#"
+            error: f:1: the label `O` is a string, the labels before are integers: write all of them one way
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\"], \"b\": [0]}",
+            expect![[r#"
+            error: f:2: the label `0` is an integer, the labels before are strings: write all of them one way
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [1.0]}",
+            expect![[r#"
+                error: f:1: the labels' column `b` holds lists of numbers that are no 64-bit integers, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `a`, `b`)
+            "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [18446744073709551615]}",
+            expect![[r#"
+                error: f:1: the labels' column `b` holds lists of numbers that are no 64-bit integers, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `a`, `b`)
+            "#]],
+        );
     }
 
     #[test]
     fn cells_that_cannot_be_read() {
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\", null], \"b\": [\"O\", \"O\"]}", expect![]);
-        check("{\"a\": [\"x\", 5], \"b\": [\"O\", \"O\"]}", expect![]);
-        check("{\"a\": [\"x\", \"y\"], \"b\": [\"O\", null]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": null, \"b\": [\"O\"]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n\n{\"a\": [\"x\"]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"\"]}", expect![]);
-        check("{\"a\": [\"x\", \"y\"], \"b\": [\"O\"]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\", \"O\"]}", expect![]);
-        check("{\"a\": [\"\", \" \"], \"b\": [\"O\", \"O\"]}", expect![]);
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\", null], \"b\": [\"O\", \"O\"]}",
+            expect![[r#"
+            error: f:2: word 2 of `a` is `null`, not a string: write it in quotes, or drop it and its label
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\", 5], \"b\": [\"O\", \"O\"]}",
+            expect![[r#"
+            error: f:1: word 2 of `a` is `5`, not a string: write it in quotes, or drop it and its label
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\", \"y\"], \"b\": [\"O\", null]}",
+            expect![[r#"
+            error: f:1: label 2 of `b` is `null`, neither a string nor a 64-bit integer: correct it
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": null, \"b\": [\"O\"]}",
+            expect![[r#"
+            error: f:2: `a` is `null`, not a list: give every row a list
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n\n{\"a\": [\"x\"]}",
+            expect![[r#"
+            error: f:3: the row has no `b` (it has `a`): add it, or drop the row
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"\"]}",
+            expect![[r#"
+            error: f:1: a label is an empty string: give every word a label
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\", \"y\"], \"b\": [\"O\"]}",
+            expect![[r#"
+                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+            "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\", \"O\"]}",
+            expect![[r#"
+                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+            "#]],
+        );
+        check(
+            "{\"a\": [\"\", \" \"], \"b\": [\"O\", \"O\"]}",
+            expect![[r#"
+            1: |O  |O
+            Strings ["O"]; a and b of a b
+            note: 2 words are empty or blank; they are kept (f:1, f:1)
+        "#]],
+        );
     }
 
     #[test]
     fn shapes_that_are_no_rows() {
-        check("{\"data\": [{\"a\": [\"x\"], \"b\": [\"O\"]}]}", expect![]);
-        check("{\"version\": 1, \"rows\": [{\"a\": [\"x\"], \"b\": [\"O\"]}]}", expect![]);
-        check("{\"tokens\": [[\"x\"], [\"y\"]], \"ner_tags\": [[\"O\"], [\"O\"]]}", expect![]);
-        check("{\"text\": \"x y\", \"tags\": [\"O\", \"O\"]}", expect![]);
-        check("{\"tokens\": \"x y\", \"ner_tags\": [\"O\", \"O\"]}", expect![]);
-        check("{\"tokens\": [\"x\"]}", expect![]);
-        check("{\"tokenized_text\": [\"x\"], \"ner\": [[0, 0, \"X\"]]}", expect![]);
-        check("[\"x\"]", expect![]);
-        check("\"x\"", expect![]);
-        check("{}", expect![]);
+        check(
+            "{\"data\": [{\"a\": [\"x\"], \"b\": [\"O\"]}]}",
+            expect![[r#"
+            error: f:1: this object wraps the rows in `data`: write the list alone, for example with `jq -c '.["data"][]'`
+        "#]],
+        );
+        check(
+            "{\"version\": 1, \"rows\": [{\"a\": [\"x\"], \"b\": [\"O\"]}]}",
+            expect![[r#"
+            error: f:1: this object wraps the rows in `rows`: write the list alone, for example with `jq -c '.["rows"][]'`
+        "#]],
+        );
+        check(
+            "{\"tokens\": [[\"x\"], [\"y\"]], \"ner_tags\": [[\"O\"], [\"O\"]]}",
+            expect![[r#"
+            error: f:1: this object holds whole columns (`tokens` is a list of lists): write one object a sentence
+        "#]],
+        );
+        check(
+            "{\"text\": \"x y\", \"tags\": [\"O\", \"O\"]}",
+            expect![[r#"
+                error: f:1: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)
+            "#]],
+        );
+        check(
+            "{\"tokens\": \"x y\", \"ner_tags\": [\"O\", \"O\"]}",
+            expect![[r#"
+            error: f:1: the words' column `tokens` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `tokens`, `ner_tags`)
+        "#]],
+        );
+        check(
+            "{\"tokens\": [\"x\"]}",
+            expect![[r#"
+            error: f:1: there is only the column `tokens`: words and labels need a column each
+        "#]],
+        );
+        check(
+            "{\"tokenized_text\": [\"x\"], \"ner\": [[0, 0, \"X\"]]}",
+            expect![[r#"
+                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `tokenized_text`, `ner`)
+            "#]],
+        );
+        check(
+            "[\"x\"]",
+            expect![[r#"
+            error: f:1: column 2: `"` is not expected here: every row must be an object `{…}`
+        "#]],
+        );
+        check(
+            "\"x\"",
+            expect![[r#"
+            error: f:1: column 1: `"` is not expected here: every row must be an object `{…}`
+        "#]],
+        );
+        check(
+            "{}",
+            expect![[r#"
+            error: f:1: there is no column: words and labels need a column each
+        "#]],
+        );
     }
 
     #[test]
     fn malformed_json_is_located() {
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\",], \"b\": [\"O\"]}", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\"], \"b\": [\"O\"]\n{\"a\": [\"y\"], \"b\": [\"O\"]}\n", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]},\n{}", expect![]);
-        check("[{\"a\": [\"x\"], \"b\": [\"O\"]},\n]", expect![]);
-        check("[{\"a\": [\"x\"], \"b\": [\"O\"]}\n{}]", expect![]);
-        check("[{\"a\": [\"x\"], \"b\": [\"O\"]}", expect![]);
-        check("[{\"a\": [\"x\"], \"b\": [\"O\"]}] x", expect![]);
-        check("{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x", expect![]);
-        check("{\"a\": [\"x\"], \"a\": [\"O\"]}", expect![]);
-        check("{\"a\": [NaN], \"b\": [\"O\"]}", expect![]);
-        check("EU B-ORG\n", expect![]);
-        check(&format!("{{\"a\": {}", "[".repeat(100_000)), expect![]);
-        check(&format!("{{\"a\": {}{}}}", "[".repeat(200), "]".repeat(200)), expect![]);
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\",], \"b\": [\"O\"]}",
+            expect![[r#"
+            error: f:2: column 12: this is not the JSON of a row (trailing comma): correct it
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x\"], \"b\": [\"O\"]\n{\"a\": [\"y\"], \"b\": [\"O\"]}\n",
+            expect![[r#"
+            error: f:3: column 1: this is not the JSON of a row (expected `,` or `}`): correct it
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]},\n{}",
+            expect![[r#"
+            error: f:1: column 25: `,` is not expected here: remove the comma, or put the rows between `[` and `]`
+        "#]],
+        );
+        check(
+            "[{\"a\": [\"x\"], \"b\": [\"O\"]},\n]",
+            expect![[r#"
+            error: f:2: column 1: `]` is not expected here: remove the comma before it
+        "#]],
+        );
+        check(
+            "[{\"a\": [\"x\"], \"b\": [\"O\"]}\n{}]",
+            expect![[r#"
+            error: f:2: column 1: `{` is not expected here: put a comma between the rows
+        "#]],
+        );
+        check(
+            "[{\"a\": [\"x\"], \"b\": [\"O\"]}",
+            expect![[r#"
+            error: f:1: the array is not closed: is the file cut off? Its last byte must be `]`
+        "#]],
+        );
+        check(
+            "[{\"a\": [\"x\"], \"b\": [\"O\"]}] x",
+            expect![[r#"
+            error: f:1: column 28: `x` is not expected here: remove what follows the array's end
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"b\": [\"O\"]}\n{\"a\": [\"x",
+            expect![[r#"
+            error: f:2: the row that begins here is not closed: is the file cut off? Close it or drop it
+        "#]],
+        );
+        check(
+            "{\"a\": [\"x\"], \"a\": [\"O\"]}",
+            expect![[r#"
+            error: f:1: column 24: this is not the JSON of a row (the key `a` occurs twice): correct it
+        "#]],
+        );
+        check(
+            "{\"a\": [NaN], \"b\": [\"O\"]}",
+            expect![[r#"
+            error: f:1: column 8: this is not the JSON of a row (expected value): correct it
+        "#]],
+        );
+        check(
+            "EU B-ORG\n",
+            expect![[r#"
+            error: f:1: column 1: `E` is not expected here: every row must be an object `{…}`
+        "#]],
+        );
+        check(
+            &format!("{{\"a\": {}", "[".repeat(100_000)),
+            expect![[r#"
+            error: f:1: the row that begins here is not closed: is the file cut off? Close it or drop it
+        "#]],
+        );
+        check(
+            &format!("{{\"a\": {}{}}}", "[".repeat(200), "]".repeat(200)),
+            expect![[r#"
+            error: f:1: column 133: this is not the JSON of a row (recursion limit exceeded): correct it
+        "#]],
+        );
     }
 
     #[test]
     fn bytes_that_are_not_utf8() {
         let text = b"{\"a\": [\"x\"], \"b\": [\"O\"]}\n {\"a\":\n [\"caf\xE9\"], \"b\": [\"O\"]}";
-        expect![].assert_eq(&show(read(&text[..], "f", &ReadOptions::default())));
+        expect![[r#"
+            error: f:3: byte 7 of the line (0xE9) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)
+        "#]].assert_eq(&show(read(&text[..], "f", &ReadOptions::default())));
     }
 
     #[test]
     fn a_row_without_end_is_refused() {
         let input = std::io::Read::chain(&b"{\"a\": \""[..], std::io::repeat(b'a'));
         let error = read(std::io::BufReader::new(input), "f", &ReadOptions::default()).expect_err("it never ends");
-        expect![].assert_eq(&error.to_string());
+        expect!["f:1: the row that begins here is longer than 64 MiB: is this the right file? Split it if it is"]
+            .assert_eq(&error.to_string());
     }
 
     proptest! {

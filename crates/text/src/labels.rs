@@ -164,7 +164,8 @@ impl LabelSet {
     /// For each label the one its word's further pieces get under `label_all_tokens`: a `B-` label's `I-` twin (every
     /// `B-` in its name replaced) where there is one, else the label itself.
     pub fn continuations(&self) -> Vec<u32> {
-        let twin = |name: &str| name.starts_with("B-").then(|| name.replace("B-", "I-")).and_then(|twin| self.id(&twin));
+        let twin =
+            |name: &str| name.starts_with("B-").then(|| name.replace("B-", "I-")).and_then(|twin| self.id(&twin));
         (0..).zip(&self.names).map(|(id, name)| twin(name).unwrap_or(id)).collect()
     }
 
@@ -215,7 +216,8 @@ pub fn align(data: LabelSet, checkpoint: &LabelSet, allow: Alignment) -> Result<
     if data_only.is_empty() && (checkpoint_only.is_empty() || !allow.training) {
         let mut notes = Vec::new();
         if !checkpoint_only.is_empty() {
-            notes.push(Note::once(format!("labels of the checkpoint that the data lacks: {}", shown(&checkpoint_only))));
+            notes
+                .push(Note::once(format!("labels of the checkpoint that the data lacks: {}", shown(&checkpoint_only))));
         } else if data.names != checkpoint.names {
             notes.push(Note::once("the labels are taken in the checkpoint's order, not the data's"));
         }
@@ -230,7 +232,8 @@ pub fn align(data: LabelSet, checkpoint: &LabelSet, allow: Alignment) -> Result<
                 data_names: shown(&data.names),
             });
         }
-        let note = format!("the head starts anew: the checkpoint has {} labels, the data {}", checkpoint.len(), data.len());
+        let note =
+            format!("the head starts anew: the checkpoint has {} labels, the data {}", checkpoint.len(), data.len());
         return Ok(Aligned { labels: data, new_head: true, notes: vec![Note::once(note)] });
     }
     if checkpoint.is_default() {
@@ -287,7 +290,8 @@ impl<'a> Used<'a> {
     fn lacking_in_train(&self) -> Option<Note> {
         let lacking: Vec<_> = self.first_places.iter().filter(|(_, place)| !place.in_train).collect();
         let names: Vec<String> = lacking.iter().map(|(name, _)| (**name).into()).collect();
-        let mut note = Note::new(format!("labels occur, but not in the training data, so none is learned: {}", shown(&names)));
+        let mut note =
+            Note::new(format!("labels occur, but not in the training data, so none is learned: {}", shown(&names)));
         for (_, at) in &lacking {
             note.add(|| place(at.split, at.line));
         }
@@ -329,7 +333,8 @@ fn class_names(splits: &[&Split], used: &Used) -> Vec<String> {
     let named = splits.iter().find(|split| split.tag_kind == TagKind::ClassLabel);
     let mut names = named.map(|split| split.tag_names.clone()).unwrap_or_default();
     let known: std::collections::HashSet<&str> = names.iter().map(String::as_str).collect();
-    let more: Vec<String> = used.first_places.keys().filter(|name| !known.contains(*name)).map(|name| (*name).into()).collect();
+    let more: Vec<String> =
+        used.first_places.keys().filter(|name| !known.contains(*name)).map(|name| (*name).into()).collect();
     names.extend(more);
     names
 }
@@ -461,7 +466,9 @@ mod tests {
             let error = LabelSet::infer(Some(&integers("train.json", &["0", wild])), &[]).unwrap_err().to_string();
             assert_eq!(
                 error,
-                format!("train.json:2: the label `{wild}` is no label id: without names, integers from 0 to 9999 are accepted")
+                format!(
+                    "train.json:2: the label `{wild}` is no label id: without names, integers from 0 to 9999 are accepted"
+                )
             );
         }
     }
@@ -473,13 +480,12 @@ mod tests {
         check_infer(
             Some(&integers("train.json", &["0"])),
             &[&none, &strings("dev.json", &["O"])],
-            expect!["`train.json` has integers without names as labels and `dev.json` has strings: write both the same way"],
+            expect![
+                "`train.json` has integers without names as labels and `dev.json` has strings: write both the same way"
+            ],
         );
         let new = |names: &[&str]| LabelSet::new(names.iter().map(|name| (*name).into()).collect());
-        assert_eq!(
-            new(&["O", "A", "O"]).unwrap_err(),
-            Error::Duplicate { name: "O".into(), first: 0, second: 2 }
-        );
+        assert_eq!(new(&["O", "A", "O"]).unwrap_err(), Error::Duplicate { name: "O".into(), first: 0, second: 2 });
         assert_eq!(new(&["O", ""]).unwrap_err(), Error::EmptyName { id: 1 });
         assert_eq!(new(&[]).unwrap_err(), Error::NoLabels);
     }
@@ -494,7 +500,8 @@ mod tests {
         let split = split("dev.conll", TagKind::ClassLabel, &["B-PER", "unused", "O"], &["O B-PER"]);
         assert_eq!(set.ids_of(&split).unwrap(), [Some(1), None, Some(0)]);
         let error = set.ids_of(&strings("dev.conll", &["O", "O B-LOC"])).unwrap_err();
-        expect!["dev.conll:2: the label `B-LOC` is none of the model's 2 labels (`O`, `B-PER`)"].assert_eq(&error.to_string());
+        expect!["dev.conll:2: the label `B-LOC` is none of the model's 2 labels (`O`, `B-PER`)"]
+            .assert_eq(&error.to_string());
     }
 
     #[test]
@@ -539,7 +546,9 @@ mod tests {
             "A O",
             "LABEL_1 LABEL_0",
             STRICT,
-            expect!["the checkpoint's labels are not the data's: only the checkpoint has `LABEL_1`, `LABEL_0`, only the data has `A`, `O`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"],
+            expect![
+                "the checkpoint's labels are not the data's: only the checkpoint has `LABEL_1`, `LABEL_0`, only the data has `A`, `O`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"
+            ],
         );
     }
 
@@ -549,7 +558,9 @@ mod tests {
             "A B O",
             "A C O",
             STRICT,
-            expect!["the checkpoint's labels are not the data's: only the checkpoint has `C`, only the data has `B`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"],
+            expect![
+                "the checkpoint's labels are not the data's: only the checkpoint has `C`, only the data has `B`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"
+            ],
         );
         check_align(
             "A B O",
@@ -567,7 +578,9 @@ mod tests {
             "A O",
             "A B C D E F G H I J O",
             STRICT,
-            expect!["the checkpoint's head has 11 labels (`A`, `B`, `C`, `D`, `E`, `F`, `G`, `H` and 3 more) but the data has 2 (`A`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"],
+            expect![
+                "the checkpoint's head has 11 labels (`A`, `B`, `C`, `D`, `E`, `F`, `G`, `H` and 3 more) but the data has 2 (`A`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"
+            ],
         );
         check_align(
             "A O",
@@ -594,7 +607,9 @@ mod tests {
             "A C O",
             "A O",
             evaluating,
-            expect!["the checkpoint's head has 2 labels (`A`, `O`) but the data has 3 (`A`, `C`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"],
+            expect![
+                "the checkpoint's head has 2 labels (`A`, `O`) but the data has 3 (`A`, `C`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"
+            ],
         );
     }
 }

@@ -14,6 +14,7 @@ pub mod csv;
 pub mod json;
 pub mod labels;
 pub mod note;
+mod pairwise;
 pub mod reader;
 pub mod report;
 pub mod scheme;

@@ -40,7 +40,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The text is not UTF-8.
-    #[error("{place}: byte {byte} of the line (0x{value:02X}) is not UTF-8: convert the file, for example with `iconv -f latin1 -t utf-8`")]
+    #[error(
+        "{place}: byte {byte} of the line (0x{value:02X}) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)"
+    )]
     Encoding {
         /// Source and line.
         place: String,
@@ -87,6 +89,11 @@ pub(crate) fn quote(value: &str) -> String {
     }
     shown.push('`');
     shown
+}
+
+/// `1 column`, `2 columns`
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Names for a message: `a`, `b`, `c`.
@@ -224,8 +231,7 @@ impl<'s> SplitBuilder<'s> {
         if self.tag_kind == kind {
             return Ok(());
         }
-        let (is, were) =
-            if kind == TagKind::Strings { ("a string", "integers") } else { ("an integer", "strings") };
+        let (is, were) = if kind == TagKind::Strings { ("a string", "integers") } else { ("an integer", "strings") };
         Err(Error::content(
             self.place(number),
             format!("the label {} is {is}, the labels before are {were}: write all of them one way", quote(label)),
@@ -259,6 +265,11 @@ impl<'s> SplitBuilder<'s> {
         self.sentence.words.len()
     }
 
+    /// Sentences so far, without the open one.
+    pub(crate) fn sentences(&self) -> usize {
+        self.sentences.len()
+    }
+
     /// Closes the open sentence, if it has words.
     pub(crate) fn end_sentence(&mut self) {
         if !self.sentence.words.is_empty() {
@@ -279,10 +290,10 @@ impl<'s> SplitBuilder<'s> {
             return Err(Error::content(
                 self.place(number),
                 format!(
-                    "{} words ({}) and {} labels ({}): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`",
-                    words.len(),
+                    "{} ({}) and {} ({}): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`",
+                    counted(words.len(), "word"),
                     quote(columns.0),
-                    tags.len(),
+                    counted(tags.len(), "label"),
                     quote(columns.1)
                 ),
             ));
@@ -358,8 +369,15 @@ pub(crate) mod tests {
             writeln!(text, "{}: {}", sentence.line, tagged.join(" ")).expect("a String takes everything");
         }
         let Columns { text: words, label, all } = &split.columns;
-        writeln!(text, "{:?} {:?}; {words} and {} of {}", split.tag_kind, split.tag_names, label.as_deref().unwrap_or("nothing"), all.join(" "))
-            .expect("a String takes everything");
+        writeln!(
+            text,
+            "{:?} {:?}; {words} and {} of {}",
+            split.tag_kind,
+            split.tag_names,
+            label.as_deref().unwrap_or("nothing"),
+            all.join(" ")
+        )
+        .expect("a String takes everything");
         for note in &split.notes {
             writeln!(text, "note: {note}").expect("a String takes everything");
         }

@@ -33,7 +33,9 @@ pub enum Error {
         letters: String,
     },
     /// Two spans share a word, or one has none or reaches over the sentence's end.
-    #[error("the span {start}..{end} of type `{kind}` is empty, overlaps another or leaves the sentence of {length} words")]
+    #[error(
+        "the span {start}..{end} of type `{kind}` is empty, overlaps another or leaves the sentence of {length} words"
+    )]
     Overlap {
         /// The type of the span.
         kind: String,
@@ -223,8 +225,7 @@ fn holds<K: PartialEq>(rules: &[Rule], previous: Tag<K>, tag: Tag<K>) -> bool {
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Scheme; 6] =
-        [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bilou];
+    pub const ALL: [Scheme; 6] = [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bilou];
 
     /// The scheme's usual name.
     pub fn name(self) -> &'static str {
@@ -282,7 +283,8 @@ impl Scheme {
     /// The entities of one sentence by the strict rules.
     pub fn spans<'a>(self, tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
         let mut spans = Vec::new();
-        let parsed = tags.iter().map(|text| Tag::strict(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
+        let parsed =
+            tags.iter().map(|text| Tag::strict(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
         match self.find_spans(&parsed, UNTYPED, &mut spans) {
             Ok(()) => Ok(spans),
             Err(at) => Err(Error::Letter { tag: tags[at].into(), scheme: self }),
@@ -338,11 +340,12 @@ impl Scheme {
             free_from = span.end;
             let after_same =
                 index.checked_sub(1).is_some_and(|i| sorted[i].end == span.start && sorted[i].kind == span.kind);
-            let before_same = sorted.get(index + 1).is_some_and(|next| next.start == span.end && next.kind == span.kind);
-            for word in span.start..span.end {
+            let before_same =
+                sorted.get(index + 1).is_some_and(|next| next.start == span.end && next.kind == span.kind);
+            for (word, tag) in (span.start..span.end).zip(&mut tags[span.start..span.end]) {
                 let place = (word == span.start, word + 1 == span.end);
                 let letter = self.letter(place, after_same, before_same);
-                tags[word] = match (span.kind, style) {
+                *tag = match (span.kind, style) {
                     (UNTYPED, _) => letter.to_string(),
                     (kind, Style::Prefix) => format!("{letter}-{kind}"),
                     (kind, Style::Suffix) => format!("{kind}-{letter}"),
@@ -427,7 +430,8 @@ fn begins(previous: char, letter: char, type_changes: bool) -> bool {
 
 /// The entities of one sentence by the conlleval rules.
 pub fn conlleval_spans<'a>(tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
-    let parsed = tags.iter().map(|text| Tag::conlleval(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
+    let parsed =
+        tags.iter().map(|text| Tag::conlleval(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
     let mut spans = Vec::new();
     Conlleval::new(UNTYPED).sentence(&parsed, &mut spans);
     Ok(spans)
@@ -499,7 +503,8 @@ mod tests {
         let mut all: Vec<Vec<&str>> = Vec::new();
         let mut last: Vec<Vec<&str>> = vec![Vec::new()];
         for _ in 0..longest {
-            last = last.iter().flat_map(|head| alphabet.iter().map(|tag| [head, &[tag.as_str()][..]].concat())).collect();
+            last =
+                last.iter().flat_map(|head| alphabet.iter().map(|tag| [head, &[tag.as_str()][..]].concat())).collect();
             all.extend(last.iter().cloned());
         }
         all
@@ -515,7 +520,8 @@ mod tests {
             assert_eq!(sequences.len(), expected.len());
             for (tags, expected) in sequences.iter().zip(expected) {
                 let spans = reader(reading(&case), tags, style(&case));
-                let found: String = spans.iter().map(|span| format!("{}{}{}", span.kind, span.start, span.end)).collect();
+                let found: String =
+                    spans.iter().map(|span| format!("{}{}{}", span.kind, span.start, span.end)).collect();
                 different += usize::from(found != expected);
                 all += 1;
             }
@@ -526,7 +532,8 @@ mod tests {
     #[test]
     fn every_short_sequence_is_read_as_seqeval_reads_it() {
         // Sums of powers: IOB and IOE at length 4 in both styles; nine tags at length 4 and, suffix style, 3; odd labels.
-        let all = 8 * (5 + 25 + 125 + 625) + 3 * (9 + 81 + 729 + 6561) + 3 * (9 + 81 + 729) + (16 + 256 + 4096) + (16 + 256);
+        let all =
+            8 * (5 + 25 + 125 + 625) + 3 * (9 + 81 + 729 + 6561) + 3 * (9 + 81 + 729) + (16 + 256 + 4096) + (16 + 256);
         assert_eq!(table_differences(read), (0, all));
     }
 
@@ -541,7 +548,8 @@ mod tests {
                 read(scheme, tags, style).into_iter().map(|span| Span { kind: "A", ..span }).collect()
             }),
             ("an `I` after `O` opens nothing", |scheme, tags, style| {
-                let opens = |span: &Span<_>| scheme.is_some() || Tag::conlleval(tags[span.start], style).unwrap().letter != 'I';
+                let opens =
+                    |span: &Span<_>| scheme.is_some() || Tag::conlleval(tags[span.start], style).unwrap().letter != 'I';
                 read(scheme, tags, style).into_iter().filter(opens).collect()
             }),
             ("strict falls back to conlleval", |_, tags, style| read(None, tags, style)),
@@ -635,7 +643,8 @@ mod tests {
             expect!["the gold letters O I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BILOU)"],
         );
         check_error(
-            Scheme::Iob2.tags(&[Span { kind: "A", start: 0, end: 2 }, Span { kind: "B", start: 1, end: 3 }], 3, Style::Prefix)
+            Scheme::Iob2
+                .tags(&[Span { kind: "A", start: 0, end: 2 }, Span { kind: "B", start: 1, end: 3 }], 3, Style::Prefix)
                 .unwrap_err(),
             expect!["the span 1..3 of type `B` is empty, overlaps another or leaves the sentence of 3 words"],
         );

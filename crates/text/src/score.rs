@@ -19,6 +19,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::note::Note;
+use crate::pairwise;
 use crate::scheme::{self, Conlleval, Scheme, Span, Style, Tag, UNTYPED};
 
 /// What is counted as one thing to find.
@@ -318,8 +319,9 @@ impl Scorer {
     fn label_notes(&self) -> Vec<Note> {
         let Method::Conlleval(style) = self.method else { return Vec::new() };
         let mut bent = Note::new("labels are no B, I, E, S or O tags and are bent by the conlleval rules");
-        let mut unknown =
-            Note::new("labels have a letter that the conlleval rules lack: neighbours merge or get lost, score strictly");
+        let mut unknown = Note::new(
+            "labels have a letter that the conlleval rules lack: neighbours merge or get lost, score strictly",
+        );
         for label in &self.labels.names {
             let with_outside = [label.as_str(), "O"];
             let Some(tag) = Tag::conlleval(label, style).filter(|_| label != "O") else { continue };
@@ -384,13 +386,18 @@ impl Counts {
         if self.words == 0 {
             return vec![Note::once("no word was scored")];
         }
-        let sides: [(&str, &str, fn(&Count) -> u64); 2] =
-            [("precision", "predicted", |count| count.predicted), ("recall", "gold", |count| count.gold)];
+        type Number = fn(&Count) -> u64;
+        let precision: (_, _, Number) = ("precision", "predicted", |count| count.predicted);
+        let recall: (_, _, Number) = ("recall", "gold", |count| count.gold);
         let value = zero_division.value();
         let mut notes = Vec::new();
-        for (ratio, side, number) in sides {
-            let absent: Vec<_> =
-                self.types.iter().filter(|(_, count)| number(count) == 0).map(|(name, _)| format!("`{name}`")).collect();
+        for (ratio, side, number) in [precision, recall] {
+            let absent: Vec<_> = self
+                .types
+                .iter()
+                .filter(|(_, count)| number(count) == 0)
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
             if absent.len() == self.types.len() {
                 notes.push(Note::once(format!("nothing is {side}, so {ratio} counts as {value}")));
             } else if !absent.is_empty() {
@@ -497,7 +504,7 @@ fn macro_average(types: &[TypeScore], zero_division: ZeroDivision) -> Metrics {
     }
     Metrics::map(|get| {
         let values: Vec<f64> = types.iter().map(|kind| get(&kind.metrics)).collect();
-        pairwise_sum(&values) / values.len() as f64
+        pairwise::sum(&values) / values.len() as f64
     })
 }
 
@@ -509,32 +516,8 @@ fn weighted_average(types: &[TypeScore], total: Count, zero_division: ZeroDivisi
     }
     Metrics::map(|get| {
         let values: Vec<f64> = types.iter().map(|kind| get(&kind.metrics) * kind.support as f64).collect();
-        pairwise_sum(&values) / total.gold as f64
+        pairwise::sum(&values) / total.gold as f64
     })
-}
-
-/// A sum in numpy's order, so that averages agree with seqeval's to the last bit: eight running sums within a block of
-/// 128, halves above it.
-fn pairwise_sum(values: &[f64]) -> f64 {
-    match values.len() {
-        0..8 => values.iter().sum(),
-        8..=128 => {
-            let (eights, rest) = values.as_chunks::<8>();
-            let mut sums = [0.0; 8];
-            for eight in eights {
-                for (sum, value) in sums.iter_mut().zip(eight) {
-                    *sum += value;
-                }
-            }
-            let [a, b, c, d, e, f, g, h] = sums;
-            rest.iter().fold(((a + b) + (c + d)) + ((e + f) + (g + h)), |sum, value| sum + value)
-        }
-        length => {
-            let half = length / 2;
-            let (left, right) = values.split_at(half - half % 8);
-            pairwise_sum(left) + pairwise_sum(right)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -597,9 +580,7 @@ mod tests {
                 && same(&expected[2], metrics.f1)
                 && expected[3] == support
         };
-        for (name, metrics) in
-            [("micro", score.micro), ("macro", score.macro_average), ("weighted", score.weighted)]
-        {
+        for (name, metrics) in [("micro", score.micro), ("macro", score.macro_average), ("weighted", score.weighted)] {
             if let Some(expected) = case[name].as_array()
                 && !row(expected, metrics, score.support)
             {
@@ -700,9 +681,8 @@ mod tests {
         let plain = |case: &Value| {
             let mut score = score(method(case), &sentences(case), zero_division(case));
             let types = &score.types;
-            score.macro_average = Metrics::map(|get| {
-                types.iter().map(|kind| get(&kind.metrics)).sum::<f64>() / types.len() as f64
-            });
+            score.macro_average =
+                Metrics::map(|get| types.iter().map(|kind| get(&kind.metrics)).sum::<f64>() / types.len() as f64);
             score
         };
         let telling = cases(DEFAULT).iter().filter(|case| difference(case, &plain(case), 0).is_some()).count();

@@ -371,7 +371,9 @@ fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokeni
             spaced
         }
         // Other steps cut the word before the byte-level one does: the space has to be there before them.
-        PreTokenizerWrapper::Sequence(steps) if steps.as_ref().iter().any(lacks_prefix_space) => {
+        PreTokenizerWrapper::Sequence(steps)
+            if steps.as_ref().iter().any(lacks_prefix_space) && !inner.get_normalizer().is_some_and(prepends_space) =>
+        {
             let space = Prepend::new(" ".into()).into();
             let normalizers = inner.get_normalizer().cloned().into_iter().chain([space]).collect();
             let mut spaced = inner.clone();
@@ -388,6 +390,14 @@ fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokeni
 
 fn lacks_prefix_space(step: &PreTokenizerWrapper) -> bool {
     matches!(step, PreTokenizerWrapper::ByteLevel(bytes) if !bytes.add_prefix_space)
+}
+
+fn prepends_space(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::Prepend(step) => step.prepend == " ",
+        NormalizerWrapper::Sequence(steps) => steps.as_ref().last().is_some_and(prepends_space),
+        _ => false,
+    }
 }
 
 /// The step that trims offsets must know that the first space is not the user's.

@@ -145,13 +145,13 @@ mod tests {
             let lengths = numbers(&row["lengths"]);
             let order = Order {
                 sampling: Sampling::GroupByLength,
-                seed: row["seed"].as_u64().unwrap() - 5,
+                seed: row["seed"].as_u64().unwrap() - 2,
                 lengths: &lengths,
                 batch_size: row["batch"].as_u64().unwrap() as usize,
                 accumulation: 1,
                 drop_last: false,
             };
-            assert_eq!(order.updates(5).concat().concat(), numbers(&row["order"]));
+            assert_eq!(order.updates(2).concat().concat(), numbers(&row["order"]));
         }
     }
 
@@ -169,8 +169,9 @@ mod tests {
                 drop_last: settings["dataloader_drop_last"] == true,
             };
             let want: Vec<Vec<usize>> = serde_json::from_value(run["order"].clone()).unwrap();
-            let got: Vec<Vec<usize>> = (0..3).flat_map(|epoch| order.updates(epoch).concat()).collect();
-            assert_eq!(got[..want.len()], want);
+            let epochs = want.len() as u64 / 5 + 1;
+            let got: Vec<Vec<usize>> = (0..epochs).flat_map(|epoch| order.updates(epoch).concat()).collect();
+            assert_eq!(got[..want.len()], want, "{settings}");
         }
     }
 

@@ -86,21 +86,15 @@ impl Pcg64 {
         })
     }
 
-    /// Uniform over 0..=`most`, without bias (Lemire's method, as NumPy draws it).
+    /// Uniform over 0..=`most`: draws are cut to the bits `most` has and thrown away while above it.
     pub fn up_to(&mut self, most: u32) -> u32 {
-        assert!(most < u32::MAX, "pcg: {most} needs another method");
-        if most == 0 {
-            return 0;
-        }
-        let count = most + 1;
-        let mut product = u64::from(self.next_u32()) * u64::from(count);
-        if (product as u32) < count {
-            let threshold = (u32::MAX - most) % count;
-            while (product as u32) < threshold {
-                product = u64::from(self.next_u32()) * u64::from(count);
+        let mask = u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
+        loop {
+            let drawn = self.next_u32() & mask;
+            if drawn <= most {
+                return drawn;
             }
         }
-        (product >> 32) as u32
     }
 }
 

@@ -118,7 +118,6 @@ pub const OPTIONS: &[Opt] = &[
     int_unset("early_stopping_patience").beyond().saving("stop after N evaluations without improvement"),
     float("early_stopping_threshold", "0").beyond().saving("how much better an improvement has to be"),
     text_unset("resume_from_checkpoint").saving("a checkpoint's folder, or `last`"),
-    flag("ignore_data_skip").saving("on resuming, start the epoch's data over"),
 
     // Reporting.
     choice("logging_strategy", INTERVALS, "steps").reporting("when to log loss, gradient norm and rate"),
@@ -232,6 +231,7 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("optim_target_modules").refused("only the GaLore and APOLLO optimizers read it, and they are not here"),
     flag("push_to_hub").refused("nothing is uploaded; run `hf upload` on the output folder afterwards"),
     flag("enable_jit_checkpoint").refused("no checkpoint is written on a signal; lower --save_steps"),
+    flag("ignore_data_skip").refused("a resumed run goes on with the sentence after the last one it learned"),
     text_unset("parallelism_config").refused("the model is not split over devices"),
     text_unset("fsdp").refused("the model is not split over devices"),
     dict("fsdp_config").refused("the model is not split over devices"),

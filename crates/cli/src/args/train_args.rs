@@ -3,12 +3,14 @@
 use super::parse::UsageError;
 use super::settle::Values;
 use super::table::ADAMW;
+use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
 use tagsmith_train::plateau::NAME as PLATEAU;
 
 /// When something happens during training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Interval {
     No,
     Steps,
@@ -18,7 +20,8 @@ pub enum Interval {
 }
 
 /// Where to go on from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Resume {
     /// The newest checkpoint in the output folder.
     Last,
@@ -26,7 +29,7 @@ pub enum Resume {
 }
 
 /// The command line of `tagsmith train`, resolved. Where nothing else is said, a field is the option of that name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrainArgs {
     pub model_name_or_path: String,
     pub config_name: Option<String>,
@@ -104,7 +107,6 @@ pub struct TrainArgs {
     pub early_stopping_patience: Option<usize>,
     pub early_stopping_threshold: f64,
     pub resume_from_checkpoint: Option<Resume>,
-    pub ignore_data_skip: bool,
 
     pub logging_strategy: Interval,
     /// Updates; below 1, a part of all updates.
@@ -213,7 +215,6 @@ impl TrainArgs {
             early_stopping_patience,
             early_stopping_threshold: number(values, "early_stopping_threshold", |x| x >= 0.0, "a number of 0 or more")?,
             resume_from_checkpoint: resume(paths("resume_from_checkpoint")),
-            ignore_data_skip: values.flag("ignore_data_skip"),
 
             logging_strategy: interval(values, "logging_strategy"),
             logging_steps,

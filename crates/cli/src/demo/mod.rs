@@ -2,6 +2,9 @@
 
 pub mod corpus;
 mod grammar;
+pub mod lesson;
 mod names;
+pub mod recipe;
 mod shapes;
+pub mod show;
 pub mod vocabulary;

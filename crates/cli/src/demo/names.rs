@@ -21,7 +21,18 @@ pub const GIVEN: Pool = Pool {
            Louis Lucia Magda Malik Marcus Margaret Maria Marta Martin Matteo Michael Miriam Mohamed Nadia Naomi \
            Natasha Nicolas Nina Olga Omar Oscar Pablo Patricia Paul Pedro Peter Philip Priya Rachel Rafael Rania \
            Ravi Rebecca Richard Robert Rosa Ruth Samir Samuel Sandra Sara Sergei Simon Sofia Stefan Stella Susan \
-           Tariq Teresa Thomas Tomas Ursula Vera Victor Walter Wei William Yasmin Yuki Yusuf Zoe",
+           Tariq Teresa Thomas Tomas Ursula Vera Victor Walter Wei William Yasmin Yuki Yusuf Zoe \
+           Adriana Agatha Alejandro Aleksandr Alessandro Alma Alvaro Ambrose Anders Anita Ansel Antonio Ariel Arthur \
+           Arturo Audrey Basil Bella Benjamin Bettina Birgit Bjorn Brigitte Bruno Camille Carl Carla Carol Caspar \
+           Celeste Charles Chloe Chris Christian Clement Cornelia Damian Daria Dario Denise Dennis Derek Dieter \
+           Dolores Dominic Donald Dora Doris Douglas Duncan Edmund Eleanor Elisabeth Ellen Emil Emilio Enrico Eric \
+           Ernest Esmeralda Eugene Evelyn Fernando Franz Frederick Friedrich Gerda Gilbert Giulia Greta Guido Gustav \
+           Hamid Hans Harriet Hector Heidi Helga Hiroshi Horst Hubert Ian Ignacio Igor Ilse Irina Jan Janet Javier \
+           Jeremy Jonas Josef Juan Juliette Jun Kamal Katherine Khalid Klara Kurt Lena Leonard Lidia Lorna Lucas \
+           Ludwig Luis Lukas Lydia Magnus Manuel Marcel Margit Marina Mario Matilda Max Mehmet Melanie Miguel \
+           Mikhail Monika Morgana Nathan Neil Nigel Nora Oliver Otto Paula Pavel Penelope Pierre Rahul Ralph Raymond \
+           Regina Renate Rita Roger Rolf Roman Ronald Rudolf Rupert Sabine Sebastian Selma Silvia Sonia Stephen \
+           Sven Sylvia Tanja Theodor Theresa Timothy Tina Tom Vincent Viola Vladimir Werner Wilhelm Xenia Yolanda",
     held_out: "Abigail Alfred Amelia Anil Benedict Bianca Chiara Conrad Cyril Dagmar Dorothy Edgar Elsa Fabian Farid \
                Gideon Gisela Hilda Imran Ines Jasper Johanna Kasper Katrin Lorenzo Ludmila Marek Mei-Ling Nikhil \
                Odile Olivia Oskar Petra Quentin Ramona Rashid Roland Salma Svetlana Tobias Ulrich Valentina Wanda \
@@ -90,7 +101,15 @@ pub const PLACE: Pool = Pool {
            Nepal Nigeria Norway Nottingham Osaka Oslo Ottawa Palermo Peru Plymouth Poland Porto Portugal Prague \
            Quito Reykjavik Riga Rome Rotterdam Salzburg Santiago Seoul Seville Shanghai Singapore Slovenia Sofia \
            Spain Stockholm Stuttgart Sweden Tallinn Tehran Tokyo Toronto Toulouse Trieste Tunis Turin Turkey \
-           Uganda Uruguay Utrecht Valencia Vancouver Vilnius Warsaw Winnipeg Zagreb Zurich",
+           Uganda Uruguay Utrecht Valencia Vancouver Vilnius Warsaw Winnipeg Zagreb Zurich \
+           Alabama Alaska Alicante Armenia Australia Austria Avignon Bavaria Belgrade Bolivia Brittany Burgundy \
+           Calabria Catalonia Colombia Cordoba Cornwall Dubai Durban Essen Flanders Gabon Ghent \
+           Granada Grimsby Haiti Hanover Honduras Jamaica Johannesburg Kansas Karlsruhe Kentucky Kosovo Kyoto \
+           Leicester Libya Lille Linz Lombardy Lorraine Lucerne Macedonia Madagascar Mainz Malawi Malaysia Mannheim \
+           Minnesota Modena Mombasa Monaco Montana Nagoya Namibia Nebraska Nevada Nicaragua Normandy Norwich Odessa \
+           Oklahoma Oregon Padua Panama Paraguay Perth Pisa Potsdam Provence Ravenna Rennes Rouen Rwanda Samoa \
+           Saxony Scotland Serbia Siberia Sicily Slovakia Sudan Sumatra Syria Tampere Tasmania Texas Thailand \
+           Tirana Tripoli Tuscany Ukraine Venice Verona Wales Wyoming Yemen Yorkshire",
     held_out: "Albania Angola Bilbao Boston Bratislava Brisbane Cambodia Casablanca Chennai Cyprus Dakar Dundee \
                Eindhoven Gdansk Grenoble Guatemala Innsbruck Jerusalem Kathmandu Lausanne Lithuania Luxembourg \
                Lviv Mongolia Montevideo Oxford Philadelphia Rostock Senegal Strasbourg Swansea Tanzania Tbilisi \

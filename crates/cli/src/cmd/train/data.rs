@@ -2,7 +2,7 @@
 
 use super::say;
 use crate::args::TrainArgs;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::fmt::Write;
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
@@ -151,6 +151,10 @@ pub struct Alignment<'a> {
     /// In pieces, special ones included.
     pub max_length: usize,
     pub label_all: LabelAll,
+    /// Rows of the model's token table.
+    pub vocab_size: usize,
+    /// Rows of its token-type table; 0 if it has none.
+    pub type_vocab_size: usize,
 }
 
 impl Alignment<'_> {
@@ -161,10 +165,30 @@ impl Alignment<'_> {
         let aligned = align(self.tokenizer, &split.sentences, &split.source, &ids, self.labels.names(), options)
             .with_context(|| format!("the {name} split cannot be tokenized"))?;
         aligned.notes.iter().for_each(|note| say(format!("{name}: {note}")));
+        self.check_tables(split, &aligned.examples)?;
         if let (Some(sentence), Some(example)) = (split.sentences.first(), aligned.examples.first()) {
             say(format!("{name}: the first sentence as word·pieces/label: {}", self.show(&sentence.words, example)));
         }
         Ok(aligned.examples)
+    }
+
+    /// A tokenizer of another checkpoint gives ids that the model has no row for.
+    fn check_tables(&self, split: &Split, examples: &[Example]) -> anyhow::Result<()> {
+        let beyond = |ids: &[u32], rows: usize| ids.iter().copied().find(|&id| id as usize >= rows);
+        for example in examples {
+            let line = split.sentences[example.sentence as usize].line;
+            let refuse = |what: &str, id: u32, rows: usize| {
+                let place = format!("{}:{line}", split.source);
+                anyhow!("{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint")
+            };
+            if let Some(id) = beyond(&example.ids, self.vocab_size) {
+                return Err(refuse("token id", id, self.vocab_size));
+            }
+            if let Some(id) = beyond(&example.types, self.type_vocab_size).filter(|_| self.type_vocab_size > 0) {
+                return Err(refuse("token type", id, self.type_vocab_size));
+            }
+        }
+        Ok(())
     }
 
     /// The label id of each of the split's tag names; a name that no word has may be unknown.

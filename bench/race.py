@@ -1,0 +1,78 @@
+"""Races tagsmith against the Hugging Face Trainer: the same data, order and steps, in turn, in one run.
+
+    python bench/race.py --model MODEL --train train.conll --dev dev.conll --steps 60 --rounds 3
+
+Each round runs one, then the other; what counts is the median of the rounds' ratios, since machines drift. Both are
+whole processes with their defaults (batch 8, f32). Prints a table, and one JSON line at the end.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def tagsmith(options, scratch):
+    command = [
+        options.tagsmith, "train", "--model_name_or_path", options.model, "--train_file", options.train,
+        "--validation_file", options.dev, "--output_dir", scratch, "--do_train", "--max_steps", str(options.steps),
+        "--per_device_train_batch_size", str(options.batch), "--save_strategy", "no", *options.ours.split(),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(errors)
+    results = json.loads((Path(scratch) / "train_results.json").read_text())
+    return {"seconds": results["train_runtime"], "peak_mb": usage.ru_maxrss / 1024, "loss": results["train_loss"]}
+
+
+def rival(options, scratch):
+    command = [
+        sys.executable, HERE / "rivals" / "hf_trainer.py", "--model", options.model, "--train", options.train,
+        "--dev", options.dev, "--max-steps", str(options.steps), "--batch", str(options.batch), "--output", scratch,
+        *options.theirs.split(),
+    ]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    results = json.loads(lines[-1])
+    return {**results, "loss": results["train_loss"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("model", "train", "dev"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--tagsmith", default="target/release/tagsmith")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ours", default="", help="more options for tagsmith, in one string")
+    parser.add_argument("--theirs", default="", help="more options for the rival: '--bf16 --group'")
+    options = parser.parse_args()
+    rounds = []
+    print(f"{'round':>5} {'tagsmith s':>11} {'rival s':>9} {'speed':>6} {'MB':>6} {'MB':>6} {'memory':>7}")
+    for number in range(options.rounds):
+        with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+            a, b = tagsmith(options, ours), rival(options, theirs)
+        row = {"speed": b["seconds"] / a["seconds"], "memory": a["peak_mb"] / b["peak_mb"], "ours": a, "theirs": b}
+        rounds.append(row)
+        print(f"{number + 1:5} {a['seconds']:11.2f} {b['seconds']:9.2f} {row['speed']:6.2f} "
+              f"{a['peak_mb']:6.0f} {b['peak_mb']:6.0f} {row['memory']:7.2f}", flush=True)
+    tokens = rounds[0]["theirs"]["sub_tokens"]
+    median = lambda key: statistics.median(row[key] for row in rounds)
+    print(json.dumps({
+        "speed_ratio": round(median("speed"), 3), "memory_ratio": round(median("memory"), 3), "sub_tokens": tokens,
+        "ours_per_s": round(tokens / statistics.median(row["ours"]["seconds"] for row in rounds)),
+        "theirs_per_s": round(tokens / statistics.median(row["theirs"]["seconds"] for row in rounds)),
+        "losses": [rounds[0]["ours"]["loss"], rounds[0]["theirs"]["loss"]],
+    }))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+//! Documents one after the other, from lines of text, JSON lines, columns or CSV.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+use tagsmith_tagger::tagger::{Content, Input};
+use tagsmith_text::note::Note;
+
+/// The longest line in bytes.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+type Bytes = BufReader<Box<dyn Read>>;
+
+/// A source of documents.
+pub struct Documents {
+    source: String,
+    format: Format,
+    column: Option<String>,
+    marks: Note,
+}
+
+enum Format {
+    Text(Lines),
+    Json(Lines),
+    Columns(Lines),
+    Csv { rows: Box<csv::Reader<Bytes>>, column: usize },
+}
+
+impl Documents {
+    /// Opens a file, or standard input. `format` is `auto` or a format's name, `column` where the text is.
+    pub fn open(file: Option<PathBuf>, format: &str, column: Option<&str>) -> Result<Documents> {
+        let source = file.as_ref().map_or("standard input".into(), |file| file.display().to_string());
+        let input: Box<dyn Read> = match &file {
+            Some(file) => Box::new(File::open(file).with_context(|| source.clone())?),
+            None => Box::new(io::stdin()),
+        };
+        let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
+        let format = match format {
+            "auto" => guess(file.as_deref(), &mut input).with_context(|| source.clone())?,
+            named => named,
+        };
+        let lines = |input| Lines { input, number: 0 };
+        let format = match format {
+            "jsonl" => Format::Json(lines(input)),
+            "conll" => Format::Columns(lines(input)),
+            "csv" => open_csv(input, &source, column)?,
+            _ => Format::Text(lines(input)),
+        };
+        if matches!(format, Format::Text(_)) && column.is_some() {
+            bail!("`--text-column` is given, but lines of text have no columns: pass `--input-format`");
+        }
+        let marks = Note::new("lines with `-DOCSTART-` or a `# key = …` comment were skipped");
+        Ok(Documents { source, format, column: column.map(str::to_owned), marks })
+    }
+
+    /// The next document and its size in bytes.
+    pub fn next(&mut self) -> Result<Option<(Input, usize)>> {
+        let (source, column) = (self.source.as_str(), self.column.as_deref());
+        let found = match &mut self.format {
+            Format::Text(lines) => lines.next(source)?.map(|(number, line)| (number, line.len(), Content::Text(line))),
+            Format::Json(lines) => next_json(lines, source, column)?,
+            Format::Columns(lines) => next_sentence(lines, source, column, &mut self.marks)?,
+            Format::Csv { rows, column } => next_row(rows, *column, source)?,
+        };
+        Ok(found.map(|(line, size, content)| (Input { place: format!("{source}:{line}"), content }, size)))
+    }
+
+    /// What was skipped, if anything was.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        Some(&self.marks).filter(|note| note.count > 0).into_iter()
+    }
+
+    /// Whether more bytes are there without waiting for a file or a person.
+    pub fn has_more_at_hand(&self) -> bool {
+        match &self.format {
+            Format::Text(lines) | Format::Json(lines) | Format::Columns(lines) => !lines.input.buffer().is_empty(),
+            Format::Csv { .. } => true,
+        }
+    }
+}
+
+/// By the file's ending, or by whether the first character opens a JSON object.
+fn guess(file: Option<&Path>, input: &mut Bytes) -> io::Result<&'static str> {
+    let ending = file.and_then(|file| file.extension()).and_then(|ending| ending.to_str()).unwrap_or_default();
+    Ok(match ending.to_ascii_lowercase().as_str() {
+        "jsonl" | "json" | "ndjson" => "jsonl",
+        "conll" | "iob" | "iob2" | "bio" | "tsv" => "conll",
+        "csv" => "csv",
+        "txt" | "md" => "text",
+        _ => match input.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => "jsonl",
+            _ => "text",
+        },
+    })
+}
+
+/// Lines without their ends.
+struct Lines {
+    input: Bytes,
+    number: u64,
+}
+
+impl Lines {
+    fn next(&mut self, source: &str) -> Result<Option<(u64, String)>> {
+        self.number += 1;
+        let place = || format!("{source}:{}", self.number);
+        let mut bytes = Vec::new();
+        let count =
+            (&mut self.input).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes).with_context(place)? as u64;
+        if count == 0 {
+            return Ok(None);
+        }
+        if count > LINE_BYTES_MAX {
+            bail!("{}: the line is longer than 64 MiB: split it", place());
+        }
+        if self.number == 1 && bytes.starts_with(b"\xEF\xBB\xBF") {
+            bytes.drain(..3);
+        }
+        while matches!(bytes.last(), Some(b'\n' | b'\r')) {
+            bytes.pop();
+        }
+        match String::from_utf8(bytes) {
+            Ok(line) => Ok(Some((self.number, line))),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                bail!("{}: byte {} of the line is not UTF-8: convert the input first", place(), at + 1)
+            }
+        }
+    }
+}
+
+type Found = Option<(u64, usize, Content)>;
+
+fn next_json(lines: &mut Lines, source: &str, column: Option<&str>) -> Result<Found> {
+    loop {
+        let Some((number, line)) = lines.next(source)? else { return Ok(None) };
+        if line.trim().is_empty() {
+            continue;
+        }
+        let place = || format!("{source}:{number}");
+        let object: Value = serde_json::from_str(&line).map_err(|error| {
+            anyhow!("{}: not JSON from column {} on: write one object a line", place(), error.column())
+        })?;
+        let Value::Object(object) = object else { bail!("{}: not a JSON object: write one a line", place()) };
+        let keys = column.map_or(vec!["text", "tokens", "words"], |column| vec![column]);
+        let Some((key, value)) = keys.iter().find_map(|key| Some((key, object.get(*key)?))) else {
+            let wanted = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            bail!("{}: the object has none of {wanted}: name its key with `--text-column`", place());
+        };
+        let content = match value {
+            Value::String(text) => Some(Content::Text(text.clone())),
+            Value::Array(words) => {
+                let words: Option<Vec<String>> = words.iter().map(|word| Some(word.as_str()?.to_owned())).collect();
+                words.map(Content::Words)
+            }
+            _ => None,
+        };
+        let Some(content) = content else { bail!("{}: `{key}` is neither a string nor a list of strings", place()) };
+        return Ok(Some((number, line.len(), content)));
+    }
+}
+
+/// A word a line, sentences apart by blank lines.
+fn next_sentence(lines: &mut Lines, source: &str, column: Option<&str>, marks: &mut Note) -> Result<Found> {
+    let column = match column.unwrap_or("0").parse::<usize>() {
+        Ok(column) => column,
+        Err(_) => bail!("`--text-column {}` is not a number: columns are counted from 0", column.unwrap_or_default()),
+    };
+    let (mut first, mut size, mut words) = (0, 0, Vec::new());
+    while let Some((number, line)) = lines.next(source)? {
+        if line.starts_with("-DOCSTART-") || line.starts_with("# ") && line.contains(" = ") {
+            marks.add(|| format!("{source}:{number}"));
+            continue;
+        }
+        if line.trim().is_empty() {
+            if words.is_empty() {
+                continue;
+            }
+            break;
+        }
+        let cell = if line.contains('\t') { line.split('\t').nth(column) } else { line.split_whitespace().nth(column) };
+        let Some(word) = cell else { bail!("{source}:{number}: the line has no column {column}") };
+        if words.is_empty() {
+            first = number;
+        }
+        size += line.len();
+        words.push(word.to_owned());
+    }
+    Ok((!words.is_empty()).then_some((first, size, Content::Words(words))))
+}
+
+fn open_csv(input: Bytes, source: &str, column: Option<&str>) -> Result<Format> {
+    let mut rows = Box::new(csv::Reader::from_reader(input));
+    let header = rows.headers().with_context(|| format!("{source}:1"))?.clone();
+    let name = column.unwrap_or("text");
+    match header.iter().position(|cell| cell.trim_start_matches('\u{feff}') == name) {
+        Some(column) => Ok(Format::Csv { rows, column }),
+        None => {
+            let names = header.iter().map(|cell| format!("`{cell}`")).collect::<Vec<_>>().join(", ");
+            bail!("{source}:1: there is no column `{name}` among {names}: name one with `--text-column`")
+        }
+    }
+}
+
+fn next_row(rows: &mut csv::Reader<Bytes>, column: usize, source: &str) -> Result<Found> {
+    let line = rows.position().line();
+    let mut row = csv::StringRecord::new();
+    if !rows.read_record(&mut row).with_context(|| format!("{source}:{line}: not a CSV row"))? {
+        return Ok(None);
+    }
+    let line = row.position().map_or(line, csv::Position::line);
+    let text = row.get(column).unwrap_or_default().to_owned();
+    Ok(Some((line, text.len(), Content::Text(text))))
+}

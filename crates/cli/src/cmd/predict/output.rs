@@ -1,0 +1,180 @@
+//! Tagged documents as JSON lines, columns, or text with brackets.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use tagsmith_tagger::tagger::Tagged;
+
+/// Colours of entity types, in order of appearance. The type is always written out beside them.
+const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
+
+/// Where tagged documents go.
+pub struct Output {
+    sink: Sink,
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Layout {
+    Json,
+    Columns,
+    Text,
+}
+
+struct Format {
+    layout: Layout,
+    colour: bool,
+    types: Vec<String>,
+}
+
+impl Output {
+    /// Standard output, or a file that appears when [`Output::finish`] says so. Without a `format`, a terminal gets text.
+    pub fn open(file: Option<PathBuf>, format: Option<&str>) -> Result<Output> {
+        let terminal = file.is_none() && io::stdout().is_terminal();
+        let layout = match format {
+            Some("jsonl") => Layout::Json,
+            Some("conll") => Layout::Columns,
+            Some(_) => Layout::Text,
+            None if terminal => Layout::Text,
+            None => Layout::Json,
+        };
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let sink = match file {
+            Some(file) => Sink::File(Staged::create(file)?),
+            None => Sink::Standard(BufWriter::new(io::stdout())),
+        };
+        Ok(Output { sink, format: Format { layout, colour, types: Vec::new() } })
+    }
+
+    /// Writes one document. `labels` names the labels.
+    pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
+        let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
+        let mut text = match self.format.layout {
+            Layout::Json => json(tagged, &names),
+            Layout::Columns => tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect(),
+            Layout::Text => self.format.brackets(tagged),
+        };
+        text.push('\n');
+        Ok(self.sink.writer().write_all(text.as_bytes())?)
+    }
+
+    /// Whoever reads standard output sees what was written so far.
+    pub fn flush(&mut self) -> Result<()> {
+        Ok(self.sink.writer().flush()?)
+    }
+
+    /// Everything is written.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        match self.sink {
+            Sink::Standard(_) => Ok(()),
+            Sink::File(staged) => staged.publish(),
+        }
+    }
+}
+
+enum Sink {
+    Standard(BufWriter<io::Stdout>),
+    File(Staged),
+}
+
+impl Sink {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Sink::Standard(writer) => writer,
+            Sink::File(staged) => &mut staged.writer,
+        }
+    }
+}
+
+/// A file under another name until it is whole; dropped before, it is gone.
+struct Staged {
+    path: PathBuf,
+    stage: PathBuf,
+    writer: BufWriter<File>,
+}
+
+impl Staged {
+    fn create(path: PathBuf) -> Result<Staged> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().with_context(|| format!("{}: not a file's name", path.display()))?);
+        name.push(format!(".{}.part", std::process::id()));
+        let stage = path.with_file_name(name);
+        let file = File::create(&stage).with_context(|| format!("{}: cannot write here", path.display()))?;
+        Ok(Staged { path, stage, writer: BufWriter::new(file) })
+    }
+
+    fn publish(self) -> Result<()> {
+        self.writer.get_ref().sync_all().and_then(|()| fs::rename(&self.stage, &self.path)).with_context(|| self.path.display().to_string())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After `publish` there is nothing under this name, and before it nobody can be told that removing failed.
+        let _ = fs::remove_file(&self.stage);
+    }
+}
+
+#[derive(Serialize)]
+struct JsonEntity<'t> {
+    text: &'t str,
+    label: &'t str,
+    score: f32,
+    start: u32,
+    end: u32,
+}
+
+#[derive(Serialize)]
+struct JsonDocument<'t> {
+    text: &'t str,
+    entities: Vec<JsonEntity<'t>>,
+    words: &'t [String],
+    labels: &'t [&'t str],
+}
+
+fn json(tagged: &Tagged, labels: &[&str]) -> String {
+    let entities = tagged.entities.iter().map(|found| JsonEntity {
+        text: &found.text,
+        label: &found.label,
+        score: found.score,
+        start: found.start,
+        end: found.end,
+    });
+    let document = JsonDocument { text: &tagged.text, entities: entities.collect(), words: &tagged.words, labels };
+    serde_json::to_string(&document).expect("strings and numbers are JSON")
+}
+
+impl Format {
+    /// The text with each entity in brackets: `Jo moved to [Zürich LOC]`.
+    fn brackets(&mut self, tagged: &Tagged) -> String {
+        let mut out = String::new();
+        let mut letters = tagged.text.chars();
+        let mut at = 0;
+        for found in &tagged.entities {
+            // Pieces of one letter overlap: the letter is shown once.
+            if found.start < at || found.end <= found.start {
+                continue;
+            }
+            out.extend(letters.by_ref().take((found.start - at) as usize));
+            let inside: String = letters.by_ref().take((found.end - found.start) as usize).collect();
+            at = found.end;
+            let inside = format!("[{inside} {}]", found.label);
+            out += &if self.colour { format!("\x1b[{}m{inside}\x1b[0m", self.colour_of(&found.label)) } else { inside };
+        }
+        out.extend(letters);
+        out
+    }
+
+    fn colour_of(&mut self, label: &str) -> u8 {
+        let known = self.types.iter().position(|it| it == label);
+        let at = known.unwrap_or_else(|| {
+            self.types.push(label.to_owned());
+            self.types.len() - 1
+        });
+        COLOURS[at % COLOURS.len()]
+    }
+}

@@ -1,0 +1,724 @@
+//! `tagsmith score GOLD [PRED]`: precision, recall and F1 of predicted labels.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::Value;
+use tagsmith_text::note::Note;
+use tagsmith_text::reader::ReadOptions;
+use tagsmith_text::scheme::{Scheme, Style, is_iob_like};
+use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
+use tagsmith_text::sentence::{Split, TagKind};
+use tagsmith_text::{conll, conllu, json, report};
+
+/// It ran, and F1 is below the asked-for bar.
+const BELOW_BAR: u8 = 1;
+
+/// The subcommand's arguments.
+pub fn command() -> Command {
+    let text = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("COLUMN").allow_negative_numbers(true).help(help)
+    };
+    let format = |name: &'static str, help: &'static str| {
+        let names = Format::ALL.map(Format::name);
+        Arg::new(name).long(name).value_name("FORMAT").value_parser(PossibleValuesParser::new(names)).help(help)
+    };
+    Command::new("score")
+        .about("Score predicted labels against gold ones, as seqeval does")
+        .arg(Arg::new("gold").value_name("GOLD").required(true).help("File with the gold labels"))
+        .arg(Arg::new("pred").value_name("PRED").help("File with the predicted labels; without it GOLD holds both"))
+        .arg(text(
+            "gold-column",
+            "Column or key of the gold labels [default: the last column; without PRED the last but one]",
+        ))
+        .arg(text("pred-column", "Column or key of the predicted labels [default: the last column]"))
+        .arg(format("gold-format", "How GOLD is written [default: told from the file]"))
+        .arg(format("pred-format", "How PRED is written [default: told from the file]"))
+        .arg(
+            Arg::new("mode").long("mode").value_parser(["conlleval", "strict", "words"]).help(
+                "Entities by the forgiving rules or by a scheme's, or words [default: told from the gold labels]",
+            ),
+        )
+        .arg(
+            Arg::new("scheme")
+                .long("scheme")
+                .value_parser(PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)))
+                .ignore_case(true)
+                .help("Score strictly by this scheme [default with --mode strict: told from the gold labels]"),
+        )
+        .arg(Arg::new("suffix").long("suffix").action(ArgAction::SetTrue).help("Tags end in their letter: PER-B"))
+        .arg(
+            Arg::new("zero-division")
+                .long("zero-division")
+                .value_parser(["0", "1"])
+                .default_value("0")
+                .help("What a ratio without a denominator counts as"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print a JSON object instead of a table"))
+        .arg(
+            Arg::new("digits")
+                .long("digits")
+                .value_parser(value_parser!(u8).range(0..=17))
+                .default_value("4")
+                .help("Digits after the point in the table"),
+        )
+        .arg(
+            Arg::new("min-f1")
+                .long("min-f1")
+                .value_name("F1")
+                .value_parser(share)
+                .help("Exit with status 1 if the micro F1 is below this (0 to 1)"),
+        )
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "not a number from 0 to 1".into())
+}
+
+/// Scores, prints, and returns the exit status: 1 if `--min-f1` is not reached.
+pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
+    let outcome = outcome(matches)?;
+    for note in &outcome.notes {
+        writeln!(io::stderr(), "note: {note}")?;
+    }
+    io::stdout().write_all(outcome.text.as_bytes())?;
+    let missed = missed_bar(matches, &outcome.score);
+    if let Some(missed) = &missed {
+        writeln!(io::stderr(), "{missed}")?;
+    }
+    Ok(if missed.is_some() { BELOW_BAR } else { 0 })
+}
+
+fn missed_bar(matches: &ArgMatches, score: &Score) -> Option<String> {
+    let bar = matches.get_one::<f64>("min-f1").filter(|bar| score.micro.f1 < **bar)?;
+    Some(format!("f1 {} is below --min-f1 {bar}", score.micro.f1))
+}
+
+struct Outcome {
+    score: Score,
+    notes: Vec<Note>,
+    text: String,
+}
+
+fn outcome(matches: &ArgMatches) -> anyhow::Result<Outcome> {
+    let (gold, predicted) = read_both(matches)?;
+    let mut notes = gold.notes.clone();
+    notes.extend(predicted.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
+    let method = method(matches, &gold, &mut notes)?;
+    let zero_division =
+        if text(matches, "zero-division") == Some("1") { ZeroDivision::One } else { ZeroDivision::Zero };
+
+    let mut scorer = Scorer::new(method);
+    let mut words_differ = Note::new(format!("words of {} are other ones in {}", gold.source, predicted.source));
+    same_shape(&gold, &predicted)?;
+    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
+        scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
+            format!("{}:{} against {}:{}", gold.source, gold_sentence.line, predicted.source, sentence.line)
+        })?;
+        for (gold_word, word) in gold_sentence.words.iter().zip(&sentence.words) {
+            if gold_word != word {
+                words_differ.add(|| format!("`{gold_word}` {}:{}", gold.source, gold_sentence.line));
+            }
+        }
+    }
+    let score = scorer.score(zero_division);
+    notes.extend(Some(words_differ).filter(|note| note.count > 0));
+    notes.extend(score.notes.iter().cloned());
+    let text = if matches.get_flag("json") {
+        let mut object = report::json(&score, method);
+        object["notes"] = notes.iter().map(|note| Value::from(note.to_string())).collect();
+        format!("{object:#}\n")
+    } else {
+        let digits = usize::from(*matches.get_one::<u8>("digits").expect("clap fills the default in"));
+        let Score { sentences, words, accuracy, .. } = score;
+        let table = report::table(&score, digits);
+        format!(
+            "{table}\naccuracy {accuracy:.digits$} over {words} words in {sentences} sentences; scored by {method}\n"
+        )
+    };
+    Ok(Outcome { score, notes, text })
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    matches.get_one::<String>(name).map(String::as_str)
+}
+
+/// What the arguments ask for, or else what the gold labels are.
+fn method(matches: &ArgMatches, gold: &Labelled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
+    let style = if matches.get_flag("suffix") { Style::Suffix } else { Style::Prefix };
+    let scheme = text(matches, "scheme").and_then(Scheme::named);
+    let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
+    Ok(match (text(matches, "mode"), scheme) {
+        (None | Some("strict"), Some(scheme)) => Method::Strict(scheme, style),
+        (Some("strict"), None) => {
+            let (method, note) =
+                Method::strict_detected(labels, style).with_context(|| format!("{}: pass `--scheme`", gold.source))?;
+            notes.push(note);
+            method
+        }
+        (Some(mode), Some(_)) => bail!("`--scheme` goes with `--mode strict`, not with `--mode {mode}`: drop one"),
+        (Some("conlleval"), None) => Method::Conlleval(style),
+        (Some(_), None) => Method::Words,
+        (None, None) => {
+            let labels: Vec<&str> = labels.collect::<BTreeSet<_>>().into_iter().collect();
+            let (method, note) = Method::for_labels(&labels, style);
+            if let Some(note) = note {
+                notes.push(note);
+                notes.push(Note::once(
+                    "pass `--mode conlleval` to score entities as seqeval would, `--suffix` for tags like `PER-B`",
+                ));
+            }
+            method
+        }
+    })
+}
+
+/// Refuses files that do not label the same words, naming the first place where they part.
+fn same_shape(gold: &Labelled, predicted: &Labelled) -> anyhow::Result<()> {
+    let advice =
+        "both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)";
+    for (index, (left, right)) in gold.sentences.iter().zip(&predicted.sentences).enumerate() {
+        let (words, labels) = (left.labels.len(), right.labels.len());
+        if words != labels {
+            bail!(
+                "{}:{}: sentence {} has {words} gold labels but {labels} predicted ones at {}:{}: {advice}",
+                gold.source,
+                left.line,
+                index + 1,
+                predicted.source,
+                right.line
+            );
+        }
+    }
+    let (ours, theirs) = (gold.sentences.len(), predicted.sentences.len());
+    let (more, less) = if ours > theirs { (gold, predicted) } else { (predicted, gold) };
+    if let Some(first) = more.sentences.get(less.sentences.len()) {
+        bail!(
+            "{}:{}: sentence {} has no counterpart in {}, which ends after {}: {advice}",
+            more.source,
+            first.line,
+            less.sentences.len() + 1,
+            less.source,
+            less.sentences.len()
+        );
+    }
+    Ok(())
+}
+
+/// How a file writes labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// A word and its labels a line, an empty line between sentences.
+    Columns,
+    /// CoNLL-U's ten columns.
+    Conllu,
+    /// JSON objects with a list of words and one of labels.
+    Json,
+    /// A sentence a line, its labels parted by spaces: `predictions.txt`.
+    Lines,
+    /// A label a line, an empty line between sentences.
+    Labels,
+}
+
+impl Format {
+    const ALL: [Format; 5] = [Format::Columns, Format::Conllu, Format::Json, Format::Lines, Format::Labels];
+
+    fn name(self) -> &'static str {
+        match self {
+            Format::Columns => "columns",
+            Format::Conllu => "conllu",
+            Format::Json => "json",
+            Format::Lines => "lines",
+            Format::Labels => "labels",
+        }
+    }
+
+    /// The format that the name's ending or the content shows.
+    fn tell(path: &str, content: &str) -> Format {
+        match Path::new(path).extension().and_then(|ending| ending.to_str()) {
+            Some("json" | "jsonl") => return Format::Json,
+            Some("conllu") => return Format::Conllu,
+            _ => {}
+        }
+        let head: String = content.chars().filter(|char| !char.is_whitespace()).take(2).collect();
+        if head == "{\"" || head == "[{" {
+            return Format::Json;
+        }
+        let full = || content.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("-DOCSTART-"));
+        let fields = |line: &str| line.split_whitespace().count();
+        let width = full().next().map_or(0, fields);
+        let is_ragged = full().any(|line| fields(line) != width);
+        let has_gap = content.trim().lines().any(|line| line.trim().is_empty());
+        let is_all_tags = || {
+            let distinct: BTreeSet<&str> = content.split_whitespace().collect();
+            is_iob_like(&distinct.into_iter().collect::<Vec<_>>(), Style::Prefix)
+        };
+        match (is_ragged, width) {
+            (false, 1) if has_gap => Format::Labels,
+            (false, 0 | 1) => Format::Lines,
+            (true, _) if !has_gap && !content.contains('\t') => Format::Lines,
+            (false, _) if !has_gap && is_all_tags() => Format::Lines,
+            _ => Format::Columns,
+        }
+    }
+}
+
+/// A file's labels, sentence by sentence.
+struct Labelled {
+    source: String,
+    sentences: Vec<LabelledSentence>,
+    notes: Vec<Note>,
+}
+
+struct LabelledSentence {
+    /// Where it begins, from 1.
+    line: u64,
+    labels: Vec<String>,
+    /// Empty where the file has only labels.
+    words: Vec<String>,
+}
+
+fn read_both(matches: &ArgMatches) -> anyhow::Result<(Labelled, Labelled)> {
+    let gold_path = text(matches, "gold").expect("clap asks for it");
+    let (gold_column, pred_column) = (text(matches, "gold-column"), text(matches, "pred-column"));
+    let gold = open(gold_path, text(matches, "gold-format"))?;
+    if let Some(path) = text(matches, "pred") {
+        let predicted = open(path, text(matches, "pred-format"))?;
+        return Ok((gold.read("--gold-column", gold_column)?, predicted.read("--pred-column", pred_column)?));
+    }
+    if text(matches, "pred-format").is_some() {
+        bail!("`--pred-format` is about a second file: name it, or drop the flag");
+    }
+    let (gold_column, pred_column) = match gold.format {
+        Format::Columns => (gold_column.or(Some("-2")), pred_column.or(Some("-1"))),
+        Format::Json | Format::Conllu if pred_column.is_some() => (gold_column, pred_column),
+        Format::Json | Format::Conllu => {
+            bail!("{gold_path}: pass `--pred-column` or a second file: where are the predictions?")
+        }
+        Format::Lines | Format::Labels => {
+            let read = gold.format.name();
+            bail!(
+                "{gold_path} is read as `{read}`, which holds one label a word: name the predictions' file, or pass `--gold-format`"
+            )
+        }
+    };
+    Ok((gold.read("--gold-column", gold_column)?, gold.read("--pred-column", pred_column)?))
+}
+
+/// A file in memory whose format is known.
+struct Opened {
+    path: String,
+    content: String,
+    format: Format,
+}
+
+fn open(path: &str, format: Option<&str>) -> anyhow::Result<Opened> {
+    let bytes = fs::read(path).with_context(|| format!("`{path}` cannot be read"))?;
+    let content = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        anyhow!("{path}:{line}: the text is not UTF-8: convert the file, for example with `iconv -f latin1 -t utf-8`")
+    })?;
+    let content = content.strip_prefix('\u{FEFF}').map(String::from).unwrap_or(content);
+    let format = match format {
+        Some(name) => Format::ALL.into_iter().find(|format| format.name() == name).expect("clap knows the names"),
+        None => Format::tell(path, &content),
+    };
+    Ok(Opened { path: path.into(), content, format })
+}
+
+impl Opened {
+    /// Reads the labels of one column, which `flag` names in messages.
+    fn read(&self, flag: &str, column: Option<&str>) -> anyhow::Result<Labelled> {
+        let options = ReadOptions { label_column: column.map(String::from), ..ReadOptions::default() };
+        let bytes = self.content.as_bytes();
+        let split = match self.format {
+            Format::Columns => conll::read(bytes, &self.path, &options),
+            Format::Conllu => conllu::read(bytes, &self.path, &options),
+            Format::Json => json::read(bytes, &self.path, &options),
+            Format::Lines | Format::Labels if column.is_some() => {
+                bail!("{}: `{flag}` names a column, but the file is read as `{}`", self.path, self.format.name())
+            }
+            Format::Lines => return Ok(self.bare(lines(&self.content))),
+            Format::Labels => return Ok(self.bare(labels(&self.content))),
+        };
+        // The readers speak of training's flags.
+        let split = split.map_err(|error| anyhow!(error.to_string().replace("--label_column_name", flag)))?;
+        if split.tag_kind == TagKind::Absent {
+            bail!("{}: there are no labels: name their column with `{flag}`", self.path);
+        }
+        Ok(labelled(split))
+    }
+
+    fn bare(&self, sentences: Vec<LabelledSentence>) -> Labelled {
+        let note =
+            format!("{} is read as `{}`: {} sentences of labels", self.path, self.format.name(), sentences.len());
+        Labelled { source: self.path.clone(), sentences, notes: vec![Note::once(note)] }
+    }
+}
+
+fn labelled(split: Split) -> Labelled {
+    let names = split.tag_names;
+    let sentences = split.sentences.into_iter().map(|sentence| LabelledSentence {
+        line: sentence.line,
+        labels: sentence.tags.iter().map(|tag| names[*tag as usize].clone()).collect(),
+        words: sentence.words,
+    });
+    Labelled { source: split.source, sentences: sentences.collect(), notes: split.notes }
+}
+
+/// A sentence a line; an empty line is a sentence without words, except at the end of the file.
+fn lines(content: &str) -> Vec<LabelledSentence> {
+    (1..)
+        .zip(content.trim_end().lines())
+        .map(|(line, text)| LabelledSentence {
+            line,
+            labels: text.split_whitespace().map(String::from).collect(),
+            words: Vec::new(),
+        })
+        .collect()
+}
+
+/// A label a line, sentences parted by empty lines.
+fn labels(content: &str) -> Vec<LabelledSentence> {
+    let mut sentences: Vec<LabelledSentence> = Vec::new();
+    let mut is_open = false;
+    for (line, text) in (1..).zip(content.lines()) {
+        let label = text.trim();
+        if !label.is_empty() {
+            if !is_open {
+                sentences.push(LabelledSentence { line, labels: Vec::new(), words: Vec::new() });
+            }
+            sentences.last_mut().expect("one was just begun").labels.push(label.into());
+        }
+        is_open = !label.is_empty();
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use tagsmith_text::score::{Counts, Metrics};
+
+    use super::*;
+
+    const GOLD: &str = "Jo B-PER\nmoved O\nto O\nGraz B-LOC\n\nAda B-PER\nLin I-PER\n";
+
+    /// Runs on files of these names and contents; paths in the outcome are the bare names.
+    fn scored(files: &[(&str, &str)], arguments: &[&str]) -> (anyhow::Result<Outcome>, impl Fn(String) -> String) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut line = vec!["score".to_string()];
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            line.push(path.to_str().unwrap().into());
+        }
+        line.extend(arguments.iter().map(|argument| argument.to_string()));
+        let prefix = format!("{}/", folder.path().display());
+        let matches = command().try_get_matches_from(line).unwrap();
+        (outcome(&matches), move |text| text.replace(&prefix, ""))
+    }
+
+    fn check(files: &[(&str, &str)], arguments: &[&str], expected: Expect) {
+        let (outcome, short) = scored(files, arguments);
+        let text = match outcome {
+            Ok(Outcome { notes, text, .. }) => {
+                notes.iter().map(|note| format!("note: {note}\n")).collect::<String>() + &text
+            }
+            Err(error) => format!("error: {error:#}\n"),
+        };
+        expected.assert_eq(&short(text));
+    }
+
+    /// The F1 alone, which is all that many rows are about.
+    fn check_f1(files: &[(&str, &str)], arguments: &[&str], f1: f64) {
+        let (outcome, _short) = scored(files, arguments);
+        assert_eq!(outcome.unwrap().score.micro.f1, f1, "{files:?} {arguments:?}");
+    }
+
+    #[test]
+    fn a_column_file_and_a_predictions_file() {
+        // Three entities in the gold; the prediction finds Jo and Graz, and half of Ada Lin.
+        let predicted = "B-PER O O B-LOC\nB-PER O\n";
+        check(
+            &[("gold.conll", GOLD), ("predictions.txt", predicted)],
+            &["--digits", "3"],
+            expect![[r#"
+                note: predictions.txt is read as `lines`: 2 sentences of labels
+                              precision    recall  f1-score   support
+
+                         LOC      1.000     1.000     1.000         1
+                         PER      0.500     0.500     0.500         2
+
+                   micro avg      0.667     0.667     0.667         3
+                   macro avg      0.750     0.750     0.750         3
+                weighted avg      0.667     0.667     0.667         3
+
+                accuracy 0.833 over 6 words in 2 sentences; scored by conlleval
+            "#]],
+        );
+        check(
+            &[("gold.conll", GOLD), ("predictions.txt", predicted)],
+            &["--json", "--mode", "strict"],
+            expect![[r#"
+                note: predictions.txt is read as `lines`: 2 sentences of labels
+                note: the gold tags show the scheme IOB2
+                {
+                  "method": "strict IOB2",
+                  "types": {
+                    "LOC": {
+                      "precision": 1.0,
+                      "recall": 1.0,
+                      "f1": 1.0,
+                      "number": 1
+                    },
+                    "PER": {
+                      "precision": 0.5,
+                      "recall": 0.5,
+                      "f1": 0.5,
+                      "number": 2
+                    }
+                  },
+                  "overall_precision": 0.6666666666666666,
+                  "overall_recall": 0.6666666666666666,
+                  "overall_f1": 0.6666666666666666,
+                  "overall_accuracy": 0.8333333333333334,
+                  "macro": {
+                    "precision": 0.75,
+                    "recall": 0.75,
+                    "f1": 0.75
+                  },
+                  "weighted": {
+                    "precision": 0.6666666666666666,
+                    "recall": 0.6666666666666666,
+                    "f1": 0.6666666666666666
+                  },
+                  "number": 3,
+                  "words": 6,
+                  "sentences": 2,
+                  "notes": [
+                    "predictions.txt is read as `lines`: 2 sentences of labels",
+                    "the gold tags show the scheme IOB2"
+                  ]
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn every_format_is_read_alike() {
+        let lines = "B-PER O O B-LOC\nB-PER I-PER\n";
+        let labels = "B-PER\nO\nO\nB-LOC\n\n\nB-PER\nI-PER\n";
+        let json = r#"{"tokens": ["Jo", "moved", "to", "Graz"], "ner_tags": ["B-PER", "O", "O", "B-LOC"]}
+            {"tokens": ["Ada", "Lin"], "ner_tags": ["B-PER", "I-PER"]}"#;
+        let one_long_column = "-DOCSTART- -X-\n\n".to_string() + GOLD;
+        for (name, content) in [
+            ("p.txt", lines),
+            ("p.txt", labels),
+            ("p.txt", json),
+            ("p.jsonl", json),
+            ("p.conll", &one_long_column),
+            ("p.txt", &("\u{FEFF}".to_string() + lines)),
+            ("p.txt", &(lines.replace('\n', "\r\n") + "\r\n")),
+        ] {
+            check_f1(&[("gold.conll", GOLD), (name, content)], &[], 1.0);
+            check_f1(&[(name, content), ("pred.conll", GOLD)], &[], 1.0);
+        }
+        // Sentences of one length are told from columns by their fields, which are all tags.
+        check_f1(&[("g.txt", "B-A O\nO B-C\n"), ("p.txt", "B-A O\nO O\n")], &[], 2.0 / 3.0);
+        let conllu = "1\tJo\tjo\tPROPN\t_\t_\t2\tnsubj\t_\t_\n2\truns\trun\tVERB\t_\t_\t0\troot\t_\t_\n";
+        check_f1(&[("g.conllu", conllu), ("p.txt", "PROPN NOUN\n")], &["--pred-format", "lines"], 0.5);
+    }
+
+    #[test]
+    fn one_file_may_hold_both() {
+        let both = "Jo NNP B-PER B-PER\nin IN O B-LOC\n\nGraz NNP B-LOC B-LOC\n";
+        check_f1(&[("both.conll", both)], &[], 0.8);
+        check_f1(&[("both.conll", both)], &["--gold-column", "-1", "--pred-column", "2"], 0.8);
+        let json = r#"{"tokens": ["Jo", "in"], "ner_tags": ["B-PER", "O"], "guess": ["B-PER", "B-PER"]}"#;
+        check_f1(&[("both.jsonl", json)], &["--pred-column", "guess"], 2.0 / 3.0);
+        check(
+            &[("both.jsonl", json)],
+            &[],
+            expect![[r#"
+            error: both.jsonl: pass `--pred-column` or a second file: where are the predictions?
+        "#]],
+        );
+        check(
+            &[("both.jsonl", json)],
+            &["--pred-column", "gues"],
+            expect![[r#"
+            error: both.jsonl:1: there is no column `gues`: give `--pred-column` one of `tokens`, `ner_tags`, `guess`. Did you mean `guess`?
+        "#]],
+        );
+        check(
+            &[("g.txt", "B-A O\nO O\n")],
+            &[],
+            expect![[r#"
+            error: g.txt is read as `lines`, which holds one label a word: name the predictions' file, or pass `--gold-format`
+        "#]],
+        );
+        check(
+            &[("gold.conll", GOLD)],
+            &["--pred-format", "lines"],
+            expect![[r#"
+            error: `--pred-format` is about a second file: name it, or drop the flag
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_mode_is_told_from_the_gold_labels() {
+        let part_of_speech = [("g.conll", "Jo PROPN\nruns VERB\n"), ("p.conll", "Jo PROPN\nruns NOUN\n")];
+        check(
+            &part_of_speech,
+            &[],
+            expect![[r#"
+            note: the labels are no entity tags (`PROPN` has no letter of a scheme), so words are scored, not entities
+            note: pass `--mode conlleval` to score entities as seqeval would, `--suffix` for tags like `PER-B`
+            note: types never predicted, whose precision counts as 0: `VERB`
+            note: types never gold, whose recall counts as 0: `NOUN`
+                          precision    recall  f1-score   support
+
+                    NOUN     0.0000    0.0000    0.0000         0
+                   PROPN     1.0000    1.0000    1.0000         1
+                    VERB     0.0000    0.0000    0.0000         1
+
+               micro avg     0.5000    0.5000    0.5000         2
+               macro avg     0.3333    0.3333    0.3333         2
+            weighted avg     0.5000    0.5000    0.5000         2
+
+            accuracy 0.5000 over 2 words in 1 sentences; scored by words
+        "#]],
+        );
+        check_f1(&part_of_speech, &["--mode", "conlleval"], 0.5);
+        let lenient = [("g.conll", "Jo B-PER\nLi I-PER\n"), ("p.conll", "Jo I-PER\nLi I-PER\n")];
+        check_f1(&lenient, &[], 1.0);
+        check_f1(&lenient, &["--mode", "strict"], 0.0);
+        check_f1(&lenient, &["--scheme", "iob1"], 0.0);
+        check_f1(
+            &[("g.txt", "PER-B PER-I\nO O\n"), ("p.txt", "PER-B PER-I\nO O\n")],
+            &["--suffix", "--gold-format", "lines", "--pred-format", "lines"],
+            1.0,
+        );
+        check(
+            &[("g.conll", "Jo I-PER\n"), ("p.conll", "Jo I-PER\n")],
+            &["--mode", "strict"],
+            expect![[r#"
+            error: g.conll: pass `--scheme`: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BILOU)
+        "#]],
+        );
+        check(
+            &lenient,
+            &["--mode", "words", "--scheme", "IOB2"],
+            expect![[r#"
+            error: `--scheme` goes with `--mode strict`, not with `--mode words`: drop one
+        "#]],
+        );
+        check(
+            &[lenient[0], ("p.conll", "Jo U-PER\nLi O\n")],
+            &["--scheme", "IOB2"],
+            expect![[r#"
+            error: g.conll:1 against p.conll:1: the tag `U-PER` does not belong to IOB2, whose letters are I O B
+        "#]],
+        );
+    }
+
+    #[test]
+    fn files_that_part_are_refused_at_the_first_place() {
+        check(
+            &[("gold.conll", GOLD), ("p.txt", "B-PER O O B-LOC\nB-PER\n")],
+            &[],
+            expect![[r#"
+            error: gold.conll:6: sentence 2 has 2 gold labels but 1 predicted ones at p.txt:2: both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)
+        "#]],
+        );
+        check(
+            &[("gold.conll", GOLD), ("p.txt", "B-PER O O B-LOC\n")],
+            &[],
+            expect![[r#"
+            error: gold.conll:6: sentence 2 has no counterpart in p.txt, which ends after 1: both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)
+        "#]],
+        );
+        check(
+            &[("gold.conll", GOLD), ("p.txt", "B-PER O O B-LOC\nB-PER O\nO\n")],
+            &[],
+            expect![[r#"
+            error: p.txt:3: sentence 3 has no counterpart in gold.conll, which ends after 2: both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)
+        "#]],
+        );
+        check(
+            &[("gold.conll", GOLD), ("p.conll", &GOLD.replace("Lin", "Lyn"))],
+            &["--digits", "1"],
+            expect![[r#"
+            note: 1 words of gold.conll are other ones in p.conll (`Lin` gold.conll:6)
+                          precision    recall  f1-score   support
+
+                     LOC        1.0       1.0       1.0         1
+                     PER        1.0       1.0       1.0         2
+
+               micro avg        1.0       1.0       1.0         3
+               macro avg        1.0       1.0       1.0         3
+            weighted avg        1.0       1.0       1.0         3
+
+            accuracy 1.0 over 6 words in 2 sentences; scored by conlleval
+        "#]],
+        );
+        check(
+            &[("gold.conll", "Jo B-PER\nin\n"), ("p.conll", GOLD)],
+            &["--gold-format", "columns"],
+            expect![[r#"
+            error: gold.conll:2: `in` has 1 column, the lines before have 2: give every line the same columns
+        "#]],
+        );
+        check(
+            &[("gold.conll", GOLD), ("p.txt", "")],
+            &[],
+            expect![[r#"
+            error: gold.conll:1: sentence 1 has no counterpart in p.txt, which ends after 0: both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)
+        "#]],
+        );
+        check(
+            &[("gold.conll", GOLD), ("p.txt", "O O O O\nO O\n")],
+            &["--pred-column", "2"],
+            expect![[r#"
+            error: p.txt: `--pred-column` names a column, but the file is read as `lines`
+        "#]],
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_located() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gold.conll");
+        fs::write(&path, b"Jo B-PER\nZ\xFCrich B-LOC\n").unwrap();
+        let error = open(path.to_str().unwrap(), None).err().unwrap().to_string();
+        assert!(error.ends_with(
+            "gold.conll:2: the text is not UTF-8: convert the file, for example with `iconv -f latin1 -t utf-8`"
+        ));
+        let error = format!("{:#}", open("no/such/file", None).err().unwrap());
+        assert!(error.starts_with("`no/such/file` cannot be read: "), "{error}");
+    }
+
+    #[test]
+    fn a_missed_bar_is_told() {
+        let missed = |bar: &str| {
+            let line = ["score", "g", "p", "--min-f1", bar];
+            let score = Score {
+                micro: Metrics { precision: 0.5, recall: 1.0, f1: 0.75 },
+                ..Counts::default().score(ZeroDivision::Zero)
+            };
+            missed_bar(&command().try_get_matches_from(line).unwrap(), &score)
+        };
+        assert_eq!((missed("0.75"), missed("0.8")), (None, Some("f1 0.75 is below --min-f1 0.8".into())));
+        for bar in ["1.5", "-0.1", "nan", "x"] {
+            assert!(command().try_get_matches_from(["score", "g", &format!("--min-f1={bar}")]).is_err(), "{bar}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! `tagsmith train`: what run_ner.py does, on one page.
+
+mod data;
+mod evaluation;
+mod folder;
+mod options;
+mod prediction;
+mod progress;
+mod ranks;
+
+use crate::args::{self, TrainArgs};
+use anyhow::{Context, bail};
+use clap::{Arg, ArgMatches, Command};
+use data::{Alignment, Data};
+use evaluation::Measure;
+use progress::Report;
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::path::Path;
+use tagsmith_model::config::Config;
+use tagsmith_model::model::Model;
+use tagsmith_text::align::Example;
+use tagsmith_text::labels::{self, LabelSet};
+use tagsmith_text::sentence::Split;
+use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_train::best::Criterion;
+use tagsmith_train::state::Record;
+use tagsmith_train::step::Learner;
+use tagsmith_train::trainer::{self, Job};
+use tagsmith_train::{outputs, snapshot};
+
+/// What run_ner_no_trainer.py does differently, in the options of run_ner.py.
+const WITHOUT_TRAINER: &str =
+    "--do_train --do_eval --max_seq_length 128 --max_grad_norm 0 --eval_strategy epoch --save_strategy no";
+
+/// The arguments, all of which `args` reads.
+pub fn command() -> Command {
+    let about = "Fine-tune, evaluate and run a token classifier, as run_ner.py does";
+    raw("train", about).visible_alias("run_ner")
+}
+
+/// The same under the other script's defaults.
+pub fn command_without_trainer() -> Command {
+    raw("run_ner_no_trainer", "The same with the defaults of run_ner_no_trainer.py")
+}
+
+fn raw(name: &'static str, about: &'static str) -> Command {
+    let words = Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+    Command::new(name).about(about).disable_help_flag(true).override_help(args::help::text()).arg(words)
+}
+
+/// Runs a command line.
+pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
+    run_words(words(matches))
+}
+
+/// Runs a command line of run_ner_no_trainer.py.
+pub fn run_without_trainer(matches: &ArgMatches) -> anyhow::Result<u8> {
+    say(format!("run_ner_no_trainer.py is run_ner.py with {WITHOUT_TRAINER}"));
+    let preset = WITHOUT_TRAINER.split(' ').map(String::from);
+    run_words(preset.chain(words(matches)).collect())
+}
+
+fn words(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many("words").into_iter().flatten().cloned().collect()
+}
+
+fn run_words(words: Vec<String>) -> anyhow::Result<u8> {
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        progress::print(&args::help::text())?;
+        return Ok(0);
+    }
+    let (args, lines) = args::parse(&words, Path::new("."))?;
+    lines.iter().for_each(say);
+    train(&args)?;
+    Ok(0)
+}
+
+/// One line about what is done otherwise than one might think.
+fn say(line: impl Display) {
+    eprintln!("note: {line}");
+}
+
+fn train(args: &TrainArgs) -> anyhow::Result<()> {
+    ranks::refuse_several()?;
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("`--threads`")?;
+    }
+    let resume = folder::claim(args)?;
+
+    let mut data = Data::load(args)?;
+    let (config, labels) = resolve_labels(args, &data)?;
+    data.cut(args);
+    let tokenizer = read_tokenizer(args)?;
+    let model = load_model(args, config)?;
+    let alignment = Alignment {
+        tokenizer: &tokenizer,
+        labels: &labels,
+        max_length: max_length(args, &tokenizer, &model.config)?,
+        label_all: options::label_all(args),
+        vocab_size: model.config.vocab_size,
+        type_vocab_size: model.config.type_vocab_size,
+    };
+    let measure = Measure::new(&labels, args);
+    let examples = |asked: bool, name: &str, split: &Option<Split>| match split {
+        Some(split) if asked => alignment.examples(name, split),
+        _ => Ok(Vec::new()),
+    };
+    let to_learn = examples(args.do_train, "train", &data.train)?;
+    let to_evaluate = examples(args.do_eval, "validation", &data.validation)?;
+    let to_predict = examples(args.do_predict, "test", &data.test)?;
+
+    let mut report = Report::new(args);
+    let (model, epoch) = match args.do_train {
+        true => fine_tune(args, model, &tokenizer, &to_learn, &to_evaluate, &measure, resume.as_deref(), &mut report)?,
+        false => (model, json!(0)),
+    };
+    if args.do_eval {
+        let mut record = measure.run("eval", &model, &to_evaluate).0;
+        record.insert("epoch".into(), epoch);
+        record.insert("eval_samples".into(), json!(to_evaluate.len()));
+        report.results("eval", &record)?;
+    }
+    if let Some(split) = data.test.as_ref().filter(|_| args.do_predict) {
+        let (record, evaluation) = measure.run("predict", &model, &to_predict);
+        if evaluation.counted == 0 {
+            say("the test split has no labels, so it is tagged but not measured");
+        }
+        report.results("predict", &record)?;
+        let labels = prediction::word_labels(&model, &alignment, split, &to_predict, &evaluation.predictions)?;
+        outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
+    }
+    report.finish()
+}
+
+/// The labels of the run in the order of the head's rows, in a configuration that names them.
+fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, LabelSet)> {
+    let name = args.config_name.as_ref().unwrap_or(&args.model_name_or_path);
+    let folder = match &args.config_name {
+        Some(folder) => Path::new(folder).to_owned(),
+        None => tagsmith_hub::model::resolve_model(name)?,
+    };
+    let (config, notes) = Config::read(&folder)?;
+    notes.iter().for_each(|note| say(format!("{name}: {note}")));
+    let found = data.labels()?;
+    let checkpoint = LabelSet::new(config.labels.clone()).with_context(|| format!("{name}: config.json"))?;
+    // Names that nobody gave say nothing of a head, not even that there is one: the weights decide.
+    let labels = if checkpoint.is_default() {
+        found
+    } else {
+        let allow = labels::Alignment {
+            training: args.do_train,
+            ignore_sizes: args.ignore_mismatched_sizes,
+            ignore_names: args.ignore_mismatched_labels,
+        };
+        let aligned = labels::align(found, &checkpoint, allow)?;
+        aligned.notes.iter().for_each(say);
+        aligned.labels
+    };
+    say(format!("{} labels: {}", labels.len(), labels.names().join(" ")));
+    Ok((config.with_labels(labels.names()), labels))
+}
+
+fn read_tokenizer(args: &TrainArgs) -> anyhow::Result<Tokenizer> {
+    let name = args.tokenizer_name.as_ref().unwrap_or(&args.model_name_or_path);
+    let tokenizer = Tokenizer::from_folder(Path::new(name)).with_context(|| name.clone())?;
+    tokenizer.notes.iter().for_each(|note| say(format!("{name}: {note}")));
+    Ok(tokenizer)
+}
+
+fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
+    let folder = tagsmith_hub::model::resolve_model(&args.model_name_or_path)?;
+    let (model, notes) = Model::load(&folder, config, args.ignore_mismatched_sizes, args.seed)?;
+    notes.iter().for_each(|note| say(format!("{}: {note}", args.model_name_or_path)));
+    Ok(model)
+}
+
+/// The longest sequence in pieces: what was asked for, else what tokenizer and model allow.
+fn max_length(args: &TrainArgs, tokenizer: &Tokenizer, config: &Config) -> anyhow::Result<usize> {
+    let positions = config.positions_max;
+    match (args.max_seq_length, tokenizer.model_max_length) {
+        (Some(asked), _) if asked > positions => {
+            bail!("`--max_seq_length {asked}` is more than the model's {positions} positions: ask for at most that")
+        }
+        (Some(asked), _) => Ok(asked),
+        (None, Some(length)) if length <= positions => Ok(length),
+        (None, named) => {
+            let named = named.map_or("no longest sequence".into(), |length| format!("{length} pieces as the longest"));
+            say(format!("the tokenizer names {named}: the model's {positions} positions are the limit"));
+            Ok(positions)
+        }
+    }
+}
+
+/// Trains and leaves the finished model in the output folder. Returns the model and the epoch it reached.
+#[allow(clippy::too_many_arguments)]
+fn fine_tune(
+    args: &TrainArgs,
+    model: Model,
+    tokenizer: &Tokenizer,
+    to_learn: &[Example],
+    to_evaluate: &[Example],
+    measure: &Measure,
+    resume: Option<&Path>,
+    report: &mut Report,
+) -> anyhow::Result<(Model, Value)> {
+    let best = match &args.metric_for_best_model {
+        Some(metric) if args.do_eval => {
+            let name = measure.metric_name(metric, to_evaluate)?;
+            Some(Criterion::new(&name, Some(args.greater_is_better)))
+        }
+        _ => None,
+    };
+    let arguments = serde_json::to_value(args).context("the options as JSON")?;
+    let attachments = tokenizer_files(tokenizer, &args.output_dir)?;
+    let (mut learner, notes) = Learner::new(model, options::step(args), &args.freeze)?;
+    notes.iter().for_each(say);
+    let job = Job {
+        options: &options::run(args, best)?,
+        examples: to_learn,
+        attachments: &attachments,
+        arguments: &arguments,
+        evaluate: &mut |model| measure.run("eval", model, to_evaluate).0,
+        notify: &mut |event| report.event(event),
+    };
+    let outcome = trainer::train(&mut learner, job, resume)?;
+    let model = learner.model;
+    snapshot::write_model(&args.output_dir, &model, &attachments, &arguments)?;
+    let epoch = outcome.metrics.get("epoch").cloned().unwrap_or(Value::Null);
+    let mut record: Record = outcome.metrics;
+    record.insert("train_samples".into(), json!(to_learn.len()));
+    report.results("train", &record)?;
+    outcome.state.save(&args.output_dir)?;
+    Ok((model, epoch))
+}
+
+/// Writes the tokenizer into the folder and returns its files, for the checkpoints.
+fn tokenizer_files(tokenizer: &Tokenizer, folder: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    tokenizer.save(folder)?;
+    ["tokenizer.json", "tokenizer_config.json"]
+        .into_iter()
+        .map(|name| {
+            let path = folder.join(name);
+            let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            Ok((name.to_owned(), bytes))
+        })
+        .collect()
+}

@@ -1,0 +1,148 @@
+//! What a run shows while it lasts and when it is done: results on stdout, progress on stderr.
+
+use super::say;
+use crate::args::TrainArgs;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tagsmith_train::outputs;
+use tagsmith_train::state::Record;
+use tagsmith_train::trainer::Event;
+
+/// How often a run that nobody watches on a terminal says where it is.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Prints to stdout.
+pub fn print(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes())
+}
+
+/// A run's results and progress.
+pub struct Report {
+    folder: PathBuf,
+    /// Whether the results are one JSON object at the end.
+    json: bool,
+    /// Whether there is progress to show at all.
+    shows_progress: bool,
+    results: Record,
+    watch: Option<Watch>,
+    /// What the system said of stdout, which events cannot return.
+    failed: io::Result<()>,
+}
+
+/// The part of a run that is being watched.
+struct Watch {
+    bar: Option<ProgressBar>,
+    total: u64,
+    first_step: u64,
+    labels: usize,
+    began: Instant,
+    said: Instant,
+}
+
+impl Report {
+    pub fn new(args: &TrainArgs) -> Report {
+        Report {
+            folder: args.output_dir.clone(),
+            json: args.json,
+            shows_progress: !args.disable_tqdm,
+            results: Record::new(),
+            watch: None,
+            failed: Ok(()),
+        }
+    }
+
+    /// Takes in what happens during training.
+    pub fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Began { plan, step } if self.shows_progress => self.watch = Some(Watch::new(plan.total_steps, step)),
+            Event::Began { .. } => {}
+            Event::Stepped { step, report } => {
+                if let Some(watch) = &mut self.watch {
+                    watch.stepped(step, report.counted);
+                }
+            }
+            Event::Logged(record) => self.line(outputs::log_line(record) + "\n"),
+            Event::Saved(folder) => self.aside(format!("saved {}", folder.display())),
+            Event::Deleted(folder) => self.aside(format!("deleted {}", folder.display())),
+            Event::Note(note) => self.aside(note.to_owned()),
+        }
+    }
+
+    /// Prints a split's results and writes them to the output folder.
+    pub fn results(&mut self, split: &str, record: &Record) -> anyhow::Result<()> {
+        if let Some(Watch { bar: Some(bar), .. }) = self.watch.take() {
+            bar.finish();
+        }
+        outputs::save_metrics(&self.folder, split, record)?;
+        self.results.extend(record.clone());
+        self.line(outputs::metrics_block(split, record));
+        std::mem::replace(&mut self.failed, Ok(()))?;
+        Ok(())
+    }
+
+    /// The JSON object, if it was asked for.
+    pub fn finish(self) -> anyhow::Result<()> {
+        if self.json {
+            print(&format!("{:#}\n", Value::Object(self.results)))?;
+        }
+        Ok(())
+    }
+
+    /// Text for stdout, which is for the JSON object alone if that was asked for.
+    fn line(&mut self, text: String) {
+        let json = self.json;
+        let written = self.above_bar(|| if json { io::stderr().write_all(text.as_bytes()) } else { print(&text) });
+        if self.failed.is_ok() {
+            self.failed = written;
+        }
+    }
+
+    fn aside(&mut self, note: String) {
+        self.above_bar(|| say(note));
+    }
+
+    fn above_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.watch {
+            Some(Watch { bar: Some(bar), .. }) => bar.suspend(write),
+            _ => write(),
+        }
+    }
+}
+
+impl Watch {
+    fn new(total: u64, first_step: u64) -> Watch {
+        let bar = io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} [{elapsed} < {eta}] {msg}")
+                .expect("the template is legal");
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style);
+            bar.set_position(first_step);
+            bar.reset_eta();
+            bar
+        });
+        let now = Instant::now();
+        Watch { bar, total, first_step, labels: 0, began: now, said: now }
+    }
+
+    fn stepped(&mut self, step: u64, labels: usize) {
+        self.labels += labels;
+        let seconds = self.began.elapsed().as_secs_f64();
+        let rate = self.labels as f64 / seconds.max(1e-9);
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+            bar.set_message(format!("{rate:.0} labels/s"));
+        } else if self.said.elapsed() >= PLAIN_INTERVAL {
+            self.said = Instant::now();
+            let left = seconds / (step - self.first_step) as f64 * (self.total - step) as f64;
+            eprintln!("step {step} of {}, {rate:.0} labels/s, {} left", self.total, minutes(left));
+        }
+    }
+}
+
+/// `1:02:03`
+fn minutes(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}

@@ -1,0 +1,192 @@
+//! `tagsmith predict` on a small random model: every word a label, bad lines located, files whole or absent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tagsmith_model::config::Config;
+use tagsmith_model::model::Model;
+use tempfile::TempDir;
+
+const LABELS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
+
+/// A folder with a random BERT of one layer beside the golden tokenizer.
+fn scratch() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let pieces = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/pieces/bert-cased");
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(pieces.join(name), folder.path().join(name)).unwrap();
+    }
+    let names: serde_json::Map<String, Value> = (0..).zip(LABELS).map(|(id, label): (usize, _)| (id.to_string(), label.into())).collect();
+    let config = serde_json::json!({
+        "model_type": "bert", "vocab_size": 1000, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 32, "max_position_embeddings": 40, "type_vocab_size": 2, "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
+        "initializer_range": 0.8, "pad_token_id": 0, "id2label": names,
+    });
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    let (config, _) = Config::read(folder.path()).unwrap();
+    Model::new(config, 3).save(folder.path()).unwrap();
+    folder
+}
+
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn predict(model: &Path, arguments: &[&str], input: &str) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
+    let output = command.arg("predict").arg("--model").arg(model).args(arguments).write_stdin(input).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn documents(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_line_becomes_a_document_whose_offsets_are_code_points() {
+    let model = scratch();
+    let ran = predict(model.path(), &[], "Jo moved to Zürich 🎉 in May .\n\nÅlesund , Łódź\n");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let documents = documents(&ran.out);
+    assert_eq!(documents.len(), 3);
+    let mut entities = 0;
+    for document in &documents {
+        let text: Vec<char> = document["text"].as_str().unwrap().chars().collect();
+        let words = document["words"].as_array().unwrap();
+        assert_eq!(document["labels"].as_array().unwrap().len(), words.len());
+        for entity in document["entities"].as_array().unwrap() {
+            let at = |key: &str| entity[key].as_u64().unwrap() as usize;
+            assert_eq!(text[at("start")..at("end")].iter().collect::<String>(), entity["text"].as_str().unwrap());
+            assert!((0.0..=1.0).contains(&entity["score"].as_f64().unwrap()));
+            entities += 1;
+        }
+    }
+    assert!(entities > 0, "the random model names something");
+    assert_eq!(documents[0]["words"][4], "🎉");
+    assert!(ran.err.starts_with("3 documents, 11 words, 3 windows, "), "{}", ran.err);
+}
+
+#[test]
+fn given_words_keep_their_number_in_every_format() {
+    let model = scratch();
+    let jsonl = "{\"tokens\": [\"Jo\", \"\", \"U.S.\", \"\u{ad}\"]}\n{\"words\": []}\n";
+    let ran = predict(model.path(), &["--output-format", "conll"], jsonl);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let words: Vec<&str> = ran.out.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(words, ["Jo", "", "U.S.", "\u{ad}", "", ""]);
+    let stopgaps: Vec<&str> = ran.out.lines().filter(|line| line.ends_with("\tO")).collect();
+    assert!(stopgaps.contains(&"\tO") && stopgaps.contains(&"\u{ad}\tO"), "{}", ran.out);
+    let said = "note: 2 words give the model nothing to read and got a stopgap label (standard input:1 word 2 \"\", standard \
+                input:1 word 4 \"\\u{ad}\")";
+    assert!(ran.err.contains(said), "{}", ran.err);
+
+    let conll = "-DOCSTART- O\n\nJo B-PER\nmoved O\n\n\n# id = 7\nZürich B-LOC\n";
+    let ran = predict(model.path(), &["--input-format=conll"], conll);
+    let found = documents(&ran.out);
+    assert_eq!(found[0]["words"], serde_json::json!(["Jo", "moved"]));
+    assert_eq!(found[1]["words"], serde_json::json!(["Zürich"]));
+    assert!(ran.err.contains("note: 2 lines with `-DOCSTART-` or a `# key = …` comment were skipped (standard input:1,"), "{}", ran.err);
+
+    let csv = "id,text\n1,\"Jo, moved\nto Zürich\"\n2,Genf\n";
+    let found = documents(&predict(model.path(), &["--input_format", "csv"], csv).out);
+    assert_eq!((&found[0]["text"], &found[1]["text"]), (&"Jo, moved\nto Zürich".into(), &"Genf".into()));
+}
+
+#[test]
+fn a_long_document_is_read_whole() {
+    let model = scratch();
+    let long = "The harbour of Rotterdam was closed . ".repeat(50);
+    let ran = predict(model.path(), &["--aggregation_strategy", "first"], &long);
+    assert_eq!(documents(&ran.out)[0]["labels"].as_array().unwrap().len(), 350);
+    let said = "note: 1 inputs are longer than the model reads at once and went through overlapping windows (standard input:1:";
+    assert!(ran.err.contains(said), "{}", ran.err);
+}
+
+#[test]
+fn brackets_name_the_types_and_lose_no_letter() {
+    let model = scratch();
+    let text = "Jo moved to Zürich with Anna O'Neill .";
+    let ran = predict(model.path(), &["--output-format", "text"], text);
+    let found = documents(&predict(model.path(), &[], text).out);
+    let mut want = String::new();
+    let mut at = 0;
+    let letters: Vec<char> = text.chars().collect();
+    for entity in found[0]["entities"].as_array().unwrap() {
+        let (start, end) = (entity["start"].as_u64().unwrap() as usize, entity["end"].as_u64().unwrap() as usize);
+        want.extend(&letters[at..start]);
+        want += &format!("[{} {}]", entity["text"].as_str().unwrap(), entity["label"].as_str().unwrap());
+        at = end;
+    }
+    want.extend(&letters[at..]);
+    assert_eq!(ran.out, format!("{want}\n"));
+}
+
+#[test]
+fn a_bad_line_is_located_and_what_stands_before_it_stays() {
+    let model = scratch();
+    let check = |input: &str, arguments: &[&str], message: &str, documents_before: usize| {
+        let ran = predict(model.path(), arguments, input);
+        assert_eq!(ran.status, 2);
+        assert_eq!(ran.out.lines().count(), documents_before, "{}", ran.out);
+        assert_eq!(ran.err.lines().last().unwrap(), message);
+    };
+    let good = "{\"text\": \"Jo\"}\n";
+    check(
+        &format!("{good}{{\"text\": 7}}\n"),
+        &[],
+        "error: standard input:2: `text` is neither a string nor a list of strings",
+        1,
+    );
+    check(
+        &format!("{good}{good}{{\"text\": \n"),
+        &[],
+        "error: standard input:3: not JSON from column 9 on: write one object a line",
+        2,
+    );
+    check(
+        &format!("{good}[1]\n"),
+        &[],
+        "error: standard input:2: not a JSON object: write one a line",
+        1,
+    );
+    check(
+        "{\"body\": \"Jo\"}",
+        &[],
+        "error: standard input:1: the object has none of `text`, `tokens`, `words`: name its key with `--text-column`",
+        0,
+    );
+    check("{\"body\": \"Jo\"}", &["--stride", "90"], "error: standard input:1: the object has none of `text`, `tokens`, `words`: name its key with `--text-column`", 0);
+    check("Jo", &["--stride", "90"], "error: standard input:1: cannot be tagged: windows of 38 pieces cannot overlap by 90: the stride must be smaller", 0);
+    check("Jo", &["--max-seq-length", "90"], "error: MODEL: `max_seq_length` is 90 but the model has 40 positions: ask for at most that".replace("MODEL", &model.path().display().to_string()).as_str(), 0);
+    check("a,b\n", &["--input-format", "csv"], "error: standard input:1: there is no column `text` among `a`, `b`: name one with `--text-column`", 0);
+    check("Jo\tO\nmoved\n", &["--input-format", "conll", "--text-column", "1"], "error: standard input:2: the line has no column 1", 0);
+}
+
+#[test]
+fn a_file_is_whole_or_not_there() {
+    let model = scratch();
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("tagged.jsonl");
+    let arguments = ["-o", out.to_str().unwrap()];
+    let entries = || fs::read_dir(folder.path()).unwrap().count();
+    let ran = predict(model.path(), &arguments, "{\"text\": \"Jo\"}\nnonsense\n");
+    assert_eq!((ran.status, ran.out.as_str(), entries()), (2, "", 0));
+    fs::write(&out, "before").unwrap();
+    assert_eq!(predict(model.path(), &arguments, "{\"text\": \"Jo\"}\nnonsense\n").status, 2);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "before");
+    assert_eq!(predict(model.path(), &arguments, "{\"text\": \"Jo\"}\n").status, 0);
+    assert_eq!((documents(&fs::read_to_string(&out).unwrap()).len(), entries()), (1, 1));
+}
+
+#[test]
+fn a_model_that_is_not_there_is_named() {
+    let ran = predict(Path::new("no/such/model"), &[], "Jo");
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.starts_with("error: no/such/model: the model cannot be read: "), "{}", ran.err);
+}

@@ -1,0 +1,90 @@
+//! The command line of `tagsmith train` as a person meets it: help, errors, exit status.
+
+use assert_cmd::Command;
+use expect_test::{Expect, expect, expect_file};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// The program in a scratch folder, with no launcher's variables around it.
+fn tagsmith(folder: &Path) -> Command {
+    let mut command = Command::cargo_bin("tagsmith").unwrap();
+    command.current_dir(folder);
+    for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a line in an empty folder; it has to fail with status 2, and to print nothing but on stderr.
+fn check(line: &str, want: Expect) {
+    let folder = TempDir::new().unwrap();
+    let output = tagsmith(folder.path()).args(line.split_whitespace()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{line}: {stderr}");
+    want.assert_eq(&stderr);
+}
+
+#[test]
+fn help_lists_what_is_needed_first() {
+    let folder = TempDir::new().unwrap();
+    let help = |line: &str| {
+        let output = tagsmith(folder.path()).args(line.split_whitespace()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = help("train --help");
+    expect_file!["train_help.txt"].assert_eq(&text);
+    assert!(text.lines().all(|line| line.chars().count() <= 120));
+    assert_eq!(help("run_ner -h"), text);
+    assert_eq!(help("train --seed 1 --help"), text);
+    assert_eq!(help("help train").trim(), text.trim());
+    assert_eq!(help("--version"), concat!("tagsmith ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn errors_name_the_option_the_value_and_the_remedy() {
+    check("train --learnig_rate 1", expect![[""]]);
+    check("run_ner --max_seq_length 12.5", expect![[""]]);
+    check("train --save_s 3", expect![[""]]);
+    check("train --do_train maybe", expect![[""]]);
+    check("train --seed", expect![[""]]);
+    check("train stray", expect![[""]]);
+    check("train --xyzzy", expect![[""]]);
+    check("train --fsdp full_shard", expect![[""]]);
+    check("train --no_dataloader_pin_memory=true", expect![[""]]);
+    check("train missing.json", expect![[""]]);
+    check("train", expect![[""]]);
+}
+
+#[test]
+fn missing_files_are_named_before_anything_runs() {
+    let base = "train --model_name_or_path m --output_dir o --do_train";
+    check(&format!("{base} --train_file none.json"), expect![[""]]);
+    check(&format!("{base} --dataset_name conll2003"), expect![[""]]);
+    check(&format!("{base} --train_file none.json --resume_from_checkpoint last"), expect![[""]]);
+    check(&format!("{base} --train_file none.json --resume_from_checkpoint o/checkpoint-1"), expect![[""]]);
+}
+
+#[test]
+fn a_launcher_of_several_processes_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let line = "train --model_name_or_path m --train_file t.json --output_dir o --do_train";
+    let output = tagsmith(folder.path()).args(line.split_whitespace()).env("WORLD_SIZE", "2").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    expect![[""]].assert_eq(&String::from_utf8(output.stderr).unwrap());
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tagsmith"))
+        .args(["train", "--help"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}

@@ -1,0 +1,494 @@
+//! Every operation against a reference in f64 written from its formula, its gradients against finite differences of
+//! that reference, at every instruction level, at edge shapes, with the wrong twins each test must refuse.
+
+use tagsmith_kernel::check::{assert_close, assert_far, finite_differences, random, wide};
+use tagsmith_kernel::op::activation::{self, Activation};
+use tagsmith_kernel::op::adamw::AdamW;
+use tagsmith_kernel::op::embedding::{self, RowGradients};
+use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear, reduce};
+use tagsmith_kernel::rng::Stream;
+use tagsmith_kernel::tensor::Tensor;
+use tagsmith_kernel::{Level, Operand, Packed, Start, product};
+
+/// Runs the body at every level that this processor has, one after the other.
+fn at_every_level(body: impl Fn(Level)) {
+    // The level in use belongs to the process: tests that change it take turns.
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for level in Level::available() {
+        Level::select(level);
+        body(level);
+    }
+}
+
+/// 1, primes, one less and one more than a tile, a tile.
+const EDGES: [usize; 9] = [1, 2, 7, 11, 12, 13, 31, 32, 33];
+
+#[test]
+fn products() {
+    at_every_level(|level| {
+        for (i, &m) in EDGES.iter().enumerate() {
+            for (j, &n) in EDGES.iter().enumerate() {
+                let k = [1, 3, 16, 17, 512, 513][(i + j) % 6];
+                check_product(level, m, k, n, (i * 10 + j) as u64);
+            }
+        }
+        // Several tasks, several blocks of k.
+        check_product(level, 201, 1030, 130, 99);
+    });
+}
+
+fn check_product(level: Level, m: usize, k: usize, n: usize, seed: u64) {
+    let (a, b, bias) = (random(seed, m * k, 1.0), random(seed + 1, k * n, 1.0), random(seed + 2, n, 1.0));
+    let want: Vec<f64> = (0..m * n)
+        .map(|at| {
+            let (i, j) = (at / n, at % n);
+            (0..k).map(|p| f64::from(a[i * k + p]) * f64::from(b[p * n + j])).sum::<f64>()
+        })
+        .collect();
+    let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+        (0..rows * columns).map(|at| x[(at % rows) * columns + at / rows]).collect()
+    };
+    let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
+    let what = format!("{level:?} product {m} × {k} × {n}");
+    for left in [Operand::Rows(&a, k), Operand::Columns(&at, m)] {
+        for right in [Operand::Rows(&b, n), Operand::Columns(&bt, k)] {
+            let packed = Packed::new(right, k, n);
+            let mut c = vec![f32::NAN; m * n];
+            product(m, left, &packed, Start::Zero, &mut c);
+            assert_close(&what, &c, &want, 1.0, k);
+            product(m, left, &packed, Start::Accumulate, &mut c);
+            assert_close(&what, &c, &want.iter().map(|x| 2.0 * x).collect::<Vec<_>>(), 1.0, k + 1);
+            product(m, left, &packed, Start::Bias(&bias), &mut c);
+            let with_bias: Vec<f64> = want.iter().enumerate().map(|(i, x)| x + f64::from(bias[i % n])).collect();
+            assert_close(&what, &c, &with_bias, 1.0, k + 1);
+            if n > 1 {
+                let shifted: Vec<f64> =
+                    want.iter().enumerate().map(|(i, x)| x + f64::from(bias[(i + 1) % n])).collect();
+                assert_far(&what, &c, &shifted, 1.0, k + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn products_do_not_depend_on_threads() {
+    at_every_level(|level| {
+        let (m, k, n) = (201, 700, 170);
+        let (a, b) = (random(1, m * k, 1.0), random(2, k * n, 1.0));
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| {
+                let mut c = vec![0f32; m * n];
+                product(m, Operand::Rows(&a, k), &Packed::new(Operand::Rows(&b, n), k, n), Start::Zero, &mut c);
+                c
+            })
+        };
+        let one = run(1);
+        for threads in [2, 3, 7] {
+            assert!(one == run(threads), "{level:?} on {threads} threads");
+        }
+    });
+}
+
+/// erf by its Maclaurin series, with enough terms for |x| ≤ 6 in f64 where it matters here.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 5.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
+}
+
+fn activation_reference(which: Activation, x: f64) -> f64 {
+    let root = (2.0 / std::f64::consts::PI).sqrt();
+    match which {
+        Activation::Gelu => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+        Activation::GeluTanh => 0.5 * x * (1.0 + (root * (x + 0.044715 * x * x * x)).tanh()),
+        Activation::Relu => x.max(0.0),
+        Activation::Silu => x / (1.0 + (-x).exp()),
+    }
+}
+
+#[test]
+fn activations() {
+    // Φ(1) = 0.841344746069, φ(1) = 0.241970724519: tables of the normal distribution.
+    assert!((activation_reference(Activation::Gelu, 1.0) - 0.841_344_746_069).abs() < 1e-12);
+    at_every_level(|level| {
+        for which in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
+            for columns in EDGES {
+                let what = format!("{level:?} {which:?} {columns}");
+                let (x, dy) = (random(columns as u64, 3 * columns, 4.0), random(7, 3 * columns, 1.0));
+                let (y, saved) = activation::forward(Tensor::from_slice(3, columns, &x), which);
+                let reference = |x: &[f64]| x.iter().map(|&x| activation_reference(which, x)).collect::<Vec<_>>();
+                assert_close(&what, y.data(), &reference(&wide(&x)), 3.0, 1);
+                let dx = saved.backward(Tensor::from_slice(3, columns, &dy));
+                let want = finite_differences(&wide(&x), &wide(&dy), reference);
+                assert_close(&what, dx.data(), &want, 8.0, 1);
+            }
+        }
+        let x = random(5, 500, 4.0);
+        let (y, saved) = activation::forward(Tensor::from_slice(1, 500, &x), Activation::Gelu);
+        let tanh: Vec<f64> = wide(&x).iter().map(|&x| activation_reference(Activation::GeluTanh, x)).collect();
+        assert_far("tanh for erf", y.data(), &tanh, 3.0, 1);
+        let dx = saved.backward(Tensor::from_slice(1, 500, &[1.0; 500]));
+        // dfdx's slip: the density without 1/√2.
+        let slip: Vec<f64> = wide(&x)
+            .iter()
+            .map(|&x| 0.5 * (1.0 + erf(x / 2f64.sqrt())) + x * (-x * x / 2.0).exp() / std::f64::consts::PI.sqrt())
+            .collect();
+        assert_far("slope without 1/√2", dx.data(), &slip, 8.0, 1);
+    });
+}
+
+#[test]
+fn activations_bear_large_inputs() {
+    at_every_level(|level| {
+        for which in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
+            let x = [1e4f32, -1e4, 100.0, -100.0, 0.0, 88.0, -88.0, 1e-20];
+            let (y, saved) = activation::forward(Tensor::from_slice(1, 8, &x), which);
+            let want: Vec<f64> = wide(&x).iter().map(|&x| if x > 0.0 { x } else { 0.0 }).collect();
+            assert_close(&format!("{level:?} {which:?}"), y.data(), &want, 1.0, 1);
+            let dx = saved.backward(Tensor::from_slice(1, 8, &[1.0; 8]));
+            assert!(dx.data().iter().all(|d| d.is_finite()), "{level:?} {which:?}: {:?}", dx.data());
+        }
+    });
+}
+
+fn layer_norm_reference(x: &[f64], h: usize, gain: &[f64], bias: &[f64], epsilon: f64) -> Vec<f64> {
+    let row = |row: &[f64]| {
+        let mean = row.iter().sum::<f64>() / h as f64;
+        let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / h as f64;
+        let scale = 1.0 / (variance + epsilon).sqrt();
+        row.iter().zip(gain).zip(bias).map(|((x, g), b)| (x - mean) * scale * g + b).collect::<Vec<_>>()
+    };
+    x.chunks_exact(h).flat_map(row).collect()
+}
+
+#[test]
+fn layer_norms() {
+    at_every_level(|level| {
+        for h in [2, 7, 15, 16, 17, 33, 100] {
+            for r in [1, 5, 67] {
+                let what = format!("{level:?} layer norm ({r}, {h})");
+                let (x, dy) = (random(h as u64, r * h, 4.0), random(r as u64, r * h, 1.0));
+                let (gain, bias, epsilon) = (random(3, h, 2.0), random(4, h, 2.0), 0.01);
+                let (y, saved) = layer_norm::forward(Tensor::from_slice(r, h, &x), &gain, &bias, epsilon);
+                let (xs, gains, biases, eps) = (wide(&x), wide(&gain), wide(&bias), f64::from(epsilon));
+                assert_close(&what, y.data(), &layer_norm_reference(&xs, h, &gains, &biases, eps), 4.0, h);
+                let (mut dgain, mut dbias) = (vec![f32::NAN; h], vec![f32::NAN; h]);
+                let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates: false };
+                let dx = saved.backward(&gain, Some(into), &Tensor::from_slice(r, h, &dy));
+                let dys = wide(&dy);
+                let want = finite_differences(&xs, &dys, |x| layer_norm_reference(x, h, &gains, &biases, eps));
+                assert_close(&what, dx.data(), &want, 8.0, h);
+                let want = finite_differences(&gains, &dys, |gain| layer_norm_reference(&xs, h, gain, &biases, eps));
+                assert_close(&what, &dgain, &want, 4.0, h.max(r));
+                let want = finite_differences(&biases, &dys, |bias| layer_norm_reference(&xs, h, &gains, bias, eps));
+                assert_close(&what, &dbias, &want, 4.0, r);
+            }
+        }
+    });
+}
+
+#[test]
+fn layer_norm_refuses_its_twins() {
+    let h = 7;
+    let (x, gain, bias) = (random(1, 3 * h, 0.3), random(2, h, 2.0), random(3, h, 2.0));
+    let (xs, gains, biases) = (wide(&x), wide(&gain), wide(&bias));
+    let (y, _) = layer_norm::forward(Tensor::from_slice(3, h, &x), &gain, &bias, 0.01);
+    let twin = |variance: fn(f64, usize) -> f64, outside: f64| -> Vec<f64> {
+        xs.chunks_exact(h)
+            .flat_map(|row| {
+                let mean = row.iter().sum::<f64>() / h as f64;
+                let sum = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+                let scale = 1.0 / (variance(sum, h).sqrt() + outside);
+                (0..h).map(|i| (row[i] - mean) * scale * gains[i] + biases[i]).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    assert_far("n − 1", y.data(), &twin(|sum, h| sum / (h - 1) as f64 + 0.01, 0.0), 4.0, h);
+    assert_far("ε outside the root", y.data(), &twin(|sum, h| sum / h as f64, 0.01), 4.0, h);
+}
+
+/// One sequence after the other, head after head, straight from the paper.
+fn attention_reference(qkv: &[f64], h: usize, starts: &[u32], heads: usize, scale: f64) -> Vec<f64> {
+    let d = h / heads;
+    let at = |r: usize, third: usize, head: usize, c: usize| qkv[r * 3 * h + third * h + head * d + c];
+    let mut context = vec![0.0; qkv.len() / 3];
+    for bounds in starts.windows(2) {
+        let rows = bounds[0] as usize..bounds[1] as usize;
+        for head in 0..heads {
+            for i in rows.clone() {
+                let score = |j: usize| (0..d).map(|c| at(i, 0, head, c) * at(j, 1, head, c)).sum::<f64>() * scale;
+                let scores: Vec<f64> = rows.clone().map(score).collect();
+                let top = scores.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+                let total: f64 = scores.iter().map(|s| (s - top).exp()).sum();
+                for (s, j) in scores.iter().zip(rows.clone()) {
+                    for c in 0..d {
+                        context[i * h + head * d + c] += (s - top).exp() / total * at(j, 2, head, c);
+                    }
+                }
+            }
+        }
+    }
+    context
+}
+
+#[test]
+fn attentions() {
+    at_every_level(|level| {
+        for (lengths, heads, d) in
+            [(vec![1], 1, 1), (vec![1, 9, 2], 2, 3), (vec![3, 0, 1, 17], 3, 8), (vec![65, 1], 1, 5), (vec![130], 1, 2)]
+        {
+            let what = format!("{level:?} attention {lengths:?}, {heads} heads of {d}");
+            let mut starts = vec![0u32];
+            lengths.iter().for_each(|length| starts.push(starts[starts.len() - 1] + length));
+            let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
+            let (qkv, dy) = (random(1, r * 3 * h, 2.0), random(2, r * h, 1.0));
+            let scale = 1.0 / (d as f64).sqrt();
+            let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &starts, heads, None);
+            let want = attention_reference(&wide(&qkv), h, &starts, heads, scale);
+            assert_close(&what, y.data(), &want, 4.0, r);
+            let dqkv = saved.backward(&starts, &Tensor::from_slice(r, h, &dy));
+            let reference = |x: &[f64]| attention_reference(x, h, &starts, heads, scale);
+            if r <= 40 {
+                let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
+                assert_close(&what, dqkv.data(), &want, 8.0, r);
+            } else {
+                // Along random directions: the slope of Σ dy · f is ⟨dqkv, direction⟩.
+                for seed in 0..8 {
+                    let along = wide(&random(seed, qkv.len(), 1.0));
+                    let shifted = |t: f64| wide(&qkv).iter().zip(&along).map(|(x, a)| x + t * a).collect::<Vec<_>>();
+                    let sum = |y: Vec<f64>| y.iter().zip(wide(&dy)).map(|(a, b)| a * b).sum::<f64>();
+                    let slope = (sum(reference(&shifted(1e-6))) - sum(reference(&shifted(-1e-6)))) / 2e-6;
+                    let got: f64 = wide(dqkv.data()).iter().zip(&along).map(|(a, b)| a * b).sum();
+                    assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
+                }
+            }
+            if r > 1 {
+                let unscaled = attention_reference(&wide(&qkv), h, &starts, heads, 1.0);
+                if d > 1 {
+                    assert_far("missing 1/√D", y.data(), &unscaled, 4.0, r);
+                }
+                if lengths.len() > 1 {
+                    let leaking = attention_reference(&wide(&qkv), h, &[0, r as u32], heads, scale);
+                    assert_far("leaking over a boundary", y.data(), &leaking, 4.0, r);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn attention_bears_large_scores_and_drops_the_same_in_backward() {
+    at_every_level(|level| {
+        let (r, h, heads) = (13, 8, 2);
+        let qkv = random(1, r * 3 * h, 100.0);
+        let (y, _) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, None);
+        let want = attention_reference(&wide(&qkv), h, &[0, 13], heads, 0.5);
+        assert_close(&format!("{level:?}"), y.data(), &want, 64.0, r);
+
+        // With dropout the output is still linear in V: its gradient times V is the output itself.
+        let dropout = Some(dropout::Dropout { rate: 0.4, stream: Stream::new(8) });
+        let qkv = random(2, r * 3 * h, 1.0);
+        let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, dropout);
+        let dy = random(3, r * h, 1.0);
+        let dqkv = saved.backward(&[0, 13], &Tensor::from_slice(r, h, &dy));
+        let from_values: f64 = (0..r * h)
+            .map(|i| (i / h) * 3 * h + 2 * h + i % h)
+            .map(|at| f64::from(dqkv.data()[at]) * f64::from(qkv[at]))
+            .sum();
+        let from_output: f64 = y.data().iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        assert!((from_values - from_output).abs() <= 1e-5, "{level:?}: {from_values} for {from_output}");
+        // And the slope in Q and K follows finite differences of the very same masked function.
+        let sum = |x: &[f32]| -> f64 {
+            let (y, _) = attention::forward(Tensor::from_slice(r, 3 * h, x), &[0, 13], heads, dropout);
+            y.data().iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        for at in [0, 3, h + 1, 5 * 3 * h + 2, 7 * 3 * h + h + 5] {
+            let (mut above, mut below) = (qkv.clone(), qkv.clone());
+            above[at] += 0.01;
+            below[at] -= 0.01;
+            let slope = (sum(&above) - sum(&below)) / (f64::from(above[at]) - f64::from(below[at]));
+            let got = f64::from(dqkv.data()[at]);
+            assert!((got - slope).abs() <= 2e-3 * (0.05 + slope.abs()), "{level:?} {at}: {got} for {slope}");
+        }
+    });
+}
+
+#[test]
+fn linears() {
+    at_every_level(|level| {
+        for (r, k, n) in [(1, 1, 1), (5, 7, 13), (33, 12, 3)] {
+            let what = format!("{level:?} linear ({r}, {k}) → {n}");
+            let (x, w, b, dy) =
+                (random(1, r * k, 1.0), random(2, n * k, 1.0), random(3, n, 1.0), random(4, r * n, 1.0));
+            let reference = |x: &[f64], w: &[f64], b: &[f64]| -> Vec<f64> {
+                let element =
+                    |at: usize| (0..k).map(|p| x[at / n * k + p] * w[at % n * k + p]).sum::<f64>() + b[at % n];
+                (0..r * n).map(element).collect()
+            };
+            let (xs, ws, bs, dys) = (wide(&x), wide(&w), wide(&b), wide(&dy));
+            let (y, saved) = linear::forward(Tensor::from_slice(r, k, &x), &w, &b);
+            assert_close(&what, y.data(), &reference(&xs, &ws, &bs), 2.0, k);
+            let (mut dw, mut db) = (vec![0.5; n * k], vec![0.5; n]);
+            let into = linear::Into {
+                weight: Some(&mut dw),
+                weight_accumulates: true,
+                bias: Some(&mut db),
+                bias_accumulates: true,
+            };
+            let dx = saved.backward(&w, into, &Tensor::from_slice(r, n, &dy));
+            assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, &bs)), 2.0, n);
+            let half_more = |v: Vec<f64>| v.into_iter().map(|x| x + 0.5).collect::<Vec<_>>();
+            let want = half_more(finite_differences(&ws, &dys, |w| reference(&xs, w, &bs)));
+            assert_close(&what, &dw, &want, 2.0, r);
+            assert_close(&what, &db, &half_more(finite_differences(&bs, &dys, |b| reference(&xs, &ws, b))), 2.0, r);
+        }
+    });
+}
+
+#[test]
+fn cross_entropies() {
+    let (k, labels) = (5, [2, -100, 0, 4, -100]);
+    let scores = random(1, 5 * k, 4.0);
+    for smoothing in [0.0, 0.1, 0.7] {
+        let reference = |x: &[f64]| -> Vec<f64> {
+            let row = |(row, &label): (&[f64], &i32)| {
+                let total: f64 = row.iter().map(|s| s.exp()).sum();
+                let log_p: Vec<f64> = row.iter().map(|s| s - total.ln()).collect();
+                let mean = log_p.iter().sum::<f64>() / k as f64;
+                if label < 0 { 0.0 } else { -(1.0 - smoothing) * log_p[label as usize] - smoothing * mean }
+            };
+            vec![x.chunks_exact(k).zip(&labels).map(row).sum()]
+        };
+        let loss = cross_entropy::forward(&Tensor::from_slice(5, k, &scores), &labels, smoothing);
+        assert_eq!(loss.counted, 3);
+        assert!((loss.sum - reference(&wide(&scores))[0]).abs() <= 1e-6, "{smoothing}");
+        let want = finite_differences(&wide(&scores), &[0.25], reference);
+        let got = loss.backward(0.25);
+        assert_close("dscores", got.data(), &want, 2.0, k);
+        let counted_all: Vec<f64> = want.iter().map(|d| d * 3.0 / 5.0).collect();
+        assert_far("divided by all rows", got.data(), &counted_all, 2.0, k);
+    }
+    let huge = Tensor::from_slice(1, 3, &[1e4, -1e4, 0.0]);
+    let loss = cross_entropy::forward(&huge, &[1], 0.0);
+    assert!((loss.sum - 2e4).abs() < 1e-3, "{}", loss.sum);
+}
+
+#[test]
+fn embeddings() {
+    let (v, h) = (6, 5);
+    let (words, positions) = (random(1, v * h, 1.0), random(2, 3 * h, 1.0));
+    let (ids, at) = ([4u32, 0, 4, 1], [0u32, 1, 2, 0]);
+    let y = embedding::forward(h, &[(&words, &ids), (&positions, &at)]);
+    let want: Vec<f64> = (0..4 * h)
+        .map(|i| {
+            f64::from(words[ids[i / h] as usize * h + i % h]) + f64::from(positions[at[i / h] as usize * h + i % h])
+        })
+        .collect();
+    assert_close("sum of tables", y.data(), &want, 1.0, 2);
+
+    let dy = random(3, 4 * h, 1.0);
+    let gradient = |fixed: Option<u32>| -> Vec<f64> {
+        let mut table = vec![0.0; v * h];
+        for (r, &id) in ids.iter().enumerate().filter(|&(_, &id)| Some(id) != fixed) {
+            (0..h).for_each(|c| table[id as usize * h + c] += f64::from(dy[r * h + c]));
+        }
+        table
+    };
+    let upstream = Tensor::from_slice(4, h, &dy);
+    for fixed in [None, Some(4), Some(0)] {
+        let mut dense = vec![f32::NAN; v * h];
+        embedding::backward(&ids, &upstream, fixed, false, &mut dense);
+        assert_close("dense", &dense, &gradient(fixed), 1.0, 2);
+        let mut rows = RowGradients::default();
+        rows.accumulate(&ids, &upstream, fixed);
+        rows.accumulate(&[5, 4, 4, 4], &upstream, fixed);
+        let mut table = vec![0f32; v * h];
+        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(h)) {
+            table[row as usize * h..][..h].copy_from_slice(values);
+        }
+        let mut want = gradient(fixed);
+        for (r, id) in [5usize, 4, 4, 4].into_iter().enumerate().filter(|&(_, id)| Some(id as u32) != fixed) {
+            (0..h).for_each(|c| want[id * h + c] += f64::from(dy[r * h + c]));
+        }
+        assert_close("two micro-batches", &table, &want, 1.0, 5);
+        assert_eq!(rows.rows.contains(&4), fixed != Some(4));
+    }
+}
+
+/// Loshchilov and Hutter's algorithm with PyTorch's place of ε, in f64.
+struct AdamReference {
+    p: Vec<f64>,
+    m: Vec<f64>,
+    v: Vec<f64>,
+}
+
+impl AdamReference {
+    fn update(&mut self, a: &AdamW, g: &[f32]) {
+        for (i, &g) in g.iter().enumerate() {
+            let g = f64::from(g) * a.gradient_scale;
+            self.p[i] *= 1.0 - a.rate * a.decay;
+            self.m[i] = a.beta1 * self.m[i] + (1.0 - a.beta1) * g;
+            self.v[i] = a.beta2 * self.v[i] + (1.0 - a.beta2) * g * g;
+            let m = self.m[i] / (1.0 - a.beta1.powf(a.update as f64));
+            let v = self.v[i] / (1.0 - a.beta2.powf(a.update as f64));
+            self.p[i] -= a.rate * m / (v.sqrt() + a.epsilon);
+        }
+    }
+}
+
+#[test]
+fn adamw_follows_its_formula_and_rows_follow_the_whole_table() {
+    at_every_level(|level| {
+        let (rows, width) = (37, 5);
+        let n = rows * width;
+        let p = random(1, n, 1.0);
+        let mut reference = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
+        let mut l2 = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
+        let (mut dense, mut m, mut v) = (p.clone(), vec![0f32; n], vec![0f32; n]);
+        let (mut table, mut tm, mut tv) = (p.clone(), vec![0f32; n], vec![0f32; n]);
+        for update in 1..=40u64 {
+            let touched: Vec<u32> = (0..rows as u32).filter(|row| (u64::from(*row) * 7 + update) % 3 == 0).collect();
+            let values = random(update, touched.len() * width, 0.01);
+            let mut g = vec![0f32; n];
+            for (&row, values) in touched.iter().zip(values.chunks_exact(width)) {
+                g[row as usize * width..][..width].copy_from_slice(values);
+            }
+            let rate = 1e-3 * (update.min(10) as f64) / 10.0;
+            let adamw =
+                AdamW { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.1, update, gradient_scale: 0.5 };
+            reference.update(&adamw, &g);
+            let coupled: Vec<f32> = g.iter().zip(&l2.p).map(|(g, p)| g + (0.1 * p / 0.5) as f32).collect();
+            l2.update(&AdamW { decay: 0.0, ..adamw }, &coupled);
+            adamw.update(&mut dense, &g, &mut m, &mut v);
+            adamw.update_rows(width, &mut table, &RowGradients { rows: touched, values }, &mut tm, &mut tv);
+        }
+        assert_close(&format!("{level:?} adamw"), &dense, &reference.p, 4.0, 40);
+        assert_far("L2 for decoupled decay", &dense, &l2.p, 4.0, 40);
+        assert_eq!((dense, m, v), (table, tm, tv), "{level:?}: rows");
+    });
+}
+
+#[test]
+fn sums_have_one_order() {
+    at_every_level(|level| {
+        for n in [0, 1, 15, 16, 17, 63, 65, 40_000] {
+            let x = random(n as u64, n, 2.0);
+            let want: f64 = wide(&x).iter().map(|x| x * x).sum();
+            let got = reduce::sum_of_squares(&x);
+            assert!((got - want).abs() <= 1e-5 * want, "{level:?} {n}: {got} for {want}");
+        }
+        let x = random(9, 67 * 300, 1.0);
+        let mut sum = vec![1f32; 300];
+        reduce::add_columns(&Tensor::from_slice(67, 300, &x), true, &mut sum);
+        let want: Vec<f64> = (0..300).map(|c| 1.0 + (0..67).map(|r| f64::from(x[r * 300 + c])).sum::<f64>()).collect();
+        assert_close("columns", &sum, &want, 2.0, 67);
+    });
+}

@@ -1,0 +1,485 @@
+//! The loop: step, log, evaluate, save, stop.
+
+use crate::agenda::{Agenda, Due};
+use crate::checkpoint;
+use crate::error::Error;
+use crate::options::Options;
+use crate::order::Order;
+use crate::outputs;
+use crate::plan::Plan;
+use crate::plateau::{self, Plateau};
+use crate::schedule::Schedule;
+use crate::snapshot::{self, Progress};
+use crate::state::{EarlyStoppingState, Record, TrainerState};
+use crate::step::{Learner, StepReport};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tagsmith_model::batch::Batch;
+use tagsmith_model::model::Model;
+use tagsmith_tagger::batch::collate;
+use tagsmith_text::align::Example;
+
+/// What a run works with.
+pub struct Job<'a> {
+    /// Its choices.
+    pub options: &'a Options,
+    /// What it learns from.
+    pub examples: &'a [Example],
+    /// Files that every checkpoint carries along (the tokenizer's): names and contents.
+    pub attachments: &'a [(String, Vec<u8>)],
+    /// The choices as `training_args.json` has them.
+    pub arguments: &'a Value,
+    /// Evaluates a model: a record of `eval_…` metrics and times.
+    pub evaluate: &'a mut dyn FnMut(&Model) -> Record,
+    /// Hears what happens.
+    pub notify: &'a mut dyn FnMut(Event<'_>),
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The run begins after so many steps (0 unless it is resumed).
+    Began {
+        /// Its length.
+        plan: &'a Plan,
+        /// Steps made before.
+        step: u64,
+    },
+    /// An update was made.
+    Stepped {
+        /// Its number, from 1.
+        step: u64,
+        /// Its loss and gradient.
+        report: StepReport,
+    },
+    /// A record was added to the log: of training, of an evaluation, or the summary.
+    Logged(&'a Record),
+    /// A checkpoint is complete.
+    Saved(&'a Path),
+    /// A checkpoint was removed, because no more were to be kept.
+    Deleted(&'a Path),
+    /// Something the user should know.
+    Note(&'a str),
+}
+
+/// What a run leads to, beside the learner's weights.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// For `trainer_state.json`.
+    pub state: TrainerState,
+    /// The summary: times, `total_flos`, `train_loss`, `epoch`.
+    pub metrics: Record,
+}
+
+/// Trains, from the start or from a checkpoint of an earlier run.
+///
+/// A resumed run goes on as if it had never stopped: same weights, same log, bit for bit, if the options are the same.
+pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) -> Result<Outcome, Error> {
+    let mut run = Run::new(learner, job)?;
+    match resume {
+        Some(checkpoint) => run.resume(checkpoint)?,
+        None => run.start()?,
+    }
+    run.epochs()?;
+    run.finish()
+}
+
+/// A run under way.
+struct Run<'a> {
+    learner: &'a mut Learner,
+    job: Job<'a>,
+    plan: Plan,
+    agenda: Agenda,
+    rate: Rate,
+    state: TrainerState,
+    progress: Progress,
+    /// The steps of this run's checkpoints that are still there.
+    saved: BTreeSet<u64>,
+    /// The best of them.
+    best_saved: Option<u64>,
+    /// This call's alone, for the summary.
+    call: Call,
+}
+
+/// Where the learning rate comes from.
+enum Rate {
+    Scheduled { schedule: Schedule, learning_rate: f64 },
+    Following(Plateau),
+}
+
+/// The part of a run between start or resumption and its end.
+struct Call {
+    began: Instant,
+    first_step: u64,
+    loss: f64,
+    losses: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(learner: &'a mut Learner, job: Job<'a>) -> Result<Run<'a>, Error> {
+        let options = job.options;
+        options.check()?;
+        let plan = Plan::new(&options.extent(job.examples.len()))?;
+        let agenda = Agenda::new(options.times, plan.total_steps)?;
+        let rate = Rate::new(options, plan.total_steps)?;
+        std::fs::create_dir_all(&options.output).map_err(Error::at(&options.output))?;
+        let early_stopping = options.early_stopping.map(|early| EarlyStoppingState {
+            patience: early.patience,
+            threshold: early.threshold,
+            without_improvement: 0,
+        });
+        let state = TrainerState {
+            best_metric: None,
+            best_global_step: None,
+            best_model_checkpoint: None,
+            epoch: 0.0,
+            global_step: 0,
+            max_steps: plan.total_steps,
+            num_train_epochs: plan.epochs,
+            train_batch_size: options.batch_size as u64,
+            logging_steps: agenda.logging_steps.unwrap_or(UNUSED_STEPS),
+            eval_steps: agenda.eval_steps.unwrap_or(UNUSED_STEPS),
+            save_steps: agenda.save_steps.unwrap_or(UNUSED_STEPS),
+            total_flos: 0.0,
+            early_stopping,
+            stopping: false,
+            log_history: Vec::new(),
+        };
+        let call = Call { began: Instant::now(), first_step: 0, loss: 0.0, losses: 0 };
+        let (saved, best_saved, progress) = (BTreeSet::new(), None, Progress::default());
+        let mut run = Run { learner, job, plan, agenda, rate, state, progress, saved, best_saved, call };
+        run.forewarn()?;
+        Ok(run)
+    }
+
+    /// Says what the options will do that their author may not expect.
+    fn forewarn(&mut self) -> Result<(), Error> {
+        let options = self.job.options;
+        for name in checkpoint::sweep(&options.output)? {
+            self.note(&format!("removed `{name}`, which an interrupted run left in `{}`", options.output.display()));
+        }
+        let (warmup, total) = (options.warmup.of_total(self.plan.total_steps), self.plan.total_steps);
+        if warmup >= total && options.schedule != "constant" && options.schedule != plateau::NAME {
+            self.note(&format!(
+                "the warm-up of {warmup} steps fills the run of {total}: the learning rate never falls, \
+                 and reaches its peak at best in the last step"
+            ));
+        }
+        if let (Rate::Following(plateau), Some(best)) = (&self.rate, &options.best)
+            && plateau.rising_is_better() != best.greater_is_better
+        {
+            let (way, mode) = if plateau.rising_is_better() { ("rise", "min") } else { ("fall", "max") };
+            let key = &best.key;
+            self.note(&format!(
+                "`{}` waits for `{key}` to {way}, although the best model has it the other way: \
+                 pass `--lr_scheduler_kwargs '{{\"mode\": \"{mode}\"}}'` to change that",
+                plateau::NAME
+            ));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        (self.job.notify)(Event::Began { plan: &self.plan, step: 0 });
+        if self.agenda.on_start() {
+            let record = (self.job.evaluate)(&self.learner.model);
+            self.log(record);
+        }
+        Ok(())
+    }
+
+    fn epochs(&mut self) -> Result<(), Error> {
+        let lengths: Vec<usize> = self.job.examples.iter().map(|example| example.ids.len()).collect();
+        let options = self.job.options;
+        let order = Order {
+            sampling: options.sampling,
+            seed: options.data_seed,
+            lengths: &lengths,
+            batch_size: options.batch_size,
+            accumulation: options.accumulation,
+            drop_last: options.drop_last,
+        };
+        let (first, mut done) = self.progress.position(self.state.global_step, self.plan.updates_per_epoch);
+        for epoch in first..self.plan.epochs {
+            if self.state.stopping && self.progress.epoch_ended {
+                break;
+            }
+            for (number, sentences) in order.updates(epoch).into_iter().enumerate().skip(done) {
+                if self.state.stopping {
+                    break;
+                }
+                self.step(epoch, number as u64, &sentences)?;
+            }
+            done = 0;
+            self.progress.epoch_ended = true;
+            self.carry_out(self.agenda.after_epoch(self.state.epoch))?;
+            if self.state.stopping {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One update: the epoch's `number`-th, from 0.
+    fn step(&mut self, epoch: u64, number: u64, sentences: &[Vec<usize>]) -> Result<(), Error> {
+        let examples = self.job.examples;
+        let collated = |batch: &Vec<usize>| collate(&batch.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
+        let batches: Vec<Batch> = sentences.iter().map(collated).collect();
+        let learning_rate = self.rate.at(self.state.global_step);
+        let report = self.learner.step(&batches, learning_rate);
+
+        self.state.global_step += 1;
+        let step = self.state.global_step;
+        let batches_done = number * self.job.options.accumulation as u64 + batches.len() as u64;
+        self.state.epoch = epoch as f64 + batches_done as f64 / self.plan.batches_per_epoch as f64;
+        self.state.total_flos += self.flos(&batches);
+        self.state.stopping = step >= self.plan.total_steps;
+        self.progress.epoch_ended = false;
+        self.take_in(report, learning_rate)?;
+        (self.job.notify)(Event::Stepped { step, report });
+        self.carry_out(self.agenda.after_step(step))
+    }
+
+    /// Adds a step's loss to the running means; refuses one that is no number.
+    fn take_in(&mut self, report: StepReport, learning_rate: f64) -> Result<(), Error> {
+        let step = self.state.global_step;
+        self.progress.grad_norm = report.grad_norm;
+        self.progress.learning_rate = learning_rate;
+        if report.counted == 0 {
+            self.note(&format!("step {step} counts no label: it changed nothing, and its loss is left out of the means"));
+            return Ok(());
+        }
+        if !report.loss.is_finite() || !report.grad_norm.is_finite() {
+            let newest = self.saved.last().map(|&step| checkpoint::folder(&self.job.options.output, step));
+            let (loss, grad_norm) = (report.loss, report.grad_norm);
+            return Err(Error::Diverged { step, loss, grad_norm, learning_rate, checkpoint: newest });
+        }
+        self.progress.loss += report.loss;
+        self.progress.losses += 1;
+        self.call.loss += report.loss;
+        self.call.losses += 1;
+        Ok(())
+    }
+
+    /// Log, then evaluate, then save.
+    fn carry_out(&mut self, due: Due) -> Result<(), Error> {
+        if due.log && self.state.global_step > self.progress.last_logged {
+            self.log_training();
+        }
+        let mut save = due.save;
+        if due.evaluate {
+            let is_best = self.evaluate()?;
+            save = if self.agenda.saves_best() { is_best } else { save };
+        }
+        if save { self.save() } else { Ok(()) }
+    }
+
+    fn log_training(&mut self) {
+        let progress = &mut self.progress;
+        let mut record = Record::new();
+        record.insert("loss".to_owned(), json!(progress.loss / progress.losses as f64));
+        record.insert("grad_norm".to_owned(), json!(progress.grad_norm));
+        record.insert("learning_rate".to_owned(), json!(progress.learning_rate));
+        (progress.loss, progress.losses) = (0.0, 0);
+        progress.last_logged = self.state.global_step;
+        self.log(record);
+    }
+
+    /// Adds the time to a record and the record to the log.
+    fn log(&mut self, mut record: Record) {
+        let epoch = if self.state.global_step == 0 { json!(0) } else { json!(self.state.epoch) };
+        record.insert("epoch".to_owned(), epoch);
+        record.insert("step".to_owned(), json!(self.state.global_step));
+        (self.job.notify)(Event::Logged(&record));
+        self.state.log_history.push(record);
+    }
+
+    /// Evaluates; says whether the model is the best so far.
+    fn evaluate(&mut self) -> Result<bool, Error> {
+        let record = (self.job.evaluate)(&self.learner.model);
+        self.log(record.clone());
+        let Some(criterion) = &self.job.options.best else { return Ok(false) };
+        let value = criterion.value(&record)?;
+        if let Rate::Following(plateau) = &mut self.rate {
+            plateau.observe(value);
+        }
+        let best = self.state.best_metric;
+        let is_best = criterion.improves(value, best);
+        let gives_up = self.state.early_stopping.as_mut().is_some_and(|early| early.observe(criterion, value, best));
+        if is_best {
+            self.state.best_metric = Some(value);
+            self.state.best_global_step = Some(self.state.global_step).filter(|_| self.agenda.saves());
+        }
+        if gives_up && !self.state.stopping {
+            self.state.stopping = true;
+            let early = self.state.early_stopping.expect("it gave up");
+            self.note(&format!(
+                "stopping early at step {}: `{}` is {value} and has not been better than {} for {} evaluations",
+                self.state.global_step,
+                criterion.key,
+                self.state.best_metric.unwrap_or(f64::NAN),
+                early.without_improvement
+            ));
+        }
+        Ok(is_best)
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        let (step, options) = (self.state.global_step, self.job.options);
+        // A best step without a checkpoint of its own leaves the one before in place.
+        if let Some(best) = self.state.best_global_step.filter(|best| *best == step || self.saved.contains(best)) {
+            self.best_saved = Some(best);
+            self.state.best_model_checkpoint = Some(checkpoint::folder(&options.output, best).display().to_string());
+        }
+        let folder = checkpoint::save(&options.output, step, |folder| {
+            snapshot::write_model(folder, &self.learner.model, self.job.attachments, self.job.arguments)?;
+            snapshot::write_state(folder, &self.state)?;
+            if options.save_only_model {
+                return Ok(());
+            }
+            self.learner.save_state(&folder.join(snapshot::OPTIMIZER))?;
+            self.progress.write(folder, self.rate.state())
+        })?;
+        self.saved.insert(step);
+        (self.job.notify)(Event::Saved(&folder));
+        let existing = checkpoint::steps(&options.output);
+        self.delete(checkpoint::superfluous(&existing, step, options.save_total_limit, self.best_saved))
+    }
+
+    fn delete(&mut self, steps: Vec<u64>) -> Result<(), Error> {
+        for step in steps {
+            checkpoint::delete(&self.job.options.output, step)?;
+            self.saved.remove(&step);
+            (self.job.notify)(Event::Deleted(&checkpoint::folder(&self.job.options.output, step)));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Outcome, Error> {
+        let options = self.job.options;
+        let steps = self.state.global_step - self.call.first_step;
+        let samples = self.plan.samples * steps as f64 / self.plan.total_steps as f64;
+        let mut metrics = outputs::speed("train", self.call.began.elapsed().as_secs_f64(), samples, steps);
+        metrics.insert("total_flos".to_owned(), json!(self.state.total_flos));
+        metrics.insert("train_loss".to_owned(), json!(self.call.loss / self.call.losses.max(1) as f64));
+        self.log(metrics.clone());
+        metrics.insert("epoch".to_owned(), json!(self.state.epoch));
+
+        if let Some(criterion) = options.best.as_ref().filter(|_| options.times.load_best_at_end) {
+            let Some(best) = self.best_saved else {
+                let newest = self.saved.last().map(|&step| checkpoint::folder(&options.output, step));
+                return Err(Error::NoBest { metric: criterion.key.clone(), newest });
+            };
+            let folder = checkpoint::folder(&options.output, best);
+            snapshot::load_weights(self.learner, &folder)?;
+            let value = self.state.best_metric.unwrap_or(f64::NAN);
+            self.note(&format!("loaded the best model, `{}`: `{}` is {value}", folder.display(), criterion.key));
+        }
+        if let (Some(best), Some(1)) = (self.best_saved, options.save_total_limit) {
+            let others = checkpoint::steps(&options.output).into_iter().filter(|&step| step != best).collect();
+            self.delete(others)?;
+        }
+        Ok(Outcome { state: self.state, metrics })
+    }
+
+    /// Takes up a run where a checkpoint of it was saved.
+    fn resume(&mut self, folder: &Path) -> Result<(), Error> {
+        checkpoint::verify(folder)?;
+        let before = snapshot::read_state(folder)?;
+        for difference in snapshot::differences(&before, &self.state) {
+            self.note(&difference);
+        }
+        let (progress, schedule) = Progress::read(folder)?;
+        let restored = match &mut self.rate {
+            Rate::Following(plateau) => plateau.restore(&schedule),
+            Rate::Scheduled { .. } => Some(()),
+        };
+        restored.ok_or_else(|| {
+            let problem = format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);
+            checkpoint::refusal(folder, problem)
+        })?;
+        snapshot::load_weights(self.learner, folder)?;
+        self.learner.load_state(&folder.join(snapshot::OPTIMIZER))?;
+        if self.learner.updates != before.global_step {
+            let problem = format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);
+            return Err(checkpoint::refusal(folder, problem));
+        }
+        self.progress = progress;
+        self.take_over(before);
+        (self.job.notify)(Event::Began { plan: &self.plan, step: self.state.global_step });
+        Ok(())
+    }
+
+    /// Takes over from a checkpoint what happened so far; the options are this run's.
+    fn take_over(&mut self, before: TrainerState) {
+        let output = &self.job.options.output;
+        self.saved = checkpoint::steps(output).into_iter().filter(|&step| step <= before.global_step).collect();
+        self.best_saved = before.best_global_step.filter(|best| self.saved.contains(best));
+        if let Some(lost) = before.best_model_checkpoint.as_ref().filter(|_| self.best_saved.is_none()) {
+            self.note(&format!("the best checkpoint so far, `{lost}`, is not there any more"));
+        }
+        let best_folder = self.best_saved.map(|best| checkpoint::folder(&self.job.options.output, best));
+        self.call.first_step = before.global_step;
+        let state = &mut self.state;
+        if let (Some(early), Some(earlier)) = (&mut state.early_stopping, before.early_stopping) {
+            early.without_improvement = earlier.without_improvement;
+        }
+        state.stopping = before.global_step >= self.plan.total_steps
+            || state.early_stopping.is_some_and(|early| early.exhausted());
+        state.best_metric = before.best_metric;
+        state.best_global_step = before.best_global_step;
+        state.best_model_checkpoint = best_folder.map(|folder: PathBuf| folder.display().to_string());
+        state.epoch = before.epoch;
+        state.global_step = before.global_step;
+        state.total_flos = before.total_flos;
+        state.log_history = before.log_history;
+    }
+
+    /// The Trainer's estimate: padding counts, embedding tables do not.
+    fn flos(&self, batches: &[Batch]) -> f64 {
+        let (parameters, embeddings) = self.learner.model.parameter_counts();
+        let padded = |batch: &Batch| {
+            let lengths = batch.starts.windows(2).map(|pair| pair[1] - pair[0]);
+            lengths.max().unwrap_or(0) as usize * (batch.starts.len() - 1)
+        };
+        let pieces: usize = batches.iter().map(padded).sum();
+        6.0 * pieces as f64 * (parameters - embeddings) as f64
+    }
+
+    fn note(&mut self, note: &str) {
+        (self.job.notify)(Event::Note(note));
+    }
+}
+
+/// What the Trainer's state file says where no steps decide.
+const UNUSED_STEPS: u64 = 500;
+
+impl Rate {
+    fn new(options: &Options, total_steps: u64) -> Result<Rate, Error> {
+        let learning_rate = options.learning_rate;
+        if options.schedule == plateau::NAME {
+            return Plateau::new(&options.schedule_keywords, learning_rate).map(Rate::Following);
+        }
+        let warmup = options.warmup.of_total(total_steps);
+        let schedule =
+            Schedule::new(&options.schedule, &options.schedule_keywords, learning_rate, warmup, total_steps)?;
+        Ok(Rate::Scheduled { schedule, learning_rate })
+    }
+
+    /// The rate of the update after `step` updates.
+    fn at(&self, step: u64) -> f64 {
+        match self {
+            Rate::Scheduled { schedule, learning_rate } => learning_rate * schedule.multiplier(step),
+            Rate::Following(plateau) => plateau.learning_rate(),
+        }
+    }
+
+    fn state(&self) -> Value {
+        match self {
+            Rate::Scheduled { .. } => Value::Null,
+            Rate::Following(plateau) => plateau.to_json(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A toy language is learned to the last label, and nonsense is not.
+
+mod run;
+
+use run::{bits, example, learner, options, run_with};
+use serde_json::json;
+use tagsmith_model::model::Model;
+use tagsmith_tagger::eval::{EvalOptions, evaluate};
+use tagsmith_text::align::Example;
+use tagsmith_train::agenda::Every;
+use tagsmith_train::random::MersenneTwister;
+use tagsmith_train::state::Record;
+
+/// After the word 20 comes a name: a word from 60 on is B or, after another name word, I. Elsewhere they are O.
+const TITLE: u32 = 20;
+
+fn sentence(random: &mut MersenneTwister) -> Example {
+    let mut draw = |below: u32| random.next_u32() % below;
+    let (mut ids, mut labels) = (vec![1], vec![0]);
+    while ids.len() < 12 {
+        match draw(4) {
+            0 => {
+                ids.push(TITLE);
+                labels.push(0);
+                for at in 0..=draw(2) {
+                    ids.push(60 + draw(30));
+                    labels.push(if at == 0 { 1 } else { 2 });
+                }
+            }
+            _ => {
+                ids.push(30 + draw(30));
+                labels.push(0);
+            }
+        }
+    }
+    example(&ids, &labels)
+}
+
+fn language(seed: u64, sentences: usize) -> Vec<Example> {
+    let mut random = MersenneTwister::new(seed);
+    (0..sentences).map(|_| sentence(&mut random)).collect()
+}
+
+/// The same labels, dealt out anew over all rows.
+fn shuffled(mut sentences: Vec<Example>) -> Vec<Example> {
+    let labels: Vec<i32> = sentences.iter().flat_map(|sentence| sentence.labels[1..].to_vec()).collect();
+    let mut order = tagsmith_train::order::torch_permutation(3, labels.len()).into_iter();
+    for label in sentences.iter_mut().flat_map(|sentence| &mut sentence.labels[1..]) {
+        *label = labels[order.next().unwrap()];
+    }
+    sentences
+}
+
+/// F1 over names: a name is right if each of its rows, and the row after, is.
+fn f1(model: &Model, sentences: &[Example]) -> f64 {
+    let settings = EvalOptions { batch_size: 16, label_smoothing: 0.0 };
+    let told = evaluate(sentences, 3, settings, |batch| model.infer(batch)).predictions;
+    let (mut correct, mut predicted, mut gold) = (0.0, 0.0, 0.0);
+    for (sentence, told) in sentences.iter().zip(told) {
+        let told: Vec<i32> = told.into_iter().map(|label| label as i32).collect();
+        let names = |labels: &[i32]| {
+            let end = |from: usize| (from + 1..labels.len()).find(|&at| labels[at] != 2).unwrap_or(labels.len());
+            (1..labels.len()).filter(|&at| labels[at] == 1).map(|at| (at, end(at))).collect::<Vec<_>>()
+        };
+        let (ours, theirs) = (names(&told), names(&sentence.labels));
+        correct += ours.iter().filter(|name| theirs.contains(name)).count() as f64;
+        predicted += ours.len() as f64;
+        gold += theirs.len() as f64;
+    }
+    2.0 * correct / (predicted + gold)
+}
+
+fn trained_on(sentences: &[Example]) -> f64 {
+    let output = tempfile::tempdir().unwrap();
+    let mut options = options(output.path());
+    (options.batch_size, options.accumulation, options.epochs) = (8, 1, 12.0);
+    options.learning_rate = 1e-2;
+    options.times.evaluation = Every::Epoch;
+    let mut learner = learner(3, 0.0);
+    let before = bits(&learner);
+    let unseen = language(2, 60);
+    let mut evaluate = |model: &Model| Record::from_iter([("eval_f1".to_owned(), json!(f1(model, &unseen)))]);
+    let outcome = run_with(&mut learner, &options, sentences, &mut evaluate, None).0.unwrap();
+    assert!(bits(&learner) != before);
+    let evaluations = outcome.state.log_history.iter().filter_map(|record| record.get("eval_f1")?.as_f64());
+    evaluations.last().unwrap()
+}
+
+#[test]
+fn a_toy_language_is_learned() {
+    let learned = trained_on(&language(1, 200));
+    assert!(learned == 1.0, "F1 {learned}");
+}
+
+#[test]
+fn shuffled_labels_are_not() {
+    let learned = trained_on(&shuffled(language(1, 200)));
+    assert!(learned < 0.5, "F1 {learned}");
+}

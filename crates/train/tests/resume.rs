@@ -1,0 +1,173 @@
+//! The same run twice, and in two pieces, is the same to the bit.
+
+mod run;
+
+use run::{Heard, bits, example, examples, learner, options, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tagsmith_train::agenda::{Every, Saving};
+use tagsmith_train::best::Criterion;
+use tagsmith_train::checkpoint;
+use tagsmith_train::options::{EarlyStopping, Options};
+use tagsmith_train::order::Sampling;
+use tagsmith_train::plan::Amount;
+use tagsmith_train::state::Record;
+use tagsmith_train::trainer::Outcome;
+
+const SCORES: [f64; 9] = [0.1, 0.4, 0.3, 0.5, 0.45, 0.6, 0.2, 0.65, 0.1];
+
+/// Logs every 4 steps, evaluates and saves every step or epoch.
+fn varied(output: &Path, every: Every) -> Options {
+    let mut options = options(output);
+    options.warmup = Amount::Steps(3);
+    options.times.logging = Every::Steps(Amount::Steps(4));
+    options.times.evaluation = every;
+    options.times.saving = Saving::Every(every);
+    options.best = Some(Criterion::new("f1", None));
+    options
+}
+
+/// The log without the clock's share in it.
+fn history(outcome: &Outcome) -> Vec<Record> {
+    let timeless = |record: &Record| {
+        let timed = |key: &str| key.ends_with("_runtime") || key.ends_with("_per_second") || key == "train_loss";
+        record.iter().filter(|(key, _)| !timed(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    outcome.state.log_history.iter().map(timeless).collect()
+}
+
+/// Runs whole, then again from each checkpoint of that run with what a new process would have; all must agree.
+fn check_resumption(make: impl Fn(&Path) -> Options) {
+    let scratch = tempfile::tempdir().unwrap();
+    let whole_options = make(&scratch.path().join("whole"));
+    let mut whole = learner(3, 0.1);
+    let (outcome, heard) = run(&mut whole, &whole_options, &examples(), &SCORES, None);
+    let outcome = outcome.unwrap();
+    assert!(!heard.saved.is_empty());
+    for from in &heard.saved {
+        let step: u64 = from.to_str().unwrap().rsplit('-').next().unwrap().parse().unwrap();
+        let options = make(&scratch.path().join(format!("from-{step}")));
+        // The checkpoints up to there, as they were when the run stopped.
+        let folder = carried_over(&whole_options.output, &options.output, step);
+        let evaluated = evaluations(&outcome, from);
+        let mut resumed = learner(3, 0.1);
+        resumed.model.params.get_mut(tagsmith_kernel::params::SlotId(0)).fill(9.0);
+        let (again, _) = run(&mut resumed, &options, &examples(), &SCORES[evaluated..], Some(&folder));
+        let again = again.unwrap();
+        assert!(bits(&resumed) == bits(&whole), "the weights differ when resumed at step {step}");
+        assert_eq!(history(&again), history(&outcome), "resumed at step {step}");
+        assert_eq!(again.state.total_flos, outcome.state.total_flos);
+        assert_eq!(again.state.best_metric, outcome.state.best_metric);
+        assert_eq!(again.state.best_global_step, outcome.state.best_global_step);
+    }
+}
+
+fn carried_over(from: &Path, to: &Path, until: u64) -> PathBuf {
+    for step in checkpoint::steps(from).into_iter().filter(|&step| step <= until) {
+        let (source, target) = (checkpoint::folder(from, step), checkpoint::folder(to, step));
+        fs::create_dir_all(&target).unwrap();
+        for entry in fs::read_dir(source).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), target.join(entry.file_name())).unwrap();
+        }
+    }
+    checkpoint::folder(to, until)
+}
+
+/// How many evaluations a checkpoint has behind it.
+fn evaluations(_: &Outcome, checkpoint: &Path) -> usize {
+    let text = fs::read_to_string(checkpoint.join("trainer_state.json")).unwrap();
+    text.matches("eval_loss").count()
+}
+
+#[test]
+fn twice_is_bit_equal() {
+    let scratch = tempfile::tempdir().unwrap();
+    let once = |name: &str, seed: u64| {
+        let mut options = varied(&scratch.path().join(name), Every::Epoch);
+        options.data_seed = seed;
+        let mut learner = learner(3, 0.1);
+        let (outcome, heard): (_, Heard) = run(&mut learner, &options, &examples(), &SCORES, None);
+        (bits(&learner), history(&outcome.unwrap()), heard.losses)
+    };
+    let (first, second, other) = (once("a", 42), once("b", 42), once("c", 43));
+    assert!(first == second);
+    assert!(first.0 != other.0 && first.2 != other.2, "the order does not matter?");
+}
+
+#[test]
+fn resumed_anywhere_is_bit_equal() {
+    check_resumption(|output| varied(output, Every::Steps(Amount::Steps(1))));
+}
+
+#[test]
+fn resumed_between_an_epochs_last_step_and_its_end_is_bit_equal() {
+    check_resumption(|output| {
+        let mut options = varied(output, Every::Epoch);
+        options.times.saving = Saving::Every(Every::Steps(Amount::Steps(1)));
+        options.times.logging = Every::Epoch;
+        options
+    });
+    check_resumption(|output| varied(output, Every::Epoch));
+}
+
+#[test]
+fn resumed_when_the_end_lies_inside_an_epoch_is_bit_equal() {
+    check_resumption(|output| Options { max_steps: Some(5), ..varied(output, Every::Epoch) });
+    check_resumption(|output| Options { epochs: 1.5, ..varied(output, Every::Steps(Amount::Steps(2))) });
+}
+
+#[test]
+fn resumed_with_a_following_rate_grouping_and_early_stopping_is_bit_equal() {
+    check_resumption(|output| {
+        let mut options = varied(output, Every::Steps(Amount::Steps(1)));
+        options.schedule = "reduce_lr_on_plateau".to_owned();
+        options.schedule_keywords.insert("patience".to_owned(), 1.into());
+        options.schedule_keywords.insert("factor".to_owned(), 0.5.into());
+        options.sampling = Sampling::GroupByLength;
+        options.early_stopping = Some(EarlyStopping { patience: 2, threshold: 0.06 });
+        options
+    });
+}
+
+#[test]
+fn a_resumption_that_differs_says_so() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut options = varied(scratch.path(), Every::Steps(Amount::Steps(3)));
+    run(&mut learner(3, 0.0), &options, &examples(), &SCORES, None).0.unwrap();
+    options.batch_size = 1;
+    options.times.saving = Saving::Every(Every::Steps(Amount::Steps(5)));
+    let from = checkpoint::folder(scratch.path(), 3);
+    let notes = run(&mut learner(3, 0.0), &options, &examples(), &SCORES, Some(&from)).1.notes;
+    let said = |what: &str| assert!(notes.iter().any(|note| note.contains(what)), "{what}: {notes:?}");
+    said("is of a batch of 2 sentences, this is a batch of 1 sentences");
+    said("is of checkpoints every 3 steps, this is checkpoints every 5 steps");
+    said("is of a run of 9 steps, this is a run of 18 steps");
+}
+
+#[test]
+fn what_cannot_be_resumed_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut options = varied(scratch.path(), Every::Steps(Amount::Steps(3)));
+    run(&mut learner(3, 0.0), &options, &examples(), &SCORES, None).0.unwrap();
+    let resume = |options: &Options, labels: usize, step: u64| {
+        let from = checkpoint::folder(scratch.path(), step);
+        let sentences = [example(&[1, 2, 3], &[0, 1, 1]), example(&[4, 5], &[0, 1])];
+        run(&mut learner(labels, 0.0), options, &sentences, &SCORES, Some(&from)).0.unwrap_err().to_string()
+    };
+    let error = resume(&options, 2, 6);
+    assert!(error.contains("its labels are L0 L1 L2, the data's are L0 L1"), "{error}");
+    assert!(resume(&options, 3, 4).contains("there is no such folder; the newest whole checkpoint is"));
+
+    options.schedule = "reduce_lr_on_plateau".to_owned();
+    assert!(resume(&options, 3, 6).contains("did not follow a metric"));
+
+    options.schedule = "linear".to_owned();
+    fs::write(checkpoint::folder(scratch.path(), 9).join("optimizer.safetensors"), "half").unwrap();
+    let error = resume(&options, 3, 9);
+    assert!(error.contains("`optimizer.safetensors` has 4 bytes") && error.contains("checkpoint-6`"), "{error}");
+
+    options.save_only_model = true;
+    run(&mut learner(3, 0.0), &options, &examples(), &SCORES, None).0.unwrap();
+    assert!(resume(&options, 3, 9).contains("--save_only_model"));
+}

@@ -1,0 +1,229 @@
+//! Ten optimizer steps of every family against PyTorch's AdamW in f64 (golden/models, written by oracle/models.py).
+
+use safetensors::{Dtype, SafeTensors};
+use std::path::PathBuf;
+use tagsmith_kernel::check::{distance, tolerance};
+use tagsmith_kernel::params::SlotId;
+use tagsmith_model::batch::Batch;
+use tagsmith_model::config::Config;
+use tagsmith_model::model::Model;
+use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+
+const FAMILIES: [&str; 6] = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
+
+/// How far a loss of ten steps may be from PyTorch's in f64; PyTorch's own f32 is 7e-7 away.
+const LOSS_APART: f64 = 4e-6;
+/// How far a gradient norm may be, relative to itself; PyTorch's own f32 is 1e-6 away.
+const NORM_APART: f64 = 1e-5;
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models").join(name)
+}
+
+struct Expected(Vec<u8>);
+
+impl Expected {
+    fn read(name: &str) -> Expected {
+        Expected(std::fs::read(folder(name).join("expect.safetensors")).expect("golden files are in the repository"))
+    }
+
+    fn floats(&self, key: &str) -> Vec<f64> {
+        let file = SafeTensors::deserialize(&self.0).expect("the golden file is whole");
+        let tensor = file.tensor(key).unwrap_or_else(|_| panic!("the golden file has no `{key}`"));
+        let words = |size| tensor.data().chunks_exact(size);
+        match tensor.dtype() {
+            Dtype::F64 => words(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect(),
+            Dtype::F32 => words(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four bytes")))).collect(),
+            _ => words(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("four bytes")))).collect(),
+        }
+    }
+
+    /// The sequences as micro-batches that begin at these sequence numbers.
+    fn batches(&self, begins: &[usize]) -> Vec<Batch> {
+        let integers = |key| self.floats(key).into_iter().map(|x| x as i64).collect::<Vec<_>>();
+        let (ids, types, labels) = (integers("ids"), integers("types"), integers("labels"));
+        let mut batches = Vec::new();
+        let mut row = 0;
+        for (number, length) in integers("lengths").into_iter().enumerate() {
+            if begins.contains(&number) {
+                batches.push(Batch::default());
+            }
+            let rows = row..row + length as usize;
+            let narrow = |x: &[i64]| x[rows.clone()].iter().map(|&x| x as u32).collect::<Vec<_>>();
+            let labels: Vec<i32> = labels[rows.clone()].iter().map(|&x| x as i32).collect();
+            batches.last_mut().expect("the first begins at 0").push(&narrow(&ids), &narrow(&types), &labels);
+            row = rows.end;
+        }
+        batches
+    }
+}
+
+const OPTIONS: StepOptions = StepOptions {
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weight_decay: 0.05,
+    max_grad_norm: 1.0,
+    label_smoothing: 0.0,
+    loss_scaling: LossScaling::Token,
+    gradient_checkpointing: false,
+    seed: 1,
+};
+
+/// Losses and norms of ten steps, and what they left behind.
+struct Run {
+    losses: Vec<f64>,
+    grad_norms: Vec<f64>,
+    learner: Learner,
+}
+
+fn ten_steps(name: &str, options: StepOptions, frozen: &[&str], begins: &[usize]) -> Run {
+    let expected = Expected::read(name);
+    let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
+    let (model, _) = Model::load(&folder(name), config, false, 0).expect("the golden weights read");
+    let frozen: Vec<String> = frozen.iter().map(|&pattern| pattern.to_owned()).collect();
+    let (mut learner, _) = Learner::new(model, options, &frozen).expect("the patterns match");
+    let batches = expected.batches(begins);
+    let rates = expected.floats("learning_rates");
+    let reports: Vec<_> = rates.into_iter().map(|rate| learner.step(&batches, rate)).collect();
+    Run {
+        losses: reports.iter().map(|report| report.loss).collect(),
+        grad_norms: reports.iter().map(|report| report.grad_norm).collect(),
+        learner,
+    }
+}
+
+/// How far a run is from the golden one: the worst loss, and the worst norm relative to itself.
+fn apart(name: &str, key: &str, run: &Run) -> (f64, f64) {
+    let expected = Expected::read(name);
+    let worst = |got: &[f64], want: Vec<f64>, apart: fn(f64, f64) -> f64| {
+        assert_eq!(got.len(), want.len());
+        let each = got.iter().zip(want).map(|(&got, want)| apart(got, want));
+        each.fold(0.0, |a: f64, b| if b.is_nan() { f64::INFINITY } else { a.max(b) })
+    };
+    (
+        worst(&run.losses, expected.floats(&format!("{key}losses")), |a, b| (a - b).abs()),
+        worst(&run.grad_norms, expected.floats(&format!("{key}grad_norms")), |a, b| (a / b - 1.0).abs()),
+    )
+}
+
+#[track_caller]
+fn assert_same(name: &str, key: &str, run: &Run) {
+    let (loss, norm) = apart(name, key, run);
+    assert!(loss <= LOSS_APART && norm <= NORM_APART, "{name} {key}: loss off by {loss:.2e}, norm by {norm:.2e}");
+}
+
+#[track_caller]
+fn assert_other(what: &str, key: &str, run: &Run) {
+    let (loss, norm) = apart("bert", key, run);
+    assert!(loss > LOSS_APART || norm > NORM_APART, "{what} passes: loss off by {loss:.2e}, norm by {norm:.2e}");
+}
+
+#[test]
+fn losses_norms_and_weights_of_ten_steps_are_pytorchs() {
+    for name in FAMILIES {
+        let run = ten_steps(name, OPTIONS, &[], &[0]);
+        assert_same(name, "", &run);
+        let expected = Expected::read(name);
+        let params = &run.learner.model.params;
+        for (number, slot) in params.slots.iter().enumerate() {
+            let want = expected.floats(&format!("final.{}", slot.name));
+            // A key's bias has gradient 0 but for rounding, which Adam turns into steps of the learning rate's size.
+            let idle = slot.name.ends_with("key.bias") || slot.name.ends_with("k_lin.bias");
+            let allowed = if idle { 5e-3 } else { tolerance(16.0, 45, &want).max(5e-5) };
+            let apart = distance(params.get(SlotId(number)), &want);
+            assert!(apart <= allowed, "{name} {}: off by {apart:.2e}, {allowed:.2e} allowed", slot.name);
+        }
+    }
+}
+
+const SCALINGS: [(&str, LossScaling); 3] = [
+    ("token.", LossScaling::Token),
+    ("mean_of_means.", LossScaling::MeanOfMeans),
+    ("sum_of_means.", LossScaling::SumOfMeans),
+];
+
+#[test]
+fn micro_batches_combine_as_each_scaling_says() {
+    for name in FAMILIES {
+        for (key, loss_scaling) in SCALINGS {
+            assert_same(name, key, &ten_steps(name, StepOptions { loss_scaling, ..OPTIONS }, &[], &[0, 2]));
+        }
+    }
+    for (key, loss_scaling) in SCALINGS {
+        let run = ten_steps("bert", StepOptions { loss_scaling, ..OPTIONS }, &[], &[0, 2]);
+        for (other, _) in SCALINGS.into_iter().filter(|(other, _)| *other != key) {
+            assert_other(&format!("{key} for {other}"), other, &run);
+        }
+    }
+}
+
+#[test]
+fn smoothing_freezing_and_checkpointing() {
+    for name in FAMILIES {
+        let smoothed = ten_steps(name, StepOptions { label_smoothing: 0.1, ..OPTIONS }, &[], &[0]);
+        assert_same(name, "smoothed.", &smoothed);
+        assert_same(name, "frozen.", &ten_steps(name, OPTIONS, &["embeddings"], &[0]));
+        let checkpointed = ten_steps(name, StepOptions { gradient_checkpointing: true, ..OPTIONS }, &[], &[0]);
+        let plain = ten_steps(name, OPTIONS, &[], &[0]);
+        assert_eq!(checkpointed.learner.model.params.values(), plain.learner.model.params.values(), "{name}");
+    }
+}
+
+#[test]
+fn wrong_twins_are_rejected() {
+    let twin = |what: &str, options: StepOptions, frozen: &[&str]| {
+        assert_other(what, "", &ten_steps("bert", options, frozen, &[0]));
+    };
+    twin("no decay", StepOptions { weight_decay: 0.0, ..OPTIONS }, &[]);
+    twin("no clipping", StepOptions { max_grad_norm: 0.0, ..OPTIONS }, &[]);
+    twin("another β₂", StepOptions { beta2: 0.99, ..OPTIONS }, &[]);
+    twin("another ε", StepOptions { epsilon: 1e-4, ..OPTIONS }, &[]);
+    twin("frozen embeddings", OPTIONS, &["embeddings"]);
+    twin("frozen norms' biases", OPTIONS, &["*LayerNorm.bias"]);
+}
+
+#[test]
+fn freezing_a_part_freezes_that_part_alone() {
+    let start = {
+        let (config, _) = Config::read(&folder("bert")).expect("the golden configuration reads");
+        Model::load(&folder("bert"), config, false, 0).expect("the golden weights read").0
+    };
+    for pattern in ["*.query.*", "bert.encoder.layer.0.*", "bert.*", "*.bias", "classifier.*"] {
+        let learner = ten_steps("bert", OPTIONS, &[pattern], &[0]).learner;
+        for (number, slot) in learner.model.params.slots.iter().enumerate() {
+            let same = learner.model.params.get(SlotId(number)) == start.params.get(SlotId(number));
+            assert_eq!(same, slot.frozen, "{pattern}: {}", slot.name);
+        }
+    }
+    let refused = Learner::new(start, OPTIONS, &["roberta.*".into()]).err().expect("it matches nothing").to_string();
+    assert!(refused.contains("`roberta.*` matches no parameter"), "{refused}");
+}
+
+#[test]
+fn a_step_without_labels_changes_nothing_and_says_so() {
+    let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
+    let before = run.learner.model.params.values().to_vec();
+    let mut batch = Expected::read("bert").batches(&[0]).remove(0);
+    batch.labels.fill(tagsmith_model::batch::IGNORE);
+    let report = run.learner.step(&[batch], 1e-3);
+    assert!(report.loss.is_nan() && report.counted == 0);
+    assert_eq!(before, run.learner.model.params.values());
+}
+
+#[test]
+fn the_state_reads_back_bit_for_bit() {
+    let mut one = ten_steps("bert", OPTIONS, &[], &[0]).learner;
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let file = scratch.path().join("optimizer.safetensors");
+    one.save_state(&file).expect("saving works");
+    let (mut two, _) = Learner::new(one.model.clone(), OPTIONS, &[]).expect("nothing to freeze");
+    two.load_state(&file).expect("loading works");
+    let batches = Expected::read("bert").batches(&[0]);
+    let (a, b) = (one.step(&batches, 1e-3), two.step(&batches, 1e-3));
+    assert_eq!((a.loss, a.grad_norm), (b.loss, b.grad_norm));
+    assert_eq!(one.model.params.values(), two.model.params.values());
+    std::fs::write(&file, &std::fs::read(&file).expect("it is there")[..1000]).expect("cutting works");
+    let error = two.load_state(&file).expect_err("a cut file is refused").to_string();
+    assert!(error.contains("not a whole safetensors file"), "{error}");
+}
