@@ -636,7 +636,8 @@ mod tests {
 
     #[test]
     fn the_corpora_reject_wrong_twins() {
-        let twins: [(&str, &str, &dyn Fn(&Value) -> Score); 6] = [
+        type Twin<'a> = &'a dyn Fn(&Value) -> Score;
+        let twins: [(&str, &str, Twin); 6] = [
             ("strict falls back to default", STRICT, &|case| {
                 let Method::Strict(.., style) = method(case) else { panic!("no strict case") };
                 score(Method::Conlleval(style), &sentences(case), zero_division(case))

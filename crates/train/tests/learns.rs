@@ -73,8 +73,8 @@ fn f1(model: &Model, sentences: &[Example]) -> f64 {
 fn trained_on(sentences: &[Example]) -> f64 {
     let output = tempfile::tempdir().unwrap();
     let mut options = options(output.path());
-    (options.batch_size, options.accumulation, options.epochs) = (8, 1, 12.0);
-    options.learning_rate = 1e-2;
+    (options.batch_size, options.accumulation, options.epochs) = (8, 1, 30.0);
+    options.learning_rate = 3e-3;
     options.times.evaluation = Every::Epoch;
     let mut learner = learner(3, 0.0);
     let before = bits(&learner);

@@ -78,13 +78,14 @@ unsafe fn normal<L: Lanes>(x: L::V) -> (L::V, L::V) {
     }
 }
 
-/// tanh(u) = 1 − 2 / (e²ᵘ + 1).
+/// (tanh u, 1 − tanh² u) from q = 1 / (e²ᵘ + 1): 1 − 2q and 4q(1 − q), without cancellation where tanh is near 1.
 #[inline(always)]
-unsafe fn tanh<L: Lanes>(u: L::V) -> L::V {
+unsafe fn tanh<L: Lanes>(u: L::V) -> (L::V, L::V) {
     // SAFETY: called from multiversion bodies only.
     unsafe {
         let e = L::exp(L::add(u, u));
-        L::sub(L::splat(1.0), L::div(L::splat(2.0), L::add(e, L::splat(1.0))))
+        let q = L::div(L::splat(1.0), L::add(e, L::splat(1.0)));
+        (L::sub(L::splat(1.0), L::add(q, q)), L::mul(L::mul(L::splat(4.0), q), L::mul(e, q)))
     }
 }
 
@@ -99,7 +100,7 @@ unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
             Activation::GeluTanh => {
                 let cubic = L::mul(L::mul(x, x), x);
                 let u = L::mul(L::splat(ROOT_2_OVER_PI), L::fma(L::splat(0.044715), cubic, x));
-                L::mul(L::mul(L::splat(0.5), x), L::add(L::splat(1.0), tanh::<L>(u)))
+                L::mul(L::mul(L::splat(0.5), x), L::add(L::splat(1.0), tanh::<L>(u).0))
             }
             Activation::Relu => L::max(x, L::zero()),
             Activation::Silu => L::div(x, L::add(L::splat(1.0), L::exp(L::sub(L::zero(), x)))),
@@ -121,9 +122,9 @@ unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
                 let square = L::mul(x, x);
                 let u = L::mul(L::splat(ROOT_2_OVER_PI), L::fma(L::mul(L::splat(0.044715), square), x, x));
                 let du = L::mul(L::splat(ROOT_2_OVER_PI), L::fma(L::splat(3.0 * 0.044715), square, one));
-                let t = tanh::<L>(u);
+                let (t, rest) = tanh::<L>(u);
                 let half = L::splat(0.5);
-                let rise = L::mul(L::mul(half, x), L::mul(L::sub(one, L::mul(t, t)), du));
+                let rise = L::mul(L::mul(half, x), L::mul(rest, du));
                 L::fma(half, L::add(one, t), rise)
             }
             Activation::Relu => L::select_less(L::zero(), x, one, L::zero()),

@@ -160,9 +160,9 @@ pub struct Alignment<'a> {
 impl Alignment<'_> {
     /// The split's examples; a longer sentence is truncated, and that is said.
     pub fn examples(&self, name: &str, split: &Split) -> anyhow::Result<Vec<Example>> {
-        let ids = self.label_ids(split)?;
+        let ids = self.labels.ids_of(split)?;
         let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
-        let aligned = align(self.tokenizer, &split.sentences, &split.source, &ids, self.labels.names(), options)
+        let aligned = align(self.tokenizer, split, self.labels, &ids, options)
             .with_context(|| format!("the {name} split cannot be tokenized"))?;
         aligned.notes.iter().for_each(|note| say(format!("{name}: {note}")));
         self.check_tables(split, &aligned.examples)?;
@@ -189,12 +189,6 @@ impl Alignment<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The label id of each of the split's tag names; a name that no word has may be unknown.
-    fn label_ids(&self, split: &Split) -> anyhow::Result<Vec<i32>> {
-        let ids = self.labels.ids_of(split)?;
-        Ok(ids.into_iter().map(|id| id.map_or(IGNORE, |id| id as i32)).collect())
     }
 
     fn show(&self, words: &[String], example: &Example) -> String {

@@ -40,13 +40,6 @@ pub fn step(args: &TrainArgs) -> StepOptions {
 
 /// All other choices of a run; `best` is the metric that chooses.
 pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> {
-    let every = |interval: Interval, option: &str, steps: f64| {
-        Ok(match interval {
-            Interval::No | Interval::Best => Every::Never,
-            Interval::Steps => Every::Steps(Amount::of(option, steps)?),
-            Interval::Epoch => Every::Epoch,
-        })
-    };
     let saving = match args.save_strategy {
         Interval::Best => Saving::Best,
         interval => Saving::Every(every(interval, "save_steps", args.save_steps)?),
@@ -84,5 +77,13 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
         }),
         save_total_limit: args.save_total_limit,
         save_only_model: args.save_only_model,
+    })
+}
+
+fn every(interval: Interval, option: &str, steps: f64) -> Result<Every, Error> {
+    Ok(match interval {
+        Interval::No | Interval::Best => Every::Never,
+        Interval::Steps => Every::Steps(Amount::of(option, steps)?),
+        Interval::Epoch => Every::Epoch,
     })
 }
