@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Family};
 use crate::error::Error;
+use crate::layout::Layout;
 use crate::model::Model;
 use crate::tensors::{self, copy_values};
 use safetensors::SafeTensors;
@@ -38,7 +39,8 @@ impl Model {
         seed: u64,
     ) -> Result<(Model, Vec<String>), Error> {
         let files = weight_files(folder)?;
-        let layout = crate::layout::Layout::new(&config);
+        let layout = Layout::new(&config);
+        check_size(&files, &layout)?;
         let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
         let names = model.names_in_files();
         let mut loading =
@@ -105,6 +107,22 @@ impl Model {
     }
 }
 
+/// Refuses, before any memory is taken, a configuration that asks for more than the files can hold.
+fn check_size(files: &[PathBuf], layout: &Layout) -> Result<(), Error> {
+    let mut bytes = 0;
+    for path in files {
+        bytes += std::fs::metadata(path).map_err(|source| Error::Io { path: path.clone(), source })?.len();
+    }
+    let encoder = layout.slots.iter().filter(|slot| !slot.name.starts_with("classifier"));
+    let parameters: u64 = encoder.map(|slot| slot.len() as u64).sum();
+    // No type that is read has fewer than two bytes.
+    if 2 * parameters > bytes {
+        let problem = format!("has {bytes} bytes, too few for the {parameters} parameters that config.json asks for");
+        return Err(Error::Weights { path: files[0].clone(), problem });
+    }
+    Ok(())
+}
+
 /// The safetensors files of a folder, in order.
 fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let whole = folder.join("model.safetensors");
@@ -157,7 +175,9 @@ impl Loading {
         let refuse = |problem: String| Error::Weights { path: path.into(), problem };
         let tensors = SafeTensors::deserialize(bytes)
             .map_err(|error| refuse(format!("is not a whole safetensors file ({error}): fetch it again")))?;
-        for (name, tensor) in tensors.iter() {
+        let mut tensors: Vec<_> = tensors.iter().collect();
+        tensors.sort_by_key(|&(name, _)| name);
+        for (name, tensor) in tensors {
             let Some(&number) = names.get(name) else {
                 let bare = name.strip_prefix(model.layout.prefix).unwrap_or(name);
                 if !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) {

@@ -168,6 +168,9 @@ const COMPUTED: &[&str] = &[
 /// More than any real model has, little enough that sizes multiply without overflow.
 const LARGEST: u64 = 1 << 24;
 
+/// As with sizes: a table of that many layers still fits any memory.
+const MOST_LAYERS: usize = 1024;
+
 struct Reader {
     path: PathBuf,
     json: Map<String, Value>,
@@ -322,6 +325,12 @@ impl Config {
                 "num_attention_heads",
                 format!("is {}, which does not divide {}", config.heads, config.hidden_size),
             ));
+        }
+        if config.layers > MOST_LAYERS {
+            let key = if family == Family::DistilBert { "n_layers" } else { "num_hidden_layers" };
+            return Err(
+                reader.refuse(key, format!("is {}; more than {MOST_LAYERS} is taken for a mistake", config.layers))
+            );
         }
         if config.position_rows <= config.first_position {
             return Err(reader.refuse("max_position_embeddings", "leaves no position for a token"));

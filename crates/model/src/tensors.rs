@@ -4,6 +4,7 @@ use crate::error::Error;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::Path;
 
 /// A file's tensors, without their shapes, and its metadata.
@@ -22,8 +23,13 @@ pub struct Tensors {
 pub fn write(path: &Path, tensors: &[(&str, &[usize], &[f32])], metadata: &[(&str, String)]) -> Result<(), Error> {
     let views = tensors.iter().map(|&(name, shape, values)| (name, F32View { shape, values }));
     let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let io = |source| Error::Io { path: path.into(), source };
+    // The library writes through a temporary file that only its owner may read: the file gets the permissions that
+    // any other new file has here.
+    let permissions = File::create(path).and_then(|file| file.metadata()).map_err(io)?.permissions();
     safetensors::serialize_to_file(views, Some(metadata), path)
-        .map_err(|error| Error::Weights { path: path.into(), problem: format!("cannot be written: {error}") })
+        .map_err(|error| Error::Weights { path: path.into(), problem: format!("cannot be written: {error}") })?;
+    std::fs::set_permissions(path, permissions).map_err(io)
 }
 
 /// Reads a file whole.

@@ -185,6 +185,111 @@ fn wrong_twins_are_rejected() {
 fn shards_and_base_names_hold_the_same_model() {
     let (whole, shards) = (load("bert"), load("bert_sharded"));
     assert_eq!(whole.params.values(), shards.params.values());
+    // A base checkpoint: no prefix, no head, other heads' tensors, the oldest names of a norm.
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let base = scratch.path().join("model.safetensors");
+    let extra = ("cls.predictions.bias".to_owned(), vec![60], vec![0f32; 60]);
+    let named = whole.params.slots.iter().enumerate().filter(|(_, slot)| !slot.name.starts_with("classifier"));
+    let old =
+        |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    let renamed = named.map(|(number, slot)| {
+        let bare = slot.name.strip_prefix("bert.").expect("only the head has no prefix");
+        (old(bare), slot.shape.clone(), whole.params.get(SlotId(number)).to_vec())
+    });
+    let all: Vec<_> = renamed.chain([extra]).collect();
+    let views: Vec<_> = all.iter().map(|(name, shape, values)| (&name[..], &shape[..], &values[..])).collect();
+    tagsmith_model::tensors::write(&base, &views, &[]).expect("writing works");
+    let load_base = |seed| Model::load(scratch.path(), whole.config.clone(), false, seed).expect("it reads");
+    let (model, notes) = load_base(1);
+    assert_eq!(notes, ["the checkpoint has no head for 5 labels: drawn from seed 1"]);
+    let head = model.params.slots[model.layout.classifier.0].offset;
+    assert_eq!(model.params.values()[..head], whole.params.values()[..head]);
+    assert_ne!(model.params.values()[head..], load_base(2).0.params.values()[head..]);
+    assert_eq!(model.params.values(), load_base(1).0.params.values());
+}
+
+#[test]
+fn damaged_and_foreign_checkpoints_are_refused() {
+    let refused = |name: &str, change: &dyn Fn(&std::path::Path)| -> String {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(folder(name).join(file), scratch.path().join(file)).expect("copying works");
+        }
+        change(scratch.path());
+        let read = Config::read(scratch.path());
+        let error = match read {
+            Err(error) => error,
+            Ok((config, _)) => Model::load(scratch.path(), config, false, 0).expect_err("it is damaged"),
+        };
+        let path = scratch.path().display().to_string();
+        error.to_string().replace(&path, "FOLDER")
+    };
+    let set = |key: &'static str, value: &'static str| {
+        move |at: &std::path::Path| {
+            let file = at.join("config.json");
+            let mut json: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(&file).expect("it is there")).expect("it is JSON");
+            json[key] = serde_json::from_str(value).expect("the test's own JSON");
+            std::fs::write(file, json.to_string()).expect("writing works");
+        }
+    };
+    let config = |problem: &str| format!("FOLDER/config.json: {problem}");
+    let cases: [(&'static str, &'static str, String); 9] = [
+        (
+            "position_embedding_type",
+            "\"relative_key\"",
+            config("`position_embedding_type` is \"relative_key\"; only \"absolute\" is implemented"),
+        ),
+        ("is_decoder", "true", config("`is_decoder` is true; only false is implemented")),
+        ("is_causal", "true", config("`is_causal` is true; only false is implemented")),
+        (
+            "hidden_act",
+            "\"mish\"",
+            config("`hidden_act` is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu"),
+        ),
+        (
+            "model_type",
+            "\"gpt2\"",
+            config(
+                "`model_type` is `gpt2`; implemented are bert, roberta, xlm-roberta, camembert, distilbert, electra",
+            ),
+        ),
+        ("hidden_size", "99999999999", config("`hidden_size` is 99999999999, not a size from 1 to 16777216")),
+        ("num_attention_heads", "5", config("`num_attention_heads` is 5, which does not divide 24")),
+        ("pad_token_id", "60", config("`pad_token_id` is 60, not an id below the vocabulary's 60")),
+        (
+            "id2label",
+            "{\"0\": \"O\", \"2\": \"I\"}",
+            config("`id2label` maps `2` to \"I\"; ids run from 0 without gaps"),
+        ),
+    ];
+    for (key, value, want) in cases {
+        assert_eq!(refused("bert", &set(key, value)), want);
+    }
+    let cut = |at: &std::path::Path| {
+        let file = at.join("model.safetensors");
+        let bytes = std::fs::read(&file).expect("it is there");
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).expect("writing works");
+    };
+    assert!(refused("bert", &cut).contains("is not a whole safetensors file"));
+    let more_layers = refused("bert", &set("num_hidden_layers", "3"));
+    assert!(more_layers.contains("lacks `bert.encoder.layer.2."), "{more_layers}");
+    let wider = refused("bert", &set("intermediate_size", "41"));
+    assert!(wider.contains("has shape [40], config.json asks for [41]"), "{wider}");
+    let labels = refused("bert", &set("id2label", "{\"0\": \"O\", \"1\": \"I\"}"));
+    assert!(labels.contains("--ignore_mismatched_sizes"), "{labels}");
+    let huge = refused("bert", &set("vocab_size", "16777216"));
+    assert!(huge.contains("too few for the 402"), "{huge}");
+    let deep = refused("bert", &set("num_hidden_layers", "16777216"));
+    assert!(deep.contains("`num_hidden_layers` is 16777216; more than 1024"), "{deep}");
+    let not_finite = refused("bert", &|at: &std::path::Path| {
+        let file = at.join("model.safetensors");
+        let mut bytes = std::fs::read(&file).expect("it is there");
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(&file, bytes).expect("writing works");
+    });
+    assert!(not_finite.contains("has NaN at element"), "{not_finite}");
 }
 
 #[test]
@@ -198,5 +303,8 @@ fn what_is_saved_reads_back_bit_for_bit() {
         let (again, notes) = Model::load(scratch.path(), config, false, 0).expect("the weights read back");
         assert!(notes.is_empty(), "{notes:?}");
         assert_eq!(model.params.values(), again.params.values(), "{name}");
+        let permissions =
+            |file: &str| std::fs::metadata(scratch.path().join(file)).expect("it was saved").permissions();
+        assert_eq!(permissions("model.safetensors"), permissions("config.json"), "whoever reads one reads the other");
     }
 }
