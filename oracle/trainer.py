@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForTokenClassification, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers import EarlyStoppingCallback, ProgressCallback
-from transformers.modelcard import TrainingSummary, make_markdown_table
+from transformers.modelcard import TrainingSummary, make_markdown_table, parse_log_history
 from transformers.optimization import get_scheduler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import rotate_checkpoints
@@ -371,27 +371,42 @@ def floats():
 
 
 def cards():
-    evaluation = [
-        {"Training Loss": "No log", "Epoch": 1.0, "Step": 3, "Validation Loss": 0.51234567, "F1": 0.5, "Accuracy": 1.0},
-        {"Training Loss": 0.4, "Epoch": 2.0, "Step": 6, "Validation Loss": 0.25, "F1": 0.123456, "Accuracy": 0.0625},
+    """The parts of a model card that model hubs read, from the log of a run."""
+    timing = {"eval_runtime": 1.5, "eval_samples_per_second": 2.0, "eval_steps_per_second": 1.0}
+    history = [
+        {"eval_loss": 0.51234567, "eval_f1": 0.5, "eval_accuracy": 1.0, **timing, "epoch": 1.0, "step": 3},
+        {"loss": 0.4, "grad_norm": 1.0, "learning_rate": 1e-05, "epoch": 1.67, "step": 5},
+        {"eval_loss": 1e-05, "eval_f1": 0.123456, "eval_accuracy": 0.0625, **timing, "epoch": 2.0, "step": 6},
+        {"train_runtime": 3.5, "train_loss": 0.4, "total_flos": 1e9, "epoch": 2.0, "step": 6},
+        {"eval_loss": 0.25, "eval_precision": 0.75, "eval_recall": 0.123456, "eval_f1": 0.99999, "eval_PER_number": 12, **timing, "epoch": 2.0, "step": 6},
     ]
-    results = {"Loss": 0.25, "Precision": 0.75, "Recall": 0.123456, "F1": 0.2, "Accuracy": 0.99999, "Per Number": 12}
-    summary = TrainingSummary(
-        model_name="my-model", tags=["generated_from_trainer"], license="mit", finetuned_from="org/base", tasks="token-classification",
-        dataset_tags="toy", dataset="toy", dataset_metadata=[{"config": "default", "split": "validation"}], dataset_args="default",
-        eval_results=results, eval_lines=evaluation, hyperparameters={"seed": 42},
-    )
-    text = summary.to_model_card()
-    return {
-        "lines": evaluation, "results": results, "table": make_markdown_table(evaluation), "front": summary.create_metadata(),
-        "headings": [line for line in text.splitlines() if line.startswith("#")],
-    }
+    cases = []
+    for log, dataset, base, name in [
+        (history, "toy", "org/base", "my-model"),
+        (history[1:4], None, None, "no: plain name"),
+        (history[2:4] + [{**history[4], "eval_f1": 1e-05}], "toy set", "org/base", "true"),
+        (history[3:4], None, "base", "1.5"),
+    ]:
+        _, lines, results = parse_log_history(log)
+        summary = TrainingSummary(
+            model_name=name, tags=["generated_by_tagsmith"], finetuned_from=base, tasks="token-classification", dataset_tags=dataset,
+            dataset=dataset, dataset_metadata=dataset and [{}], eval_results=results, eval_lines=lines, hyperparameters={"seed": 42},
+        )
+        text = summary.to_model_card()
+        body = text.split("---\n", 2)[2]
+        cases.append({
+            "history": log, "dataset": dataset, "base_model": base, "name": name, "front": text.split("---\n", 2)[1],
+            "headings": [line for line in body.splitlines() if line.startswith("#")],
+            "results": [line for line in body.splitlines() if line.startswith("- ") and results and line[2:].split(":")[0] in results],
+            "table": make_markdown_table(lines),
+        })
+    return cases
 
 
 def files():
     document = {
         "schedules": schedules(), "plateaus": plateaus(), "permutations": permutations(), "grouped": grouped_orders(), "plans": plans(),
-        "rotations": rotations(), "blocks": blocks(), "lines": lines(), "floats": floats(), "card": cards(),
+        "rotations": rotations(), "blocks": blocks(), "lines": lines(), "floats": floats(), "cards": cards(),
     }
     parts = [f"{json.dumps(key)}: " + ("[\n" + ",\n".join(map(json.dumps, value)) + "\n]" if isinstance(value, list) else json.dumps(value)) for key, value in document.items()]
     yield "trainer.json", "{\n" + ",\n".join(parts) + "\n}\n"

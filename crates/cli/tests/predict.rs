@@ -18,7 +18,8 @@ fn scratch() -> TempDir {
     for name in ["tokenizer.json", "tokenizer_config.json"] {
         fs::copy(pieces.join(name), folder.path().join(name)).unwrap();
     }
-    let names: serde_json::Map<String, Value> = (0..).zip(LABELS).map(|(id, label): (usize, _)| (id.to_string(), label.into())).collect();
+    let names: serde_json::Map<String, Value> =
+        (0..).zip(LABELS).map(|(id, label): (usize, _)| (id.to_string(), label.into())).collect();
     let config = serde_json::json!({
         "model_type": "bert", "vocab_size": 1000, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
         "intermediate_size": 32, "max_position_embeddings": 40, "type_vocab_size": 2, "hidden_act": "gelu",
@@ -82,8 +83,8 @@ fn given_words_keep_their_number_in_every_format() {
     assert_eq!(words, ["Jo", "", "U.S.", "\u{ad}", "", ""]);
     let stopgaps: Vec<&str> = ran.out.lines().filter(|line| line.ends_with("\tO")).collect();
     assert!(stopgaps.contains(&"\tO") && stopgaps.contains(&"\u{ad}\tO"), "{}", ran.out);
-    let said = "note: 2 words give the model nothing to read and got a stopgap label (standard input:1 word 2 \"\", standard \
-                input:1 word 4 \"\\u{ad}\")";
+    let said = "note: 2 words give the model nothing to read and got a stopgap label (standard input:1 word 2 \"\", \
+                standard input:1 word 4 \"\\u{ad}\")";
     assert!(ran.err.contains(said), "{}", ran.err);
 
     let conll = "-DOCSTART- O\n\nJo B-PER\nmoved O\n\n\n# id = 7\nZürich B-LOC\n";
@@ -91,7 +92,11 @@ fn given_words_keep_their_number_in_every_format() {
     let found = documents(&ran.out);
     assert_eq!(found[0]["words"], serde_json::json!(["Jo", "moved"]));
     assert_eq!(found[1]["words"], serde_json::json!(["Zürich"]));
-    assert!(ran.err.contains("note: 2 lines with `-DOCSTART-` or a `# key = …` comment were skipped (standard input:1,"), "{}", ran.err);
+    assert!(
+        ran.err.contains("note: 2 lines with `-DOCSTART-` or a `# key = …` comment were skipped (standard input:1,"),
+        "{}",
+        ran.err
+    );
 
     let csv = "id,text\n1,\"Jo, moved\nto Zürich\"\n2,Genf\n";
     let found = documents(&predict(model.path(), &["--input_format", "csv"], csv).out);
@@ -104,7 +109,8 @@ fn a_long_document_is_read_whole() {
     let long = "The harbour of Rotterdam was closed . ".repeat(50);
     let ran = predict(model.path(), &["--aggregation_strategy", "first"], &long);
     assert_eq!(documents(&ran.out)[0]["labels"].as_array().unwrap().len(), 350);
-    let said = "note: 1 inputs are longer than the model reads at once and went through overlapping windows (standard input:1:";
+    let said = "note: 1 inputs are longer than the model reads at once and went through overlapping windows \
+                (standard input:1:";
     assert!(ran.err.contains(said), "{}", ran.err);
 }
 
@@ -149,23 +155,40 @@ fn a_bad_line_is_located_and_what_stands_before_it_stays() {
         "error: standard input:3: not JSON from column 9 on: write one object a line",
         2,
     );
-    check(
-        &format!("{good}[1]\n"),
-        &[],
-        "error: standard input:2: not a JSON object: write one a line",
-        1,
-    );
+    check(&format!("{good}[1]\n"), &[], "error: standard input:2: not a JSON object: write one a line", 1);
     check(
         "{\"body\": \"Jo\"}",
         &[],
         "error: standard input:1: the object has none of `text`, `tokens`, `words`: name its key with `--text-column`",
         0,
     );
-    check("{\"body\": \"Jo\"}", &["--stride", "90"], "error: standard input:1: the object has none of `text`, `tokens`, `words`: name its key with `--text-column`", 0);
-    check("Jo", &["--stride", "90"], "error: standard input:1: cannot be tagged: windows of 38 pieces cannot overlap by 90: the stride must be smaller", 0);
-    check("Jo", &["--max-seq-length", "90"], "error: MODEL: `max_seq_length` is 90 but the model has 40 positions: ask for at most that".replace("MODEL", &model.path().display().to_string()).as_str(), 0);
-    check("a,b\n", &["--input-format", "csv"], "error: standard input:1: there is no column `text` among `a`, `b`: name one with `--text-column`", 0);
-    check("Jo\tO\nmoved\n", &["--input-format", "conll", "--text-column", "1"], "error: standard input:2: the line has no column 1", 0);
+    check(
+        "Jo",
+        &["--stride", "90"],
+        "error: standard input:1: cannot be tagged: windows of 38 pieces cannot overlap by 90: \
+         the stride must be smaller",
+        0,
+    );
+    check(
+        "Jo",
+        &["--max-seq-length", "90"],
+        "error: MODEL: `max_seq_length` is 90 but the model has 40 positions: ask for at most that"
+            .replace("MODEL", &model.path().display().to_string())
+            .as_str(),
+        0,
+    );
+    check(
+        "a,b\n",
+        &["--input-format", "csv"],
+        "error: standard input:1: there is no column `text` among `a`, `b`: name one with `--text-column`",
+        0,
+    );
+    check(
+        "Jo\tO\nmoved\n",
+        &["--input-format", "conll", "--text-column", "1"],
+        "error: standard input:2: the line has no column 1",
+        0,
+    );
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn lines(files: &[(String, String)], matches: impl Fn(&str, &str) -> bool) -> Ve
 
 #[test]
 fn words_that_do_not_stay() {
-    let banned = ["to\u{64}o!", "unimplemente\u{64}!", "db\u{67}!(", "#[ign\u{6f}re", "FIX\u{4d}E", "allow(dead_c\u{6f}de"];
+    let banned =
+        ["to\u{64}o!", "unimplemente\u{64}!", "db\u{67}!(", "#[ign\u{6f}re", "FIX\u{4d}E", "allow(dead_c\u{6f}de"];
     none("these do not stay", lines(&texts(".rs"), |_, line| banned.iter().any(|word| line.contains(word))));
 }
 
@@ -56,7 +57,8 @@ fn unsafe_code_lives_in_the_kernel_and_argues_its_case() {
         let all: Vec<&str> = text.lines().collect();
         for (i, line) in all.iter().enumerate().filter(|(_, line)| opens(line)) {
             // One-line instructions and macro bodies are argued once, above the block they stand in.
-            let argued = all[i.saturating_sub(12)..=i].iter().any(|line| line.contains("SAFETY") || line.contains("# Safety"));
+            let argued =
+                all[i.saturating_sub(12)..=i].iter().any(|line| line.contains("SAFETY") || line.contains("# Safety"));
             let instruction = name.ends_with("simd.rs");
             if !argued && !instruction {
                 silent.push(format!("{name}:{}: {}", i + 1, line.trim()));
@@ -70,11 +72,15 @@ fn unsafe_code_lives_in_the_kernel_and_argues_its_case() {
 fn files_hold_one_idea() {
     let before_tests = |text: &str| text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
     let long = texts(".rs").into_iter().filter(|(name, text)| !name.contains("/tests") && before_tests(text) > 600);
-    none("files longer than 600 lines before their tests", long.map(|(name, text)| format!("{name}: {}", before_tests(&text))).collect());
+    none(
+        "files longer than 600 lines before their tests",
+        long.map(|(name, text)| format!("{name}: {}", before_tests(&text))).collect(),
+    );
     let names = ["utils", "util", "common", "helpers", "core", "misc", "manager", "base"];
-    let vague = tracked().into_iter().map(|(name, _)| name).filter(|name| {
-        name.split('/').any(|part| names.contains(&part.split('.').next().unwrap_or(part)))
-    });
+    let vague = tracked()
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.split('/').any(|part| names.contains(&part.split('.').next().unwrap_or(part))));
     none("names that say nothing", vague.collect());
 }
 

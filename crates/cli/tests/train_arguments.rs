@@ -43,26 +43,112 @@ fn help_lists_what_is_needed_first() {
 
 #[test]
 fn errors_name_the_option_the_value_and_the_remedy() {
-    check("train --learnig_rate 1", expect![[""]]);
-    check("run_ner --max_seq_length 12.5", expect![[""]]);
-    check("train --save_s 3", expect![[""]]);
-    check("train --do_train maybe", expect![[""]]);
-    check("train --seed", expect![[""]]);
-    check("train stray", expect![[""]]);
-    check("train --xyzzy", expect![[""]]);
-    check("train --fsdp full_shard", expect![[""]]);
-    check("train --no_dataloader_pin_memory=true", expect![[""]]);
-    check("train missing.json", expect![[""]]);
-    check("train", expect![[""]]);
+    check(
+        "train --learnig_rate 1",
+        expect![[r#"
+        error: there is no option `--learnig_rate`
+          hint: did you mean `--learning_rate`?
+    "#]],
+    );
+    check(
+        "run_ner --max_seq_length 12.5",
+        expect![[r#"
+        error: `--max_seq_length` needs a whole number, not `12.5`
+          hint: `tagsmith train --help` lists the options
+    "#]],
+    );
+    check(
+        "train --save_s 3",
+        expect![[r#"
+        error: `--save_s` could be `--save_strategy`, `--save_steps`
+          hint: write the option's name in full
+    "#]],
+    );
+    check(
+        "train --do_train maybe",
+        expect![[r#"
+        error: `--do_train` needs true or false (yes, t, y, 1, no, f, n, 0), not `maybe`
+          hint: `tagsmith train --help` lists the options
+    "#]],
+    );
+    check(
+        "train --seed",
+        expect![[r#"
+        error: `--seed` needs a whole number
+          hint: `tagsmith train --help` lists the options
+    "#]],
+    );
+    check(
+        "train stray",
+        expect![[r#"
+        error: `stray` follows no option
+          hint: `tagsmith train --help` lists the options
+    "#]],
+    );
+    check(
+        "train --xyzzy",
+        expect![[r#"
+        error: there is no option `--xyzzy`
+          hint: `tagsmith train --help` lists the options
+    "#]],
+    );
+    check(
+        "train --fsdp full_shard",
+        expect![[r#"
+        error: `--fsdp` cannot be honoured: the model is not split over devices
+          hint: leave `--fsdp` out
+    "#]],
+    );
+    check(
+        "train --no_dataloader_pin_memory=true",
+        expect![[r#"
+        error: `--no_dataloader_pin_memory` takes no value, but `true` is given
+          hint: `tagsmith train --help` lists the options
+    "#]],
+    );
+    check(
+        "train missing.json",
+        expect![[r#"
+            error: `missing.json` cannot be read: No such file or directory (os error 2)
+              hint: give a file that holds one JSON object of options and values
+        "#]],
+    );
+    check(
+        "train",
+        expect![[r#"
+        error: no model is given
+          hint: start from one: --model_name_or_path FOLDER
+    "#]],
+    );
 }
 
 #[test]
 fn missing_files_are_named_before_anything_runs() {
     let base = "train --model_name_or_path m --output_dir o --do_train";
-    check(&format!("{base} --train_file none.json"), expect![[""]]);
-    check(&format!("{base} --dataset_name conll2003"), expect![[""]]);
-    check(&format!("{base} --train_file none.json --resume_from_checkpoint last"), expect![[""]]);
-    check(&format!("{base} --train_file none.json --resume_from_checkpoint o/checkpoint-1"), expect![[""]]);
+    check(
+        &format!("{base} --train_file none.json"),
+        expect![[r#"
+        error: none.json: there is no such file or folder: correct the path
+    "#]],
+    );
+    check(
+        &format!("{base} --dataset_name conll2003"),
+        expect![[r#"
+        error: conll2003: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the data set (`hf download conll2003 --repo-type dataset --local-dir conll2003`) and pass its folder
+    "#]],
+    );
+    check(
+        &format!("{base} --train_file none.json --resume_from_checkpoint last"),
+        expect![[r#"
+        error: `o` holds no checkpoint: leave `--resume_from_checkpoint` out to begin anew
+    "#]],
+    );
+    check(
+        &format!("{base} --train_file none.json --resume_from_checkpoint o/checkpoint-1"),
+        expect![[r#"
+        error: `o/checkpoint-1` is no checkpoint's folder: correct `--resume_from_checkpoint`
+    "#]],
+    );
 }
 
 #[test]
@@ -71,7 +157,10 @@ fn a_launcher_of_several_processes_is_refused() {
     let line = "train --model_name_or_path m --train_file t.json --output_dir o --do_train";
     let output = tagsmith(folder.path()).args(line.split_whitespace()).env("WORLD_SIZE", "2").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    expect![[""]].assert_eq(&String::from_utf8(output.stderr).unwrap());
+    expect![[r#"
+        error: `WORLD_SIZE` is 2, but this build trains in one process: start it without a launcher of several
+    "#]]
+    .assert_eq(&String::from_utf8(output.stderr).unwrap());
 }
 
 #[test]

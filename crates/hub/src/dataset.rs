@@ -37,7 +37,7 @@ pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, E
             Input::Saved(folder) => read_saved(&folder, options, &mut merger)?,
         }
     }
-    merger.finish().ok_or_else(|| Error::path(patterns.join(" "), "no file is named: give at least one"))
+    merger.finish().ok_or_else(|| Error::path("data", "no file is named: give at least one"))
 }
 
 /// Reads a folder's splits, as `load_dataset(folder, config_name)` finds them: a saved DatasetDict, or files and
@@ -92,7 +92,9 @@ fn configuration(folder: &Path, name: &str) -> Result<PathBuf, Error> {
     let there = if names.is_empty() { "none".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") };
     Err(Error::path(
         folder.display(),
-        format!("there is no configuration `{name}`, that is, no folder of this name (there are: {there}): leave out `--dataset_config_name`, or pass the right folder"),
+        format!(
+            "there is no configuration `{name}`, that is, no folder of this name (there are: {there}): leave out `--dataset_config_name`, or pass the right folder"
+        ),
     ))
 }
 
@@ -120,8 +122,12 @@ fn canonical(name: &str, all: &[&str], notes: &mut Vec<Note>) -> String {
     let Some(meant) = keyword(name).filter(|meant| *meant != name && !all.contains(meant)) else {
         return name.to_owned();
     };
-    notes.push(Note::once(format!("the split `{name}` is used as `{meant}`")));
+    notes.push(renamed(name, meant));
     meant.to_owned()
+}
+
+fn renamed(name: &str, meant: &str) -> Note {
+    Note::once(format!("the split `{name}` is used as `{meant}`"))
 }
 
 fn keyword(word: &str) -> Option<&'static str> {
@@ -145,7 +151,10 @@ fn read_saved(folder: &Path, options: &ReadOptions, merger: &mut Merger) -> Resu
         .and_then(Value::as_array)
         .and_then(|files| files.iter().map(|file| file.get("filename").and_then(Value::as_str)).collect());
     let names = names.ok_or_else(|| {
-        Error::path(state_file.display(), "`_data_files` does not list files: save the data set again with `save_to_disk`")
+        Error::path(
+            state_file.display(),
+            "`_data_files` does not list files: save the data set again with `save_to_disk`",
+        )
     })?;
     let indices = state.get("_indices_data_files").and_then(Value::as_array);
     if indices.is_some_and(|indices| !indices.is_empty()) {
@@ -169,7 +178,10 @@ fn read_saved(folder: &Path, options: &ReadOptions, merger: &mut Merger) -> Resu
 fn description(file: &Path) -> Result<Value, Error> {
     let length = fs::metadata(file).map_err(Error::open(file))?.len();
     if length > DESCRIPTION_BYTES_MAX {
-        return Err(Error::path(file.display(), format!("{length} bytes are too many for a description: is it the right file?")));
+        return Err(Error::path(
+            file.display(),
+            format!("{length} bytes are too many for a description: is it the right file?"),
+        ));
     }
     let text = fs::read(file).map_err(Error::open(file))?;
     serde_json::from_slice(&text).map_err(|error| {
@@ -196,7 +208,9 @@ fn file_splits(folder: &Path, options: &ReadOptions) -> Result<BTreeMap<String, 
             if first != format {
                 return Err(Error::path(
                     path.display(),
-                    format!("`{name}` is here as {format} and as {first}, perhaps the same data twice: keep one, or pass the files with `--train_file` and the like"),
+                    format!(
+                        "`{name}` is here as {format} and as {first}, perhaps the same data twice: keep one, or pass the files with `--train_file` and the like"
+                    ),
                 ));
             }
             merger.add(&path, format, split)?;
@@ -221,12 +235,19 @@ fn folder_notes(
     for path in relative.iter().filter(|path| !taken.contains(path)) {
         left.add(|| path.display().to_string());
     }
-    let named = relative.iter().any(|path| !name_splits(path).is_empty() || !folder_split_names(path).is_empty() || shard_split(path).is_some());
+    let named = relative.iter().any(|path| {
+        !name_splits(path).is_empty() || !folder_split_names(path).is_empty() || shard_split(path).is_some()
+    });
     if !named {
         notes.push(Note::once(format!("no file in {} is named by a split: all are `train`", folder.display())));
     }
     for path in taken.iter().filter(|path| words(path).iter().any(|word| word == "eval" || word == "evaluation")) {
         notes.push(Note::once(format!("{} is the split `test`, as `load_dataset` has it", path.display())));
+    }
+    for (name, paths) in of_split {
+        if let Some(shard) = paths.first().and_then(|path| shard_split(path)).filter(|shard| shard != name) {
+            notes.push(renamed(&shard, name));
+        }
     }
     let card = other.iter().find(|path| path.file_name().is_some_and(|name| name == "README.md"));
     if let Some(card) = card.filter(|card| has_configs(card)) {
@@ -245,8 +266,7 @@ fn words(path: &Path) -> Vec<String> {
 fn has_configs(card: &Path) -> bool {
     fs::read_to_string(card).is_ok_and(|text| {
         let mut lines = text.lines();
-        lines.next() == Some("---")
-            && lines.take_while(|line| *line != "---").any(|line| line.starts_with("configs:"))
+        lines.next() == Some("---") && lines.take_while(|line| *line != "---").any(|line| line.starts_with("configs:"))
     })
 }
 
@@ -270,7 +290,10 @@ pub(crate) fn splits_of(folder: &Path, files: &[PathBuf]) -> Result<BTreeMap<Str
                 let found: Vec<&str> = found.into_iter().collect();
                 return Err(Error::path(
                     folder.join(file).display(),
-                    format!("its name means several splits ({}): rename it, or pass the files with `--train_file` and the like", found.join(", ")),
+                    format!(
+                        "its name means several splits ({}): rename it, or pass the files with `--train_file` and the like",
+                        found.join(", ")
+                    ),
                 ));
             }
             for name in found {

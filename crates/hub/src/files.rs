@@ -57,7 +57,8 @@ fn expand_one(pattern: &str, inputs: &mut Vec<Input>) -> Result<(), Error> {
         .map_err(|error| Error::path(pattern, format!("this is no glob pattern ({error}): correct it")))?;
     let before = inputs.len();
     for path in matches {
-        let path = path.map_err(|error| Error::Open { path: error.path().display().to_string(), source: error.into() })?;
+        let path =
+            path.map_err(|error| Error::Open { path: error.path().display().to_string(), source: error.into() })?;
         expand_path(&path, inputs)?;
     }
     if inputs.len() == before {
@@ -88,7 +89,10 @@ fn expand_path(path: &Path, inputs: &mut Vec<Input>) -> Result<(), Error> {
         let names: Vec<&str> = splits.keys().map(String::as_str).collect();
         return Err(Error::path(
             path.display(),
-            format!("this folder holds several splits ({}): pass it with `--dataset_name`, or name one split's files", names.join(", ")),
+            format!(
+                "this folder holds several splits ({}): pass it with `--dataset_name`, or name one split's files",
+                names.join(", ")
+            ),
         ));
     }
     if files.is_empty() {
@@ -123,7 +127,10 @@ pub(crate) fn data_files(folder: &Path) -> Result<Listing, Error> {
 
 fn list(folder: &Path, depth: usize, listing: &mut Listing) -> Result<(), Error> {
     if depth > DEPTH_MAX {
-        return Err(Error::path(folder.display(), format!("folders nest more than {DEPTH_MAX} deep: pass an inner one")));
+        return Err(Error::path(
+            folder.display(),
+            format!("folders nest more than {DEPTH_MAX} deep: pass an inner one"),
+        ));
     }
     for entry in fs::read_dir(folder).map_err(Error::open(folder))? {
         let path = entry.map_err(Error::open(folder))?.path();

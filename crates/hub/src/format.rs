@@ -156,7 +156,11 @@ fn sniff(beginning: &[u8]) -> (Format, &'static str) {
 fn sniff_tsv(beginning: &[u8]) -> (Format, &'static str) {
     let text = String::from_utf8_lossy(beginning);
     let blank_inside = text.trim().lines().any(|line| line.trim().is_empty());
-    if blank_inside { (Format::Conll, "blank lines part its lines into sentences") } else { (Format::Tsv, "it has no blank lines") }
+    if blank_inside {
+        (Format::Conll, "blank lines part its lines into sentences")
+    } else {
+        (Format::Tsv, "it has no blank lines")
+    }
 }
 
 /// A gzip stream whose errors say what happened to the file.
@@ -186,10 +190,13 @@ mod tests {
     #[test]
     fn formats_by_name() {
         let check = |name: &str, want: bool| assert_eq!(is_data_file(Path::new(name)), want, "{name}");
-        for name in ["a.json", "a.JSONL", "a.csv.gz", "a.iob2", "a.b.conllu", "a.txt", "a.txt.gz", "x/a.arrow", "a.bio"] {
+        for name in ["a.json", "a.JSONL", "a.csv.gz", "a.iob2", "a.b.conllu", "a.txt", "a.txt.gz", "x/a.arrow", "a.bio"]
+        {
             check(name, true);
         }
-        for name in ["README.txt", "LICENSE.txt", "dataset_info.json", "state.json", "a.md", "a", "a.parquet.gz", "a.gz"] {
+        for name in
+            ["README.txt", "LICENSE.txt", "dataset_info.json", "state.json", "a.md", "a", "a.parquet.gz", "a.gz"]
+        {
             check(name, false);
         }
     }

@@ -32,11 +32,15 @@ impl<'o> Merger<'o> {
             self.merged = Some((format, next));
             return Ok(());
         };
-        let refuse = |what: String| Error::path(path.display(), format!("{what}: {} and this file cannot be one split", self.sources[0]));
+        let refuse = |what: String| {
+            Error::path(path.display(), format!("{what}: {} and this file cannot be one split", self.sources[0]))
+        };
         let named = self.options.text_column.is_some() && self.options.label_column.is_some();
         let columns = |split: &Split| (split.columns.text.clone(), split.columns.label.clone());
         if !named && columns(merged) != columns(&next) {
-            let shown = |split: &Split| format!("`{}` and `{}`", split.columns.text, split.columns.label.as_deref().unwrap_or("none"));
+            let shown = |split: &Split| {
+                format!("`{}` and `{}`", split.columns.text, split.columns.label.as_deref().unwrap_or("none"))
+            };
             return Err(refuse(format!(
                 "it is {format} with words and labels in {}, the files before are {first_format} with {} (name the columns with `--text_column_name` and `--label_column_name`, or pass fewer files)",
                 shown(&next),
@@ -55,9 +59,13 @@ impl<'o> Merger<'o> {
                 kind(merged.tag_kind)
             )));
         } else if next.tag_kind == TagKind::ClassLabel && merged.tag_names != next.tag_names {
-            return Err(refuse("its labels have other names, or the same in another order (save the files with the same features)".into()));
+            return Err(refuse(
+                "its labels have other names, or the same in another order (save the files with the same features)"
+                    .into(),
+            ));
         }
-        let tags: Vec<u32> = next.tag_names.into_iter().map(|name| intern(&mut self.index, &mut merged.tag_names, name)).collect();
+        let tags: Vec<u32> =
+            next.tag_names.into_iter().map(|name| intern(&mut self.index, &mut merged.tag_names, name)).collect();
         for mut sentence in next.sentences {
             sentence.tags.iter_mut().for_each(|tag| *tag = tags[*tag as usize]);
             merged.sentences.push(sentence);

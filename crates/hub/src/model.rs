@@ -58,7 +58,8 @@ fn remedy(folder: &Path, missing: &[String]) -> String {
     let lacks = |name: &str| missing.iter().any(|file| file == name);
     let has = |name: &str| folder.join(name).is_file();
     if lacks("model.safetensors") && has("pytorch_model.bin") {
-        return "pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors".into();
+        return "pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
+            .into();
     }
     let slow = ["vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json"];
     if missing == ["tokenizer.json"] && slow.iter().any(|file| has(file)) {
@@ -92,25 +93,57 @@ mod tests {
 
     #[test]
     fn folders() {
-        check(&["config.json", "model.safetensors", "tokenizer.json"], expect![]);
-        check(&["config.json"], expect![]);
-        check(&["config.json", "pytorch_model.bin", "tokenizer.json"], expect![]);
-        check(&["config.json", "model.safetensors", "vocab.txt"], expect![]);
-        check(&[], expect![]);
-        let index = "model.safetensors.index.json={\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"b.safetensors\"}}";
-        check(&["config.json", "tokenizer.json", index, "a.safetensors", "b.safetensors"], expect![]);
-        check(&["config.json", "tokenizer.json", index, "a.safetensors"], expect![]);
-        check(&["config.json", "tokenizer.json", "model.safetensors.index.json={}"], expect![]);
-        check(&["config.json", "tokenizer.json", "model.safetensors.index.json=x"], expect![]);
+        check(&["config.json", "model.safetensors", "tokenizer.json"], expect!["complete"]);
+        check(
+            &["config.json"],
+            expect!["M: the model lacks model.safetensors, tokenizer.json: download or save the model again, whole"],
+        );
+        check(
+            &["config.json", "pytorch_model.bin", "tokenizer.json"],
+            expect![
+                "M: the model lacks model.safetensors: pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
+            ],
+        );
+        check(
+            &["config.json", "model.safetensors", "vocab.txt"],
+            expect![
+                "M: the model lacks tokenizer.json: write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
+            ],
+        );
+        check(
+            &[],
+            expect![
+                "M: the model lacks config.json, model.safetensors, tokenizer.json: download or save the model again, whole"
+            ],
+        );
+        let index =
+            "model.safetensors.index.json={\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"b.safetensors\"}}";
+        check(&["config.json", "tokenizer.json", index, "a.safetensors", "b.safetensors"], expect!["complete"]);
+        check(
+            &["config.json", "tokenizer.json", index, "a.safetensors"],
+            expect!["M: the model lacks b.safetensors: download or save the model again, whole"],
+        );
+        check(
+            &["config.json", "tokenizer.json", "model.safetensors.index.json={}"],
+            expect!["M/model.safetensors.index.json: `weight_map` does not map names to files: download it again"],
+        );
+        check(
+            &["config.json", "tokenizer.json", "model.safetensors.index.json=x"],
+            expect![
+                "M/model.safetensors.index.json: this is not JSON (expected value at line 1 column 1): download it again"
+            ],
+        );
     }
 
     #[test]
     fn names_that_are_no_folders() {
         let error = |name: &str| resolve_model(name).expect_err("there is no such folder").to_string();
-        expect![].assert_eq(&error("bert-base-cased"));
-        expect![].assert_eq(&error("google/bert_uncased_L-2_H-128_A-2"));
-        expect![].assert_eq(&error("./bert-base-cased"));
-        expect![].assert_eq(&error("/no/such/folder"));
-        expect![].assert_eq(&error("src/lib.rs"));
+        expect!["bert-base-cased: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the model (`hf download bert-base-cased --local-dir bert-base-cased`) and pass its folder"].assert_eq(&error("bert-base-cased"));
+        expect!["google/bert_uncased_L-2_H-128_A-2: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the model (`hf download google/bert_uncased_L-2_H-128_A-2 --local-dir bert_uncased_L-2_H-128_A-2`) and pass its folder"].assert_eq(&error("google/bert_uncased_L-2_H-128_A-2"));
+        expect!["./bert-base-cased: there is no such file or folder: correct the path"]
+            .assert_eq(&error("./bert-base-cased"));
+        expect!["/no/such/folder: there is no such file or folder: correct the path"]
+            .assert_eq(&error("/no/such/folder"));
+        expect!["src/lib.rs: this is a file: pass the model's folder"].assert_eq(&error("src/lib.rs"));
     }
 }

@@ -11,6 +11,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_kernel::params::{Params, SlotId};
 
+/// What to do where a checkpoint has no head for the labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Refuse: the model is to be used as it is.
+    Required,
+    /// Draw one, for training.
+    Drawn {
+        /// Decides the new head's weights.
+        seed: u64,
+        /// Whether a head of another size is left behind too.
+        ignore_mismatched_sizes: bool,
+    },
+}
+
 /// What base checkpoints carry for other heads; not part of a token classifier.
 const OTHER_HEADS: &[&str] = &[
     "pooler.",
@@ -27,17 +41,11 @@ const OTHER_HEADS: &[&str] = &[
 ];
 
 impl Model {
-    /// Reads `folder`'s safetensors as `config` says. Returns notes: a head that is not there and was drawn from
-    /// `seed`, tensors that were not used.
+    /// Reads `folder`'s safetensors as `config` says. Returns notes: a head that was drawn, tensors that were not used.
     ///
     /// # Errors
-    /// Files that are missing, damaged or incomplete; a head of another size, unless `ignore_mismatched_sizes`.
-    pub fn load(
-        folder: &Path,
-        config: Config,
-        ignore_mismatched_sizes: bool,
-        seed: u64,
-    ) -> Result<(Model, Vec<String>), Error> {
+    /// Files that are missing, damaged or incomplete; a head that is missing or of another size, as `head` says.
+    pub fn load(folder: &Path, config: Config, head: Head) -> Result<(Model, Vec<String>), Error> {
         let files = weight_files(folder)?;
         let layout = Layout::new(&config);
         check_size(&files, &layout)?;
@@ -47,9 +55,9 @@ impl Model {
             Loading { found: vec![false; model.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
         for path in &files {
             let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.clone(), source })?;
-            loading.file(path, &bytes, &mut model, &names, ignore_mismatched_sizes)?;
+            loading.file(path, &bytes, &mut model, &names, head)?;
         }
-        let notes = loading.finish(&files[0], &mut model, seed)?;
+        let notes = loading.finish(&files[0], &mut model, head)?;
         Ok((model, notes))
     }
 
@@ -170,7 +178,7 @@ impl Loading {
         bytes: &[u8],
         model: &mut Model,
         names: &BTreeMap<String, usize>,
-        ignore_mismatched_sizes: bool,
+        head: Head,
     ) -> Result<(), Error> {
         let refuse = |problem: String| Error::Weights { path: path.into(), problem };
         let tensors = SafeTensors::deserialize(bytes)
@@ -194,7 +202,7 @@ impl Loading {
                         slot.shape
                     )));
                 }
-                if !ignore_mismatched_sizes {
+                if !matches!(head, Head::Drawn { ignore_mismatched_sizes: true, .. }) {
                     return Err(Error::HeadSize {
                         path: path.into(),
                         tensor: name.to_owned(),
@@ -217,7 +225,7 @@ impl Loading {
         Ok(())
     }
 
-    fn finish(self, path: &Path, model: &mut Model, seed: u64) -> Result<Vec<String>, Error> {
+    fn finish(self, path: &Path, model: &mut Model, head: Head) -> Result<Vec<String>, Error> {
         let Loading { found, mut unused, mut notes } = self;
         let missing: Vec<usize> = (0..found.len()).filter(|&number| !found[number]).collect();
         let is_head = |&number: &usize| model.params.slots[number].name.starts_with("classifier");
@@ -230,14 +238,15 @@ impl Loading {
             let problem = format!("lacks `{first}`{}", and_more(lost.len() - 1));
             return Err(Error::Weights { path: path.into(), problem });
         }
-        if !missing.is_empty() && notes.is_empty() {
-            notes.push(format!(
-                "the checkpoint has no head for {} labels: drawn from seed {seed}",
-                model.config.labels.len()
-            ));
-        }
-        for number in missing {
-            model.initialise(number, seed);
+        if !missing.is_empty() {
+            let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: path.into() }) };
+            if notes.is_empty() {
+                let labels = model.config.labels.len();
+                notes.push(format!("the checkpoint has no head for {labels} labels: drawn from seed {seed}"));
+            }
+            for number in missing {
+                model.initialise(number, seed);
+            }
         }
         if !unused.is_empty() {
             unused.sort();

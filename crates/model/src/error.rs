@@ -54,6 +54,15 @@ pub enum Error {
         /// How many labels there are.
         labels: usize,
     },
+    /// An encoder without a head, where a fine-tuned model is needed.
+    #[error(
+        "{}: has no `classifier.weight`: it is an encoder that was not fine-tuned for labels, `tagsmith train` does that",
+        path.display()
+    )]
+    NoHead {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A freezing pattern that matches no parameter.
     #[error("--freeze `{pattern}` matches no parameter; names look like `{example}`")]
     Freeze {

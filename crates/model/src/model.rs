@@ -1,5 +1,6 @@
 //! An encoder with a token head and its weights.
 
+pub use crate::checkpoint::Head;
 pub use crate::error::Error;
 
 use crate::batch::Batch;

@@ -8,7 +8,7 @@ use tagsmith_kernel::params::{Grads, SlotId};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
-use tagsmith_model::model::Model;
+use tagsmith_model::model::{Head, Model};
 
 const FAMILIES: [&str; 9] =
     ["bert", "bert_gelu_new", "bert_relu", "bert_eps", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
@@ -66,7 +66,7 @@ impl Expected {
 fn load(name: &str) -> Model {
     let (config, notes) = Config::read(&folder(name)).expect("the golden configuration reads");
     assert!(notes.is_empty(), "{notes:?}");
-    let (model, notes) = Model::load(&folder(name), config, false, 0).expect("the golden weights read");
+    let (model, notes) = Model::load(&folder(name), config, Head::Required).expect("the golden weights read");
     assert!(notes.is_empty(), "{notes:?}");
     model
 }
@@ -199,9 +199,14 @@ fn shards_and_base_names_hold_the_same_model() {
     let all: Vec<_> = renamed.chain([extra]).collect();
     let views: Vec<_> = all.iter().map(|(name, shape, values)| (&name[..], &shape[..], &values[..])).collect();
     tagsmith_model::tensors::write(&base, &views, &[]).expect("writing works");
-    let load_base = |seed| Model::load(scratch.path(), whole.config.clone(), false, seed).expect("it reads");
+    let load_base = |seed| {
+        Model::load(scratch.path(), whole.config.clone(), Head::Drawn { seed, ignore_mismatched_sizes: false })
+            .expect("it reads")
+    };
     let (model, notes) = load_base(1);
     assert_eq!(notes, ["the checkpoint has no head for 5 labels: drawn from seed 1"]);
+    let refused = Model::load(scratch.path(), whole.config.clone(), Head::Required).expect_err("there is no head");
+    assert!(refused.to_string().contains("`tagsmith train` does that"), "{refused}");
     let head = model.params.slots[model.layout.classifier.0].offset;
     assert_eq!(model.params.values()[..head], whole.params.values()[..head]);
     assert_ne!(model.params.values()[head..], load_base(2).0.params.values()[head..]);
@@ -219,7 +224,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         let read = Config::read(scratch.path());
         let error = match read {
             Err(error) => error,
-            Ok((config, _)) => Model::load(scratch.path(), config, false, 0).expect_err("it is damaged"),
+            Ok((config, _)) => Model::load(scratch.path(), config, Head::Required).expect_err("it is damaged"),
         };
         let path = scratch.path().display().to_string();
         error.to_string().replace(&path, "FOLDER")
@@ -300,7 +305,7 @@ fn what_is_saved_reads_back_bit_for_bit() {
         model.save(scratch.path()).expect("saving works");
         let (config, _) = Config::read(scratch.path()).expect("config.json reads back");
         assert_eq!(config.labels, model.config.labels);
-        let (again, notes) = Model::load(scratch.path(), config, false, 0).expect("the weights read back");
+        let (again, notes) = Model::load(scratch.path(), config, Head::Required).expect("the weights read back");
         assert!(notes.is_empty(), "{notes:?}");
         assert_eq!(model.params.values(), again.params.values(), "{name}");
         let permissions =

@@ -12,8 +12,8 @@ pub fn collate(examples: &[&Example]) -> Batch {
     batch
 }
 
-/// Groups sequences of these lengths, the longest first, so that no group has more than `tokens_max` rows unless it is a
-/// single sequence. Returns their indices.
+/// Groups sequences of these lengths, the longest first, so that no group has more than `tokens_max` rows unless it
+/// is a single sequence. Returns their indices.
 pub fn by_tokens(lengths: &[usize], tokens_max: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse(lengths[at]));

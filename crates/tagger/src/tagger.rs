@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
+use tagsmith_model::model::{Head, Model};
 use tagsmith_text::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::note::Note;
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
@@ -221,7 +221,7 @@ impl Tagger {
         let (config, mut notes) = Config::read(folder)?;
         let tokenizer = Tokenizer::from_folder(folder).map_err(Error::Tokenizer)?;
         let options = TagOptions::new(&config, &tokenizer, request)?;
-        let (model, of_weights) = Model::load(folder, config, false, 0)?;
+        let (model, of_weights) = Model::load(folder, config, Head::Required)?;
         notes.extend(of_weights);
         notes.extend(tokenizer.notes.iter().map(ToString::to_string));
         Ok((Tagger { model, tokenizer, options }, notes))
@@ -332,7 +332,8 @@ pub fn probabilities(
         .iter()
         .flat_map(|&(pieces, plan)| plan.windows.iter().map(move |window| (pieces, window.clone())))
         .collect();
-    let lengths: Vec<usize> = windows.iter().map(|(pieces, window)| window.len() + pieces.prefix + pieces.suffix).collect();
+    let lengths: Vec<usize> =
+        windows.iter().map(|(pieces, window)| window.len() + pieces.prefix + pieces.suffix).collect();
     let mut of_windows = vec![Vec::new(); windows.len()];
     for group in by_tokens(&lengths, batch_tokens) {
         let mut batch = Batch::default();

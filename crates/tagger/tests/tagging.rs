@@ -73,7 +73,8 @@ fn differing(strategy: Strategy, want_name: &str, corrupt: impl Fn(&mut Tagged))
             "text" => Content::Text(given["text"].as_str().unwrap().into()),
             _ => Content::Words(serde_json::from_value(given["words"].clone()).unwrap()),
         };
-        let scores: Vec<f32> = line["logits"].as_array().unwrap().iter().map(|it| it.as_i64().unwrap() as f32 / 4.0).collect();
+        let scores: Vec<f32> =
+            line["logits"].as_array().unwrap().iter().map(|it| it.as_i64().unwrap() as f32 / 4.0).collect();
         let kind = line["kind"].as_str().unwrap();
         let mut got = one(&TOKENIZERS[kind], &options(&PIPELINE_LABELS, strategy), content, |_| scores.clone());
         corrupt(&mut got);
@@ -136,10 +137,7 @@ fn a_text_keeps_its_words_and_each_gets_one_label() {
         Content::Text("Jo  (Zürich, 東京) naï\u{ad}ve 👩‍👩‍👧‍👦! \u{200b}".into()),
         |batch| batch.ids.iter().flat_map(|_| [1.0, 0.0]).collect(),
     );
-    assert_eq!(
-        got.words,
-        ["Jo", "(", "Zürich", ",", "東", "京", ")", "naï\u{ad}ve", "👩‍👩‍👧‍👦", "!", "\u{200b}"]
-    );
+    assert_eq!(got.words, ["Jo", "(", "Zürich", ",", "東", "京", ")", "naï\u{ad}ve", "👩‍👩‍👧‍👦", "!", "\u{200b}"]);
     assert_eq!(got.labels.len(), got.words.len());
     assert_eq!(got.labels[10].probability, 0.0);
     assert!(got.labels[..10].iter().all(|word| word.probability > 0.7));
@@ -185,7 +183,8 @@ fn by_context(batch: &Batch) -> Vec<f32> {
 #[test]
 fn long_inputs_are_read_in_windows_and_taken_where_they_are_surest() {
     let tokenizer = tokenizer("bert-cased");
-    let long: Vec<String> = (0..200).map(|at| ["cat", "mill", "Rotterdam", "days", "."][at * 7 % 5].to_owned()).collect();
+    let long: Vec<String> =
+        (0..200).map(|at| ["cat", "mill", "Rotterdam", "days", "."][at * 7 % 5].to_owned()).collect();
     let mut options = options(&["O", "B-X"], Strategy::First);
     (options.max_length, options.stride, options.batch_tokens) = (26, 12, 60);
     let mut tally = Tally::default();
@@ -206,7 +205,8 @@ fn long_inputs_are_read_in_windows_and_taken_where_they_are_surest() {
         assert_eq!(got[0].labels[word].label, want, "word {word}");
     }
     options.stride = 0;
-    let apart = tag(&tokenizer, &options, vec![input(Content::Words(long))], &mut Tally::default(), by_context).unwrap();
+    let apart =
+        tag(&tokenizer, &options, vec![input(Content::Words(long))], &mut Tally::default(), by_context).unwrap();
     assert_ne!(apart[0].labels, got[0].labels);
 }
 

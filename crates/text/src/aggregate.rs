@@ -75,7 +75,10 @@ pub fn aggregate(strategy: Strategy, labels: &[String], pieces: &[PieceScores]) 
         let outside = |piece: &&Tagged| labels[piece.label] != "O";
         return tagged.iter().filter(outside).map(|piece| piece.entity(labels[piece.label].clone())).collect();
     }
-    tagged.chunk_by(|a, b| joins(&labels[a.label], &labels[b.label])).filter_map(|group| entity(group, labels)).collect()
+    tagged
+        .chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]))
+        .filter_map(|group| entity(group, labels))
+        .collect()
 }
 
 /// A piece or a word with the label that was decided.
@@ -149,10 +152,6 @@ fn entity(group: &[Tagged], labels: &[String]) -> Option<Entity> {
         return None;
     }
     let sum: f64 = group.iter().map(|part| part.score as f64).sum();
-    let whole = Tagged {
-        score: (sum / group.len() as f64) as f32,
-        end: group[group.len() - 1].end,
-        ..group[0]
-    };
+    let whole = Tagged { score: (sum / group.len() as f64) as f32, end: group[group.len() - 1].end, ..group[0] };
     Some(whole.entity(kind.to_owned()))
 }

@@ -183,7 +183,10 @@ impl Losses {
     fn into_notes(mut self, options: AlignOptions) -> Vec<Note> {
         let max_length = options.max_length.unwrap_or_default();
         self.too_long.what = match options.stride {
-            None => format!("sentences have more than {max_length} pieces and were cut there: {} words lost", self.words_lost),
+            None => format!(
+                "sentences have more than {max_length} pieces and were cut there: {} words lost",
+                self.words_lost
+            ),
             Some(_) => format!("sentences have more than {max_length} pieces and became {} windows", self.windows),
         };
         [self.too_long, self.cut_words, self.pieceless].into_iter().filter(|note| note.count > 0).collect()

@@ -5,9 +5,7 @@ use crate::note::Note;
 use crate::reader::{Error, ReadOptions, SplitBuilder, at_row, quote};
 use crate::sentence::Split;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_schema::{DataType, Schema};
@@ -305,7 +303,8 @@ mod tests {
                 .sentences
                 .iter()
                 .map(|sentence| {
-                    let labels: Vec<&str> = sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect();
+                    let labels: Vec<&str> =
+                        sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect();
                     serde_json::json!([sentence.words, labels])
                 })
                 .collect();
@@ -325,40 +324,68 @@ mod tests {
         let bytes = fs::read(golden("sequence.arrow")).expect("a golden file");
         let names = ["zero", "one", "two", "three", "four"];
         let info = serde_json::json!({"features": {"ner_tags": {"_type": "List", "feature": {"_type": "ClassLabel", "names": names}}}});
-        let split = read_arrow(&bytes[..], &ClassNames::of_info(&info), "f", &ReadOptions::default()).expect("well-formed");
+        let split =
+            read_arrow(&bytes[..], &ClassNames::of_info(&info), "f", &ReadOptions::default()).expect("well-formed");
         assert_eq!(split.tag_names, names);
     }
 
     #[test]
     fn refusals() {
         let check = |name: &str, want: Expect| want.assert_eq(&show(read_golden(&format!("broken_{name}.parquet"))));
-        check("null_word", expect![[r#"
+        check(
+            "null_word",
+            expect![[r#"
             error: f: row 2: word 2 of `tokens` is null: drop it and its label
-        "#]]);
-        check("null_label", expect![[r#"
+        "#]],
+        );
+        check(
+            "null_label",
+            expect![[r#"
             error: f: row 2: label 1 of `ner_tags` is null: give every word a label
-        "#]]);
-        check("null_list", expect![[r#"
+        "#]],
+        );
+        check(
+            "null_list",
+            expect![[r#"
             error: f: row 2: `tokens` is null, not a list: give every row a list
-        "#]]);
-        check("lengths", expect![[r#"
+        "#]],
+        );
+        check(
+            "lengths",
+            expect![[r#"
             error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
-        "#]]);
-        check("no_name", expect![[r#"
+        "#]],
+        );
+        check(
+            "no_name",
+            expect![[r#"
             error: f: row 2: the label 9 has no name (there are 5, from 0): correct the label or the names
-        "#]]);
-        check("unlabelled", expect![[r#"
+        "#]],
+        );
+        check(
+            "unlabelled",
+            expect![[r#"
             error: f: row 2: the label -1 has no name (there are 5, from 0): correct the label or the names; -1 is how `datasets` marks a word without a label
-        "#]]);
-        check("plain_text", expect![[r#"
+        "#]],
+        );
+        check(
+            "plain_text",
+            expect![[r#"
             error: f: the words' column `text` holds strings, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `ner_tags`)
-        "#]]);
-        check("one_column", expect![[r#"
+        "#]],
+        );
+        check(
+            "one_column",
+            expect![[r#"
             error: f: there is only the column `tokens`: words and labels need a column each
-        "#]]);
-        check("no_rows", expect![[r#"
+        "#]],
+        );
+        check(
+            "no_rows",
+            expect![[r#"
             error: f: there is no sentence in it: check the path and how the file was made
-        "#]]);
+        "#]],
+        );
         let options = ReadOptions { label_column: Some("ner_tag".into()), ..ReadOptions::default() };
         let file = File::open(golden("class_label.parquet")).expect("a golden file");
         expect![[r#"
@@ -380,7 +407,8 @@ mod tests {
             note: f has no end mark: rows may be missing if it was cut off
             note: 1 words are empty or blank; they are kept (f: row 5)
             note: 1 sentences have no words; they are kept (f: row 3)
-        "#]].assert_eq(&show(read_bytes("f.arrow", without_end)));
+        "#]]
+        .assert_eq(&show(read_bytes("f.arrow", without_end)));
         for length in [0, 1, 4, 8, 100, arrow.len() / 2, arrow.len() - 9] {
             assert!(read_bytes("f.arrow", &arrow[..length]).is_err(), "{length} bytes");
         }

@@ -212,7 +212,8 @@ impl<'s> Reader<'s> {
 /// `# text = …`, whatever its columns: tabs inside a comment's text would make it look like data.
 fn is_key_comment(line: &str) -> bool {
     let Some((key, _)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(" =")) else { return false };
-    !key.is_empty() && !key.contains(char::is_whitespace)
+    // `newdoc id` is such a key.
+    !key.is_empty() && key.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | ':' | '.' | ' '))
 }
 
 fn split(line: &str) -> Vec<&str> {
@@ -529,6 +530,15 @@ mod tests {
             6: 1|O
             Strings ["O"]; 0 and 2 of 0 1 2
             note: 3 comment lines were skipped (f:1, f:2, f:4)
+            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
+        "#]],
+        );
+        check(
+            "# newdoc id = batch 1\n1\ta\tO\n",
+            expect![[r#"
+            2: 1|O
+            Strings ["O"]; 0 and 2 of 0 1 2
+            note: 1 comment lines were skipped (f:1)
             note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
         "#]],
         );

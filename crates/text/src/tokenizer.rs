@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// There is no tokenizer.json.
     #[error(
-        "`{}` holds no `tokenizer.json`: load the tokenizer with transformers' AutoTokenizer and save_pretrained writes it",
+        "`{}` holds no `tokenizer.json`: transformers writes one with `AutoTokenizer.from_pretrained(…).save_pretrained(…)`",
         folder.display()
     )]
     Missing {
@@ -267,7 +267,7 @@ impl Tokenizer {
         Ok(Text { pieces, words, first_pieces, continues })
     }
 
-    /// transformers' rule for which pieces continue a word. Where the vocabulary marks continuations, a piece does whose
+    /// transformers' rule for which pieces continue a word. Where the vocabulary marks continuations, those whose
     /// spelling is longer than what it covers (`##er` covers two letters); elsewhere one with no space at its start.
     fn continuations(&self, pieces: &Pieces, encoding: &Encoding, text: &str) -> Vec<bool> {
         let spaces: Vec<bool> = text.chars().map(|letter| letter == ' ').collect();
@@ -295,14 +295,24 @@ fn encode(inner: &tokenizers::Tokenizer, input: InputSequence<'_>) -> Result<Enc
 /// Where the words of running text are: cut at white space and around every punctuation mark, symbol (an emoji with its
 /// modifiers is one) and Han ideograph. Starts and ends in code points.
 pub fn split_words(text: &str) -> Vec<(u32, u32)> {
-    const WORD: &str = r"[\x{1F1E6}-\x{1F1FF}]{2}|\p{Han}\p{M}*|[[\w\p{Cf}]--\p{Han}]+|[^\w\s](?:\x{200D}[^\w\s]|[\p{M}\p{Cf}\x{1F3FB}-\x{1F3FF}])*";
+    const WORD: &str = concat!(
+        r"[\x{1F1E6}-\x{1F1FF}]{2}", // a flag
+        r"|\p{Han}\p{M}*",
+        r"|[[\w\p{Cf}]--\p{Han}]+",
+        r"|[^\w\s](?:\x{200D}[^\w\s]|[\p{M}\p{Cf}\x{1F3FB}-\x{1F3FF}])*",
+    );
     static WORDS: LazyLock<Split> = LazyLock::new(|| {
-        Split::new(SplitPattern::Regex(WORD.into()), SplitDelimiterBehavior::Removed, true).expect("the pattern is legal")
+        Split::new(SplitPattern::Regex(WORD.into()), SplitDelimiterBehavior::Removed, true)
+            .expect("the pattern is legal")
     });
     let mut cut = PreTokenizedString::from(text);
     WORDS.pre_tokenize(&mut cut).expect("the pattern has no step that can fail");
     let splits = cut.get_splits(OffsetReferential::Original, OffsetType::Char);
-    splits.into_iter().map(|(_, (start, end), _)| (start as u32, end as u32)).filter(|(start, end)| start < end).collect()
+    splits
+        .into_iter()
+        .map(|(_, (start, end), _)| (start as u32, end as u32))
+        .filter(|(start, end)| start < end)
+        .collect()
 }
 
 /// Rewrites `pieces.words` to count in `words`; returns the first piece that touches each.
@@ -330,7 +340,9 @@ fn switch_off(inner: &mut tokenizers::Tokenizer) -> Result<Vec<Note>, Error> {
     if let Some(truncation) = inner.get_truncation() {
         let to = truncation.max_length;
         notes.push(Note::once(format!("truncation to {to} pieces in `tokenizer.json` is switched off")));
-        inner.with_truncation(None).map_err(|error| Error::Invalid { file: "tokenizer.json", message: error.to_string() })?;
+        inner
+            .with_truncation(None)
+            .map_err(|error| Error::Invalid { file: "tokenizer.json", message: error.to_string() })?;
     }
     if inner.get_padding().is_some() {
         notes.push(Note::once("padding in `tokenizer.json` is switched off"));

@@ -109,6 +109,7 @@ fn units(pieces: &Pieces) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use proptest::prelude::*;
 
@@ -122,7 +123,14 @@ mod tests {
         }
         of.push(None);
         let rows = of.len();
-        Pieces { ids: vec![7; rows], types: vec![0; rows], words: of, offsets: vec![(0, 0); rows], prefix: 1, suffix: 1 }
+        Pieces {
+            ids: vec![7; rows],
+            types: vec![0; rows],
+            words: of,
+            offsets: vec![(0, 0); rows],
+            prefix: 1,
+            suffix: 1,
+        }
     }
 
     fn windows(words: &[usize], max_length: usize, stride: usize) -> Vec<Range<usize>> {

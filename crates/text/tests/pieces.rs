@@ -41,7 +41,9 @@ fn words(line: &Value) -> Vec<String> {
 
 fn check_words(kind: &str, expectations: &str) {
     let tokenizer = tokenizer(kind);
-    for (at, (line, want)) in lines("inputs.jsonl").iter().zip(lines(&format!("{expectations}/expect.jsonl"))).enumerate() {
+    for (at, (line, want)) in
+        lines("inputs.jsonl").iter().zip(lines(&format!("{expectations}/expect.jsonl"))).enumerate()
+    {
         let pieces = tokenizer.encode_words(&words(line)).unwrap();
         let place = format!("{kind}, line {}: {}", at + 1, line["words"]);
         assert_eq!(ids(&pieces.ids), numbers(&want["ids"]), "{place}");
@@ -85,7 +87,8 @@ fn the_wrong_pieces_are_not_expected() {
     let glued = tokenizer("roberta").encode_text("JomovedtoZürichinMay2021.").unwrap();
     assert_ne!(ids(&glued.pieces.ids), numbers(&want["ids"]));
     // `Zürich` has seven bytes: the last piece of word 3 ends at code point 6.
-    let of_word_3: Vec<usize> = (0..).zip(numbers(&want["words"])).filter(|pair| pair.1 == 3).map(|pair| pair.0).collect();
+    let of_word_3: Vec<usize> =
+        (0..).zip(numbers(&want["words"])).filter(|pair| pair.1 == 3).map(|pair| pair.0).collect();
     assert_eq!(numbers(&want["offsets"])[of_word_3.last().unwrap() * 2 + 1], 6);
 }
 
@@ -199,11 +202,16 @@ fn truncation_is_that_of_transformers_and_is_counted() {
             .filter(|line| !line["cut"].is_null())
             .map(|line| counted(&line["first"]) - counted(&line["cut"]))
             .sum();
-        let want: Vec<Vec<i64>> =
-            want.iter().map(|line| numbers(if line["cut"].is_null() { &line["first"] } else { &line["cut"] })).collect();
+        let want: Vec<Vec<i64>> = want
+            .iter()
+            .map(|line| numbers(if line["cut"].is_null() { &line["first"] } else { &line["cut"] }))
+            .collect();
         assert_eq!(labels_of(&got), want, "{kind}");
         assert_eq!(got.notes[0].count, cut);
-        assert_eq!(got.notes[0].what, format!("sentences have more than 16 pieces and were cut there: {lost} words lost"));
+        assert_eq!(
+            got.notes[0].what,
+            format!("sentences have more than 16 pieces and were cut there: {lost} words lost")
+        );
     }
 }
 
@@ -233,12 +241,14 @@ fn windows_at_training_count_every_word_once() {
 
 #[test]
 fn words_without_a_piece_are_located() {
-    let (_, got) = aligned("bert-cased", AlignOptions { max_length: None, label_all: LabelAll::FirstOnly, stride: None });
+    let (_, got) =
+        aligned("bert-cased", AlignOptions { max_length: None, label_all: LabelAll::FirstOnly, stride: None });
     let want: usize = lines("inputs.jsonl")
         .iter()
         .zip(lines("bert-cased/expect.jsonl"))
         .map(|(input, want)| {
-            let with: std::collections::BTreeSet<i64> = numbers(&want["words"]).into_iter().filter(|&word| word >= 0).collect();
+            let with: std::collections::BTreeSet<i64> =
+                numbers(&want["words"]).into_iter().filter(|&word| word >= 0).collect();
             words(input).len() - with.len()
         })
         .sum();

@@ -85,7 +85,8 @@ impl Agenda {
             }
         }
         if times.evaluation == Every::Never {
-            let needs = [("--save_strategy best", times.saving == Saving::Best), ("--eval_on_start", times.eval_on_start)];
+            let needs =
+                [("--save_strategy best", times.saving == Saving::Best), ("--eval_on_start", times.eval_on_start)];
             if let Some((option, _)) = needs.into_iter().find(|&(_, set)| set) {
                 return Err(Error::Setting(format!("`{option}` needs evaluations: pass `--eval_strategy`")));
             }
@@ -119,7 +120,7 @@ impl Agenda {
 
     /// What is due after update number `step`.
     pub fn after_step(&self, step: u64) -> Due {
-        let falls = |every: Option<u64>| every.is_some_and(|steps| steps > 0 && step % steps == 0);
+        let falls = |every: Option<u64>| every.is_some_and(|steps| steps > 0 && step.is_multiple_of(steps));
         let last = step >= self.total_steps;
         Due {
             log: falls(self.logging_steps) || (step == 1 && self.times.logging_first_step),

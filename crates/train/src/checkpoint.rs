@@ -106,7 +106,8 @@ pub fn verify(checkpoint: &Path) -> Result<(), Error> {
 pub fn refusal(checkpoint: &Path, problem: String) -> Error {
     let output = checkpoint.parent().unwrap_or(Path::new("."));
     let others = steps(output).into_iter().rev().map(|step| folder(output, step));
-    let intact = others.filter(|other| other.file_name() != checkpoint.file_name()).find(|other| self::problem(other).is_none());
+    let intact =
+        others.filter(|other| other.file_name() != checkpoint.file_name()).find(|other| self::problem(other).is_none());
     Error::Checkpoint { folder: checkpoint.to_owned(), problem, intact }
 }
 
@@ -131,7 +132,9 @@ fn problem(checkpoint: &Path) -> Option<String> {
             Ok((bytes, _)) if listed["bytes"] != json!(bytes) => {
                 Some(format!("`{name}` has {bytes} bytes, but was written with {}", listed["bytes"]))
             }
-            Ok((_, crc32)) if listed["crc32"] != json!(crc32) => Some(format!("`{name}` was altered since it was written")),
+            Ok((_, crc32)) if listed["crc32"] != json!(crc32) => {
+                Some(format!("`{name}` was altered since it was written"))
+            }
             Ok(_) => None,
             Err(error) => Some(format!("`{name}` cannot be read ({error})")),
         }
@@ -265,7 +268,10 @@ mod tests {
             assert!(error.ends_with(&format!("the newest whole checkpoint is `{}`", good.display())), "{error}");
             assert!(!error.contains('\n'));
         };
-        check(|folder| fs::write(folder.join("model.safetensors"), "weight").unwrap(), "has 6 bytes, but was written with 7");
+        check(
+            |folder| fs::write(folder.join("model.safetensors"), "weight").unwrap(),
+            "has 6 bytes, but was written with 7",
+        );
         check(|folder| fs::write(folder.join("model.safetensors"), "wEights").unwrap(), "was altered");
         check(|folder| fs::remove_file(folder.join("config.json")).unwrap(), "`config.json` cannot be read");
         check(|folder| fs::remove_file(folder.join(MANIFEST)).unwrap(), "has no `manifest.json`");

@@ -12,7 +12,8 @@ pub enum Error {
     /// A loss or gradient that is no number.
     #[error(
         "step {step}: the loss is {loss} and the gradient's norm {grad_norm} at learning rate {learning_rate:e}: \
-         the weights are lost{}; lower the learning rate or lengthen the warm-up", last_good(checkpoint)
+         the weights are lost{}; lower the learning rate or lengthen the warm-up",
+        last_good(checkpoint)
     )]
     Diverged {
         /// The update, from 1.

@@ -6,6 +6,7 @@
 
 pub mod agenda;
 pub mod best;
+pub mod card;
 pub mod checkpoint;
 pub mod durable;
 pub mod error;

@@ -1,9 +1,9 @@
 //! What a run leaves behind: results files, the printed block and lines, predictions.
 
+use crate::durable;
 use crate::error::Error;
 use crate::python::{self, general, repr, rounded};
 use crate::state::Record;
-use crate::durable;
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -61,7 +61,8 @@ pub fn save_predictions<S: AsRef<str>>(path: &Path, sentences: &[Vec<S>]) -> Res
 /// # Source
 /// transformers 5.23 `Trainer.log_metrics`.
 pub fn metrics_block(split: &str, metrics: &Record) -> String {
-    let mut rows: Vec<(&str, String)> = metrics.iter().map(|(key, value)| (key.as_str(), block_value(key, value))).collect();
+    let mut rows: Vec<(&str, String)> =
+        metrics.iter().map(|(key, value)| (key.as_str(), block_value(key, value))).collect();
     rows.sort();
     let width = |text: &str| text.chars().count();
     let key_width = rows.iter().map(|(key, _)| width(key)).max().unwrap_or(0);

@@ -150,14 +150,8 @@ mod tests {
 
     #[test]
     fn runs_without_a_step_are_refused() {
-        let three = Extent {
-            sentences: 3,
-            batch_size: 8,
-            accumulation: 1,
-            drop_last: false,
-            epochs: 1.0,
-            max_steps: None,
-        };
+        let three =
+            Extent { sentences: 3, batch_size: 8, accumulation: 1, drop_last: false, epochs: 1.0, max_steps: None };
         let refusal = |extent: Extent| Plan::new(&extent).unwrap_err().to_string();
         assert_eq!(
             refusal(Extent { drop_last: true, ..three }),

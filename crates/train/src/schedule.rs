@@ -136,9 +136,7 @@ impl Schedule {
         match self.fall {
             Fall::Constant => 1.0,
             Fall::Linear => ((self.total - s) / way).max(0.0),
-            Fall::Cosine { cycles, floor, ahead } => {
-                raised(half_wave(cycles, (s - self.warmup + ahead) / way), floor)
-            }
+            Fall::Cosine { cycles, floor, ahead } => raised(half_wave(cycles, (s - self.warmup + ahead) / way), floor),
             Fall::Restarts { .. } if x >= 1.0 => 0.0,
             Fall::Restarts { cycles } => (0.5 * (1.0 + (PI * ((cycles * x) % 1.0)).cos())).max(0.0),
             Fall::Polynomial { end, learning_rate, .. } if s >= self.total => end / learning_rate,
@@ -318,7 +316,11 @@ mod tests {
             Schedule::new(name, object(&keywords), 0.1, 2, 10).unwrap_err().to_string()
         };
         let check = |name, keywords, want: &str| assert_eq!(refusal(name, keywords), want);
-        check("linear", r#"{"num_cycles": 1}"#, "`linear` takes no `num_cycles` in `lr_scheduler_kwargs`: it takes none");
+        check(
+            "linear",
+            r#"{"num_cycles": 1}"#,
+            "`linear` takes no `num_cycles` in `lr_scheduler_kwargs`: it takes none",
+        );
         check(
             "cosine",
             r#"{"cycles": 1}"#,

@@ -138,7 +138,11 @@ impl TrainerState {
             total_flos: state["total_flos"].as_f64()?,
             early_stopping: early_stopping(),
             stopping: state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"].as_bool()?,
-            log_history: state["log_history"].as_array()?.iter().map(|row| row.as_object().cloned()).collect::<Option<_>>()?,
+            log_history: state["log_history"]
+                .as_array()?
+                .iter()
+                .map(|row| row.as_object().cloned())
+                .collect::<Option<_>>()?,
         })
     }
 

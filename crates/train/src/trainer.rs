@@ -248,7 +248,9 @@ impl<'a> Run<'a> {
         self.progress.grad_norm = report.grad_norm;
         self.progress.learning_rate = learning_rate;
         if report.counted == 0 {
-            self.note(&format!("step {step} counts no label: it changed nothing, and its loss is left out of the means"));
+            self.note(&format!(
+                "step {step} counts no label: it changed nothing, and its loss is left out of the means"
+            ));
             return Ok(());
         }
         if !report.loss.is_finite() || !report.grad_norm.is_finite() {
@@ -397,13 +399,15 @@ impl<'a> Run<'a> {
             Rate::Scheduled { .. } => Some(()),
         };
         restored.ok_or_else(|| {
-            let problem = format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);
+            let problem =
+                format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);
             checkpoint::refusal(folder, problem)
         })?;
         snapshot::load_weights(self.learner, folder)?;
         self.learner.load_state(&folder.join(snapshot::OPTIMIZER))?;
         if self.learner.updates != before.global_step {
-            let problem = format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);
+            let problem =
+                format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);
             return Err(checkpoint::refusal(folder, problem));
         }
         self.progress = progress;
@@ -426,8 +430,8 @@ impl<'a> Run<'a> {
         if let (Some(early), Some(earlier)) = (&mut state.early_stopping, before.early_stopping) {
             early.without_improvement = earlier.without_improvement;
         }
-        state.stopping = before.global_step >= self.plan.total_steps
-            || state.early_stopping.is_some_and(|early| early.exhausted());
+        state.stopping =
+            before.global_step >= self.plan.total_steps || state.early_stopping.is_some_and(|early| early.exhausted());
         state.best_metric = before.best_metric;
         state.best_global_step = before.best_global_step;
         state.best_model_checkpoint = best_folder.map(|folder: PathBuf| folder.display().to_string());

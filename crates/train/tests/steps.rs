@@ -6,7 +6,7 @@ use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
+use tagsmith_model::model::{Head, Model};
 use tagsmith_train::step::{Learner, LossScaling, StepOptions};
 
 const FAMILIES: [&str; 6] = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
@@ -80,7 +80,7 @@ struct Run {
 fn ten_steps(name: &str, options: StepOptions, frozen: &[&str], begins: &[usize]) -> Run {
     let expected = Expected::read(name);
     let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
-    let (model, _) = Model::load(&folder(name), config, false, 0).expect("the golden weights read");
+    let (model, _) = Model::load(&folder(name), config, Head::Required).expect("the golden weights read");
     let frozen: Vec<String> = frozen.iter().map(|&pattern| pattern.to_owned()).collect();
     let (mut learner, _) = Learner::new(model, options, &frozen).expect("the patterns match");
     let batches = expected.batches(begins);
@@ -187,7 +187,7 @@ fn wrong_twins_are_rejected() {
 fn freezing_a_part_freezes_that_part_alone() {
     let start = {
         let (config, _) = Config::read(&folder("bert")).expect("the golden configuration reads");
-        Model::load(&folder("bert"), config, false, 0).expect("the golden weights read").0
+        Model::load(&folder("bert"), config, Head::Required).expect("the golden weights read").0
     };
     for pattern in ["*.query.*", "bert.encoder.layer.0.*", "bert.*", "*.bias", "classifier.*"] {
         let learner = ten_steps("bert", OPTIONS, &[pattern], &[0]).learner;

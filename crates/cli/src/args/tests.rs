@@ -47,11 +47,9 @@ fn changed(line: &str) -> Result<serde_json::Map<String, Json>, UsageError> {
 #[test]
 fn every_option_of_run_ner_has_its_type_and_default() {
     let golden = golden();
-    for (vocabulary, part) in [
-        (Vocabulary::New, "run_ner"),
-        (Vocabulary::New, "transformers 5"),
-        (Vocabulary::Old, "transformers 4"),
-    ] {
+    for (vocabulary, part) in
+        [(Vocabulary::New, "run_ner"), (Vocabulary::New, "transformers 5"), (Vocabulary::Old, "transformers 4")]
+    {
         for theirs in golden[part].as_array().unwrap() {
             let name = theirs["name"].as_str().unwrap();
             let ours = row(name);
@@ -176,7 +174,7 @@ fn every_option_meets_its_fate() {
             }
             Fate::Renamed(to) => {
                 let (values, lines) = settled.unwrap();
-                assert_eq!(row(to).kind == Kind::Float || row(to).kind == option.kind, true, "{line}");
+                assert!(row(to).kind == Kind::Float || row(to).kind == option.kind, "{line}");
                 assert_eq!(lines.len(), 1, "{line}");
                 let without_effect = matches!(row(to).fate, Fate::NoEffect);
                 assert!(without_effect || values.is_given(to), "{line}");
@@ -257,6 +255,7 @@ fn the_seeds_command_lines_resolve() {
     expect_test::expect![[r#"
         `--text_column` is read as `--text_column_name`
         `--label_column` is read as `--label_column_name`
+        `--cache_dir` changes nothing: models and data sets are read from their folders, and nothing is cached
         `--dataloader_num_workers` changes nothing: batches are views of the data in memory, there are no loader processes
         `--evaluation_strategy` is called `--eval_strategy epoch` now
         `--fp16` runs in f32: f16 products are not in this build yet (and nothing is padded to 8)"#]]
@@ -400,7 +399,7 @@ fn options_that_contradict_each_other_are_refused() {
     .map(|line| bad(&line.replace("BASE", BASE)))
     .collect();
     expect_test::expect![[r#"
-        no model is given; start from one: --model_name_or_path FOLDER-OR-NAME
+        no model is given; start from one: --model_name_or_path FOLDER
         there is nothing to do; say --do_train, --do_eval or --do_predict
         `--do_train` has no data; say --train_file FILE, or --dataset_name NAME
         `--do_predict` has no data; say --test_file FILE, or --dataset_name NAME

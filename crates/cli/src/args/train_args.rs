@@ -120,9 +120,8 @@ impl TrainArgs {
     /// Resolves the values and checks each and all of them. Adds to the lines there are to say.
     pub fn resolve(values: &Values, lines: &mut Vec<String>) -> Result<TrainArgs, UsageError> {
         let paths = |name: &str| values.text(name).filter(|text| !text.is_empty());
-        let model_name_or_path = paths("model_name_or_path").ok_or_else(|| {
-            refused("no model is given", "start from one: --model_name_or_path FOLDER")
-        })?;
+        let model_name_or_path = paths("model_name_or_path")
+            .ok_or_else(|| refused("no model is given", "start from one: --model_name_or_path FOLDER"))?;
         let output_dir = paths("output_dir").unwrap_or_else(|| {
             lines.push("no `--output_dir` is given: results go to `trainer_output`".into());
             "trainer_output".into()
@@ -208,12 +207,17 @@ impl TrainArgs {
             save_total_limit: values.int("save_total_limit").and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0),
             save_only_model: values.flag("save_only_model"),
             load_best_model_at_end,
-            greater_is_better: values.flag_if_given("greater_is_better").unwrap_or_else(|| {
-                metric_for_best_model.as_ref().is_some_and(|name| !name.ends_with("loss"))
-            }),
+            greater_is_better: values
+                .flag_if_given("greater_is_better")
+                .unwrap_or_else(|| metric_for_best_model.as_ref().is_some_and(|name| !name.ends_with("loss"))),
             metric_for_best_model,
             early_stopping_patience,
-            early_stopping_threshold: number(values, "early_stopping_threshold", |x| x >= 0.0, "a number of 0 or more")?,
+            early_stopping_threshold: number(
+                values,
+                "early_stopping_threshold",
+                |x| x >= 0.0,
+                "a number of 0 or more",
+            )?,
             resume_from_checkpoint: resume(paths("resume_from_checkpoint")),
 
             logging_strategy: interval(values, "logging_strategy"),
@@ -267,7 +271,10 @@ impl TrainArgs {
             if asked && file.is_none() {
                 let evaluates = self.eval_strategy != Interval::No && flag == "--do_eval";
                 let why = if evaluates { "`--eval_strategy`" } else { &format!("`{flag}`") };
-                return Err(refused(format!("{why} has no data"), format!("say {file_flag} FILE, or --dataset_name NAME")));
+                return Err(refused(
+                    format!("{why} has no data"),
+                    format!("say {file_flag} FILE, or --dataset_name NAME"),
+                ));
             }
         }
         Ok(())
@@ -401,7 +408,9 @@ fn count(values: &Values, name: &str) -> Result<Option<usize>, UsageError> {
 
 fn whole(values: &Values, name: &str, least: i64) -> Result<Option<u64>, UsageError> {
     match values.int(name) {
-        Some(number) if number < least => Err(out_of_range(name, &number.to_string(), &format!("a number of {least} or more"))),
+        Some(number) if number < least => {
+            Err(out_of_range(name, &number.to_string(), &format!("a number of {least} or more")))
+        }
         number => Ok(number.map(|number| number as u64)),
     }
 }

@@ -150,7 +150,9 @@ impl Watch {
         }
         if let (Some(f1), Some(epoch), Some(step)) = (number("eval_f1"), number("epoch"), number("step")) {
             let (loss, total) = (self.loss, self.total);
-            self.print(&format!("   epoch {epoch:>2}, update {step:>4} of {total}: loss {loss:.3}, validation F1 {f1:.3}"));
+            self.print(&format!(
+                "   epoch {epoch:>2}, update {step:>4} of {total}: loss {loss:.3}, validation F1 {f1:.3}"
+            ));
         }
     }
 
@@ -237,7 +239,8 @@ fn about_model(recipe: &Recipe, model: &Model, seed: u64) -> String {
 }
 
 fn about_scores(validation: &Marks, test: &Marks) -> String {
-    let table: String = report::table(&test.score, 3).lines().map(|line| format!("   {line}\n")).collect();
+    let table: String =
+        report::table(&test.score, 3).lines().map(|line| format!("   {line}").trim_end().to_owned() + "\n").collect();
     format!(
         "5. Score on the test (new names, new shapes), and F1 {:.3} on validation (known ones, newly combined):\n\n{table}",
         validation.score.micro.f1
@@ -267,7 +270,8 @@ fn names<'a>(sentence: &Sentence, split: &'a Split) -> Vec<(String, &'a str)> {
 }
 
 fn about_sentences_tagged(split: &Split, marks: &Marks, shown: &[usize], colour: bool) -> String {
-    let mut text = format!("6. {} sentences of the test as the model tags them:\n\n", shown.len());
+    let mut text =
+        "6. Sentences of the test as the model tags them, chosen beforehand for an ambiguous name:\n\n".to_owned();
     for &number in shown {
         let words = &split.sentences[number].words;
         let [gold, predicted] = [&split.sentences[number].tags, &marks.tags[number]]
@@ -286,15 +290,24 @@ fn what_next(folder: Option<&Path>) -> String {
                 tagsmith demo --output_dir my-tagger"
             .to_owned();
     };
-    let folder = folder.display();
+    let quoted = |path: &Path| quoted(&path.display().to_string());
+    let [model, next, predicted] = [folder, &folder.join("next"), &folder.join("predicted.conll")].map(quoted);
+    let [train, validation, test] =
+        ["train", "validation", "test"].map(|name| quoted(&folder.join("data").join(name).with_extension("conll")));
     format!(
-        "7. The model is in {folder}, the sentences in {folder}/data. To go on:\n\n   \
-         tagsmith predict --model_name_or_path {folder} {folder}/data/test.conll\n   \
-         tagsmith train --model_name_or_path {folder} --train_file {folder}/data/train.conll \\\n      \
-         --validation_file {folder}/data/validation.conll --output_dir {folder}/next --do_train --do_eval\n\n   \
-         Put your own file in the place of train.conll (one word and its tag a line) and a pretrained model's folder in\n   \
-         the place of {folder}, and it is your tagger."
+        "7. The model is in {model}, its sentences are beside it. To tag, to score, to train on:\n\n   \
+         tagsmith predict --model {model} {test} --output-format conll -o {predicted}\n   \
+         tagsmith score {test} {predicted}\n   \
+         tagsmith train --model_name_or_path {model} --train_file {train} --validation_file {validation} \
+         --output_dir {next} --do_train --do_eval\n\n   \
+         With files of your own (a word and its tag a line) and a pretrained model's folder, the last is your tagger."
     )
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./:\\".contains(letter);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 fn json_report(
@@ -326,4 +339,36 @@ fn json_report(
         "tagged": shown.iter().map(tagged).collect::<Vec<_>>(),
         "output_dir": folder,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_to_a_shell() {
+        assert_eq!(quoted("my-tagger/data"), "my-tagger/data");
+        assert_eq!(quoted("my tagger"), "'my tagger'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn sentences_worth_showing_hold_an_ambiguous_name() {
+        let sizes = crate::demo::corpus::Sizes { train: 10, validation: 10, test: 300 };
+        let test = Corpus::generate(5, sizes).test;
+        let shown = worth_showing(&test);
+        assert_eq!(shown.len(), SHOWN);
+        let all: Vec<(String, &str)> = test.sentences.iter().flat_map(|sentence| names(sentence, &test)).collect();
+        for number in shown {
+            let ambiguous = |(name, kind): &(String, &str)| {
+                all.iter().any(|(other, other_kind)| name == other && kind != other_kind)
+            };
+            assert!(names(&test.sentences[number], &test).iter().any(ambiguous), "{:?}", test.sentences[number].words);
+        }
+    }
 }

@@ -25,8 +25,8 @@ pub fn command() -> Command {
     Command::new("predict")
         .about("Tag documents with a trained model")
         .long_about(
-            "Tag documents with a trained model.\n\nEvery word gets a label, however long the document: what the model cannot \
-             read at once goes through overlapping windows. Offsets count Unicode code points.",
+            "Tag documents with a trained model.\n\nEvery word gets a label, however long the document: what the model \
+             cannot read at once goes through overlapping windows. Offsets count Unicode code points.",
         )
         .args([
             option("model")
@@ -57,8 +57,8 @@ pub fn command() -> Command {
                 .help("Write here instead of standard output: all of it or, after an error, nothing"),
             option("aggregation-strategy")
                 .value_parser(Strategy::NAMES)
-                .default_value("simple")
-                .help("How pieces become entities, as in transformers' pipeline"),
+                .default_value("first")
+                .help("How pieces become entities, as in transformers' pipeline; `first` never splits a word"),
             number("max-seq-length").help("Pieces in a window, special ones included [default: the model's]"),
             number("stride").help("Pieces that neighbouring windows share at most [default: a quarter of a window]"),
             number("batch-tokens").default_value("2048").help("Pieces in a batch at most"),

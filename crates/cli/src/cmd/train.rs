@@ -1,5 +1,6 @@
 //! `tagsmith train`: what run_ner.py does, on one page.
 
+mod card;
 mod data;
 mod evaluation;
 mod folder;
@@ -14,24 +15,25 @@ use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
 use evaluation::Measure;
 use progress::Report;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Display;
+use std::fs;
 use std::path::Path;
 use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
+use tagsmith_model::model::{Head, Model};
 use tagsmith_text::align::Example;
 use tagsmith_text::labels::{self, LabelSet};
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_train::best::Criterion;
-use tagsmith_train::state::Record;
+use tagsmith_train::state::TrainerState;
 use tagsmith_train::step::Learner;
 use tagsmith_train::trainer::{self, Job};
 use tagsmith_train::{outputs, snapshot};
 
 /// What run_ner_no_trainer.py does differently, in the options of run_ner.py.
 const WITHOUT_TRAINER: &str =
-    "--do_train --do_eval --max_seq_length 128 --max_grad_norm 0 --eval_strategy epoch --save_strategy no";
+    "--do_train --do_eval --max_length 128 --max_grad_norm 0 --eval_strategy epoch --save_strategy no";
 
 /// The arguments, all of which `args` reads.
 pub fn command() -> Command {
@@ -70,7 +72,7 @@ fn run_words(words: Vec<String>) -> anyhow::Result<u8> {
         progress::print(&args::help::text())?;
         return Ok(0);
     }
-    let (args, lines) = args::parse(&words, Path::new("."))?;
+    let (args, lines) = args::parse(&words, Path::new(""))?;
     lines.iter().for_each(say);
     train(&args)?;
     Ok(0)
@@ -109,17 +111,27 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
     let to_learn = examples(args.do_train, "train", &data.train)?;
     let to_evaluate = examples(args.do_eval, "validation", &data.validation)?;
     let to_predict = examples(args.do_predict, "test", &data.test)?;
+    let first = [(&data.train, &to_learn), (&data.validation, &to_evaluate), (&data.test, &to_predict)];
+    if let Some((Some(split), examples)) = first.into_iter().find(|(_, examples)| !examples.is_empty()) {
+        say(alignment.show_first(split, examples));
+    }
 
+    fs::create_dir_all(&args.output_dir)
+        .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     let mut report = Report::new(args);
-    let (model, epoch) = match args.do_train {
-        true => fine_tune(args, model, &tokenizer, &to_learn, &to_evaluate, &measure, resume.as_deref(), &mut report)?,
-        false => (model, json!(0)),
-    };
+    let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
+    if args.do_train {
+        let tuning = Tuning { args, tokenizer: &tokenizer, measure: &measure, to_learn, to_evaluate: &to_evaluate };
+        let state;
+        (model, state) = tuning.run(model, resume.as_deref(), &mut report)?;
+        (epoch, history) = (json!(state.epoch), state.log_history);
+    }
     if args.do_eval {
         let mut record = measure.run("eval", &model, &to_evaluate).0;
         record.insert("epoch".into(), epoch);
         record.insert("eval_samples".into(), json!(to_evaluate.len()));
         report.results("eval", &record)?;
+        history.push(record);
     }
     if let Some(split) = data.test.as_ref().filter(|_| args.do_predict) {
         let (record, evaluation) = measure.run("predict", &model, &to_predict);
@@ -129,6 +141,9 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         report.results("predict", &record)?;
         let labels = prediction::word_labels(&model, &alignment, split, &to_predict, &evaluation.predictions)?;
         outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
+    }
+    if args.do_train {
+        card::save(args, &history)?;
     }
     report.finish()
 }
@@ -170,7 +185,12 @@ fn read_tokenizer(args: &TrainArgs) -> anyhow::Result<Tokenizer> {
 
 fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
     let folder = tagsmith_hub::model::resolve_model(&args.model_name_or_path)?;
-    let (model, notes) = Model::load(&folder, config, args.ignore_mismatched_sizes, args.seed)?;
+    // Without training, a drawn head would tag at random: only who asks for that gets it.
+    let head = match args.do_train || args.ignore_mismatched_sizes {
+        true => Head::Drawn { seed: args.seed, ignore_mismatched_sizes: args.ignore_mismatched_sizes },
+        false => Head::Required,
+    };
+    let (model, notes) = Model::load(&folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model_name_or_path)));
     Ok(model)
 }
@@ -192,46 +212,54 @@ fn max_length(args: &TrainArgs, tokenizer: &Tokenizer, config: &Config) -> anyho
     }
 }
 
-/// Trains and leaves the finished model in the output folder. Returns the model and the epoch it reached.
-#[allow(clippy::too_many_arguments)]
-fn fine_tune(
-    args: &TrainArgs,
-    model: Model,
-    tokenizer: &Tokenizer,
-    to_learn: &[Example],
-    to_evaluate: &[Example],
-    measure: &Measure,
-    resume: Option<&Path>,
-    report: &mut Report,
-) -> anyhow::Result<(Model, Value)> {
-    let best = match &args.metric_for_best_model {
-        Some(metric) if args.do_eval => {
-            let name = measure.metric_name(metric, to_evaluate)?;
-            Some(Criterion::new(&name, Some(args.greater_is_better)))
-        }
-        _ => None,
-    };
-    let arguments = serde_json::to_value(args).context("the options as JSON")?;
-    let attachments = tokenizer_files(tokenizer, &args.output_dir)?;
-    let (mut learner, notes) = Learner::new(model, options::step(args), &args.freeze)?;
-    notes.iter().for_each(say);
-    let job = Job {
-        options: &options::run(args, best)?,
-        examples: to_learn,
-        attachments: &attachments,
-        arguments: &arguments,
-        evaluate: &mut |model| measure.run("eval", model, to_evaluate).0,
-        notify: &mut |event| report.event(event),
-    };
-    let outcome = trainer::train(&mut learner, job, resume)?;
-    let model = learner.model;
-    snapshot::write_model(&args.output_dir, &model, &attachments, &arguments)?;
-    let epoch = outcome.metrics.get("epoch").cloned().unwrap_or(Value::Null);
-    let mut record: Record = outcome.metrics;
-    record.insert("train_samples".into(), json!(to_learn.len()));
-    report.results("train", &record)?;
-    outcome.state.save(&args.output_dir)?;
-    Ok((model, epoch))
+/// What fine-tuning works with, apart from the model.
+struct Tuning<'a> {
+    args: &'a TrainArgs,
+    tokenizer: &'a Tokenizer,
+    measure: &'a Measure<'a>,
+    to_learn: Vec<Example>,
+    to_evaluate: &'a [Example],
+}
+
+impl Tuning<'_> {
+    /// Trains, and leaves the finished model in the output folder.
+    fn run(
+        &self,
+        model: Model,
+        resume: Option<&Path>,
+        report: &mut Report,
+    ) -> anyhow::Result<(Model, TrainerState)> {
+        let Tuning { args, measure, .. } = *self;
+        let options = options::run(args, self.criterion()?)?;
+        let arguments = serde_json::to_value(args).context("the options as JSON")?;
+        let attachments = tokenizer_files(self.tokenizer, &args.output_dir)?;
+        let (mut learner, notes) = Learner::new(model, options::step(args), &args.freeze)?;
+        notes.iter().for_each(say);
+        let job = Job {
+            options: &options,
+            examples: &self.to_learn,
+            attachments: &attachments,
+            arguments: &arguments,
+            evaluate: &mut |model| measure.run("eval", model, self.to_evaluate).0,
+            notify: &mut |event| report.event(event),
+        };
+        let outcome = trainer::train(&mut learner, job, resume)?;
+        snapshot::write_model(&args.output_dir, &learner.model, &attachments, &arguments)?;
+        let mut record = outcome.metrics;
+        record.insert("train_samples".into(), json!(self.to_learn.len()));
+        report.results("train", &record)?;
+        outcome.state.save(&args.output_dir)?;
+        Ok((learner.model, outcome.state))
+    }
+
+    /// The metric that chooses, by the name it will have.
+    fn criterion(&self) -> anyhow::Result<Option<Criterion>> {
+        let Some(metric) = self.args.metric_for_best_model.as_ref().filter(|_| self.args.do_eval) else {
+            return Ok(None);
+        };
+        let name = self.measure.metric_name(metric, self.to_evaluate)?;
+        Ok(Some(Criterion::new(&name, Some(self.args.greater_is_better))))
+    }
 }
 
 /// Writes the tokenizer into the folder and returns its files, for the checkpoints.
@@ -241,7 +269,7 @@ fn tokenizer_files(tokenizer: &Tokenizer, folder: &Path) -> anyhow::Result<Vec<(
         .into_iter()
         .map(|name| {
             let path = folder.join(name);
-            let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
             Ok((name.to_owned(), bytes))
         })
         .collect()

@@ -106,11 +106,24 @@ mod tests {
             Part::HeldOut => pool.held_out,
         };
         let lists = [
-            names::GIVEN, names::GIVEN_COMMON, names::GIVEN_PLACE, names::SURNAME, names::SURNAME_PLACE, names::PLACE,
-            names::RIVER, names::SURNAME_PARTICLE, names::FIRM, names::ACRONYM, names::PRODUCT,
+            names::GIVEN,
+            names::GIVEN_COMMON,
+            names::GIVEN_PLACE,
+            names::SURNAME,
+            names::SURNAME_PLACE,
+            names::PLACE,
+            names::RIVER,
+            names::SURNAME_PARTICLE,
+            names::FIRM,
+            names::ACRONYM,
+            names::PRODUCT,
         ];
-        let mut all: HashSet<String> =
-            lists.iter().flat_map(|pool| list(pool).split([' ', '~'])).filter(|word| word.contains(char::is_uppercase)).map(str::to_owned).collect();
+        let mut all: HashSet<String> = lists
+            .iter()
+            .flat_map(|pool| list(pool).split([' ', '~']))
+            .filter(|word| word.contains(char::is_uppercase))
+            .map(str::to_owned)
+            .collect();
         let mut coin = |stems: &names::Pool, endings: &[&str]| {
             for stem in list(stems).split_whitespace() {
                 all.extend(endings.iter().map(|ending| format!("{stem}{ending}")));
@@ -204,7 +217,10 @@ mod tests {
         assert_eq!(one.train.sentences, again.train.sentences);
         assert_eq!(one.test.sentences, again.test.sentences);
         assert_ne!(one.train.sentences, other.train.sentences);
-        assert_eq!([one.train.sentences.len(), one.validation.sentences.len(), one.test.sentences.len()], [2000, 200, 300]);
+        assert_eq!(
+            [one.train.sentences.len(), one.validation.sentences.len(), one.test.sentences.len()],
+            [2000, 200, 300]
+        );
     }
 
     #[test]

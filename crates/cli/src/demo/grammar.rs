@@ -78,36 +78,119 @@ pub struct Grammar {
 }
 
 const ROLES: [&str; 20] = [
-    "baker", "carpenter", "chemist", "dancer", "doctor", "driver", "engineer", "farmer", "gardener", "judge", "lawyer",
-    "nurse", "painter", "pianist", "pilot", "plumber", "sculptor", "tailor", "teacher", "writer",
+    "baker",
+    "carpenter",
+    "chemist",
+    "dancer",
+    "doctor",
+    "driver",
+    "engineer",
+    "farmer",
+    "gardener",
+    "judge",
+    "lawyer",
+    "nurse",
+    "painter",
+    "pianist",
+    "pilot",
+    "plumber",
+    "sculptor",
+    "tailor",
+    "teacher",
+    "writer",
 ];
 const THINGS: [&str; 22] = [
-    "airport", "bakery", "bridge", "cinema", "factory", "garden", "harbour", "hospital", "hotel", "laboratory",
-    "library", "market", "mill", "museum", "office", "park", "school", "shop", "stadium", "station", "theatre",
+    "airport",
+    "bakery",
+    "bridge",
+    "cinema",
+    "factory",
+    "garden",
+    "harbour",
+    "hospital",
+    "hotel",
+    "laboratory",
+    "library",
+    "market",
+    "mill",
+    "museum",
+    "office",
+    "park",
+    "school",
+    "shop",
+    "stadium",
+    "station",
+    "theatre",
     "warehouse",
 ];
 const FOODS: [&str; 12] =
     ["beer", "bread", "cake", "cheese", "coffee", "fish", "fruit", "ice cream", "rice", "soup", "tea", "wine"];
 const GOODS: [&str; 12] = [
-    "bicycles", "carpets", "cars", "clocks", "furniture", "glass", "lamps", "paper", "shoes", "steel pipes", "tools",
+    "bicycles",
+    "carpets",
+    "cars",
+    "clocks",
+    "furniture",
+    "glass",
+    "lamps",
+    "paper",
+    "shoes",
+    "steel pipes",
+    "tools",
     "toys",
 ];
 const SUBJECTS: [&str; 9] =
     ["architecture", "biology", "chemistry", "history", "law", "mathematics", "medicine", "music", "physics"];
 const NATIONS: [&str; 14] = [
-    "Austrian", "Brazilian", "British", "Canadian", "Danish", "Dutch", "French", "German", "Greek", "Indian",
-    "Italian", "Japanese", "Polish", "Spanish",
+    "Austrian",
+    "Brazilian",
+    "British",
+    "Canadian",
+    "Danish",
+    "Dutch",
+    "French",
+    "German",
+    "Greek",
+    "Indian",
+    "Italian",
+    "Japanese",
+    "Polish",
+    "Spanish",
 ];
 const TITLES: [&str; 6] = ["Dr", "Miss", "Mr", "Mrs", "Ms", "Professor"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const INITIALS: [&str; 8] = ["A.", "B.", "D.", "E.", "J.", "K.", "M.", "T."];
 const TRADES: [&str; 16] = [
-    "Airlines", "Bank", "Brothers", "Energy", "Foods", "Foundation", "Group", "Insurance", "Media", "Motors",
-    "Pharma", "Press", "Shipping", "Software", "Steel", "Textiles",
+    "Airlines",
+    "Bank",
+    "Brothers",
+    "Energy",
+    "Foods",
+    "Foundation",
+    "Group",
+    "Insurance",
+    "Media",
+    "Motors",
+    "Pharma",
+    "Press",
+    "Shipping",
+    "Software",
+    "Steel",
+    "Textiles",
 ];
 const OFFICES: [&str; 3] = ["City Council", "Institute of Technology", "Chamber of Commerce"];
 const CLUBS: [&str; 6] = ["Athletic", "City", "Rangers", "Rovers", "United", "Wanderers"];
@@ -359,7 +442,7 @@ fn number(draw: &mut Draw) -> String {
 
 /// A shape that states something and can stand anywhere, without its full stop.
 fn statement(shape: &str) -> Option<&str> {
-    const ALONE: [&str; 5] = ["\"", "[", "In ", "Mark ", "On "];
+    const ALONE: [&str; 6] = ["\"", "[", "In ", "Mark ", "On ", "Since "];
     shape.strip_suffix(" .").filter(|body| !ALONE.iter().any(|start| body.starts_with(start)))
 }
 
@@ -374,7 +457,8 @@ fn inner(body: &str) -> String {
 /// Makes `a` before a vowel `an`, and the sentence's first letter a capital.
 fn agree(sentence: &mut Tagged) {
     for at in 1..sentence.len() {
-        if matches!(&*sentence[at - 1].0, "a" | "A") && sentence[at].0.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O'])
+        if matches!(&*sentence[at - 1].0, "a" | "A")
+            && sentence[at].0.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O'])
         {
             sentence[at - 1].0.push('n');
         }

@@ -29,7 +29,7 @@ pub const GIVEN: Pool = Pool {
            Ernest Esmeralda Eugene Evelyn Fernando Franz Frederick Friedrich Gerda Gilbert Giulia Greta Guido Gustav \
            Hamid Hans Harriet Hector Heidi Helga Hiroshi Horst Hubert Ian Ignacio Igor Ilse Irina Jan Janet Javier \
            Jeremy Jonas Josef Juan Juliette Jun Kamal Katherine Khalid Klara Kurt Lena Leonard Lidia Lorna Lucas \
-           Ludwig Luis Lukas Lydia Magnus Manuel Marcel Margit Marina Mario Matilda Max Mehmet Melanie Miguel \
+           Ludwig Luis Lukas Lydia Magnus Manuel Marcel Margit Marina Mario Matilda Mehmet Melanie Miguel \
            Mikhail Monika Morgana Nathan Neil Nigel Nora Oliver Otto Paula Pavel Penelope Pierre Rahul Ralph Raymond \
            Regina Renate Rita Roger Rolf Roman Ronald Rudolf Rupert Sabine Sebastian Selma Silvia Sonia Stephen \
            Sven Sylvia Tanja Theodor Theresa Timothy Tina Tom Vincent Viola Vladimir Werner Wilhelm Xenia Yolanda",

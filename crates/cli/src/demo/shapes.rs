@@ -199,16 +199,51 @@ pub const SEEN: &[&str] = &[
 
 /// What may come before a statement.
 pub const OPENERS: &[&str] = &[
-    "On {day}", "On {day} ,", "In {period}", "In {period} ,", "In {loc}", "Since {period} ,", "Last week", "Yesterday", "Today ,",
-    "This morning", "However ,", "But", "Later ,", "According to {org} ,", "As {per} said ,", "{title} {surname} says that",
-    "It is true that", "{given} told me that", "{org} said that", "Nobody knew that", "Every year",
+    "On {day}",
+    "On {day} ,",
+    "In {period}",
+    "In {period} ,",
+    "In {loc}",
+    "Since {period} ,",
+    "Last week",
+    "Yesterday",
+    "Today ,",
+    "This morning",
+    "However ,",
+    "But",
+    "Later ,",
+    "According to {org} ,",
+    "As {per} said ,",
+    "{title} {surname} says that",
+    "It is true that",
+    "{given} told me that",
+    "{org} said that",
+    "Nobody knew that",
+    "Every year",
 ];
 
 /// What may come between a statement and its full stop.
 pub const TAILS: &[&str] = &[
-    "again", "too", "today", "yesterday", "at last", "for a while", ", of course", "this year", ", as {given} had hoped",
-    ", said {per}", ", {title} {surname} said", ", according to {org}", "because of the rain", "after the war",
-    "in {period}", "on {day}", ", {org} said", ", and {given} was there", "since {period}", ", not in {loc}",
+    "again",
+    "too",
+    "today",
+    "yesterday",
+    "at last",
+    "for a while",
+    ", of course",
+    "this year",
+    ", as {given} had hoped",
+    ", said {per}",
+    ", {title} {surname} said",
+    ", according to {org}",
+    "because of the rain",
+    "after the war",
+    "in {period}",
+    "on {day}",
+    ", {org} said",
+    ", and {given} was there",
+    "since {period}",
+    ", not in {loc}",
 ];
 
 /// What may stand between two statements.

@@ -1,11 +1,17 @@
 //! A tagged sentence as a line of text: every name in brackets behind its type, in colour where colour is wanted.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use tagsmith_text::scheme::{self, Span, Style};
 
-/// Whether standard output takes colour: it is a terminal, and `NO_COLOR` is not set to anything.
+/// Whether standard output takes colour.
 pub fn colour_wanted() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+    wants_colour(std::env::var_os("NO_COLOR").as_deref(), std::io::stdout().is_terminal())
+}
+
+/// It is a terminal, and `NO_COLOR` is unset or empty (no-color.org).
+fn wants_colour(no_color: Option<&OsStr>, terminal: bool) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 /// `It was Miss [PER Sherwood] who …`. The brackets say everything that the colours say.
@@ -55,6 +61,13 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn colour_is_for_terminals_whose_users_did_not_decline_it() {
+        let values = [None, Some(""), Some("1"), Some("0")];
+        assert_eq!(values.map(|value| wants_colour(value.map(OsStr::new), true)), [true, true, false, false]);
+        assert_eq!(values.map(|value| wants_colour(value.map(OsStr::new), false)), [false; 4]);
     }
 
     #[test]

@@ -150,9 +150,8 @@ mod tests {
         let sentences: Vec<Sentence> =
             words.iter().flat_map(|&(word, count)| std::iter::repeat_n(sentence(word), count)).collect();
         let pieces = pieces(&sentences, 1_000);
-        let merged = [
-            "##es", "##est", "lo", "low", "ne", "##west", "newest", "wi", "##dest", "widest", "##er", "lower",
-        ];
+        let merged =
+            ["##es", "##est", "lo", "low", "ne", "##west", "newest", "wi", "##dest", "widest", "##er", "lower"];
         assert_eq!(pieces[..5], SPECIAL);
         assert_eq!(pieces[5 + 2 * 94..], merged);
         assert_eq!(super::pieces(&sentences, 5 + 2 * 94 + 3).last().map(String::as_str), Some("lo"));
@@ -162,8 +161,18 @@ mod tests {
     fn punctuation_is_no_part_of_a_word() {
         let sentences = [sentence("O'Brien & Sons ' K. 1,200")];
         let counted: Vec<(&str, u64)> = frequencies(&sentences).into_iter().collect();
-        let expected =
-            [("&", 1), ("'", 2), (",", 1), (".", 1), ("1", 1), ("200", 1), ("Brien", 1), ("K", 1), ("O", 1), ("Sons", 1)];
+        let expected = [
+            ("&", 1),
+            ("'", 2),
+            (",", 1),
+            (".", 1),
+            ("1", 1),
+            ("200", 1),
+            ("Brien", 1),
+            ("K", 1),
+            ("O", 1),
+            ("Sons", 1),
+        ];
         assert_eq!(counted, expected);
     }
 

@@ -31,7 +31,8 @@ struct Format {
 }
 
 impl Output {
-    /// Standard output, or a file that appears when [`Output::finish`] says so. Without a `format`, a terminal gets text.
+    /// Standard output, or a file that appears when [`Output::finish`] says so. Without a `format` a terminal gets
+    /// text.
     pub fn open(file: Option<PathBuf>, format: Option<&str>) -> Result<Output> {
         let terminal = file.is_none() && io::stdout().is_terminal();
         let layout = match format {
@@ -54,7 +55,9 @@ impl Output {
         let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
         let mut text = match self.format.layout {
             Layout::Json => json(tagged, &names),
-            Layout::Columns => tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect(),
+            Layout::Columns => {
+                tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect()
+            }
             Layout::Text => self.format.brackets(tagged),
         };
         text.push('\n');
@@ -108,7 +111,11 @@ impl Staged {
     }
 
     fn publish(self) -> Result<()> {
-        self.writer.get_ref().sync_all().and_then(|()| fs::rename(&self.stage, &self.path)).with_context(|| self.path.display().to_string())
+        self.writer
+            .get_ref()
+            .sync_all()
+            .and_then(|()| fs::rename(&self.stage, &self.path))
+            .with_context(|| self.path.display().to_string())
     }
 }
 

@@ -30,9 +30,13 @@ impl Data {
             Some(name) => Data::from_folder(name, args, &options)?,
             None => {
                 let read = |file: &Option<String>| {
-                    file.as_ref().map(|file| tagsmith_hub::dataset::load_files(&[file.clone()], &options)).transpose()
+                    file.as_ref().map(|file| tagsmith_hub::dataset::load_files(std::slice::from_ref(file), &options)).transpose()
                 };
-                Data { train: read(&args.train_file)?, validation: read(&args.validation_file)?, test: read(&args.test_file)? }
+                Data {
+                    train: read(&args.train_file)?,
+                    validation: read(&args.validation_file)?,
+                    test: read(&args.test_file)?,
+                }
             }
         };
         for (name, split) in data.named() {
@@ -44,16 +48,21 @@ impl Data {
     }
 
     fn from_folder(name: &str, args: &TrainArgs, options: &ReadOptions) -> anyhow::Result<Data> {
-        for (flag, file) in
-            [("train_file", &args.train_file), ("validation_file", &args.validation_file), ("test_file", &args.test_file)]
-        {
+        for (flag, file) in [
+            ("train_file", &args.train_file),
+            ("validation_file", &args.validation_file),
+            ("test_file", &args.test_file),
+        ] {
             if file.is_some() {
                 say(format!("`--{flag}` is left aside, for `--dataset_name` is given too"));
             }
         }
         let mut splits = tagsmith_hub::dataset::load_dataset(name, args.dataset_config_name.as_deref(), options)?;
-        let data =
-            Data { train: splits.remove("train"), validation: splits.remove("validation"), test: splits.remove("test") };
+        let data = Data {
+            train: splits.remove("train"),
+            validation: splits.remove("validation"),
+            test: splits.remove("test"),
+        };
         for name in splits.keys() {
             say(format!("the split `{name}` is not used: only train, validation and test are"));
         }
@@ -82,7 +91,10 @@ impl Data {
                 bail!("`{flag}` needs a {name} split, and the data set has {found}: add one, or pass files instead");
             };
             if split.tag_kind == TagKind::Absent && name != "test" {
-                bail!("{}: there is no label column, and `{flag}` needs labels: name it with `--label_column_name`", split.source);
+                bail!(
+                    "{}: there is no label column, and `{flag}` needs labels: name it with `--label_column_name`",
+                    split.source
+                );
             }
             if split.sentences.is_empty() {
                 bail!("{}: there is no sentence", split.source);
@@ -166,9 +178,6 @@ impl Alignment<'_> {
             .with_context(|| format!("the {name} split cannot be tokenized"))?;
         aligned.notes.iter().for_each(|note| say(format!("{name}: {note}")));
         self.check_tables(split, &aligned.examples)?;
-        if let (Some(sentence), Some(example)) = (split.sentences.first(), aligned.examples.first()) {
-            say(format!("{name}: the first sentence as word·pieces/label: {}", self.show(&sentence.words, example)));
-        }
         Ok(aligned.examples)
     }
 
@@ -179,7 +188,9 @@ impl Alignment<'_> {
             let line = split.sentences[example.sentence as usize].line;
             let refuse = |what: &str, id: u32, rows: usize| {
                 let place = format!("{}:{line}", split.source);
-                anyhow!("{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint")
+                anyhow!(
+                    "{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint"
+                )
             };
             if let Some(id) = beyond(&example.ids, self.vocab_size) {
                 return Err(refuse("token id", id, self.vocab_size));
@@ -191,23 +202,22 @@ impl Alignment<'_> {
         Ok(())
     }
 
-    fn show(&self, words: &[String], example: &Example) -> String {
+    /// The beginning of the first example, as a person reads it.
+    pub fn show_first(&self, split: &Split, examples: &[Example]) -> String {
         const WORDS_SHOWN: usize = 12;
-        let mut shown: Vec<String> = words
-            .iter()
-            .take(WORDS_SHOWN)
-            .enumerate()
-            .map(|(number, word)| {
-                let pieces = example.words.iter().filter(|&&of| of == Some(number as u32)).count();
-                let first = example.words.iter().position(|&of| of == Some(number as u32));
-                let label = first.map(|at| example.labels[at]).filter(|&label| label != IGNORE);
-                let label = label.map_or("–", |label| self.labels.names()[label as usize].as_str());
-                format!("{word}·{pieces}/{label}")
-            })
-            .collect();
+        let (words, example) = (&split.sentences[0].words, &examples[0]);
+        let show = |(number, word): (usize, &String)| {
+            let is_its = |of: &&Option<u32>| **of == Some(number as u32);
+            let pieces = example.words.iter().filter(is_its).count();
+            let first = example.words.iter().position(|of| is_its(&of));
+            let label = first.map(|at| example.labels[at]).filter(|&label| label != IGNORE);
+            let label = label.map_or("–", |label| self.labels.names()[label as usize].as_str());
+            format!("{word}·{pieces}/{label}")
+        };
+        let mut shown: Vec<String> = words.iter().take(WORDS_SHOWN).enumerate().map(show).collect();
         if words.len() > WORDS_SHOWN {
             shown.push("…".into());
         }
-        shown.join(" ")
+        format!("the first sentence, as word·pieces/label: {}", shown.join(" "))
     }
 }

@@ -74,7 +74,8 @@ impl<'a> Measure<'a> {
     pub fn metric_name(&self, metric: &str, examples: &[Example]) -> anyhow::Result<String> {
         let gold: Vec<Vec<u32>> =
             examples.iter().map(|example| example.labels.iter().map(|&label| label.max(0) as u32).collect()).collect();
-        let scores = if self.loss_only { Record::new() } else { self.score(examples, &gold).metrics(self.entity_level) };
+        let scores =
+            if self.loss_only { Record::new() } else { self.score(examples, &gold).metrics(self.entity_level) };
         let names: Vec<&str> = ["loss", "token_loss"].into_iter().chain(scores.keys().map(String::as_str)).collect();
         let long = format!("overall_{metric}");
         let short = metric.strip_prefix("overall_").unwrap_or(metric);

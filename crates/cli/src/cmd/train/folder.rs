@@ -3,15 +3,13 @@
 use super::say;
 use crate::args::{Resume, TrainArgs};
 use anyhow::{Context, bail};
-use std::fs;
 use std::path::PathBuf;
 use tagsmith_train::checkpoint;
 
 /// Files that only a finished run leaves.
 const RUN_FILES: [&str; 3] = ["model.safetensors", "trainer_state.json", "all_results.json"];
 
-/// Creates the folder, and refuses one that holds another run unless that was foreseen. Returns the checkpoint to go
-/// on from.
+/// Refuses a folder that holds another run, unless that was foreseen. Returns the checkpoint to go on from.
 pub fn claim(args: &TrainArgs) -> anyhow::Result<Option<PathBuf>> {
     let folder = &args.output_dir;
     let from = match &args.resume_from_checkpoint {
@@ -22,11 +20,9 @@ pub fn claim(args: &TrainArgs) -> anyhow::Result<Option<PathBuf>> {
             }
             Some(checkpoint.clone())
         }
-        Some(Resume::Last) => {
-            Some(checkpoint::newest(folder).with_context(|| {
-                format!("`{}` holds no checkpoint: leave `--resume_from_checkpoint` out to begin anew", folder.display())
-            })?)
-        }
+        Some(Resume::Last) => Some(checkpoint::newest(folder).with_context(|| {
+            format!("`{}` holds no checkpoint: leave `--resume_from_checkpoint` out to begin anew", folder.display())
+        })?),
     };
     match &from {
         Some(checkpoint) if args.do_train => say(format!("going on from {}", checkpoint.display())),
@@ -34,7 +30,6 @@ pub fn claim(args: &TrainArgs) -> anyhow::Result<Option<PathBuf>> {
         None if args.do_train => refuse_another_run(args)?,
         None => {}
     }
-    fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be created", folder.display()))?;
     Ok(from.filter(|_| args.do_train))
 }
 

@@ -71,10 +71,9 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
             load_best_at_end: args.load_best_model_at_end,
         },
         best,
-        early_stopping: args.early_stopping_patience.map(|patience| EarlyStopping {
-            patience: patience as u64,
-            threshold: args.early_stopping_threshold,
-        }),
+        early_stopping: args
+            .early_stopping_patience
+            .map(|patience| EarlyStopping { patience: patience as u64, threshold: args.early_stopping_threshold }),
         save_total_limit: args.save_total_limit,
         save_only_model: args.save_only_model,
     })

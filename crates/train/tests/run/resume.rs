@@ -1,8 +1,6 @@
 //! The same run twice, and in two pieces, is the same to the bit.
 
-mod run;
-
-use run::{Heard, bits, example, examples, learner, options, run};
+use crate::harness::{Heard, bits, example, examples, learner, options, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_train::agenda::{Every, Saving};

@@ -1,8 +1,6 @@
 //! The loop against runs of the real Trainer (golden/trainer_runs.jsonl, written by oracle/trainer.py).
 
-mod run;
-
-use run::{Heard, bits, examples, learner, options, run};
+use crate::harness::{Heard, bits, examples, learner, options, run};
 use serde_json::{Value, json};
 use std::path::Path;
 use tagsmith_train::agenda::{Every, Saving};

@@ -165,14 +165,8 @@ pub fn run_with(
     };
     let attachments = [("tokenizer.json".to_owned(), b"{}".to_vec())];
     let arguments = json!({"learning_rate": options.learning_rate});
-    let job = Job {
-        options,
-        examples,
-        attachments: &attachments,
-        arguments: &arguments,
-        evaluate,
-        notify: &mut notify,
-    };
+    let job =
+        Job { options, examples, attachments: &attachments, arguments: &arguments, evaluate, notify: &mut notify };
     let outcome = train(learner, job, resume);
     (outcome, heard)
 }

@@ -1,0 +1,6 @@
+//! Whole runs over a tiny BERT.
+
+mod harness;
+mod learns;
+mod resume;
+mod trainer;
