@@ -15,6 +15,7 @@ use std::process::ExitCode;
 const COULD_NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
+    keep_readers_quiet();
     match run(&command().get_matches()) {
         Ok(status) => ExitCode::from(status),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -26,6 +27,18 @@ fn main() -> ExitCode {
             ExitCode::from(COULD_NOT_RUN)
         }
     }
+}
+
+/// The Arrow and Parquet libraries panic on some damaged files. The readers catch that and make it an error of one
+/// line, so the default hook's lines about it would only confuse.
+fn keep_readers_quiet() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let file = panic.location().map_or("", |location| location.file());
+        if !["/arrow-", "/parquet-"].iter().any(|library| file.contains(library)) {
+            default(panic);
+        }
+    }));
 }
 
 fn command() -> Command {

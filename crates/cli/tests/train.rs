@@ -93,17 +93,20 @@ fn row(words: &str, tags: &str) -> String {
 const LEARN: &str = "--model_name_or_path model --train_file data.json --validation_file data.json --do_train --do_eval \
                      --learning_rate 1e-2 --num_train_epochs 30 --per_device_train_batch_size 2 --seed 7 --threads 1";
 
-/// Keeps names, and hides numbers that differ from machine to machine.
+/// Keeps names, and hides numbers and their widths, which differ from machine to machine.
 fn hide_numbers(text: &str) -> String {
-    let mut shown = String::new();
-    for letter in text.chars() {
-        match letter {
-            '0'..='9' if shown.ends_with('#') => {}
-            '0'..='9' => shown.push('#'),
-            letter => shown.push(letter),
-        }
-    }
-    shown
+    let is_number = |word: &str| word.starts_with(|letter: char| letter.is_ascii_digit());
+    let line = |line: &str| {
+        let words = line.split(' ').filter(|word| !word.is_empty());
+        let shown: Vec<String> = words
+            .map(|word| match word.trim_start_matches('\'') {
+                number if is_number(number) => "#".to_owned() + number.trim_start_matches(|c| !"'},".contains(c)),
+                _ => word.to_owned(),
+            })
+            .collect();
+        shown.join(" ") + "\n"
+    };
+    text.lines().map(line).collect()
 }
 
 #[test]
@@ -136,39 +139,39 @@ fn a_run_leaves_what_run_ner_leaves() {
     check(
         &hide_numbers(&ran.stdout),
         expect![[r#"
-            {'loss': '#.#', 'grad_norm': '#.#', 'learning_rate': '#.#', 'epoch': '#'}
-            {'loss': '#.#', 'grad_norm': '#.#', 'learning_rate': '#.#e-#', 'epoch': '#'}
-            {'train_runtime': '#.#', 'train_samples_per_second': '#.#', 'train_steps_per_second': '#.#', 'train_loss': '#.#', 'epoch': '#'}
+            {'loss': #', 'grad_norm': #', 'learning_rate': #', 'epoch': #'}
+            {'loss': #', 'grad_norm': #', 'learning_rate': #', 'epoch': #'}
+            {'train_runtime': #', 'train_samples_per_second': #', 'train_steps_per_second': #', 'train_loss': #', 'epoch': #'}
             ***** train metrics *****
-              epoch                    =       #.#
-              total_flos               =        #GF
-              train_loss               =     #.#
-              train_runtime            = #:#:#.#
-              train_samples            =         #
-              train_samples_per_second =    #.#
-              train_steps_per_second   =    #.#
+            epoch = #
+            total_flos = #
+            train_loss = #
+            train_runtime = #
+            train_samples = #
+            train_samples_per_second = #
+            train_steps_per_second = #
             ***** eval metrics *****
-              epoch                   =       #.#
-              eval_accuracy           =        #.#
-              eval_f#                 =        #.#
-              eval_loss               =     #.#
-              eval_precision          =        #.#
-              eval_recall             =        #.#
-              eval_runtime            = #:#:#.#
-              eval_samples            =         #
-              eval_samples_per_second =  #.#
-              eval_steps_per_second   =   #.#
-              eval_token_loss         =     #.#
+            epoch = #
+            eval_accuracy = #
+            eval_f1 = #
+            eval_loss = #
+            eval_precision = #
+            eval_recall = #
+            eval_runtime = #
+            eval_samples = #
+            eval_samples_per_second = #
+            eval_steps_per_second = #
+            eval_token_loss = #
             ***** predict metrics *****
-              predict_accuracy           =     #.#
-              predict_f#                 =     #.#
-              predict_loss               =     #.#
-              predict_precision          =     #.#
-              predict_recall             =      #.#
-              predict_runtime            = #:#:#.#
-              predict_samples_per_second =  #.#
-              predict_steps_per_second   =   #.#
-              predict_token_loss         =     #.#
+            predict_accuracy = #
+            predict_f1 = #
+            predict_loss = #
+            predict_precision = #
+            predict_recall = #
+            predict_runtime = #
+            predict_samples_per_second = #
+            predict_steps_per_second = #
+            predict_token_loss = #
         "#]],
     );
 
@@ -261,6 +264,25 @@ fn an_output_folder_that_holds_a_run_is_refused_resumed_or_written_over() {
         &scratch.bad(&format!("{line} --resume_from_checkpoint nowhere")),
         expect!["error: `nowhere` is no checkpoint's folder: correct `--resume_from_checkpoint`"],
     );
+}
+
+#[test]
+fn a_run_outlives_whoever_reads_along() {
+    use std::process::{Command, Stdio};
+    let scratch = Scratch::new();
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tagsmith"))
+        .current_dir(scratch.0.path())
+        .args(["train", "--output_dir", "out"])
+        .args(LEARN.split_whitespace())
+        .args(["--num_train_epochs", "1", "--logging_steps", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8(output.stderr).unwrap());
+    assert!(scratch.json("out/all_results.json").get("eval_f1").is_some());
 }
 
 #[test]
@@ -398,7 +420,7 @@ fn record_distance(got: &Value, want: &Value) -> f64 {
     distance
 }
 
-/// f32 arithmetic in another order, over up to 24 updates at a high rate.
+/// f32 arithmetic in another order, over up to 24 updates at a high rate: 1e-6 was measured.
 const TOLERANCE: f64 = 3e-5;
 
 #[test]
@@ -416,7 +438,6 @@ fn the_numbers_are_those_of_run_ner() {
     for (case, twins) in cases.iter().zip(twins) {
         let scratch = Scratch::new();
         let apart = distance(&scratch, case, "");
-        eprintln!("{}: {apart:e}", case["line"]);
         assert!(apart <= TOLERANCE, "{}: {apart:e}", case["line"]);
         // One label a word; the original has none for words that were cut off.
         let predictions = scratch.read("out/predictions.txt");

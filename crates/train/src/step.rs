@@ -176,7 +176,7 @@ impl Learner {
     /// # Errors
     /// What the system says of the file.
     pub fn save_state(&self, file: &Path) -> Result<(), Error> {
-        let shape = vec![self.moments.first.len()];
+        let shape = [self.moments.first.len()];
         let tensors = [("exp_avg", &self.moments.first), ("exp_avg_sq", &self.moments.second)];
         let tensors = tensors.map(|(name, values)| (name, &shape[..], &values[..]));
         tagsmith_model::tensors::write(file, &tensors, &[("step", self.updates.to_string())])

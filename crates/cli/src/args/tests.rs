@@ -243,15 +243,18 @@ fn the_seeds_command_lines_resolve() {
          --cache_dir cache --load_best_model_at_end --metric_for_best_model f1 --fp16",
     )
     .unwrap();
-    assert_eq!(args.text_column_name.as_deref(), Some("words"));
-    assert_eq!(args.label_column_name.as_deref(), Some("tags"));
-    assert_eq!((args.eval_strategy, args.save_strategy), (Interval::Epoch, Interval::Epoch));
-    assert_eq!((args.per_device_train_batch_size, args.gradient_accumulation_steps), (32, 4));
-    assert_eq!((args.max_seq_length, args.save_total_limit, args.seed, args.data_seed), (Some(256), Some(2), 7, 7));
-    assert!(args.gradient_checkpointing && args.overwrite_output_dir && args.load_best_model_at_end);
+    assert_eq!(args.data.text_column_name.as_deref(), Some("words"));
+    assert_eq!(args.data.label_column_name.as_deref(), Some("tags"));
+    assert_eq!((args.times.eval_strategy, args.times.save_strategy), (Interval::Epoch, Interval::Epoch));
+    assert_eq!((args.learning.per_device_train_batch_size, args.learning.gradient_accumulation_steps), (32, 4));
+    assert_eq!(
+        (args.data.max_seq_length, args.times.save_total_limit, args.learning.seed, args.learning.data_seed),
+        (Some(256), Some(2), 7, 7)
+    );
+    assert!(args.learning.gradient_checkpointing && args.overwrite_output_dir && args.times.load_best_model_at_end);
     // Forced by the evaluation strategy.
     assert!(args.do_train && args.do_eval && !args.do_predict);
-    assert_eq!((args.metric_for_best_model.as_deref(), args.greater_is_better), (Some("f1"), true));
+    assert_eq!((args.times.metric_for_best_model.as_deref(), args.times.greater_is_better), (Some("f1"), true));
     expect_test::expect![[r#"
         `--text_column` is read as `--text_column_name`
         `--label_column` is read as `--label_column_name`
@@ -268,25 +271,31 @@ fn the_seeds_command_lines_resolve() {
     .unwrap();
     assert_eq!(lines, [""; 0]);
     // transformers 5's defaults.
-    assert_eq!((args.num_train_epochs, args.learning_rate, args.weight_decay), (3.0, 5e-5, 0.0));
-    assert_eq!((args.eval_strategy, args.save_strategy, args.save_steps), (Interval::No, Interval::Steps, 500.0));
-    assert_eq!((args.logging_steps, args.max_grad_norm, args.max_steps), (500.0, 1.0, None));
-    assert_eq!(args.lr_scheduler_type, "linear");
+    assert_eq!(
+        (args.learning.num_train_epochs, args.learning.learning_rate, args.learning.weight_decay),
+        (3.0, 5e-5, 0.0)
+    );
+    assert_eq!(
+        (args.times.eval_strategy, args.times.save_strategy, args.times.save_steps),
+        (Interval::No, Interval::Steps, 500.0)
+    );
+    assert_eq!((args.times.logging_steps, args.learning.max_grad_norm, args.learning.max_steps), (500.0, 1.0, None));
+    assert_eq!(args.learning.lr_scheduler_type, "linear");
 }
 
 #[test]
 fn old_names_give_way_to_new_ones() {
-    assert_eq!(good("--warmup_ratio 0.1").0.warmup_steps, 0.1);
+    assert_eq!(good("--warmup_ratio 0.1").0.learning.warmup_steps, 0.1);
     // transformers 4 reads the ratio only where the steps are 0.
     let (args, lines) = good("--warmup_steps 7 --warmup_ratio 0.1");
-    assert_eq!((args.warmup_steps, lines.len()), (7.0, 1));
-    assert_eq!(good("--warmup_steps 0 --warmup_ratio 0.1").0.warmup_steps, 0.1);
-    assert_eq!(good("--max_length 9 --max_seq_length 8").0.max_seq_length, Some(8));
-    assert_eq!(good("--group_by_length").0.train_sampling_strategy, "group_by_length");
-    assert_eq!(good("--checkpointing_steps 12").0.save_steps, 12.0);
-    assert_eq!(good("--checkpointing_steps epoch").0.save_strategy, Interval::Epoch);
-    assert_eq!(good("--max_train_steps 5 --num_warmup_steps 2").0.max_steps, Some(5));
-    assert!(good("--activation_checkpointing").0.gradient_checkpointing);
+    assert_eq!((args.learning.warmup_steps, lines.len()), (7.0, 1));
+    assert_eq!(good("--warmup_steps 0 --warmup_ratio 0.1").0.learning.warmup_steps, 0.1);
+    assert_eq!(good("--max_length 9 --max_seq_length 8").0.data.max_seq_length, Some(8));
+    assert_eq!(good("--group_by_length").0.learning.train_sampling_strategy, "group_by_length");
+    assert_eq!(good("--checkpointing_steps 12").0.times.save_steps, 12.0);
+    assert_eq!(good("--checkpointing_steps epoch").0.times.save_strategy, Interval::Epoch);
+    assert_eq!(good("--max_train_steps 5 --num_warmup_steps 2").0.learning.max_steps, Some(5));
+    assert!(good("--activation_checkpointing").0.learning.gradient_checkpointing);
     expect_test::expect!["`--warmup_ratio` needs what `--warmup_steps below 1` can say, not `1`; `tagsmith train --help` lists the options"]
         .assert_eq(&bad(&format!("{BASE} --warmup_ratio 1")));
 }
@@ -294,23 +303,23 @@ fn old_names_give_way_to_new_ones() {
 #[test]
 fn abbreviations_are_those_of_run_ner_first() {
     // Unique to run_ner.py, though `max_train_steps`, `freeze` and `label_all_tokens_as` exist beyond it.
-    assert_eq!(good("--max_train 5").0.max_train_samples, Some(5));
-    assert!(good("--label_all").0.label_all_tokens);
-    assert_eq!(good("--early_stopping_p 5 --eval_strategy epoch").0.early_stopping_patience, Some(5));
+    assert_eq!(good("--max_train 5").0.data.max_train_samples, Some(5));
+    assert!(good("--label_all").0.data.label_all_tokens);
+    assert_eq!(good("--early_stopping_p 5 --eval_strategy epoch").0.times.early_stopping_patience, Some(5));
 }
 
 #[test]
 fn dictionaries_come_from_the_line_or_a_file() {
     let (args, _) = good(r#"--lr_scheduler_kwargs {"num_cycles":"2","power":"1.5","flag":"TRUE","name":"x"}"#);
     assert_eq!(
-        Json::Object(args.lr_scheduler_kwargs),
+        Json::Object(args.learning.lr_scheduler_kwargs),
         serde_json::json!({"num_cycles": 2, "power": 1.5, "flag": true, "name": "x"})
     );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("schedule.json");
     std::fs::write(&file, r#"{"num_cycles": 3}"#).unwrap();
     let (args, _) = good(&format!("--lr_scheduler_kwargs {}", file.display()));
-    assert_eq!(Json::Object(args.lr_scheduler_kwargs), serde_json::json!({"num_cycles": 3}));
+    assert_eq!(Json::Object(args.learning.lr_scheduler_kwargs), serde_json::json!({"num_cycles": 3}));
     assert!(bad(&format!("{BASE} --lr_scheduler_kwargs {{broken")).contains("a JSON object"));
 }
 
@@ -326,10 +335,10 @@ fn one_json_file_is_the_whole_line() {
             "learning_rate": 1, "data_seed": null, "freeze": ["embeddings"], "lr_scheduler_kwargs": {"a": "1"}}"#,
     );
     let (args, lines) = read().unwrap();
-    assert_eq!((args.max_steps, args.learning_rate, args.seed), (Some(4), 1.0, 42));
-    assert_eq!(args.freeze, ["embeddings"]);
+    assert_eq!((args.learning.max_steps, args.learning.learning_rate, args.learning.seed), (Some(4), 1.0, 42));
+    assert_eq!(args.learning.freeze, ["embeddings"]);
     // Nothing is coerced in a file.
-    assert_eq!(Json::Object(args.lr_scheduler_kwargs), serde_json::json!({"a": "1"}));
+    assert_eq!(Json::Object(args.learning.lr_scheduler_kwargs), serde_json::json!({"a": "1"}));
     assert_eq!(lines, [""; 0]);
     write(r#"{"seed": "7"}"#);
     assert_eq!(read().unwrap_err().to_string(), "`seed` needs a whole number, not `\"7\"`");
@@ -345,7 +354,7 @@ fn the_args_file_comes_first() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("run_ner.args"), "--seed 5\n  --max_steps 3\n").unwrap();
     let (args, lines) = parse(&words(&format!("{BASE} --seed 6")), folder.path()).unwrap();
-    assert_eq!((args.seed, args.max_steps), (6, Some(3)));
+    assert_eq!((args.learning.seed, args.learning.max_steps), (6, Some(3)));
     assert_eq!(lines, ["`run_ner.args` comes before the command line: --seed 5 --max_steps 3"]);
 }
 
@@ -436,12 +445,12 @@ fn options_that_agree_are_accepted() {
     good("--load_best_model_at_end --eval_strategy epoch --save_strategy epoch");
     good("--load_best_model_at_end --eval_strategy epoch --save_strategy best");
     let (args, _) = good("--early_stopping_patience 2 --eval_strategy epoch");
-    assert_eq!((args.metric_for_best_model.as_deref(), args.greater_is_better), (Some("loss"), false));
-    assert_eq!(good("--metric_for_best_model eval_f1").0.metric_for_best_model.as_deref(), Some("f1"));
-    assert!(!good("--metric_for_best_model f1 --greater_is_better no").0.greater_is_better);
-    assert_eq!(good("--eval_strategy steps --logging_steps 7").0.eval_steps, 7.0);
-    assert_eq!(good("--save_total_limit 0").0.save_total_limit, None);
-    assert_eq!(good("--max_steps 0").0.max_steps, None);
+    assert_eq!((args.times.metric_for_best_model.as_deref(), args.times.greater_is_better), (Some("loss"), false));
+    assert_eq!(good("--metric_for_best_model eval_f1").0.times.metric_for_best_model.as_deref(), Some("f1"));
+    assert!(!good("--metric_for_best_model f1 --greater_is_better no").0.times.greater_is_better);
+    assert_eq!(good("--eval_strategy steps --logging_steps 7").0.times.eval_steps, 7.0);
+    assert_eq!(good("--save_total_limit 0").0.times.save_total_limit, None);
+    assert_eq!(good("--max_steps 0").0.learning.max_steps, None);
     assert_eq!(good("--resume_from_checkpoint True").0.resume_from_checkpoint, Some(Resume::Last));
     assert_eq!(good("--resume_from_checkpoint c").0.resume_from_checkpoint, Some(Resume::Folder("c".into())));
     assert_eq!(good("").0.resume_from_checkpoint, None);

@@ -31,12 +31,39 @@ pub enum Resume {
 /// The command line of `tagsmith train`, resolved. Where nothing else is said, a field is the option of that name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrainArgs {
+    pub do_train: bool,
+    /// Evaluations during training ask for it too.
+    pub do_eval: bool,
+    pub do_predict: bool,
+    pub output_dir: PathBuf,
+    pub overwrite_output_dir: bool,
+    pub resume_from_checkpoint: Option<Resume>,
+    pub threads: Option<usize>,
+    pub disable_tqdm: bool,
+    pub json: bool,
+    #[serde(flatten)]
+    pub model: ModelArgs,
+    #[serde(flatten)]
+    pub data: DataArgs,
+    #[serde(flatten)]
+    pub learning: LearningArgs,
+    #[serde(flatten)]
+    pub times: TimesArgs,
+}
+
+/// What to start from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelArgs {
     pub model_name_or_path: String,
     pub config_name: Option<String>,
     pub tokenizer_name: Option<String>,
     pub ignore_mismatched_sizes: bool,
     pub ignore_mismatched_labels: bool,
+}
 
+/// What to learn from, evaluate and predict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataArgs {
     pub task_name: String,
     pub dataset_name: Option<String>,
     pub dataset_config_name: Option<String>,
@@ -50,20 +77,17 @@ pub struct TrainArgs {
     pub max_eval_samples: Option<usize>,
     pub max_predict_samples: Option<usize>,
     pub label_all_tokens: bool,
-    /// With `label_all_tokens`: continuations repeat `B-X` rather than become `I-X`.
-    pub repeat_begin: bool,
+    /// `inside` or `repeat`.
+    pub label_all_tokens_as: String,
+}
 
-    pub output_dir: PathBuf,
-    pub overwrite_output_dir: bool,
-    pub do_train: bool,
-    pub do_eval: bool,
-    pub do_predict: bool,
-
+/// What changes the weights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LearningArgs {
     pub num_train_epochs: f64,
     /// Updates in all, whatever the epochs.
     pub max_steps: Option<u64>,
     pub per_device_train_batch_size: usize,
-    pub per_device_eval_batch_size: usize,
     pub gradient_accumulation_steps: usize,
     pub learning_rate: f64,
     pub lr_scheduler_type: String,
@@ -86,17 +110,22 @@ pub struct TrainArgs {
     pub seed: u64,
     /// `--data_seed`, else `--seed`.
     pub data_seed: u64,
-    pub threads: Option<usize>,
+}
 
+/// When to log, evaluate, save and stop; intervals are updates or, below 1, a part of all updates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimesArgs {
+    pub logging_strategy: Interval,
+    pub logging_steps: f64,
+    pub logging_first_step: bool,
     pub eval_strategy: Interval,
-    /// Updates; below 1, a part of all updates.
     pub eval_steps: f64,
     pub eval_delay: f64,
     pub eval_on_start: bool,
+    pub per_device_eval_batch_size: usize,
     pub return_entity_level_metrics: bool,
     pub prediction_loss_only: bool,
     pub save_strategy: Interval,
-    /// Updates; below 1, a part of all updates.
     pub save_steps: f64,
     pub save_total_limit: Option<usize>,
     pub save_only_model: bool,
@@ -106,125 +135,30 @@ pub struct TrainArgs {
     pub greater_is_better: bool,
     pub early_stopping_patience: Option<usize>,
     pub early_stopping_threshold: f64,
-    pub resume_from_checkpoint: Option<Resume>,
-
-    pub logging_strategy: Interval,
-    /// Updates; below 1, a part of all updates.
-    pub logging_steps: f64,
-    pub logging_first_step: bool,
-    pub disable_tqdm: bool,
-    pub json: bool,
 }
 
 impl TrainArgs {
     /// Resolves the values and checks each and all of them. Adds to the lines there are to say.
     pub fn resolve(values: &Values, lines: &mut Vec<String>) -> Result<TrainArgs, UsageError> {
-        let paths = |name: &str| values.text(name).filter(|text| !text.is_empty());
-        let model_name_or_path = paths("model_name_or_path")
-            .ok_or_else(|| refused("no model is given", "start from one: --model_name_or_path FOLDER"))?;
-        let output_dir = paths("output_dir").unwrap_or_else(|| {
+        let output_dir = filled(values, "output_dir").unwrap_or_else(|| {
             lines.push("no `--output_dir` is given: results go to `trainer_output`".into());
             "trainer_output".into()
         });
-        let seed = whole(values, "seed", 0)?.expect("it has a default");
-        let eval_strategy = interval(values, "eval_strategy");
-        let logging_steps = every(values, "logging_steps")?.expect("it has a default");
-        let load_best_model_at_end = values.flag("load_best_model_at_end");
-        let early_stopping_patience = whole(values, "early_stopping_patience", 1)?.map(|n| n as usize);
-        let save_strategy = interval(values, "save_strategy");
-        let lr_scheduler_type = values.text("lr_scheduler_type").expect("it has a default");
-        let compares = load_best_model_at_end
-            || early_stopping_patience.is_some()
-            || save_strategy == Interval::Best
-            || lr_scheduler_type == PLATEAU;
-        let metric_for_best_model =
-            paths("metric_for_best_model").or_else(|| compares.then(|| "loss".into())).map(|name| plain_metric(&name));
+        let times = TimesArgs::resolve(values)?;
         let args = TrainArgs {
-            model_name_or_path,
-            config_name: paths("config_name"),
-            tokenizer_name: paths("tokenizer_name"),
-            ignore_mismatched_sizes: values.flag("ignore_mismatched_sizes"),
-            ignore_mismatched_labels: values.flag("ignore_mismatched_labels"),
-
-            task_name: values.text("task_name").expect("it has a default").to_lowercase(),
-            dataset_name: paths("dataset_name"),
-            dataset_config_name: paths("dataset_config_name"),
-            train_file: paths("train_file"),
-            validation_file: paths("validation_file"),
-            test_file: paths("test_file"),
-            text_column_name: paths("text_column_name"),
-            label_column_name: paths("label_column_name"),
-            max_seq_length: count(values, "max_seq_length")?,
-            max_train_samples: count(values, "max_train_samples")?,
-            max_eval_samples: count(values, "max_eval_samples")?,
-            max_predict_samples: count(values, "max_predict_samples")?,
-            label_all_tokens: values.flag("label_all_tokens"),
-            repeat_begin: values.text("label_all_tokens_as").as_deref() == Some("repeat"),
-
+            do_train: values.flag("do_train"),
+            do_eval: values.flag("do_eval") || times.eval_strategy != Interval::No,
+            do_predict: values.flag("do_predict"),
             output_dir: expanded(&output_dir),
             overwrite_output_dir: values.flag("overwrite_output_dir"),
-            do_train: values.flag("do_train"),
-            do_eval: values.flag("do_eval") || eval_strategy != Interval::No,
-            do_predict: values.flag("do_predict"),
-
-            num_train_epochs: number(values, "num_train_epochs", |x| x > 0.0, "a number above 0")?,
-            max_steps: values.int("max_steps").and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0),
-            per_device_train_batch_size: count(values, "per_device_train_batch_size")?.expect("it has a default"),
-            per_device_eval_batch_size: count(values, "per_device_eval_batch_size")?.expect("it has a default"),
-            gradient_accumulation_steps: count(values, "gradient_accumulation_steps")?.expect("it has a default"),
-            learning_rate: number(values, "learning_rate", |x| x >= 0.0, "a number of 0 or more")?,
-            lr_scheduler_type,
-            lr_scheduler_kwargs: values.dict("lr_scheduler_kwargs"),
-            warmup_steps: number(values, "warmup_steps", |x| x >= 0.0, "a number of 0 or more")?,
-            weight_decay: number(values, "weight_decay", |x| x >= 0.0, "a number of 0 or more")?,
-            adam_beta1: number(values, "adam_beta1", |x| (0.0..1.0).contains(&x), "a number from 0 to below 1")?,
-            adam_beta2: number(values, "adam_beta2", |x| (0.0..1.0).contains(&x), "a number from 0 to below 1")?,
-            adam_epsilon: number(values, "adam_epsilon", |x| x >= 0.0, "a number of 0 or more")?,
-            max_grad_norm: values.float("max_grad_norm").expect("it has a default"),
-            label_smoothing_factor: number(
-                values,
-                "label_smoothing_factor",
-                |x| (0.0..=1.0).contains(&x),
-                "a number from 0 to 1",
-            )?,
-            loss_scaling: values.text("loss_scaling").expect("it has a default"),
-            freeze: values.list("freeze"),
-            gradient_checkpointing: values.flag("gradient_checkpointing"),
-            train_sampling_strategy: values.text("train_sampling_strategy").expect("it has a default"),
-            dataloader_drop_last: values.flag("dataloader_drop_last"),
-            seed,
-            data_seed: whole(values, "data_seed", 0)?.unwrap_or(seed),
-            threads: count(values, "threads")?,
-
-            eval_strategy,
-            eval_steps: every(values, "eval_steps")?.filter(|&steps| steps != 0.0).unwrap_or(logging_steps),
-            eval_delay: number(values, "eval_delay", |x| x >= 0.0, "a number of 0 or more")?,
-            eval_on_start: values.flag("eval_on_start"),
-            return_entity_level_metrics: values.flag("return_entity_level_metrics"),
-            prediction_loss_only: values.flag("prediction_loss_only"),
-            save_strategy,
-            save_steps: every(values, "save_steps")?.expect("it has a default"),
-            save_total_limit: values.int("save_total_limit").and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0),
-            save_only_model: values.flag("save_only_model"),
-            load_best_model_at_end,
-            greater_is_better: values
-                .flag_if_given("greater_is_better")
-                .unwrap_or_else(|| metric_for_best_model.as_ref().is_some_and(|name| !name.ends_with("loss"))),
-            metric_for_best_model,
-            early_stopping_patience,
-            early_stopping_threshold: number(
-                values,
-                "early_stopping_threshold",
-                |x| x >= 0.0,
-                "a number of 0 or more",
-            )?,
-            resume_from_checkpoint: resume(paths("resume_from_checkpoint")),
-
-            logging_strategy: interval(values, "logging_strategy"),
-            logging_steps,
-            logging_first_step: values.flag("logging_first_step"),
+            resume_from_checkpoint: resume(filled(values, "resume_from_checkpoint")),
+            threads: count_if_given(values, "threads")?,
             disable_tqdm: values.flag("disable_tqdm"),
             json: values.flag("json"),
+            model: ModelArgs::resolve(values)?,
+            data: DataArgs::resolve(values)?,
+            learning: LearningArgs::resolve(values)?,
+            times,
         };
         say(values, lines);
         args.check(values)?;
@@ -244,11 +178,11 @@ impl TrainArgs {
             let message = format!("the optimizer `{optimizer}` is not in this build, AdamW is");
             return Err(refused(message, "leave `--optim` out, or say `--optim adamw_torch`"));
         }
-        if self.train_sampling_strategy == "batch_rebalance" {
+        if self.learning.train_sampling_strategy == "batch_rebalance" {
             let message = "`--train_sampling_strategy batch_rebalance` needs several processes, and one trains";
             return Err(refused(message, "take `random`, `sequential` or `group_by_length`"));
         }
-        if self.lr_scheduler_type == PLATEAU && self.eval_strategy == Interval::No {
+        if self.learning.lr_scheduler_type == PLATEAU && self.times.eval_strategy == Interval::No {
             let remedy = "say --eval_strategy epoch or steps";
             return Err(refused(format!("the schedule `{PLATEAU}` needs evaluations to look at"), remedy));
         }
@@ -260,16 +194,16 @@ impl TrainArgs {
         if !(self.do_train || self.do_eval || self.do_predict) {
             return Err(refused("there is nothing to do", "say --do_train, --do_eval or --do_predict"));
         }
-        if self.dataset_name.is_some() {
+        if self.data.dataset_name.is_some() {
             return Ok(());
         }
         for (asked, flag, file, file_flag) in [
-            (self.do_train, "--do_train", &self.train_file, "--train_file"),
-            (self.do_eval, "--do_eval", &self.validation_file, "--validation_file"),
-            (self.do_predict, "--do_predict", &self.test_file, "--test_file"),
+            (self.do_train, "--do_train", &self.data.train_file, "--train_file"),
+            (self.do_eval, "--do_eval", &self.data.validation_file, "--validation_file"),
+            (self.do_predict, "--do_predict", &self.data.test_file, "--test_file"),
         ] {
             if asked && file.is_none() {
-                let evaluates = self.eval_strategy != Interval::No && flag == "--do_eval";
+                let evaluates = self.times.eval_strategy != Interval::No && flag == "--do_eval";
                 let why = if evaluates { "`--eval_strategy`" } else { &format!("`{flag}`") };
                 return Err(refused(
                     format!("{why} has no data"),
@@ -281,26 +215,26 @@ impl TrainArgs {
     }
 
     fn check_intervals(&self, values: &Values) -> Result<(), UsageError> {
-        if self.logging_strategy == Interval::Steps && self.logging_steps == 0.0 {
+        if self.times.logging_strategy == Interval::Steps && self.times.logging_steps == 0.0 {
             let remedy = "say --logging_strategy no for no log";
             return Err(refused("`--logging_steps 0` is no interval", remedy));
         }
-        if self.save_strategy == Interval::Steps && self.save_steps == 0.0 {
+        if self.times.save_strategy == Interval::Steps && self.times.save_steps == 0.0 {
             let remedy = "say --save_strategy no for no checkpoints";
             return Err(refused("`--save_steps 0` is no interval", remedy));
         }
-        if self.eval_strategy == Interval::Steps && self.eval_steps == 0.0 {
+        if self.times.eval_strategy == Interval::Steps && self.times.eval_steps == 0.0 {
             return Err(refused("`--eval_strategy steps` has no steps", "say --eval_steps N"));
         }
-        if self.early_stopping_patience.is_some() && self.eval_strategy == Interval::No {
+        if self.times.early_stopping_patience.is_some() && self.times.eval_strategy == Interval::No {
             let remedy = "say --eval_strategy epoch or steps";
             return Err(refused("`--early_stopping_patience` needs evaluations to look at", remedy));
         }
-        if self.early_stopping_patience.is_none() && values.is_given("early_stopping_threshold") {
+        if self.times.early_stopping_patience.is_none() && values.is_given("early_stopping_threshold") {
             let remedy = "say --early_stopping_patience N";
             return Err(refused("`--early_stopping_threshold` works with a patience only", remedy));
         }
-        if self.repeat_begin && !self.label_all_tokens {
+        if values.is_given("label_all_tokens_as") && !self.data.label_all_tokens {
             return Err(refused("`--label_all_tokens_as` labels nothing by itself", "say --label_all_tokens too"));
         }
         Ok(())
@@ -308,30 +242,140 @@ impl TrainArgs {
 
     /// The best checkpoint can be known and reloaded.
     fn check_best(&self) -> Result<(), UsageError> {
-        if self.save_strategy == Interval::Best && self.eval_strategy == Interval::No {
+        if self.times.save_strategy == Interval::Best && self.times.eval_strategy == Interval::No {
             let remedy = "say --eval_strategy epoch or steps";
             return Err(refused("`--save_strategy best` needs evaluations to compare", remedy));
         }
-        if !self.load_best_model_at_end || self.save_strategy == Interval::Best {
+        if !self.times.load_best_model_at_end || self.times.save_strategy == Interval::Best {
             return Ok(());
         }
-        if self.eval_strategy != self.save_strategy {
+        if self.times.eval_strategy != self.times.save_strategy {
             let words = |interval| format!("{interval:?}").to_lowercase();
-            let (eval, save) = (words(self.eval_strategy), words(self.save_strategy));
+            let (eval, save) = (words(self.times.eval_strategy), words(self.times.save_strategy));
             let message = format!(
                 "`--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `{eval}` and saves by \
                  `{save}`"
             );
             return Err(refused(message, "give --eval_strategy and --save_strategy the same value, epoch or steps"));
         }
-        if self.eval_strategy == Interval::Steps && !is_multiple(self.save_steps, self.eval_steps) {
+        if self.times.eval_strategy == Interval::Steps && !is_multiple(self.times.save_steps, self.times.eval_steps) {
             let message = format!(
                 "`--load_best_model_at_end` needs an evaluation at each checkpoint, but {} is no multiple of {}",
-                self.save_steps, self.eval_steps
+                self.times.save_steps, self.times.eval_steps
             );
             return Err(refused(message, "make --save_steps a multiple of --eval_steps"));
         }
         Ok(())
+    }
+}
+
+impl ModelArgs {
+    fn resolve(values: &Values) -> Result<ModelArgs, UsageError> {
+        let model = filled(values, "model_name_or_path");
+        Ok(ModelArgs {
+            model_name_or_path: model
+                .ok_or_else(|| refused("no model is given", "start from one: --model_name_or_path FOLDER"))?,
+            config_name: filled(values, "config_name"),
+            tokenizer_name: filled(values, "tokenizer_name"),
+            ignore_mismatched_sizes: values.flag("ignore_mismatched_sizes"),
+            ignore_mismatched_labels: values.flag("ignore_mismatched_labels"),
+        })
+    }
+}
+
+impl DataArgs {
+    fn resolve(values: &Values) -> Result<DataArgs, UsageError> {
+        Ok(DataArgs {
+            task_name: word(values, "task_name").to_lowercase(),
+            dataset_name: filled(values, "dataset_name"),
+            dataset_config_name: filled(values, "dataset_config_name"),
+            train_file: filled(values, "train_file"),
+            validation_file: filled(values, "validation_file"),
+            test_file: filled(values, "test_file"),
+            text_column_name: filled(values, "text_column_name"),
+            label_column_name: filled(values, "label_column_name"),
+            max_seq_length: count_if_given(values, "max_seq_length")?,
+            max_train_samples: count_if_given(values, "max_train_samples")?,
+            max_eval_samples: count_if_given(values, "max_eval_samples")?,
+            max_predict_samples: count_if_given(values, "max_predict_samples")?,
+            label_all_tokens: values.flag("label_all_tokens"),
+            label_all_tokens_as: word(values, "label_all_tokens_as"),
+        })
+    }
+}
+
+impl LearningArgs {
+    fn resolve(values: &Values) -> Result<LearningArgs, UsageError> {
+        let from_zero = |name| number(values, name, |x| x >= 0.0, "a number of 0 or more");
+        let below_one = |name| number(values, name, |x| (0.0..1.0).contains(&x), "a number from 0 to below 1");
+        let seed = whole(values, "seed", 0)?.expect("it has a default");
+        Ok(LearningArgs {
+            num_train_epochs: number(values, "num_train_epochs", |x| x > 0.0, "a number above 0")?,
+            max_steps: values.int("max_steps").and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0),
+            per_device_train_batch_size: count(values, "per_device_train_batch_size")?,
+            gradient_accumulation_steps: count(values, "gradient_accumulation_steps")?,
+            learning_rate: from_zero("learning_rate")?,
+            lr_scheduler_type: word(values, "lr_scheduler_type"),
+            lr_scheduler_kwargs: values.dict("lr_scheduler_kwargs"),
+            warmup_steps: from_zero("warmup_steps")?,
+            weight_decay: from_zero("weight_decay")?,
+            adam_beta1: below_one("adam_beta1")?,
+            adam_beta2: below_one("adam_beta2")?,
+            adam_epsilon: from_zero("adam_epsilon")?,
+            max_grad_norm: number(values, "max_grad_norm", |_any| true, "a number")?,
+            label_smoothing_factor: number(
+                values,
+                "label_smoothing_factor",
+                |x| (0.0..=1.0).contains(&x),
+                "a number from 0 to 1",
+            )?,
+            loss_scaling: word(values, "loss_scaling"),
+            freeze: values.list("freeze"),
+            gradient_checkpointing: values.flag("gradient_checkpointing"),
+            train_sampling_strategy: word(values, "train_sampling_strategy"),
+            dataloader_drop_last: values.flag("dataloader_drop_last"),
+            seed,
+            data_seed: whole(values, "data_seed", 0)?.unwrap_or(seed),
+        })
+    }
+}
+
+impl TimesArgs {
+    fn resolve(values: &Values) -> Result<TimesArgs, UsageError> {
+        let from_zero = |name| number(values, name, |x| x >= 0.0, "a number of 0 or more");
+        let logging_steps = every(values, "logging_steps")?.expect("it has a default");
+        let save_strategy = interval(values, "save_strategy");
+        let load_best_model_at_end = values.flag("load_best_model_at_end");
+        let early_stopping_patience = count_if_given(values, "early_stopping_patience")?;
+        let compares = load_best_model_at_end
+            || early_stopping_patience.is_some()
+            || save_strategy == Interval::Best
+            || word(values, "lr_scheduler_type") == PLATEAU;
+        let named = filled(values, "metric_for_best_model").or_else(|| compares.then(|| "loss".into()));
+        // `eval_f1` and `f1` are the same metric.
+        let metric = named.map(|name| name.strip_prefix("eval_").unwrap_or(&name).to_owned());
+        let rises = || metric.as_ref().is_some_and(|name| !name.ends_with("loss"));
+        Ok(TimesArgs {
+            logging_strategy: interval(values, "logging_strategy"),
+            logging_steps,
+            logging_first_step: values.flag("logging_first_step"),
+            eval_strategy: interval(values, "eval_strategy"),
+            eval_steps: every(values, "eval_steps")?.filter(|&steps| steps != 0.0).unwrap_or(logging_steps),
+            eval_delay: from_zero("eval_delay")?,
+            eval_on_start: values.flag("eval_on_start"),
+            per_device_eval_batch_size: count(values, "per_device_eval_batch_size")?,
+            return_entity_level_metrics: values.flag("return_entity_level_metrics"),
+            prediction_loss_only: values.flag("prediction_loss_only"),
+            save_strategy,
+            save_steps: every(values, "save_steps")?.expect("it has a default"),
+            save_total_limit: values.int("save_total_limit").and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0),
+            save_only_model: values.flag("save_only_model"),
+            load_best_model_at_end,
+            greater_is_better: values.flag_if_given("greater_is_better").unwrap_or_else(rises),
+            metric_for_best_model: metric,
+            early_stopping_patience,
+            early_stopping_threshold: from_zero("early_stopping_threshold")?,
+        })
     }
 }
 
@@ -371,11 +415,6 @@ fn is_multiple(save: f64, eval: f64) -> bool {
     }
 }
 
-/// `eval_f1` and `f1` are the same metric.
-fn plain_metric(name: &str) -> String {
-    name.strip_prefix("eval_").unwrap_or(name).into()
-}
-
 fn resume(text: Option<String>) -> Option<Resume> {
     let text = text?;
     match text.to_lowercase().as_str() {
@@ -402,7 +441,20 @@ fn interval(values: &Values, name: &str) -> Interval {
     }
 }
 
-fn count(values: &Values, name: &str) -> Result<Option<usize>, UsageError> {
+/// A text that says something.
+fn filled(values: &Values, name: &str) -> Option<String> {
+    values.text(name).filter(|text| !text.is_empty())
+}
+
+fn word(values: &Values, name: &str) -> String {
+    values.text(name).expect("it has a default")
+}
+
+fn count(values: &Values, name: &str) -> Result<usize, UsageError> {
+    Ok(count_if_given(values, name)?.expect("it has a default"))
+}
+
+fn count_if_given(values: &Values, name: &str) -> Result<Option<usize>, UsageError> {
     Ok(whole(values, name, 1)?.map(|number| number as usize))
 }
 

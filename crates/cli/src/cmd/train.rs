@@ -150,8 +150,8 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
 
 /// The labels of the run in the order of the head's rows, in a configuration that names them.
 fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, LabelSet)> {
-    let name = args.config_name.as_ref().unwrap_or(&args.model_name_or_path);
-    let folder = match &args.config_name {
+    let name = args.model.config_name.as_ref().unwrap_or(&args.model.model_name_or_path);
+    let folder = match &args.model.config_name {
         Some(folder) => Path::new(folder).to_owned(),
         None => tagsmith_hub::model::resolve_model(name)?,
     };
@@ -165,8 +165,8 @@ fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, Labe
     } else {
         let allow = labels::Alignment {
             training: args.do_train,
-            ignore_sizes: args.ignore_mismatched_sizes,
-            ignore_names: args.ignore_mismatched_labels,
+            ignore_sizes: args.model.ignore_mismatched_sizes,
+            ignore_names: args.model.ignore_mismatched_labels,
         };
         let aligned = labels::align(found, &checkpoint, allow)?;
         aligned.notes.iter().for_each(say);
@@ -177,28 +177,28 @@ fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, Labe
 }
 
 fn read_tokenizer(args: &TrainArgs) -> anyhow::Result<Tokenizer> {
-    let name = args.tokenizer_name.as_ref().unwrap_or(&args.model_name_or_path);
+    let name = args.model.tokenizer_name.as_ref().unwrap_or(&args.model.model_name_or_path);
     let tokenizer = Tokenizer::from_folder(Path::new(name)).with_context(|| name.clone())?;
     tokenizer.notes.iter().for_each(|note| say(format!("{name}: {note}")));
     Ok(tokenizer)
 }
 
 fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
-    let folder = tagsmith_hub::model::resolve_model(&args.model_name_or_path)?;
+    let folder = tagsmith_hub::model::resolve_model(&args.model.model_name_or_path)?;
     // Without training, a drawn head would tag at random: only who asks for that gets it.
-    let head = match args.do_train || args.ignore_mismatched_sizes {
-        true => Head::Drawn { seed: args.seed, ignore_mismatched_sizes: args.ignore_mismatched_sizes },
+    let head = match args.do_train || args.model.ignore_mismatched_sizes {
+        true => Head::Drawn { seed: args.learning.seed, ignore_mismatched_sizes: args.model.ignore_mismatched_sizes },
         false => Head::Required,
     };
     let (model, notes) = Model::load(&folder, config, head)?;
-    notes.iter().for_each(|note| say(format!("{}: {note}", args.model_name_or_path)));
+    notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
     Ok(model)
 }
 
 /// The longest sequence in pieces: what was asked for, else what tokenizer and model allow.
 fn max_length(args: &TrainArgs, tokenizer: &Tokenizer, config: &Config) -> anyhow::Result<usize> {
     let positions = config.positions_max;
-    match (args.max_seq_length, tokenizer.model_max_length) {
+    match (args.data.max_seq_length, tokenizer.model_max_length) {
         (Some(asked), _) if asked > positions => {
             bail!("`--max_seq_length {asked}` is more than the model's {positions} positions: ask for at most that")
         }
@@ -223,17 +223,12 @@ struct Tuning<'a> {
 
 impl Tuning<'_> {
     /// Trains, and leaves the finished model in the output folder.
-    fn run(
-        &self,
-        model: Model,
-        resume: Option<&Path>,
-        report: &mut Report,
-    ) -> anyhow::Result<(Model, TrainerState)> {
+    fn run(&self, model: Model, resume: Option<&Path>, report: &mut Report) -> anyhow::Result<(Model, TrainerState)> {
         let Tuning { args, measure, .. } = *self;
         let options = options::run(args, self.criterion()?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments = tokenizer_files(self.tokenizer, &args.output_dir)?;
-        let (mut learner, notes) = Learner::new(model, options::step(args), &args.freeze)?;
+        let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
         let job = Job {
             options: &options,
@@ -254,11 +249,11 @@ impl Tuning<'_> {
 
     /// The metric that chooses, by the name it will have.
     fn criterion(&self) -> anyhow::Result<Option<Criterion>> {
-        let Some(metric) = self.args.metric_for_best_model.as_ref().filter(|_| self.args.do_eval) else {
+        let Some(metric) = self.args.times.metric_for_best_model.as_ref().filter(|_| self.args.do_eval) else {
             return Ok(None);
         };
         let name = self.measure.metric_name(metric, self.to_evaluate)?;
-        Ok(Some(Criterion::new(&name, Some(self.args.greater_is_better))))
+        Ok(Some(Criterion::new(&name, Some(self.args.times.greater_is_better))))
     }
 }
 

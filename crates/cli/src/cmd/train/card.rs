@@ -17,29 +17,30 @@ pub fn save(args: &TrainArgs, history: &[Record]) -> Result<(), Error> {
 
 /// The choices that the Trainer's cards list, by its names.
 fn hyperparameters(args: &TrainArgs) -> Vec<(String, String)> {
-    let (batch, accumulation) = (args.per_device_train_batch_size, args.gradient_accumulation_steps);
+    let (batch, accumulation) = (args.learning.per_device_train_batch_size, args.learning.gradient_accumulation_steps);
     let mut list = vec![
-        ("learning_rate", repr(args.learning_rate)),
+        ("learning_rate", repr(args.learning.learning_rate)),
         ("train_batch_size", batch.to_string()),
-        ("eval_batch_size", args.per_device_eval_batch_size.to_string()),
-        ("seed", args.seed.to_string()),
+        ("eval_batch_size", args.times.per_device_eval_batch_size.to_string()),
+        ("seed", args.learning.seed.to_string()),
     ];
     if accumulation > 1 {
         list.push(("gradient_accumulation_steps", accumulation.to_string()));
         list.push(("total_train_batch_size", (batch * accumulation).to_string()));
     }
-    let (beta1, beta2, epsilon) = (repr(args.adam_beta1), repr(args.adam_beta2), repr(args.adam_epsilon));
+    let (beta1, beta2, epsilon) =
+        (repr(args.learning.adam_beta1), repr(args.learning.adam_beta2), repr(args.learning.adam_epsilon));
     list.push(("optimizer", format!("AdamW with betas=({beta1},{beta2}) and epsilon={epsilon}")));
-    list.push(("lr_scheduler_type", args.lr_scheduler_type.clone()));
-    if args.warmup_steps > 0.0 {
-        list.push(("lr_scheduler_warmup_steps", repr(args.warmup_steps)));
+    list.push(("lr_scheduler_type", args.learning.lr_scheduler_type.clone()));
+    if args.learning.warmup_steps > 0.0 {
+        list.push(("lr_scheduler_warmup_steps", repr(args.learning.warmup_steps)));
     }
-    match args.max_steps {
+    match args.learning.max_steps {
         Some(steps) => list.push(("training_steps", steps.to_string())),
-        None => list.push(("num_epochs", repr(args.num_train_epochs))),
+        None => list.push(("num_epochs", repr(args.learning.num_train_epochs))),
     }
-    if args.label_smoothing_factor > 0.0 {
-        list.push(("label_smoothing_factor", repr(args.label_smoothing_factor)));
+    if args.learning.label_smoothing_factor > 0.0 {
+        list.push(("label_smoothing_factor", repr(args.learning.label_smoothing_factor)));
     }
     list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -22,20 +22,22 @@ impl Data {
     /// Reads the splits and says what they are.
     pub fn load(args: &TrainArgs) -> anyhow::Result<Data> {
         let options = ReadOptions {
-            text_column: args.text_column_name.clone(),
-            label_column: args.label_column_name.clone(),
-            task: args.task_name.clone(),
+            text_column: args.data.text_column_name.clone(),
+            label_column: args.data.label_column_name.clone(),
+            task: args.data.task_name.clone(),
         };
-        let data = match &args.dataset_name {
+        let data = match &args.data.dataset_name {
             Some(name) => Data::from_folder(name, args, &options)?,
             None => {
                 let read = |file: &Option<String>| {
-                    file.as_ref().map(|file| tagsmith_hub::dataset::load_files(std::slice::from_ref(file), &options)).transpose()
+                    file.as_ref()
+                        .map(|file| tagsmith_hub::dataset::load_files(std::slice::from_ref(file), &options))
+                        .transpose()
                 };
                 Data {
-                    train: read(&args.train_file)?,
-                    validation: read(&args.validation_file)?,
-                    test: read(&args.test_file)?,
+                    train: read(&args.data.train_file)?,
+                    validation: read(&args.data.validation_file)?,
+                    test: read(&args.data.test_file)?,
                 }
             }
         };
@@ -49,15 +51,15 @@ impl Data {
 
     fn from_folder(name: &str, args: &TrainArgs, options: &ReadOptions) -> anyhow::Result<Data> {
         for (flag, file) in [
-            ("train_file", &args.train_file),
-            ("validation_file", &args.validation_file),
-            ("test_file", &args.test_file),
+            ("train_file", &args.data.train_file),
+            ("validation_file", &args.data.validation_file),
+            ("test_file", &args.data.test_file),
         ] {
             if file.is_some() {
                 say(format!("`--{flag}` is left aside, for `--dataset_name` is given too"));
             }
         }
-        let mut splits = tagsmith_hub::dataset::load_dataset(name, args.dataset_config_name.as_deref(), options)?;
+        let mut splits = tagsmith_hub::dataset::load_dataset(name, args.data.dataset_config_name.as_deref(), options)?;
         let data = Data {
             train: splits.remove("train"),
             validation: splits.remove("validation"),
@@ -114,9 +116,9 @@ impl Data {
     /// Keeps the first sentences of each split, where that was asked for.
     pub fn cut(&mut self, args: &TrainArgs) {
         for (name, split, most) in [
-            ("train", &mut self.train, args.max_train_samples),
-            ("validation", &mut self.validation, args.max_eval_samples),
-            ("test", &mut self.test, args.max_predict_samples),
+            ("train", &mut self.train, args.data.max_train_samples),
+            ("validation", &mut self.validation, args.data.max_eval_samples),
+            ("test", &mut self.test, args.data.max_predict_samples),
         ] {
             if let (Some(split), Some(most)) = (split, most)
                 && split.sentences.len() > most

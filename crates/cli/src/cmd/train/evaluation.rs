@@ -30,9 +30,11 @@ impl<'a> Measure<'a> {
         if let Some(note) = note {
             say(note);
         }
-        let options =
-            EvalOptions { batch_size: args.per_device_eval_batch_size, label_smoothing: args.label_smoothing_factor };
-        let (entity_level, loss_only) = (args.return_entity_level_metrics, args.prediction_loss_only);
+        let options = EvalOptions {
+            batch_size: args.times.per_device_eval_batch_size,
+            label_smoothing: args.learning.label_smoothing_factor,
+        };
+        let (entity_level, loss_only) = (args.times.return_entity_level_metrics, args.times.prediction_loss_only);
         Measure { labels, method, options, entity_level, loss_only }
     }
 

@@ -12,70 +12,71 @@ use tagsmith_train::step::{LossScaling, StepOptions};
 
 /// Which labels a word's later pieces get.
 pub fn label_all(args: &TrainArgs) -> LabelAll {
-    match (args.label_all_tokens, args.repeat_begin) {
-        (false, _) => LabelAll::FirstOnly,
-        (true, false) => LabelAll::MapToInside,
-        (true, true) => LabelAll::Repeat,
+    match args.data.label_all_tokens_as.as_str() {
+        _ if !args.data.label_all_tokens => LabelAll::FirstOnly,
+        "repeat" => LabelAll::Repeat,
+        _ => LabelAll::MapToInside,
     }
 }
 
 /// What changes the numbers of one update.
 pub fn step(args: &TrainArgs) -> StepOptions {
     StepOptions {
-        beta1: args.adam_beta1,
-        beta2: args.adam_beta2,
-        epsilon: args.adam_epsilon,
-        weight_decay: args.weight_decay,
-        max_grad_norm: args.max_grad_norm,
-        label_smoothing: args.label_smoothing_factor,
-        loss_scaling: match args.loss_scaling.as_str() {
+        beta1: args.learning.adam_beta1,
+        beta2: args.learning.adam_beta2,
+        epsilon: args.learning.adam_epsilon,
+        weight_decay: args.learning.weight_decay,
+        max_grad_norm: args.learning.max_grad_norm,
+        label_smoothing: args.learning.label_smoothing_factor,
+        loss_scaling: match args.learning.loss_scaling.as_str() {
             "mean-of-means" => LossScaling::MeanOfMeans,
             "sum-of-means" => LossScaling::SumOfMeans,
             _ => LossScaling::Token,
         },
-        gradient_checkpointing: args.gradient_checkpointing,
-        seed: args.seed,
+        gradient_checkpointing: args.learning.gradient_checkpointing,
+        seed: args.learning.seed,
     }
 }
 
 /// All other choices of a run; `best` is the metric that chooses.
 pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> {
-    let saving = match args.save_strategy {
+    let saving = match args.times.save_strategy {
         Interval::Best => Saving::Best,
-        interval => Saving::Every(every(interval, "save_steps", args.save_steps)?),
+        interval => Saving::Every(every(interval, "save_steps", args.times.save_steps)?),
     };
     Ok(Options {
         output: args.output_dir.clone(),
-        batch_size: args.per_device_train_batch_size,
-        accumulation: args.gradient_accumulation_steps,
-        drop_last: args.dataloader_drop_last,
-        sampling: match args.train_sampling_strategy.as_str() {
+        batch_size: args.learning.per_device_train_batch_size,
+        accumulation: args.learning.gradient_accumulation_steps,
+        drop_last: args.learning.dataloader_drop_last,
+        sampling: match args.learning.train_sampling_strategy.as_str() {
             "sequential" => Sampling::Sequential,
             "group_by_length" => Sampling::GroupByLength,
             _ => Sampling::Random,
         },
-        data_seed: args.data_seed,
-        epochs: args.num_train_epochs,
-        max_steps: args.max_steps,
-        learning_rate: args.learning_rate,
-        schedule: args.lr_scheduler_type.clone(),
-        schedule_keywords: args.lr_scheduler_kwargs.clone(),
-        warmup: Amount::of("warmup_steps", args.warmup_steps)?,
+        data_seed: args.learning.data_seed,
+        epochs: args.learning.num_train_epochs,
+        max_steps: args.learning.max_steps,
+        learning_rate: args.learning.learning_rate,
+        schedule: args.learning.lr_scheduler_type.clone(),
+        schedule_keywords: args.learning.lr_scheduler_kwargs.clone(),
+        warmup: Amount::of("warmup_steps", args.learning.warmup_steps)?,
         times: Times {
-            logging: every(args.logging_strategy, "logging_steps", args.logging_steps)?,
-            logging_first_step: args.logging_first_step,
-            evaluation: every(args.eval_strategy, "eval_steps", args.eval_steps)?,
-            eval_delay: args.eval_delay,
-            eval_on_start: args.eval_on_start,
+            logging: every(args.times.logging_strategy, "logging_steps", args.times.logging_steps)?,
+            logging_first_step: args.times.logging_first_step,
+            evaluation: every(args.times.eval_strategy, "eval_steps", args.times.eval_steps)?,
+            eval_delay: args.times.eval_delay,
+            eval_on_start: args.times.eval_on_start,
             saving,
-            load_best_at_end: args.load_best_model_at_end,
+            load_best_at_end: args.times.load_best_model_at_end,
         },
         best,
-        early_stopping: args
-            .early_stopping_patience
-            .map(|patience| EarlyStopping { patience: patience as u64, threshold: args.early_stopping_threshold }),
-        save_total_limit: args.save_total_limit,
-        save_only_model: args.save_only_model,
+        early_stopping: args.times.early_stopping_patience.map(|patience| EarlyStopping {
+            patience: patience as u64,
+            threshold: args.times.early_stopping_threshold,
+        }),
+        save_total_limit: args.times.save_total_limit,
+        save_only_model: args.times.save_only_model,
     })
 }
 

@@ -74,7 +74,7 @@ impl Report {
     /// Prints a split's results and writes them to the output folder.
     pub fn results(&mut self, split: &str, record: &Record) -> anyhow::Result<()> {
         if let Some(Watch { bar: Some(bar), .. }) = self.watch.take() {
-            bar.finish();
+            bar.finish_and_clear();
         }
         outputs::save_metrics(&self.folder, split, record)?;
         self.results.extend(record.clone());
@@ -95,7 +95,9 @@ impl Report {
     fn line(&mut self, text: String) {
         let json = self.json;
         let written = self.above_bar(|| if json { io::stderr().write_all(text.as_bytes()) } else { print(&text) });
-        if self.failed.is_ok() {
+        // Whoever read along has enough of it; the run and its files matter more.
+        let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        if self.failed.is_ok() && !written.as_ref().is_err_and(is_closed) {
             self.failed = written;
         }
     }
