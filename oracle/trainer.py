@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import sys
 import tempfile
 
@@ -218,9 +217,11 @@ RUNS = [
     dict(eval_strategy="steps", eval_steps=1, save_steps=1, metric_for_best_model="f1", scores=[0.1, 0.6, 0.2, 0.3, 0.6, 0.5, 0.7, 0.1, 0.2], load_best_model_at_end=True, save_total_limit=1),
     dict(eval_strategy="steps", eval_steps=1, save_steps=1, metric_for_best_model="f1", scores=[0.9] + [0.1] * 8, load_best_model_at_end=True, save_total_limit=3),
     dict(eval_strategy="steps", eval_steps=2, save_steps=3, metric_for_best_model="f1", scores=[0.1, 0.9, 0.5, 0.3, 0.2], save_total_limit=1),
-    dict(eval_strategy="steps", eval_steps=2, save_steps=4, metric_for_best_model="badness_loss", scores=[0.5, 0.4, 0.4, 0.3, 0.9], load_best_model_at_end=True),
+    dict(eval_strategy="steps", eval_steps=2, save_steps=4, metric_for_best_model="badness_loss", scores=[0.5, 0.4, 0.4, 0.6, 0.9], load_best_model_at_end=True),
     dict(eval_strategy="steps", eval_steps=2, save_steps=4, metric_for_best_model="f1", greater_is_better=False, scores=[0.5, 0.4, 0.4, 0.3, 0.9], load_best_model_at_end=True),
     dict(eval_strategy="epoch", save_strategy="epoch", eval_delay=1.5),
+    dict(eval_strategy="epoch", save_strategy="epoch", eval_delay=2),
+    dict(logging_strategy="epoch", logging_first_step=True, gradient_accumulation_steps=6, save_strategy="no"),
     dict(eval_strategy="steps", eval_steps=2, eval_delay=5, save_strategy="no"),
     dict(eval_strategy="steps", eval_steps=4, eval_delay=9, save_strategy="no"),
     dict(eval_strategy="steps", eval_steps=4, eval_delay=20, save_strategy="no"),

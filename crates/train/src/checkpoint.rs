@@ -88,10 +88,9 @@ pub fn delete(output: &Path, step: u64) -> Result<(), Error> {
 /// is of an earlier run in the same folder, hence older than all of this run's.
 pub fn superfluous(steps: &[u64], current: u64, limit: Option<usize>, best: Option<u64>) -> Vec<u64> {
     let Some(limit) = limit.filter(|&limit| limit > 0) else { return Vec::new() };
-    let is_protected = |step: u64| step == current || Some(step) == best;
-    let protected = steps.iter().filter(|&&step| is_protected(step)).count();
-    let excess = steps.len().saturating_sub(limit.max(protected));
-    let mut oldest_first: Vec<u64> = steps.iter().copied().filter(|&step| !is_protected(step)).collect();
+    let excess = steps.len().saturating_sub(limit);
+    let may_go = |step: &u64| *step != current && Some(*step) != best;
+    let mut oldest_first: Vec<u64> = steps.iter().copied().filter(may_go).collect();
     oldest_first.sort_by_key(|&step| (step <= current, step));
     oldest_first.truncate(excess);
     oldest_first

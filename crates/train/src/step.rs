@@ -52,6 +52,8 @@ pub struct StepReport {
     pub grad_norm: f64,
     /// Labels counted.
     pub counted: usize,
+    /// Sub-tokens read, special ones included.
+    pub pieces: usize,
 }
 
 /// A model in training: weights, gradients, AdamW's moments, the number of updates made.
@@ -85,9 +87,10 @@ impl Learner {
     /// A step whose labels are all ignored has a loss that is not a number, as the original's, and changes nothing.
     pub fn step(&mut self, micro_batches: &[Batch], learning_rate: f64) -> StepReport {
         let counted: usize = micro_batches.iter().map(Batch::counted).sum();
+        let pieces = micro_batches.iter().map(Batch::rows).sum();
         if counted == 0 {
             self.updates += 1;
-            return StepReport { loss: f64::NAN, grad_norm: 0.0, counted };
+            return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces };
         }
         self.grads.clear();
         let stream = Stream::new(self.options.seed).child(self.updates);
@@ -101,7 +104,7 @@ impl Learner {
         let clip = if limit > 0.0 { (limit / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
         self.updates += 1;
         self.update(learning_rate, clip);
-        StepReport { loss, grad_norm, counted }
+        StepReport { loss, grad_norm, counted, pieces }
     }
 
     /// What a micro-batch's summed loss is multiplied by.

@@ -36,7 +36,7 @@ const F32: &str = "runs in f32: 16-bit products are not in this build yet";
 const CPU: &str = "this build computes on the CPU";
 const NO_HUB: &str = "nothing is pushed to the Hub";
 const NO_TRACKER: &str = "no tracker is in this build; the log is `trainer_state.json`";
-const NOTHING_COMPILED: &str = "there is no Python graph to compile; leave the flag out";
+const COMPILED: &str = "the program is compiled already";
 const ONE_LOADER: &str = "batches are views of the data in memory, there are no loader processes";
 
 /// The table.
@@ -167,8 +167,8 @@ pub const OPTIONS: &[Opt] = &[
     flag("use_liger_kernel").no_effect("the kernels are our own"),
     dict("liger_kernel_config").no_effect("the kernels are our own"),
     flag("use_cache").no_effect("an encoder keeps no cache"),
-    int_unset("torch_empty_cache_steps").no_effect("memory is planned before the first update"),
-    flag("auto_find_batch_size").no_effect("memory is sized before the first update; the batch size is what you ask"),
+    int_unset("torch_empty_cache_steps").no_effect("no device keeps a cache"),
+    flag("auto_find_batch_size").no_effect("the batch size stays what you ask"),
     flag_on("log_on_each_node").no_effect(ONE_PROCESS),
     flag_on("logging_nan_inf_filter").no_effect("a loss that is not a number is shown as it is"),
     text("include_num_input_tokens_seen", "no").no_effect("the log's keys stay the same"),
@@ -178,6 +178,10 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("run_name").no_effect(NO_TRACKER),
     text("project", "huggingface").no_effect(NO_TRACKER),
     text_unset("trackio_space_id").no_effect(NO_TRACKER),
+    flag("torch_compile").no_effect(COMPILED),
+    text_unset("torch_compile_backend").no_effect(COMPILED),
+    text_unset("torch_compile_mode").no_effect(COMPILED),
+    text_unset("torchdynamo").old().no_effect(COMPILED),
     text_unset("trackio_bucket_id").no_effect(NO_TRACKER),
     text_unset("trackio_static_space_id").no_effect(NO_TRACKER),
     text_unset("logging_dir").old().no_effect(NO_TRACKER),
@@ -223,10 +227,6 @@ pub const OPTIONS: &[Opt] = &[
 
     // Refused: these change results, or cannot be honoured.
     text("model_revision", "main").refused("a model is a folder, which has one revision"),
-    flag("torch_compile").refused(NOTHING_COMPILED),
-    text_unset("torch_compile_backend").refused(NOTHING_COMPILED),
-    text_unset("torch_compile_mode").refused(NOTHING_COMPILED),
-    text_unset("torchdynamo").old().refused(NOTHING_COMPILED),
     float_unset("neftune_noise_alpha").refused("noise on the embeddings changes the model and is not implemented"),
     text_unset("optim_target_modules").refused("only the GaLore and APOLLO optimizers read it, and they are not here"),
     flag("push_to_hub").refused("nothing is uploaded; run `hf upload` on the output folder afterwards"),

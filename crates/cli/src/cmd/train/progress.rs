@@ -37,7 +37,7 @@ struct Watch {
     bar: Option<ProgressBar>,
     total: u64,
     first_step: u64,
-    labels: usize,
+    pieces: usize,
     began: Instant,
     said: Instant,
 }
@@ -61,7 +61,7 @@ impl Report {
             Event::Began { .. } => {}
             Event::Stepped { step, report } => {
                 if let Some(watch) = &mut self.watch {
-                    watch.stepped(step, report.counted);
+                    watch.stepped(step, report.pieces);
                 }
             }
             Event::Logged(record) => self.line(outputs::log_line(record) + "\n"),
@@ -125,20 +125,20 @@ impl Watch {
             bar
         });
         let now = Instant::now();
-        Watch { bar, total, first_step, labels: 0, began: now, said: now }
+        Watch { bar, total, first_step, pieces: 0, began: now, said: now }
     }
 
-    fn stepped(&mut self, step: u64, labels: usize) {
-        self.labels += labels;
+    fn stepped(&mut self, step: u64, pieces: usize) {
+        self.pieces += pieces;
         let seconds = self.began.elapsed().as_secs_f64();
-        let rate = self.labels as f64 / seconds.max(1e-9);
+        let rate = self.pieces as f64 / seconds.max(1e-9);
         if let Some(bar) = &self.bar {
             bar.set_position(step);
-            bar.set_message(format!("{rate:.0} labels/s"));
+            bar.set_message(format!("{rate:.0} sub-tokens/s"));
         } else if self.said.elapsed() >= PLAIN_INTERVAL {
             self.said = Instant::now();
             let left = seconds / (step - self.first_step) as f64 * (self.total - step) as f64;
-            eprintln!("step {step} of {}, {rate:.0} labels/s, {} left", self.total, minutes(left));
+            eprintln!("step {step} of {}, {rate:.0} sub-tokens/s, {} left", self.total, minutes(left));
         }
     }
 }
