@@ -27,7 +27,7 @@ impl Stream {
         Stream { key: mix(self.key ^ mix(number.wrapping_add(0x9E37_79B9_7F4A_7C15))) }
     }
 
-    /// 32 random bits at (row, column); the scalar twin of [`Stream::drop_row`].
+    /// 32 random bits at (row, column); the scalar twin of what dropout computes.
     pub fn bits(self, row: usize, column: usize) -> u32 {
         let (a, b) = self.row_keys(row);
         scramble(scramble((column as u32).wrapping_mul(0x9E37_79B9).wrapping_add(a)) ^ b)
@@ -50,7 +50,7 @@ impl Stream {
         (key as u32, (key >> 32) as u32)
     }
 
-    /// values[c] becomes values[c] / (1 − rate) where `bits(row, c)` keeps it (probability 1 − rate), else 0.
+    /// `values[c]` becomes `values[c] / (1 − rate)` where `bits(row, c)` keeps it (probability 1 − rate), else 0.
     pub(crate) fn drop_row(self, row: usize, rate: f32, values: &mut [f32]) {
         let (a, b) = self.row_keys(row);
         drop_values(a, b, threshold(rate), 1.0 / (1.0 - rate), values);

@@ -1,4 +1,4 @@
-//! loss = Σ over counted rows of −log softmax(scores)[label].
+//! loss = Σ over counted rows of `−log softmax(scores)[label]`.
 
 use crate::tensor::Tensor;
 
@@ -13,7 +13,7 @@ pub struct Loss {
     pub dscores: Tensor,
 }
 
-/// The summed loss, with label smoothing ε: (1 − ε) · −log p[label] + ε · mean over classes of −log p.
+/// The summed loss, with label smoothing ε: (1 − ε) · `−log p[label]` + ε · mean over classes of −log p.
 ///
 /// # Shapes
 /// scores (R, K), labels (R); a negative label is not counted.

@@ -4,7 +4,7 @@ use super::reduce::add;
 use crate::tensor::Tensor;
 use crate::threads::for_each_block;
 
-/// y[r] = Σ over tables of table[index[r]].
+/// `y[r] = Σ over tables of table[index[r]]`.
 ///
 /// # Shapes
 /// Each table is (rows, H) with R indexes → y (R, H).
@@ -28,7 +28,7 @@ pub fn forward(width: usize, tables: &[(&[f32], &[u32])]) -> Tensor {
     y
 }
 
-/// The gradient of a small table: dtable[index[r]] += dy[r], in order of r; row `fixed` gets none, as PyTorch's
+/// The gradient of a small table: `dtable[index[r]] += dy[r]`, in order of r; row `fixed` gets none, as PyTorch's
 /// `padding_idx` has it.
 pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, accumulate: bool, dtable: &mut [f32]) {
     let width = dy.columns();
@@ -50,7 +50,7 @@ pub struct RowGradients {
 }
 
 impl RowGradients {
-    /// Adds dy[r] to row index[r], in order of r; row `fixed` gets none.
+    /// Adds `dy[r]` to row `index[r]`, in order of r; row `fixed` gets none.
     pub fn accumulate(&mut self, index: &[u32], dy: &Tensor, fixed: Option<u32>) {
         let width = dy.columns();
         let learns = |entry: &&u32| Some(**entry) != fixed;
