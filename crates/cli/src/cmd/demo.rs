@@ -28,7 +28,7 @@ const SHOWN: usize = 5;
 pub fn command() -> Command {
     let hidden = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).hide(true);
     Command::new("demo")
-        .about("Train a small tagger on built-in sentences and show what it does: no file, no network, about a minute")
+        .about("Train a small tagger on built-in sentences and show what it does: no file, no network, under a minute")
         .arg(
             Arg::new("seed")
                 .long("seed")

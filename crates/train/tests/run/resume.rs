@@ -47,7 +47,7 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         let options = make(&scratch.path().join(format!("from-{step}")));
         // The checkpoints up to there, as they were when the run stopped.
         let folder = carried_over(&whole_options.output, &options.output, step);
-        let evaluated = evaluations(&outcome, from);
+        let evaluated = evaluations(from);
         let mut resumed = learner(3, 0.1);
         resumed.model.params.get_mut(tagsmith_kernel::params::SlotId(0)).fill(9.0);
         let (again, _) = run(&mut resumed, &options, &examples(), &SCORES[evaluated..], Some(&folder));
@@ -57,7 +57,16 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         assert_eq!(again.state.total_flos, outcome.state.total_flos);
         assert_eq!(again.state.best_metric, outcome.state.best_metric);
         assert_eq!(again.state.best_global_step, outcome.state.best_global_step);
+        if again.state.global_step > step {
+            let apart = samples_per_step(&again) / samples_per_step(&outcome) - 1.0;
+            assert!(apart.abs() <= 0.02, "the throughput counts sentences of the run before: {apart}");
+        }
     }
+}
+
+fn samples_per_step(outcome: &Outcome) -> f64 {
+    let rate = |what: &str| outcome.metrics[&format!("train_{what}_per_second")].as_f64().unwrap();
+    rate("samples") / rate("steps")
 }
 
 fn carried_over(from: &Path, to: &Path, until: u64) -> PathBuf {
@@ -73,7 +82,7 @@ fn carried_over(from: &Path, to: &Path, until: u64) -> PathBuf {
 }
 
 /// How many evaluations a checkpoint has behind it.
-fn evaluations(_: &Outcome, checkpoint: &Path) -> usize {
+fn evaluations(checkpoint: &Path) -> usize {
     let text = fs::read_to_string(checkpoint.join("trainer_state.json")).unwrap();
     text.matches("eval_loss").count()
 }
