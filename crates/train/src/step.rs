@@ -9,7 +9,7 @@ use tagsmith_model::batch::Batch;
 use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::{Error, Model};
 
-/// How micro-batch losses become one gradient (run_ner spec 2.4).
+/// How micro-batch losses become one gradient: the exact way, and both of the original's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossScaling {
     /// Sum over the step's counted labels, divided once by their number.
