@@ -16,6 +16,7 @@
 
 pub mod check;
 pub mod op;
+mod pack;
 pub mod params;
 mod product;
 pub mod rng;
@@ -23,5 +24,6 @@ mod simd;
 pub mod tensor;
 mod threads;
 
-pub use product::{Operand, Packed, Start, product};
+pub use product::{Operand, Precision, Start, product};
 pub use simd::Level;
+pub use threads::{set_threads, threads};

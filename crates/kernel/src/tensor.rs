@@ -2,8 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
+/// A cache line: buffers begin where a vector does, so that no vector lies across two lines.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+
+const LINE: usize = 16;
+
 /// Buffers that were dropped, sorted by capacity.
-static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
 /// A rows × columns matrix, row-major, contiguous. Cloning shares it; a shared one is never written.
 #[derive(Clone, Debug)]
@@ -14,7 +21,7 @@ pub struct Tensor {
 }
 
 #[derive(Debug)]
-struct Buffer(Vec<f32>);
+struct Buffer(Vec<Line>);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
@@ -26,18 +33,18 @@ impl Drop for Buffer {
     }
 }
 
-/// A buffer of `len` floats with any content.
-fn take(len: usize) -> Vec<f32> {
+/// A buffer of `len` lines with any content.
+fn take(len: usize) -> Vec<Line> {
     let mut free = FREE.lock().expect("no thread panics while it holds the list of free buffers");
     let at = free.partition_point(|buffer| buffer.capacity() < len);
     // A buffer more than twice as large stays for whoever needs its size.
-    if at < free.len() && free[at].capacity() <= 2 * len.max(1024) {
+    if at < free.len() && free[at].capacity() <= 2 * len.max(64) {
         let mut buffer = free.remove(at);
-        buffer.resize(len, 0.0);
+        buffer.resize(len, Line([0.0; LINE]));
         return buffer;
     }
     drop(free);
-    vec![0.0; len]
+    vec![Line([0.0; LINE]); len]
 }
 
 /// Gives the memory of all dropped tensors back to the system.
@@ -48,7 +55,7 @@ pub fn release_free_memory() {
 impl Tensor {
     /// A matrix with any content; whoever asks for it writes every element.
     pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
-        Tensor { rows, columns, buffer: Arc::new(Buffer(take(rows * columns))) }
+        Tensor { rows, columns, buffer: Arc::new(Buffer(take((rows * columns).div_ceil(LINE)))) }
     }
 
     /// A matrix with these elements, row after row.
@@ -73,7 +80,9 @@ impl Tensor {
 
     /// All elements, row after row.
     pub fn data(&self) -> &[f32] {
-        &self.buffer.0
+        let lines: &[Line] = &self.buffer.0;
+        // SAFETY: a line is 16 floats and nothing else; there are at least rows × columns of them.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), self.rows * self.columns) }
     }
 
     /// One row.
@@ -86,7 +95,9 @@ impl Tensor {
     /// # Panics
     /// If the matrix is shared.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0
+        let lines: &mut [Line] = &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0;
+        // SAFETY: as in `data`.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), self.rows * self.columns) }
     }
 
     pub(crate) fn assert_shape(&self, op: &str, what: &str, rows: usize, columns: usize) {

@@ -9,6 +9,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, SlotId};
 
 /// What to do where a checkpoint has no head for the labels.
@@ -49,7 +50,8 @@ impl Model {
         let files = weight_files(folder)?;
         let layout = Layout::new(&config);
         check_size(&files, &layout)?;
-        let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
+        let params = Params::zeros(layout.slots.clone());
+        let mut model = Model { params, config, layout, precision: Precision::F32 };
         let names = model.names_in_files();
         let mut loading =
             Loading { found: vec![false; model.params.slots.len()], unused: Vec::new(), notes: Vec::new() };

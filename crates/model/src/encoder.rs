@@ -3,6 +3,7 @@
 use crate::batch::Batch;
 use crate::config::{Config, Family};
 use crate::layout::{LayerLayout, Layout, next};
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::{activation, attention, embedding, layer_norm, linear, reduce::sum_into};
 use tagsmith_kernel::params::{Grads, Params, SlotId};
@@ -15,6 +16,7 @@ pub(crate) struct Encoder<'a> {
     pub config: &'a Config,
     pub layout: &'a Layout,
     pub params: &'a Params,
+    pub precision: Precision,
 }
 
 /// How a forward pass is made.
@@ -68,7 +70,7 @@ fn drop(stream: Option<Stream>, place: u64, rate: f32) -> Option<Dropout> {
 impl Encoder<'_> {
     /// Words, positions and types, normalised: (R, H).
     pub fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, EmbeddingSaved) {
-        let Encoder { config, layout, params } = *self;
+        let Encoder { config, layout, params, .. } = *self;
         let positions = positions(config, batch);
         let mut tables =
             vec![(params.get(layout.words), &batch.ids[..]), (params.get(layout.positions), &positions[..])];
@@ -98,12 +100,12 @@ impl Encoder<'_> {
     }
 
     fn layer_kept(&self, number: usize, x: Tensor, batch: &Batch, pass: Pass) -> (Tensor, Kept) {
-        let Encoder { config, layout, params } = *self;
+        let Encoder { config, layout, params, precision } = *self;
         let layer = layout.layers[number];
         let stream = pass.dropout.map(|stream| stream.child(number as u64));
 
         let residual = x.clone();
-        let (x, qkv) = linear::forward(x, params.span(layer.qkv_weight, 3), params.span(layer.qkv_bias, 3));
+        let (x, qkv) = linear::forward(x, params.span(layer.qkv_weight, 3), params.span(layer.qkv_bias, 3), precision);
         let attention_dropout = drop(stream, ATTENTION, config.attention_dropout);
         let (x, attention) = attention::forward(x, &batch.starts, config.heads, attention_dropout);
         let (x, output) = self.linear(x, layer.output);
@@ -204,7 +206,7 @@ impl Encoder<'_> {
     }
 
     pub fn linear(&self, x: Tensor, weight: SlotId) -> (Tensor, linear::Saved) {
-        linear::forward(x, self.params.get(weight), self.params.get(next(weight)))
+        linear::forward(x, self.params.get(weight), self.params.get(next(weight)), self.precision)
     }
 
     pub fn linear_backward(&self, saved: linear::Saved, weight: SlotId, dy: &Tensor, grads: &mut Grads) -> Tensor {

@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::encoder::{EmbeddingSaved, Encoder, LayerSaved, Pass};
 use crate::layout::Layout;
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::linear;
 use tagsmith_kernel::params::{Grads, Params, Slot};
@@ -22,6 +23,8 @@ pub struct Model {
     pub layout: Layout,
     /// Their values.
     pub params: Params,
+    /// How the factors of its products are rounded.
+    pub precision: Precision,
 }
 
 /// What backward needs.
@@ -41,7 +44,8 @@ impl Model {
     /// Random weights, a function of `seed`: BERT's initialisation, normal of `initializer_range`, biases 0, norms 1.
     pub fn new(config: Config, seed: u64) -> Model {
         let layout = Layout::new(&config);
-        let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
+        let params = Params::zeros(layout.slots.clone());
+        let mut model = Model { params, config, layout, precision: Precision::F32 };
         for number in 0..model.params.slots.len() {
             model.initialise(number, seed);
         }
@@ -67,7 +71,7 @@ impl Model {
     }
 
     fn encoder(&self) -> Encoder<'_> {
-        Encoder { config: &self.config, layout: &self.layout, params: &self.params }
+        Encoder { config: &self.config, layout: &self.layout, params: &self.params, precision: self.precision }
     }
 
     /// Scores (R, K), and what backward needs.

@@ -3,7 +3,7 @@
 //! Nothing of size T × T is kept: backward computes the weights again.
 
 use super::dropout::Dropout;
-use crate::product::{Operand, Packed, product_here};
+use crate::product::{Operand, product_here};
 use crate::simd::multiversion;
 use crate::tensor::Tensor;
 use crate::threads::{Shared, for_each};
@@ -67,9 +67,6 @@ impl Saved {
         let d = h / self.heads;
         let scale = 1.0 / (d as f32).sqrt();
         let at = |third: usize| &self.qkv.data()[start * 3 * h + third * h + head * d..];
-        Packed::pack_into(&mut s.keys, Operand::Columns(at(1), 3 * h), d, length);
-        Packed::pack_into(&mut s.key_rows, Operand::Rows(at(1), 3 * h), length, d);
-        Packed::pack_into(&mut s.values, Operand::Columns(at(2), 3 * h), d, length);
         s.dkeys.clear();
         s.dkeys.resize(length * d, 0.0);
         s.dvalues.clear();
@@ -80,8 +77,8 @@ impl Saved {
             let upstream = &dcontext.data()[(start + first) * h + head * d..];
             s.weights.resize(rows * length, 0.0);
             s.dweights.resize(rows * length, 0.0);
-            product_here((rows, d, length), Operand::Rows(queries, 3 * h), &s.keys, false, &mut s.weights, length);
-            product_here((rows, d, length), Operand::Rows(upstream, h), &s.values, false, &mut s.dweights, length);
+            product_here((rows, d, length), Operand::Rows(queries, 3 * h), Operand::Columns(at(1), 3 * h), false, &mut s.weights, length);
+            product_here((rows, d, length), Operand::Rows(upstream, h), Operand::Columns(at(2), 3 * h), false, &mut s.dweights, length);
             s.dropped.clear();
             for (i, (weights, dweights)) in
                 s.weights.chunks_exact_mut(length).zip(s.dweights.chunks_exact_mut(length)).enumerate()
@@ -96,12 +93,10 @@ impl Saved {
                 // From here on `dweights` holds the gradient of the scores before scaling.
                 softmax_backward(scale, weights, dweights);
             }
-            Packed::pack_into(&mut s.rows, Operand::Rows(upstream, h), rows, d);
-            product_here((length, rows, d), Operand::Columns(&s.dropped, length), &s.rows, true, &mut s.dvalues, d);
-            Packed::pack_into(&mut s.rows, Operand::Rows(queries, 3 * h), rows, d);
-            product_here((length, rows, d), Operand::Columns(&s.dweights, length), &s.rows, true, &mut s.dkeys, d);
+            product_here((length, rows, d), Operand::Columns(&s.dropped, length), Operand::Rows(upstream, h), true, &mut s.dvalues, d);
+            product_here((length, rows, d), Operand::Columns(&s.dweights, length), Operand::Rows(queries, 3 * h), true, &mut s.dkeys, d);
             s.dqueries.resize(rows * d, 0.0);
-            product_here((rows, length, d), Operand::Rows(&s.dweights, length), &s.key_rows, false, &mut s.dqueries, d);
+            product_here((rows, length, d), Operand::Rows(&s.dweights, length), Operand::Rows(at(1), 3 * h), false, &mut s.dqueries, d);
             for (i, row) in s.dqueries.chunks_exact(d).take(rows).enumerate() {
                 // SAFETY: this part alone writes its rows and its head's columns.
                 unsafe { out.slice((start + first + i) * 3 * h + head * d, d) }.copy_from_slice(row);
@@ -119,10 +114,6 @@ impl Saved {
 /// Every thread's working memory.
 #[derive(Default)]
 struct Scratch {
-    keys: Vec<f32>,
-    key_rows: Vec<f32>,
-    values: Vec<f32>,
-    rows: Vec<f32>,
     weights: Vec<f32>,
     dropped: Vec<f32>,
     dweights: Vec<f32>,
@@ -161,13 +152,11 @@ fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>
     let d = h / heads;
     let scale = 1.0 / (d as f32).sqrt();
     let at = |third: usize| &qkv.data()[start * 3 * h + third * h + head * d..];
-    Packed::pack_into(&mut s.keys, Operand::Columns(at(1), 3 * h), d, length);
-    Packed::pack_into(&mut s.values, Operand::Rows(at(2), 3 * h), length, d);
     for first in (0..length).step_by(BLOCK) {
         let rows = BLOCK.min(length - first);
         let queries = Operand::Rows(&at(0)[first * 3 * h..], 3 * h);
         s.weights.resize(rows * length, 0.0);
-        product_here((rows, d, length), queries, &s.keys, false, &mut s.weights, length);
+        product_here((rows, d, length), queries, Operand::Columns(at(1), 3 * h), false, &mut s.weights, length);
         for (i, weights) in s.weights.chunks_exact_mut(length).enumerate() {
             softmax(scale, weights);
             if let Some(dropout) = dropout {
@@ -175,7 +164,7 @@ fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>
             }
         }
         s.dqueries.resize(rows * d, 0.0);
-        product_here((rows, length, d), Operand::Rows(&s.weights, length), &s.values, false, &mut s.dqueries, d);
+        product_here((rows, length, d), Operand::Rows(&s.weights, length), Operand::Rows(at(2), 3 * h), false, &mut s.dqueries, d);
         for (i, row) in s.dqueries.chunks_exact(d).take(rows).enumerate() {
             // SAFETY: this part alone writes its rows and its head's columns.
             unsafe { out.slice((start + first + i) * h + head * d, d) }.copy_from_slice(row);
