@@ -66,6 +66,14 @@ impl Level {
         }
     }
 
+    /// How products of bf16 are computed at this level.
+    pub fn bf16_path(self) -> &'static str {
+        match self {
+            Level::Avx512Bf16 => "by AVX512-BF16",
+            _ => "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster",
+        }
+    }
+
     /// Makes every kernel of the process run at `level`.
     ///
     /// # Panics

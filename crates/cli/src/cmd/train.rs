@@ -19,6 +19,7 @@ use serde_json::json;
 use std::fmt::Display;
 use std::fs;
 use std::path::Path;
+use tagsmith_kernel::{Level, Precision, set_threads};
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
 use tagsmith_text::align::Example;
@@ -86,7 +87,7 @@ fn say(line: impl Display) {
 fn train(args: &TrainArgs) -> anyhow::Result<()> {
     ranks::refuse_several()?;
     if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("`--threads`")?;
+        set_threads(threads);
     }
     let resume = folder::claim(args)?;
 
@@ -190,8 +191,12 @@ fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
         true => Head::Drawn { seed: args.learning.seed, ignore_mismatched_sizes: args.model.ignore_mismatched_sizes },
         false => Head::Required,
     };
-    let (model, notes) = Model::load(&folder, config, head)?;
+    let (mut model, notes) = Model::load(&folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
+    if args.bf16 {
+        model.precision = Precision::Bf16;
+        say(format!("products in bf16, {}", Level::in_use().bf16_path()));
+    }
     Ok(model)
 }
 
