@@ -99,7 +99,7 @@ fn product_rate(size: Size, precision: Precision) -> f64 {
     for _ in 0..size.repeats {
         let start = Instant::now();
         let (left, right) = (Operand::Rows(&a, n), Operand::Rows(&b, n));
-        product(precision, (n, n, n), left, right, Start::Zero, &mut c, &|_, _| ());
+        product(precision, (n, n, n), left, right, Start::Zero, &mut c);
         best = best.min(start.elapsed().as_secs_f64());
         black_box(&c);
     }
@@ -172,7 +172,7 @@ impl Bench {
                     bias_accumulates: false,
                 };
                 let saved = linear::forward(x.clone(), &w, &b, self.precision).1;
-                saved.backward(&w, into, &dy).row(0).to_vec()
+                saved.backward(&w, into, &dy, None).row(0).to_vec()
             });
         }
     }
@@ -197,7 +197,7 @@ impl Bench {
         });
         let x = Tensor::from_slice(r, 4 * h, &random(5, r * 4 * h, 2.0));
         self.row(&format!("GELU ({r}, {})", 4 * h), 0.0, (32 * r * h) as f64, || {
-            activation::forward(x.clone(), Activation::Gelu).0.row(0).to_vec()
+            activation::forward(&x, Activation::Gelu).row(0).to_vec()
         });
     }
 
@@ -236,7 +236,7 @@ impl Bench {
             }
             let layer = 12 * hidden * hidden;
             let operations = 2.0 * (batch.rows() * layers * layer) as f64;
-            let pass = Pass { dropout: Some(Stream::new(1)), checkpoint_layers: false };
+            let pass = Pass { dropout: Some(Stream::new(1)), first_row: 0, checkpoint_layers: false };
             let mut grads = Grads::new(&model.params);
             self.row(&format!("model forward, {sentences} sentences, {} rows", batch.rows()), operations, 0.0, || {
                 model.forward(&batch, pass).0.row(0).to_vec()

@@ -8,8 +8,8 @@
 
 use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
 use crate::simd::{Lanes, Level, multiversion};
-use crate::tensor::Tensor;
-use crate::threads::{Shared, for_each, threads};
+use crate::tensor::{Area, Tensor};
+use crate::threads::{for_each, threads};
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -90,8 +90,7 @@ pub enum Start<'a> {
     Accumulate,
 }
 
-/// C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps. `finish` is called with rows
-/// and columns of C that are complete and still in the cache, each once.
+/// C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps.
 ///
 /// # Precision
 /// Factors as `precision` says; an element's sum is f32, over k in order (bf16: two neighbours at a time).
@@ -99,12 +98,25 @@ pub enum Start<'a> {
 /// If a shape does not fit.
 pub fn product(
     precision: Precision,
+    shape: (usize, usize, usize),
+    a: Operand,
+    b: Operand,
+    start: Start,
+    c: &mut [f32],
+) {
+    product_then(precision, shape, a, b, start, c, |_, _, _| ());
+}
+
+/// The same; `finish` is called with parts of C that are complete and still in the cache, each element once: the rows,
+/// the columns, and that part to read and write.
+pub(crate) fn product_then(
+    precision: Precision,
     (m, k, n): (usize, usize, usize),
     a: Operand,
     b: Operand,
     start: Start,
     c: &mut [f32],
-    finish: &(dyn Fn(Range<usize>, Range<usize>) + Sync),
+    finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
 ) {
     assert_eq!(c.len(), m * n, "product: C is {m} × {n}");
     a.assert_holds(m, k);
@@ -121,7 +133,8 @@ pub fn product(
     };
     let packed = Left::must_be_packed(precision, &a).then(|| Left::pack(precision, a, m, k, &each));
     let left = packed.as_ref().map_or_else(|| LeftView::in_place(&a), Left::view);
-    let c = Shared::new(c);
+    // SAFETY: C is m × n.
+    let c = unsafe { Area::new(c.as_mut_ptr(), n, m, n) };
     let width = panel_width();
     let (panels, blocks) = (n.div_ceil(width), m.div_ceil(BLOCK_ROWS));
     each(panels * blocks, &|task| {
@@ -134,8 +147,8 @@ pub fn product(
             Start::Accumulate => StartAt::Accumulate,
         };
         // SAFETY: A, B and C hold these rows and columns, and no other task has both.
-        unsafe { multiply_panel(precision, k, left, b, start, rows.clone(), columns.clone(), c.pointer(), n) };
-        finish(rows, columns);
+        unsafe { multiply_panel(precision, k, left, b, start, rows.clone(), columns.clone(), c.row(0), n) };
+        finish(rows.clone(), columns.clone(), c.part(rows, columns));
     });
 }
 
@@ -357,6 +370,34 @@ impl Job {
                     L::store_first(at.wrapping_add(L::N), sum[1], second);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::random;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn every_element_is_finished_once_and_complete() {
+        for (m, k, n) in [(1, 1, 1), (13, 800, 33), (1600, 3, 70)] {
+            let (a, b, mut c) = (random(1, m * k, 1.0), random(2, k * n, 1.0), vec![f32::NAN; m * n]);
+            let mut plain = c.clone();
+            let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
+            product(Precision::F32, (m, k, n), left, right, Start::Zero, &mut plain);
+            let finished: Vec<AtomicU32> = (0..m * n).map(|_| AtomicU32::new(0)).collect();
+            product_then(Precision::F32, (m, k, n), left, right, Start::Zero, &mut c, |rows, columns, part| {
+                for (i, row) in rows.enumerate() {
+                    for (j, column) in columns.clone().enumerate() {
+                        finished[row * n + column].fetch_add(1, Ordering::Relaxed);
+                        // SAFETY: the part is there and ours.
+                        unsafe { assert_eq!(*part.row(i).add(j), plain[row * n + column]) };
+                    }
+                }
+            });
+            assert!(finished.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{m} × {k} × {n}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Row-major matrices of f32 whose memory is used again.
 
+use crate::threads::for_each;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// A cache line: buffers begin where a vector does, so that no vector lies across two lines.
@@ -100,6 +102,16 @@ impl Tensor {
         unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), self.rows * self.columns) }
     }
 
+    /// The whole of it as an area that is only read.
+    pub(crate) fn area(&self) -> Area {
+        Area { at: self.data().as_ptr().cast_mut(), stride: self.columns, rows: self.rows, columns: self.columns }
+    }
+
+    /// The whole of it as an area to write.
+    pub(crate) fn area_mut(&mut self) -> Area {
+        Area { at: self.data_mut().as_mut_ptr(), stride: self.columns, rows: self.rows, columns: self.columns }
+    }
+
     pub(crate) fn assert_shape(&self, op: &str, what: &str, rows: usize, columns: usize) {
         assert!(
             (self.rows, self.columns) == (rows, columns),
@@ -107,5 +119,60 @@ impl Tensor {
             self.rows,
             self.columns
         );
+    }
+}
+
+/// A rectangle of a row-major matrix, for kernels: its rows begin `stride` floats apart. Whoever writes one sees to it
+/// that nobody else touches it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Area {
+    at: *mut f32,
+    stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+// SAFETY: threads write disjoint parts only, as the type demands.
+unsafe impl Send for Area {}
+// SAFETY: as above.
+unsafe impl Sync for Area {}
+
+impl Area {
+    /// # Safety
+    /// The memory is there: rows of `columns` floats that begin `stride` apart.
+    pub unsafe fn new(at: *mut f32, stride: usize, rows: usize, columns: usize) -> Area {
+        Area { at, stride, rows, columns }
+    }
+
+    /// A smaller rectangle.
+    ///
+    /// # Panics
+    /// If it is not inside.
+    pub fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Area {
+        assert!(rows.end <= self.rows && columns.end <= self.columns, "area: {rows:?} × {columns:?} is outside");
+        let at = self.at.wrapping_add(rows.start * self.stride + columns.start);
+        Area { at, rows: rows.len(), columns: columns.len(), ..*self }
+    }
+
+    /// Where a row begins.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> *mut f32 {
+        assert!(row < self.rows, "area: row {row} of {}", self.rows);
+        self.at.wrapping_add(row * self.stride)
+    }
+
+    /// Calls `work` on parts of `block` rows, on all threads.
+    pub fn for_each_block(self, block: usize, work: impl Fn(Range<usize>, Area) + Sync) {
+        for_each(self.rows.div_ceil(block), |b| {
+            let rows = b * block..self.rows.min((b + 1) * block);
+            work(rows.clone(), self.part(rows, 0..self.columns));
+        });
+    }
+
+    /// Asserts that two areas have one shape.
+    pub fn assert_like(&self, other: &Area) {
+        assert_eq!((self.rows, self.columns), (other.rows, other.columns), "area: shapes differ");
     }
 }

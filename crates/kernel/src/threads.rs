@@ -221,10 +221,6 @@ impl<T> Shared<T> {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
-
-    pub(crate) fn pointer(&self) -> *mut T {
-        self.0
-    }
 }
 
 /// Calls `work(first_row, rows)` on consecutive blocks of `block` rows of a row-major matrix with `width` columns.

@@ -86,7 +86,7 @@ impl Saved {
                 softmax(scale, weights);
                 s.dropped.extend_from_slice(weights);
                 if let Some(dropout) = self.dropout {
-                    let row = mask_row(part, self.heads, first + i);
+                    let row = mask_row(part, self.heads, first + i, dropout);
                     dropout.stream.drop_row(row, dropout.rate, &mut s.dropped[i * length..]);
                     dropout.stream.drop_row(row, dropout.rate, dweights);
                 }
@@ -142,8 +142,8 @@ fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
 }
 
 /// The dropout stream's row for one query of one head.
-fn mask_row(part: Part, heads: usize, query: usize) -> usize {
-    (part.start + query) * heads + part.head
+fn mask_row(part: Part, heads: usize, query: usize, dropout: Dropout) -> usize {
+    (dropout.first_row + part.start + query) * heads + part.head
 }
 
 fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>, out: Shared<f32>, s: &mut Scratch) {
@@ -160,7 +160,8 @@ fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>
         for (i, weights) in s.weights.chunks_exact_mut(length).enumerate() {
             softmax(scale, weights);
             if let Some(dropout) = dropout {
-                dropout.stream.drop_row(mask_row(part, heads, first + i), dropout.rate, weights);
+                let row = mask_row(part, heads, first + i, dropout);
+                dropout.stream.drop_row(row, dropout.rate, weights);
             }
         }
         s.dqueries.resize(rows * d, 0.0);
