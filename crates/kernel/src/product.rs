@@ -157,25 +157,16 @@ fn share(total: usize, parts: usize, i: usize) -> usize {
     total * i / parts
 }
 
-/// C (+)= A·B in f32 on the calling thread, with a distance between C's rows.
-pub(crate) fn product_here(
-    (m, k, n): (usize, usize, usize),
-    a: Operand,
-    b: Operand,
-    accumulate: bool,
-    c: &mut [f32],
-    ldc: usize,
-) {
+/// C (+)= A·B in f32 on the calling thread; k columns of A.
+pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c: Area) {
+    let (m, n) = (c.rows, c.columns);
     a.assert_holds(m, k);
     b.assert_holds(k, n);
-    assert!(m == 0 || n == 0 || (n <= ldc && (m - 1) * ldc + n <= c.len()), "product: C is {m} × {n}, stride {ldc}");
     let start = if accumulate { StartAt::Accumulate } else { StartAt::Zero };
     for column in (0..n).step_by(panel_width()) {
         let columns = column..n.min(column + panel_width());
-        // SAFETY: the asserts above.
-        unsafe {
-            multiply_panel(Precision::F32, k, LeftView::in_place(&a), b, start, 0..m, columns, c.as_mut_ptr(), ldc);
-        }
+        // SAFETY: the asserts above; the area is the caller's to write.
+        unsafe { multiply_panel(Precision::F32, k, LeftView::in_place(&a), b, start, 0..m, columns, c.row(0), c.stride()) };
     }
 }
 

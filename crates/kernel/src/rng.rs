@@ -50,13 +50,6 @@ impl Stream {
         let key = mix(self.key.wrapping_add((row as u64).wrapping_mul(0xD1B5_4A32_D192_ED03)));
         (key as u32, (key >> 32) as u32)
     }
-
-    /// In place: `values[c]` becomes `values[c] / (1 − rate)` where `bits(row, c)` keeps it (probability 1 − rate), else 0.
-    pub(crate) fn drop_row(self, row: usize, rate: f32, values: &mut [f32]) {
-        // SAFETY: the row is there, and ours.
-        let values = unsafe { Area::new(values.as_mut_ptr(), values.len(), 1, values.len()) };
-        mask_area(self, rate, row, 0, values, None, values);
-    }
 }
 
 /// Bits at or above it keep an element.
@@ -114,16 +107,19 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Tensor;
 
     #[test]
     fn vectors_drop_what_the_scalar_twin_drops() {
+        let stream = Stream::new(3).child(9);
+        let (first_row, first_column, rows) = (5, 32, 3);
         for columns in [1, 7, 8, 9, 15, 16, 17, 33] {
-            let stream = Stream::new(3).child(9);
-            let mut values = vec![1.0f32; columns];
-            stream.drop_row(5, 0.4, &mut values);
-            for (column, &value) in values.iter().enumerate() {
-                let kept = stream.bits(5, column) >= threshold(0.4);
-                assert_eq!(value, if kept { 1.0 / (1.0 - 0.4) } else { 0.0 }, "column {column} of {columns}");
+            let x = Tensor::from_slice(rows, columns, &vec![1.0; rows * columns]);
+            let mut y = Tensor::unfilled(rows, columns);
+            mask_area(stream, 0.4, first_row, first_column, x.area(), Some(x.area()), y.area_mut());
+            for (i, &value) in y.data().iter().enumerate() {
+                let kept = stream.bits(first_row + i / columns, first_column + i % columns) >= threshold(0.4);
+                assert_eq!(value, if kept { 1.0 / (1.0 - 0.4) + 1.0 } else { 1.0 }, "element {i} of {columns} a row");
             }
         }
     }

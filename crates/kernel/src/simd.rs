@@ -323,6 +323,16 @@ mod x86 {
         #[inline(always)] unsafe fn min(a: __m512, b: __m512) -> __m512 { unsafe { _mm512_min_ps(a, b) } }
         #[inline(always)] unsafe fn sqrt(x: __m512) -> __m512 { unsafe { _mm512_sqrt_ps(x) } }
         #[inline(always)] unsafe fn round(x: __m512) -> __m512 { unsafe { _mm512_roundscale_ps::<0>(x) } }
+        #[inline(always)] unsafe fn sum(x: __m512) -> f32 {
+            unsafe {
+                // The same tree as the plain one: halves, quarters, and so on.
+                let eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
+                let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+                _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+            }
+        }
+        #[inline(always)] unsafe fn maximum(x: __m512) -> f32 { unsafe { _mm512_reduce_max_ps(x) } }
         #[inline(always)] unsafe fn exp2_integral(n: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)))) } }
         #[inline(always)] unsafe fn select_less(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 { unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) } }
         #[inline(always)] unsafe fn low_bf16(x: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(x))) } }

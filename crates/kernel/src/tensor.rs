@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 #[repr(C, align(64))]
 struct Line([f32; LINE]);
 
-const LINE: usize = 16;
+/// Floats in a cache line.
+pub(crate) const LINE: usize = 16;
 
 /// Buffers that were dropped, sorted by capacity.
 static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
@@ -161,6 +162,21 @@ impl Area {
     pub fn row(&self, row: usize) -> *mut f32 {
         assert!(row < self.rows, "area: row {row} of {}", self.rows);
         self.at.wrapping_add(row * self.stride)
+    }
+
+    /// Its rows with what lies between them.
+    ///
+    /// # Safety
+    /// Nobody writes to it as long as the slice is used.
+    pub unsafe fn data<'a>(self) -> &'a [f32] {
+        let len = if self.rows == 0 { 0 } else { (self.rows - 1) * self.stride + self.columns };
+        // SAFETY: an area's memory is there; the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.at, len) }
+    }
+
+    /// Floats from one row's beginning to the next's.
+    pub fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Calls `work` on parts of `block` rows, on all threads.
