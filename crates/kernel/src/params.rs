@@ -70,6 +70,16 @@ impl Params {
         &mut self.values[slot.offset..][..slot.len()]
     }
 
+    /// Every parameter, to write, in the order of the slots.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = (&Slot, &mut [f32])> {
+        let mut rest = &mut self.values[..];
+        self.slots.iter().map(move |slot| {
+            let (values, after) = std::mem::take(&mut rest).split_at_mut(slot.len());
+            rest = after;
+            (slot, values)
+        })
+    }
+
     /// Several parameters that lie side by side, as one.
     pub fn span(&self, first: SlotId, count: usize) -> &[f32] {
         let last = &self.slots[first.0 + count - 1];
@@ -189,10 +199,10 @@ impl Grads {
     }
 }
 
-/// AdamW's two moments of every parameter that learns.
+/// AdamW's two moments of every parameter that learns, but for sparse ones.
 #[derive(Clone, Debug)]
 pub struct Moments {
-    /// First moments (`exp_avg`), in the order of the slots; frozen ones take no room.
+    /// First moments (`exp_avg`), in the order of the slots; frozen and sparse ones take no room.
     pub first: Vec<f32>,
     /// Second moments (`exp_avg_sq`).
     pub second: Vec<f32>,
@@ -201,7 +211,7 @@ pub struct Moments {
 impl Moments {
     /// Zeros.
     pub fn new(params: &Params) -> Moments {
-        let len = params.slots.iter().filter(|slot| !slot.frozen).map(Slot::len).sum();
+        let len = params.slots.iter().filter(|slot| !slot.frozen && !slot.sparse).map(Slot::len).sum();
         Moments { first: vec![0.0; len], second: vec![0.0; len] }
     }
 }
