@@ -9,6 +9,7 @@ use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::{Head, Model};
+use tagsmith_model::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 9] =
     ["bert", "bert_gelu_new", "bert_relu", "bert_eps", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
@@ -197,8 +198,12 @@ fn shards_and_base_names_hold_the_same_model() {
         (old(bare), slot.shape.clone(), whole.params.get(SlotId(number)).to_vec())
     });
     let all: Vec<_> = renamed.chain([extra]).collect();
-    let views: Vec<_> = all.iter().map(|(name, shape, values)| (&name[..], &shape[..], &values[..])).collect();
-    tagsmith_model::tensors::write(&base, &views, &[]).expect("writing works");
+    let entry = |(name, shape, values): &'_ (String, Vec<usize>, Vec<f32>)| Entry {
+        name: name.clone().into(),
+        shape: shape.clone(),
+        values: Values::F32s(Box::new([values.clone().into()].into_iter())),
+    };
+    tensors::write(&base, all.iter().map(entry).collect(), &[]).expect("writing works");
     let load_base = |seed| {
         Model::load(scratch.path(), whole.config.clone(), Head::Drawn { seed, ignore_mismatched_sizes: false })
             .expect("it reads")
