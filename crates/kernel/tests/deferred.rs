@@ -1,11 +1,13 @@
 //! Deferred AdamW of a table against the update of the whole table, bit for bit, at every instruction level.
 
+use std::sync::Arc;
 use tagsmith_kernel::Level;
 use tagsmith_kernel::check::random;
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::op::embedding::RowGradients;
 use tagsmith_kernel::rng::Stream;
+use tagsmith_kernel::table::{Origin, Table};
 
 const ROWS: usize = 29;
 /// This row is read and never has a gradient, as the padding id's.
@@ -72,6 +74,20 @@ impl Run {
     }
 }
 
+/// A table's origin: all its numbers, in rows of a width.
+#[derive(Debug)]
+struct Given(Vec<f32>, usize);
+
+impl Origin for Given {
+    fn read(&self, first: usize, out: &mut [f32]) {
+        out.copy_from_slice(&self.0[first * self.1..][..out.len()]);
+    }
+}
+
+fn given(values: Vec<f32>, width: usize) -> Table {
+    Table::new(values.len() / width, width, Arc::new(Given(values, width)))
+}
+
 /// What a run leaves: weights and moments, dense, as bits.
 type Left = [Vec<u32>; 3];
 
@@ -95,30 +111,34 @@ fn dense(run: Run, mut each: impl FnMut(u64, &[f32])) -> Left {
     [bits(&p), bits(&m), bits(&v)]
 }
 
-/// The same deferred. `settles` says before which updates all rows are brought up to date, `resumes` before which the
-/// moments go through a copy; `twist` may change an update's numbers.
+/// The same deferred. `settles` says before which updates all rows are brought up to date, `resumes` before which
+/// weights and moments go through copies; `twist` may change an update's numbers.
 fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Option<AdamW>) -> (Left, Vec<Vec<u32>>) {
-    let mut p = run.table();
+    let mut table = given(run.table(), run.width);
     let mut state = Deferred::new(ROWS, run.width);
     let mut seen = Vec::new();
     for update in 1..=run.updates {
         if update % settles == 0 || update % resumes == 0 {
-            state.settle(&mut p);
+            state.settle(&mut table);
+            // An evaluation reads rows that training does not.
+            table.row(UNREAD as usize);
         }
         if update % resumes == 0 {
+            table = given(table.blocks().flatten().collect(), run.width);
             let mut copy = Deferred::new(ROWS, run.width);
-            assert!(copy.restore(state.rows(), state.moments().map(Box::from)));
+            assert!(copy.restore(&table, state.rows(), state.moments().map(Box::from)));
             state = copy;
         }
         // An id may be read more than once.
         let ids = [run.read(update), run.read(update)].concat();
-        state.catch_up(&mut p, &ids);
-        seen.push(ids.iter().flat_map(|&row| bits(&p[row as usize * run.width..][..run.width])).collect());
+        state.catch_up(&mut table, &ids);
+        seen.push(ids.iter().flat_map(|&row| bits(table.row(row as usize))).collect());
         if let Some(adamw) = twist(run.adamw(update)) {
-            state.update(&adamw, &mut p, &run.gradients(update));
+            state.update(&adamw, &mut table, &run.gradients(update));
         }
     }
-    state.settle(&mut p);
+    state.settle(&mut table);
+    let p: Vec<f32> = table.blocks().flatten().collect();
     let (mut m, mut v) = (vec![0u32; p.len()], vec![0u32; p.len()]);
     for (&row, moments) in state.rows().iter().zip(state.moments()) {
         let (first, second) = moments.split_at(run.width);
@@ -190,31 +210,46 @@ fn wrong_twins_are_rejected() {
     assert!(one_less[unread..] != whole[0][unread..]);
 }
 
-#[test]
-fn memory_is_that_of_the_rows_with_a_gradient() {
-    let (rows, width) = (250_002, 768);
-    let mut state = Deferred::new(rows, width);
-    assert!(state.bytes() <= 8 * rows);
-    // A table is only written where rows are late, so a small part of it stands in for the whole.
-    let mut table = vec![0f32; rows * width];
-    let adamw =
-        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 1, gradient_scale: 1.0 };
-    let touched: Vec<u32> = (0..170).map(|i| i * 1000).collect();
-    let gradients = RowGradients { values: random(1, touched.len() * width, 1.0), rows: touched };
-    for update in 1..=3 {
-        state.update(&AdamW { update, ..adamw }, &mut table, &gradients);
+/// The origin of a large table: row r is full of r.
+#[derive(Debug)]
+struct Numbers(usize);
+
+impl Origin for Numbers {
+    fn read(&self, first: usize, out: &mut [f32]) {
+        out.chunks_exact_mut(self.0).enumerate().for_each(|(i, row)| row.fill((first + i) as f32));
     }
-    // Two moments of four bytes a touched element, and little else.
-    let moments = 170 * width * 8;
-    assert!((moments..=moments + 8 * rows + 10_000).contains(&state.bytes()), "{} bytes", state.bytes());
+}
+
+#[test]
+fn memory_is_that_of_the_rows_read() {
+    let (rows, width) = (250_002, 768);
+    let (mut state, mut table) = (Deferred::new(rows, width), Table::new(rows, width, Arc::new(Numbers(width))));
+    let (few, each) = (170, 4 * width);
+    assert!(state.bytes() <= 8 * rows && table.bytes() <= 24 * rows);
+    let mut adamw =
+        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 0, gradient_scale: 1.0 };
+    let touched: Vec<u32> = (0..few as u32).map(|i| i * 1000).collect();
+    let gradients = RowGradients { values: random(1, few * width, 1.0), rows: touched };
+    for _ in 1..=3 {
+        adamw.update += 1;
+        state.update(&adamw, &mut table, &gradients);
+    }
+    // Two moments a touched element and the element itself, four bytes each, and little else.
+    assert!((2 * few * each..=2 * few * each + 8 * rows + 10_000).contains(&state.bytes()), "{}", state.bytes());
+    assert!((few * each..=few * each + 24 * rows + 10_000).contains(&table.bytes()), "{}", table.bytes());
     assert_eq!(state.rows(), gradients.rows);
+    // Reading all rows for a file brings none of them into memory.
+    let before = table.bytes();
+    let last = table.blocks().last().expect("there are rows");
+    assert_eq!(last[last.len() - 1], (rows - 1) as f32);
+    assert_eq!(table.bytes(), before);
 }
 
 #[test]
 fn moments_of_rows_that_are_not_there_are_refused() {
-    let mut state = Deferred::new(5, 2);
+    let (mut state, table) = (Deferred::new(5, 2), given(vec![0.0; 10], 2));
     let boxes = |count| (0..count).map(|_| Box::from([0f32; 4]));
-    assert!(state.restore(&[4, 0], boxes(2)));
-    assert!(!state.restore(&[4, 5], boxes(2)));
-    assert!(!state.restore(&[3, 3], boxes(2)));
+    assert!(state.restore(&table, &[4, 0], boxes(2)));
+    assert!(!state.restore(&table, &[4, 5], boxes(2)));
+    assert!(!state.restore(&table, &[3, 3], boxes(2)));
 }

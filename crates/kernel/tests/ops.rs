@@ -1,12 +1,14 @@
 //! Every operation against a reference in f64 written from its formula, its gradients against finite differences of
 //! that reference, at every instruction level, at edge shapes, with the wrong twins each test must refuse.
 
+use std::sync::Arc;
 use tagsmith_kernel::check::{assert_close, assert_far, finite_differences, random, wide};
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
-use tagsmith_kernel::op::embedding::{self, RowGradients};
+use tagsmith_kernel::op::embedding::{self, RowGradients, Rows};
 use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear, reduce};
 use tagsmith_kernel::rng::Stream;
+use tagsmith_kernel::table::{Origin, Table};
 use tagsmith_kernel::tensor::Tensor;
 use tagsmith_kernel::{Level, Operand, Packed, Start, product};
 
@@ -381,12 +383,25 @@ fn cross_entropies() {
     assert!((loss.sum - 2e4).abs() < 1e-3, "{}", loss.sum);
 }
 
+/// A table's origin: all its numbers.
+#[derive(Debug)]
+struct Given(Vec<f32>);
+
+impl Origin for Given {
+    fn read(&self, first: usize, out: &mut [f32]) {
+        out.copy_from_slice(&self.0[first * 5..][..out.len()]);
+    }
+}
+
 #[test]
 fn embeddings() {
     let (v, h) = (6, 5);
     let (words, positions) = (random(1, v * h, 1.0), random(2, 3 * h, 1.0));
     let (ids, at) = ([4u32, 0, 4, 1], [0u32, 1, 2, 0]);
-    let y = embedding::forward(h, &[(&words, &ids), (&positions, &at)]);
+    let table = Table::new(v, h, Arc::new(Given(words.clone())));
+    let y = embedding::forward(h, &[(Rows::Table(&table), &ids), (Rows::Dense(&positions), &at)]);
+    let dense = embedding::forward(h, &[(Rows::Dense(&words), &ids), (Rows::Dense(&positions), &at)]);
+    assert_eq!(y.data(), dense.data());
     let want: Vec<f64> = (0..4 * h)
         .map(|i| {
             f64::from(words[ids[i / h] as usize * h + i % h]) + f64::from(positions[at[i / h] as usize * h + i % h])

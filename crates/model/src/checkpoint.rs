@@ -4,8 +4,10 @@ use crate::config::{Config, Family};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::model::Model;
+use crate::origin::table_of_file;
 use crate::tensors::{self, Entry, Reader, Values};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_kernel::params::{Params, Slot, SlotId};
@@ -83,7 +85,10 @@ impl Model {
         let entry = |(number, slot): (usize, &'_ Slot)| Entry {
             name: slot.name.clone().into(),
             shape: slot.shape.clone(),
-            values: Values::F32(self.params.get(SlotId(number))),
+            values: match slot.sparse {
+                true => Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(Cow::from))),
+                false => Values::F32(self.params.get(SlotId(number))),
+            },
         };
         let entries = self.params.slots.iter().enumerate().map(entry).collect();
         tensors::write(&folder.join("model.safetensors"), entries, &[("format", "pt".into())])?;
@@ -211,7 +216,12 @@ impl Loading {
                 ));
                 continue;
             }
-            reader.read(name, 0, model.params.get_mut(SlotId(number)))?;
+            if slot.sparse {
+                let table = table_of_file(Reader::open(path)?, name, slot.shape[0], slot.shape[1])?;
+                *model.params.table_mut(SlotId(number)) = table;
+            } else {
+                reader.read(name, 0, model.params.get_mut(SlotId(number)))?;
+            }
             self.found[number] = true;
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 /// Numbers read or written at once.
 const PIECE: usize = 64 * 1024;
@@ -103,6 +104,8 @@ fn write_all(file: &File, header: &[u8], entries: Vec<Entry<'_>>) -> std::io::Re
 pub struct Reader {
     path: PathBuf,
     file: Mutex<File>,
+    /// Its size and the time of its last change when it was opened.
+    stamp: (u64, Option<SystemTime>),
     /// Where the tensors begin.
     data: u64,
     header: Metadata,
@@ -120,7 +123,8 @@ impl Reader {
             problem: format!("is not a whole safetensors file ({problem}): fetch or save it again"),
         };
         let mut file = File::open(path).map_err(io)?;
-        let bytes = file.metadata().map_err(io)?.len();
+        let stamp = stamp(&file).map_err(io)?;
+        let bytes = stamp.0;
         let mut length = [0; 8];
         if bytes < 8 {
             return Err(damaged(format!("it has {bytes} bytes")));
@@ -137,7 +141,7 @@ impl Reader {
         if data.checked_add(header.data_len() as u64) != Some(bytes) {
             return Err(damaged(format!("{} bytes of tensors, {} announced", bytes - data, header.data_len())));
         }
-        Ok(Reader { path: path.into(), file: Mutex::new(file), data, header })
+        Ok(Reader { path: path.into(), file: Mutex::new(file), stamp, data, header })
     }
 
     /// The tensors' names, sorted.
@@ -220,8 +224,25 @@ impl Reader {
         self.header.info(name).unwrap_or_else(|| panic!("tensors: {} has no `{name}`", self.path.display()))
     }
 
+    /// Whether the file is still the one that was opened.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn unchanged(&self) -> Result<(), Error> {
+        let now = stamp(&self.file.lock().expect("no thread panics while it reads"));
+        match now.map_err(|source| Error::Io { path: self.path.clone(), source })? == self.stamp {
+            true => Ok(()),
+            false => Err(self.refuse("was written to while it was in use: its weights are lost, run again".into())),
+        }
+    }
+
     /// An error about this file.
     pub fn refuse(&self, problem: String) -> Error {
         Error::Weights { path: self.path.clone(), problem }
     }
+}
+
+fn stamp(file: &File) -> std::io::Result<(u64, Option<SystemTime>)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.len(), metadata.modified().ok()))
 }

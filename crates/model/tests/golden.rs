@@ -4,7 +4,7 @@ use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::op::cross_entropy;
-use tagsmith_kernel::params::{Grads, SlotId};
+use tagsmith_kernel::params::{Grads, Slot, SlotId};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
@@ -185,7 +185,7 @@ fn wrong_twins_are_rejected() {
 #[test]
 fn shards_and_base_names_hold_the_same_model() {
     let (whole, shards) = (load("bert"), load("bert_sharded"));
-    assert_eq!(whole.params.values(), shards.params.values());
+    assert_eq!(whole.params.to_vec(), shards.params.to_vec());
     // A base checkpoint: no prefix, no head, other heads' tensors, the oldest names of a norm.
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let base = scratch.path().join("model.safetensors");
@@ -195,7 +195,7 @@ fn shards_and_base_names_hold_the_same_model() {
         |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
     let renamed = named.map(|(number, slot)| {
         let bare = slot.name.strip_prefix("bert.").expect("only the head has no prefix");
-        (old(bare), slot.shape.clone(), whole.params.get(SlotId(number)).to_vec())
+        (old(bare), slot.shape.clone(), whole.params.copy(SlotId(number)))
     });
     let all: Vec<_> = renamed.chain([extra]).collect();
     let entry = |(name, shape, values): &'_ (String, Vec<usize>, Vec<f32>)| Entry {
@@ -212,10 +212,10 @@ fn shards_and_base_names_hold_the_same_model() {
     assert_eq!(notes, ["the checkpoint has no head for 5 labels: drawn from seed 1"]);
     let refused = Model::load(scratch.path(), whole.config.clone(), Head::Required).expect_err("there is no head");
     assert!(refused.to_string().contains("`tagsmith train` does that"), "{refused}");
-    let head = model.params.slots[model.layout.classifier.0].offset;
-    assert_eq!(model.params.values()[..head], whole.params.values()[..head]);
-    assert_ne!(model.params.values()[head..], load_base(2).0.params.values()[head..]);
-    assert_eq!(model.params.values(), load_base(1).0.params.values());
+    let head: usize = model.params.slots[..model.layout.classifier.0].iter().map(Slot::len).sum();
+    assert_eq!(model.params.to_vec()[..head], whole.params.to_vec()[..head]);
+    assert_ne!(model.params.to_vec()[head..], load_base(2).0.params.to_vec()[head..]);
+    assert_eq!(model.params.to_vec(), load_base(1).0.params.to_vec());
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn what_is_saved_reads_back_bit_for_bit() {
         assert_eq!(config.labels, model.config.labels);
         let (again, notes) = Model::load(scratch.path(), config, Head::Required).expect("the weights read back");
         assert!(notes.is_empty(), "{notes:?}");
-        assert_eq!(model.params.values(), again.params.values(), "{name}");
+        assert_eq!(model.params.to_vec(), again.params.to_vec(), "{name}");
         let permissions =
             |file: &str| std::fs::metadata(scratch.path().join(file)).expect("it was saved").permissions();
         assert_eq!(permissions("model.safetensors"), permissions("config.json"), "whoever reads one reads the other");

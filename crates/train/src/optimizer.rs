@@ -25,23 +25,24 @@ impl Optimizer {
     /// Brings these rows of a table up to date, so that they may be read.
     pub fn catch_up(&mut self, params: &mut Params, table: SlotId, rows: &[u32]) {
         if let Some((_, deferred)) = self.tables.iter_mut().find(|(id, _)| *id == table) {
-            deferred.catch_up(params.get_mut(table), rows);
+            deferred.catch_up(params.table_mut(table), rows);
         }
     }
 
     /// Brings everything up to date.
     pub fn settle(&mut self, params: &mut Params) {
         for (id, deferred) in &mut self.tables {
-            deferred.settle(params.get_mut(*id));
+            deferred.settle(params.table_mut(*id));
         }
     }
 
     /// One update; `adamw` has its numbers for what decays and what does not.
     pub fn update(&mut self, params: &mut Params, grads: &Grads, adamw: impl Fn(bool) -> AdamW) {
-        let gradients: Vec<_> = (0..params.slots.len()).map(|number| grads.dense(params, SlotId(number))).collect();
+        let dense = params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse);
+        let gradients: Vec<_> = dense.map(|(number, _)| grads.dense(params, SlotId(number))).collect();
         let (mut first, mut second) = (&mut self.dense.first[..], &mut self.dense.second[..]);
         let mut parts = Vec::with_capacity(gradients.len());
-        for ((slot, p), g) in params.each_mut().zip(gradients) {
+        for ((slot, p), g) in params.each_dense_mut().zip(gradients) {
             let Some(g) = g else { continue };
             let (m, v);
             (m, first) = first.split_at_mut(p.len());
@@ -51,7 +52,7 @@ impl Optimizer {
         adamw::update(&mut parts);
         for (id, deferred) in &mut self.tables {
             let rows = grads.sparse(*id).expect("a table that learns has rows of gradients");
-            deferred.update(&adamw(params.slots[id.0].decays), params.get_mut(*id), rows);
+            deferred.update(&adamw(params.slots[id.0].decays), params.table_mut(*id), rows);
         }
     }
 
@@ -115,7 +116,7 @@ impl Optimizer {
                 Ok(moments.into_boxed_slice())
             };
             let moments = (0..count).map(row).collect::<Result<Vec<_>, Error>>()?;
-            if !deferred.restore(&reader.read_u32(&numbers)?, moments.into_iter()) {
+            if !deferred.restore(params.table(*id), &reader.read_u32(&numbers)?, moments.into_iter()) {
                 return Err(reader.refuse(format!("`{numbers}` are not different rows of {}", slot.shape[0])));
             }
             names += 3;

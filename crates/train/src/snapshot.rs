@@ -57,7 +57,7 @@ pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
         return Err(refusal(folder, problem));
     }
     let (loaded, _) = Model::load(folder, config, Head::Required)?;
-    if !learner.replace_weights(&loaded) {
+    if !learner.replace_weights(loaded) {
         return Err(refusal(folder, "it is of another model".to_owned()));
     }
     Ok(())

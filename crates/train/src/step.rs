@@ -113,16 +113,17 @@ impl Learner {
         self.optimizer.bytes()
     }
 
-    /// Puts another model's weights into this one's place; what is frozen stays so. Returns whether both are of one
-    /// kind; if not, nothing happens.
+    /// Puts another model's weights into this one's place, with moments of 0; what is frozen stays so. Returns whether
+    /// both are of one kind; if not, nothing happens.
     #[must_use]
-    pub fn replace_weights(&mut self, from: &Model) -> bool {
-        let (from, into) = (&from.params, self.model().params.slots.len());
-        let slots = &self.model.params.slots;
-        let same = from.slots.len() == into
-            && from.slots.iter().zip(slots).all(|(a, b)| a.name == b.name && a.shape == b.shape);
+    pub fn replace_weights(&mut self, from: Model) -> bool {
+        let (mut from, into) = (from.params, &mut self.model.params);
+        let same = from.slots.len() == into.slots.len()
+            && from.slots.iter().zip(&into.slots).all(|(a, b)| a.name == b.name && a.shape == b.shape);
         if same {
-            (0..into).map(SlotId).for_each(|id| self.model.params.get_mut(id).copy_from_slice(from.get(id)));
+            std::mem::swap(&mut from.slots, &mut into.slots);
+            *into = from;
+            self.optimizer = Optimizer::new(into);
         }
         same
     }

@@ -131,7 +131,7 @@ fn losses_norms_and_weights_of_ten_steps_are_pytorchs() {
             // A key's bias has gradient 0 but for rounding, which Adam turns into steps of the learning rate's size.
             let idle = slot.name.ends_with("key.bias") || slot.name.ends_with("k_lin.bias");
             let allowed = if idle { 5e-3 } else { tolerance(16.0, 45, &want).max(5e-5) };
-            let apart = distance(params.get(SlotId(number)), &want);
+            let apart = distance(&params.copy(SlotId(number)), &want);
             assert!(apart <= allowed, "{name} {}: off by {apart:.2e}, {allowed:.2e} allowed", slot.name);
         }
     }
@@ -166,7 +166,7 @@ fn smoothing_freezing_and_checkpointing() {
         assert_same(name, "frozen.", &ten_steps(name, OPTIONS, &["embeddings"], &[0]));
         let mut checkpointed = ten_steps(name, StepOptions { gradient_checkpointing: true, ..OPTIONS }, &[], &[0]);
         let mut plain = ten_steps(name, OPTIONS, &[], &[0]);
-        assert_eq!(checkpointed.learner.model().params.values(), plain.learner.model().params.values(), "{name}");
+        assert_eq!(checkpointed.learner.model().params.to_vec(), plain.learner.model().params.to_vec(), "{name}");
     }
 }
 
@@ -193,7 +193,7 @@ fn freezing_a_part_freezes_that_part_alone() {
         let mut learner = ten_steps("bert", OPTIONS, &[pattern], &[0]).learner;
         let params = &learner.model().params;
         for (number, slot) in params.slots.iter().enumerate() {
-            let same = params.get(SlotId(number)) == start.params.get(SlotId(number));
+            let same = params.copy(SlotId(number)) == start.params.copy(SlotId(number));
             assert_eq!(same, slot.frozen, "{pattern}: {}", slot.name);
         }
     }
@@ -204,12 +204,12 @@ fn freezing_a_part_freezes_that_part_alone() {
 #[test]
 fn a_step_without_labels_changes_nothing_and_says_so() {
     let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
-    let before = run.learner.model().params.values().to_vec();
+    let before = run.learner.model().params.to_vec();
     let mut batch = Expected::read("bert").batches(&[0]).remove(0);
     batch.labels.fill(tagsmith_model::batch::IGNORE);
     let report = run.learner.step(&[batch], 1e-3);
     assert!(report.loss.is_nan() && report.counted == 0);
-    assert_eq!(before, run.learner.model().params.values());
+    assert_eq!(before, run.learner.model().params.to_vec());
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn the_state_reads_back_bit_for_bit() {
     let batches = Expected::read("bert").batches(&[0]);
     let (a, b) = (one.step(&batches, 1e-3), two.step(&batches, 1e-3));
     assert_eq!((a.loss, a.grad_norm), (b.loss, b.grad_norm));
-    assert_eq!(one.model().params.values(), two.model().params.values());
+    assert_eq!(one.model().params.to_vec(), two.model().params.to_vec());
     std::fs::write(&file, &std::fs::read(&file).expect("it is there")[..1000]).expect("cutting works");
     let error = two.load_state(&file).expect_err("a cut file is refused").to_string();
     assert!(error.contains("not a whole safetensors file"), "{error}");
@@ -243,7 +243,7 @@ const STEPS: u64 = 450;
 
 /// Bits of everything: what the model is at the end.
 fn bits(learner: &mut Learner) -> Vec<u32> {
-    learner.model().params.values().iter().map(|value| value.to_bits()).collect()
+    learner.model().params.to_vec().iter().map(|value| value.to_bits()).collect()
 }
 
 #[test]

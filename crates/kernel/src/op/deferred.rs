@@ -18,6 +18,7 @@
 use super::adamw::{AdamW, Constants, update_block, updated};
 use super::embedding::RowGradients;
 use crate::simd::{Lanes, multiversion};
+use crate::table::Table;
 use crate::threads::{Shared, for_each};
 
 /// Rows one task brings up to date.
@@ -51,22 +52,24 @@ impl Deferred {
         Deferred { width, rows: Vec::new(), moments: Vec::new(), places, past: Vec::new(), made }
     }
 
-    /// Brings these rows up to date, so that they may be read. An id may repeat.
-    pub fn catch_up(&mut self, table: &mut [f32], ids: &[u32]) {
-        let behind = |id: &u32| (self.made[*id as usize] as usize) < self.past.len();
-        let mut rows: Vec<u32> = ids.iter().copied().filter(behind).collect();
+    /// Brings these rows into memory and up to date, so that they may be read. An id may repeat.
+    pub fn catch_up(&mut self, table: &mut Table, ids: &[u32]) {
+        let mut rows = ids.to_vec();
         rows.sort_unstable();
         rows.dedup();
-        self.replay(table, &rows);
+        for &row in &rows {
+            if !table.holds(row as usize) {
+                table.row(row as usize);
+                self.made[row as usize] = self.past.len() as u32;
+            }
+        }
+        self.replay(table, rows);
     }
 
-    /// Brings every row up to date.
-    pub fn settle(&mut self, table: &mut [f32]) {
-        let decays = self.past.iter().any(|c| c.keep != 1.0);
-        let pending = |row: &u32| (self.made[*row as usize] as usize) < self.past.len();
-        let moves = |row: &u32| decays || self.places[*row as usize] != NOWHERE;
-        let rows: Vec<u32> = (0..self.places.len() as u32).filter(|row| moves(row) && pending(row)).collect();
-        self.replay(table, &rows);
+    /// Brings every row in memory up to date.
+    pub fn settle(&mut self, table: &mut Table) {
+        let rows = (0..table.len() as u32).filter(|&row| table.holds(row as usize)).collect();
+        self.replay(table, rows);
         self.past.clear();
         self.made.fill(0);
     }
@@ -75,13 +78,14 @@ impl Deferred {
     ///
     /// # Panics
     /// If updates wait that have another β₁, β₂ or ε.
-    pub fn update(&mut self, adamw: &AdamW, table: &mut [f32], gradients: &RowGradients) {
+    pub fn update(&mut self, adamw: &AdamW, table: &mut Table, gradients: &RowGradients) {
         self.catch_up(table, &gradients.rows);
         let constants = adamw.constants();
         let formula = |c: &Constants| [c.beta1, c.beta2, c.epsilon].map(f32::to_bits);
         let same = self.past.first().is_none_or(|waiting| formula(waiting) == formula(&constants));
         assert!(same, "deferred: β₁, β₂ and ε stay while updates wait");
         self.past.push(constants);
+        table.decay_unread(constants.keep);
         for &row in &gradients.rows {
             if self.places[row as usize] == NOWHERE {
                 self.admit(row, vec![0.0; 2 * self.width].into());
@@ -96,41 +100,46 @@ impl Deferred {
     }
 
     /// Makes the updates that these rows missed.
-    fn replay(&mut self, table: &mut [f32], rows: &[u32]) {
+    fn replay(&mut self, table: &mut Table, mut rows: Vec<u32>) {
+        rows.retain(|&row| (self.made[row as usize] as usize) < self.past.len());
         let past = std::mem::take(&mut self.past);
-        self.each(table, rows, |_, p, moments, made| {
-            let missed = &past[*made as usize..];
+        let keeps: Vec<f32> = past.iter().map(|c| c.keep).collect();
+        self.each(table, &rows, |_, p, moments, made| {
+            let missed = *made as usize..past.len();
             match moments {
                 Some(moments) => {
                     let (m, v) = moments.split_at_mut(p.len());
+                    let missed = &past[missed];
                     replay_row(missed, largest_step(missed), p, m, v);
                 }
-                None if missed.iter().all(|c| c.keep == 1.0) => {}
-                None => decay_row(missed, p),
+                None => decay(&keeps[missed], p),
             }
             *made = past.len() as u32;
         });
         self.past = past;
     }
 
-    /// Calls `work(i, row, its moments, updates made)` for the i-th of `rows`, which ascend, on all threads.
+    /// Calls `work(i, row, its moments, updates made)` for the i-th of `rows`, which ascend and are in memory, on all
+    /// threads.
     fn each(
         &mut self,
-        table: &mut [f32],
+        table: &mut Table,
         rows: &[u32],
         work: impl Fn(usize, &mut [f32], Option<&mut [f32]>, &mut u32) + Sync + Send,
     ) {
-        let width = self.width;
-        assert_eq!(table.len(), self.places.len() * width, "deferred: a table of another size");
+        let same = (table.len(), table.width()) == (self.places.len(), self.width);
+        assert!(same, "deferred: a table of another size");
         let inside = rows.last().is_none_or(|&last| (last as usize) < self.places.len());
         assert!(inside && rows.is_sorted_by(|a, b| a < b), "deferred: rows of the table ascend");
         let places = &self.places;
-        let (table, moments, made) = (Shared::new(table), Shared::new(&mut self.moments), Shared::new(&mut self.made));
+        let (table, made) = (Shared::new(table.rows_mut()), Shared::new(&mut self.made));
+        let moments = Shared::new(&mut self.moments);
         for_each(rows.len().div_ceil(ROWS), |block| {
             for i in block * ROWS..rows.len().min((block + 1) * ROWS) {
                 let row = rows[i] as usize;
                 // SAFETY: `rows` ascend within the table, so all differ, and so do their places.
-                let (p, made) = unsafe { (table.slice(row * width, width), &mut made.slice(row, 1)[0]) };
+                let (p, made) = unsafe { (&mut table.slice(row, 1)[0], &mut made.slice(row, 1)[0]) };
+                let p = p.get_mut().expect("a row is in memory before it changes");
                 let moments = (places[row] != NOWHERE).then(|| {
                     // SAFETY: as above.
                     unsafe { &mut moments.slice(places[row] as usize, 1)[0][..] }
@@ -160,16 +169,17 @@ impl Deferred {
         self.moments.iter().map(|moments| &moments[..])
     }
 
-    /// Forgets all and takes over these rows' moments, as [`Deferred::moments`] gave them. Returns whether it can:
-    /// rows of the table that all differ.
+    /// Forgets all and takes over these rows' moments, as [`Deferred::moments`] gave them, and brings the rows into
+    /// memory. Returns whether it can: rows of the table that all differ.
     #[must_use]
-    pub fn restore(&mut self, rows: &[u32], moments: impl Iterator<Item = Box<[f32]>>) -> bool {
+    pub fn restore(&mut self, table: &Table, rows: &[u32], moments: impl Iterator<Item = Box<[f32]>>) -> bool {
         *self = Deferred::new(self.places.len(), self.width);
         for (&row, moments) in rows.iter().zip(moments) {
             assert_eq!(moments.len(), 2 * self.width, "deferred: moments of another width");
             if self.places.get(row as usize) != Some(&NOWHERE) {
                 return false;
             }
+            table.row(row as usize);
             self.admit(row, moments);
         }
         true
@@ -245,15 +255,21 @@ multiversion! {
     }
 }
 
+/// p ← p · factor, factor after factor: the missed updates of a row without moments.
+pub(crate) fn decay(factors: &[f32], p: &mut [f32]) {
+    if factors.iter().any(|&factor| factor != 1.0) {
+        decay_row(factors, p);
+    }
+}
+
 multiversion! {
-    /// The updates `past` of one row without moments.
-    fn decay_row<L>(past: &[Constants], p: &mut [f32]) {
+    fn decay_row<L>(factors: &[f32], p: &mut [f32]) {
         let mut start = 0;
         while start < p.len() {
             // SAFETY: `start` is inside the slice.
             let (to, count) = (p.as_mut_ptr().add(start), p.len() - start);
             let mut x = load_group::<L>(to, count);
-            decay_group::<L>(past, &mut x);
+            decay_group::<L>(factors.iter().copied(), &mut x);
             store_group::<L>(&x, to, count);
             start += GROUP * L::N;
         }
@@ -298,7 +314,7 @@ unsafe fn decayed<L: Lanes>(past: &[Constants], now: &Group<L>) -> Group<L> {
         let Group { mut p, mut m, mut v } = *now;
         let (beta1, beta2) = (past[0].beta1, past[0].beta2);
         if past.iter().any(|c| c.keep != 1.0) {
-            decay_group::<L>(past, &mut p);
+            decay_group::<L>(past.iter().map(|c| c.keep), &mut p);
         }
         power_group::<L>(beta1, past.len(), &mut m);
         power_group::<L>(beta2, past.len(), &mut v);
@@ -306,13 +322,13 @@ unsafe fn decayed<L: Lanes>(past: &[Constants], now: &Group<L>) -> Group<L> {
     }
 }
 
-/// x ← x·(1 − ηλ), update after update.
+/// x ← x · factor, factor after factor.
 #[inline(always)]
-unsafe fn decay_group<L: Lanes>(past: &[Constants], x: &mut [L::V; GROUP]) {
-    for c in past {
+unsafe fn decay_group<L: Lanes>(factors: impl Iterator<Item = f32>, x: &mut [L::V; GROUP]) {
+    for factor in factors {
         for x in x.iter_mut() {
             // SAFETY: the caller's promise.
-            *x = unsafe { L::mul(*x, L::splat(c.keep)) };
+            *x = unsafe { L::mul(*x, L::splat(factor)) };
         }
     }
 }

@@ -173,5 +173,5 @@ pub fn run_with(
 
 /// The parameters' bits.
 pub fn bits(learner: &mut Learner) -> Vec<u32> {
-    learner.model().params.values().iter().map(|value| value.to_bits()).collect()
+    learner.model().params.to_vec().iter().map(|value| value.to_bits()).collect()
 }

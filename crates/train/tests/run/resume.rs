@@ -50,8 +50,8 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         let evaluated = evaluations(from);
         let mut resumed = learner(3, 0.1);
         let mut other = model(3, 0.1);
-        other.params.get_mut(tagsmith_kernel::params::SlotId(0)).fill(9.0);
-        assert!(resumed.replace_weights(&other));
+        other.params.get_mut(tagsmith_kernel::params::SlotId(1)).fill(9.0);
+        assert!(resumed.replace_weights(other));
         let (again, _) = run(&mut resumed, &options, &examples(), &SCORES[evaluated..], Some(&folder));
         let again = again.unwrap();
         assert!(bits(&mut resumed) == bits(&mut whole), "the weights differ when resumed at step {step}");
