@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 
 /// What to do where a checkpoint has no head for the labels.
@@ -185,7 +186,7 @@ impl Loading {
         names: &BTreeMap<String, usize>,
         head: Head,
     ) -> Result<(), Error> {
-        let reader = Reader::open(path)?;
+        let reader = Arc::new(Reader::open(path)?);
         for name in &reader.names() {
             let Some(&number) = names.get(name) else {
                 let bare = name.strip_prefix(model.layout.prefix).unwrap_or(name);
@@ -217,7 +218,7 @@ impl Loading {
                 continue;
             }
             if slot.sparse {
-                let table = table_of_file(Reader::open(path)?, name, slot.shape[0], slot.shape[1])?;
+                let table = table_of_file(&reader, name, slot.shape[0], slot.shape[1])?;
                 *model.params.table_mut(SlotId(number)) = table;
             } else {
                 reader.read(name, 0, model.params.get_mut(SlotId(number)))?;

@@ -10,7 +10,7 @@ use tagsmith_kernel::table::{Origin, Table};
 /// written to is noticed.
 #[derive(Debug)]
 struct FileRows {
-    reader: Reader,
+    reader: Arc<Reader>,
     name: String,
     width: usize,
 }
@@ -18,10 +18,8 @@ struct FileRows {
 impl Origin for FileRows {
     fn read(&self, first: usize, out: &mut [f32]) {
         let read = self.reader.unchanged().and_then(|()| self.reader.read(&self.name, first * self.width, out));
-        if let Err(error) = read {
-            let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            panic!("{error}{cause}");
-        }
+        // A forward pass has no other way to say that the world changed: the program's rim takes the error from here.
+        read.unwrap_or_else(|error| std::panic::panic_any(error));
     }
 }
 
@@ -45,13 +43,14 @@ impl Origin for Drawn {
 ///
 /// # Errors
 /// A type that is not read, a number that is not finite, and what the system says of the file.
-pub(crate) fn table_of_file(reader: Reader, name: &str, rows: usize, width: usize) -> Result<Table, Error> {
+pub(crate) fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width: usize) -> Result<Table, Error> {
     let block = (BLOCK / width).max(1);
     let mut numbers = vec![0.0; block * width];
     for first in (0..rows).step_by(block) {
         reader.read(name, first * width, &mut numbers[..block.min(rows - first) * width])?;
     }
-    Ok(Table::new(rows, width, Arc::new(FileRows { reader, name: name.to_owned(), width })))
+    let origin = FileRows { reader: reader.clone(), name: name.to_owned(), width };
+    Ok(Table::new(rows, width, Arc::new(origin)))
 }
 
 /// Numbers looked at at once.

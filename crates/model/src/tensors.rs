@@ -232,7 +232,7 @@ impl Reader {
         let now = stamp(&self.file.lock().expect("no thread panics while it reads"));
         match now.map_err(|source| Error::Io { path: self.path.clone(), source })? == self.stamp {
             true => Ok(()),
-            false => Err(self.refuse("was written to while it was in use: its weights are lost, run again".into())),
+            false => Err(self.refuse("was written to while its weights were in use: run again".into())),
         }
     }
 

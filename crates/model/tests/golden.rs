@@ -8,7 +8,7 @@ use tagsmith_kernel::params::{Grads, Slot, SlotId};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
-use tagsmith_model::model::{Head, Model};
+use tagsmith_model::model::{Error, Head, Model};
 use tagsmith_model::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 9] =
@@ -300,6 +300,50 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         std::fs::write(&file, bytes).expect("writing works");
     });
     assert!(not_finite.contains("has NaN at element"), "{not_finite}");
+}
+
+#[test]
+fn rows_come_from_the_open_file_and_from_no_other() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let (whole, batch) = (load("bert"), Expected::read("bert").batch());
+    let file = scratch.path().join("model.safetensors");
+    let open = || {
+        whole.save(scratch.path()).expect("saving works");
+        Model::load(scratch.path(), whole.config.clone(), Head::Required).expect("it reads").0
+    };
+    // Reading takes memory for the rows read alone.
+    let model = open();
+    let words = |model: &Model| model.params.table(model.layout.words).bytes();
+    let unread = words(&model);
+    let scores = model.infer(&batch);
+    let distinct: std::collections::BTreeSet<u32> = batch.ids.iter().copied().collect();
+    assert_eq!(words(&model) - unread, 4 * distinct.len() * model.config.embedding_size);
+    // Saving over the file that is open, as a run does whose output is its model, leaves the rows to be read.
+    let model = open();
+    model.save(scratch.path()).expect("saving works");
+    assert_eq!(model.infer(&batch), scores);
+    let model = open();
+    std::fs::remove_file(&file).expect("removing works");
+    assert_eq!(model.infer(&batch), scores);
+    // Another program writing into it is noticed, even if what it writes is as long.
+    let refused = |change: &dyn Fn()| {
+        let model = open();
+        model.infer(&Batch { ids: vec![1], types: vec![0], starts: vec![0, 1], labels: vec![] });
+        change();
+        let lost = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| model.infer(&batch)));
+        lost.expect_err("it was changed").downcast::<Error>().expect("an error that names the file").to_string()
+    };
+    whole.save(scratch.path()).expect("saving works");
+    let bytes = std::fs::read(&file).expect("it is there");
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    let same_length = refused(&|| {
+        std::fs::write(&file, &bytes).expect("writing works");
+        let file = std::fs::File::options().write(true).open(&file).expect("it is there");
+        file.set_modified(later).expect("setting a time works");
+    });
+    assert!(same_length.ends_with("was written to while its weights were in use: run again"), "{same_length}");
+    let shorter = refused(&|| std::fs::write(&file, &bytes[..1000]).expect("writing works"));
+    assert!(shorter.contains("model.safetensors: was written to"), "{shorter}");
 }
 
 #[test]

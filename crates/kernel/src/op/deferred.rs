@@ -9,11 +9,12 @@
 //! # When moves are lost
 //! Let S be the largest rate η / (1 − β₁ᵗ) among the missed updates, and let all factors 1 − ηλ lie in (½, 1]. Then
 //! over these updates |m|, v and |p|, changed by decay alone, do not grow, and 1 / √(1 − β₂ᵗ) is at least 1. Every
-//! operation of the formula rounds monotonically, so that each move is at most S·|m at the start| / (√(v at the end)
-//! + ε), in floating point as on paper. Where that is at most 2⁻²⁵·|p at the end|, half the least distance between
-//! neighbours of p, p minus the move rounds to p. [`at_rest`] asks for half of it, so that its own rounding does not
-//! matter. A p of 0 rests if its moves are 0; its sign stays too, for p is −0 only after moves of +0, and m keeps its
-//! sign. No assumption on the schedule is made: where the rate rises later, S is that later rate.
+//! operation of the formula rounds monotonically, so that each move is at most S·|m| / (√v + ε) with m at the start
+//! and v at the end, in floating point as on paper. 2⁻²⁵·|p| is at most half the distance from p to its nearest
+//! neighbour: where no move is more than that for the p at the end, p minus the move rounds to p. `at_rest` asks for
+//! half of it, so that its own rounding does not matter. A p of 0 rests if its moves are 0; its sign stays too, for p
+//! is −0 only after moves of +0, and m keeps its sign. No assumption on the schedule is made: where the rate rises
+//! later, S is that later rate.
 
 use super::adamw::{AdamW, Constants, update_block, updated};
 use super::embedding::RowGradients;
@@ -135,8 +136,8 @@ impl Deferred {
         let (table, made) = (Shared::new(table.rows_mut()), Shared::new(&mut self.made));
         let moments = Shared::new(&mut self.moments);
         for_each(rows.len().div_ceil(ROWS), |block| {
-            for i in block * ROWS..rows.len().min((block + 1) * ROWS) {
-                let row = rows[i] as usize;
+            for (i, &row) in rows.iter().enumerate().skip(block * ROWS).take(ROWS) {
+                let row = row as usize;
                 // SAFETY: `rows` ascend within the table, so all differ, and so do their places.
                 let (p, made) = unsafe { (&mut table.slice(row, 1)[0], &mut made.slice(row, 1)[0]) };
                 let p = p.get_mut().expect("a row is in memory before it changes");
