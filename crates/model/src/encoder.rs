@@ -5,6 +5,7 @@ use crate::config::{Config, Family};
 use crate::layout::{LayerLayout, Layout, next};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
+use tagsmith_kernel::op::embedding::Rows;
 use tagsmith_kernel::op::{attention, embedding, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, Params, SlotId};
 use tagsmith_kernel::rng::Stream;
@@ -83,10 +84,12 @@ impl Encoder<'_> {
     pub fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, EmbeddingSaved) {
         let Encoder { config, layout, params, .. } = *self;
         let positions = positions(config, batch);
-        let mut tables =
-            vec![(params.get(layout.words), &batch.ids[..]), (params.get(layout.positions), &positions[..])];
+        let mut tables = vec![
+            (Rows::Table(params.table(layout.words)), &batch.ids[..]),
+            (Rows::Dense(params.get(layout.positions)), &positions[..]),
+        ];
         if let Some(types) = layout.types {
-            tables.push((params.get(types), &batch.types[..]));
+            tables.push((Rows::Dense(params.get(types)), &batch.types[..]));
         }
         let x = embedding::forward(config.embedding_size, &tables);
         let (x, norm) = self.norm(x, layout.embedding_norm);
@@ -164,16 +167,19 @@ impl Encoder<'_> {
         let layer: LayerLayout = self.layout.layers[number];
 
         let dy = self.norm_backward(kept.feed_forward_norm, layer.feed_forward_norm, dy, grads);
-        let dx = dropout::apply(&dy, kept.down_dropout);
         let (weight, into) = self.gradients_of(layer.down, grads);
-        let dx = kept.down.backward_activated(weight, into, &dx, self.config.activation, &kept.before_activation);
+        let dropped = dropout::apply(&dy, kept.down_dropout);
+        let dx = kept.down.backward_activated(weight, into, &dropped, self.config.activation, &kept.before_activation);
+        // Without dropout it shares dy, which the next product writes to.
+        drop(dropped);
         let (weight, into) = self.gradients_of(layer.up, grads);
         let dy = kept.up.backward(weight, into, &dx, Some(dy));
 
         let dy = self.norm_backward(kept.attention_norm, layer.attention_norm, &dy, grads);
-        let dx = dropout::apply(&dy, kept.output_dropout);
         let (weight, into) = self.gradients_of(layer.output, grads);
-        let dx = kept.output.backward(weight, into, &dx, None);
+        let dropped = dropout::apply(&dy, kept.output_dropout);
+        let dx = kept.output.backward(weight, into, &dropped, None);
+        drop(dropped);
         let dx = kept.attention.backward(&batch.starts, &dx);
         let ((weight, weight_accumulates), (bias, bias_accumulates)) =
             grads.two_spans((layer.qkv_weight, 3), (layer.qkv_bias, 3));

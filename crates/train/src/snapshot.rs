@@ -9,7 +9,6 @@ use crate::step::Learner;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use tagsmith_kernel::params::SlotId;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
 
@@ -52,20 +51,14 @@ pub(crate) fn read_state(folder: &Path) -> Result<TrainerState, Error> {
 /// Puts a checkpoint's weights into a learner of the same model and labels. What is frozen stays so.
 pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
     let (config, _) = Config::read(folder)?;
-    let labels = &learner.model.config.labels;
+    let labels = &learner.config().labels;
     if config.labels != *labels {
         let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
         return Err(refusal(folder, problem));
     }
     let (loaded, _) = Model::load(folder, config, Head::Required)?;
-    let (from, into) = (&loaded.params, &mut learner.model.params);
-    let same = from.slots.len() == into.slots.len()
-        && from.slots.iter().zip(&into.slots).all(|(a, b)| a.name == b.name && a.shape == b.shape);
-    if !same {
+    if !learner.replace_weights(loaded) {
         return Err(refusal(folder, "it is of another model".to_owned()));
-    }
-    for id in (0..from.slots.len()).map(SlotId) {
-        into.get_mut(id).copy_from_slice(from.get(id));
     }
     Ok(())
 }

@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<(), Error> {
         (self.job.notify)(Event::Began { plan: &self.plan, step: 0 });
         if self.agenda.on_start() {
-            let record = (self.job.evaluate)(&self.learner.model);
+            let record = (self.job.evaluate)(self.learner.model());
             self.log(record);
         }
         Ok(())
@@ -300,7 +300,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates; says whether the model is the best so far.
     fn evaluate(&mut self) -> Result<bool, Error> {
-        let record = (self.job.evaluate)(&self.learner.model);
+        let record = (self.job.evaluate)(self.learner.model());
         self.log(record.clone());
         let Some(criterion) = &self.job.options.best else { return Ok(false) };
         let value = criterion.value(&record)?;
@@ -336,7 +336,7 @@ impl<'a> Run<'a> {
             self.state.best_model_checkpoint = Some(checkpoint::folder(&options.output, best).display().to_string());
         }
         let folder = checkpoint::save(&options.output, step, |folder| {
-            snapshot::write_model(folder, &self.learner.model, self.job.attachments, self.job.arguments)?;
+            snapshot::write_model(folder, self.learner.model(), self.job.attachments, self.job.arguments)?;
             snapshot::write_state(folder, &self.state)?;
             if options.save_only_model {
                 return Ok(());
@@ -443,7 +443,7 @@ impl<'a> Run<'a> {
 
     /// The Trainer's estimate: padding counts, embedding tables do not.
     fn flos(&self, batches: &[Batch]) -> f64 {
-        let (parameters, embeddings) = self.learner.model.parameter_counts();
+        let (parameters, embeddings) = self.learner.parameter_counts();
         let padded = |batch: &Batch| {
             let lengths = batch.starts.windows(2).map(|pair| pair[1] - pair[0]);
             lengths.max().unwrap_or(0) as usize * (batch.starts.len() - 1)

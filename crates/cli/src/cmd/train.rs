@@ -244,12 +244,12 @@ impl Tuning<'_> {
             notify: &mut |event| report.event(event),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
-        snapshot::write_model(&args.output_dir, &learner.model, &attachments, &arguments)?;
+        snapshot::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(self.to_learn.len()));
         report.results("train", &record)?;
         outcome.state.save(&args.output_dir)?;
-        Ok((learner.model, outcome.state))
+        Ok((learner.into_model(), outcome.state))
     }
 
     /// The metric that chooses, by the name it will have.
