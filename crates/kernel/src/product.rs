@@ -6,9 +6,10 @@
 //!
 //! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
+use crate::floats::Floats;
 use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
 use crate::simd::{Lanes, Level, multiversion};
-use crate::tensor::{Area, Tensor};
+use crate::tensor::Area;
 use crate::threads::{for_each, threads};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -182,7 +183,7 @@ unsafe impl Sync for StartAt {}
 
 thread_local! {
     /// A thread's panel of B.
-    static PANEL: RefCell<Tensor> = RefCell::new(Tensor::unfilled(0, 0));
+    static PANEL: RefCell<Floats> = RefCell::new(Floats::zeros(0));
 }
 
 /// One panel's columns of C for some rows.
@@ -205,19 +206,19 @@ unsafe fn multiply_panel(
     let lanes = k.div_ceil(per_lane);
     PANEL.with_borrow_mut(|panel| {
         let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
-        if panel.data().len() < room {
-            *panel = Tensor::unfilled(1, room);
+        if panel.len() < room {
+            *panel = Floats::zeros(room);
         }
         let mut lane = 0;
         loop {
             let depth = BLOCK_LANES.min(lanes - lane);
             let part = k.min(lane * per_lane)..k.min((lane + depth) * per_lane);
-            pack_right(precision, b, part, columns.clone(), panel.data_mut());
+            pack_right(precision, b, part, columns.clone(), panel);
             let job = Job {
                 a: left.data.wrapping_add(lane * left.lane_stride),
                 row_stride: left.row_stride,
                 lane_stride: left.lane_stride,
-                b: panel.data().as_ptr(),
+                b: panel.as_ptr(),
                 depth,
                 start: if lane == 0 { start } else { StartAt::Accumulate },
                 c: c.wrapping_add(columns.start),
