@@ -98,7 +98,7 @@ pub const OPTIONS: &[Opt] = &[
     choice("train_sampling_strategy", SAMPLING, "random").training("order of the training sentences"),
     int_unset("data_seed").training("seed of the order of the data (default: --seed)"),
     flag("dataloader_drop_last").training("leave out an epoch's last, smaller micro-batch (training only)"),
-    int_unset("threads").beyond().training("threads to compute with (default: all cores)"),
+    int_unset("threads").beyond().training("threads to compute with (default: the physical cores this process may use)"),
 
     // Evaluation and saving.
     choice("eval_strategy", INTERVALS, "no").saving("when to evaluate during training"),

@@ -10,6 +10,7 @@ mod progress;
 mod ranks;
 
 use crate::args::{self, TrainArgs};
+use crate::machine::threads;
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
@@ -85,14 +86,13 @@ fn say(line: impl Display) {
 
 fn train(args: &TrainArgs) -> anyhow::Result<()> {
     ranks::refuse_several()?;
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("`--threads`")?;
-    }
     let resume = folder::claim(args)?;
 
     let mut data = Data::load(args)?;
     let (config, labels) = resolve_labels(args, &data)?;
     data.cut(args);
+    let (threads, line) = threads::set(args.threads)?;
+    line.iter().for_each(say);
     let tokenizer = read_tokenizer(args)?;
     let model = load_model(args, config)?;
     let alignment = Alignment {
@@ -102,6 +102,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         label_all: options::label_all(args),
         vocab_size: model.config.vocab_size,
         type_vocab_size: model.config.type_vocab_size,
+        threads,
     };
     let measure = Measure::new(&labels, args);
     let examples = |asked: bool, name: &str, split: &Option<Split>| match split {

@@ -14,6 +14,9 @@ use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_train::outputs;
 use tagsmith_train::state::Record;
 
+/// Rows that the model reads at once where it does not learn: enough for full speed, and they fit the caches.
+pub const READ_AT_ONCE: usize = 2048;
+
 /// How every split of a run is measured.
 pub struct Measure<'a> {
     labels: &'a LabelSet,
@@ -32,6 +35,7 @@ impl<'a> Measure<'a> {
         }
         let options = EvalOptions {
             batch_size: args.times.per_device_eval_batch_size,
+            batch_tokens: READ_AT_ONCE,
             label_smoothing: args.learning.label_smoothing_factor,
         };
         let (entity_level, loss_only) = (args.times.return_entity_level_metrics, args.times.prediction_loss_only);

@@ -1,0 +1,3 @@
+//! What the machine lets this process use.
+
+pub mod threads;
