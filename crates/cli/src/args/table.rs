@@ -79,6 +79,8 @@ pub const OPTIONS: &[Opt] = &[
     // Training.
     int("max_steps", "-1").training("updates to make, whatever the epochs"),
     int("gradient_accumulation_steps", "1").training("micro-batches an update"),
+    int("batch_tokens", "4096").beyond()
+        .training("sub-tokens computed at once, at most: a larger micro-batch is cut, which bounds memory, no number changes"),
     choice("lr_scheduler_type", SCHEDULES, "linear").training("how the learning rate moves"),
     dict("lr_scheduler_kwargs").training("the schedule's own parameters"),
     float("warmup_steps", "0").training("updates of linear warm-up; below 1, the part of all updates"),

@@ -4,6 +4,7 @@ mod card;
 mod data;
 mod evaluation;
 mod folder;
+mod memory;
 mod options;
 mod prediction;
 mod progress;
@@ -140,7 +141,14 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
             say("the test split has no labels, so it is tagged but not measured");
         }
         report.results("predict", &record)?;
-        let labels = prediction::word_labels(&model, &alignment, split, &to_predict, &evaluation.predictions)?;
+        let labels = prediction::word_labels(
+            &model,
+            &alignment,
+            split,
+            &to_predict,
+            &evaluation.predictions,
+            evaluation::rows_at_once(args),
+        )?;
         outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
     }
     if args.do_train {
@@ -231,6 +239,7 @@ impl Tuning<'_> {
         let attachments = tokenizer_files(self.tokenizer, &args.output_dir)?;
         let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
+        memory::check(args, &learner.model, &self.to_learn, self.to_evaluate)?;
         let job = Job {
             options: &options,
             examples: &self.to_learn,

@@ -119,6 +119,7 @@ impl Lesson {
             output: PathBuf::new(),
             batch_size: self.recipe.batch_size,
             accumulation: 1,
+            batch_tokens: None,
             drop_last: false,
             sampling: Sampling::Random,
             data_seed: self.seed,

@@ -1,7 +1,6 @@
 //! One label for every word of every sentence, whatever its length.
 
 use super::data::Alignment;
-use super::evaluation::READ_AT_ONCE;
 use super::say;
 use anyhow::Context;
 use tagsmith_model::model::Model;
@@ -19,6 +18,7 @@ pub fn word_labels(
     split: &Split,
     examples: &[Example],
     predictions: &[Vec<u32>],
+    batch_tokens: usize,
 ) -> anyhow::Result<Vec<Vec<String>>> {
     let names = alignment.labels.names();
     let mut labels: Vec<Option<Vec<u32>>> = split
@@ -32,12 +32,8 @@ pub fn word_labels(
         let sentence = &split.sentences[at];
         Input { place: format!("{}:{}", split.source, sentence.line), content: Content::Words(sentence.words.clone()) }
     };
-    let request = Request {
-        max_seq_length: Some(alignment.max_length),
-        stride: None,
-        batch_tokens: READ_AT_ONCE,
-        strategy: Strategy::Simple,
-    };
+    let request =
+        Request { max_seq_length: Some(alignment.max_length), stride: None, batch_tokens, strategy: Strategy::Simple };
     let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
     let mut tally = Tally::default();
     let encoded = parallel::map(&partly, alignment.threads, |at| encode(alignment.tokenizer, &options, &input(at)));
