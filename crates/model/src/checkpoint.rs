@@ -50,15 +50,27 @@ impl Model {
         let layout = Layout::new(&config);
         check_size(&files, &layout)?;
         let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
-        let names = model.names_in_files();
-        let mut loading =
-            Loading { found: vec![false; model.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
-        for path in &files {
-            let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.clone(), source })?;
-            loading.file(path, &bytes, &mut model, &names, head)?;
-        }
-        let notes = loading.finish(&files[0], &mut model, head)?;
+        let notes = model.read_weights(&files, head)?;
         Ok((model, notes))
+    }
+
+    /// Takes the weights of a checkpoint of the same configuration, in place.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
+    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+        self.read_weights(&weight_files(folder)?, Head::Required).map(|_notes| ())
+    }
+
+    fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
+        let names = self.names_in_files();
+        let mut loading =
+            Loading { found: vec![false; self.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
+        for path in files {
+            let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.clone(), source })?;
+            loading.file(path, &bytes, self, &names, head)?;
+        }
+        loading.finish(&files[0], self, head)
     }
 
     /// Every name that a checkpoint may have for a slot: with the family's prefix, without it, and with the oldest

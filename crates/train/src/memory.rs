@@ -5,16 +5,16 @@
 //! |---|---|
 //! | weights | P |
 //! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
-//! | optimizer | 2 for each parameter that learns |
+//! | optimizer | 2 for each parameter that learns; of the word table only for rows that occur, and 2 more a row |
 //! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
 //! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
 //! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
 //! | at work in backward | R × (5H + 2F), and twice the largest weight, packed |
 //! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
-//! | writing a checkpoint | 1 for each parameter that learns: a file's largest tensor is copied |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
 
+use std::collections::HashSet;
 use std::fmt;
 use tagsmith_kernel::params::Slot;
 use tagsmith_model::model::Model;
@@ -40,8 +40,6 @@ pub struct Work<'a> {
     pub rows_evaluated: usize,
     /// Whether layers keep their inputs alone.
     pub gradient_checkpointing: bool,
-    /// Whether checkpoints with the optimizer's state are written.
-    pub saves_optimizer: bool,
 }
 
 /// Bytes that a run holds at once.
@@ -59,8 +57,6 @@ pub struct Footprint {
     pub rows: usize,
     /// The tokenized sentences.
     pub data: u64,
-    /// What writing a checkpoint takes for a while.
-    pub checkpoint: u64,
 }
 
 impl Footprint {
@@ -68,36 +64,38 @@ impl Footprint {
     pub fn new(model: &Model, work: &Work) -> Footprint {
         let slots = &model.params.slots;
         let numbers = |of: &dyn Fn(&Slot) -> bool| slots.iter().filter(|slot| of(slot)).map(slot_len).sum::<u64>();
-        let learning = numbers(&|slot| !slot.frozen);
+        let tables = || slots.iter().filter(|slot| slot.sparse && !slot.frozen);
         let rows_of_update = work.accumulation * longest(work.examples, work.batch_size);
         let touched = |slot: &Slot| rows_of_update.min(slot.shape[0]) as u64 * slot.shape[1] as u64;
-        let sparse: u64 = slots.iter().filter(|slot| slot.sparse && !slot.frozen).map(touched).sum();
+        let occurring: HashSet<u32> = work.examples.iter().flat_map(|example| example.ids.iter().copied()).collect();
+        let of_table = |slot: &Slot| (occurring.len() * slot.shape[1] + slot.shape[0]) as u64;
         let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
         let activations = training(model, rows as u64, work.gradient_checkpointing)
             .max(evaluation(model, evaluated as u64) * u64::from(evaluated > 0));
         Footprint {
             weights: FLOAT * numbers(&|_all| true),
-            gradients: FLOAT * (numbers(&|slot| !slot.sparse) + sparse),
-            optimizer: FLOAT * 2 * learning,
+            gradients: FLOAT * (numbers(&|slot| !slot.sparse) + tables().map(touched).sum::<u64>()),
+            optimizer: FLOAT
+                * 2
+                * (numbers(&|slot| !slot.frozen && !slot.sparse) + tables().map(of_table).sum::<u64>()),
             activations: FLOAT * activations,
             rows,
             data: work.examples.iter().chain(work.evaluated).map(example_bytes).sum(),
-            checkpoint: FLOAT * learning * u64::from(work.saves_optimizer),
         }
     }
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        let Footprint { weights, gradients, optimizer, activations, data, checkpoint, .. } = *self;
-        weights + gradients + optimizer + activations + data + checkpoint
+        let Footprint { weights, gradients, optimizer, activations, rows: _, data } = *self;
+        weights + gradients + optimizer + activations + data
     }
 }
 
 /// `1.3 GB: weights 90.9 MB, …`
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Footprint { weights, gradients, optimizer, activations, rows, data, checkpoint } = *self;
+        let Footprint { weights, gradients, optimizer, activations, rows, data } = *self;
         let [weights, gradients, optimizer, activations, data] =
             [weights, gradients, optimizer, activations, data].map(size);
         write!(
@@ -105,8 +103,7 @@ impl fmt::Display for Footprint {
             "{}: weights {weights}, gradients {gradients}, optimizer {optimizer}, activations {activations} \
              (at most {rows} pieces at once), data {data}",
             size(self.total())
-        )?;
-        if checkpoint > 0 { write!(f, ", writing checkpoints {}", size(checkpoint)) } else { Ok(()) }
+        )
     }
 }
 

@@ -9,9 +9,8 @@ use crate::step::Learner;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use tagsmith_kernel::params::SlotId;
 use tagsmith_model::config::Config;
-use tagsmith_model::model::{Head, Model};
+use tagsmith_model::model::Model;
 
 /// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
 /// write with confidence or read with safety.
@@ -57,17 +56,7 @@ pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
         let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
         return Err(refusal(folder, problem));
     }
-    let (loaded, _) = Model::load(folder, config, Head::Required)?;
-    let (from, into) = (&loaded.params, &mut learner.model.params);
-    let same = from.slots.len() == into.slots.len()
-        && from.slots.iter().zip(&into.slots).all(|(a, b)| a.name == b.name && a.shape == b.shape);
-    if !same {
-        return Err(refusal(folder, "it is of another model".to_owned()));
-    }
-    for id in (0..from.slots.len()).map(SlotId) {
-        into.get_mut(id).copy_from_slice(from.get(id));
-    }
-    Ok(())
+    Ok(learner.model.reload(folder)?)
 }
 
 /// What differs between the run that saved a checkpoint and the one that resumes it.

@@ -78,12 +78,15 @@ pub struct Outcome {
 /// Trains, from the start or from a checkpoint of an earlier run.
 ///
 /// A resumed run goes on as if it had never stopped: same weights, same log, bit for bit, if the options are the same.
+/// The output folder is made when nothing is left to refuse.
 pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) -> Result<Outcome, Error> {
     let mut run = Run::new(learner, job)?;
     match resume {
         Some(checkpoint) => run.resume(checkpoint)?,
         None => run.start()?,
     }
+    let output = &run.job.options.output;
+    std::fs::create_dir_all(output).map_err(Error::at(output))?;
     run.epochs()?;
     run.finish()
 }
@@ -126,7 +129,6 @@ impl<'a> Run<'a> {
         let plan = Plan::new(&options.extent(job.examples.len()))?;
         let agenda = Agenda::new(options.times, plan.total_steps)?;
         let rate = Rate::new(options, plan.total_steps)?;
-        std::fs::create_dir_all(&options.output).map_err(Error::at(&options.output))?;
         let early_stopping = options.early_stopping.map(|early| EarlyStoppingState {
             patience: early.patience,
             threshold: early.threshold,

@@ -118,8 +118,6 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
-    fs::create_dir_all(&args.output_dir)
-        .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     let mut report = Report::new(args);
     let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
     if args.do_train {
@@ -128,6 +126,9 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         (model, state) = tuning.run(model, resume.as_deref(), &mut report)?;
         (epoch, history) = (json!(state.epoch), state.log_history);
     }
+    // What may be refused was: training made the folder when that was sure, without it there is only this.
+    fs::create_dir_all(&args.output_dir)
+        .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     if args.do_eval {
         let mut record = measure.run("eval", &model, &to_evaluate).0;
         record.insert("epoch".into(), epoch);
@@ -166,8 +167,12 @@ fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, Labe
     };
     let (config, notes) = Config::read(&folder)?;
     notes.iter().for_each(|note| say(format!("{name}: {note}")));
-    let found = data.labels()?;
     let checkpoint = LabelSet::new(config.labels.clone()).with_context(|| format!("{name}: config.json"))?;
+    if data.is_unlabelled() {
+        say(format!("no split has labels: the checkpoint's {} are used", checkpoint.len()));
+        return Ok((config, checkpoint));
+    }
+    let found = data.labels()?;
     // Names that nobody gave say nothing of a head, not even that there is one: the weights decide.
     let labels = if checkpoint.is_default() {
         found
@@ -236,7 +241,7 @@ impl Tuning<'_> {
         let Tuning { args, measure, .. } = *self;
         let options = options::run(args, self.criterion()?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
-        let attachments = tokenizer_files(self.tokenizer, &args.output_dir)?;
+        let attachments = self.tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes()));
         let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
         memory::check(args, &learner.model, &self.to_learn, self.to_evaluate)?;
@@ -265,17 +270,4 @@ impl Tuning<'_> {
         let name = self.measure.metric_name(metric, self.to_evaluate)?;
         Ok(Some(Criterion::new(&name, Some(self.args.times.greater_is_better))))
     }
-}
-
-/// Writes the tokenizer into the folder and returns its files, for the checkpoints.
-fn tokenizer_files(tokenizer: &Tokenizer, folder: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    tokenizer.save(folder)?;
-    ["tokenizer.json", "tokenizer_config.json"]
-        .into_iter()
-        .map(|name| {
-            let path = folder.join(name);
-            let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-            Ok((name.to_owned(), bytes))
-        })
-        .collect()
 }

@@ -105,6 +105,11 @@ impl Data {
         Ok(())
     }
 
+    /// Whether no split has a label column.
+    pub fn is_unlabelled(&self) -> bool {
+        self.named().all(|(_, split)| split.tag_kind == TagKind::Absent)
+    }
+
     /// The labels of all splits, those of train first.
     pub fn labels(&self) -> anyhow::Result<LabelSet> {
         let others: Vec<&Split> = [&self.validation, &self.test].into_iter().flatten().collect();

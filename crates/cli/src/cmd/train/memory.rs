@@ -19,7 +19,6 @@ pub fn check(args: &TrainArgs, model: &Model, examples: &[Example], evaluated: &
         batch_tokens: args.learning.batch_tokens,
         rows_evaluated: rows_at_once(args),
         gradient_checkpointing: args.learning.gradient_checkpointing,
-        saves_optimizer: !args.times.save_only_model,
     };
     say(verdict(model, &work, allowed())?);
     Ok(())
@@ -50,7 +49,7 @@ fn remedy(model: &Model, work: &Work, allowed: u64) -> &'static str {
     } else if fits(Work { gradient_checkpointing: true, ..small }) {
         "pass `--gradient_checkpointing` and lower `--batch_tokens` or `--per_device_train_batch_size`"
     } else {
-        "pass `--freeze embeddings` or `--save_only_model`, lower `--max_seq_length`, or take a smaller model"
+        "pass `--freeze embeddings`, lower `--max_seq_length`, or take a smaller model"
     }
 }
 
@@ -86,7 +85,6 @@ mod tests {
             batch_tokens: Some(4096),
             rows_evaluated: 1024,
             gradient_checkpointing: false,
-            saves_optimizer: true,
         };
         let total = |work: Work| Footprint::new(&model, &work).total();
         let one = Work { batch_tokens: Some(1), ..work };
@@ -95,8 +93,9 @@ mod tests {
         assert!(verdict(&model, &work, None).unwrap().ends_with("does not say how much there is"));
         assert!(verdict(&model, &work, Some(total(work))).unwrap().starts_with("memory: "));
         let refused = verdict(&model, &work, Some(total(work) - 1)).unwrap_err().to_string();
-        let want = "this process may use 68.3 MB: lower `--batch_tokens` or `--per_device_train_batch_size`";
-        assert!(refused.starts_with("training takes ") && refused.ends_with(want), "{refused}");
+        let allowed = size(total(work) - 1);
+        let want = format!("may use {allowed}: lower `--batch_tokens` or `--per_device_train_batch_size`");
+        assert!(refused.starts_with("training takes ") && refused.ends_with(&want), "{refused}");
         assert!(remedy(&model, &work, total(one)).starts_with("lower `--batch_tokens`"));
         assert!(remedy(&model, &work, total(one) - 1).contains("--gradient_checkpointing"));
         assert!(remedy(&model, &work, total(lean)).contains("--gradient_checkpointing"));
