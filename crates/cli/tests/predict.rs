@@ -261,12 +261,12 @@ fn packed_files_are_unpacked() {
 #[test]
 fn a_document_that_would_not_fit_is_refused_and_what_stands_before_it_stays() {
     let model = scratch();
-    let over = 4 << 20;
+    let over = 1 << 20;
     let check = |format: &str, before: &str, input: String, place: &str| {
         let ran = predict(model.path(), &["--input-format", format], &format!("{before}{input}"));
         assert_eq!(ran.status, 2);
         assert_eq!(ran.out.lines().count(), 1, "{format}: {}", ran.out.len());
-        let want = "the document is longer than 4 MiB, the most that is tagged in one piece: split it";
+        let want = "the document is longer than 1 MiB, the most that is tagged in one piece: split it";
         assert_eq!(ran.err.lines().last().unwrap(), format!("error: standard input:{place}: {want}"));
     };
     check("text", "Jo\n", "a".repeat(over + 1), "2");

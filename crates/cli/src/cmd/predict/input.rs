@@ -8,8 +8,8 @@ use serde_json::Value;
 use tagsmith_tagger::tagger::{Content, Input};
 use tagsmith_text::note::Note;
 
-/// The longest document in bytes: what its pieces and their scores take, some hundred times as much, is held at once.
-const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+/// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.
+const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
