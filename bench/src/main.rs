@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use tagsmith_kernel::check::random;
 use tagsmith_kernel::op::activation::{self, Activation};
-use tagsmith_kernel::op::adamw::AdamW;
+use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::Grads;
 use tagsmith_kernel::rng::Stream;
@@ -191,7 +191,7 @@ impl Bench {
         let adamw =
             AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3, gradient_scale: 1.0 };
         self.row(&format!("adamw, {n} parameters"), 0.0, (28 * n) as f64, || {
-            adamw.update(&mut p, &g, &mut m, &mut v);
+            adamw::update(&mut [Part { adamw, p: &mut p, g: &g, m: &mut m, v: &mut v }]);
             p[..8].to_vec()
         });
     }

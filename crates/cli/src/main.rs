@@ -9,6 +9,7 @@ mod demo;
 mod machine;
 
 use clap::{ArgMatches, Command};
+use std::error::Error as _;
 use std::io;
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 const COULD_NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
-    keep_readers_quiet();
+    hook_panics();
     match run(&command().get_matches()) {
         Ok(status) => ExitCode::from(status),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -31,10 +32,16 @@ fn main() -> ExitCode {
 }
 
 /// The Arrow and Parquet libraries panic on some damaged files. The readers catch that and make it an error of one
-/// line, so the default hook's lines about it would only confuse.
-fn keep_readers_quiet() {
+/// line, so the default hook's lines about it would only confuse. And where weights cannot be read any more in the
+/// middle of a computation, their error arrives here: it is one like any other.
+fn hook_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if let Some(lost) = panic.payload().downcast_ref::<tagsmith_model::model::Error>() {
+            let cause = lost.source().map_or(String::new(), |cause| format!(": {cause}"));
+            eprintln!("error: {lost}{cause}");
+            std::process::exit(COULD_NOT_RUN.into());
+        }
         let file = panic.location().map_or("", |location| location.file());
         if !["/arrow-", "/parquet-"].iter().any(|library| file.contains(library)) {
             default(panic);

@@ -20,6 +20,7 @@ pub mod params;
 mod product;
 pub mod rng;
 mod simd;
+pub mod table;
 pub mod tensor;
 mod threads;
 

@@ -1,7 +1,9 @@
-//! All parameters in one buffer, addressed by slot; all gradients in another.
+//! All dense parameters in one buffer, addressed by slot; all their gradients in another.
 
 use crate::op::embedding::RowGradients;
+use crate::table::{Origin, Table};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One parameter's place and treatment. The table of slots drives sizes, file keys, decay groups and gradients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +12,7 @@ pub struct Slot {
     pub name: String,
     /// Its shape, outermost first.
     pub shape: Vec<usize>,
-    /// Where it begins in the buffer.
+    /// Where it begins in the buffer of dense ones; a sparse one has no place there.
     pub offset: usize,
     /// Whether weight decay applies.
     pub decays: bool,
@@ -30,44 +32,103 @@ impl Slot {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// How many of them stand in the buffer of dense ones.
+    pub fn room(&self) -> usize {
+        if self.sparse { 0 } else { self.len() }
+    }
 }
 
 /// A parameter's number in the table of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotId(pub usize);
 
-/// A model's parameters.
+/// A model's parameters: dense ones in one buffer, each sparse one in a table.
 #[derive(Clone, Debug)]
 pub struct Params {
-    /// The table, in the order of the buffer.
+    /// The table of slots, in the order of the buffer.
     pub slots: Vec<Slot>,
     values: Vec<f32>,
+    tables: Vec<Option<Table>>,
+}
+
+/// The origin of a table of zeros.
+#[derive(Debug)]
+struct Zeros;
+
+impl Origin for Zeros {
+    fn read(&self, _first: usize, out: &mut [f32]) {
+        out.fill(0.0);
+    }
 }
 
 impl Params {
     /// Zeros for every slot.
     ///
     /// # Panics
-    /// If a slot does not begin where the one before it ends.
+    /// If a slot does not begin where the one before it ends, or a sparse one is no matrix.
     pub fn zeros(slots: Vec<Slot>) -> Params {
         let mut end = 0;
+        let mut tables = Vec::with_capacity(slots.len());
         for slot in &slots {
             assert_eq!(slot.offset, end, "params: `{}` begins elsewhere", slot.name);
-            end += slot.len();
+            end += slot.room();
+            tables.push(slot.sparse.then(|| {
+                assert_eq!(slot.shape.len(), 2, "params: the table `{}` is a matrix", slot.name);
+                Table::new(slot.shape[0], slot.shape[1], Arc::new(Zeros))
+            }));
         }
-        Params { slots, values: vec![0.0; end] }
+        Params { slots, values: vec![0.0; end], tables }
     }
 
-    /// One parameter.
+    /// One dense parameter.
     pub fn get(&self, id: SlotId) -> &[f32] {
-        let slot = &self.slots[id.0];
-        &self.values[slot.offset..][..slot.len()]
+        &self.values[self.dense(id)]
     }
 
-    /// One parameter, to write.
+    /// One dense parameter, to write.
     pub fn get_mut(&mut self, id: SlotId) -> &mut [f32] {
+        let range = self.dense(id);
+        &mut self.values[range]
+    }
+
+    fn dense(&self, id: SlotId) -> Range<usize> {
         let slot = &self.slots[id.0];
-        &mut self.values[slot.offset..][..slot.len()]
+        assert!(!slot.sparse, "params: `{}` is a table", slot.name);
+        slot.offset..slot.offset + slot.len()
+    }
+
+    /// One sparse parameter.
+    pub fn table(&self, id: SlotId) -> &Table {
+        self.tables[id.0].as_ref().unwrap_or_else(|| panic!("params: `{}` is no table", self.slots[id.0].name))
+    }
+
+    /// One sparse parameter, to change.
+    pub fn table_mut(&mut self, id: SlotId) -> &mut Table {
+        self.tables[id.0].as_mut().unwrap_or_else(|| panic!("params: `{}` is no table", self.slots[id.0].name))
+    }
+
+    /// Every dense parameter, to write, with its slot.
+    pub fn each_dense_mut(&mut self) -> impl Iterator<Item = (&Slot, &mut [f32])> {
+        let mut rest = &mut self.values[..];
+        self.slots.iter().filter(|slot| !slot.sparse).map(move |slot| {
+            let (values, after) = std::mem::take(&mut rest).split_at_mut(slot.len());
+            rest = after;
+            (slot, values)
+        })
+    }
+
+    /// A copy of one parameter, whichever it is.
+    pub fn copy(&self, id: SlotId) -> Vec<f32> {
+        match &self.tables[id.0] {
+            Some(table) => table.blocks().flatten().collect(),
+            None => self.get(id).to_vec(),
+        }
+    }
+
+    /// A copy of all numbers, in the order of the slots.
+    pub fn to_vec(&self) -> Vec<f32> {
+        (0..self.slots.len()).flat_map(|number| self.copy(SlotId(number))).collect()
     }
 
     /// Several parameters that lie side by side, as one.
@@ -76,19 +137,19 @@ impl Params {
         &self.values[self.slots[first.0].offset..last.offset + last.len()]
     }
 
-    /// All numbers, in the order of the slots.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
     /// How many numbers there are.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.slots.iter().map(Slot::len).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.values[..]) + self.tables.iter().flatten().map(Table::bytes).sum::<usize>()
     }
 }
 
@@ -107,8 +168,7 @@ impl Grads {
     pub fn new(params: &Params) -> Grads {
         let mut offsets = vec![0];
         for slot in &params.slots {
-            let room = if slot.sparse { 0 } else { slot.len() };
-            offsets.push(offsets[offsets.len() - 1] + room);
+            offsets.push(offsets[offsets.len() - 1] + slot.room());
         }
         let sparse = params.slots.iter().map(|slot| (slot.sparse && !slot.frozen).then(RowGradients::default));
         Grads {
@@ -189,10 +249,10 @@ impl Grads {
     }
 }
 
-/// AdamW's two moments of every parameter that learns.
+/// AdamW's two moments of every parameter that learns, but for sparse ones.
 #[derive(Clone, Debug)]
 pub struct Moments {
-    /// First moments (`exp_avg`), in the order of the slots; frozen ones take no room.
+    /// First moments (`exp_avg`), in the order of the slots; frozen and sparse ones take no room.
     pub first: Vec<f32>,
     /// Second moments (`exp_avg_sq`).
     pub second: Vec<f32>,
@@ -201,7 +261,7 @@ pub struct Moments {
 impl Moments {
     /// Zeros.
     pub fn new(params: &Params) -> Moments {
-        let len = params.slots.iter().filter(|slot| !slot.frozen).map(Slot::len).sum();
+        let len = params.slots.iter().filter(|slot| !slot.frozen).map(Slot::room).sum();
         Moments { first: vec![0.0; len], second: vec![0.0; len] }
     }
 }

@@ -4,12 +4,14 @@ use crate::config::{Config, Family};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::model::Model;
-use crate::tensors::{self, copy_values};
-use safetensors::SafeTensors;
+use crate::origin::table_of_file;
+use crate::tensors::{self, Entry, Reader, Values};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tagsmith_kernel::params::{Params, SlotId};
+use std::sync::Arc;
+use tagsmith_kernel::params::{Params, Slot, SlotId};
 
 /// What to do where a checkpoint has no head for the labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +69,7 @@ impl Model {
         let mut loading =
             Loading { found: vec![false; self.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
         for path in files {
-            let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.clone(), source })?;
-            loading.file(path, &bytes, self, &names, head)?;
+            loading.file(path, self, &names, head)?;
         }
         loading.finish(&files[0], self, head)
     }
@@ -94,10 +95,16 @@ impl Model {
     /// # Errors
     /// What the system says of either file.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let slots = self.params.slots.iter().enumerate();
-        let tensors: Vec<_> =
-            slots.map(|(number, slot)| (&slot.name[..], &slot.shape[..], self.params.get(SlotId(number)))).collect();
-        tensors::write(&folder.join("model.safetensors"), &tensors, &[("format", "pt".into())])?;
+        let entry = |(number, slot): (usize, &'_ Slot)| Entry {
+            name: slot.name.clone().into(),
+            shape: slot.shape.clone(),
+            values: match slot.sparse {
+                true => Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(Cow::from))),
+                false => Values::F32(self.params.get(SlotId(number))),
+            },
+        };
+        let entries = self.params.slots.iter().enumerate().map(entry).collect();
+        tensors::write(&folder.join("model.safetensors"), entries, &[("format", "pt".into())])?;
         let path = folder.join("config.json");
         std::fs::write(&path, self.config_json()).map_err(|source| Error::Io { path, source })
     }
@@ -187,51 +194,47 @@ impl Loading {
     fn file(
         &mut self,
         path: &Path,
-        bytes: &[u8],
         model: &mut Model,
         names: &BTreeMap<String, usize>,
         head: Head,
     ) -> Result<(), Error> {
-        let refuse = |problem: String| Error::Weights { path: path.into(), problem };
-        let tensors = SafeTensors::deserialize(bytes)
-            .map_err(|error| refuse(format!("is not a whole safetensors file ({error}): fetch it again")))?;
-        let mut tensors: Vec<_> = tensors.iter().collect();
-        tensors.sort_by_key(|&(name, _)| name);
-        for (name, tensor) in tensors {
+        let reader = Arc::new(Reader::open(path)?);
+        for name in &reader.names() {
             let Some(&number) = names.get(name) else {
                 let bare = name.strip_prefix(model.layout.prefix).unwrap_or(name);
                 if !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) {
-                    self.unused.push(name.to_owned());
+                    self.unused.push(name.clone());
                 }
                 continue;
             };
             let slot = model.params.slots[number].clone();
-            if tensor.shape() != slot.shape {
+            let shape = reader.shape(name).expect("the file names its own tensors");
+            if shape != slot.shape {
                 if !slot.name.starts_with("classifier") {
-                    return Err(refuse(format!(
-                        "`{name}` has shape {:?}, config.json asks for {:?}",
-                        tensor.shape(),
-                        slot.shape
-                    )));
+                    let problem = format!("`{name}` has shape {shape:?}, config.json asks for {:?}", slot.shape);
+                    return Err(reader.refuse(problem));
                 }
                 if !matches!(head, Head::Drawn { ignore_mismatched_sizes: true, .. }) {
                     return Err(Error::HeadSize {
                         path: path.into(),
-                        tensor: name.to_owned(),
-                        found: tensor.shape().to_vec(),
+                        tensor: name.clone(),
+                        found: shape.to_vec(),
                         needed: slot.shape,
                         labels: model.config.labels.len(),
                     });
                 }
                 self.notes.push(format!(
-                    "`{name}` has shape {:?} and {:?} is needed: drawn anew (--ignore_mismatched_sizes)",
-                    tensor.shape(),
+                    "`{name}` has shape {shape:?} and {:?} is needed: drawn anew (--ignore_mismatched_sizes)",
                     slot.shape
                 ));
                 continue;
             }
-            copy_values(&tensor, model.params.get_mut(SlotId(number)))
-                .map_err(|problem| refuse(format!("`{name}` {problem}")))?;
+            if slot.sparse {
+                let table = table_of_file(&reader, name, slot.shape[0], slot.shape[1])?;
+                *model.params.table_mut(SlotId(number)) = table;
+            } else {
+                reader.read(name, 0, model.params.get_mut(SlotId(number)))?;
+            }
             self.found[number] = true;
         }
         Ok(())

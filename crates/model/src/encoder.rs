@@ -4,6 +4,7 @@ use crate::batch::Batch;
 use crate::config::{Config, Family};
 use crate::layout::{LayerLayout, Layout, next};
 use tagsmith_kernel::op::dropout::{self, Dropout};
+use tagsmith_kernel::op::embedding::Rows;
 use tagsmith_kernel::op::{activation, attention, embedding, layer_norm, linear, reduce::sum_into};
 use tagsmith_kernel::params::{Grads, Params, SlotId};
 use tagsmith_kernel::rng::Stream;
@@ -70,10 +71,12 @@ impl Encoder<'_> {
     pub fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, EmbeddingSaved) {
         let Encoder { config, layout, params } = *self;
         let positions = positions(config, batch);
-        let mut tables =
-            vec![(params.get(layout.words), &batch.ids[..]), (params.get(layout.positions), &positions[..])];
+        let mut tables = vec![
+            (Rows::Table(params.table(layout.words)), &batch.ids[..]),
+            (Rows::Dense(params.get(layout.positions)), &positions[..]),
+        ];
         if let Some(types) = layout.types {
-            tables.push((params.get(types), &batch.types[..]));
+            tables.push((Rows::Dense(params.get(types)), &batch.types[..]));
         }
         let x = embedding::forward(config.embedding_size, &tables);
         let (x, norm) = self.norm(x, layout.embedding_norm);

@@ -93,7 +93,7 @@ struct Table {
 
 impl Table {
     fn add(&mut self, name: String, shape: Vec<usize>, decays: bool, sparse: bool) -> SlotId {
-        let offset = self.slots.last().map_or(0, |slot| slot.offset + slot.len());
+        let offset = self.slots.last().map_or(0, |slot| slot.offset + slot.room());
         self.slots.push(Slot { name, shape, offset, decays, sparse, frozen: false });
         SlotId(self.slots.len() - 1)
     }

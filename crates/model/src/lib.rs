@@ -11,4 +11,5 @@ pub mod encoder;
 mod error;
 pub mod layout;
 pub mod model;
+mod origin;
 pub mod tensors;

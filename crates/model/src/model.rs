@@ -7,9 +7,10 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::encoder::{EmbeddingSaved, Encoder, LayerSaved, Pass};
 use crate::layout::Layout;
+use crate::origin::drawn_table;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::linear;
-use tagsmith_kernel::params::{Grads, Params, Slot};
+use tagsmith_kernel::params::{Grads, Params, Slot, SlotId};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
 
@@ -53,8 +54,12 @@ impl Model {
         let slot: Slot = self.params.slots[number].clone();
         let deviation = self.config.initializer_range;
         let columns = slot.shape[slot.shape.len() - 1];
-        let values = self.params.get_mut(tagsmith_kernel::params::SlotId(number));
-        let stream = Stream::new(seed).child(number as u64);
+        let (id, stream) = (SlotId(number), Stream::new(seed).child(number as u64));
+        if slot.sparse {
+            *self.params.table_mut(id) = drawn_table(stream, deviation, slot.shape[0], columns);
+            return;
+        }
+        let values = self.params.get_mut(id);
         match (slot.shape.len(), slot.name.ends_with("bias")) {
             (_, true) => values.fill(0.0),
             (1, false) => values.fill(1.0),
@@ -122,7 +127,7 @@ impl Model {
     /// Parameters in all, and those in embedding tables.
     pub fn parameter_counts(&self) -> (usize, usize) {
         let tables = [Some(self.layout.words), Some(self.layout.positions), self.layout.types];
-        let embeddings = tables.into_iter().flatten().map(|id| self.params.get(id).len()).sum();
+        let embeddings = tables.into_iter().flatten().map(|id| self.params.slots[id.0].len()).sum();
         (self.params.len(), embeddings)
     }
 

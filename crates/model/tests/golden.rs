@@ -4,11 +4,12 @@ use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::op::cross_entropy;
-use tagsmith_kernel::params::{Grads, SlotId};
+use tagsmith_kernel::params::{Grads, Slot, SlotId};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
-use tagsmith_model::model::{Head, Model};
+use tagsmith_model::model::{Error, Head, Model};
+use tagsmith_model::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 9] =
     ["bert", "bert_gelu_new", "bert_relu", "bert_eps", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"];
@@ -184,7 +185,7 @@ fn wrong_twins_are_rejected() {
 #[test]
 fn shards_and_base_names_hold_the_same_model() {
     let (whole, shards) = (load("bert"), load("bert_sharded"));
-    assert_eq!(whole.params.values(), shards.params.values());
+    assert_eq!(whole.params.to_vec(), shards.params.to_vec());
     // A base checkpoint: no prefix, no head, other heads' tensors, the oldest names of a norm.
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let base = scratch.path().join("model.safetensors");
@@ -194,11 +195,15 @@ fn shards_and_base_names_hold_the_same_model() {
         |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
     let renamed = named.map(|(number, slot)| {
         let bare = slot.name.strip_prefix("bert.").expect("only the head has no prefix");
-        (old(bare), slot.shape.clone(), whole.params.get(SlotId(number)).to_vec())
+        (old(bare), slot.shape.clone(), whole.params.copy(SlotId(number)))
     });
     let all: Vec<_> = renamed.chain([extra]).collect();
-    let views: Vec<_> = all.iter().map(|(name, shape, values)| (&name[..], &shape[..], &values[..])).collect();
-    tagsmith_model::tensors::write(&base, &views, &[]).expect("writing works");
+    let entry = |(name, shape, values): &'_ (String, Vec<usize>, Vec<f32>)| Entry {
+        name: name.clone().into(),
+        shape: shape.clone(),
+        values: Values::F32s(Box::new([values.clone().into()].into_iter())),
+    };
+    tensors::write(&base, all.iter().map(entry).collect(), &[]).expect("writing works");
     let load_base = |seed| {
         Model::load(scratch.path(), whole.config.clone(), Head::Drawn { seed, ignore_mismatched_sizes: false })
             .expect("it reads")
@@ -207,10 +212,10 @@ fn shards_and_base_names_hold_the_same_model() {
     assert_eq!(notes, ["the checkpoint has no head for 5 labels: drawn from seed 1"]);
     let refused = Model::load(scratch.path(), whole.config.clone(), Head::Required).expect_err("there is no head");
     assert!(refused.to_string().contains("`tagsmith train` does that"), "{refused}");
-    let head = model.params.slots[model.layout.classifier.0].offset;
-    assert_eq!(model.params.values()[..head], whole.params.values()[..head]);
-    assert_ne!(model.params.values()[head..], load_base(2).0.params.values()[head..]);
-    assert_eq!(model.params.values(), load_base(1).0.params.values());
+    let head: usize = model.params.slots[..model.layout.classifier.0].iter().map(Slot::len).sum();
+    assert_eq!(model.params.to_vec()[..head], whole.params.to_vec()[..head]);
+    assert_ne!(model.params.to_vec()[head..], load_base(2).0.params.to_vec()[head..]);
+    assert_eq!(model.params.to_vec(), load_base(1).0.params.to_vec());
 }
 
 #[test]
@@ -298,6 +303,50 @@ fn damaged_and_foreign_checkpoints_are_refused() {
 }
 
 #[test]
+fn rows_come_from_the_open_file_and_from_no_other() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let (whole, batch) = (load("bert"), Expected::read("bert").batch());
+    let file = scratch.path().join("model.safetensors");
+    let open = || {
+        whole.save(scratch.path()).expect("saving works");
+        Model::load(scratch.path(), whole.config.clone(), Head::Required).expect("it reads").0
+    };
+    // Reading takes memory for the rows read alone.
+    let model = open();
+    let words = |model: &Model| model.params.table(model.layout.words).bytes();
+    let unread = words(&model);
+    let scores = model.infer(&batch);
+    let distinct: std::collections::BTreeSet<u32> = batch.ids.iter().copied().collect();
+    assert_eq!(words(&model) - unread, 4 * distinct.len() * model.config.embedding_size);
+    // Saving over the file that is open, as a run does whose output is its model, leaves the rows to be read.
+    let model = open();
+    model.save(scratch.path()).expect("saving works");
+    assert_eq!(model.infer(&batch), scores);
+    let model = open();
+    std::fs::remove_file(&file).expect("removing works");
+    assert_eq!(model.infer(&batch), scores);
+    // Another program writing into it is noticed, even if what it writes is as long.
+    let refused = |change: &dyn Fn()| {
+        let model = open();
+        model.infer(&Batch { ids: vec![1], types: vec![0], starts: vec![0, 1], labels: vec![] });
+        change();
+        let lost = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| model.infer(&batch)));
+        lost.expect_err("it was changed").downcast::<Error>().expect("an error that names the file").to_string()
+    };
+    whole.save(scratch.path()).expect("saving works");
+    let bytes = std::fs::read(&file).expect("it is there");
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    let same_length = refused(&|| {
+        std::fs::write(&file, &bytes).expect("writing works");
+        let file = std::fs::File::options().write(true).open(&file).expect("it is there");
+        file.set_modified(later).expect("setting a time works");
+    });
+    assert!(same_length.ends_with("was written to while its weights were in use: run again"), "{same_length}");
+    let shorter = refused(&|| std::fs::write(&file, &bytes[..1000]).expect("writing works"));
+    assert!(shorter.contains("model.safetensors: was written to"), "{shorter}");
+}
+
+#[test]
 fn what_is_saved_reads_back_bit_for_bit() {
     for name in FAMILIES {
         let model = load(name);
@@ -307,7 +356,7 @@ fn what_is_saved_reads_back_bit_for_bit() {
         assert_eq!(config.labels, model.config.labels);
         let (again, notes) = Model::load(scratch.path(), config, Head::Required).expect("the weights read back");
         assert!(notes.is_empty(), "{notes:?}");
-        assert_eq!(model.params.values(), again.params.values(), "{name}");
+        assert_eq!(model.params.to_vec(), again.params.to_vec(), "{name}");
         let permissions =
             |file: &str| std::fs::metadata(scratch.path().join(file)).expect("it was saved").permissions();
         assert_eq!(permissions("model.safetensors"), permissions("config.json"), "whoever reads one reads the other");

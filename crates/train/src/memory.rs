@@ -3,9 +3,10 @@
 //!
 //! | what | numbers |
 //! |---|---|
-//! | weights | P |
+//! | weights | P without the word table, and those rows of it that occur × E |
 //! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
-//! | optimizer | 2 for each parameter that learns; of the word table only for rows that occur, and 2 more a row |
+//! | optimizer | twice the weights that learn and occur in training |
+//! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 //! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
 //! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
 //! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
@@ -22,6 +23,12 @@ use tagsmith_text::align::Example;
 
 /// Bytes of a number.
 const FLOAT: u64 = 4;
+/// Of a row of the word table, whether or not it is in memory.
+const ROW: u64 = 24;
+/// Of the same row in the optimizer: where its moments are, and which updates it has made.
+const DEFERRED_ROW: u64 = 8;
+/// Of a row's moments beside their numbers.
+const MOMENTS: u64 = 20;
 
 /// The part of a run's options and data that decides what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -63,22 +70,26 @@ impl Footprint {
     /// Counts for a model whose frozen parameters are marked.
     pub fn new(model: &Model, work: &Work) -> Footprint {
         let slots = &model.params.slots;
-        let numbers = |of: &dyn Fn(&Slot) -> bool| slots.iter().filter(|slot| of(slot)).map(slot_len).sum::<u64>();
-        let tables = || slots.iter().filter(|slot| slot.sparse && !slot.frozen);
-        let rows_of_update = work.accumulation * longest(work.examples, work.batch_size);
-        let touched = |slot: &Slot| rows_of_update.min(slot.shape[0]) as u64 * slot.shape[1] as u64;
-        let occurring: HashSet<u32> = work.examples.iter().flat_map(|example| example.ids.iter().copied()).collect();
-        let of_table = |slot: &Slot| (occurring.len() * slot.shape[1] + slot.shape[0]) as u64;
+        let dense = |slot: &&Slot| !slot.sparse;
+        let numbers = |slots: &mut dyn Iterator<Item = &Slot>| slots.map(|slot| slot.len() as u64).sum::<u64>();
+        let learning = || slots.iter().filter(|slot| !slot.frozen);
+        let read = different_ids(work.examples.iter().chain(work.evaluated));
+        let learned = different_ids(work.examples.iter());
+        let update = (work.accumulation * longest(work.examples, work.batch_size)) as u64;
+        let of_tables = |slots: &mut dyn Iterator<Item = &Slot>, bytes: &dyn Fn(u64, u64) -> u64| {
+            slots.filter(|slot| slot.sparse).map(|slot| bytes(slot.shape[0] as u64, slot.shape[1] as u64)).sum::<u64>()
+        };
         let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
         let activations = training(model, rows as u64, work.gradient_checkpointing)
             .max(evaluation(model, evaluated as u64) * u64::from(evaluated > 0));
         Footprint {
-            weights: FLOAT * numbers(&|_all| true),
-            gradients: FLOAT * (numbers(&|slot| !slot.sparse) + tables().map(touched).sum::<u64>()),
-            optimizer: FLOAT
-                * 2
-                * (numbers(&|slot| !slot.frozen && !slot.sparse) + tables().map(of_table).sum::<u64>()),
+            weights: FLOAT * numbers(&mut slots.iter().filter(dense))
+                + of_tables(&mut slots.iter(), &|v, e| v * ROW + read.min(v) * FLOAT * e),
+            gradients: FLOAT * numbers(&mut slots.iter().filter(dense))
+                + of_tables(&mut learning(), &|v, e| update.min(v) * FLOAT * e),
+            optimizer: FLOAT * 2 * numbers(&mut learning().filter(dense))
+                + of_tables(&mut learning(), &|v, e| v * DEFERRED_ROW + learned.min(v) * (MOMENTS + FLOAT * 2 * e)),
             activations: FLOAT * activations,
             rows,
             data: work.examples.iter().chain(work.evaluated).map(example_bytes).sum(),
@@ -116,8 +127,9 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-fn slot_len(slot: &Slot) -> u64 {
-    slot.len() as u64
+/// How many pieces of the vocabulary occur.
+fn different_ids<'e>(examples: impl Iterator<Item = &'e Example>) -> u64 {
+    examples.flat_map(|example| &example.ids).collect::<HashSet<_>>().len() as u64
 }
 
 /// The pieces of the `count` longest examples.

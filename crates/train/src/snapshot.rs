@@ -51,12 +51,13 @@ pub(crate) fn read_state(folder: &Path) -> Result<TrainerState, Error> {
 /// Puts a checkpoint's weights into a learner of the same model and labels. What is frozen stays so.
 pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
     let (config, _) = Config::read(folder)?;
-    let labels = &learner.model.config.labels;
+    let labels = &learner.config().labels;
     if config.labels != *labels {
         let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
         return Err(refusal(folder, problem));
     }
-    Ok(learner.model.reload(folder)?)
+    learner.reload(folder)?;
+    Ok(())
 }
 
 /// What differs between the run that saved a checkpoint and the one that resumes it.

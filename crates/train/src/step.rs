@@ -1,11 +1,13 @@
 //! One optimizer step: micro-batches forward and backward, one division, one clip, one update.
 
+use crate::optimizer::{self, Optimizer};
 use std::path::Path;
 use tagsmith_kernel::op::adamw::AdamW;
-use tagsmith_kernel::op::{cross_entropy, reduce::sum_of_squares};
-use tagsmith_kernel::params::{Grads, Moments, SlotId};
+use tagsmith_kernel::op::cross_entropy;
+use tagsmith_kernel::params::{Grads, SlotId};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_model::batch::Batch;
+use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::{Error, Model};
 
@@ -57,14 +59,16 @@ pub struct StepReport {
 }
 
 /// A model in training: weights, gradients, AdamW's moments, the number of updates made.
+///
+/// Rows of the word embeddings that no batch has read lately have updates to make. Whoever asks for the model gets it
+/// up to date.
 pub struct Learner {
-    /// The model.
-    pub model: Model,
+    model: Model,
     /// Updates made so far.
     pub updates: u64,
     options: StepOptions,
     grads: Grads,
-    moments: Moments,
+    optimizer: Optimizer,
 }
 
 impl Learner {
@@ -78,8 +82,45 @@ impl Learner {
         for pattern in frozen {
             notes.push(freeze(&mut model, pattern)?);
         }
-        let (grads, moments) = (Grads::new(&model.params), Moments::new(&model.params));
-        Ok((Learner { model, updates: 0, options, grads, moments }, notes))
+        let (grads, optimizer) = (Grads::new(&model.params), Optimizer::new(&model.params));
+        Ok((Learner { model, updates: 0, options, grads, optimizer }, notes))
+    }
+
+    /// The model after all updates made so far.
+    pub fn model(&mut self) -> &Model {
+        self.optimizer.settle(&mut self.model.params);
+        &self.model
+    }
+
+    /// The model alone, after all updates.
+    pub fn into_model(mut self) -> Model {
+        self.optimizer.settle(&mut self.model.params);
+        self.model
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.model.config
+    }
+
+    /// Parameters in all, and those in embedding tables.
+    pub fn parameter_counts(&self) -> (usize, usize) {
+        self.model.parameter_counts()
+    }
+
+    /// Bytes of moments and of updates that wait; they grow with the words met.
+    pub fn optimizer_bytes(&self) -> usize {
+        self.optimizer.bytes()
+    }
+
+    /// Takes the weights of a checkpoint of this model, with moments of 0; what is frozen stays so.
+    ///
+    /// # Errors
+    /// As [`Model::reload`].
+    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+        self.model.reload(folder)?;
+        self.optimizer = Optimizer::new(&self.model.params);
+        Ok(())
     }
 
     /// One update from the step's micro-batches at this learning rate.
@@ -93,17 +134,34 @@ impl Learner {
             return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces };
         }
         self.grads.clear();
+        let words = self.model.layout.words;
+        for batch in micro_batches {
+            self.optimizer.catch_up(&mut self.model.params, words, &batch.ids);
+        }
         let stream = Stream::new(self.options.seed).child(self.updates);
         let mut loss = 0.0;
         for (number, batch) in micro_batches.iter().enumerate() {
             let factor = self.loss_factor(batch.counted(), counted, micro_batches.len());
             loss += self.micro_batch(batch, factor, stream.child(number as u64));
         }
-        let grad_norm = self.grad_norm();
+        let grad_norm = optimizer::norm(&self.model.params, &self.grads);
         let limit = self.options.max_grad_norm;
         let clip = if limit > 0.0 { (limit / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
         self.updates += 1;
-        self.update(learning_rate, clip);
+        let StepOptions { beta1, beta2, epsilon, weight_decay, .. } = self.options;
+        let adamw = AdamW {
+            rate: learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+            decay: weight_decay,
+            update: self.updates,
+            gradient_scale: clip,
+        };
+        self.optimizer.update(&mut self.model.params, &self.grads, |decays| AdamW {
+            decay: if decays { weight_decay } else { 0.0 },
+            ..adamw
+        });
         StepReport { loss, grad_norm, counted, pieces }
     }
 
@@ -127,38 +185,6 @@ impl Learner {
         sum * factor
     }
 
-    /// The global L2 norm of all gradients.
-    fn grad_norm(&self) -> f64 {
-        let params = &self.model.params;
-        let squares = (0..params.slots.len()).map(|number| match self.grads.sparse(SlotId(number)) {
-            Some(rows) => sum_of_squares(&rows.values),
-            None => self.grads.dense(params, SlotId(number)).map_or(0.0, sum_of_squares),
-        });
-        squares.sum::<f64>().sqrt()
-    }
-
-    fn update(&mut self, rate: f64, clip: f64) {
-        let StepOptions { beta1, beta2, epsilon, weight_decay, .. } = self.options;
-        let (mut first, mut second) = (&mut self.moments.first[..], &mut self.moments.second[..]);
-        for number in 0..self.model.params.slots.len() {
-            let slot = self.model.params.slots[number].clone();
-            if slot.frozen {
-                continue;
-            }
-            let decay = if slot.decays { weight_decay } else { 0.0 };
-            let adamw = AdamW { rate, beta1, beta2, epsilon, decay, update: self.updates, gradient_scale: clip };
-            let (m, v);
-            (m, first) = first.split_at_mut(slot.len());
-            (v, second) = second.split_at_mut(slot.len());
-            if let Some(rows) = self.grads.sparse(SlotId(number)) {
-                let width = slot.shape[1];
-                adamw.update_rows(width, self.model.params.get_mut(SlotId(number)), rows, m, v);
-            } else if let Some(gradient) = self.grads.dense(&self.model.params, SlotId(number)) {
-                adamw.update(self.model.params.get_mut(SlotId(number)), gradient, m, v);
-            }
-        }
-    }
-
     /// The gradient of one parameter after the last step, before clipping, as a whole table.
     pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
         let params = &self.model.params;
@@ -178,29 +204,17 @@ impl Learner {
     ///
     /// # Errors
     /// What the system says of the file.
-    pub fn save_state(&self, file: &Path) -> Result<(), Error> {
-        let shape = [self.moments.first.len()];
-        let tensors = [("exp_avg", &self.moments.first), ("exp_avg_sq", &self.moments.second)];
-        let tensors = tensors.map(|(name, values)| (name, &shape[..], &values[..]));
-        tagsmith_model::tensors::write(file, &tensors, &[("step", self.updates.to_string())])
+    pub fn save_state(&mut self, file: &Path) -> Result<(), Error> {
+        self.optimizer.settle(&mut self.model.params);
+        self.optimizer.save(&self.model.params, self.updates, file)
     }
 
-    /// Reads them back.
+    /// Reads them back; the weights are those that were there when they were written.
     ///
     /// # Errors
     /// A file that is missing, damaged, or of another model or another choice of frozen parameters.
     pub fn load_state(&mut self, file: &Path) -> Result<(), Error> {
-        let read = tagsmith_model::tensors::read(file)?;
-        let refuse = |problem: &str| Error::Weights { path: file.into(), problem: problem.into() };
-        let updates = read.metadata.get("step").and_then(|step| step.parse().ok());
-        self.updates = updates.ok_or_else(|| refuse("has no `step`: it was not written by tagsmith"))?;
-        for (name, moments) in [("exp_avg", &mut self.moments.first), ("exp_avg_sq", &mut self.moments.second)] {
-            let values = read.tensors.get(name).filter(|values| values.len() == moments.len());
-            let values = values.ok_or_else(|| {
-                refuse(&format!("`{name}` does not have {} numbers: another model, or other --freeze", moments.len()))
-            })?;
-            moments.copy_from_slice(values);
-        }
+        self.updates = self.optimizer.load(&self.model.params, file)?;
         Ok(())
     }
 }

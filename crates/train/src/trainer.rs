@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<(), Error> {
         (self.job.notify)(Event::Began { plan: &self.plan, step: 0 });
         if self.agenda.on_start() {
-            let record = (self.job.evaluate)(&self.learner.model);
+            let record = (self.job.evaluate)(self.learner.model());
             self.log(record);
         }
         Ok(())
@@ -316,7 +316,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates; says whether the model is the best so far.
     fn evaluate(&mut self) -> Result<bool, Error> {
-        let record = (self.job.evaluate)(&self.learner.model);
+        let record = (self.job.evaluate)(self.learner.model());
         self.log(record.clone());
         let Some(criterion) = &self.job.options.best else { return Ok(false) };
         let value = criterion.value(&record)?;
@@ -352,7 +352,7 @@ impl<'a> Run<'a> {
             self.state.best_model_checkpoint = Some(checkpoint::folder(&options.output, best).display().to_string());
         }
         let folder = checkpoint::save(&options.output, step, |folder| {
-            snapshot::write_model(folder, &self.learner.model, self.job.attachments, self.job.arguments)?;
+            snapshot::write_model(folder, self.learner.model(), self.job.attachments, self.job.arguments)?;
             snapshot::write_state(folder, &self.state)?;
             if options.save_only_model {
                 return Ok(());
@@ -459,7 +459,7 @@ impl<'a> Run<'a> {
 
     /// The Trainer's estimate: padding counts, embedding tables do not.
     fn flos(&self, padded_pieces: usize) -> f64 {
-        let (parameters, embeddings) = self.learner.model.parameter_counts();
+        let (parameters, embeddings) = self.learner.parameter_counts();
         6.0 * padded_pieces as f64 * (parameters - embeddings) as f64
     }
 

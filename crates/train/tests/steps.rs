@@ -122,16 +122,16 @@ fn assert_other(what: &str, key: &str, run: &Run) {
 #[test]
 fn losses_norms_and_weights_of_ten_steps_are_pytorchs() {
     for name in FAMILIES {
-        let run = ten_steps(name, OPTIONS, &[], &[0]);
+        let mut run = ten_steps(name, OPTIONS, &[], &[0]);
         assert_same(name, "", &run);
         let expected = Expected::read(name);
-        let params = &run.learner.model.params;
+        let params = &run.learner.model().params;
         for (number, slot) in params.slots.iter().enumerate() {
             let want = expected.floats(&format!("final.{}", slot.name));
             // A key's bias has gradient 0 but for rounding, which Adam turns into steps of the learning rate's size.
             let idle = slot.name.ends_with("key.bias") || slot.name.ends_with("k_lin.bias");
             let allowed = if idle { 5e-3 } else { tolerance(16.0, 45, &want).max(5e-5) };
-            let apart = distance(params.get(SlotId(number)), &want);
+            let apart = distance(&params.copy(SlotId(number)), &want);
             assert!(apart <= allowed, "{name} {}: off by {apart:.2e}, {allowed:.2e} allowed", slot.name);
         }
     }
@@ -164,9 +164,9 @@ fn smoothing_freezing_and_checkpointing() {
         let smoothed = ten_steps(name, StepOptions { label_smoothing: 0.1, ..OPTIONS }, &[], &[0]);
         assert_same(name, "smoothed.", &smoothed);
         assert_same(name, "frozen.", &ten_steps(name, OPTIONS, &["embeddings"], &[0]));
-        let checkpointed = ten_steps(name, StepOptions { gradient_checkpointing: true, ..OPTIONS }, &[], &[0]);
-        let plain = ten_steps(name, OPTIONS, &[], &[0]);
-        assert_eq!(checkpointed.learner.model.params.values(), plain.learner.model.params.values(), "{name}");
+        let mut checkpointed = ten_steps(name, StepOptions { gradient_checkpointing: true, ..OPTIONS }, &[], &[0]);
+        let mut plain = ten_steps(name, OPTIONS, &[], &[0]);
+        assert_eq!(checkpointed.learner.model().params.to_vec(), plain.learner.model().params.to_vec(), "{name}");
     }
 }
 
@@ -190,9 +190,10 @@ fn freezing_a_part_freezes_that_part_alone() {
         Model::load(&folder("bert"), config, Head::Required).expect("the golden weights read").0
     };
     for pattern in ["*.query.*", "bert.encoder.layer.0.*", "bert.*", "*.bias", "classifier.*"] {
-        let learner = ten_steps("bert", OPTIONS, &[pattern], &[0]).learner;
-        for (number, slot) in learner.model.params.slots.iter().enumerate() {
-            let same = learner.model.params.get(SlotId(number)) == start.params.get(SlotId(number));
+        let mut learner = ten_steps("bert", OPTIONS, &[pattern], &[0]).learner;
+        let params = &learner.model().params;
+        for (number, slot) in params.slots.iter().enumerate() {
+            let same = params.copy(SlotId(number)) == start.params.copy(SlotId(number));
             assert_eq!(same, slot.frozen, "{pattern}: {}", slot.name);
         }
     }
@@ -203,12 +204,12 @@ fn freezing_a_part_freezes_that_part_alone() {
 #[test]
 fn a_step_without_labels_changes_nothing_and_says_so() {
     let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
-    let before = run.learner.model.params.values().to_vec();
+    let before = run.learner.model().params.to_vec();
     let mut batch = Expected::read("bert").batches(&[0]).remove(0);
     batch.labels.fill(tagsmith_model::batch::IGNORE);
     let report = run.learner.step(&[batch], 1e-3);
     assert!(report.loss.is_nan() && report.counted == 0);
-    assert_eq!(before, run.learner.model.params.values());
+    assert_eq!(before, run.learner.model().params.to_vec());
 }
 
 #[test]
@@ -217,13 +218,100 @@ fn the_state_reads_back_bit_for_bit() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let file = scratch.path().join("optimizer.safetensors");
     one.save_state(&file).expect("saving works");
-    let (mut two, _) = Learner::new(one.model.clone(), OPTIONS, &[]).expect("nothing to freeze");
+    let (mut two, _) = Learner::new(one.model().clone(), OPTIONS, &[]).expect("nothing to freeze");
     two.load_state(&file).expect("loading works");
     let batches = Expected::read("bert").batches(&[0]);
     let (a, b) = (one.step(&batches, 1e-3), two.step(&batches, 1e-3));
     assert_eq!((a.loss, a.grad_norm), (b.loss, b.grad_norm));
-    assert_eq!(one.model.params.values(), two.model.params.values());
+    assert_eq!(one.model().params.to_vec(), two.model().params.to_vec());
     std::fs::write(&file, &std::fs::read(&file).expect("it is there")[..1000]).expect("cutting works");
     let error = two.load_state(&file).expect_err("a cut file is refused").to_string();
     assert!(error.contains("not a whole safetensors file"), "{error}");
+}
+
+/// A step of one sequence in four, a warm-up of 100 steps and a linear fall: words are read at gaps of all lengths.
+fn varied_step(learner: &mut Learner, sequences: &[Batch], step: u64) -> [u64; 2] {
+    let chosen = (tagsmith_kernel::rng::Stream::new(7).uniform(0, step as usize) * sequences.len() as f32) as usize;
+    let rate = 1e-3 * (step as f64 / 100.0).min((STEPS - step) as f64 / (STEPS - 100) as f64);
+    // Sentences of the end are read rarely.
+    let chosen = if step.is_multiple_of(97) { chosen } else { chosen / 2 };
+    let report = learner.step(&sequences[chosen..=chosen], rate);
+    [report.loss.to_bits(), report.grad_norm.to_bits()]
+}
+
+const STEPS: u64 = 450;
+
+/// Bits of everything: what the model is at the end.
+fn bits(learner: &mut Learner) -> Vec<u32> {
+    learner.model().params.to_vec().iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn neither_looking_at_the_model_nor_resuming_changes_a_bit() {
+    let start = || {
+        let (config, _) = Config::read(&folder("bert")).expect("the golden configuration reads");
+        let model = Model::load(&folder("bert"), config, Head::Required).expect("the golden weights read").0;
+        Learner::new(model, OPTIONS, &[]).expect("nothing to freeze").0
+    };
+    let count = Expected::read("bert").floats("lengths").len();
+    let sequences = Expected::read("bert").batches(&(0..count).collect::<Vec<_>>());
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let file = scratch.path().join("optimizer.safetensors");
+    let (mut lazy, mut eager, mut resumed, mut forgetful) = (start(), start(), start(), start());
+    for step in 1..=STEPS {
+        let want = varied_step(&mut lazy, &sequences, step);
+        assert_eq!(varied_step(&mut eager, &sequences, step), want, "step {step}");
+        eager.model();
+        assert_eq!(varied_step(&mut resumed, &sequences, step), want, "step {step}, resumed");
+        varied_step(&mut forgetful, &sequences, step);
+        if step.is_multiple_of(STEPS / 3) {
+            resumed.save_state(&file).expect("saving works");
+            resumed = Learner::new(resumed.into_model(), OPTIONS, &[]).expect("nothing to freeze").0;
+            resumed.load_state(&file).expect("loading works");
+            // The wrong twin resumes without the moments.
+            forgetful = Learner::new(forgetful.into_model(), OPTIONS, &[]).expect("nothing to freeze").0;
+        }
+    }
+    let want = bits(&mut lazy);
+    assert!(bits(&mut eager) == want && bits(&mut resumed) == want);
+    assert!(bits(&mut forgetful) != want);
+    assert_eq!(resumed.updates, STEPS);
+}
+
+#[test]
+fn states_of_other_models_and_damaged_ones_are_refused() {
+    let mut learner = ten_steps("bert", OPTIONS, &[], &[0]).learner;
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let file = scratch.path().join("optimizer.safetensors");
+    learner.save_state(&file).expect("saving works");
+    let refused = |frozen: &[&str]| {
+        let error = ten_steps("bert", OPTIONS, frozen, &[0]).learner.load_state(&file).expect_err("it is refused");
+        let error = error.to_string();
+        assert!(!error.contains('\n'), "{error}");
+        error
+    };
+    assert!(refused(&["classifier.*"]).contains("`exp_avg` is not of shape"));
+    assert!(refused(&["*.word_embeddings.*"]).contains("parameters that do not learn: other --freeze"));
+    let words = "bert.embeddings.word_embeddings.weight";
+    let whole = std::fs::read(&file).expect("it is there");
+    let text = |bytes: &[u8]| bytes.iter().map(|&b| char::from(b)).collect::<String>();
+    let at = |what: &str| text(&whole).find(what).expect("the header names it");
+    let damage = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        std::fs::write(&file, bytes).expect("writing works");
+        refused(&[])
+    };
+    let renamed = damage(&|bytes| bytes[at(&format!("{words}.rows"))] = b'B');
+    assert!(renamed.contains(&format!("`{words}.rows` is not of shape")), "{renamed}");
+    assert!(damage(&|bytes| bytes[at("\"step\"") + 1] = b'S').contains("has no `step`"));
+    assert!(damage(&|bytes| bytes.truncate(bytes.len() - 1)).contains("is not a whole safetensors file"));
+    assert!(damage(&|bytes| bytes[7] = 1).contains("a header of"));
+    // Row numbers are the only integers, and stand last: two that are the same, and one beyond the table.
+    let end = whole.len();
+    let same = damage(&|bytes| bytes.copy_within(end - 8..end - 4, end - 4));
+    assert!(same.contains(&format!("`{words}.rows` are not different rows of 60")), "{same}");
+    assert!(damage(&|bytes| bytes[end - 1] = 1).contains("are not different rows"));
+    std::fs::write(&file, whole).expect("writing works");
+    learner.load_state(&file).expect("the whole one reads");
 }

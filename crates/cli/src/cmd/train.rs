@@ -244,7 +244,7 @@ impl Tuning<'_> {
         let attachments = self.tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes()));
         let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
-        memory::check(args, &learner.model, &self.to_learn, self.to_evaluate)?;
+        memory::check(args, learner.model(), &self.to_learn, self.to_evaluate)?;
         let job = Job {
             options: &options,
             examples: &self.to_learn,
@@ -254,12 +254,12 @@ impl Tuning<'_> {
             notify: &mut |event| report.event(event),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
-        snapshot::write_model(&args.output_dir, &learner.model, &attachments, &arguments)?;
+        snapshot::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(self.to_learn.len()));
         report.results("train", &record)?;
         outcome.state.save(&args.output_dir)?;
-        Ok((learner.model, outcome.state))
+        Ok((learner.into_model(), outcome.state))
     }
 
     /// The metric that chooses, by the name it will have.

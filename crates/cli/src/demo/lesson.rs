@@ -110,7 +110,7 @@ impl Lesson {
             notify,
         };
         trainer::train(&mut learner, job, None)?;
-        Ok(learner.model)
+        Ok(learner.into_model())
     }
 
     /// The choices of the run: no checkpoint, so no folder.

@@ -1,7 +1,6 @@
 //! AdamW: Adam with decoupled weight decay.
 
-use super::embedding::RowGradients;
-use crate::simd::multiversion;
+use crate::simd::{Lanes, multiversion};
 use crate::threads::{Shared, for_each};
 
 /// Elements one task updates.
@@ -27,21 +26,38 @@ pub struct AdamW {
 }
 
 /// The formula's constants in f32.
-#[derive(Clone, Copy)]
-struct Constants {
-    keep: f32,
-    beta1: f32,
-    beta2: f32,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Constants {
+    /// 1 − ηλ.
+    pub keep: f32,
+    pub beta1: f32,
+    pub beta2: f32,
     rest1: f32,
     rest2: f32,
-    step: f32,
+    /// η / (1 − β₁ᵗ).
+    pub step: f32,
+    /// 1 / √(1 − β₂ᵗ), at least 1.
     root_correction: f32,
-    epsilon: f32,
+    pub epsilon: f32,
     scale: f32,
 }
 
+/// A parameter and all that updates it, of one length.
+pub struct Part<'a> {
+    /// This update's numbers, which may differ between parts in their decay.
+    pub adamw: AdamW,
+    /// The parameter.
+    pub p: &'a mut [f32],
+    /// Its gradient.
+    pub g: &'a [f32],
+    /// Its first moments.
+    pub m: &'a mut [f32],
+    /// Its second moments.
+    pub v: &'a mut [f32],
+}
+
 impl AdamW {
-    fn constants(&self) -> Constants {
+    pub(crate) fn constants(&self) -> Constants {
         assert!(self.update > 0, "adamw: updates count from 1");
         let correction = |beta: f64| 1.0 - beta.powf(self.update as f64);
         Constants {
@@ -56,80 +72,75 @@ impl AdamW {
             scale: self.gradient_scale as f32,
         }
     }
+}
 
-    /// p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε), in place.
-    ///
-    /// # Shapes
-    /// All slices have one length.
-    /// # Precision
-    /// f32; constants from f64.
-    /// # Source
-    /// Loshchilov and Hutter, 2019; ε as in PyTorch.
-    pub fn update(&self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
-        let n = p.len();
-        assert!(g.len() == n && m.len() == n && v.len() == n, "adamw: {n} parameters, {} gradients", g.len());
-        let constants = self.constants();
-        let (p, m, v) = (Shared::new(p), Shared::new(m), Shared::new(v));
-        for_each(n.div_ceil(BLOCK), |b| {
-            let (start, count) = (b * BLOCK, BLOCK.min(n - b * BLOCK));
-            // SAFETY: blocks are disjoint and inside the slices.
-            let (p, m, v) = unsafe { (p.slice(start, count), m.slice(start, count), v.slice(start, count)) };
-            update_block(constants, p, &g[start..start + count], m, v);
-        });
-    }
+/// p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε), in place, in all parts at
+/// once.
+///
+/// # Precision
+/// f32; constants from f64.
+/// # Panics
+/// If a part's slices differ in length.
+/// # Source
+/// Loshchilov and Hutter, 2019; ε as in PyTorch.
+pub fn update(parts: &mut [Part<'_>]) {
+    let mut ends = Vec::with_capacity(parts.len());
+    let mut blocks = 0;
+    let shared: Vec<_> = parts
+        .iter_mut()
+        .map(|Part { adamw, p, g, m, v }| {
+            let n = p.len();
+            assert!(g.len() == n && m.len() == n && v.len() == n, "adamw: {n} parameters, {} gradients", g.len());
+            blocks += n.div_ceil(BLOCK);
+            ends.push(blocks);
+            (adamw.constants(), Shared::new(p), *g, Shared::new(m), Shared::new(v))
+        })
+        .collect();
+    for_each(blocks, |block| {
+        let part = ends.partition_point(|&end| end <= block);
+        let (constants, p, g, m, v) = &shared[part];
+        let first = part.checked_sub(1).map_or(0, |before| ends[before]);
+        let start = (block - first) * BLOCK;
+        let count = BLOCK.min(g.len() - start);
+        // SAFETY: blocks are disjoint and inside the slices.
+        let (p, m, v) = unsafe { (p.slice(start, count), m.slice(start, count), v.slice(start, count)) };
+        update_block(*constants, p, &g[start..start + count], m, v);
+    });
+}
 
-    /// The same update of a whole table whose rows without a gradient have gradient 0.
-    pub fn update_rows(&self, width: usize, p: &mut [f32], g: &RowGradients, m: &mut [f32], v: &mut [f32]) {
-        let n = p.len();
-        assert!(n.is_multiple_of(width) && m.len() == n && v.len() == n, "adamw: a table of {n} in rows of {width}");
-        let constants = self.constants();
-        let block = (BLOCK / width).max(1);
-        let (p, m, v) = (Shared::new(p), Shared::new(m), Shared::new(v));
-        for_each((n / width).div_ceil(block), |b| {
-            let zeros = vec![0f32; width];
-            let (first, end) = (b * block, (n / width).min((b + 1) * block));
-            let mut next = g.rows.partition_point(|&row| (row as usize) < first);
-            for row in first..end {
-                let here = g.rows.get(next).is_some_and(|&with| with as usize == row);
-                let gradient = if here { &g.values[next * width..][..width] } else { &zeros };
-                next += usize::from(here);
-                // SAFETY: blocks of rows are disjoint and inside the slices.
-                let (p, m, v) =
-                    unsafe { (p.slice(row * width, width), m.slice(row * width, width), v.slice(row * width, width)) };
-                update_block(constants, p, gradient, m, v);
-            }
-        });
+/// p, m and v after an update with gradient `g`.
+///
+/// # Safety
+/// As [`Lanes`] has it.
+#[inline(always)]
+pub(crate) unsafe fn updated<L: Lanes>(c: &Constants, g: L::V, [p, m, v]: [L::V; 3]) -> [L::V; 3] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let g = L::mul(g, L::splat(c.scale));
+        let m = L::fma(L::splat(c.rest1), g, L::mul(L::splat(c.beta1), m));
+        let v = L::fma(L::mul(L::splat(c.rest2), g), g, L::mul(L::splat(c.beta2), v));
+        let root = L::fma(L::sqrt(v), L::splat(c.root_correction), L::splat(c.epsilon));
+        let p = L::sub(L::mul(p, L::splat(c.keep)), L::div(L::mul(L::splat(c.step), m), root));
+        [p, m, v]
     }
 }
 
 multiversion! {
-    fn update_block<L>(constants: Constants, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+    pub(crate) fn update_block<L>(constants: Constants, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
         let n = p.len();
         assert!(g.len() == n && m.len() == n && v.len() == n);
         let mut i = 0;
         while i < n {
             let count = L::N.min(n - i);
             // SAFETY: `count` floats from `i` are inside slices of n floats.
-            let (pi, gi, mi, vi) = (p.as_mut_ptr().add(i), g.as_ptr().add(i), m.as_mut_ptr().add(i), v.as_mut_ptr().add(i));
-            let whole = count == L::N;
-            let (pv, gv, mv, vv) = if whole {
-                (L::load(pi), L::load(gi), L::load(mi), L::load(vi))
+            let (g, state) = (g.as_ptr().add(i), [p.as_mut_ptr().add(i), m.as_mut_ptr().add(i), v.as_mut_ptr().add(i)]);
+            if count == L::N {
+                let after = updated::<L>(&constants, L::load(g), state.map(|from| L::load(from)));
+                state.iter().zip(after).for_each(|(&to, x)| L::store(to, x));
             } else {
-                (L::load_first(pi, count), L::load_first(gi, count), L::load_first(mi, count), L::load_first(vi, count))
-            };
-            let gv = L::mul(gv, L::splat(constants.scale));
-            let mv = L::fma(L::splat(constants.rest1), gv, L::mul(L::splat(constants.beta1), mv));
-            let vv = L::fma(L::mul(L::splat(constants.rest2), gv), gv, L::mul(L::splat(constants.beta2), vv));
-            let root = L::fma(L::sqrt(vv), L::splat(constants.root_correction), L::splat(constants.epsilon));
-            let pv = L::sub(L::mul(pv, L::splat(constants.keep)), L::div(L::mul(L::splat(constants.step), mv), root));
-            if whole {
-                L::store(pi, pv);
-                L::store(mi, mv);
-                L::store(vi, vv);
-            } else {
-                L::store_first(pi, pv, count);
-                L::store_first(mi, mv, count);
-                L::store_first(vi, vv, count);
+                let after =
+                    updated::<L>(&constants, L::load_first(g, count), state.map(|from| L::load_first(from, count)));
+                state.iter().zip(after).for_each(|(&to, x)| L::store_first(to, x, count));
             }
             i += count;
         }

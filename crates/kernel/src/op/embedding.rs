@@ -1,8 +1,27 @@
 //! Sums of table rows: words, positions and token types.
 
 use super::reduce::add;
+use crate::table::Table;
 use crate::tensor::Tensor;
 use crate::threads::for_each_block;
+
+/// A table to read.
+#[derive(Clone, Copy)]
+pub enum Rows<'a> {
+    /// All rows, one after the other.
+    Dense(&'a [f32]),
+    /// Rows that come when they are read.
+    Table(&'a Table),
+}
+
+impl Rows<'_> {
+    fn row(&self, row: u32, width: usize) -> &[f32] {
+        match self {
+            Rows::Dense(values) => &values[row as usize * width..][..width],
+            Rows::Table(table) => table.row(row as usize),
+        }
+    }
+}
 
 /// `y[r] = Σ over tables of table[index[r]]`.
 ///
@@ -10,18 +29,21 @@ use crate::threads::for_each_block;
 /// Each table is (rows, H) with R indexes → y (R, H).
 /// # Panics
 /// If an index lies outside its table.
-pub fn forward(width: usize, tables: &[(&[f32], &[u32])]) -> Tensor {
+pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
     let rows = tables[0].1.len();
+    // What has to be fetched is fetched by one thread: where that fails, no other waits for it.
+    for (table, index) in tables {
+        if let Rows::Table(table) = table {
+            index.iter().for_each(|&row| _ = table.row(row as usize));
+        }
+    }
     let mut y = Tensor::unfilled(rows, width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (i, row) in block.chunks_exact_mut(width).enumerate() {
-            let entry = |(table, index): &(_, &[u32])| -> &[f32] {
-                let table: &&[f32] = table;
-                &table[index[first + i] as usize * width..][..width]
-            };
-            row.copy_from_slice(entry(&tables[0]));
-            for table in &tables[1..] {
-                add(entry(table), row);
+            let (table, index) = &tables[0];
+            row.copy_from_slice(table.row(index[first + i], width));
+            for (table, index) in &tables[1..] {
+                add(table.row(index[first + i], width), row);
             }
         }
     });

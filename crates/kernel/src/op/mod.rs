@@ -4,6 +4,7 @@ pub mod activation;
 pub mod adamw;
 pub mod attention;
 pub mod cross_entropy;
+pub mod deferred;
 pub mod dropout;
 pub mod embedding;
 pub mod layer_norm;

@@ -61,16 +61,22 @@ pub fn sum_into(mut a: Tensor, b: &Tensor) -> Tensor {
 /// Elements whose squares are summed before the sums are added in order.
 const SQUARES_BLOCK: usize = 32 * 1024;
 
-/// Σ x², blocks in f32 lanes, blocks' sums in f64.
-pub fn sum_of_squares(x: &[f32]) -> f64 {
-    let blocks = x.len().div_ceil(SQUARES_BLOCK);
-    let mut sums = vec![0f64; blocks];
-    let shared = Shared::new(&mut sums);
-    for_each(blocks, |b| {
-        let end = x.len().min((b + 1) * SQUARES_BLOCK);
+/// Σ x² over all parts: blocks in f32 lanes, their sums in f64, part by part.
+pub fn sum_of_squares(parts: &[&[f32]]) -> f64 {
+    let mut blocks = Vec::new();
+    for (part, x) in parts.iter().enumerate() {
+        blocks.extend(x.chunks(SQUARES_BLOCK).map(|block| (part, block)));
+    }
+    let mut squared = vec![0f64; blocks.len()];
+    let shared = Shared::new(&mut squared);
+    for_each(blocks.len(), |b| {
         // SAFETY: each block has its own element.
-        unsafe { shared.slice(b, 1)[0] = f64::from(squares(&x[b * SQUARES_BLOCK..end])) };
+        unsafe { shared.slice(b, 1)[0] = f64::from(squares(blocks[b].1)) };
     });
+    let mut sums = vec![0f64; parts.len()];
+    for ((part, _), squared) in blocks.iter().zip(&squared) {
+        sums[*part] += squared;
+    }
     sums.iter().sum()
 }
 

@@ -173,6 +173,6 @@ pub fn run_with(
 }
 
 /// The parameters' bits.
-pub fn bits(learner: &Learner) -> Vec<u32> {
-    learner.model.params.values().iter().map(|value| value.to_bits()).collect()
+pub fn bits(learner: &mut Learner) -> Vec<u32> {
+    learner.model().params.to_vec().iter().map(|value| value.to_bits()).collect()
 }

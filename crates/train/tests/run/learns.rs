@@ -75,11 +75,11 @@ fn trained_on(sentences: &[Example]) -> f64 {
     options.learning_rate = 1e-2;
     options.times.evaluation = Every::Epoch;
     let mut learner = learner(3, 0.0);
-    let before = bits(&learner);
+    let before = bits(&mut learner);
     let unseen = language(2, 60);
     let mut evaluate = |model: &Model| Record::from_iter([("eval_f1".to_owned(), json!(f1(model, &unseen)))]);
     let outcome = run_with(&mut learner, &options, sentences, &mut evaluate, None).0.unwrap();
-    assert!(bits(&learner) != before);
+    assert!(bits(&mut learner) != before);
     let mut evaluations = outcome.state.log_history.iter().filter_map(|record| record.get("eval_f1")?.as_f64());
     evaluations.next_back().unwrap()
 }

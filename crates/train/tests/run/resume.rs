@@ -1,6 +1,6 @@
 //! The same run twice, and in two pieces, is the same to the bit.
 
-use crate::harness::{Heard, bits, example, examples, learner, options, run};
+use crate::harness::{Heard, bits, example, examples, learner, model, options, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_train::agenda::{Every, Saving};
@@ -49,10 +49,15 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         let folder = carried_over(&whole_options.output, &options.output, step);
         let evaluated = evaluations(from);
         let mut resumed = learner(3, 0.1);
-        resumed.model.params.get_mut(tagsmith_kernel::params::SlotId(0)).fill(9.0);
+        let mut other = model(3, 0.1);
+        other.params.get_mut(tagsmith_kernel::params::SlotId(1)).fill(9.0);
+        let spoilt = scratch.path().join("spoilt");
+        fs::create_dir_all(&spoilt).unwrap();
+        other.save(&spoilt).unwrap();
+        resumed.reload(&spoilt).unwrap();
         let (again, _) = run(&mut resumed, &options, &examples(), &SCORES[evaluated..], Some(&folder));
         let again = again.unwrap();
-        assert!(bits(&resumed) == bits(&whole), "the weights differ when resumed at step {step}");
+        assert!(bits(&mut resumed) == bits(&mut whole), "the weights differ when resumed at step {step}");
         assert_eq!(history(&again), history(&outcome), "resumed at step {step}");
         assert_eq!(again.state.total_flos, outcome.state.total_flos);
         assert_eq!(again.state.best_metric, outcome.state.best_metric);
@@ -95,7 +100,7 @@ fn twice_is_bit_equal() {
         options.data_seed = seed;
         let mut learner = learner(3, 0.1);
         let (outcome, heard): (_, Heard) = run(&mut learner, &options, &examples(), &SCORES, None);
-        (bits(&learner), history(&outcome.unwrap()), heard.losses)
+        (bits(&mut learner), history(&outcome.unwrap()), heard.losses)
     };
     let (first, second, other) = (once("a", 42), once("b", 42), once("c", 43));
     assert!(first == second);

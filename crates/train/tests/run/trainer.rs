@@ -64,7 +64,7 @@ fn events_state_and_checkpoints_are_the_trainers() {
         let output = tempfile::tempdir().unwrap();
         let options = translated(row, output.path());
         let mut learner = learner(3, 0.0);
-        let (total, embeddings) = learner.model.parameter_counts();
+        let (total, embeddings) = learner.parameter_counts();
         assert_eq!(json!([total, total - embeddings]), row["parameters"]);
         let (outcome, heard) = run(&mut learner, &options, &examples(), &floats(&row["scores"]), None);
         let outcome = outcome.unwrap();
@@ -155,11 +155,11 @@ fn the_best_model_is_loaded_and_said() {
     let mut best = learner(3, 0.1);
     run(&mut best, &options, &examples(), &[0.5, 0.7, 0.7], None).0.unwrap();
     run(&mut at_six, &short, &examples(), &[0.5, 0.7], None).0.unwrap();
-    assert_eq!(bits(&best), bits(&at_six));
+    assert_eq!(bits(&mut best), bits(&mut at_six));
     let mut last = learner(3, 0.1);
     options.times.load_best_at_end = false;
     run(&mut last, &options, &examples(), &[0.5, 0.7, 0.7], None).0.unwrap();
-    assert_ne!(bits(&last), bits(&at_six));
+    assert_ne!(bits(&mut last), bits(&mut at_six));
 }
 
 #[test]
