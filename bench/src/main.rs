@@ -1,13 +1,12 @@
 //! Each operation's time beside its floor, and a training step's; both floors are measured in the same run.
 //!
-//!     cargo run --release -p tagsmith-bench [-- --threads 2] [--tiny]
+//!     cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--tiny]
 //!
-//! The floor is operations ÷ the rate of the fused multiply-add loop, or bytes ÷ the rate of a large copy, whichever is
-//! longer. Each row ends in a hash of the result, so that nobody makes it faster by changing the answer.
+//! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy; `--base` is
+//! BERT-base instead of MiniLM. Each row ends in a hash of the result, so that nobody makes it faster by changing the answer.
 
 #![allow(clippy::print_stdout)]
 
-use rayon::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
 use std::time::Instant;
@@ -18,7 +17,7 @@ use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::Grads;
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
-use tagsmith_kernel::{Level, Operand, Packed, Start, product};
+use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads, threads};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
@@ -33,13 +32,17 @@ struct Size {
     layers: usize,
     vocab: usize,
     repeats: usize,
+    /// Rows and columns of the product that measures the arithmetic.
+    square: usize,
     /// Floats of the copy that measures the memory.
     copied: usize,
 }
 
 /// MiniLM-L6 on a batch of eight sentences of CoNLL's length.
-const FULL: Size = Size { rows: 168, hidden: 384, heads: 12, layers: 6, vocab: 30_522, repeats: 15, copied: 64 << 20 };
-const TINY: Size = Size { rows: 21, hidden: 24, heads: 3, layers: 1, vocab: 50, repeats: 1, copied: 4096 };
+const MINILM: Size =
+    Size { rows: 168, hidden: 384, heads: 12, layers: 6, vocab: 30_522, repeats: 15, square: 1536, copied: 64 << 20 };
+const BASE: Size = Size { hidden: 768, layers: 12, ..MINILM };
+const TINY: Size = Size { rows: 21, hidden: 24, heads: 3, layers: 1, vocab: 50, repeats: 1, square: 48, copied: 4096 };
 
 /// What the machine allows.
 struct Floor {
@@ -49,60 +52,64 @@ struct Floor {
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
-    let threads = words.iter().position(|word| word == "--threads").and_then(|at| words.get(at + 1)?.parse().ok());
-    if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the pool is not in use yet");
+    let given = |option: &str| words.iter().position(|word| word == option);
+    if let Some(count) = given("--threads").and_then(|at| words.get(at + 1)?.parse().ok()) {
+        set_threads(count);
     }
-    run(if words.iter().any(|word| word == "--tiny") { TINY } else { FULL });
+    let precision = if given("--bf16").is_some() { Precision::Bf16 } else { Precision::F32 };
+    let size = match (given("--tiny"), given("--base")) {
+        (Some(_), _) => TINY,
+        (None, Some(_)) => BASE,
+        (None, None) => MINILM,
+    };
+    run(size, precision);
 }
 
-fn run(size: Size) {
-    let floor = Floor { operations_per_s: multiply_add_rate(size), bytes_per_s: copy_rate(size) };
+fn run(size: Size, precision: Precision) {
+    let floor = Floor { operations_per_s: product_rate(size, precision), bytes_per_s: copy_rate(size) };
     println!(
-        "{:?}, {} threads: {:.0} GFLOP/s multiply-add, {:.1} GB/s copied\n",
+        "{:?}, {precision:?}, {} threads: {:.0} GFLOP/s in a large product, {:.1} GB/s copied\n",
         Level::in_use(),
-        rayon::current_num_threads(),
+        threads(),
         floor.operations_per_s / 1e9,
         floor.bytes_per_s / 1e9
     );
     println!("{:44} {:>8} {:>8} {:>8} {:>8} {:>6}  hash", "operation", "min ms", "median", "max", "floor", "share");
-    let bench = Bench { size, floor };
+    let bench = Bench { size, precision, floor };
     bench.products();
     bench.layer_operations();
     bench.update();
     bench.step();
 }
 
-/// Fused multiply-adds on numbers that stay in the first-level cache: a product of one tile's shape.
-fn multiply_add_rate(size: Size) -> f64 {
-    let (m, k, n) = (24, 256.min(size.rows * 8), 32);
-    let (a, b) = (random(1, m * k, 1.0), random(2, k * n, 1.0));
-    let times = 200 * size.repeats;
-    let start = Instant::now();
-    (0..rayon::current_num_threads()).into_par_iter().for_each(|_| {
-        let packed = Packed::new(Operand::Rows(&b, n), k, n);
-        let mut c = vec![0f32; m * n];
-        for _ in 0..times {
-            // Small enough to stay on this thread.
-            for (rows, out) in a.chunks(12 * k).zip(c.chunks_mut(12 * n)) {
-                product(12, Operand::Rows(rows, k), &packed, Start::Zero, out);
-            }
-        }
+/// A square product's operations a second, the best of all repeats.
+fn product_rate(size: Size, precision: Precision) -> f64 {
+    let n = size.square;
+    let (a, b, mut c) = (random(1, n * n, 1.0), random(2, n * n, 1.0), vec![0f32; n * n]);
+    let mut best = f64::INFINITY;
+    for _ in 0..size.repeats {
+        let start = Instant::now();
+        let (left, right) = (Operand::Rows(&a, n), Operand::Rows(&b, n));
+        product(precision, (n, n, n), left, right, Start::Zero, &mut c);
+        best = best.min(start.elapsed().as_secs_f64());
         black_box(&c);
-    });
-    let operations = 2 * m * k * n * times * rayon::current_num_threads();
-    operations as f64 / start.elapsed().as_secs_f64()
+    }
+    2.0 * (n * n * n) as f64 / best
 }
 
-/// Bytes read and written by a copy that no cache holds.
+/// Bytes read and written a second by a copy that no cache holds, the best of some repeats.
 fn copy_rate(size: Size) -> f64 {
     let from = vec![1f32; size.copied];
     let mut to = vec![0f32; size.copied];
     let mut best = 0f64;
     for _ in 0..size.repeats.min(5) {
         let start = Instant::now();
-        let part = size.copied.div_ceil(rayon::current_num_threads());
-        to.par_chunks_mut(part).zip(from.par_chunks(part)).for_each(|(to, from)| to.copy_from_slice(from));
+        let part = size.copied.div_ceil(threads());
+        std::thread::scope(|scope| {
+            for (to, from) in to.chunks_mut(part).zip(from.chunks(part)) {
+                scope.spawn(|| to.copy_from_slice(from));
+            }
+        });
         best = best.max(8.0 * size.copied as f64 / start.elapsed().as_secs_f64());
     }
     black_box(&to);
@@ -111,6 +118,7 @@ fn copy_rate(size: Size) -> f64 {
 
 struct Bench {
     size: Size,
+    precision: Precision,
     floor: Floor,
 }
 
@@ -127,7 +135,7 @@ impl Bench {
             })
             .collect();
         times.sort_by(f64::total_cmp);
-        let floor = 1e3 * (operations / self.floor.operations_per_s).max(bytes / self.floor.bytes_per_s);
+        let floor = 1e3 * (operations / self.floor.operations_per_s + bytes / self.floor.bytes_per_s);
         let (low, median, high) = (times[0], times[times.len() / 2], times[times.len() - 1]);
         println!(
             "{name:44} {low:8.3} {median:8.3} {high:8.3} {floor:8.3} {:5.0}%  {:08x}",
@@ -144,7 +152,7 @@ impl Bench {
             let (x, dy) = (Tensor::from_slice(r, k, &x), Tensor::from_slice(r, n, &dy));
             let operations = 2.0 * (r * k * n) as f64;
             self.row(&format!("linear ({r}, {k}) → {n}"), operations, 0.0, || {
-                linear::forward(x.clone(), &w, &b).0.row(0).to_vec()
+                linear::forward(x.clone(), &w, &b, self.precision).0.row(0).to_vec()
             });
             let (mut dw, mut db) = (vec![0f32; n * k], vec![0f32; n]);
             self.row("linear forward and backward", 3.0 * operations, 0.0, || {
@@ -154,8 +162,8 @@ impl Bench {
                     bias: Some(&mut db),
                     bias_accumulates: false,
                 };
-                let saved = linear::forward(x.clone(), &w, &b).1;
-                saved.backward(&w, into, &dy).row(0).to_vec()
+                let saved = linear::forward(x.clone(), &w, &b, self.precision).1;
+                saved.backward(&w, into, &dy, None).row(0).to_vec()
             });
         }
     }
@@ -180,7 +188,7 @@ impl Bench {
         });
         let x = Tensor::from_slice(r, 4 * h, &random(5, r * 4 * h, 2.0));
         self.row(&format!("GELU ({r}, {})", 4 * h), 0.0, (32 * r * h) as f64, || {
-            activation::forward(x.clone(), Activation::Gelu).0.row(0).to_vec()
+            activation::forward(&x, Activation::Gelu).row(0).to_vec()
         });
     }
 
@@ -206,7 +214,8 @@ impl Bench {
         let json = json.as_object().expect("it is an object").clone();
         let labels: Vec<String> = (0..13).map(|i| format!("LABEL_{i}")).collect();
         let config = Config::from_json("config.json".into(), json).expect("it is a BERT").0.with_labels(&labels);
-        let model = Model::new(config, 1);
+        let mut model = Model::new(config, 1);
+        model.precision = self.precision;
         for sentences in [8, 32] {
             let mut batch = Batch::default();
             for sentence in 0..sentences {
@@ -218,7 +227,7 @@ impl Bench {
             }
             let layer = 12 * hidden * hidden;
             let operations = 2.0 * (batch.rows() * layers * layer) as f64;
-            let pass = Pass { dropout: Some(Stream::new(1)), checkpoint_layers: false };
+            let pass = Pass { dropout: Some(Stream::new(1)), first_row: 0, checkpoint_layers: false };
             let mut grads = Grads::new(&model.params);
             self.row(&format!("model forward, {sentences} sentences, {} rows", batch.rows()), operations, 0.0, || {
                 model.forward(&batch, pass).0.row(0).to_vec()
@@ -239,6 +248,8 @@ impl Bench {
 mod tests {
     #[test]
     fn everything_runs_at_a_tiny_size() {
-        super::run(super::TINY);
+        for precision in [super::Precision::F32, super::Precision::Bf16] {
+            super::run(super::TINY, precision);
+        }
     }
 }

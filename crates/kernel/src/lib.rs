@@ -16,6 +16,7 @@
 
 pub mod check;
 pub mod op;
+mod pack;
 pub mod params;
 mod product;
 pub mod rng;
@@ -24,5 +25,6 @@ pub mod table;
 pub mod tensor;
 mod threads;
 
-pub use product::{Operand, Packed, Start, product};
+pub use product::{Operand, Precision, Start, product};
 pub use simd::Level;
+pub use threads::{set_threads, threads};

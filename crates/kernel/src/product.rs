@@ -1,21 +1,46 @@
 //! Matrix products: the one place where most of the time goes.
 //!
-//! C (m × n) = A (m × k) · B (k × n), f32 throughout. B is packed into panels two vectors wide; a register tile of
-//! `TILE_ROWS` rows of A times one panel runs over k in order. An element's sum therefore has one order, whatever
-//! the blocks and threads.
+//! C (m × n) = A (m × k) · B (k × n), sums in f32. A task takes a panel of B, two vectors wide, packs it as it comes
+//! into the cache, and runs register tiles of `TILE_ROWS` rows of A over it, k in order. An element's sum therefore
+//! has one order, whatever the blocks and threads.
+//!
+//! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
+use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
 use crate::simd::{Lanes, Level, multiversion};
-use crate::tensor::Tensor;
-use crate::threads::{Shared, for_each};
+use crate::tensor::{Area, Tensor};
+use crate::threads::{for_each, threads};
+use std::cell::RefCell;
+use std::ops::Range;
 
-/// How many of k are multiplied before C is stored: a panel's share then fits the second-level cache.
-const BLOCK_K: usize = 512;
+/// Lanes of k that are multiplied before C is stored: a panel's share then fits the first-level cache.
+const BLOCK_LANES: usize = 384;
 
-/// Rows of C that one task computes at least; fewer would read B's panels too often.
-const BLOCK_ROWS: usize = 96;
+/// Rows of C that a task computes at most: A's share then fits the second-level cache.
+const BLOCK_ROWS: usize = 768;
 
 /// Products below this many multiply-adds run on the calling thread.
 const PARALLEL_FROM: usize = 64 * 1024;
+
+/// How a product's factors are rounded. Sums are f32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// To bfloat16: eight bits of precision, f32's range.
+    Bf16,
+}
+
+impl Precision {
+    /// Elements of k in a lane.
+    pub(crate) fn per_lane(self) -> usize {
+        match self {
+            Precision::F32 => 1,
+            Precision::Bf16 => 2,
+        }
+    }
+}
 
 /// A matrix as it lies in memory; `stride` is the distance between its rows (or columns).
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +52,17 @@ pub enum Operand<'a> {
 }
 
 impl Operand<'_> {
-    /// Pointer, distance between rows, distance between columns.
-    fn strides(&self) -> (*const f32, usize, usize) {
+    pub(crate) fn pointer(&self) -> *const f32 {
+        match self {
+            Operand::Rows(data, _) | Operand::Columns(data, _) => data.as_ptr(),
+        }
+    }
+
+    /// Distances between rows and between columns.
+    pub(crate) fn strides(&self) -> (usize, usize) {
         match *self {
-            Operand::Rows(data, stride) => (data.as_ptr(), stride, 1),
-            Operand::Columns(data, stride) => (data.as_ptr(), 1, stride),
+            Operand::Rows(_, stride) => (stride, 1),
+            Operand::Columns(_, stride) => (1, stride),
         }
     }
 
@@ -48,79 +79,6 @@ impl Operand<'_> {
     }
 }
 
-/// The panel width at a level: two vectors.
-fn panel_width() -> usize {
-    match Level::in_use() {
-        Level::Avx512 => 32,
-        Level::Avx2 | Level::Portable => 16,
-        Level::Neon => 8,
-    }
-}
-
-/// A right-hand side B (k × n) in panels: for each panel, for each of k, the panel's columns, the last one
-/// padded with zeros.
-#[derive(Clone, Debug)]
-pub struct Packed {
-    panels: Tensor,
-    k: usize,
-    n: usize,
-    width: usize,
-}
-
-impl Packed {
-    /// Packs `b`, which is k × n, on all threads.
-    pub fn new(b: Operand, k: usize, n: usize) -> Packed {
-        b.assert_holds(k, n);
-        let width = panel_width();
-        let mut panels = Tensor::unfilled(n.div_ceil(width), k * width);
-        if k > 0 {
-            crate::threads::for_each_block(panels.data_mut(), k * width, 1, |panel, out| {
-                pack_panel(b, k, panel * width, width.min(n - panel * width), width, out);
-            });
-        }
-        Packed { panels, k, n, width }
-    }
-
-    /// Packs on the calling thread, into `scratch`, as a part of a larger task.
-    pub(crate) fn pack_into(scratch: &mut Vec<f32>, b: Operand, k: usize, n: usize) -> usize {
-        b.assert_holds(k, n);
-        let width = panel_width();
-        scratch.resize(n.div_ceil(width) * k * width, 0.0);
-        for (panel, out) in scratch.chunks_exact_mut((k * width).max(1)).enumerate() {
-            pack_panel(b, k, panel * width, width.min(n - panel * width), width, out);
-        }
-        width
-    }
-}
-
-/// Copies columns `first..first + count` of `b` into `out` (k × width).
-fn pack_panel(b: Operand, k: usize, first: usize, count: usize, width: usize, out: &mut [f32]) {
-    match b {
-        Operand::Rows(data, stride) => {
-            for (i, row) in out.chunks_exact_mut(width).enumerate() {
-                row[..count].copy_from_slice(&data[i * stride + first..][..count]);
-                row[count..].fill(0.0);
-            }
-        }
-        Operand::Columns(data, stride) => {
-            // Sixteen of k at a time: a cache line of each column, and a destination that stays in the first level.
-            for start in (0..k).step_by(16) {
-                let length = 16.min(k - start);
-                let block = &mut out[start * width..][..length * width];
-                for column in 0..count {
-                    let source = &data[(first + column) * stride + start..][..length];
-                    for (i, &value) in source.iter().enumerate() {
-                        block[i * width + column] = value;
-                    }
-                }
-                if count < width {
-                    block.chunks_exact_mut(width).for_each(|row| row[count..].fill(0.0));
-                }
-            }
-        }
-    }
-}
-
 /// What C starts from.
 #[derive(Clone, Copy, Debug)]
 pub enum Start<'a> {
@@ -132,38 +90,65 @@ pub enum Start<'a> {
     Accumulate,
 }
 
-/// C = start + A·B on all threads; A is m × k, C is m × n row-major without gaps.
+/// C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps.
 ///
+/// # Precision
+/// Factors as `precision` says; an element's sum is f32, over k in order (bf16: two neighbours at a time).
 /// # Panics
 /// If a shape does not fit.
-pub fn product(m: usize, a: Operand, b: &Packed, start: Start, c: &mut [f32]) {
-    let Packed { panels, k, n, width } = b;
+pub fn product(
+    precision: Precision,
+    shape: (usize, usize, usize),
+    a: Operand,
+    b: Operand,
+    start: Start,
+    c: &mut [f32],
+) {
+    product_then(precision, shape, a, b, start, c, |_, _, _| ());
+}
+
+/// The same; `finish` is called with parts of C that are complete and still in the cache, each element once: the rows,
+/// the columns, and that part to read and write.
+pub(crate) fn product_then(
+    precision: Precision,
+    (m, k, n): (usize, usize, usize),
+    a: Operand,
+    b: Operand,
+    start: Start,
+    c: &mut [f32],
+    finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
+) {
     assert_eq!(c.len(), m * n, "product: C is {m} × {n}");
-    a.assert_holds(m, *k);
+    a.assert_holds(m, k);
+    b.assert_holds(k, n);
     if let Start::Bias(bias) = start {
-        assert_eq!(bias.len(), *n, "product: one bias a column");
+        assert_eq!(bias.len(), n, "product: one bias a column");
     }
-    let panel_count = n.div_ceil(*width);
-    let job = Job {
-        a: a.strides(),
-        b: panels.data().as_ptr(),
-        k: *k,
-        n: *n,
-        start: StartAt::new(start),
-        c: Shared::new(c),
-        ldc: *n,
+    if m == 0 || n == 0 {
+        return;
+    }
+    let alone = threads() == 1 || m * n * k < PARALLEL_FROM;
+    let each = |count: usize, work: &(dyn Fn(usize) + Sync)| {
+        if alone { (0..count).for_each(work) } else { for_each(count, work) }
     };
-    let threads = rayon::current_num_threads();
-    if threads == 1 || m * n * k < PARALLEL_FROM {
-        return tiles(&job, 0, m, 0, panel_count);
-    }
-    let row_blocks = (m / BLOCK_ROWS).clamp(1, 4 * threads);
-    let groups = (2 * threads).div_ceil(row_blocks).min(panel_count);
-    for_each(row_blocks * groups, |task| {
-        let (block, group) = (task % row_blocks, task / row_blocks);
-        let (row, row_end) = (share(m, row_blocks, block), share(m, row_blocks, block + 1));
-        let (panel, panel_end) = (share(panel_count, groups, group), share(panel_count, groups, group + 1));
-        tiles(&job, row, row_end, panel, panel_end);
+    let packed = Left::must_be_packed(precision, &a).then(|| Left::pack(precision, a, m, k, &each));
+    let left = packed.as_ref().map_or_else(|| LeftView::in_place(&a), Left::view);
+    // SAFETY: C is m × n.
+    let c = unsafe { Area::new(c.as_mut_ptr(), n, m, n) };
+    let width = panel_width();
+    let (panels, blocks) = (n.div_ceil(width), m.div_ceil(BLOCK_ROWS));
+    each(panels * blocks, &|task| {
+        let (column, block) = (task % panels * width, task / panels);
+        let rows = share(m, blocks, block)..share(m, blocks, block + 1);
+        let columns = column..n.min(column + width);
+        let start = match start {
+            Start::Zero => StartAt::Zero,
+            Start::Bias(bias) => StartAt::Bias(bias[column..].as_ptr()),
+            Start::Accumulate => StartAt::Accumulate,
+        };
+        // SAFETY: A, B and C hold these rows and columns, and no other task has both.
+        unsafe { multiply_panel(precision, k, left, b, start, rows.clone(), columns.clone(), c.row(0), n) };
+        finish(rows.clone(), columns.clone(), c.part(rows, columns));
     });
 }
 
@@ -172,22 +157,19 @@ fn share(total: usize, parts: usize, i: usize) -> usize {
     total * i / parts
 }
 
-/// C = start + A·B on the calling thread, with B packed by [`Packed::pack_into`] and a distance between C's rows.
-pub(crate) fn product_here(
-    (m, k, n): (usize, usize, usize),
-    a: Operand,
-    b: &[f32],
-    accumulate: bool,
-    c: &mut [f32],
-    ldc: usize,
-) {
+/// C (+)= A·B in f32 on the calling thread; k columns of A.
+pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c: Area) {
+    let (m, n) = (c.rows, c.columns);
     a.assert_holds(m, k);
-    assert!(m == 0 || n == 0 || (n <= ldc && (m - 1) * ldc + n <= c.len()), "product: C is {m} × {n}, stride {ldc}");
-    let panels = n.div_ceil(panel_width());
-    assert!(b.len() >= panels * panel_width() * k, "product: B is packed for another shape");
+    b.assert_holds(k, n);
     let start = if accumulate { StartAt::Accumulate } else { StartAt::Zero };
-    let job = Job { a: a.strides(), b: b.as_ptr(), k, n, start, c: Shared::new(c), ldc };
-    tiles(&job, 0, m, 0, panels);
+    for column in (0..n).step_by(panel_width()) {
+        let columns = column..n.min(column + panel_width());
+        // SAFETY: the asserts above; the area is the caller's to write.
+        unsafe {
+            multiply_panel(Precision::F32, k, LeftView::in_place(&a), b, start, 0..m, columns, c.row(0), c.stride())
+        };
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -197,88 +179,68 @@ enum StartAt {
     Accumulate,
 }
 
-impl StartAt {
-    fn new(start: Start) -> StartAt {
-        match start {
-            Start::Zero => StartAt::Zero,
-            Start::Bias(bias) => StartAt::Bias(bias.as_ptr()),
-            Start::Accumulate => StartAt::Accumulate,
-        }
-    }
+// SAFETY: a bias is only read.
+unsafe impl Sync for StartAt {}
+
+thread_local! {
+    /// A thread's panel of B.
+    static PANEL: RefCell<Tensor> = RefCell::new(Tensor::unfilled(0, 0));
 }
 
-struct Job {
-    a: (*const f32, usize, usize),
-    b: *const f32,
+/// One panel's columns of C for some rows.
+///
+/// # Safety
+/// A holds the rows, B the columns, C both, and nobody else touches these elements of C.
+#[allow(clippy::too_many_arguments)]
+unsafe fn multiply_panel(
+    precision: Precision,
     k: usize,
-    n: usize,
+    left: LeftView,
+    b: Operand,
     start: StartAt,
-    c: Shared<f32>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    c: *mut f32,
     ldc: usize,
-}
-
-// SAFETY: a job's pointers are read by all threads and C is written in disjoint parts.
-unsafe impl Sync for Job {}
-
-multiversion! {
-    fn tiles<L>(job: &Job, row: usize, row_end: usize, panel: usize, panel_end: usize) {
-        let width = 2 * L::N;
-        let (a, row_stride, column_stride) = job.a;
-        let mut block = 0;
+) {
+    let per_lane = precision.per_lane();
+    let lanes = k.div_ceil(per_lane);
+    PANEL.with_borrow_mut(|panel| {
+        let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
+        if panel.data().len() < room {
+            *panel = Tensor::unfilled(1, room);
+        }
+        let mut lane = 0;
         loop {
-            let depth = BLOCK_K.min(job.k - block);
-            let start = if block == 0 { job.start } else { StartAt::Accumulate };
-            for p in panel..panel_end {
-                let columns = width.min(job.n - p * width);
-                let mut i = row;
-                while i < row_end {
-                    let rows = L::TILE_ROWS.min(row_end - i);
-                    // SAFETY: `product` checked that A, B and C hold these rows, panels and columns; row ranges and
-                    // panel ranges of different tasks are disjoint.
-                    let tile = Tile {
-                        a: a.wrapping_add(i * row_stride + block * column_stride),
-                        row_stride,
-                        column_stride,
-                        b: job.b.wrapping_add((p * job.k + block) * width),
-                        depth,
-                        start: match start {
-                            StartAt::Bias(bias) => StartAt::Bias(bias.wrapping_add(p * width)),
-                            other => other,
-                        },
-                        c: job.c.pointer().wrapping_add(i * job.ldc + p * width),
-                        ldc: job.ldc,
-                        columns,
-                    };
-                    match rows {
-                        12 => tile.run::<L, 12>(),
-                        11 => tile.run::<L, 11>(),
-                        10 => tile.run::<L, 10>(),
-                        9 => tile.run::<L, 9>(),
-                        8 => tile.run::<L, 8>(),
-                        7 => tile.run::<L, 7>(),
-                        6 => tile.run::<L, 6>(),
-                        5 => tile.run::<L, 5>(),
-                        4 => tile.run::<L, 4>(),
-                        3 => tile.run::<L, 3>(),
-                        2 => tile.run::<L, 2>(),
-                        _ => tile.run::<L, 1>(),
-                    }
-                    i += rows;
-                }
-            }
-            block += depth;
-            if block >= job.k {
+            let depth = BLOCK_LANES.min(lanes - lane);
+            let part = k.min(lane * per_lane)..k.min((lane + depth) * per_lane);
+            pack_right(precision, b, part, columns.clone(), panel.data_mut());
+            let job = Job {
+                a: left.data.wrapping_add(lane * left.lane_stride),
+                row_stride: left.row_stride,
+                lane_stride: left.lane_stride,
+                b: panel.data().as_ptr(),
+                depth,
+                start: if lane == 0 { start } else { StartAt::Accumulate },
+                c: c.wrapping_add(columns.start),
+                ldc,
+                columns: columns.len(),
+            };
+            // SAFETY: the caller's promise; the panel was packed above.
+            unsafe { tiles(precision, &job, rows.start, rows.end) };
+            lane += depth;
+            if lane >= lanes {
                 break;
             }
         }
-    }
+    });
 }
 
-/// One register tile: up to `TILE_ROWS` rows of A times one panel.
-struct Tile {
+/// Rows of A times one packed panel.
+struct Job {
     a: *const f32,
     row_stride: usize,
-    column_stride: usize,
+    lane_stride: usize,
     b: *const f32,
     depth: usize,
     start: StartAt,
@@ -287,11 +249,73 @@ struct Tile {
     columns: usize,
 }
 
-impl Tile {
+/// # Safety
+/// The job's memory is there, and its part of C is the caller's.
+unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
+    match precision {
+        Precision::F32 => tiles_f32(job, row, row_end),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level says that the processor has the instructions.
+        Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { tiles_bf16_native(job, row, row_end) },
+        Precision::Bf16 => tiles_bf16(job, row, row_end),
+    }
+}
+
+multiversion! {
+    fn tiles_f32<L>(job: &Job, row: usize, row_end: usize) {
+        job.run::<L, F32>(row, row_end);
+    }
+}
+
+multiversion! {
+    fn tiles_bf16<L>(job: &Job, row: usize, row_end: usize) {
+        job.run::<L, Bf16>(row, row_end);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")]
+unsafe fn tiles_bf16_native(job: &Job, row: usize, row_end: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { job.run::<crate::simd::Avx512, crate::pack::NativeBf16>(row, row_end) }
+}
+
+impl Job {
+    /// Splits the rows into tiles of nearly equal height, none below half the most.
+    ///
     /// # Safety
-    /// A holds ROWS × depth elements, B depth × two vectors, C ROWS × columns; L is available.
+    /// The job's memory is there, its part of C is the caller's, and L is available.
     #[inline(always)]
-    unsafe fn run<L: Lanes, const ROWS: usize>(&self) {
+    unsafe fn run<L: Lanes, F: Factors<L>>(&self, row: usize, row_end: usize) {
+        let count = (row_end - row).div_ceil(L::TILE_ROWS);
+        for i in 0..count {
+            let (first, end) = (row + share(row_end - row, count, i), row + share(row_end - row, count, i + 1));
+            // SAFETY: the caller's promise.
+            unsafe {
+                match end - first {
+                    12 => self.tile::<L, F, 12>(first),
+                    11 => self.tile::<L, F, 11>(first),
+                    10 => self.tile::<L, F, 10>(first),
+                    9 => self.tile::<L, F, 9>(first),
+                    8 => self.tile::<L, F, 8>(first),
+                    7 => self.tile::<L, F, 7>(first),
+                    6 => self.tile::<L, F, 6>(first),
+                    5 => self.tile::<L, F, 5>(first),
+                    4 => self.tile::<L, F, 4>(first),
+                    3 => self.tile::<L, F, 3>(first),
+                    2 => self.tile::<L, F, 2>(first),
+                    _ => self.tile::<L, F, 1>(first),
+                }
+            }
+        }
+    }
+
+    /// One register tile: ROWS rows of A from `row` times the panel.
+    ///
+    /// # Safety
+    /// As for `run`.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, F: Factors<L>, const ROWS: usize>(&self, row: usize) {
         if ROWS > L::TILE_ROWS {
             return;
         }
@@ -300,6 +324,7 @@ impl Tile {
         unsafe {
             let mut sums = [[L::zero(); 2]; ROWS];
             let (first, second) = (self.columns.min(L::N), self.columns.saturating_sub(L::N));
+            let c = self.c.add(row * self.ldc);
             match self.start {
                 StartAt::Zero => {}
                 StartAt::Bias(bias) => {
@@ -308,7 +333,7 @@ impl Tile {
                 }
                 StartAt::Accumulate => {
                     for (i, sum) in sums.iter_mut().enumerate() {
-                        let at = self.c.add(i * self.ldc);
+                        let at = c.add(i * self.ldc);
                         *sum = if second == L::N {
                             [L::load(at), L::load(at.add(L::N))]
                         } else {
@@ -317,19 +342,19 @@ impl Tile {
                     }
                 }
             }
-            let (mut a, mut b) = (self.a, self.b);
+            let (mut a, mut b) = (self.a.wrapping_add(row * self.row_stride), self.b);
             for _ in 0..self.depth {
                 let (b0, b1) = (L::load(b), L::load(b.add(L::N)));
                 for (i, sum) in sums.iter_mut().enumerate() {
                     let x = L::splat(*a.add(i * self.row_stride));
-                    sum[0] = L::fma(x, b0, sum[0]);
-                    sum[1] = L::fma(x, b1, sum[1]);
+                    sum[0] = F::multiply_add(x, b0, sum[0]);
+                    sum[1] = F::multiply_add(x, b1, sum[1]);
                 }
-                a = a.wrapping_add(self.column_stride);
+                a = a.wrapping_add(self.lane_stride);
                 b = b.add(2 * L::N);
             }
             for (i, sum) in sums.iter().enumerate() {
-                let at = self.c.add(i * self.ldc);
+                let at = c.add(i * self.ldc);
                 if second == L::N {
                     L::store(at, sum[0]);
                     L::store(at.add(L::N), sum[1]);
@@ -338,6 +363,34 @@ impl Tile {
                     L::store_first(at.wrapping_add(L::N), sum[1], second);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::random;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn every_element_is_finished_once_and_complete() {
+        for (m, k, n) in [(1, 1, 1), (13, 800, 33), (1600, 3, 70)] {
+            let (a, b, mut c) = (random(1, m * k, 1.0), random(2, k * n, 1.0), vec![f32::NAN; m * n]);
+            let mut plain = c.clone();
+            let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
+            product(Precision::F32, (m, k, n), left, right, Start::Zero, &mut plain);
+            let finished: Vec<AtomicU32> = (0..m * n).map(|_| AtomicU32::new(0)).collect();
+            product_then(Precision::F32, (m, k, n), left, right, Start::Zero, &mut c, |rows, columns, part| {
+                for (i, row) in rows.enumerate() {
+                    for (j, column) in columns.clone().enumerate() {
+                        finished[row * n + column].fetch_add(1, Ordering::Relaxed);
+                        // SAFETY: the part is there and ours.
+                        unsafe { assert_eq!(*part.row(i).add(j), plain[row * n + column]) };
+                    }
+                }
+            });
+            assert!(finished.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{m} × {k} × {n}");
         }
     }
 }

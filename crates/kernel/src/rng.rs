@@ -1,6 +1,7 @@
 //! Random numbers as a function of where, not of when.
 
 use crate::simd::{Lanes, multiversion};
+use crate::tensor::Area;
 
 /// A stream of random numbers: element (row, column) is a pure function of the key and of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,6 @@ impl Stream {
         let key = mix(self.key.wrapping_add((row as u64).wrapping_mul(0xD1B5_4A32_D192_ED03)));
         (key as u32, (key >> 32) as u32)
     }
-
-    /// `values[c]` becomes `values[c] / (1 − rate)` where `bits(row, c)` keeps it (probability 1 − rate), else 0.
-    pub(crate) fn drop_row(self, row: usize, rate: f32, values: &mut [f32]) {
-        let (a, b) = self.row_keys(row);
-        drop_values(a, b, threshold(rate), 1.0 / (1.0 - rate), values);
-    }
 }
 
 /// Bits at or above it keep an element.
@@ -80,22 +75,31 @@ unsafe fn scramble_lanes<L: Lanes>(x: L::U) -> L::U {
 }
 
 multiversion! {
-    fn drop_values<L>(a: u32, b: u32, threshold: u32, scale: f32, values: &mut [f32]) {
-        let mut c = 0;
-        while c < values.len() {
-            let count = L::N.min(values.len() - c);
-            let column = L::mul_u32(L::count_from(c as u32), L::splat_u32(0x9E37_79B9));
-            let bits = scramble_lanes::<L>(L::add_u32(column, L::splat_u32(a)));
-            let bits = scramble_lanes::<L>(L::xor_u32(bits, L::splat_u32(b)));
-            let factor = L::keep_if_at_least(bits, L::splat_u32(threshold), L::splat(scale));
-            // SAFETY: `count` floats from `c` are inside `values`.
-            let at = values.as_mut_ptr().add(c);
-            if count == L::N {
-                L::store(at, L::mul(L::load(at), factor));
-            } else {
-                L::store_first(at, L::mul(L::load_first(at, count), factor), count);
+    /// `to` = mask · `from` / (1 − rate), plus `residual`; their first element is (`first_row`, `first_column`).
+    pub(crate) fn mask_area<L>(
+        stream: Stream, rate: f32, first_row: usize, first_column: usize, from: Area, residual: Option<Area>, to: Area,
+    ) {
+        from.assert_like(&to);
+        residual.iter().for_each(|residual| residual.assert_like(&to));
+        let (threshold, scale) = (L::splat_u32(threshold(rate)), L::splat(1.0 / (1.0 - rate)));
+        for row in 0..to.rows {
+            let (a, b) = stream.row_keys(first_row + row);
+            let (from, to_row) = (from.row(row), to.row(row));
+            for c in (0..to.columns).step_by(L::N) {
+                let count = L::N.min(to.columns - c);
+                let column = L::mul_u32(L::count_from((first_column + c) as u32), L::splat_u32(0x9E37_79B9));
+                let bits = scramble_lanes::<L>(L::add_u32(column, L::splat_u32(a)));
+                let bits = scramble_lanes::<L>(L::xor_u32(bits, L::splat_u32(b)));
+                let factor = L::keep_if_at_least(bits, threshold, scale);
+                // SAFETY: `count` floats from `c` are inside the rows.
+                let (from, to) = (from.add(c), to_row.add(c));
+                let mut y = L::mul(if count == L::N { L::load(from) } else { L::load_first(from, count) }, factor);
+                if let Some(residual) = residual {
+                    let at = residual.row(row).add(c);
+                    y = L::add(y, if count == L::N { L::load(at) } else { L::load_first(at, count) });
+                }
+                if count == L::N { L::store(to, y) } else { L::store_first(to, y, count) }
             }
-            c += count;
         }
     }
 }
@@ -103,16 +107,19 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Tensor;
 
     #[test]
     fn vectors_drop_what_the_scalar_twin_drops() {
+        let stream = Stream::new(3).child(9);
+        let (first_row, first_column, rows) = (5, 32, 3);
         for columns in [1, 7, 8, 9, 15, 16, 17, 33] {
-            let stream = Stream::new(3).child(9);
-            let mut values = vec![1.0f32; columns];
-            stream.drop_row(5, 0.4, &mut values);
-            for (column, &value) in values.iter().enumerate() {
-                let kept = stream.bits(5, column) >= threshold(0.4);
-                assert_eq!(value, if kept { 1.0 / (1.0 - 0.4) } else { 0.0 }, "column {column} of {columns}");
+            let x = Tensor::from_slice(rows, columns, &vec![1.0; rows * columns]);
+            let mut y = Tensor::unfilled(rows, columns);
+            mask_area(stream, 0.4, first_row, first_column, x.area(), Some(x.area()), y.area_mut());
+            for (i, &value) in y.data().iter().enumerate() {
+                let kept = stream.bits(first_row + i / columns, first_column + i % columns) >= threshold(0.4);
+                assert_eq!(value, if kept { 1.0 / (1.0 - 0.4) + 1.0 } else { 1.0 }, "element {i} of {columns} a row");
             }
         }
     }

@@ -1,9 +1,19 @@
 //! Row-major matrices of f32 whose memory is used again.
 
+use crate::threads::for_each;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+/// A cache line: buffers begin where a vector does, so that no vector lies across two lines.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+
+/// Floats in a cache line.
+pub(crate) const LINE: usize = 16;
+
 /// Buffers that were dropped, sorted by capacity.
-static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
 /// A rows × columns matrix, row-major, contiguous. Cloning shares it; a shared one is never written.
 #[derive(Clone, Debug)]
@@ -14,7 +24,7 @@ pub struct Tensor {
 }
 
 #[derive(Debug)]
-struct Buffer(Vec<f32>);
+struct Buffer(Vec<Line>);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
@@ -26,18 +36,18 @@ impl Drop for Buffer {
     }
 }
 
-/// A buffer of `len` floats with any content.
-fn take(len: usize) -> Vec<f32> {
+/// A buffer of `len` lines with any content.
+fn take(len: usize) -> Vec<Line> {
     let mut free = FREE.lock().expect("no thread panics while it holds the list of free buffers");
     let at = free.partition_point(|buffer| buffer.capacity() < len);
     // A buffer more than twice as large stays for whoever needs its size.
-    if at < free.len() && free[at].capacity() <= 2 * len.max(1024) {
+    if at < free.len() && free[at].capacity() <= 2 * len.max(64) {
         let mut buffer = free.remove(at);
-        buffer.resize(len, 0.0);
+        buffer.resize(len, Line([0.0; LINE]));
         return buffer;
     }
     drop(free);
-    vec![0.0; len]
+    vec![Line([0.0; LINE]); len]
 }
 
 /// Gives the memory of all dropped tensors back to the system.
@@ -48,7 +58,7 @@ pub fn release_free_memory() {
 impl Tensor {
     /// A matrix with any content; whoever asks for it writes every element.
     pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
-        Tensor { rows, columns, buffer: Arc::new(Buffer(take(rows * columns))) }
+        Tensor { rows, columns, buffer: Arc::new(Buffer(take((rows * columns).div_ceil(LINE)))) }
     }
 
     /// A matrix with these elements, row after row.
@@ -73,7 +83,9 @@ impl Tensor {
 
     /// All elements, row after row.
     pub fn data(&self) -> &[f32] {
-        &self.buffer.0
+        let lines: &[Line] = &self.buffer.0;
+        // SAFETY: a line is 16 floats and nothing else; there are at least rows × columns of them.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), self.rows * self.columns) }
     }
 
     /// One row.
@@ -86,7 +98,19 @@ impl Tensor {
     /// # Panics
     /// If the matrix is shared.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0
+        let lines: &mut [Line] = &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0;
+        // SAFETY: as in `data`.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), self.rows * self.columns) }
+    }
+
+    /// The whole of it as an area that is only read.
+    pub(crate) fn area(&self) -> Area {
+        Area { at: self.data().as_ptr().cast_mut(), stride: self.columns, rows: self.rows, columns: self.columns }
+    }
+
+    /// The whole of it as an area to write.
+    pub(crate) fn area_mut(&mut self) -> Area {
+        Area { at: self.data_mut().as_mut_ptr(), stride: self.columns, rows: self.rows, columns: self.columns }
     }
 
     pub(crate) fn assert_shape(&self, op: &str, what: &str, rows: usize, columns: usize) {
@@ -96,5 +120,75 @@ impl Tensor {
             self.rows,
             self.columns
         );
+    }
+}
+
+/// A rectangle of a row-major matrix, for kernels: its rows begin `stride` floats apart. Whoever writes one sees to it
+/// that nobody else touches it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Area {
+    at: *mut f32,
+    stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+// SAFETY: threads write disjoint parts only, as the type demands.
+unsafe impl Send for Area {}
+// SAFETY: as above.
+unsafe impl Sync for Area {}
+
+impl Area {
+    /// # Safety
+    /// The memory is there: rows of `columns` floats that begin `stride` apart.
+    pub unsafe fn new(at: *mut f32, stride: usize, rows: usize, columns: usize) -> Area {
+        Area { at, stride, rows, columns }
+    }
+
+    /// A smaller rectangle.
+    ///
+    /// # Panics
+    /// If it is not inside.
+    pub fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Area {
+        assert!(rows.end <= self.rows && columns.end <= self.columns, "area: {rows:?} × {columns:?} is outside");
+        let at = self.at.wrapping_add(rows.start * self.stride + columns.start);
+        Area { at, rows: rows.len(), columns: columns.len(), ..*self }
+    }
+
+    /// Where a row begins.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> *mut f32 {
+        assert!(row < self.rows, "area: row {row} of {}", self.rows);
+        self.at.wrapping_add(row * self.stride)
+    }
+
+    /// Its rows with what lies between them.
+    ///
+    /// # Safety
+    /// Nobody writes to it as long as the slice is used.
+    pub unsafe fn data<'a>(self) -> &'a [f32] {
+        let len = if self.rows == 0 { 0 } else { (self.rows - 1) * self.stride + self.columns };
+        // SAFETY: an area's memory is there; the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.at, len) }
+    }
+
+    /// Floats from one row's beginning to the next's.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Calls `work` on parts of `block` rows, on all threads.
+    pub fn for_each_block(self, block: usize, work: impl Fn(Range<usize>, Area) + Sync) {
+        for_each(self.rows.div_ceil(block), |b| {
+            let rows = b * block..self.rows.min((b + 1) * block);
+            work(rows.clone(), self.part(rows, 0..self.columns));
+        });
+    }
+
+    /// Asserts that two areas have one shape.
+    pub fn assert_like(&self, other: &Area) {
+        assert_eq!((self.rows, self.columns), (other.rows, other.columns), "area: shapes differ");
     }
 }

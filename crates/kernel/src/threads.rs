@@ -1,13 +1,203 @@
-//! Work split over the thread pool, so that no result depends on how many threads there are.
+//! Work split over a pool of threads, so that no result depends on how many there are.
+//!
+//! A training step is some two hundred parallel regions of a few microseconds to a millisecond. The pool's threads
+//! therefore spin for a moment before they sleep, and the caller waits only for those that took part: a thread that
+//! the system does not run delays nobody.
 
-use rayon::prelude::*;
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError, TryLockError};
 
-/// Calls `work(i)` for each i below `count`, in any order, on all threads.
-pub(crate) fn for_each(count: usize, work: impl Fn(usize) + Sync + Send) {
-    if count <= 1 || rayon::current_num_threads() == 1 {
-        (0..count).for_each(work);
-    } else {
-        (0..count).into_par_iter().with_max_len(1).for_each(work);
+/// How often a waiting thread looks before it sleeps: some 50 µs.
+const LOOKS: u32 = 4_000;
+
+/// A region's closure with its type taken away, and how far it is.
+#[derive(Clone, Copy)]
+struct Region {
+    call: unsafe fn(*const (), usize),
+    work: *const (),
+    next: *const AtomicUsize,
+    count: usize,
+}
+
+impl Region {
+    /// Runs what is left of it.
+    ///
+    /// # Safety
+    /// The closure and the counter are alive.
+    unsafe fn run(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let next = &*self.next;
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                if i >= self.count {
+                    return;
+                }
+                (self.call)(self.work, i);
+            }
+        }
+    }
+}
+
+/// The lowest 16 bits of the state count the workers inside the region; this bit says that more may come in; the
+/// rest numbers the regions.
+const OPEN: u64 = 1 << 16;
+
+struct Pool {
+    /// Who may start a region: one at a time.
+    turn: Mutex<()>,
+    /// Threads that may work, the caller among them; 0 before anybody asked.
+    threads: AtomicUsize,
+    spawned: AtomicUsize,
+    state: AtomicU64,
+    region: UnsafeCell<Option<Region>>,
+    panicked: Mutex<Option<Box<dyn Any + Send>>>,
+    sleepers: AtomicUsize,
+    bed: Mutex<()>,
+    wake: Condvar,
+}
+
+// SAFETY: `region` is written by the holder of `turn` while no worker is inside, and read by workers inside.
+unsafe impl Sync for Pool {}
+
+static POOL: Pool = Pool {
+    turn: Mutex::new(()),
+    threads: AtomicUsize::new(0),
+    spawned: AtomicUsize::new(0),
+    state: AtomicU64::new(0),
+    region: UnsafeCell::new(None),
+    panicked: Mutex::new(None),
+    sleepers: AtomicUsize::new(0),
+    bed: Mutex::new(()),
+    wake: Condvar::new(),
+};
+
+/// How many threads compute: what [`set_threads`] said, or as many as the system lets this process use.
+pub fn threads() -> usize {
+    match POOL.threads.load(Ordering::Relaxed) {
+        0 => {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            set_threads(threads);
+            threads
+        }
+        threads => threads,
+    }
+}
+
+/// From now on `threads` threads compute, the calling one among them. No result depends on it.
+///
+/// # Panics
+/// If `threads` is 0, or the system refuses a thread.
+pub fn set_threads(threads: usize) {
+    assert!(threads > 0, "threads: at least the calling one computes");
+    let _turn = POOL.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    POOL.threads.store(threads, Ordering::Relaxed);
+    for number in POOL.spawned.load(Ordering::Relaxed)..threads - 1 {
+        let name = format!("kernel {}", number + 1);
+        std::thread::Builder::new().name(name).spawn(move || worker(number)).expect("the system gives a thread");
+        POOL.spawned.store(number + 1, Ordering::Relaxed);
+    }
+}
+
+fn worker(number: usize) -> ! {
+    let mut seen = 0;
+    loop {
+        let state = await_region(number, seen);
+        if POOL.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            continue;
+        }
+        seen = state / OPEN;
+        // SAFETY: while this thread counts as inside, the caller keeps the region as it is.
+        let region = unsafe { *POOL.region.get() }.expect("an open region is there");
+        // SAFETY: the caller returns only when nobody is inside.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| unsafe { region.run() })) {
+            *POOL.panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+        }
+        POOL.state.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Waits for an open region that is not the one already worked on.
+fn await_region(number: usize, seen: u64) -> u64 {
+    let ready = || {
+        let state = POOL.state.load(Ordering::SeqCst);
+        (state & OPEN != 0 && state / OPEN != seen && number + 1 < POOL.threads.load(Ordering::Relaxed))
+            .then_some(state)
+    };
+    for _ in 0..LOOKS {
+        if let Some(state) = ready() {
+            return state;
+        }
+        std::hint::spin_loop();
+    }
+    let mut bed = POOL.bed.lock().unwrap_or_else(PoisonError::into_inner);
+    POOL.sleepers.fetch_add(1, Ordering::SeqCst);
+    loop {
+        if let Some(state) = ready() {
+            POOL.sleepers.fetch_sub(1, Ordering::SeqCst);
+            return state;
+        }
+        bed = POOL.wake.wait(bed).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// Calls `work(i)` for each i below `count`, in any order, on all threads. Inside another region, or while another
+/// thread is in one, the calling thread does it alone.
+pub(crate) fn for_each<F: Fn(usize) + Sync>(count: usize, work: F) {
+    if count <= 1 || threads() == 1 {
+        return (0..count).for_each(work);
+    }
+    let turn = match POOL.turn.try_lock() {
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+        Ok(turn) => Some(turn),
+    };
+    let Some(_turn) = turn else {
+        return (0..count).for_each(work);
+    };
+    unsafe fn call<F: Fn(usize)>(work: *const (), i: usize) {
+        // SAFETY: `work` is the `F` that `for_each` holds until the region is closed and empty.
+        unsafe { (*work.cast::<F>())(i) }
+    }
+    let next = AtomicUsize::new(0);
+    let region = Region { call: call::<F>, work: (&raw const work).cast(), next: &raw const next, count };
+    // SAFETY: the turn is ours and the last region was left closed and empty.
+    unsafe { *POOL.region.get() = Some(region) };
+    let number = POOL.state.load(Ordering::Relaxed) / OPEN + 1;
+    // An odd number is an open region.
+    debug_assert!(number % 2 == 1);
+    POOL.state.store(number * OPEN, Ordering::SeqCst);
+    let close = Close;
+    if POOL.sleepers.load(Ordering::SeqCst) > 0 {
+        drop(POOL.bed.lock().unwrap_or_else(PoisonError::into_inner));
+        POOL.wake.notify_all();
+    }
+    // SAFETY: both live in this frame, which `close` leaves only when nobody is inside.
+    unsafe { region.run() };
+    drop(close);
+    if let Some(panic) = POOL.panicked.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        resume_unwind(panic);
+    }
+}
+
+/// Closes the region and waits until it is empty, also when the caller's own part panicked.
+struct Close;
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        POOL.state.fetch_add(OPEN, Ordering::AcqRel);
+        let mut looks = 0u32;
+        while POOL.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
+            looks += 1;
+            // A worker inside may be waiting for our processor.
+            if looks.is_multiple_of(LOOKS) {
+                std::thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
     }
 }
 
@@ -32,19 +222,10 @@ impl<T> Shared<T> {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
-
-    pub(crate) fn pointer(&self) -> *mut T {
-        self.0
-    }
 }
 
 /// Calls `work(first_row, rows)` on consecutive blocks of `block` rows of a row-major matrix with `width` columns.
-pub(crate) fn for_each_block(
-    data: &mut [f32],
-    width: usize,
-    block: usize,
-    work: impl Fn(usize, &mut [f32]) + Sync + Send,
-) {
+pub(crate) fn for_each_block(data: &mut [f32], width: usize, block: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
     let rows = data.len() / width;
     let shared = Shared::new(data);
     for_each(rows.div_ceil(block), |b| {
@@ -53,4 +234,50 @@ pub(crate) fn for_each_block(
         // SAFETY: blocks of rows are disjoint and inside `data`.
         work(first, unsafe { shared.slice(first * width, count * width) });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_is_worked_on_once_whatever_the_threads() {
+        for threads in [1, 2, 5] {
+            set_threads(threads);
+            for round in 0..200 {
+                let count = round % 37;
+                let mut hits = vec![0u32; count];
+                let shared = Shared::new(&mut hits);
+                // SAFETY: each index is its own element.
+                for_each(count, |i| unsafe { shared.slice(i, 1)[0] += 1 });
+                assert!(hits.iter().all(|&hit| hit == 1), "{threads} threads, {count} indices: {hits:?}");
+            }
+            // Sleeping threads wake up.
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_region_inside_a_region_runs_where_it_is() {
+        let total = AtomicUsize::new(0);
+        for_each(8, |_| {
+            for_each(5, |_| {
+                total.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        assert_eq!(total.load(Ordering::Relaxed), 40);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
+        for _ in 0..20 {
+            let panicked = catch_unwind(|| for_each(64, |i| assert_ne!(i, 40, "forty")));
+            assert!(panicked.is_err());
+            let total = AtomicUsize::new(0);
+            for_each(64, |_| {
+                total.fetch_add(1, Ordering::Relaxed);
+            });
+            assert_eq!(total.load(Ordering::Relaxed), 64);
+        }
+    }
 }

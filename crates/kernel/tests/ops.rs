@@ -10,7 +10,7 @@ use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear,
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::table::{Origin, Table};
 use tagsmith_kernel::tensor::Tensor;
-use tagsmith_kernel::{Level, Operand, Packed, Start, product};
+use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads};
 
 /// Runs the body at every level that this processor has, one after the other.
 fn at_every_level(body: impl Fn(Level)) {
@@ -29,39 +29,57 @@ const EDGES: [usize; 9] = [1, 2, 7, 11, 12, 13, 31, 32, 33];
 #[test]
 fn products() {
     at_every_level(|level| {
-        for (i, &m) in EDGES.iter().enumerate() {
-            for (j, &n) in EDGES.iter().enumerate() {
-                let k = [1, 3, 16, 17, 512, 513][(i + j) % 6];
-                check_product(level, m, k, n, (i * 10 + j) as u64);
+        for precision in [Precision::F32, Precision::Bf16] {
+            for (i, &m) in EDGES.iter().enumerate() {
+                for (j, &n) in EDGES.iter().enumerate() {
+                    let k = [1, 2, 3, 16, 17, 31, 33, 384, 385, 769][(i + j) % 10];
+                    check_product(level, precision, m, k, n, (i * 10 + j) as u64);
+                }
             }
+            // Several tasks, several blocks of k, several blocks of rows.
+            check_product(level, precision, 201, 1030, 130, 99);
+            check_product(level, precision, 1600, 9, 40, 98);
         }
-        // Several tasks, several blocks of k.
-        check_product(level, 201, 1030, 130, 99);
     });
 }
 
-fn check_product(level: Level, m: usize, k: usize, n: usize, seed: u64) {
+/// The nearest bf16, ties to even, from the format's definition: a sign, eight bits of exponent, seven of fraction.
+fn to_bf16(x: f32) -> f32 {
+    let step = 2f64.powi(f64::from(x).abs().log2().floor() as i32 - 7);
+    if x == 0.0 { x } else { ((f64::from(x) / step).round_ties_even() * step) as f32 }
+}
+
+fn check_product(level: Level, precision: Precision, m: usize, k: usize, n: usize, seed: u64) {
     let (a, b, bias) = (random(seed, m * k, 1.0), random(seed + 1, k * n, 1.0), random(seed + 2, n, 1.0));
-    let want: Vec<f64> = (0..m * n)
-        .map(|at| {
-            let (i, j) = (at / n, at % n);
-            (0..k).map(|p| f64::from(a[i * k + p]) * f64::from(b[p * n + j])).sum::<f64>()
-        })
-        .collect();
+    let factor = |x: f32| match precision {
+        Precision::F32 => f64::from(x),
+        Precision::Bf16 => f64::from(to_bf16(x)),
+    };
+    let plain = |factor: &dyn Fn(f32) -> f64| -> Vec<f64> {
+        (0..m * n)
+            .map(|at| (0..k).map(|p| factor(a[at / n * k + p]) * factor(b[p * n + at % n])).sum::<f64>())
+            .collect()
+    };
+    let want = plain(&factor);
     let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
         (0..rows * columns).map(|at| x[(at % rows) * columns + at / rows]).collect()
     };
     let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
-    let what = format!("{level:?} product {m} × {k} × {n}");
+    let what = format!("{level:?} {precision:?} product {m} × {k} × {n}");
     for left in [Operand::Rows(&a, k), Operand::Columns(&at, m)] {
         for right in [Operand::Rows(&b, n), Operand::Columns(&bt, k)] {
-            let packed = Packed::new(right, k, n);
             let mut c = vec![f32::NAN; m * n];
-            product(m, left, &packed, Start::Zero, &mut c);
+            let run = |start, c: &mut [f32]| product(precision, (m, k, n), left, right, start, c);
+            run(Start::Zero, &mut c);
             assert_close(&what, &c, &want, 1.0, k);
-            product(m, left, &packed, Start::Accumulate, &mut c);
+            if precision == Precision::Bf16 && m * n * k > 100 {
+                assert_far("factors that were not rounded", &c, &plain(&|x| f64::from(x)), 1.0, k);
+                let cut = |x: f32| f64::from(f32::from_bits(x.to_bits() & 0xffff_0000));
+                assert_far("factors that were cut off", &c, &plain(&cut), 1.0, k);
+            }
+            run(Start::Accumulate, &mut c);
             assert_close(&what, &c, &want.iter().map(|x| 2.0 * x).collect::<Vec<_>>(), 1.0, k + 1);
-            product(m, left, &packed, Start::Bias(&bias), &mut c);
+            run(Start::Bias(&bias), &mut c);
             let with_bias: Vec<f64> = want.iter().enumerate().map(|(i, x)| x + f64::from(bias[i % n])).collect();
             assert_close(&what, &c, &with_bias, 1.0, k + 1);
             if n > 1 {
@@ -74,21 +92,42 @@ fn check_product(level: Level, m: usize, k: usize, n: usize, seed: u64) {
 }
 
 #[test]
+fn a_product_keeps_what_is_not_a_number() {
+    at_every_level(|level| {
+        for precision in [Precision::F32, Precision::Bf16] {
+            for bad in [f32::NAN, f32::from_bits(0x7fff_ffff), f32::from_bits(0xff80_0001), f32::INFINITY] {
+                let (mut a, b) = (vec![1f32; 40], vec![1f32; 40]);
+                a[23] = bad;
+                let mut c = [0f32];
+                let (left, right) = (Operand::Rows(&a, 40), Operand::Rows(&b, 1));
+                product(precision, (1, 40, 1), left, right, Start::Zero, &mut c);
+                assert_eq!(
+                    (c[0].is_nan(), c[0] == f32::INFINITY),
+                    (bad.is_nan(), bad == f32::INFINITY),
+                    "{level:?} {bad:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
 fn products_do_not_depend_on_threads() {
     at_every_level(|level| {
         let (m, k, n) = (201, 700, 170);
         let (a, b) = (random(1, m * k, 1.0), random(2, k * n, 1.0));
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            pool.install(|| {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let run = |threads| {
+                set_threads(threads);
                 let mut c = vec![0f32; m * n];
-                product(m, Operand::Rows(&a, k), &Packed::new(Operand::Rows(&b, n), k, n), Start::Zero, &mut c);
+                let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
+                product(precision, (m, k, n), left, right, Start::Zero, &mut c);
                 c
-            })
-        };
-        let one = run(1);
-        for threads in [2, 3, 7] {
-            assert!(one == run(threads), "{level:?} on {threads} threads");
+            };
+            let one = run(1);
+            for threads in [2, 3, 7] {
+                assert!(one == run(threads), "{level:?} {precision:?} on {threads} threads");
+            }
         }
     });
 }
@@ -125,19 +164,21 @@ fn activations() {
             for columns in EDGES {
                 let what = format!("{level:?} {which:?} {columns}");
                 let (x, dy) = (random(columns as u64, 3 * columns, 4.0), random(7, 3 * columns, 1.0));
-                let (y, saved) = activation::forward(Tensor::from_slice(3, columns, &x), which);
+                let x_tensor = Tensor::from_slice(3, columns, &x);
+                let y = activation::forward(&x_tensor, which);
                 let reference = |x: &[f64]| x.iter().map(|&x| activation_reference(which, x)).collect::<Vec<_>>();
                 assert_close(&what, y.data(), &reference(&wide(&x)), 3.0, 1);
-                let dx = saved.backward(Tensor::from_slice(3, columns, &dy));
+                let dx = activation::backward(&x_tensor, which, Tensor::from_slice(3, columns, &dy));
                 let want = finite_differences(&wide(&x), &wide(&dy), reference);
                 assert_close(&what, dx.data(), &want, 8.0, 1);
             }
         }
         let x = random(5, 500, 4.0);
-        let (y, saved) = activation::forward(Tensor::from_slice(1, 500, &x), Activation::Gelu);
+        let x_tensor = Tensor::from_slice(1, 500, &x);
+        let y = activation::forward(&x_tensor, Activation::Gelu);
         let tanh: Vec<f64> = wide(&x).iter().map(|&x| activation_reference(Activation::GeluTanh, x)).collect();
         assert_far("tanh for erf", y.data(), &tanh, 3.0, 1);
-        let dx = saved.backward(Tensor::from_slice(1, 500, &[1.0; 500]));
+        let dx = activation::backward(&x_tensor, Activation::Gelu, Tensor::from_slice(1, 500, &[1.0; 500]));
         // dfdx's slip: the density without 1/√2.
         let slip: Vec<f64> = wide(&x)
             .iter()
@@ -152,10 +193,11 @@ fn activations_bear_large_inputs() {
     at_every_level(|level| {
         for which in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
             let x = [1e4f32, -1e4, 100.0, -100.0, 0.0, 88.0, -88.0, 1e-20];
-            let (y, saved) = activation::forward(Tensor::from_slice(1, 8, &x), which);
+            let x_tensor = Tensor::from_slice(1, 8, &x);
+            let y = activation::forward(&x_tensor, which);
             let want: Vec<f64> = wide(&x).iter().map(|&x| if x > 0.0 { x } else { 0.0 }).collect();
             assert_close(&format!("{level:?} {which:?}"), y.data(), &want, 1.0, 1);
-            let dx = saved.backward(Tensor::from_slice(1, 8, &[1.0; 8]));
+            let dx = activation::backward(&x_tensor, which, Tensor::from_slice(1, 8, &[1.0; 8]));
             assert!(dx.data().iter().all(|d| d.is_finite()), "{level:?} {which:?}: {:?}", dx.data());
         }
     });
@@ -296,7 +338,7 @@ fn attention_bears_large_scores_and_drops_the_same_in_backward() {
         assert_close(&format!("{level:?}"), y.data(), &want, 64.0, r);
 
         // With dropout the output is still linear in V: its gradient times V is the output itself.
-        let dropout = Some(dropout::Dropout { rate: 0.4, stream: Stream::new(8) });
+        let dropout = Some(dropout::Dropout { rate: 0.4, stream: Stream::new(8), first_row: 3 });
         let qkv = random(2, r * 3 * h, 1.0);
         let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, dropout);
         let dy = random(3, r * h, 1.0);
@@ -336,7 +378,7 @@ fn linears() {
                 (0..r * n).map(element).collect()
             };
             let (xs, ws, bs, dys) = (wide(&x), wide(&w), wide(&b), wide(&dy));
-            let (y, saved) = linear::forward(Tensor::from_slice(r, k, &x), &w, &b);
+            let (y, saved) = linear::forward(Tensor::from_slice(r, k, &x), &w, &b, Precision::F32);
             assert_close(&what, y.data(), &reference(&xs, &ws, &bs), 2.0, k);
             let (mut dw, mut db) = (vec![0.5; n * k], vec![0.5; n]);
             let into = linear::Into {
@@ -345,13 +387,108 @@ fn linears() {
                 bias: Some(&mut db),
                 bias_accumulates: true,
             };
-            let dx = saved.backward(&w, into, &Tensor::from_slice(r, n, &dy));
+            let dx = saved.backward(&w, into, &Tensor::from_slice(r, n, &dy), None);
             assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, &bs)), 2.0, n);
             let half_more = |v: Vec<f64>| v.into_iter().map(|x| x + 0.5).collect::<Vec<_>>();
             let want = half_more(finite_differences(&ws, &dys, |w| reference(&xs, w, &bs)));
             assert_close(&what, &dw, &want, 2.0, r);
             assert_close(&what, &db, &half_more(finite_differences(&bs, &dys, |b| reference(&xs, &ws, b))), 2.0, r);
         }
+    });
+}
+
+/// u = x · Wᵀ + b in f64.
+fn linear_reference(x: &[f64], w: &[f64], b: &[f64], k: usize) -> Vec<f64> {
+    let n = b.len();
+    let element = |at: usize| (0..k).map(|p| x[at / n * k + p] * w[at % n * k + p]).sum::<f64>() + b[at % n];
+    (0..x.len() / k * n).map(element).collect()
+}
+
+#[test]
+fn linears_with_what_follows_them() {
+    at_every_level(|level| {
+        for (r, k, n) in [(1, 1, 1), (5, 7, 13), (33, 12, 3), (13, 5, 33), (150, 20, 40)] {
+            let what = format!("{level:?} linear ({r}, {k}) → {n}");
+            let (x, w, b) = (random(1, r * k, 1.0), random(2, n * k, 1.0), random(3, n, 1.0));
+            let (xs, ws, bs) = (wide(&x), wide(&w), wide(&b));
+            let x_tensor = Tensor::from_slice(r, k, &x);
+            let us = linear_reference(&xs, &ws, &bs, k);
+
+            let (y, u, _) = linear::forward_activated(x_tensor.clone(), &w, &b, Precision::F32, Activation::Silu);
+            let silu = |u: &[f64]| u.iter().map(|&u| activation_reference(Activation::Silu, u)).collect::<Vec<_>>();
+            assert_close(&what, u.data(), &us, 2.0, k);
+            assert_close(&what, y.data(), &silu(&us), 4.0, k);
+
+            let residual = random(4, r * n, 1.0);
+            let residual_tensor = Tensor::from_slice(r, n, &residual);
+            let join =
+                |dropout| linear::forward_joined(x_tensor.clone(), &w, &b, Precision::F32, dropout, &residual_tensor).0;
+            let stream = Stream::new(5);
+            let (rate, first_row) = (0.4f32, 7);
+            // The scalar twin of the mask.
+            let kept = |at: usize| f64::from(stream.uniform(first_row + at / n, at % n)) >= f64::from(rate);
+            let sum = |at: usize, u: f64| u + f64::from(residual[at]);
+            let want: Vec<f64> = us.iter().enumerate().map(|(at, &u)| sum(at, u)).collect();
+            assert_close(&what, join(None).data(), &want, 3.0, k);
+            let masked = |at: usize, u: f64| if kept(at) { u / (1.0 - f64::from(rate)) } else { 0.0 };
+            let want: Vec<f64> = us.iter().enumerate().map(|(at, &u)| sum(at, masked(at, u))).collect();
+            let y = join(Some(dropout::Dropout { rate, stream, first_row }));
+            assert_close(&what, y.data(), &want, 4.0, k);
+            if r * n > 30 {
+                let dropped_sum: Vec<f64> = us.iter().enumerate().map(|(at, &u)| masked(at, sum(at, u))).collect();
+                assert_far("the residual is not dropped", y.data(), &dropped_sum, 4.0, k);
+                let y = join(Some(dropout::Dropout { rate, stream, first_row: 0 }));
+                assert_far("the mask belongs to the row", y.data(), &want, 4.0, k);
+            }
+
+            // Backward: into f(u), and onto a gradient that is there.
+            let dy = random(6, r * n, 1.0);
+            let dys = wide(&dy);
+            let before = random(7, r * k, 2.0);
+            let activated: Vec<f32> = silu(&wide(&before)).iter().map(|&x| x as f32).collect();
+            let into = || linear::Into { weight: None, weight_accumulates: false, bias: None, bias_accumulates: false };
+            let saved = linear::forward(Tensor::from_slice(r, k, &activated), &w, &b, Precision::F32).1;
+            let before_tensor = Tensor::from_slice(r, k, &before);
+            let dy_tensor = Tensor::from_slice(r, n, &dy);
+            let du = saved.backward_activated(&w, into(), &dy_tensor, Activation::Silu, &before_tensor);
+            let want = finite_differences(&wide(&before), &dys, |u| linear_reference(&silu(u), &ws, &bs, k));
+            assert_close(&what, du.data(), &want, 8.0, n);
+            let saved = linear::forward(x_tensor.clone(), &w, &b, Precision::F32).1;
+            let dx = saved.backward(&w, into(), &dy_tensor, Some(Tensor::from_slice(r, k, &x)));
+            let want = finite_differences(&xs, &dys, |x| linear_reference(x, &ws, &bs, k));
+            let want: Vec<f64> = want.iter().zip(&xs).map(|(d, x)| d + x).collect();
+            assert_close(&what, dx.data(), &want, 4.0, n);
+        }
+    });
+}
+
+#[test]
+fn sums_over_rows_do_not_depend_on_how_rows_are_cut() {
+    at_every_level(|_| {
+        let (r, k, n, cut) = (101, 33, 17, 38);
+        let (x, w, b, dy) = (random(1, r * k, 1.0), random(2, n * k, 1.0), random(3, n, 1.0), random(4, r * n, 1.0));
+        let (gain, bias) = (random(5, k, 1.0), random(6, k, 1.0));
+        let run = |parts: &[std::ops::Range<usize>]| {
+            let (mut dw, mut db) = (vec![0f32; n * k], vec![0f32; n]);
+            let (mut dgain, mut dbias) = (vec![0f32; k], vec![0f32; k]);
+            for (number, rows) in parts.iter().enumerate() {
+                let accumulates = number > 0;
+                let x = Tensor::from_slice(rows.len(), k, &x[rows.start * k..rows.end * k]);
+                let dy = Tensor::from_slice(rows.len(), n, &dy[rows.start * n..rows.end * n]);
+                let (y, norm) = layer_norm::forward(x, &gain, &bias, 1e-5);
+                let into = linear::Into {
+                    weight: Some(&mut dw),
+                    weight_accumulates: accumulates,
+                    bias: Some(&mut db),
+                    bias_accumulates: accumulates,
+                };
+                let dx = linear::forward(y, &w, &b, Precision::F32).1.backward(&w, into, &dy, None);
+                let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates };
+                norm.backward(&gain, Some(into), &dx);
+            }
+            (dw, db, dgain, dbias)
+        };
+        assert!(run(&[0..r]) == run(&[0..cut, cut..r]));
     });
 }
 

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 
 /// What to do where a checkpoint has no head for the labels.
@@ -51,7 +52,8 @@ impl Model {
         let files = weight_files(folder)?;
         let layout = Layout::new(&config);
         check_size(&files, &layout)?;
-        let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
+        let params = Params::zeros(layout.slots.clone());
+        let mut model = Model { params, config, layout, precision: Precision::F32 };
         let notes = model.read_weights(&files, head)?;
         Ok((model, notes))
     }

@@ -3,9 +3,10 @@
 use crate::batch::Batch;
 use crate::config::{Config, Family};
 use crate::layout::{LayerLayout, Layout, next};
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::Rows;
-use tagsmith_kernel::op::{activation, attention, embedding, layer_norm, linear, reduce::sum_into};
+use tagsmith_kernel::op::{attention, embedding, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, Params, SlotId};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
@@ -16,6 +17,7 @@ pub(crate) struct Encoder<'a> {
     pub config: &'a Config,
     pub layout: &'a Layout,
     pub params: &'a Params,
+    pub precision: Precision,
 }
 
 /// How a forward pass is made.
@@ -23,6 +25,8 @@ pub(crate) struct Encoder<'a> {
 pub struct Pass {
     /// Decides dropout; without it nothing is dropped.
     pub dropout: Option<Stream>,
+    /// The number of the batch's first row in the whole step.
+    pub first_row: usize,
     /// Keep a layer's input alone and compute the rest again in backward.
     pub checkpoint_layers: bool,
 }
@@ -51,25 +55,34 @@ pub(crate) struct Kept {
     output_dropout: Option<Dropout>,
     attention_norm: layer_norm::Saved,
     up: linear::Saved,
-    activation: activation::Saved,
+    before_activation: Tensor,
     down: linear::Saved,
     down_dropout: Option<Dropout>,
     feed_forward_norm: layer_norm::Saved,
 }
+
+/// The streams of dropout outside the layers, whose streams are numbered from 0.
+const EMBEDDINGS: u64 = u64::MAX;
+pub(crate) const HEAD: u64 = u64::MAX - 1;
 
 /// The places of dropout in a layer.
 const ATTENTION: u64 = 0;
 const OUTPUT: u64 = 1;
 const DOWN: u64 = 2;
 
-fn drop(stream: Option<Stream>, place: u64, rate: f32) -> Option<Dropout> {
-    stream.filter(|_| rate > 0.0).map(|stream| Dropout { rate, stream: stream.child(place) })
+impl Pass {
+    /// Dropout at one place of one layer.
+    pub(crate) fn dropout(self, layer: u64, place: u64, rate: f32) -> Option<Dropout> {
+        let Pass { dropout, first_row, .. } = self;
+        let stream = dropout.filter(|_| rate > 0.0)?;
+        Some(Dropout { rate, stream: stream.child(layer).child(place), first_row })
+    }
 }
 
 impl Encoder<'_> {
     /// Words, positions and types, normalised: (R, H).
     pub fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, EmbeddingSaved) {
-        let Encoder { config, layout, params } = *self;
+        let Encoder { config, layout, params, .. } = *self;
         let positions = positions(config, batch);
         let mut tables = vec![
             (Rows::Table(params.table(layout.words)), &batch.ids[..]),
@@ -80,9 +93,8 @@ impl Encoder<'_> {
         }
         let x = embedding::forward(config.embedding_size, &tables);
         let (x, norm) = self.norm(x, layout.embedding_norm);
-        // Layers' streams are numbered from 0: the embeddings take the last number.
-        let dropout = drop(pass.dropout, u64::MAX, config.hidden_dropout);
-        let x = dropout::apply(x, dropout);
+        let dropout = pass.dropout(EMBEDDINGS, 0, config.hidden_dropout);
+        let x = dropout::apply(&x, dropout);
         let (x, projection) = match layout.projection {
             Some(projection) => {
                 let (x, saved) = self.linear(x, projection);
@@ -101,40 +113,41 @@ impl Encoder<'_> {
     }
 
     fn layer_kept(&self, number: usize, x: Tensor, batch: &Batch, pass: Pass) -> (Tensor, Kept) {
-        let Encoder { config, layout, params } = *self;
+        let Encoder { config, layout, params, precision } = *self;
         let layer = layout.layers[number];
-        let stream = pass.dropout.map(|stream| stream.child(number as u64));
+        let dropout = |place, rate| pass.dropout(number as u64, place, rate);
+        let of = |weight: SlotId| (params.get(weight), params.get(next(weight)));
 
-        let residual = x.clone();
-        let (x, qkv) = linear::forward(x, params.span(layer.qkv_weight, 3), params.span(layer.qkv_bias, 3));
-        let attention_dropout = drop(stream, ATTENTION, config.attention_dropout);
-        let (x, attention) = attention::forward(x, &batch.starts, config.heads, attention_dropout);
-        let (x, output) = self.linear(x, layer.output);
+        let (weight, bias) = (params.span(layer.qkv_weight, 3), params.span(layer.qkv_bias, 3));
+        let (qkv, qkv_saved) = linear::forward(x.clone(), weight, bias, precision);
+        let attention_dropout = dropout(ATTENTION, config.attention_dropout);
+        let (context, attention) = attention::forward(qkv, &batch.starts, config.heads, attention_dropout);
         let output_rate = if config.family == Family::DistilBert { 0.0 } else { config.hidden_dropout };
-        let output_dropout = drop(stream, OUTPUT, output_rate);
-        let x = sum_into(dropout::apply(x, output_dropout), &residual);
-        let (x, attention_norm) = self.norm(x, layer.attention_norm);
+        let output_dropout = dropout(OUTPUT, output_rate);
+        let (weight, bias) = of(layer.output);
+        let (sum, output) = linear::forward_joined(context, weight, bias, precision, output_dropout, &x);
+        let (x, attention_norm) = self.norm(sum, layer.attention_norm);
 
-        let residual = x.clone();
-        let (x, up) = self.linear(x, layer.up);
-        let (x, activation) = activation::forward(x, config.activation);
-        let (x, down) = self.linear(x, layer.down);
-        let down_dropout = drop(stream, DOWN, config.hidden_dropout);
-        let x = sum_into(dropout::apply(x, down_dropout), &residual);
-        let (x, feed_forward_norm) = self.norm(x, layer.feed_forward_norm);
+        let (weight, bias) = of(layer.up);
+        let (activated, before_activation, up) =
+            linear::forward_activated(x.clone(), weight, bias, precision, config.activation);
+        let down_dropout = dropout(DOWN, config.hidden_dropout);
+        let (weight, bias) = of(layer.down);
+        let (sum, down) = linear::forward_joined(activated, weight, bias, precision, down_dropout, &x);
+        let (y, feed_forward_norm) = self.norm(sum, layer.feed_forward_norm);
         let kept = Kept {
-            qkv,
+            qkv: qkv_saved,
             attention,
             output,
             output_dropout,
             attention_norm,
             up,
-            activation,
+            before_activation,
             down,
             down_dropout,
             feed_forward_norm,
         };
-        (x, kept)
+        (y, kept)
     }
 
     /// The layer's parameter gradients go to `grads`; returns the gradient of its input.
@@ -151,36 +164,27 @@ impl Encoder<'_> {
             LayerSaved::All(kept) => *kept,
             LayerSaved::Input(x) => self.layer_kept(number, x, batch, pass).1,
         };
-        let Kept {
-            qkv,
-            attention,
-            output,
-            output_dropout,
-            attention_norm,
-            up,
-            activation,
-            down,
-            down_dropout,
-            feed_forward_norm,
-        } = kept;
         let layer: LayerLayout = self.layout.layers[number];
 
-        let dy = self.norm_backward(feed_forward_norm, layer.feed_forward_norm, dy, grads);
-        let dx = dropout::apply(copy_if(&dy, down_dropout), down_dropout);
-        let dx = self.linear_backward(down, layer.down, &dx, grads);
-        let dx = activation.backward(dx);
-        let dx = self.linear_backward(up, layer.up, &dx, grads);
-        let dy = sum_into(dx, &dy);
+        let dy = self.norm_backward(kept.feed_forward_norm, layer.feed_forward_norm, dy, grads);
+        let (weight, into) = self.gradients_of(layer.down, grads);
+        let dropped = dropout::apply(&dy, kept.down_dropout);
+        let dx = kept.down.backward_activated(weight, into, &dropped, self.config.activation, &kept.before_activation);
+        // Without dropout it shares dy, which the next product writes to.
+        drop(dropped);
+        let (weight, into) = self.gradients_of(layer.up, grads);
+        let dy = kept.up.backward(weight, into, &dx, Some(dy));
 
-        let dy = self.norm_backward(attention_norm, layer.attention_norm, &dy, grads);
-        let dx = dropout::apply(copy_if(&dy, output_dropout), output_dropout);
-        let dx = self.linear_backward(output, layer.output, &dx, grads);
-        let dx = attention.backward(&batch.starts, &dx);
+        let dy = self.norm_backward(kept.attention_norm, layer.attention_norm, &dy, grads);
+        let (weight, into) = self.gradients_of(layer.output, grads);
+        let dropped = dropout::apply(&dy, kept.output_dropout);
+        let dx = kept.output.backward(weight, into, &dropped, None);
+        drop(dropped);
+        let dx = kept.attention.backward(&batch.starts, &dx);
         let ((weight, weight_accumulates), (bias, bias_accumulates)) =
             grads.two_spans((layer.qkv_weight, 3), (layer.qkv_bias, 3));
         let into = linear::Into { weight, weight_accumulates, bias, bias_accumulates };
-        let dx = qkv.backward(self.params.span(layer.qkv_weight, 3), into, &dx);
-        sum_into(dx, &dy)
+        kept.qkv.backward(self.params.span(layer.qkv_weight, 3), into, &dx, Some(dy))
     }
 
     /// The embeddings' gradients go to `grads`.
@@ -190,7 +194,7 @@ impl Encoder<'_> {
             (Some(saved), Some(slot)) => self.linear_backward(saved, slot, &dy, grads),
             _ => dy,
         };
-        let dy = dropout::apply(copy_if(&dy, dropout), dropout);
+        let dy = dropout::apply(&dy, dropout);
         let dx = self.norm_backward(norm, self.layout.embedding_norm, &dy, grads);
         if let Some(rows) = grads.rows(self.layout.words) {
             rows.accumulate(&batch.ids, &dx, self.config.pad_id);
@@ -207,13 +211,19 @@ impl Encoder<'_> {
     }
 
     pub fn linear(&self, x: Tensor, weight: SlotId) -> (Tensor, linear::Saved) {
-        linear::forward(x, self.params.get(weight), self.params.get(next(weight)))
+        linear::forward(x, self.params.get(weight), self.params.get(next(weight)), self.precision)
     }
 
     pub fn linear_backward(&self, saved: linear::Saved, weight: SlotId, dy: &Tensor, grads: &mut Grads) -> Tensor {
+        let (weight, into) = self.gradients_of(weight, grads);
+        saved.backward(weight, into, dy, None)
+    }
+
+    /// A weight, and where its gradient and its bias's go.
+    fn gradients_of<'g>(&self, weight: SlotId, grads: &'g mut Grads) -> (&[f32], linear::Into<'g>) {
         let ((dw, weight_accumulates), (db, bias_accumulates)) = grads.two_spans((weight, 1), (next(weight), 1));
         let into = linear::Into { weight: dw, weight_accumulates, bias: db, bias_accumulates };
-        saved.backward(self.params.get(weight), into, dy)
+        (self.params.get(weight), into)
     }
 
     fn norm(&self, x: Tensor, gain: SlotId) -> (Tensor, layer_norm::Saved) {
@@ -227,14 +237,6 @@ impl Encoder<'_> {
             layer_norm::Into { gain, bias, accumulates }
         });
         saved.backward(self.params.get(gain), into, dy)
-    }
-}
-
-/// A tensor that dropout may write: a copy if there is dropout, the same otherwise.
-fn copy_if(x: &Tensor, dropout: Option<Dropout>) -> Tensor {
-    match dropout {
-        Some(_) => Tensor::from_slice(x.rows(), x.columns(), x.data()),
-        None => x.clone(),
     }
 }
 

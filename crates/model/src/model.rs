@@ -5,9 +5,10 @@ pub use crate::error::Error;
 
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::encoder::{EmbeddingSaved, Encoder, LayerSaved, Pass};
+use crate::encoder::{EmbeddingSaved, Encoder, HEAD, LayerSaved, Pass};
 use crate::layout::Layout;
 use crate::origin::drawn_table;
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::linear;
 use tagsmith_kernel::params::{Grads, Params, Slot, SlotId};
@@ -23,6 +24,8 @@ pub struct Model {
     pub layout: Layout,
     /// Their values.
     pub params: Params,
+    /// How the factors of its products are rounded.
+    pub precision: Precision,
 }
 
 /// What backward needs.
@@ -35,14 +38,12 @@ pub struct Saved {
     head: linear::Saved,
 }
 
-/// Dropout before the head has a stream beside the layers' own.
-const HEAD: u64 = u64::MAX - 1;
-
 impl Model {
     /// Random weights, a function of `seed`: BERT's initialisation, normal of `initializer_range`, biases 0, norms 1.
     pub fn new(config: Config, seed: u64) -> Model {
         let layout = Layout::new(&config);
-        let mut model = Model { params: Params::zeros(layout.slots.clone()), config, layout };
+        let params = Params::zeros(layout.slots.clone());
+        let mut model = Model { params, config, layout, precision: Precision::F32 };
         for number in 0..model.params.slots.len() {
             model.initialise(number, seed);
         }
@@ -72,7 +73,7 @@ impl Model {
     }
 
     fn encoder(&self) -> Encoder<'_> {
-        Encoder { config: &self.config, layout: &self.layout, params: &self.params }
+        Encoder { config: &self.config, layout: &self.layout, params: &self.params, precision: self.precision }
     }
 
     /// Scores (R, K), and what backward needs.
@@ -88,15 +89,8 @@ impl Model {
             layers.push(saved);
             x = y;
         }
-        let head_dropout = pass
-            .dropout
-            .filter(|_| self.config.classifier_dropout > 0.0)
-            .map(|stream| Dropout { rate: self.config.classifier_dropout, stream: stream.child(HEAD) });
-        // The last layer's output may be shared with its own saved values: dropout writes a copy.
-        let x = match head_dropout {
-            Some(_) => dropout::apply(Tensor::from_slice(x.rows(), x.columns(), x.data()), head_dropout),
-            None => x,
-        };
+        let head_dropout = pass.dropout(HEAD, 0, self.config.classifier_dropout);
+        let x = dropout::apply(&x, head_dropout);
         let (scores, head) = encoder.linear(x, self.layout.classifier);
         (scores, Saved { pass, embedding, layers, head_dropout, head })
     }
@@ -104,7 +98,7 @@ impl Model {
     /// Scores (logits), R × K row-major, without dropout.
     pub fn infer(&self, batch: &Batch) -> Vec<f32> {
         let encoder = self.encoder();
-        let pass = Pass { dropout: None, checkpoint_layers: false };
+        let pass = Pass { dropout: None, first_row: 0, checkpoint_layers: false };
         let mut x = encoder.embed(batch, pass).0;
         for number in 0..self.config.layers {
             x = encoder.layer(number, x, batch, pass).0;
@@ -115,7 +109,7 @@ impl Model {
     /// The hidden states (R, H) after the embeddings and after each layer.
     pub fn hidden_states(&self, batch: &Batch) -> Vec<Tensor> {
         let encoder = self.encoder();
-        let pass = Pass { dropout: None, checkpoint_layers: false };
+        let pass = Pass { dropout: None, first_row: 0, checkpoint_layers: false };
         let mut states = vec![encoder.embed(batch, pass).0];
         for number in 0..self.config.layers {
             let x = states[number].clone();
@@ -154,7 +148,7 @@ impl Saved {
         let encoder = model.encoder();
         let first = model.first_learning();
         let dx = encoder.linear_backward(self.head, model.layout.classifier, dscores, grads);
-        let mut dx = dropout::apply(dx, self.head_dropout);
+        let mut dx = dropout::apply(&dx, self.head_dropout);
         for (number, saved) in self.layers.into_iter().enumerate().rev() {
             if number + 1 < first {
                 return;

@@ -139,10 +139,11 @@ impl Learner {
             self.optimizer.catch_up(&mut self.model.params, words, &batch.ids);
         }
         let stream = Stream::new(self.options.seed).child(self.updates);
-        let mut loss = 0.0;
-        for (number, batch) in micro_batches.iter().enumerate() {
+        let (mut loss, mut first_row) = (0.0, 0);
+        for batch in micro_batches {
             let factor = self.loss_factor(batch.counted(), counted, micro_batches.len());
-            loss += self.micro_batch(batch, factor, stream.child(number as u64));
+            loss += self.micro_batch(batch, factor, stream, first_row);
+            first_row += batch.rows();
         }
         let grad_norm = optimizer::norm(&self.model.params, &self.grads);
         let limit = self.options.max_grad_norm;
@@ -176,8 +177,9 @@ impl Learner {
         }
     }
 
-    fn micro_batch(&mut self, batch: &Batch, factor: f64, stream: Stream) -> f64 {
-        let pass = Pass { dropout: Some(stream), checkpoint_layers: self.options.gradient_checkpointing };
+    fn micro_batch(&mut self, batch: &Batch, factor: f64, stream: Stream, first_row: usize) -> f64 {
+        let checkpoint_layers = self.options.gradient_checkpointing;
+        let pass = Pass { dropout: Some(stream), first_row, checkpoint_layers };
         let (scores, saved) = self.model.forward(batch, pass);
         let loss = cross_entropy::forward(&scores, &batch.labels, self.options.label_smoothing);
         let sum = loss.sum;

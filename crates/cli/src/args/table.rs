@@ -32,7 +32,8 @@ const OPTIMIZERS: &[&str] = &[
 ];
 
 const ONE_PROCESS: &str = "one process trains";
-const F32: &str = "runs in f32: 16-bit products are not in this build yet";
+const EVALUATION: &str = "evaluation computes as training does: `--bf16` decides";
+const FP16: &str = "f16 is not used on a processor: `--bf16` decides";
 const CPU: &str = "this build computes on the CPU";
 const NO_HUB: &str = "nothing is pushed to the Hub";
 const NO_TRACKER: &str = "no tracker is in this build; the log is `trainer_state.json`";
@@ -95,8 +96,8 @@ pub const OPTIONS: &[Opt] = &[
         .training("divide the loss by the update's labels, or as transformers 4, or as 5.23 did"),
     list("freeze").beyond().training("parameters to leave as they are: patterns of names, or `embeddings`"),
     flag_unset("gradient_checkpointing").training("recompute activations in the backward pass: less memory, slower"),
-    flag("bf16").training("bf16 products (runs in f32: they are not in this build yet)"),
-    flag("fp16").training("f16 products (runs in f32: they are not in this build yet)"),
+    flag("bf16").training("products of factors rounded to bf16; sums, weights and all else stay f32"),
+    flag("fp16").training("on a processor the same as --bf16"),
     choice("train_sampling_strategy", SAMPLING, "random").training("order of the training sentences"),
     int_unset("data_seed").training("seed of the order of the data (default: --seed)"),
     flag("dataloader_drop_last").training("leave out an epoch's last, smaller micro-batch (training only)"),
@@ -147,11 +148,11 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("checkpointing_steps").beyond().translated(checkpointing_steps, "save_strategy and save_steps"),
 
     // Accepted without effect: none of these can change a result here.
-    flag("fp16_full_eval").no_effect(F32),
-    flag("bf16_full_eval").no_effect(F32),
-    text("fp16_opt_level", "O1").old().no_effect(F32),
-    text("half_precision_backend", "auto").old().no_effect(F32),
-    text("fp16_backend", "auto").old().no_effect(F32),
+    flag("fp16_full_eval").no_effect(EVALUATION),
+    flag("bf16_full_eval").no_effect(EVALUATION),
+    text("fp16_opt_level", "O1").old().no_effect(FP16),
+    text("half_precision_backend", "auto").old().no_effect(FP16),
+    text("fp16_backend", "auto").old().no_effect(FP16),
     flag_unset("tf32").no_effect(CPU),
     flag("use_cpu").no_effect(CPU),
     flag("use_mps_device").old().no_effect(CPU),

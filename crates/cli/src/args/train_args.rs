@@ -39,6 +39,7 @@ pub struct TrainArgs {
     pub overwrite_output_dir: bool,
     pub resume_from_checkpoint: Option<Resume>,
     pub threads: Option<usize>,
+    pub bf16: bool,
     pub disable_tqdm: bool,
     pub json: bool,
     #[serde(flatten)]
@@ -155,6 +156,7 @@ impl TrainArgs {
             overwrite_output_dir: values.flag("overwrite_output_dir"),
             resume_from_checkpoint: resume(filled(values, "resume_from_checkpoint")),
             threads: count_if_given(values, "threads")?,
+            bf16: values.flag("bf16") || values.flag("fp16"),
             disable_tqdm: values.flag("disable_tqdm"),
             json: values.flag("json"),
             model: ModelArgs::resolve(values)?,
@@ -397,11 +399,8 @@ impl TimesArgs {
 
 /// Lines about values that work differently from what their words promise.
 fn say(values: &Values, lines: &mut Vec<String>) {
-    if values.flag("bf16") {
-        lines.push("`--bf16` runs in f32: bf16 products are not in this build yet".into());
-    }
     if values.flag("fp16") {
-        lines.push("`--fp16` runs in f32: f16 products are not in this build yet (and nothing is padded to 8)".into());
+        lines.push("`--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)".into());
     }
     let tracker = values.text("report_to").unwrap_or_default();
     if !matches!(tracker.as_str(), "" | "none") {

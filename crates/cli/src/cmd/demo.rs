@@ -68,7 +68,7 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         claim(folder)?;
     }
     let out = Narration { silent: matches.get_flag("json") };
-    let (threads, line) = threads::set(matches.get_one::<u64>("threads").map(|&threads| threads as usize))?;
+    let (threads, line) = threads::set(matches.get_one::<u64>("threads").map(|&threads| threads as usize));
     line.iter().for_each(|line| eprintln!("note: {line}"));
     let lesson = Lesson::new(recipe, seed, threads, matches.get_flag("shuffle_labels"))?;
     out.say(&about_sentences(&lesson.corpus, lesson.pieces))?;

@@ -95,7 +95,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let folder = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
     let (tagger, notes) = Tagger::load(folder, request).with_context(|| folder.display().to_string())?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
-    let (threads, line) = threads::set(at_least_one(matches, "threads")?)?;
+    let (threads, line) = threads::set(at_least_one(matches, "threads")?);
     line.iter().for_each(|line| eprintln!("note: {line}"));
 
     let mut tally = Tally::default();

@@ -21,6 +21,7 @@ use serde_json::json;
 use std::fmt::Display;
 use std::fs;
 use std::path::Path;
+use tagsmith_kernel::{Level, Precision};
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
 use tagsmith_text::align::Example;
@@ -92,7 +93,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
     let mut data = Data::load(args)?;
     let (config, labels) = resolve_labels(args, &data)?;
     data.cut(args);
-    let (threads, line) = threads::set(args.threads)?;
+    let (threads, line) = threads::set(args.threads);
     line.iter().for_each(say);
     let tokenizer = read_tokenizer(args)?;
     let model = load_model(args, config)?;
@@ -204,8 +205,12 @@ fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
         true => Head::Drawn { seed: args.learning.seed, ignore_mismatched_sizes: args.model.ignore_mismatched_sizes },
         false => Head::Required,
     };
-    let (model, notes) = Model::load(&folder, config, head)?;
+    let (mut model, notes) = Model::load(&folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
+    if args.bf16 {
+        model.precision = Precision::Bf16;
+        say(format!("products in bf16, {}", Level::in_use().bf16_path()));
+    }
     Ok(model)
 }
 

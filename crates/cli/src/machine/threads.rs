@@ -2,14 +2,13 @@
 //!
 //! Two threads of one core share its arithmetic units, which a matrix product keeps busy alone.
 
-use anyhow::Context;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, thread};
 
 /// Sets up the threads that compute: as many as asked for, else one a core. Returns their number, and the line to say
 /// if it is not what the machine has.
-pub fn set(asked: Option<usize>) -> anyhow::Result<(usize, Option<String>)> {
+pub fn set(asked: Option<usize>) -> (usize, Option<String>) {
     let (threads, line) = match asked {
         Some(threads) => (threads, None),
         None => {
@@ -17,8 +16,8 @@ pub fn set(asked: Option<usize>) -> anyhow::Result<(usize, Option<String>)> {
             (processors.threads(), processors.why())
         }
     };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("`--threads`")?;
-    Ok((threads, line))
+    tagsmith_kernel::set_threads(threads);
+    (threads, line)
 }
 
 /// What there is to compute with.

@@ -1,11 +1,10 @@
 //! y = f(x), element by element, for the activations that encoders name in `hidden_act`.
 
 use crate::simd::{Lanes, multiversion};
-use crate::tensor::Tensor;
-use crate::threads::{Shared, for_each};
+use crate::tensor::{Area, Tensor};
 
-/// Elements one task works on.
-const BLOCK: usize = 16 * 1024;
+/// Rows one task works on.
+const BLOCK: usize = 16;
 
 /// An activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,40 +19,23 @@ pub enum Activation {
     Silu,
 }
 
-/// The input, for backward.
-#[must_use]
-#[derive(Debug)]
-pub struct Saved {
-    x: Tensor,
-    activation: Activation,
-}
-
 /// y = f(x).
 ///
 /// # Shapes
 /// Any; y has x's.
 /// # Precision
 /// GELU's Φ by formula 7.1.26 of Abramowitz and Stegun, absolute error below 1.5e-7.
-pub fn forward(x: Tensor, activation: Activation) -> (Tensor, Saved) {
+pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
     let mut y = Tensor::unfilled(x.rows(), x.columns());
-    each_block(y.data_mut(), |at, y| apply(activation, &x.data()[at..][..y.len()], y));
-    (y, Saved { x, activation })
+    y.area_mut().for_each_block(BLOCK, |rows, y| apply(activation, x.area().part(rows, 0..y.columns), y));
+    y
 }
 
-impl Saved {
-    /// dx = f′(x) · dy, in dy's place.
-    pub fn backward(self, mut dy: Tensor) -> Tensor {
-        dy.assert_shape("activation", "dy", self.x.rows(), self.x.columns());
-        each_block(dy.data_mut(), |at, dy| apply_slope(self.activation, &self.x.data()[at..][..dy.len()], dy));
-        dy
-    }
-}
-
-fn each_block(data: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    let len = data.len();
-    let shared = Shared::new(data);
-    // SAFETY: blocks are disjoint and inside `data`.
-    for_each(len.div_ceil(BLOCK), |b| work(b * BLOCK, unsafe { shared.slice(b * BLOCK, BLOCK.min(len - b * BLOCK)) }));
+/// dx = f′(x) · dy, in dy's place.
+pub fn backward(x: &Tensor, activation: Activation, mut dy: Tensor) -> Tensor {
+    dy.assert_shape("activation", "dy", x.rows(), x.columns());
+    dy.area_mut().for_each_block(BLOCK, |rows, dy| apply_slope(activation, x.area().part(rows, 0..dy.columns), dy));
+    dy
 }
 
 /// (Φ(x), φ(x)): the normal distribution and its density.
@@ -137,38 +119,40 @@ unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
 }
 
 multiversion! {
-    fn apply<L>(activation: Activation, x: &[f32], y: &mut [f32]) {
-        assert_eq!(x.len(), y.len());
-        let mut i = 0;
-        while i < y.len() {
-            let count = L::N.min(y.len() - i);
-            // SAFETY: `count` floats from `i` are inside both slices.
-            let (from, to) = (x.as_ptr().add(i), y.as_mut_ptr().add(i));
-            if count == L::N {
-                L::store(to, value::<L>(activation, L::load(from)));
-            } else {
-                L::store_first(to, value::<L>(activation, L::load_first(from, count)), count);
+    /// y = f(x).
+    pub(crate) fn apply<L>(activation: Activation, x: Area, y: Area) {
+        x.assert_like(&y);
+        for row in 0..y.rows {
+            for c in (0..y.columns).step_by(L::N) {
+                let count = L::N.min(y.columns - c);
+                // SAFETY: `count` floats from `c` are inside both rows.
+                let (from, to) = (x.row(row).add(c), y.row(row).add(c));
+                if count == L::N {
+                    L::store(to, value::<L>(activation, L::load(from)));
+                } else {
+                    L::store_first(to, value::<L>(activation, L::load_first(from, count)), count);
+                }
             }
-            i += count;
         }
     }
 }
 
 multiversion! {
-    fn apply_slope<L>(activation: Activation, x: &[f32], dy: &mut [f32]) {
-        assert_eq!(x.len(), dy.len());
-        let mut i = 0;
-        while i < dy.len() {
-            let count = L::N.min(dy.len() - i);
-            // SAFETY: `count` floats from `i` are inside both slices.
-            let (from, to) = (x.as_ptr().add(i), dy.as_mut_ptr().add(i));
-            if count == L::N {
-                L::store(to, L::mul(slope::<L>(activation, L::load(from)), L::load(to)));
-            } else {
-                let dx = L::mul(slope::<L>(activation, L::load_first(from, count)), L::load_first(to, count));
-                L::store_first(to, dx, count);
+    /// dy ← f′(x) · dy.
+    pub(crate) fn apply_slope<L>(activation: Activation, x: Area, dy: Area) {
+        x.assert_like(&dy);
+        for row in 0..dy.rows {
+            for c in (0..dy.columns).step_by(L::N) {
+                let count = L::N.min(dy.columns - c);
+                // SAFETY: `count` floats from `c` are inside both rows.
+                let (from, to) = (x.row(row).add(c), dy.row(row).add(c));
+                if count == L::N {
+                    L::store(to, L::mul(slope::<L>(activation, L::load(from)), L::load(to)));
+                } else {
+                    let dx = L::mul(slope::<L>(activation, L::load_first(from, count)), L::load_first(to, count));
+                    L::store_first(to, dx, count);
+                }
             }
-            i += count;
         }
     }
 }

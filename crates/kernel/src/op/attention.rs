@@ -3,10 +3,12 @@
 //! Nothing of size T × T is kept: backward computes the weights again.
 
 use super::dropout::Dropout;
-use crate::product::{Operand, Packed, product_here};
+use crate::product::{Operand, product_here};
 use crate::simd::multiversion;
-use crate::tensor::Tensor;
-use crate::threads::{Shared, for_each};
+use crate::tensor::{Area, LINE, Tensor};
+use crate::threads::for_each;
+use std::cell::RefCell;
+use std::ops::Range;
 
 /// Query rows whose weights are computed at a time: 64 × 512 of them fit the second-level cache.
 const BLOCK: usize = 64;
@@ -44,7 +46,7 @@ pub fn forward(qkv: Tensor, starts: &[u32], heads: usize, dropout: Option<Dropou
     let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
     let mut context = Tensor::unfilled(r, h);
     let parts = parts(starts, heads, r, h);
-    let out = Shared::new(context.data_mut());
+    let out = context.area_mut();
     for_each(parts.len(), |i| SCRATCH.with_borrow_mut(|s| forward_part(&qkv, heads, parts[i], dropout, out, s)));
     (context, Saved { qkv, heads, dropout })
 }
@@ -56,83 +58,91 @@ impl Saved {
         dcontext.assert_shape("attention", "dcontext", r, h);
         let mut dqkv = Tensor::unfilled(r, 3 * h);
         let parts = parts(starts, self.heads, r, h);
-        let out = Shared::new(dqkv.data_mut());
+        let out = dqkv.area_mut();
         for_each(parts.len(), |i| SCRATCH.with_borrow_mut(|s| self.backward_part(parts[i], dcontext, out, s)));
         dqkv
     }
 
-    fn backward_part(&self, part: Part, dcontext: &Tensor, out: Shared<f32>, s: &mut Scratch) {
+    fn backward_part(&self, part: Part, dcontext: &Tensor, out: Area, s: &mut Scratch) {
         let Part { start, length, head } = part;
         let h = self.qkv.columns() / 3;
         let d = h / self.heads;
         let scale = 1.0 / (d as f32).sqrt();
         let at = |third: usize| &self.qkv.data()[start * 3 * h + third * h + head * d..];
-        Packed::pack_into(&mut s.keys, Operand::Columns(at(1), 3 * h), d, length);
-        Packed::pack_into(&mut s.key_rows, Operand::Rows(at(1), 3 * h), length, d);
-        Packed::pack_into(&mut s.values, Operand::Columns(at(2), 3 * h), d, length);
-        s.dkeys.clear();
-        s.dkeys.resize(length * d, 0.0);
-        s.dvalues.clear();
-        s.dvalues.resize(length * d, 0.0);
+        let gradient = |third: usize, rows: Range<usize>| {
+            let first = third * h + head * d;
+            out.part(start + rows.start..start + rows.end, first..first + d)
+        };
+        let dropout = part.dropout(self.dropout);
+        let stride = length.next_multiple_of(LINE);
         for first in (0..length).step_by(BLOCK) {
-            let rows = BLOCK.min(length - first);
+            let rows = first..length.min(first + BLOCK);
+            let count = rows.len();
             let queries = &at(0)[first * 3 * h..];
             let upstream = &dcontext.data()[(start + first) * h + head * d..];
-            s.weights.resize(rows * length, 0.0);
-            s.dweights.resize(rows * length, 0.0);
-            product_here((rows, d, length), Operand::Rows(queries, 3 * h), &s.keys, false, &mut s.weights, length);
-            product_here((rows, d, length), Operand::Rows(upstream, h), &s.values, false, &mut s.dweights, length);
-            s.dropped.clear();
-            for (i, (weights, dweights)) in
-                s.weights.chunks_exact_mut(length).zip(s.dweights.chunks_exact_mut(length)).enumerate()
-            {
-                softmax(scale, weights);
-                s.dropped.extend_from_slice(weights);
-                if let Some(dropout) = self.dropout {
-                    let row = mask_row(part, self.heads, first + i);
-                    dropout.stream.drop_row(row, dropout.rate, &mut s.dropped[i * length..]);
-                    dropout.stream.drop_row(row, dropout.rate, dweights);
+            let [weights, dropped, dweights] = s.areas(count, length);
+            product_here(d, Operand::Rows(queries, 3 * h), Operand::Columns(at(1), 3 * h), false, weights);
+            product_here(d, Operand::Rows(upstream, h), Operand::Columns(at(2), 3 * h), false, dweights);
+            softmax(scale, weights);
+            let kept = match dropout {
+                Some(dropout) => {
+                    let numbers = start + first..start + first + count;
+                    dropout.mask(numbers.clone(), 0..length, weights, None, dropped);
+                    dropout.mask(numbers, 0..length, dweights, None, dweights);
+                    dropped
                 }
-                // From here on `dweights` holds the gradient of the scores before scaling.
-                softmax_backward(scale, weights, dweights);
-            }
-            Packed::pack_into(&mut s.rows, Operand::Rows(upstream, h), rows, d);
-            product_here((length, rows, d), Operand::Columns(&s.dropped, length), &s.rows, true, &mut s.dvalues, d);
-            Packed::pack_into(&mut s.rows, Operand::Rows(queries, 3 * h), rows, d);
-            product_here((length, rows, d), Operand::Columns(&s.dweights, length), &s.rows, true, &mut s.dkeys, d);
-            s.dqueries.resize(rows * d, 0.0);
-            product_here((rows, length, d), Operand::Rows(&s.dweights, length), &s.key_rows, false, &mut s.dqueries, d);
-            for (i, row) in s.dqueries.chunks_exact(d).take(rows).enumerate() {
-                // SAFETY: this part alone writes its rows and its head's columns.
-                unsafe { out.slice((start + first + i) * 3 * h + head * d, d) }.copy_from_slice(row);
-            }
-        }
-        for (third, gradient) in [(1, &s.dkeys), (2, &s.dvalues)] {
-            for (i, row) in gradient.chunks_exact(d).enumerate() {
-                // SAFETY: as above.
-                unsafe { out.slice((start + i) * 3 * h + third * h + head * d, d) }.copy_from_slice(row);
-            }
+                None => weights,
+            };
+            // From here on `dweights` holds the gradient of the scores before scaling.
+            softmax_backward(scale, weights, dweights);
+            // SAFETY: both are this thread's, and nobody writes them while they are read.
+            let (kept, dweights) = unsafe { (kept.data(), dweights.data()) };
+            let again = first > 0;
+            let all = 0..length;
+            product_here(
+                count,
+                Operand::Columns(kept, stride),
+                Operand::Rows(upstream, h),
+                again,
+                gradient(2, all.clone()),
+            );
+            product_here(
+                count,
+                Operand::Columns(dweights, stride),
+                Operand::Rows(queries, 3 * h),
+                again,
+                gradient(1, all),
+            );
+            product_here(
+                length,
+                Operand::Rows(dweights, stride),
+                Operand::Rows(at(1), 3 * h),
+                false,
+                gradient(0, rows),
+            );
         }
     }
 }
 
-/// Every thread's working memory.
-#[derive(Default)]
-struct Scratch {
-    keys: Vec<f32>,
-    key_rows: Vec<f32>,
-    values: Vec<f32>,
-    rows: Vec<f32>,
-    weights: Vec<f32>,
-    dropped: Vec<f32>,
-    dweights: Vec<f32>,
-    dqueries: Vec<f32>,
-    dkeys: Vec<f32>,
-    dvalues: Vec<f32>,
+/// A thread's working memory: three blocks of weights.
+struct Scratch([Tensor; 3]);
+
+impl Scratch {
+    /// Three areas whose rows begin at cache lines.
+    fn areas(&mut self, rows: usize, columns: usize) -> [Area; 3] {
+        let stride = columns.next_multiple_of(LINE);
+        self.0.each_mut().map(|tensor| {
+            if tensor.data().len() < rows * stride {
+                *tensor = Tensor::unfilled(rows, stride);
+            }
+            // SAFETY: as many floats are there.
+            unsafe { Area::new(tensor.data_mut().as_mut_ptr(), stride, rows, columns) }
+        })
+    }
 }
 
 thread_local! {
-    static SCRATCH: std::cell::RefCell<Scratch> = std::cell::RefCell::default();
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch(std::array::from_fn(|_| Tensor::unfilled(0, 0))));
 }
 
 fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
@@ -150,94 +160,95 @@ fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
         .collect()
 }
 
-/// The dropout stream's row for one query of one head.
-fn mask_row(part: Part, heads: usize, query: usize) -> usize {
-    (part.start + query) * heads + part.head
+impl Part {
+    /// Each head drops by a stream of its own; rows are the queries'.
+    fn dropout(self, dropout: Option<Dropout>) -> Option<Dropout> {
+        dropout.map(|dropout| Dropout { stream: dropout.stream.child(self.head as u64), ..dropout })
+    }
 }
 
-fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>, out: Shared<f32>, s: &mut Scratch) {
+fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>, out: Area, s: &mut Scratch) {
     let Part { start, length, head } = part;
     let h = qkv.columns() / 3;
     let d = h / heads;
     let scale = 1.0 / (d as f32).sqrt();
     let at = |third: usize| &qkv.data()[start * 3 * h + third * h + head * d..];
-    Packed::pack_into(&mut s.keys, Operand::Columns(at(1), 3 * h), d, length);
-    Packed::pack_into(&mut s.values, Operand::Rows(at(2), 3 * h), length, d);
     for first in (0..length).step_by(BLOCK) {
-        let rows = BLOCK.min(length - first);
+        let rows = start + first..start + length.min(first + BLOCK);
+        let [weights, ..] = s.areas(rows.len(), length);
         let queries = Operand::Rows(&at(0)[first * 3 * h..], 3 * h);
-        s.weights.resize(rows * length, 0.0);
-        product_here((rows, d, length), queries, &s.keys, false, &mut s.weights, length);
-        for (i, weights) in s.weights.chunks_exact_mut(length).enumerate() {
-            softmax(scale, weights);
-            if let Some(dropout) = dropout {
-                dropout.stream.drop_row(mask_row(part, heads, first + i), dropout.rate, weights);
+        product_here(d, queries, Operand::Columns(at(1), 3 * h), false, weights);
+        softmax(scale, weights);
+        if let Some(dropout) = part.dropout(dropout) {
+            dropout.mask(rows.clone(), 0..length, weights, None, weights);
+        }
+        // SAFETY: the weights are this thread's, and nobody writes them while they are read.
+        let weights = Operand::Rows(unsafe { weights.data() }, length.next_multiple_of(LINE));
+        product_here(length, weights, Operand::Rows(at(2), 3 * h), false, out.part(rows, head * d..head * d + d));
+    }
+}
+
+multiversion! {
+    /// Each row x ← softmax(scale · x).
+    fn softmax<L>(scale: f32, x: Area) {
+        let n = x.columns;
+        let scale = L::splat(scale);
+        for row in 0..x.rows {
+            let row = x.row(row);
+            // SAFETY (for all loads and stores): `count` floats from `i` are inside the row.
+            let mut top = L::splat(f32::NEG_INFINITY);
+            let full = n / L::N * L::N;
+            for i in (0..full).step_by(L::N) {
+                top = L::max(top, L::load(row.add(i)));
+            }
+            let mut highest = L::maximum(top);
+            for i in full..n {
+                highest = highest.max(*row.add(i));
+            }
+            let highest = L::splat(highest);
+            let mut sum = L::zero();
+            for i in (0..full).step_by(L::N) {
+                let e = L::exp(L::mul(L::sub(L::load(row.add(i)), highest), scale));
+                sum = L::add(sum, e);
+                L::store(row.add(i), e);
+            }
+            let mut total = L::sum(sum);
+            if full < n {
+                let at = row.add(full);
+                let e = L::exp(L::mul(L::sub(L::load_first(at, n - full), highest), scale));
+                L::store_first(at, e, n - full);
+                for i in full..n {
+                    total += *row.add(i);
+                }
+            }
+            let share = L::splat(1.0 / total);
+            for i in (0..n).step_by(L::N) {
+                let (at, count) = (row.add(i), L::N.min(n - i));
+                L::store_first(at, L::mul(L::load_first(at, count), share), count);
             }
         }
-        s.dqueries.resize(rows * d, 0.0);
-        product_here((rows, length, d), Operand::Rows(&s.weights, length), &s.values, false, &mut s.dqueries, d);
-        for (i, row) in s.dqueries.chunks_exact(d).take(rows).enumerate() {
-            // SAFETY: this part alone writes its rows and its head's columns.
-            unsafe { out.slice((start + first + i) * h + head * d, d) }.copy_from_slice(row);
-        }
     }
 }
 
 multiversion! {
-    /// x ← softmax(scale · x).
-    pub(crate) fn softmax<L>(scale: f32, x: &mut [f32]) {
-        let n = x.len();
-        let full = n / L::N * L::N;
-        let mut top = L::splat(f32::NEG_INFINITY);
-        // SAFETY (for all loads and stores): `count` floats from `i` are inside `x`.
-        for i in (0..full).step_by(L::N) {
-            top = L::max(top, L::load(x.as_ptr().add(i)));
-        }
-        let highest = x[full..].iter().fold(L::maximum(top), |a, &b| a.max(b));
-        let mut sum = L::zero();
-        for i in (0..full).step_by(L::N) {
-            let at = x.as_mut_ptr().add(i);
-            let e = L::exp(L::mul(L::sub(L::load(at), L::splat(highest)), L::splat(scale)));
-            sum = L::add(sum, e);
-            L::store(at, e);
-        }
-        let mut total = L::sum(sum);
-        if full < n {
-            let at = x.as_mut_ptr().add(full);
-            let e = L::exp(L::mul(L::sub(L::load_first(at, n - full), L::splat(highest)), L::splat(scale)));
-            L::store_first(at, e, n - full);
-            total += x[full..].iter().sum::<f32>();
-        }
-        let share = L::splat(1.0 / total);
-        for i in (0..full).step_by(L::N) {
-            let at = x.as_mut_ptr().add(i);
-            L::store(at, L::mul(L::load(at), share));
-        }
-        x[full..].iter_mut().for_each(|x| *x *= 1.0 / total);
-    }
-}
-
-multiversion! {
-    /// dx ← scale · p · (dp − Σ p · dp), where dx comes in as dp.
-    fn softmax_backward<L>(scale: f32, p: &[f32], dx: &mut [f32]) {
-        let n = p.len();
-        assert_eq!(dx.len(), n);
-        let mut sum = L::zero();
-        let mut i = 0;
-        // SAFETY (for all loads and stores): `count` floats from `i` are inside both slices.
-        while i < n {
-            let count = L::N.min(n - i);
-            sum = L::fma(L::load_first(p.as_ptr().add(i), count), L::load_first(dx.as_ptr().add(i), count), sum);
-            i += count;
-        }
-        let sum = L::splat(L::sum(sum));
-        i = 0;
-        while i < n {
-            let count = L::N.min(n - i);
-            let at = dx.as_mut_ptr().add(i);
-            let p = L::mul(L::load_first(p.as_ptr().add(i), count), L::splat(scale));
-            L::store_first(at, L::mul(p, L::sub(L::load_first(at, count), sum)), count);
-            i += count;
+    /// Each row dx ← scale · p · (dp − Σ p · dp), where dx comes in as dp.
+    fn softmax_backward<L>(scale: f32, p: Area, dx: Area) {
+        p.assert_like(&dx);
+        let n = p.columns;
+        for row in 0..p.rows {
+            let (p, dx) = (p.row(row), dx.row(row));
+            let mut sum = L::zero();
+            // SAFETY (for all loads and stores): `count` floats from `i` are inside both rows.
+            for i in (0..n).step_by(L::N) {
+                let count = L::N.min(n - i);
+                sum = L::fma(L::load_first(p.add(i), count), L::load_first(dx.add(i), count), sum);
+            }
+            let sum = L::splat(L::sum(sum));
+            for i in (0..n).step_by(L::N) {
+                let (at, count) = (dx.add(i), L::N.min(n - i));
+                let p = L::mul(L::load_first(p.add(i), count), L::splat(scale));
+                L::store_first(at, L::mul(p, L::sub(L::load_first(at, count), sum)), count);
+            }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Dropout whose mask is a function of where: backward makes it again instead of keeping it.
 
-use crate::rng::Stream;
-use crate::tensor::Tensor;
-use crate::threads::for_each_block;
+use crate::rng::{Stream, mask_area};
+use crate::tensor::{Area, Tensor};
+use std::ops::Range;
+
+/// Rows one task works on.
+const BLOCK: usize = 16;
 
 /// Which elements are dropped, and how many.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,6 +14,17 @@ pub struct Dropout {
     pub rate: f32,
     /// Decides element (row, column).
     pub stream: Stream,
+    /// The number of the first row: rows count over all micro-batches of a step, so that how a step is cut into
+    /// micro-batches changes no mask.
+    pub first_row: usize,
+}
+
+impl Dropout {
+    /// `to` = mask · `from` / (1 − rate), plus `residual` if there is one; `rows` and `columns` say where in the whole
+    /// the areas lie.
+    pub(crate) fn mask(self, rows: Range<usize>, columns: Range<usize>, from: Area, residual: Option<Area>, to: Area) {
+        mask_area(self.stream, self.rate, self.first_row + rows.start, columns.start, from, residual, to);
+    }
 }
 
 /// Where `dropout` keeps an element it is divided by 1 − rate, elsewhere it becomes 0; `None` changes nothing.
@@ -18,14 +32,12 @@ pub struct Dropout {
 ///
 /// # Source
 /// Srivastava et al., 2014, in the inverted form of PyTorch.
-pub fn apply(mut x: Tensor, dropout: Option<Dropout>) -> Tensor {
-    if let Some(Dropout { rate, stream }) = dropout.filter(|dropout| dropout.rate > 0.0) {
-        let width = x.columns();
-        for_each_block(x.data_mut(), width, 32, |first, rows| {
-            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                stream.drop_row(first + i, rate, row);
-            }
-        });
-    }
-    x
+pub fn apply(x: &Tensor, dropout: Option<Dropout>) -> Tensor {
+    let Some(dropout) = dropout else { return x.clone() };
+    let mut y = Tensor::unfilled(x.rows(), x.columns());
+    let all = 0..x.columns();
+    y.area_mut().for_each_block(BLOCK, |rows, y| {
+        dropout.mask(rows.clone(), all.clone(), x.area().part(rows, all.clone()), None, y);
+    });
+    y
 }

@@ -1,12 +1,12 @@
 //! y = gain · (x − mean) / √(variance + ε) + bias, row by row.
 
-use super::reduce::add;
+use super::reduce::for_each_column_block;
 use crate::simd::multiversion;
-use crate::tensor::Tensor;
+use crate::tensor::{Area, Tensor};
 use crate::threads::{Shared, for_each};
 
-/// Rows one task works on; also how far sums over rows go before they are added in order.
-const BLOCK: usize = 32;
+/// Rows one task works on.
+const BLOCK: usize = 16;
 
 /// What backward needs.
 #[must_use]
@@ -60,32 +60,53 @@ impl Saved {
         let (r, h) = (self.x.rows(), self.x.columns());
         dy.assert_shape("layer_norm", "dy", r, h);
         let mut dx = Tensor::unfilled(r, h);
-        let blocks = r.div_ceil(BLOCK);
-        let mut partial = Tensor::unfilled(blocks, 2 * h);
-        let (dxs, partials) = (Shared::new(dx.data_mut()), Shared::new(partial.data_mut()));
-        for_each(blocks, |block| {
-            // SAFETY: each block has its own rows and its own partial sums.
-            let sums = unsafe { partials.slice(block * 2 * h, 2 * h) };
-            sums.fill(0.0);
-            let (dgain, dbias) = sums.split_at_mut(h);
-            for row in block * BLOCK..r.min((block + 1) * BLOCK) {
-                // SAFETY: as above.
-                let dx = unsafe { dxs.slice(row * h, h) };
+        dx.area_mut().for_each_block(BLOCK, |rows, dx| {
+            for (i, row) in rows.enumerate() {
                 let &[mean, scale] = self.statistics.row(row) else { unreachable!("statistics are (R, 2)") };
-                normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, dx, dgain, dbias);
+                // SAFETY: each row of dx belongs to one block.
+                let dx = unsafe { std::slice::from_raw_parts_mut(dx.row(i), h) };
+                normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, dx);
             }
         });
         if let Some(into) = into {
-            if !into.accumulates {
-                into.gain.fill(0.0);
-                into.bias.fill(0.0);
-            }
-            for sums in partial.data().chunks_exact(2 * h) {
-                add(&sums[..h], into.gain);
-                add(&sums[h..], into.bias);
-            }
+            assert_eq!((into.gain.len(), into.bias.len()), (h, h), "layer_norm: x is ({r}, {h})");
+            let (gains, biases) = (Shared::new(into.gain), Shared::new(into.bias));
+            for_each_column_block(h, |part| {
+                // SAFETY: blocks of columns are disjoint.
+                let (dgain, dbias) =
+                    unsafe { (gains.slice(part.start, part.len()), biases.slice(part.start, part.len())) };
+                let (x, dy) = (self.x.area().part(0..r, part.clone()), dy.area().part(0..r, part));
+                parameter_sums(x, dy, self.statistics.data(), into.accumulates, dgain, dbias);
+            });
         }
         dx
+    }
+}
+
+multiversion! {
+    /// Row after row: dgain (+)= Σ dy · x̂, dbias (+)= Σ dy.
+    fn parameter_sums<L>(
+        x: Area, dy: Area, statistics: &[f32], accumulate: bool, dgain: &mut [f32], dbias: &mut [f32],
+    ) {
+        x.assert_like(&dy);
+        assert!(dgain.len() == x.columns && dbias.len() == x.columns && statistics.len() == 2 * x.rows);
+        for c in (0..x.columns).step_by(L::N) {
+            let count = L::N.min(x.columns - c);
+            // SAFETY (for all loads and stores): `count` floats from `c` are inside each row and both sums.
+            let (to_gain, to_bias) = (dgain.as_mut_ptr().add(c), dbias.as_mut_ptr().add(c));
+            let (mut gain, mut bias) = (L::zero(), L::zero());
+            if accumulate {
+                (gain, bias) = (L::load_first(to_gain, count), L::load_first(to_bias, count));
+            }
+            for (row, statistics) in statistics.chunks_exact(2).enumerate() {
+                let (x, dy) = (L::load_first(x.row(row).add(c), count), L::load_first(dy.row(row).add(c), count));
+                let unit = L::mul(L::sub(x, L::splat(statistics[0])), L::splat(statistics[1]));
+                gain = L::fma(dy, unit, gain);
+                bias = L::add(bias, dy);
+            }
+            L::store_first(to_gain, gain, count);
+            L::store_first(to_bias, bias, count);
+        }
     }
 }
 
@@ -128,11 +149,10 @@ multiversion! {
 multiversion! {
     /// With x̂ = (x − mean) · scale and g = gain · dy: dx = scale · (g − mean(g) − x̂ · mean(g · x̂)).
     fn normalise_backward<L>(
-        x: &[f32], dy: &[f32], gain: &[f32], mean: f32, scale: f32,
-        dx: &mut [f32], dgain: &mut [f32], dbias: &mut [f32],
+        x: &[f32], dy: &[f32], gain: &[f32], mean: f32, scale: f32, dx: &mut [f32],
     ) {
         let h = x.len();
-        assert!(dy.len() == h && gain.len() == h && dx.len() == h && dgain.len() == h && dbias.len() == h);
+        assert!(dy.len() == h && gain.len() == h && dx.len() == h);
         let (mut sum, mut along) = (L::zero(), L::zero());
         let mut i = 0;
         // SAFETY (for all loads and stores): `count` floats from `i` are inside slices of h floats. Lanes past h hold
@@ -148,9 +168,6 @@ multiversion! {
             let g = L::mul(gain, dy);
             sum = L::add(sum, g);
             along = L::fma(g, unit, along);
-            let (to_gain, to_bias) = (dgain.as_mut_ptr().add(i), dbias.as_mut_ptr().add(i));
-            L::store_first(to_gain, L::fma(dy, unit, L::load_first(to_gain, count)), count);
-            L::store_first(to_bias, L::add(dy, L::load_first(to_bias, count)), count);
             i += count;
         }
         let (sum, along) = (L::splat(L::sum(sum) / h as f32), L::splat(L::sum(along) / h as f32));

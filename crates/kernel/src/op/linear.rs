@@ -1,14 +1,18 @@
 //! y = x · Wᵀ + b.
 
-use super::reduce::add_columns;
-use crate::product::{Operand, Packed, Start, product};
-use crate::tensor::Tensor;
+use super::activation::{self, Activation};
+use super::dropout::Dropout;
+use super::reduce::{add_area, add_columns};
+use crate::product::{Operand, Precision, Start, product_then};
+use crate::tensor::{Area, Tensor};
+use std::ops::Range;
 
 /// The input, for backward.
 #[must_use]
 #[derive(Debug)]
 pub struct Saved {
     x: Tensor,
+    precision: Precision,
 }
 
 /// Where the gradients of W and b go.
@@ -29,26 +33,91 @@ pub struct Into<'a> {
 /// # Shapes
 /// x (R, K), weight (N, K), bias (N) → y (R, N).
 /// # Precision
-/// Sums over K in f32, in order of K.
+/// Factors as `precision` says, in backward too; sums over K in f32, in order of K.
 /// # Panics
 /// If a shape does not fit.
 /// # Source
 /// PyTorch `Linear`.
-pub fn forward(x: Tensor, weight: &[f32], bias: &[f32]) -> (Tensor, Saved) {
+pub fn forward(x: Tensor, weight: &[f32], bias: &[f32], precision: Precision) -> (Tensor, Saved) {
+    forward_then(x, weight, bias, precision, |_, _, _| ())
+}
+
+/// f(u), u = x · Wᵀ + b, and u itself, which backward of f needs.
+pub fn forward_activated(
+    x: Tensor,
+    weight: &[f32],
+    bias: &[f32],
+    precision: Precision,
+    activation: Activation,
+) -> (Tensor, Tensor, Saved) {
+    let mut y = Tensor::unfilled(x.rows(), bias.len());
+    let out = y.area_mut();
+    let (u, saved) = forward_then(x, weight, bias, precision, |rows, columns, u| {
+        activation::apply(activation, u, out.part(rows, columns));
+    });
+    (y, u, saved)
+}
+
+/// dropout(x · Wᵀ + b) + residual.
+pub fn forward_joined(
+    x: Tensor,
+    weight: &[f32],
+    bias: &[f32],
+    precision: Precision,
+    dropout: Option<Dropout>,
+    residual: &Tensor,
+) -> (Tensor, Saved) {
+    residual.assert_shape("linear", "residual", x.rows(), bias.len());
+    forward_then(x, weight, bias, precision, |rows, columns, y| {
+        let residual = residual.area().part(rows.clone(), columns.clone());
+        match dropout {
+            Some(dropout) => dropout.mask(rows, columns, y, Some(residual), y),
+            None => add_area(residual, y),
+        }
+    })
+}
+
+fn forward_then(
+    x: Tensor,
+    weight: &[f32],
+    bias: &[f32],
+    precision: Precision,
+    finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
+) -> (Tensor, Saved) {
     let (r, k, n) = (x.rows(), x.columns(), bias.len());
     assert_eq!(weight.len(), n * k, "linear: x is ({r}, {k}), bias ({n}), weight has {} elements", weight.len());
     let mut y = Tensor::unfilled(r, n);
-    let packed = Packed::new(Operand::Columns(weight, k), k, n);
-    product(r, Operand::Rows(x.data(), k), &packed, Start::Bias(bias), y.data_mut());
-    (y, Saved { x })
+    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(weight, k));
+    product_then(precision, (r, k, n), left, right, Start::Bias(bias), y.data_mut(), finish);
+    (y, Saved { x, precision })
 }
 
 impl Saved {
-    /// dx = dy · W; dW (+)= dyᵀ · x; db (+)= Σ over rows of dy.
-    pub fn backward(self, weight: &[f32], into: Into, dy: &Tensor) -> Tensor {
-        let dx = input_gradient(weight, self.x.columns(), dy);
+    /// dx = dy · W, added to `onto` if that is given; dW (+)= dyᵀ · x; db (+)= Σ over rows of dy.
+    pub fn backward(self, weight: &[f32], into: Into, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
+        let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
+        let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(self.x.rows(), self.x.columns()));
+        self.input_gradient(weight, dy, start, &mut dx, |_, _, _| ());
         self.backward_parameters(into, dy);
         dx
+    }
+
+    /// The same where x = f(u): du = f′(u) · (dy · W).
+    pub fn backward_activated(
+        self,
+        weight: &[f32],
+        into: Into,
+        dy: &Tensor,
+        activation: Activation,
+        u: &Tensor,
+    ) -> Tensor {
+        u.assert_shape("linear", "u", self.x.rows(), self.x.columns());
+        let mut du = Tensor::unfilled(self.x.rows(), self.x.columns());
+        self.input_gradient(weight, dy, Start::Zero, &mut du, |rows, columns, dx| {
+            activation::apply_slope(activation, u.area().part(rows, columns), dx);
+        });
+        self.backward_parameters(into, dy);
+        du
     }
 
     /// The parameters' gradients alone, where nothing before this layer learns.
@@ -56,21 +125,27 @@ impl Saved {
         let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
         dy.assert_shape("linear", "dy", r, n);
         if let Some(dw) = into.weight {
-            let packed = Packed::new(Operand::Rows(self.x.data(), k), r, k);
             let start = if into.weight_accumulates { Start::Accumulate } else { Start::Zero };
-            product(n, Operand::Columns(dy.data(), n), &packed, start, dw);
+            let (left, right) = (Operand::Columns(dy.data(), n), Operand::Rows(self.x.data(), k));
+            product_then(self.precision, (n, r, k), left, right, start, dw, |_, _, _| ());
         }
         if let Some(db) = into.bias {
             add_columns(dy, into.bias_accumulates, db);
         }
     }
-}
 
-fn input_gradient(weight: &[f32], k: usize, dy: &Tensor) -> Tensor {
-    let (r, n) = (dy.rows(), dy.columns());
-    assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
-    let mut dx = Tensor::unfilled(r, k);
-    let packed = Packed::new(Operand::Rows(weight, k), n, k);
-    product(r, Operand::Rows(dy.data(), n), &packed, Start::Zero, dx.data_mut());
-    dx
+    fn input_gradient(
+        &self,
+        weight: &[f32],
+        dy: &Tensor,
+        start: Start,
+        dx: &mut Tensor,
+        finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
+    ) {
+        let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
+        assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
+        dx.assert_shape("linear", "dx", r, k);
+        let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight, k));
+        product_then(self.precision, (r, n, k), left, right, start, dx.data_mut(), finish);
+    }
 }

@@ -1,13 +1,14 @@
 //! Sums with an order that the shapes fix.
 
 use crate::simd::multiversion;
-use crate::tensor::Tensor;
+use crate::tensor::{Area, Tensor};
 use crate::threads::{Shared, for_each};
+use std::ops::Range;
 
 /// Columns one task sums.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 
-/// sum (+)= Σ over rows of x, column by column.
+/// sum (+)= Σ over rows of x, column by column, row after row.
 ///
 /// # Panics
 /// If `sum` has not one element a column.
@@ -15,18 +16,33 @@ pub fn add_columns(x: &Tensor, accumulate: bool, sum: &mut [f32]) {
     let columns = x.columns();
     assert_eq!(sum.len(), columns, "reduce: {columns} columns, {} sums", sum.len());
     let shared = Shared::new(sum);
-    for_each(columns.div_ceil(BLOCK), |block| {
-        let first = block * BLOCK;
-        let count = BLOCK.min(columns - first);
+    for_each_column_block(columns, |part| {
         // SAFETY: blocks of columns are disjoint.
-        let sum = unsafe { shared.slice(first, count) };
-        if !accumulate {
-            sum.fill(0.0);
-        }
-        for row in x.data().chunks_exact(columns) {
-            add(&row[first..first + count], sum);
-        }
+        let sum = unsafe { shared.slice(part.start, part.len()) };
+        column_sums(x.area().part(0..x.rows(), part), accumulate, sum);
     });
+}
+
+/// Calls `work` on blocks of columns, on all threads.
+pub(crate) fn for_each_column_block(columns: usize, work: impl Fn(Range<usize>) + Sync) {
+    for_each(columns.div_ceil(BLOCK), |block| work(block * BLOCK..columns.min((block + 1) * BLOCK)));
+}
+
+multiversion! {
+    fn column_sums<L>(x: Area, accumulate: bool, sum: &mut [f32]) {
+        assert_eq!(sum.len(), x.columns);
+        for c in (0..x.columns).step_by(L::N) {
+            let count = L::N.min(x.columns - c);
+            let to = sum.as_mut_ptr().add(c);
+            // SAFETY: `count` floats from `c` are inside each row and `sum`.
+            let mut total = if accumulate { L::load_first(to, count) } else { L::zero() };
+            for row in 0..x.rows {
+                let from = x.row(row).add(c);
+                total = L::add(total, if count == L::N { L::load(from) } else { L::load_first(from, count) });
+            }
+            L::store_first(to, total, count);
+        }
+    }
 }
 
 multiversion! {
@@ -48,14 +64,16 @@ multiversion! {
     }
 }
 
-/// a + b, in a's place.
-pub fn sum_into(mut a: Tensor, b: &Tensor) -> Tensor {
-    b.assert_shape("sum", "b", a.rows(), a.columns());
-    let width = a.columns();
-    crate::threads::for_each_block(a.data_mut(), width, 64, |first, rows| {
-        add(&b.data()[first * width..][..rows.len()], rows);
-    });
-    a
+/// y += x.
+pub(crate) fn add_area(x: Area, y: Area) {
+    x.assert_like(&y);
+    for row in 0..y.rows {
+        // SAFETY: rows of areas are there; the caller owns y's.
+        unsafe {
+            let x = std::slice::from_raw_parts(x.row(row), x.columns);
+            add(x, std::slice::from_raw_parts_mut(y.row(row), y.columns));
+        }
+    }
 }
 
 /// Elements whose squares are summed before the sums are added in order.
