@@ -84,10 +84,11 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn parts_keep_the_order_and_are_bounded() {
         assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 9), [0..1, 1..2, 2..4, 4..5, 5..6]);
         assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 10), [0..1, 1..3, 3..4, 4..5, 5..6]);
-        assert_eq!(cut(&[3, 9, 1], 100), vec![0..3]);
+        assert_eq!(cut(&[3, 9, 1], 100), [0..3]);
         assert_eq!(cut(&[], 9), Vec::<Range<usize>>::new());
     }
 

@@ -61,10 +61,7 @@ impl<'a> Feed<'a> {
             let examples: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
             let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
             update.padded_pieces += lengths.iter().max().unwrap_or(&0) * lengths.len();
-            let parts = match self.batch_tokens {
-                Some(tokens_max) => cut(&lengths, tokens_max),
-                None => vec![0..lengths.len()],
-            };
+            let parts = cut(&lengths, self.batch_tokens.unwrap_or(usize::MAX));
             update.micro_batches.extend(parts.into_iter().map(|part| collate(&examples[part])));
         }
         update

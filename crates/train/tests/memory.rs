@@ -81,7 +81,6 @@ fn the_plan_is_what_a_step_takes() {
         let (grown, footprint) = grown(&examples, gradient_checkpointing);
         tagsmith_kernel::tensor::release_free_memory();
         let share = grown as f64 / footprint.total() as f64;
-        println!("grew by {grown}, planned {footprint}: {share:.3}");
         assert!((0.85..=1.1).contains(&share), "grew by {grown}, planned {} ({footprint})", footprint.total());
     }
 }
