@@ -229,7 +229,11 @@ unsafe fn along<L: Lanes, F: Factors<L>>(from: &[f32], to: &mut [f32]) {
         // SAFETY: `left` floats are there from `at`.
         unsafe {
             let start = from.as_ptr().wrapping_add(at);
-            let second = if F::PER_LANE == 2 { load_some::<L>(start.wrapping_add(L::N), left - L::N as isize) } else { L::zero() };
+            let second = if F::PER_LANE == 2 {
+                load_some::<L>(start.wrapping_add(L::N), left - L::N as isize)
+            } else {
+                L::zero()
+            };
             L::store(to.as_mut_ptr(), F::along(load_some::<L>(start, left), second));
         }
     }
@@ -285,7 +289,11 @@ unsafe fn turned<L: Lanes, F: Factors<L>>(
                 let from = data.as_ptr().wrapping_add(here * stride + k.start + lane * F::PER_LANE);
                 // SAFETY: `left` floats are there; a row of the square has N.
                 unsafe {
-                    let second = if F::PER_LANE == 2 { load_some::<L>(from.wrapping_add(L::N), left - L::N as isize) } else { L::zero() };
+                    let second = if F::PER_LANE == 2 {
+                        load_some::<L>(from.wrapping_add(L::N), left - L::N as isize)
+                    } else {
+                        L::zero()
+                    };
                     L::store(row.as_mut_ptr(), F::along(load_some::<L>(from, left), second));
                 }
             }

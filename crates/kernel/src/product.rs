@@ -167,7 +167,9 @@ pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c
     for column in (0..n).step_by(panel_width()) {
         let columns = column..n.min(column + panel_width());
         // SAFETY: the asserts above; the area is the caller's to write.
-        unsafe { multiply_panel(Precision::F32, k, LeftView::in_place(&a), b, start, 0..m, columns, c.row(0), c.stride()) };
+        unsafe {
+            multiply_panel(Precision::F32, k, LeftView::in_place(&a), b, start, 0..m, columns, c.row(0), c.stride())
+        };
     }
 }
 

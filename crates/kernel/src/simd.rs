@@ -70,7 +70,9 @@ impl Level {
     pub fn bf16_path(self) -> &'static str {
         match self {
             Level::Avx512Bf16 => "by AVX512-BF16",
-            _ => "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster",
+            _ => {
+                "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster"
+            }
         }
     }
 

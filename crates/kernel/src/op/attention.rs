@@ -100,9 +100,27 @@ impl Saved {
             let (kept, dweights) = unsafe { (kept.data(), dweights.data()) };
             let again = first > 0;
             let all = 0..length;
-            product_here(count, Operand::Columns(kept, stride), Operand::Rows(upstream, h), again, gradient(2, all.clone()));
-            product_here(count, Operand::Columns(dweights, stride), Operand::Rows(queries, 3 * h), again, gradient(1, all));
-            product_here(length, Operand::Rows(dweights, stride), Operand::Rows(at(1), 3 * h), false, gradient(0, rows));
+            product_here(
+                count,
+                Operand::Columns(kept, stride),
+                Operand::Rows(upstream, h),
+                again,
+                gradient(2, all.clone()),
+            );
+            product_here(
+                count,
+                Operand::Columns(dweights, stride),
+                Operand::Rows(queries, 3 * h),
+                again,
+                gradient(1, all),
+            );
+            product_here(
+                length,
+                Operand::Rows(dweights, stride),
+                Operand::Rows(at(1), 3 * h),
+                false,
+                gradient(0, rows),
+            );
         }
     }
 }
