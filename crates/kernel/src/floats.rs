@@ -3,6 +3,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Floats in a cache line.
 pub(crate) const LINE: usize = 16;
@@ -10,6 +11,14 @@ pub(crate) const LINE: usize = 16;
 /// From this many bytes on, memory begins at a large page's boundary and the system is asked for large pages: walking
 /// a model through pages of 4 KB spends its time in looking up addresses.
 const LARGE: usize = 2 << 20;
+
+/// How often the system was asked for memory.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many buffers of any kind this process has asked the system for.
+pub fn taken() -> usize {
+    TAKEN.load(Ordering::Relaxed)
+}
 
 /// A fixed number of floats that begin at a cache line.
 pub struct Floats {
@@ -28,6 +37,7 @@ impl Floats {
         if len == 0 {
             return Floats { at: NonNull::dangling(), len };
         }
+        TAKEN.fetch_add(1, Ordering::Relaxed);
         let layout = Floats::layout(len);
         // SAFETY: the layout is not empty; what comes is written before anybody reads it.
         unsafe {

@@ -132,7 +132,8 @@ pub(crate) fn product_then(
     let each = |count: usize, work: &(dyn Fn(usize) + Sync)| {
         if alone { (0..count).for_each(work) } else { for_each(count, work) }
     };
-    let packed = Left::must_be_packed(precision, &a).then(|| Left::pack(precision, a, m, k, &each));
+    // f32 is read where it lies.
+    let packed = (precision == Precision::Bf16).then(|| Left::pack(precision, a, m, k, &each));
     let left = packed.as_ref().map_or_else(|| LeftView::in_place(&a), Left::view);
     // SAFETY: C is m × n.
     let c = unsafe { Area::new(c.as_mut_ptr(), n, m, n) };

@@ -1,7 +1,7 @@
 //! Row-major matrices of f32 whose memory is used again.
 
-pub(crate) use crate::floats::LINE;
 use crate::floats::Floats;
+pub(crate) use crate::floats::LINE;
 use crate::threads::for_each;
 
 use std::ops::Range;

@@ -140,7 +140,8 @@ fn longest(examples: &[Example], count: usize) -> usize {
 }
 
 /// Rows that are computed at once at most, however the examples meet.
-fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
+/// Rows of the largest micro-batch, as if the longest sentences met.
+pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
     let batch = longest(examples, batch_size);
     batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
 }

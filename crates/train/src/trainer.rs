@@ -4,6 +4,7 @@ use crate::agenda::{Agenda, Due};
 use crate::checkpoint;
 use crate::error::Error;
 use crate::feed::{Feed, Update};
+use crate::memory::rows_at_once;
 use crate::options::Options;
 use crate::order::Order;
 use crate::outputs;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
+use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
 use tagsmith_model::model::Model;
 use tagsmith_text::align::Example;
 
@@ -126,6 +128,7 @@ impl<'a> Run<'a> {
     fn new(learner: &'a mut Learner, job: Job<'a>) -> Result<Run<'a>, Error> {
         let options = job.options;
         options.check()?;
+        expect_rows(rows_at_once(job.examples, options.batch_size, options.batch_tokens));
         let plan = Plan::new(&options.extent(job.examples.len()))?;
         let agenda = Agenda::new(options.times, plan.total_steps)?;
         let rate = Rate::new(options, plan.total_steps)?;
@@ -196,10 +199,18 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<(), Error> {
         (self.job.notify)(Event::Began { plan: &self.plan, step: 0 });
         if self.agenda.on_start() {
-            let record = (self.job.evaluate)(self.learner.model());
+            let record = self.measure();
             self.log(record);
         }
         Ok(())
+    }
+
+    /// An evaluation's record. Its buffers have other sizes than a step's: neither holds memory while the other runs.
+    fn measure(&mut self) -> Record {
+        release_free_memory();
+        let record = (self.job.evaluate)(self.learner.model());
+        release_free_memory();
+        record
     }
 
     fn epochs(&mut self) -> Result<(), Error> {
@@ -316,7 +327,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates; says whether the model is the best so far.
     fn evaluate(&mut self) -> Result<bool, Error> {
-        let record = (self.job.evaluate)(self.learner.model());
+        let record = self.measure();
         self.log(record.clone());
         let Some(criterion) = &self.job.options.best else { return Ok(false) };
         let value = criterion.value(&record)?;

@@ -171,7 +171,8 @@ fn how_a_step_is_cut_into_micro_batches_changes_no_bit() {
             model.config.hidden_dropout = 0.2;
             model.config.attention_dropout = 0.1;
             model.config.classifier_dropout = 0.1;
-            let (mut learner, _) = Learner::new(model, StepOptions { seed, ..OPTIONS }, &[]).expect("nothing to freeze");
+            let (mut learner, _) =
+                Learner::new(model, StepOptions { seed, ..OPTIONS }, &[]).expect("nothing to freeze");
             let batches = expected.batches(begins);
             let losses: Vec<f64> = (0..3).map(|_| learner.step(&batches, 1e-3).loss).collect();
             (losses, learner.model().params.to_vec())

@@ -11,12 +11,12 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tagsmith_model::model::Model;
 use tagsmith_tagger::tagger::{Request, TagOptions, Tagger, Tally, tag};
 use tagsmith_text::aggregate::Strategy;
 
-use crate::machine::threads;
+use crate::machine::{precision, threads};
 use feed::{Chunk, End};
 use input::Documents;
 use output::Output;
@@ -66,6 +66,10 @@ pub fn command() -> Command {
             number("batch-tokens")
                 .default_value("2048")
                 .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
+            option("bf16")
+                .alias("fp16")
+                .action(ArgAction::SetTrue)
+                .help("Products of factors rounded to bf16; sums and all else stay f32"),
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
         ])
 }
@@ -100,7 +104,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
     let mut tally = Tally::default();
     let output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
-    let Tagger { model, tokenizer, options } = tagger;
+    let Tagger { mut model, tokenizer, options } = tagger;
+    if matches.get_flag("bf16") {
+        precision::use_bf16(&mut model);
+    }
     let chunks = feed::start(documents, tokenizer, options.clone(), threads);
     let outcome = tag_all(chunks, &model, &options, output, &mut tally);
     tally.notes().for_each(|note| eprintln!("note: {note}"));

@@ -11,7 +11,7 @@ mod progress;
 mod ranks;
 
 use crate::args::{self, TrainArgs};
-use crate::machine::threads;
+use crate::machine::{precision, threads};
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
@@ -21,7 +21,6 @@ use serde_json::json;
 use std::fmt::Display;
 use std::fs;
 use std::path::Path;
-use tagsmith_kernel::{Level, Precision};
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
 use tagsmith_text::align::Example;
@@ -208,8 +207,7 @@ fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
     let (mut model, notes) = Model::load(&folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
     if args.bf16 {
-        model.precision = Precision::Bf16;
-        say(format!("products in bf16, {}", Level::in_use().bf16_path()));
+        precision::use_bf16(&mut model);
     }
     Ok(model)
 }
