@@ -7,7 +7,8 @@ pipeline: both read running text, the words joined by spaces, and find entities;
 Our seconds are the whole process less its start-up, which is the median of the same command with an empty file, so
 reading, tokenizing and writing count. The rival's imports and loading never count; its whole_s has tokenizing and the
 way back to labels, its model_s the model's forward alone, and each gives a ratio. Peak memory is of whole processes.
-alike is the share of sentences for which both found the same. Prints a table, and one JSON line at the end.
+alike is the share of sentences for which both found the same
+in the last round. Prints a table, and one JSON line at the end.
 """
 
 import argparse
@@ -75,7 +76,8 @@ def main():
     rounds = []
     print(f"{'round':>5} {'start-up':>8} {'tagsmith s':>11} {'whole s':>9} {'model s':>9} {'MB':>6} {'MB':>6}")
     with tempfile.TemporaryDirectory() as scratch:
-        empty, words, text, ours, theirs = (Path(scratch) / name for name in ("empty", "words", "text", "ours", "theirs"))
+        files = ("empty", "words", "text", "ours", "theirs")
+        empty, words, text, ours, theirs = (Path(scratch) / name for name in files)
         empty.touch()
         words.write_text("\n".join("".join(word + "\n" for word in row) for row in rows), encoding="utf-8")
         text.write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")

@@ -5,9 +5,9 @@
 
 pipeline: TokenClassificationPipeline on the words of each sentence joined by spaces, in the order of the file.
 bare: the model alone on batches sorted by length, the words tokenized all at once; a word has its first piece's label.
-model_s is spent in the model's forward; whole_s runs from words in memory to labels, so it has tokenization too. Neither
-has imports and loading. peak_mb is the whole process. --output writes what was found, a JSON line a sentence: labels
-of the words (bare) or [start, end, label] of the entities (pipeline).
+model_s is spent in the model's forward; whole_s runs from words in memory to labels, so it has tokenization too.
+Neither has imports and loading. peak_mb is the whole process. --output writes what was found, a JSON line a sentence:
+labels of the words (bare) or [start, end, label] of the entities (pipeline).
 """
 
 import argparse
