@@ -7,8 +7,8 @@ pipeline: both read running text, the words joined by spaces, and find entities;
 Our seconds are the whole process less its start-up, which is the median of the same command with an empty file, so
 reading, tokenizing and writing count. The rival's imports and loading never count; its whole_s has tokenizing and the
 way back to labels, its model_s the model's forward alone, and each gives a ratio. Peak memory is of whole processes.
-alike is the share of sentences for which both found the same
-in the last round. Prints a table, and one JSON line at the end.
+alike is the share of sentences for which both found the same in the last round. Prints a table, and one JSON line at
+the end.
 """
 
 import argparse
