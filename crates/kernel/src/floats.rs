@@ -1,6 +1,6 @@
 //! Memory for numbers, laid out so that the processor reads it at full speed.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +24,8 @@ pub fn taken() -> usize {
 pub struct Floats {
     at: NonNull<f32>,
     len: usize,
+    /// What the allocator gave: `at` is the first boundary in it.
+    block: NonNull<u8>,
 }
 
 // SAFETY: it owns its memory, as a `Box<[f32]>` does.
@@ -32,29 +34,31 @@ unsafe impl Send for Floats {}
 unsafe impl Sync for Floats {}
 
 impl Floats {
-    /// `len` zeros.
+    /// `len` zeros. A large buffer's pages come from the system when they are first touched, zeroed once, by whichever
+    /// thread that is.
     pub fn zeros(len: usize) -> Floats {
         if len == 0 {
-            return Floats { at: NonNull::dangling(), len };
+            return Floats { at: NonNull::dangling(), len, block: NonNull::dangling() };
         }
         TAKEN.fetch_add(1, Ordering::Relaxed);
-        let layout = Floats::layout(len);
-        // SAFETY: the layout is not empty; what comes is written before anybody reads it.
+        let (layout, boundary) = Floats::layout(len);
+        // SAFETY: the layout is not empty, and has room for `len` floats from the first boundary on.
         unsafe {
-            let at = alloc(layout).cast::<f32>();
-            let Some(at) = NonNull::new(at) else { handle_alloc_error(layout) };
-            if layout.align() == LARGE {
-                ask_for_large_pages(at.as_ptr().cast(), layout.size());
+            let Some(block) = NonNull::new(alloc_zeroed(layout)) else { handle_alloc_error(layout) };
+            let at = block.add(block.align_offset(boundary));
+            if boundary == LARGE {
+                ask_for_large_pages(at.as_ptr(), len * size_of::<f32>());
             }
-            at.as_ptr().write_bytes(0, len);
-            Floats { at, len }
+            Floats { at: at.cast(), len, block }
         }
     }
 
-    fn layout(len: usize) -> Layout {
+    /// What is asked for, and the boundary at which the floats begin in it: the allocator itself zeroes memory of
+    /// unusual alignment by writing to it.
+    fn layout(len: usize) -> (Layout, usize) {
         let bytes = len * size_of::<f32>();
-        let align = if bytes >= LARGE { LARGE } else { LINE * size_of::<f32>() };
-        Layout::from_size_align(bytes, align).expect("no buffer is that large")
+        let boundary = if bytes >= LARGE { LARGE } else { LINE * size_of::<f32>() };
+        (Layout::from_size_align(bytes + boundary, align_of::<f32>()).expect("no buffer is that large"), boundary)
     }
 }
 
@@ -62,7 +66,7 @@ impl Drop for Floats {
     fn drop(&mut self) {
         if self.len > 0 {
             // SAFETY: allocated in `zeros` with this layout.
-            unsafe { dealloc(self.at.as_ptr().cast(), Floats::layout(self.len)) }
+            unsafe { dealloc(self.block.as_ptr(), Floats::layout(self.len).0) }
         }
     }
 }
