@@ -11,7 +11,7 @@ pub mod checkpoint;
 pub mod durable;
 pub mod error;
 mod keywords;
-mod optimizer;
+pub mod optimizer;
 pub mod options;
 pub mod order;
 pub mod outputs;
