@@ -143,10 +143,7 @@ fn problem(checkpoint: &Path) -> Option<String> {
 /// Sends every file of a folder to the disk and lists them in its manifest.
 fn seal(folder: &Path) -> Result<(), Error> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::at(folder))? {
-        let entry = entry.map_err(Error::at(folder))?;
-        names.push(entry.file_name().into_string().expect("a checkpoint's files have plain names"));
-    }
+    list(folder, "", &mut names)?;
     names.sort();
     let mut files = Vec::new();
     for name in names {
@@ -157,6 +154,22 @@ fn seal(folder: &Path) -> Result<(), Error> {
     }
     // Writing it also sends the folder to the disk.
     durable::write(&folder.join(MANIFEST), (python::json(&json!({"files": files}), 2) + "\n").as_bytes())
+}
+
+/// The files under a folder, as paths in it.
+fn list(folder: &Path, inside: &str, names: &mut Vec<String>) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::at(folder))? {
+        let entry = entry.map_err(Error::at(folder))?;
+        let name = entry.file_name().into_string().expect("a checkpoint's files have plain names");
+        match entry.path().is_dir() {
+            true => {
+                list(&entry.path(), &format!("{inside}{name}/"), names)?;
+                durable::sync_folder(&entry.path())?;
+            }
+            false => names.push(format!("{inside}{name}")),
+        }
+    }
+    Ok(())
 }
 
 /// A file's size and CRC-32.
