@@ -7,14 +7,18 @@
 pub mod checkpoint;
 pub mod collate;
 pub mod config;
+pub mod decode;
 pub mod encode;
 mod error;
+pub mod evaluate;
 pub mod example;
 pub mod fields;
 pub mod layout;
 pub mod learner;
 pub mod loss;
 pub mod model;
+pub mod read;
 pub mod scene;
+pub mod score;
 
 pub use error::Error;

@@ -17,6 +17,7 @@ pub mod note;
 mod pairwise;
 pub mod reader;
 pub mod report;
+pub mod rows;
 pub mod scheme;
 pub mod score;
 pub mod sentence;
