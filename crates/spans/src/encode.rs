@@ -143,11 +143,7 @@ impl Encoding {
         let text = first.zip(last).map(|(first, last)| first..=last);
         if text.is_none() && cut > 0 {
             let labels = prompt.map_or(0, |prompt| prompt.labels);
-            return Err(Error::Setting(format!(
-                "{labels} labels in the prompt leave no room for text in {} pieces: look for fewer labels at once, or \
-                 use a bi-encoder, which has no such limit",
-                self.max_length
-            )));
+            return Err(Error::PromptTooLong { labels, pieces: self.max_length });
         }
         let word = |place: isize| usize::try_from(place).ok().and_then(|place| pieces.words[*kept.get(place)?]);
         let edge = |place: usize, beside: isize| {

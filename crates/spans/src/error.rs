@@ -22,6 +22,17 @@ pub enum Error {
     /// Something that stands in no file.
     #[error("{0}")]
     Setting(String),
+    /// A cross-encoder's labels fill its sequence.
+    #[error(
+        "{labels} labels in the prompt leave no room for text in {pieces} pieces: look for fewer labels at once, or use \
+         a bi-encoder, which has no such limit"
+    )]
+    PromptTooLong {
+        /// C.
+        labels: usize,
+        /// The longest sequence.
+        pieces: usize,
+    },
     /// A model's files.
     #[error(transparent)]
     Model(#[from] tagsmith_model::model::Error),

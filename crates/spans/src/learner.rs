@@ -1,5 +1,6 @@
 //! One optimizer step of a span tagger.
 
+use crate::config::Config;
 use crate::loss::{Gold, Normalization, loss};
 use crate::model::Model;
 use crate::scene::{Kinds, Scene};
@@ -59,6 +60,11 @@ impl Learner {
     pub fn model(&mut self) -> &Model {
         self.optimizer.settle(&mut self.model.params);
         &self.model
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.model.config
     }
 
     /// The model alone, after all updates.

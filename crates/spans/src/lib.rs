@@ -18,7 +18,9 @@ pub mod learner;
 pub mod loss;
 pub mod model;
 pub mod read;
+pub mod run_config;
 pub mod scene;
 pub mod score;
+pub mod trainer;
 
 pub use error::Error;

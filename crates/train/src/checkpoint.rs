@@ -37,13 +37,17 @@ pub fn newest(output: &Path) -> Option<PathBuf> {
 
 /// Saves a checkpoint: `write` fills a hidden folder, which gets a manifest, goes to the disk and only then takes its
 /// name.
-pub fn save(output: &Path, step: u64, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<PathBuf, Error> {
+pub fn save<E: From<Error>>(
+    output: &Path,
+    step: u64,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
     let target = folder(output, step);
     let staged = output.join(format!(".checkpoint-{step}.partial"));
     let replaced = output.join(format!(".checkpoint-{step}.replaced"));
     remove(&staged)?;
     fs::create_dir_all(&staged).map_err(Error::at(&staged))?;
-    if let Err(error) = write(&staged).and_then(|()| seal(&staged)) {
+    if let Err(error) = write(&staged).and_then(|()| Ok(seal(&staged)?)) {
         // A full disk should not stay full of what cannot be used; the first error is the one to report.
         fs::remove_dir_all(&staged).ok();
         return Err(error);
