@@ -95,7 +95,7 @@ def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking,
     width = batch["input_ids"].shape[1] - begin + extra
     longest += extra
     spans = enumerate_spans(width, longest)
-    index = {span: n for n, span in enumerate(spans)}
+    index, at = {span: n for n, span in enumerate(spans)}, torch.tensor(spans)
     rows, kinds = len(examples), len(labels)
     starts, ends = torch.zeros(rows, width), torch.zeros(rows, width)
     valid = torch.zeros(rows, len(spans))
@@ -108,11 +108,10 @@ def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking,
             lost += len(entities)
             continue
         first, last, begins, ends_here = region
-        for position in range(first, last + 1):
-            starts[row, position - begin + extra] = begins[position]
-            ends[row, position - begin + extra] = ends_here[position]
-        for n, (i, j) in enumerate(spans):
-            valid[row, n] = starts[row, i] * ends[row, j]
+        inside = slice(first - begin + extra, last + 1 - begin + extra)
+        starts[row, inside] = torch.tensor(begins[first : last + 1]).float()
+        ends[row, inside] = torch.tensor(ends_here[first : last + 1]).float()
+        valid[row] = starts[row, at[:, 0]] * ends[row, at[:, 1]]
         for start, end, label in entities:
             place = map_gold(encoding, row, format, first, last, start + offset, end + offset)
             if place is not None:
@@ -126,7 +125,7 @@ def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking,
             mentions.append((row, kind, i, j, index[i, j]))
             mapped[-1].add((i - extra, j - extra, label))
     batch |= {
-        "spans": torch.tensor(spans),
+        "spans": at,
         "widths": torch.tensor([j - i + 1 for i, j in spans]),
         "start_mask": starts,
         "end_mask": ends,
