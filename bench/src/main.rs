@@ -39,19 +39,10 @@ struct Size {
 }
 
 /// MiniLM-L6 on a batch of eight sentences of CoNLL's length.
-const MINILM: Size = Size {
-    rows: 168,
-    hidden: 384,
-    heads: 12,
-    layers: 6,
-    vocab: 30_522,
-    repeats: 15,
-    square: 1536,
-    copied: 64 << 20,
-};
+const MINILM: Size =
+    Size { rows: 168, hidden: 384, heads: 12, layers: 6, vocab: 30_522, repeats: 15, square: 1536, copied: 64 << 20 };
 const BASE: Size = Size { hidden: 768, layers: 12, ..MINILM };
-const TINY: Size =
-    Size { rows: 21, hidden: 24, heads: 3, layers: 1, vocab: 50, repeats: 1, square: 48, copied: 4096 };
+const TINY: Size = Size { rows: 21, hidden: 24, heads: 3, layers: 1, vocab: 50, repeats: 1, square: 48, copied: 4096 };
 
 /// What the machine allows.
 struct Floor {

@@ -6,6 +6,7 @@
 mod args;
 mod cmd;
 mod demo;
+mod machine;
 
 use clap::{ArgMatches, Command};
 use std::error::Error as _;

@@ -40,7 +40,7 @@ fn it_learns_nothing_from_shuffled_labels() {
 
 #[test]
 fn a_seed_decides_everything_whatever_the_threads() {
-    let again = text(demo(&["--json", "--seed", "42"]).env("RAYON_NUM_THREADS", "1").output().unwrap());
+    let again = text(demo(&["--json", "--seed", "42", "--threads", "1"]).output().unwrap());
     assert_eq!(again, *REPORT);
 }
 

@@ -40,10 +40,17 @@ struct Ran {
 
 fn predict(model: &Path, arguments: &[&str], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
-    let output = command.arg("predict").arg("--model").arg(model).args(arguments).write_stdin(input).output().unwrap();
+    command.args(["predict", "--threads", "1", "--model"]).arg(model).args(arguments);
+    let output = command.write_stdin(input).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
+
+/// What `gzip -n9` makes of `Jo moved to Genf .` and `Anna .`, a line each.
+#[rustfmt::skip]
+const PACKED: &[u8] = &[
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 243, 202, 87, 200, 205, 47, 75, 77, 81, 40, 201, 87, 112, 79, 205, 75, 83, 208, 227, 114, 204, 203, 75, 4, 82, 0, 56, 124, 166, 111, 26, 0, 0, 0,
+];
 
 fn documents(out: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -212,4 +219,72 @@ fn a_model_that_is_not_there_is_named() {
     let ran = predict(Path::new("no/such/model"), &[], "Jo");
     assert_eq!(ran.status, 2);
     assert!(ran.err.starts_with("error: no/such/model: the model cannot be read: "), "{}", ran.err);
+}
+
+#[test]
+fn how_the_input_is_cut_up_changes_nothing() {
+    let model = scratch();
+    // Words of all lengths in sentences of all lengths: several times what is read at once.
+    let word = |at: usize| ["Jo", "moved", "Rotterdam", "2024", "harbour-master", "Ł", "."][at * at % 7];
+    let sentence = |at: usize| (0..at * 7919 % 60).map(|i| word(at + i)).collect::<Vec<_>>().join(" ") + "\n";
+    let sentences: Vec<String> = (0..3000).map(sentence).collect();
+    let text = sentences.concat();
+    assert!(text.len() > 2 * (256 << 10));
+    let whole = predict(model.path(), &[], &text);
+    assert_eq!(whole.status, 0, "{}", whole.err);
+    assert_eq!(whole.out.lines().count(), sentences.len());
+    for more in [["--batch-tokens", "1"], ["--batch-tokens", "331"], ["--batch-tokens", "100000"]] {
+        assert!(predict(model.path(), &more, &text).out == whole.out, "{more:?}");
+    }
+    let parts = sentences.chunks(701).map(|part| predict(model.path(), &["--batch-tokens", "64"], &part.concat()).out);
+    assert!(parts.collect::<String>() == whole.out);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
+    command.args(["predict", "--threads", "3", "--model"]).arg(model.path()).write_stdin(text);
+    assert!(command.output().unwrap().stdout == whole.out.as_bytes());
+}
+
+#[test]
+fn packed_files_are_unpacked() {
+    let model = scratch();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("text.txt.gz");
+    fs::write(&file, PACKED).unwrap();
+    let ran = predict(model.path(), &[file.to_str().unwrap()], "");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert_eq!(ran.out, predict(model.path(), &[], "Jo moved to Genf .\nAnna .\n").out);
+    fs::write(&file, &PACKED[..20]).unwrap();
+    let ran = predict(model.path(), &[file.to_str().unwrap()], "");
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.lines().last().unwrap().contains("the gzip stream is cut off"), "{}", ran.err);
+}
+
+#[test]
+fn a_document_that_would_not_fit_is_refused_and_what_stands_before_it_stays() {
+    let model = scratch();
+    let over = 1 << 20;
+    let check = |format: &str, before: &str, input: String, place: &str| {
+        let ran = predict(model.path(), &["--input-format", format], &format!("{before}{input}"));
+        assert_eq!(ran.status, 2);
+        assert_eq!(ran.out.lines().count(), 1, "{format}: {}", ran.out.len());
+        let want = "the document is longer than 1 MiB, the most that is tagged in one piece: split it";
+        assert_eq!(ran.err.lines().last().unwrap(), format!("error: standard input:{place}: {want}"));
+    };
+    check("text", "Jo\n", "a".repeat(over + 1), "2");
+    check("jsonl", "{\"text\": \"Jo\"}\n", "[".repeat(over + 1), "2");
+    check("conll", "Jo O\n\n", "Rotterdam\tO\n".repeat(over / 11 + 1), "3");
+    // A quote that is never closed.
+    check("csv", "text\nJo\n", format!("\"{}", "moved, and\n".repeat(over)), "3");
+}
+
+#[test]
+fn nothing_but_empty_lines_is_streamed_too() {
+    let ran = predict(scratch().path(), &["--output-format", "conll"], &"\n".repeat(10_000));
+    assert_eq!((ran.status, ran.out.len()), (0, 10_000));
+    assert!(ran.err.starts_with("10000 documents, 0 words, "), "{}", ran.err);
+}
+
+#[test]
+fn batches_of_nothing_are_refused() {
+    let error = predict(scratch().path(), &["--batch-tokens", "0"], "Jo").err;
+    assert_eq!(error.lines().last().unwrap(), "error: `--batch-tokens 0` is none at all: give 1 or more");
 }

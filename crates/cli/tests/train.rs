@@ -109,6 +109,17 @@ fn hide_numbers(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
+/// Hides how much memory there is and is needed.
+fn without_sizes(text: &str) -> String {
+    let line = |line: &str| {
+        let Some(sizes) = line.strip_prefix("note: memory: ") else { return line.to_owned() + "\n" };
+        let units = ["kB", "MB", "GB"].map(|unit| format!("# {unit}"));
+        let hidden = hide_numbers(sizes);
+        "note: memory: ".to_owned() + &units.iter().fold(hidden, |text, unit| text.replace(unit.as_str(), "#"))
+    };
+    text.lines().map(line).collect()
+}
+
 #[test]
 fn a_run_leaves_what_run_ner_leaves() {
     let scratch = Scratch::new();
@@ -120,7 +131,7 @@ fn a_run_leaves_what_run_ner_leaves() {
     fs::write(scratch.path("test.json"), test).unwrap();
     let ran = scratch.good(&format!("{LEARN} --output_dir out --test_file test.json --do_predict --logging_steps 75"));
     check(
-        &ran.stderr,
+        &without_sizes(&ran.stderr),
         expect![[r#"
         note: train: data.json: 10 sentences, 42 words from the column `words`, labels from `ner` (strings)
         note: validation: data.json: 10 sentences, 42 words from the column `words`, labels from `ner` (strings)
@@ -131,6 +142,7 @@ fn a_run_leaves_what_run_ner_leaves() {
         note: test: 1 sentences have more than 16 pieces and were cut there: 34 words lost (test.json:2)
         note: test: 1 words give no piece, so they are neither trained nor scored (test.json:3 word 2 "\u{200b}")
         note: the first sentence, as word·pieces/label: jo·1/B-PER lives·1/O in·1/O millville·2/B-LOC
+        note: memory: #: weights #, gradients #, optimizer #, activations # (at most # pieces at once), data #; this process may use #
         note: saved out/checkpoint-150
         note: predictions.txt: 1 inputs are longer than the model reads at once and went through overlapping windows (test.json:2: 5 windows)
         note: predictions.txt: 1 words give the model nothing to read and got a stopgap label (test.json:3 word 2 "\u{200b}")
@@ -346,6 +358,7 @@ fn what_cannot_be_is_said_before_the_first_step() {
         error: --freeze `nothing.like.this` matches no parameter; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
         error: `greedy` is not offered: its floor of 1e-3 lies above every rate that fine-tunes an encoder; use `reduce_lr_on_plateau` to follow a metric"#]],
     );
+    assert!(!scratch.path("out").exists(), "nothing is left where nothing was done");
     // Each of the first two has its flag.
     let steps = "--max_steps 1 --save_strategy no";
     let ran = scratch.good(&format!("{base} --train_file two.json --ignore_mismatched_sizes {steps}"));
@@ -456,4 +469,85 @@ fn the_numbers_are_those_of_run_ner() {
             assert!(apart > 10.0 * TOLERANCE, "{twin} changes nothing: {apart:e}");
         }
     }
+}
+
+#[test]
+fn a_test_split_without_labels_is_tagged() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("data")).unwrap();
+    fs::write(scratch.path("data/train.conll"), "jo B-PER\nlives O\nin O\nmillville B-LOC\n\nann B-PER\nlee I-PER\n")
+        .unwrap();
+    fs::write(scratch.path("data/test.conll"), "ann\nlives\n\njo\n").unwrap();
+    let base = "--model_name_or_path model --do_predict --ignore_mismatched_sizes";
+    let ran = scratch.good(&format!("{base} --dataset_name data --do_train --max_steps 1 --output_dir out"));
+    let note = "note: test: there is one column, read as words without labels (columns are parted by a tab or spaces)";
+    assert!(ran.stderr.lines().any(|line| line == note), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the test split has no labels, so it is tagged but not measured"), "{}", ran.stderr);
+    let counts = |folder: &str| -> Vec<usize> {
+        let lines = scratch.read(&format!("{folder}/predictions.txt"));
+        lines.lines().map(|line| line.split(' ').count()).collect()
+    };
+    assert_eq!(counts("out"), [2, 1]);
+
+    // Without any labels at hand, those of the checkpoint name the predictions.
+    let ran = scratch.good(&format!("{base} --test_file data/test.conll --output_dir alone"));
+    assert!(ran.stderr.contains("note: no split has labels: the checkpoint's 5 are used"), "{}", ran.stderr);
+    assert_eq!(counts("alone"), [2, 1]);
+    check(
+        &scratch.bad(&format!(
+            "{base} --train_file data/test.conll --do_train --test_file data/test.conll --output_dir no"
+        )),
+        expect![
+            "error: data/test.conll: there is no label column, and `--do_train` needs labels: name it with `--label_column_name`"
+        ],
+    );
+    assert!(!scratch.path("no").exists());
+}
+
+/// The steps of the records in the log that have this key.
+fn steps_with(scratch: &Scratch, folder: &str, key: &str) -> Vec<u64> {
+    let state = scratch.json(&format!("{folder}/trainer_state.json"));
+    let records = state["log_history"].as_array().unwrap().iter();
+    records.filter(|record| record.get(key).is_some()).map(|record| record["step"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn evaluations_that_count_the_loss_alone() {
+    let scratch = Scratch::new();
+    let line = format!("{LEARN} --output_dir out --num_train_epochs 2 --eval_strategy epoch --save_strategy no");
+    scratch.good(&format!("{line} --prediction_loss_only --eval_on_start"));
+    assert_eq!(steps_with(&scratch, "out", "eval_loss"), [0, 5, 10]);
+    assert_eq!(steps_with(&scratch, "out", "eval_f1"), [0u64; 0]);
+    assert!(scratch.json("out/eval_results.json").get("eval_f1").is_none());
+    // The option is what leaves the scores and the first evaluation away.
+    scratch.good(&format!("{line} --overwrite_output_dir"));
+    assert_eq!(steps_with(&scratch, "out", "eval_f1"), [5, 10]);
+}
+
+#[test]
+fn early_stopping_waits_and_best_checkpoints_alone_are_saved() {
+    let scratch = Scratch::new();
+    // No evaluation can be a whole unit better than the one before it.
+    let line = format!(
+        "{LEARN} --output_dir out --num_train_epochs 9 --eval_strategy epoch --save_strategy best \
+         --metric_for_best_model loss --early_stopping_patience 2 --early_stopping_threshold 100"
+    );
+    let ran = scratch.good(&line);
+    // The first is better than none; then patience runs out.
+    assert!(ran.stderr.contains("note: stopping early at step 15"), "{}", ran.stderr);
+    assert_eq!(steps_with(&scratch, "out", "eval_loss"), [5, 10, 15]);
+    let state = scratch.json("out/trainer_state.json");
+    let losses: Vec<f64> =
+        state["log_history"].as_array().unwrap().iter().filter_map(|record| record["eval_loss"].as_f64()).collect();
+    let mut best = f64::INFINITY;
+    let mut want = Vec::new();
+    for (loss, step) in losses.into_iter().zip([5, 10, 15]) {
+        if loss < best {
+            (best, want) = (loss, [want, vec![format!("checkpoint-{step}")]].concat());
+        }
+    }
+    want.sort();
+    let saved: Vec<String> = scratch.files("out").into_iter().filter(|name| name.starts_with("checkpoint-")).collect();
+    assert_eq!(saved, want);
+    assert!(!want.is_empty());
 }

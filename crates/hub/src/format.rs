@@ -80,23 +80,31 @@ pub(crate) fn is_data_file(path: &Path) -> bool {
     }
 }
 
+/// Opens a file of text, unpacked if its name ends in `.gz`.
+pub fn open(path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+    let file = File::open(path).map_err(Error::open(path))?;
+    Ok(match extension(path) {
+        (_, true) => Box::new(Gunzip { decoder: MultiGzDecoder::new(BufReader::new(file)) }),
+        (_, false) => Box::new(file),
+    })
+}
+
 /// Reads one file in the format that its extension, or else its beginning, says.
 pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<(Format, Split), Error> {
     let source = path.display().to_string();
     let (extension, gzipped) = extension(path);
     let named = by_extension(&extension);
-    let file = File::open(path).map_err(Error::open(path))?;
     match named {
         Some(Format::Parquet | Format::Arrow) if gzipped => {
             return Err(Error::path(source, "Parquet and Arrow files are read as they are: unpack it with `gunzip`"));
         }
-        Some(Format::Parquet) => return Ok((Format::Parquet, columnar::read_parquet(file, &source, options)?)),
+        Some(Format::Parquet) => {
+            let file = File::open(path).map_err(Error::open(path))?;
+            return Ok((Format::Parquet, columnar::read_parquet(file, &source, options)?));
+        }
         _ => {}
     }
-    let mut input: Box<dyn BufRead> = Box::new(BufReader::new(file));
-    if gzipped {
-        input = Box::new(BufReader::new(Gunzip { decoder: MultiGzDecoder::new(input) }));
-    }
+    let mut input: Box<dyn BufRead> = Box::new(BufReader::new(open(path)?));
     let (format, note) = match named {
         Some(format) if format != Format::Tsv => (format, None),
         _ => {

@@ -10,6 +10,8 @@ mod format;
 mod merge;
 pub mod model;
 
+pub use format::open;
+
 /// Why a name does not lead to data or to a model.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

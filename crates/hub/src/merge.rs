@@ -8,9 +8,6 @@ use tagsmith_text::note::Note;
 use tagsmith_text::reader::ReadOptions;
 use tagsmith_text::sentence::{Split, TagKind};
 
-/// Places that a note keeps.
-const PLACES: usize = 3;
-
 /// Reads files, or folders with a saved data set, one after another into one split.
 pub(crate) struct Merger<'o> {
     options: &'o ReadOptions,
@@ -112,11 +109,7 @@ fn kind(kind: TagKind) -> &'static str {
 fn add_notes(notes: &mut Vec<Note>, more: Vec<Note>) {
     for note in more {
         match notes.iter_mut().find(|earlier| earlier.what == note.what) {
-            Some(earlier) => {
-                earlier.count += note.count;
-                let free = PLACES.saturating_sub(earlier.places.len());
-                earlier.places.extend(note.places.into_iter().take(free));
-            }
+            Some(earlier) => earlier.absorb(note),
             None => notes.push(note),
         }
     }

@@ -15,6 +15,7 @@
 #![allow(unsafe_code)]
 
 pub mod check;
+pub mod floats;
 pub mod op;
 mod pack;
 pub mod params;

@@ -54,6 +54,7 @@ pub(crate) struct Bf16;
 #[rustfmt::skip]
 impl<L: Lanes> Factors<L> for Bf16 {
     const PER_LANE: usize = 2;
+    // SAFETY (here and below): the caller's promise is the callee's.
     #[inline(always)] unsafe fn along(first: L::V, second: L::V) -> L::V { unsafe { L::bf16_neighbours(first, second) } }
     #[inline(always)] unsafe fn across(low: L::V, high: L::V) -> L::V { unsafe { L::bf16_pairs(low, high) } }
     #[inline(always)] unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V {
@@ -84,6 +85,9 @@ impl LeftView {
     }
 }
 
+/// Calls the closure for each number below the first argument, on all threads or on one.
+pub(crate) type Each<'a> = dyn Fn(usize, &(dyn Fn(usize) + Sync)) + 'a;
+
 /// A left operand in lanes.
 pub(crate) struct Left {
     data: Tensor,
@@ -95,19 +99,8 @@ pub(crate) struct Left {
 const LEFT_BLOCK: usize = 32;
 
 impl Left {
-    /// f32 is read in place.
-    pub fn must_be_packed(precision: Precision, _: &Operand) -> bool {
-        precision == Precision::Bf16
-    }
-
     /// Packs A (m × k) along the direction in which it lies.
-    pub fn pack(
-        precision: Precision,
-        a: Operand,
-        m: usize,
-        k: usize,
-        each: &dyn Fn(usize, &(dyn Fn(usize) + Sync)),
-    ) -> Left {
+    pub fn pack(precision: Precision, a: Operand, m: usize, k: usize, each: &Each) -> Left {
         let lanes = k.div_ceil(precision.per_lane());
         match a {
             Operand::Rows(data, stride) => {
@@ -229,7 +222,11 @@ unsafe fn along<L: Lanes, F: Factors<L>>(from: &[f32], to: &mut [f32]) {
         // SAFETY: `left` floats are there from `at`.
         unsafe {
             let start = from.as_ptr().wrapping_add(at);
-            let second = if F::PER_LANE == 2 { load_some::<L>(start.wrapping_add(L::N), left - L::N as isize) } else { L::zero() };
+            let second = if F::PER_LANE == 2 {
+                load_some::<L>(start.wrapping_add(L::N), left - L::N as isize)
+            } else {
+                L::zero()
+            };
             L::store(to.as_mut_ptr(), F::along(load_some::<L>(start, left), second));
         }
     }
@@ -285,7 +282,11 @@ unsafe fn turned<L: Lanes, F: Factors<L>>(
                 let from = data.as_ptr().wrapping_add(here * stride + k.start + lane * F::PER_LANE);
                 // SAFETY: `left` floats are there; a row of the square has N.
                 unsafe {
-                    let second = if F::PER_LANE == 2 { load_some::<L>(from.wrapping_add(L::N), left - L::N as isize) } else { L::zero() };
+                    let second = if F::PER_LANE == 2 {
+                        load_some::<L>(from.wrapping_add(L::N), left - L::N as isize)
+                    } else {
+                        L::zero()
+                    };
                     L::store(row.as_mut_ptr(), F::along(load_some::<L>(from, left), second));
                 }
             }

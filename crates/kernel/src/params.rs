@@ -1,5 +1,6 @@
 //! All dense parameters in one buffer, addressed by slot; all their gradients in another.
 
+use crate::floats::Floats;
 use crate::op::embedding::RowGradients;
 use crate::table::{Origin, Table};
 use std::ops::Range;
@@ -48,7 +49,7 @@ pub struct SlotId(pub usize);
 pub struct Params {
     /// The table of slots, in the order of the buffer.
     pub slots: Vec<Slot>,
-    values: Vec<f32>,
+    values: Floats,
     tables: Vec<Option<Table>>,
 }
 
@@ -78,7 +79,7 @@ impl Params {
                 Table::new(slot.shape[0], slot.shape[1], Arc::new(Zeros))
             }));
         }
-        Params { slots, values: vec![0.0; end], tables }
+        Params { slots, values: Floats::zeros(end), tables }
     }
 
     /// One dense parameter.
@@ -156,7 +157,7 @@ impl Params {
 /// A step's gradients. A slot that was not written this step holds anything; writing it first overwrites.
 #[derive(Debug)]
 pub struct Grads {
-    values: Vec<f32>,
+    values: Floats,
     offsets: Vec<usize>,
     written: Vec<bool>,
     frozen: Vec<bool>,
@@ -172,7 +173,7 @@ impl Grads {
         }
         let sparse = params.slots.iter().map(|slot| (slot.sparse && !slot.frozen).then(RowGradients::default));
         Grads {
-            values: vec![0.0; offsets[offsets.len() - 1]],
+            values: Floats::zeros(offsets[offsets.len() - 1]),
             written: vec![false; params.slots.len()],
             frozen: params.slots.iter().map(|slot| slot.frozen).collect(),
             sparse: sparse.collect(),
@@ -253,15 +254,15 @@ impl Grads {
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// First moments (`exp_avg`), in the order of the slots; frozen and sparse ones take no room.
-    pub first: Vec<f32>,
+    pub first: Floats,
     /// Second moments (`exp_avg_sq`).
-    pub second: Vec<f32>,
+    pub second: Floats,
 }
 
 impl Moments {
     /// Zeros.
     pub fn new(params: &Params) -> Moments {
         let len = params.slots.iter().filter(|slot| !slot.frozen).map(Slot::room).sum();
-        Moments { first: vec![0.0; len], second: vec![0.0; len] }
+        Moments { first: Floats::zeros(len), second: Floats::zeros(len) }
     }
 }

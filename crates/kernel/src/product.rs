@@ -6,9 +6,10 @@
 //!
 //! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
+use crate::floats::{Floats, LINE};
 use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
 use crate::simd::{Lanes, Level, multiversion};
-use crate::tensor::{Area, Tensor};
+use crate::tensor::Area;
 use crate::threads::{for_each, threads};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -16,8 +17,14 @@ use std::ops::Range;
 /// Lanes of k that are multiplied before C is stored: a panel's share then fits the first-level cache.
 const BLOCK_LANES: usize = 384;
 
-/// Rows of C that a task computes at most: A's share then fits the second-level cache.
-const BLOCK_ROWS: usize = 768;
+/// Rows of C that a task computes at least: packing a panel of B is then a small part of it.
+const LEAST_ROWS: usize = 96;
+
+/// And at most: A's share then fits the second-level cache.
+const MOST_ROWS: usize = 768;
+
+/// Rows of a panel of C that the first-level cache holds, wherever they lie: two tiles.
+const FINISHED_ROWS: usize = 24;
 
 /// Products below this many multiply-adds run on the calling thread.
 const PARALLEL_FROM: usize = 64 * 1024;
@@ -104,11 +111,13 @@ pub fn product(
     start: Start,
     c: &mut [f32],
 ) {
-    product_then(precision, shape, a, b, start, c, |_, _, _| ());
+    product_then(precision, shape, a, b, start, c, None, |_, _, _| ());
 }
 
 /// The same; `finish` is called with parts of C that are complete and still in the cache, each element once: the rows,
-/// the columns, and that part to read and write.
+/// the columns, and that part to read and write. The same part of `beside`, which it works with too, comes into the
+/// cache meanwhile.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn product_then(
     precision: Precision,
     (m, k, n): (usize, usize, usize),
@@ -116,6 +125,7 @@ pub(crate) fn product_then(
     b: Operand,
     start: Start,
     c: &mut [f32],
+    beside: Option<Area>,
     finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
 ) {
     assert_eq!(c.len(), m * n, "product: C is {m} × {n}");
@@ -131,12 +141,15 @@ pub(crate) fn product_then(
     let each = |count: usize, work: &(dyn Fn(usize) + Sync)| {
         if alone { (0..count).for_each(work) } else { for_each(count, work) }
     };
-    let packed = Left::must_be_packed(precision, &a).then(|| Left::pack(precision, a, m, k, &each));
+    // f32 is read where it lies.
+    let packed = (precision == Precision::Bf16).then(|| Left::pack(precision, a, m, k, &each));
     let left = packed.as_ref().map_or_else(|| LeftView::in_place(&a), Left::view);
     // SAFETY: C is m × n.
     let c = unsafe { Area::new(c.as_mut_ptr(), n, m, n) };
     let width = panel_width();
-    let (panels, blocks) = (n.div_ceil(width), m.div_ceil(BLOCK_ROWS));
+    let panels = n.div_ceil(width);
+    // Rows are cut where A would not stay in the cache, and where panels are too few to keep all threads busy.
+    let blocks = (4 * threads()).div_ceil(panels).min(m.div_ceil(LEAST_ROWS)).max(m.div_ceil(MOST_ROWS));
     each(panels * blocks, &|task| {
         let (column, block) = (task % panels * width, task / panels);
         let rows = share(m, blocks, block)..share(m, blocks, block + 1);
@@ -147,8 +160,11 @@ pub(crate) fn product_then(
             Start::Accumulate => StartAt::Accumulate,
         };
         // SAFETY: A, B and C hold these rows and columns, and no other task has both.
-        unsafe { multiply_panel(precision, k, left, b, start, rows.clone(), columns.clone(), c.row(0), n) };
-        finish(rows.clone(), columns.clone(), c.part(rows, columns));
+        unsafe {
+            multiply_panel(precision, k, left, b, start, rows, columns.clone(), c.row(0), n, beside, |rows| {
+                finish(rows.clone(), columns.clone(), c.part(rows, columns.clone()));
+            });
+        }
     });
 }
 
@@ -166,7 +182,10 @@ pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c
     for column in (0..n).step_by(panel_width()) {
         let columns = column..n.min(column + panel_width());
         // SAFETY: the asserts above; the area is the caller's to write.
-        unsafe { multiply_panel(Precision::F32, k, LeftView::in_place(&a), b, start, 0..m, columns, c.row(0), c.stride()) };
+        unsafe {
+            let left = LeftView::in_place(&a);
+            multiply_panel(Precision::F32, k, left, b, start, 0..m, columns, c.row(0), c.stride(), None, |_| ());
+        }
     }
 }
 
@@ -182,10 +201,10 @@ unsafe impl Sync for StartAt {}
 
 thread_local! {
     /// A thread's panel of B.
-    static PANEL: RefCell<Tensor> = RefCell::new(Tensor::unfilled(0, 0));
+    static PANEL: RefCell<Floats> = RefCell::new(Floats::zeros(0));
 }
 
-/// One panel's columns of C for some rows.
+/// One panel's columns of C for some rows; `finish` is called with rows that are complete and still in the cache.
 ///
 /// # Safety
 /// A holds the rows, B the columns, C both, and nobody else touches these elements of C.
@@ -200,38 +219,64 @@ unsafe fn multiply_panel(
     columns: Range<usize>,
     c: *mut f32,
     ldc: usize,
+    beside: Option<Area>,
+    finish: impl Fn(Range<usize>),
 ) {
     let per_lane = precision.per_lane();
     let lanes = k.div_ceil(per_lane);
     PANEL.with_borrow_mut(|panel| {
         let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
-        if panel.data().len() < room {
-            *panel = Tensor::unfilled(1, room);
+        if panel.len() < room {
+            *panel = Floats::zeros(room);
         }
         let mut lane = 0;
         loop {
             let depth = BLOCK_LANES.min(lanes - lane);
             let part = k.min(lane * per_lane)..k.min((lane + depth) * per_lane);
-            pack_right(precision, b, part, columns.clone(), panel.data_mut());
+            pack_right(precision, b, part, columns.clone(), panel);
             let job = Job {
                 a: left.data.wrapping_add(lane * left.lane_stride),
                 row_stride: left.row_stride,
                 lane_stride: left.lane_stride,
-                b: panel.data().as_ptr(),
+                b: panel.as_ptr(),
                 depth,
                 start: if lane == 0 { start } else { StartAt::Accumulate },
                 c: c.wrapping_add(columns.start),
                 ldc,
                 columns: columns.len(),
             };
-            // SAFETY: the caller's promise; the panel was packed above.
-            unsafe { tiles(precision, &job, rows.start, rows.end) };
             lane += depth;
-            if lane >= lanes {
-                break;
+            if lane < lanes {
+                // SAFETY: the caller's promise; the panel was packed above.
+                unsafe { tiles(precision, &job, rows.start, rows.end) };
+                continue;
             }
+            let parts = rows.len().div_ceil(FINISHED_ROWS);
+            for i in 0..parts {
+                let part = share(rows.len(), parts, i)..share(rows.len(), parts, i + 1);
+                let part = rows.start + part.start..rows.start + part.end;
+                if let Some(beside) = beside {
+                    ask_for(beside.part(part.clone(), columns.clone()));
+                }
+                // SAFETY: as above.
+                unsafe { tiles(precision, &job, part.start, part.end) };
+                finish(part);
+            }
+            return;
         }
     });
+}
+
+multiversion! {
+    /// Asks for an area's cache lines.
+    fn ask_for<L>(area: Area) {
+        for row in 0..area.rows {
+            for column in (0..area.columns).step_by(LINE) {
+                // SAFETY: nothing is read.
+                L::prefetch(area.row(row).wrapping_add(column));
+            }
+        }
+    }
 }
 
 /// Rows of A times one packed panel.
@@ -379,7 +424,7 @@ mod tests {
             let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
             product(Precision::F32, (m, k, n), left, right, Start::Zero, &mut plain);
             let finished: Vec<AtomicU32> = (0..m * n).map(|_| AtomicU32::new(0)).collect();
-            product_then(Precision::F32, (m, k, n), left, right, Start::Zero, &mut c, |rows, columns, part| {
+            product_then(Precision::F32, (m, k, n), left, right, Start::Zero, &mut c, None, |rows, columns, part| {
                 for (i, row) in rows.enumerate() {
                     for (j, column) in columns.clone().enumerate() {
                         finished[row * n + column].fetch_add(1, Ordering::Relaxed);

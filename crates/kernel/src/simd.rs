@@ -70,7 +70,9 @@ impl Level {
     pub fn bf16_path(self) -> &'static str {
         match self {
             Level::Avx512Bf16 => "by AVX512-BF16",
-            _ => "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster",
+            _ => {
+                "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster"
+            }
         }
     }
 
@@ -158,6 +160,10 @@ pub(crate) trait Lanes: Copy {
             Self::load(both.as_ptr())
         }
     }
+
+    /// Asks for a cache line that will be used soon.
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
 
     /// N rows of N lanes to N columns.
     #[inline(always)]
@@ -332,6 +338,7 @@ mod x86 {
                 _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
             }
         }
+        #[inline(always)] unsafe fn prefetch(at: *const f32) { unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) } }
         #[inline(always)] unsafe fn maximum(x: __m512) -> f32 { unsafe { _mm512_reduce_max_ps(x) } }
         #[inline(always)] unsafe fn exp2_integral(n: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)))) } }
         #[inline(always)] unsafe fn select_less(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 { unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) } }
@@ -432,6 +439,7 @@ mod x86 {
         #[inline(always)] unsafe fn round(x: __m256) -> __m256 { unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) } }
         #[inline(always)] unsafe fn exp2_integral(n: __m256) -> __m256 { unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)))) } }
         #[inline(always)] unsafe fn select_less(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 { unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) } }
+        #[inline(always)] unsafe fn prefetch(at: *const f32) { unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) } }
         #[inline(always)] unsafe fn low_bf16(x: __m256) -> __m256 { unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(x))) } }
         #[inline(always)] unsafe fn high_bf16(x: __m256) -> __m256 { unsafe { _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0xffff_0000_u32 as i32))) } }
         #[inline(always)] unsafe fn count_from(start: u32) -> __m256i { unsafe { _mm256_add_epi32(_mm256_set1_epi32(start as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) } }

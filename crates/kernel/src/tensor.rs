@@ -1,19 +1,15 @@
 //! Row-major matrices of f32 whose memory is used again.
 
+use crate::floats::Floats;
+pub(crate) use crate::floats::LINE;
 use crate::threads::for_each;
+
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A cache line: buffers begin where a vector does, so that no vector lies across two lines.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-struct Line([f32; LINE]);
-
-/// Floats in a cache line.
-pub(crate) const LINE: usize = 16;
-
 /// Buffers that were dropped, sorted by capacity.
-static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<Floats>> = Mutex::new(Vec::new());
 
 /// A rows × columns matrix, row-major, contiguous. Cloning shares it; a shared one is never written.
 #[derive(Clone, Debug)]
@@ -24,30 +20,37 @@ pub struct Tensor {
 }
 
 #[derive(Debug)]
-struct Buffer(Vec<Line>);
+struct Buffer(Floats);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.0);
-        if let (Ok(mut free), true) = (FREE.lock(), buffer.capacity() > 0) {
-            let at = free.partition_point(|other| other.capacity() < buffer.capacity());
+        let buffer = std::mem::replace(&mut self.0, Floats::zeros(0));
+        if let (Ok(mut free), true) = (FREE.lock(), !buffer.is_empty()) {
+            let at = free.partition_point(|other| other.len() < buffer.len());
             free.insert(at, buffer);
         }
     }
 }
 
-/// A buffer of `len` lines with any content.
-fn take(len: usize) -> Vec<Line> {
+/// A buffer of at least `len` floats with any content.
+fn take(len: usize) -> Floats {
     let mut free = FREE.lock().expect("no thread panics while it holds the list of free buffers");
-    let at = free.partition_point(|buffer| buffer.capacity() < len);
+    let at = free.partition_point(|buffer| buffer.len() < len);
     // A buffer more than twice as large stays for whoever needs its size.
-    if at < free.len() && free[at].capacity() <= 2 * len.max(64) {
-        let mut buffer = free.remove(at);
-        buffer.resize(len, Line([0.0; LINE]));
-        return buffer;
+    if at < free.len() && free[at].len() <= 2 * len.max(1024) {
+        return free.remove(at);
     }
     drop(free);
-    vec![Line([0.0; LINE]); len]
+    Floats::zeros(len)
+}
+
+/// Rows of the largest batch to come: see [`expect_rows`].
+static EXPECTED_ROWS: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on a matrix of up to `rows` rows takes the memory of one with so many: then a run asks the system for
+/// memory in its first step only, whatever the sizes of its batches.
+pub fn expect_rows(rows: usize) {
+    EXPECTED_ROWS.store(rows, Ordering::Relaxed);
 }
 
 /// Gives the memory of all dropped tensors back to the system.
@@ -58,7 +61,8 @@ pub fn release_free_memory() {
 impl Tensor {
     /// A matrix with any content; whoever asks for it writes every element.
     pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
-        Tensor { rows, columns, buffer: Arc::new(Buffer(take((rows * columns).div_ceil(LINE)))) }
+        let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed));
+        Tensor { rows, columns, buffer: Arc::new(Buffer(take(room * columns))) }
     }
 
     /// A matrix with these elements, row after row.
@@ -83,9 +87,7 @@ impl Tensor {
 
     /// All elements, row after row.
     pub fn data(&self) -> &[f32] {
-        let lines: &[Line] = &self.buffer.0;
-        // SAFETY: a line is 16 floats and nothing else; there are at least rows × columns of them.
-        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), self.rows * self.columns) }
+        &self.buffer.0[..self.rows * self.columns]
     }
 
     /// One row.
@@ -98,9 +100,8 @@ impl Tensor {
     /// # Panics
     /// If the matrix is shared.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        let lines: &mut [Line] = &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0;
-        // SAFETY: as in `data`.
-        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), self.rows * self.columns) }
+        let len = self.rows * self.columns;
+        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0[..len]
     }
 
     /// The whole of it as an area that is only read.

@@ -124,7 +124,8 @@ fn worker(number: usize) -> ! {
 fn await_region(number: usize, seen: u64) -> u64 {
     let ready = || {
         let state = POOL.state.load(Ordering::SeqCst);
-        (state & OPEN != 0 && state / OPEN != seen && number + 1 < POOL.threads.load(Ordering::Relaxed)).then_some(state)
+        (state & OPEN != 0 && state / OPEN != seen && number + 1 < POOL.threads.load(Ordering::Relaxed))
+            .then_some(state)
     };
     for _ in 0..LOOKS {
         if let Some(state) = ready() {
@@ -259,9 +260,11 @@ mod tests {
     #[test]
     fn a_region_inside_a_region_runs_where_it_is() {
         let total = AtomicUsize::new(0);
-        for_each(8, |_| for_each(5, |_| {
-            total.fetch_add(1, Ordering::Relaxed);
-        }));
+        for_each(8, |_| {
+            for_each(5, |_| {
+                total.fetch_add(1, Ordering::Relaxed);
+            })
+        });
         assert_eq!(total.load(Ordering::Relaxed), 40);
     }
 
@@ -272,8 +275,8 @@ mod tests {
             assert!(panicked.is_err());
             let total = AtomicUsize::new(0);
             for_each(64, |_| {
-            total.fetch_add(1, Ordering::Relaxed);
-        });
+                total.fetch_add(1, Ordering::Relaxed);
+            });
             assert_eq!(total.load(Ordering::Relaxed), 64);
         }
     }

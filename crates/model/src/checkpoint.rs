@@ -54,14 +54,26 @@ impl Model {
         check_size(&files, &layout)?;
         let params = Params::zeros(layout.slots.clone());
         let mut model = Model { params, config, layout, precision: Precision::F32 };
-        let names = model.names_in_files();
-        let mut loading =
-            Loading { found: vec![false; model.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
-        for path in &files {
-            loading.file(path, &mut model, &names, head)?;
-        }
-        let notes = loading.finish(&files[0], &mut model, head)?;
+        let notes = model.read_weights(&files, head)?;
         Ok((model, notes))
+    }
+
+    /// Takes the weights of a checkpoint of the same configuration, in place.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
+    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+        self.read_weights(&weight_files(folder)?, Head::Required).map(|_notes| ())
+    }
+
+    fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
+        let names = self.names_in_files();
+        let mut loading =
+            Loading { found: vec![false; self.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
+        for path in files {
+            loading.file(path, self, &names, head)?;
+        }
+        loading.finish(&files[0], self, head)
     }
 
     /// Every name that a checkpoint may have for a slot: with the family's prefix, without it, and with the oldest

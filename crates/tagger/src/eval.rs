@@ -4,13 +4,16 @@ use tagsmith_model::batch::{Batch, IGNORE};
 use tagsmith_text::aggregate::most_probable;
 use tagsmith_text::align::Example;
 
-use crate::batch::collate;
+use crate::batch::{by_tokens, collate};
 
 /// What changes the numbers, apart from the data.
 #[derive(Clone, Copy, Debug)]
 pub struct EvalOptions {
-    /// Examples a batch (`per_device_eval_batch_size`): the Trainer's loss depends on it.
+    /// Examples a batch of the Trainer's (`per_device_eval_batch_size`): its loss is a mean of means over them.
     pub batch_size: usize,
+    /// Rows that the model reads at once, at most (a longer example is read alone). It bounds memory and changes no
+    /// number.
+    pub batch_tokens: usize,
     /// ε of label smoothing, from 0 to 1.
     pub label_smoothing: f64,
 }
@@ -31,7 +34,7 @@ pub struct Evaluation {
     pub predictions: Vec<Vec<u32>>,
 }
 
-/// Runs `infer` (rows × `labels` scores of a batch) over the examples, batch by batch in their order.
+/// Runs `infer` (rows × `labels` scores of a batch) over the examples, those of like length together.
 pub fn evaluate(
     examples: &[Example],
     labels: usize,
@@ -39,20 +42,27 @@ pub fn evaluate(
     infer: impl Fn(&Batch) -> Vec<f32>,
 ) -> Evaluation {
     assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
-    let mut predictions = Vec::with_capacity(examples.len());
-    let mut sums = Sums::default();
-    let mut examples_left_out = 0;
-    for chunk in examples.chunks(options.batch_size) {
-        let batch = collate(&chunk.iter().collect::<Vec<_>>());
+    let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+    let mut predictions = vec![Vec::new(); examples.len()];
+    let mut losses = vec![(0.0, 0); examples.len()];
+    for group in by_tokens(&lengths, options.batch_tokens) {
+        let batch = collate(&group.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
         let scores = infer(&batch);
         assert_eq!(scores.len(), batch.rows() * labels, "evaluate: {} rows of {labels} labels", batch.rows());
-        let (loss, counted) = loss_sum(&scores, &batch.labels, labels, options.label_smoothing);
-        match counted {
-            0 => examples_left_out += chunk.len(),
-            _ => sums.add(loss, counted, chunk.len()),
+        for (&at, &start) in group.iter().zip(&batch.starts) {
+            let rows = &scores[start as usize * labels..][..lengths[at] * labels];
+            losses[at] = loss_sum(rows, &examples[at].labels, labels, options.label_smoothing);
+            predictions[at] = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32).collect();
         }
-        let mut rows = scores.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
-        predictions.extend(chunk.iter().map(|example| rows.by_ref().take(example.ids.len()).collect()));
+    }
+    let mut sums = Sums::default();
+    let mut examples_left_out = 0;
+    for batch in losses.chunks(options.batch_size) {
+        let counted = batch.iter().map(|&(_, counted)| counted).sum();
+        match counted {
+            0 => examples_left_out += batch.len(),
+            _ => sums.add(batch.iter().map(|&(loss, _)| loss).sum(), counted, batch.len()),
+        }
     }
     Evaluation {
         loss: sums.batch_means / sums.examples as f64,
@@ -143,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_loss_is_a_mean_of_batch_means_weighted_by_examples() {
-        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 2, label_smoothing: 0.0 }, infer);
+        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 2, batch_tokens: 5, label_smoothing: 0.0 }, infer);
         let first = (l1() - 2.0 + 2.0 * (l2() - 5.0) + l1() + 1.0) / 4.0;
         let second = (0.0 + 3f64.ln()) / 2.0;
         close(got.loss, (2.0 * first + 2.0 * second) / 4.0);
@@ -151,31 +161,45 @@ mod tests {
         assert_eq!(got.counted, 6);
         // Neither is the other, nor the mean that a batch size of one gives.
         assert!((got.loss - got.token_loss).abs() > 0.01);
-        let single = evaluate(&examples(), 3, EvalOptions { batch_size: 1, label_smoothing: 0.0 }, infer);
+        let single =
+            evaluate(&examples(), 3, EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 }, infer);
         assert!((got.loss - single.loss).abs() > 0.01);
         close(got.token_loss, single.token_loss);
     }
 
     #[test]
+    fn how_many_rows_are_read_at_once_changes_nothing() {
+        let read = |batch_tokens| {
+            let got =
+                evaluate(&examples(), 3, EvalOptions { batch_size: 2, batch_tokens, label_smoothing: 0.1 }, infer);
+            (got.loss.to_bits(), got.token_loss.to_bits(), got.counted, got.predictions)
+        };
+        for batch_tokens in [1, 2, 4, 7, 1000] {
+            assert_eq!(read(batch_tokens), read(3), "{batch_tokens} rows at once");
+        }
+    }
+
+    #[test]
     fn a_batch_that_counts_nothing_is_left_out() {
-        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 1, label_smoothing: 0.0 }, infer);
+        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 }, infer);
         let means = [(l1() - 2.0 + 2.0 * (l2() - 5.0)) / 3.0, l1() + 1.0, 3f64.ln() / 2.0];
         close(got.loss, means.iter().sum::<f64>() / 3.0);
         assert_eq!(got.examples_left_out, 1);
-        let nothing = evaluate(&examples()[3..], 3, EvalOptions { batch_size: 8, label_smoothing: 0.0 }, infer);
+        let nothing =
+            evaluate(&examples()[3..], 3, EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.0 }, infer);
         assert!(nothing.loss.is_nan() && nothing.token_loss.is_nan());
     }
 
     #[test]
     fn smoothing_mixes_in_the_mean_over_labels() {
         let one = [example(&[(1, 2)])];
-        let got = evaluate(&one, 3, EvalOptions { batch_size: 8, label_smoothing: 0.1 }, infer);
+        let got = evaluate(&one, 3, EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.1 }, infer);
         close(got.loss, 0.9 * (l1() + 1.0) + 0.1 * (l1() - 1.0 / 3.0));
     }
 
     #[test]
     fn predictions_are_the_most_probable_labels_of_every_row() {
-        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 3, label_smoothing: 0.0 }, infer);
+        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 3, batch_tokens: 5, label_smoothing: 0.0 }, infer);
         assert_eq!(got.predictions, [vec![0, 0, 1, 1], vec![0], vec![1, 0, 1], vec![0]]);
     }
 }

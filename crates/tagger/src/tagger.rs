@@ -192,7 +192,7 @@ impl Tally {
         [&self.long, &self.cut, &self.pieceless].into_iter().filter(|note| note.count > 0)
     }
 
-    fn count(&mut self, place: &str, prepared: &Prepared, plan: &Plan) {
+    fn count(&mut self, Encoded { place, prepared, plan }: &Encoded) {
         self.documents += 1;
         self.words += prepared.words.len();
         self.windows += plan.windows.len();
@@ -226,33 +226,36 @@ impl Tagger {
         notes.extend(tokenizer.notes.iter().map(ToString::to_string));
         Ok((Tagger { model, tokenizer, options }, notes))
     }
-
-    /// Tags inputs, in their order.
-    pub fn tag(&self, inputs: Vec<Input>, tally: &mut Tally) -> Result<Vec<Tagged>, Error> {
-        tag(&self.tokenizer, &self.options, inputs, tally, |batch| self.model.infer(batch))
-    }
 }
 
-/// Tags inputs with whatever gives a batch's scores (rows × labels).
+/// An input as the model will read it.
+pub struct Encoded {
+    place: String,
+    prepared: Prepared,
+    plan: Plan,
+}
+
+/// Cuts an input into pieces and windows: all that tagging does without the model.
+pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Result<Encoded, Error> {
+    let Input { place, content } = input;
+    let refused = |source| Error::Input { place: place.clone(), source };
+    let prepared = prepare(tokenizer, content.clone()).map_err(refused)?;
+    check_tables(&prepared.pieces, options, place)?;
+    let plan = Plan::new(&prepared.pieces, options.max_length, options.stride).map_err(refused)?;
+    Ok(Encoded { place: place.clone(), prepared, plan })
+}
+
+/// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels).
 pub fn tag(
-    tokenizer: &Tokenizer,
     options: &TagOptions,
-    inputs: Vec<Input>,
+    inputs: Vec<Encoded>,
     tally: &mut Tally,
     infer: impl Fn(&Batch) -> Vec<f32>,
-) -> Result<Vec<Tagged>, Error> {
-    let mut all = Vec::with_capacity(inputs.len());
-    for Input { place, content } in inputs {
-        let refused = |source| Error::Input { place: place.clone(), source };
-        let prepared = prepare(tokenizer, content).map_err(refused)?;
-        check_tables(&prepared.pieces, options, &place)?;
-        let plan = Plan::new(&prepared.pieces, options.max_length, options.stride).map_err(refused)?;
-        tally.count(&place, &prepared, &plan);
-        all.push((place, prepared, plan));
-    }
-    let sequences: Vec<(&Pieces, &Plan)> = all.iter().map(|(_, prepared, plan)| (&prepared.pieces, plan)).collect();
+) -> Vec<Tagged> {
+    inputs.iter().for_each(|input| tally.count(input));
+    let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
     let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer);
-    let read_off = |((place, prepared, _), probabilities): ((String, Prepared, Plan), Vec<f32>)| {
+    let read_off = |(Encoded { place, prepared, .. }, probabilities): (Encoded, Vec<f32>)| {
         let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
         let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
         for word in stopgaps {
@@ -261,7 +264,7 @@ pub fn tag(
         let entities = mentions(&prepared, &rows, options);
         Tagged { text: prepared.text, words: prepared.words, labels, entities }
     };
-    Ok(all.into_iter().zip(probabilities).map(read_off).collect())
+    inputs.into_iter().zip(probabilities).map(read_off).collect()
 }
 
 /// An input in pieces, with everything that leads back from them to its text.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use tagsmith_model::batch::Batch;
-use tagsmith_tagger::tagger::{Content, Error, Input, TagOptions, Tagged, Tally, softmax, tag};
+use tagsmith_tagger::tagger::{self, Content, Error, Input, TagOptions, Tagged, Tally, encode, softmax};
 use tagsmith_text::aggregate::Strategy;
 use tagsmith_text::tokenizer::Tokenizer;
 
@@ -41,6 +41,18 @@ fn words(words: &[&str]) -> Content {
 
 fn input(content: Content) -> Input {
     Input { place: "test:1".into(), content }
+}
+
+/// Encodes and tags.
+fn tag(
+    tokenizer: &Tokenizer,
+    options: &TagOptions,
+    inputs: Vec<Input>,
+    tally: &mut Tally,
+    infer: impl Fn(&Batch) -> Vec<f32>,
+) -> Result<Vec<Tagged>, Error> {
+    let inputs = inputs.iter().map(|input| encode(tokenizer, options, input)).collect::<Result<_, _>>()?;
+    Ok(tagger::tag(options, inputs, tally, infer))
 }
 
 fn one(tokenizer: &Tokenizer, options: &TagOptions, content: Content, infer: impl Fn(&Batch) -> Vec<f32>) -> Tagged {

@@ -2,7 +2,8 @@
 
 use crate::labels::LabelSet;
 use crate::note::Note;
-use crate::sentence::Split;
+use crate::parallel;
+use crate::sentence::{Sentence, Split};
 use crate::tokenizer::{Error, Pieces, Tokenizer};
 use crate::windows::Plan;
 
@@ -55,7 +56,10 @@ pub struct Aligned {
     pub notes: Vec<Note>,
 }
 
-/// Encodes the sentences of `split` and labels their pieces.
+/// Sentences that a thread takes at a time.
+const SENTENCES_A_TURN: usize = 16;
+
+/// Encodes the sentences of `split` and labels their pieces, on up to `threads` threads.
 ///
 /// `label_ids` are the split's tags as `labels` numbers them ([`LabelSet::ids_of`]). Sentences without tags get
 /// [`IGNORE`] throughout. With windows, a word in more than one is counted in the first alone.
@@ -65,41 +69,70 @@ pub fn align(
     labels: &LabelSet,
     label_ids: &[Option<u32>],
     options: AlignOptions,
+    threads: usize,
 ) -> Result<Aligned, Error> {
     let continuation: Vec<i32> = match options.label_all {
         LabelAll::FirstOnly => vec![IGNORE; labels.len()],
         LabelAll::MapToInside => labels.continuations().into_iter().map(|label| label as i32).collect(),
         LabelAll::Repeat => (0..labels.len() as i32).collect(),
     };
-    let mut aligned = Aligned { examples: Vec::with_capacity(split.sentences.len()), notes: Vec::new() };
-    let mut losses = Losses::new();
-    for (index, sentence) in split.sentences.iter().enumerate() {
-        assert!(sentence.tags.is_empty() || sentence.tags.len() == sentence.words.len(), "align: a tag for each word");
-        let place = || format!("{}:{}", split.source, sentence.line);
-        let pieces = tokenizer.encode_words(&sentence.words)?;
-        losses.pieceless(&pieces, &sentence.words, place);
-        let ranges = match options.max_length {
-            Some(max_length) if pieces.len() > max_length => {
-                losses.too_long(&pieces, max_length, options.stride, sentence.words.len(), place)?
-            }
-            _ => vec![pieces.content()],
-        };
-        let piece_labels = label_pieces(&pieces, |word| {
-            let tag = *sentence.tags.get(word as usize)?;
-            let label = label_ids[tag as usize]?;
-            Some((label as i32, continuation[label as usize]))
-        });
-        let mut covered = 0;
-        for range in ranges {
-            let mut example = window(&pieces, &piece_labels, range.clone(), index as u32);
-            let overlap = covered.max(range.start) - range.start;
-            example.labels[pieces.prefix..pieces.prefix + overlap].fill(IGNORE);
-            covered = range.end;
-            aligned.examples.push(example);
+    let word_label = |sentence: &Sentence, word: u32| {
+        let tag = *sentence.tags.get(word as usize)?;
+        let label = label_ids[tag as usize]?;
+        Some((label as i32, continuation[label as usize]))
+    };
+    let numbers: Vec<usize> = (0..split.sentences.len()).collect();
+    let turns: Vec<&[usize]> = numbers.chunks(SENTENCES_A_TURN).collect();
+    let aligned = parallel::map(&turns, threads, |turn| {
+        let mut examples = Vec::with_capacity(turn.len());
+        let mut losses = Losses::new();
+        for &number in *turn {
+            align_sentence(tokenizer, split, number, options, word_label, &mut examples, &mut losses)?;
         }
+        Ok((examples, losses))
+    });
+    let mut all = Aligned { examples: Vec::with_capacity(split.sentences.len()), notes: Vec::new() };
+    let mut losses = Losses::new();
+    for part in aligned {
+        let (examples, of_part) = part?;
+        all.examples.extend(examples);
+        losses.absorb(of_part);
     }
-    aligned.notes = losses.into_notes(options);
-    Ok(aligned)
+    all.notes = losses.into_notes(options);
+    Ok(all)
+}
+
+/// Adds one sentence's examples, and what was lost of it. `word_label` gives what [`label_pieces`] asks for.
+fn align_sentence(
+    tokenizer: &Tokenizer,
+    split: &Split,
+    number: usize,
+    options: AlignOptions,
+    word_label: impl Fn(&Sentence, u32) -> Option<(i32, i32)>,
+    examples: &mut Vec<Example>,
+    losses: &mut Losses,
+) -> Result<(), Error> {
+    let sentence = &split.sentences[number];
+    assert!(sentence.tags.is_empty() || sentence.tags.len() == sentence.words.len(), "align: a tag for each word");
+    let place = || format!("{}:{}", split.source, sentence.line);
+    let pieces = tokenizer.encode_words(&sentence.words)?;
+    losses.pieceless(&pieces, &sentence.words, place);
+    let ranges = match options.max_length {
+        Some(max_length) if pieces.len() > max_length => {
+            losses.too_long(&pieces, max_length, options.stride, sentence.words.len(), place)?
+        }
+        _ => vec![pieces.content()],
+    };
+    let piece_labels = label_pieces(&pieces, |word| word_label(sentence, word));
+    let mut covered = 0;
+    for range in ranges {
+        let mut example = window(&pieces, &piece_labels, range.clone(), number as u32);
+        let overlap = covered.max(range.start) - range.start;
+        example.labels[pieces.prefix..pieces.prefix + overlap].fill(IGNORE);
+        covered = range.end;
+        examples.push(example);
+    }
+    Ok(())
 }
 
 /// One label a piece: the first of `word_label` for a word's first piece, the second for the others.
@@ -178,6 +211,16 @@ impl Losses {
         let firsts = pieces.first_of_words(words);
         self.words_lost += firsts.iter().flatten().filter(|&&first| first as usize >= kept.end).count();
         Ok(vec![kept])
+    }
+
+    /// Counts what a later part of the split lost.
+    fn absorb(&mut self, later: Losses) {
+        let Losses { too_long, words_lost, windows, cut_words, pieceless } = later;
+        self.too_long.absorb(too_long);
+        self.words_lost += words_lost;
+        self.windows += windows;
+        self.cut_words.absorb(cut_words);
+        self.pieceless.absorb(pieceless);
     }
 
     fn into_notes(mut self, options: AlignOptions) -> Vec<Note> {

@@ -9,7 +9,8 @@ use std::io::BufRead;
 /// Reads CoNLL columns.
 ///
 /// The words are in the first column and the labels in the last, unless the options name others: by number, from 0
-/// (-1 is the last), or by the names that a `# global.columns = …` line gives. A line with a tab is split at tabs,
+/// (-1 is the last), or by the names that a `# global.columns = …` line gives. A file of one column holds words without
+/// labels. A line with a tab is split at tabs,
 /// any other at spaces. `-DOCSTART-` lines end a sentence. A line that begins with `# ` is a comment when it has
 /// another number of columns than the data or reads `# key = …`, and a word otherwise.
 pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
@@ -44,7 +45,8 @@ struct Layout {
     width: usize,
     tabs: bool,
     text: usize,
-    label: usize,
+    /// None in a file of one column.
+    label: Option<usize>,
 }
 
 impl<'s> Reader<'s> {
@@ -119,16 +121,21 @@ impl<'s> Reader<'s> {
                 ),
             ));
         }
-        let (word, label) = (cells[layout.text], cells[layout.label]);
+        let (word, label) = (cells[layout.text], layout.label.map(|label| cells[label]));
         self.word(number, word, label)
     }
 
-    fn word(&mut self, number: u64, word: &str, padded: &str) -> Result<(), Error> {
-        let label = padded.trim();
-        if label.len() != padded.len() {
-            self.padded_labels.add(|| at_line(self.source, number));
-        }
-        let tag = self.builder.tag_of_string(label, number)?;
+    fn word(&mut self, number: u64, word: &str, label: Option<&str>) -> Result<(), Error> {
+        let tag = match label {
+            Some(padded) => {
+                let label = padded.trim();
+                if label.len() != padded.len() {
+                    self.padded_labels.add(|| at_line(self.source, number));
+                }
+                Some(self.builder.tag_of_string(label, number)?)
+            }
+            None => None,
+        };
         self.counts = self.counts && word.parse() == Ok(self.builder.open_words() + 1);
         self.builder.word(word, tag, number);
         Ok(())
@@ -148,14 +155,8 @@ impl<'s> Reader<'s> {
                 ),
             ));
         }
-        if width < 2 {
-            return Err(Error::content(
-                place,
-                format!(
-                    "{} is one column: words and labels need a column each, parted by a tab or spaces",
-                    quote(line)
-                ),
-            ));
+        if width == 1 {
+            return Ok(Layout { width, tabs: false, text: 0, label: None });
         }
         let position = |wanted: &Option<String>, flag: &str, named: &str, default: usize| match wanted {
             Some(wanted) => column(wanted, &self.names, width)
@@ -173,7 +174,7 @@ impl<'s> Reader<'s> {
                 ),
             ));
         }
-        Ok(Layout { width, tabs: line.contains('\t'), text, label })
+        Ok(Layout { width, tabs: line.contains('\t'), text, label: Some(label) })
     }
 
     fn no_column(&self, wanted: &str, flag: &str, width: usize) -> String {
@@ -197,14 +198,19 @@ impl<'s> Reader<'s> {
                 "column {text}, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say"
             )));
         }
-        if self.builder.has_only_tag("_") || self.builder.has_only_tag("-") {
+        if label.is_none() {
+            notes.push(Note::once(
+                "there is one column, read as words without labels (columns are parted by a tab or spaces)",
+            ));
+        }
+        if let Some(label) = label.filter(|_| self.builder.has_only_tag("_") || self.builder.has_only_tag("-")) {
             notes.push(Note::once(format!(
                 "column {label}, read as the labels, is empty in every line: if the labels are elsewhere, pass `--label_column_name`"
             )));
         }
         let all: Vec<String> =
             if self.names.is_empty() { (0..width).map(|index| index.to_string()).collect() } else { self.names };
-        let columns = Columns { text: all[text].clone(), label: Some(all[label].clone()), all };
+        let columns = Columns { text: all[text].clone(), label: label.map(|label| all[label].clone()), all };
         self.builder.finish(columns, notes)
     }
 }
@@ -630,8 +636,10 @@ mod tests {
         check(
             "word\nother\n",
             expect![[r#"
-            error: f:1: `word` is one column: words and labels need a column each, parted by a tab or spaces
-        "#]],
+                1: word other
+                Absent []; 0 and nothing of 0
+                note: there is one column, read as words without labels (columns are parted by a tab or spaces)
+            "#]],
         );
         check(
             "a\tO\nb\t\n",

@@ -137,7 +137,7 @@ impl<'s> Reader<'s> {
             }
         };
         let tag = self.builder.tag_of_string(label, number)?;
-        self.builder.word(cells[self.text], tag, number);
+        self.builder.word(cells[self.text], Some(tag), number);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub mod json;
 pub mod labels;
 pub mod note;
 mod pairwise;
+pub mod parallel;
 pub mod reader;
 pub mod report;
 pub mod rows;

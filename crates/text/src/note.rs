@@ -34,6 +34,13 @@ impl Note {
             self.places.push(place());
         }
     }
+
+    /// Counts what a later part of the same input met.
+    pub fn absorb(&mut self, later: Note) {
+        self.count += later.count;
+        let free = PLACES.saturating_sub(self.places.len());
+        self.places.extend(later.places.into_iter().take(free));
+    }
 }
 
 impl fmt::Display for Note {

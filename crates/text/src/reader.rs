@@ -248,8 +248,8 @@ impl<'s> SplitBuilder<'s> {
         tag
     }
 
-    /// Adds a word to the open sentence.
-    pub(crate) fn word(&mut self, word: &str, tag: u32, number: u64) {
+    /// Adds a word to the open sentence; in a source without labels it has no tag.
+    pub(crate) fn word(&mut self, word: &str, tag: Option<u32>, number: u64) {
         if self.sentence.words.is_empty() {
             self.sentence.line = number;
         }
@@ -257,7 +257,7 @@ impl<'s> SplitBuilder<'s> {
             self.blank_words.add(|| (self.place)(self.source, number));
         }
         self.sentence.words.push(word.to_owned());
-        self.sentence.tags.push(tag);
+        self.sentence.tags.extend(tag);
     }
 
     /// Words of the open sentence.
@@ -359,13 +359,14 @@ pub(crate) mod tests {
         };
         let mut text = String::new();
         for sentence in &split.sentences {
-            let tagged: Vec<String> = sentence
-                .words
-                .iter()
-                .zip(&sentence.tags)
-                .map(|(word, &tag)| format!("{}|{}", word.escape_debug(), split.tag_names[tag as usize]))
-                .collect();
-            assert_eq!(sentence.words.len(), sentence.tags.len());
+            let tag = |at: usize| match sentence.tags.get(at) {
+                Some(&tag) => format!("|{}", split.tag_names[tag as usize]),
+                None => String::new(),
+            };
+            let tagged: Vec<String> =
+                (0..).zip(&sentence.words).map(|(at, word)| format!("{}{}", word.escape_debug(), tag(at))).collect();
+            let tags = if split.columns.label.is_some() { sentence.words.len() } else { 0 };
+            assert_eq!(sentence.tags.len(), tags);
             writeln!(text, "{}: {}", sentence.line, tagged.join(" ")).expect("a String takes everything");
         }
         let Columns { text: words, label, all } = &split.columns;

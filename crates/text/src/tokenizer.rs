@@ -229,16 +229,21 @@ impl Tokenizer {
         Ok(Tokenizer { for_words, for_text, config, model_max_length, unknown, marks_continuations, notes })
     }
 
-    /// Writes `tokenizer.json` and `tokenizer_config.json` as given words are encoded here, so that whoever loads them
-    /// sees what the model was trained on.
-    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+    /// `tokenizer.json` and `tokenizer_config.json` as given words are encoded here, so that whoever loads them sees what
+    /// the model was trained on: names and contents.
+    pub fn files(&self) -> [(&'static str, String); 2] {
         let json = self.for_words.to_string(true).expect("what was read can be written");
         let mut config = self.config.clone();
         if self.for_text.is_some() {
             config.insert("add_prefix_space".into(), Value::Bool(true));
         }
         let config = serde_json::to_string_pretty(&config).expect("JSON can be written");
-        for (name, text) in [("tokenizer.json", json), ("tokenizer_config.json", config)] {
+        [("tokenizer.json", json), ("tokenizer_config.json", config)]
+    }
+
+    /// Writes [`Tokenizer::files`] into a folder.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        for (name, text) in self.files() {
             let path = folder.join(name);
             std::fs::write(&path, text).map_err(|source| Error::Read { path, source })?;
         }

@@ -166,7 +166,11 @@ fn aligned(kind: &str, options: AlignOptions) -> (Vec<Value>, Aligned) {
         notes: Vec::new(),
     };
     let label_ids = labels.ids_of(&split).unwrap();
-    let result = align(&tokenizer(kind), &split, &labels, &label_ids, options).unwrap();
+    let tokenizer = tokenizer(kind);
+    let on = |threads| align(&tokenizer, &split, &labels, &label_ids, options, threads).unwrap();
+    let result = on(1);
+    let several = on(3);
+    assert!(several.examples == result.examples && several.notes == result.notes, "threads change the examples");
     (lines(&format!("{kind}/expect.jsonl")), result)
 }
 

@@ -18,6 +18,9 @@ pub struct Options {
     pub batch_size: usize,
     /// Batches an update.
     pub accumulation: usize,
+    /// Rows of a micro-batch at most (a longer sentence is one of its own); without it a batch is one. It bounds memory
+    /// and changes no number where the loss is divided once ([`crate::step::LossScaling::Token`]).
+    pub batch_tokens: Option<usize>,
     /// Whether an epoch's last, smaller batch is left out.
     pub drop_last: bool,
     /// How an epoch's order is drawn.

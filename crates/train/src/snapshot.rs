@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tagsmith_model::config::Config;
-use tagsmith_model::model::{Head, Model};
+use tagsmith_model::model::Model;
 
 /// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
 /// write with confidence or read with safety.
@@ -56,10 +56,7 @@ pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
         let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
         return Err(refusal(folder, problem));
     }
-    let (loaded, _) = Model::load(folder, config, Head::Required)?;
-    if !learner.replace_weights(loaded) {
-        return Err(refusal(folder, "it is of another model".to_owned()));
-    }
+    learner.reload(folder)?;
     Ok(())
 }
 

@@ -113,19 +113,14 @@ impl Learner {
         self.optimizer.bytes()
     }
 
-    /// Puts another model's weights into this one's place, with moments of 0; what is frozen stays so. Returns whether
-    /// both are of one kind; if not, nothing happens.
-    #[must_use]
-    pub fn replace_weights(&mut self, from: Model) -> bool {
-        let (mut from, into) = (from.params, &mut self.model.params);
-        let same = from.slots.len() == into.slots.len()
-            && from.slots.iter().zip(&into.slots).all(|(a, b)| a.name == b.name && a.shape == b.shape);
-        if same {
-            std::mem::swap(&mut from.slots, &mut into.slots);
-            *into = from;
-            self.optimizer = Optimizer::new(into);
-        }
-        same
+    /// Takes the weights of a checkpoint of this model, with moments of 0; what is frozen stays so.
+    ///
+    /// # Errors
+    /// As [`Model::reload`].
+    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+        self.model.reload(folder)?;
+        self.optimizer = Optimizer::new(&self.model.params);
+        Ok(())
     }
 
     /// One update from the step's micro-batches at this learning rate.

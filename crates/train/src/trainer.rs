@@ -3,6 +3,8 @@
 use crate::agenda::{Agenda, Due};
 use crate::checkpoint;
 use crate::error::Error;
+use crate::feed::{Feed, Update};
+use crate::memory::rows_at_once;
 use crate::options::Options;
 use crate::order::Order;
 use crate::outputs;
@@ -14,11 +16,13 @@ use crate::state::{EarlyStoppingState, Record, TrainerState};
 use crate::step::{Learner, StepReport};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::Instant;
-use tagsmith_model::batch::Batch;
+use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
 use tagsmith_model::model::Model;
-use tagsmith_tagger::batch::collate;
 use tagsmith_text::align::Example;
 
 /// What a run works with.
@@ -76,12 +80,15 @@ pub struct Outcome {
 /// Trains, from the start or from a checkpoint of an earlier run.
 ///
 /// A resumed run goes on as if it had never stopped: same weights, same log, bit for bit, if the options are the same.
+/// The output folder is made when nothing is left to refuse.
 pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) -> Result<Outcome, Error> {
     let mut run = Run::new(learner, job)?;
     match resume {
         Some(checkpoint) => run.resume(checkpoint)?,
         None => run.start()?,
     }
+    let output = &run.job.options.output;
+    std::fs::create_dir_all(output).map_err(Error::at(output))?;
     run.epochs()?;
     run.finish()
 }
@@ -121,10 +128,10 @@ impl<'a> Run<'a> {
     fn new(learner: &'a mut Learner, job: Job<'a>) -> Result<Run<'a>, Error> {
         let options = job.options;
         options.check()?;
+        expect_rows(rows_at_once(job.examples, options.batch_size, options.batch_tokens));
         let plan = Plan::new(&options.extent(job.examples.len()))?;
         let agenda = Agenda::new(options.times, plan.total_steps)?;
         let rate = Rate::new(options, plan.total_steps)?;
-        std::fs::create_dir_all(&options.output).map_err(Error::at(&options.output))?;
         let early_stopping = options.early_stopping.map(|early| EarlyStoppingState {
             patience: early.patience,
             threshold: early.threshold,
@@ -167,6 +174,14 @@ impl<'a> Run<'a> {
                  and reaches its peak at best in the last step"
             ));
         }
+        let rows_max = options.batch_tokens.unwrap_or(usize::MAX);
+        let longer = self.job.examples.iter().map(|example| example.ids.len()).filter(|&rows| rows > rows_max);
+        if let (count, Some(longest)) = (longer.clone().count(), longer.max()) {
+            self.note(&format!(
+                "{count} sentences have more than the {rows_max} pieces of `--batch_tokens`, the longest {longest}: \
+                 each is a micro-batch of its own"
+            ));
+        }
         if let (Rate::Following(plateau), Some(best)) = (&self.rate, &options.best)
             && plateau.rising_is_better() != best.greater_is_better
         {
@@ -184,15 +199,23 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<(), Error> {
         (self.job.notify)(Event::Began { plan: &self.plan, step: 0 });
         if self.agenda.on_start() {
-            let record = (self.job.evaluate)(self.learner.model());
+            let record = self.measure();
             self.log(record);
         }
         Ok(())
     }
 
+    /// An evaluation's record. Its buffers have other sizes than a step's: neither holds memory while the other runs.
+    fn measure(&mut self) -> Record {
+        release_free_memory();
+        let record = (self.job.evaluate)(self.learner.model());
+        release_free_memory();
+        record
+    }
+
     fn epochs(&mut self) -> Result<(), Error> {
-        let lengths: Vec<usize> = self.job.examples.iter().map(|example| example.ids.len()).collect();
-        let options = self.job.options;
+        let Job { options, examples, .. } = self.job;
+        let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
         let order = Order {
             sampling: options.sampling,
             seed: options.data_seed,
@@ -201,16 +224,23 @@ impl<'a> Run<'a> {
             accumulation: options.accumulation,
             drop_last: options.drop_last,
         };
-        let (first, mut done) = self.progress.position(self.state.global_step, self.plan.updates_per_epoch);
-        for epoch in first..self.plan.epochs {
+        let feed = Feed { order, examples, batch_tokens: options.batch_tokens };
+        let (first, done) = self.progress.position(self.state.global_step, self.plan.updates_per_epoch);
+        let epochs = first..self.plan.epochs;
+        thread::scope(|scope| self.learn(feed.start(scope, epochs.clone(), done), epochs, done as u64))
+    }
+
+    /// Makes the updates of these epochs, without the first `done` of the first, as they come.
+    fn learn(&mut self, updates: Receiver<Update>, epochs: Range<u64>, mut done: u64) -> Result<(), Error> {
+        for epoch in epochs {
             if self.state.stopping && self.progress.epoch_ended {
                 break;
             }
-            for (number, sentences) in order.updates(epoch).into_iter().enumerate().skip(done) {
+            for number in done..self.plan.updates_per_epoch {
                 if self.state.stopping {
                     break;
                 }
-                self.step(epoch, number as u64, &sentences)?;
+                self.step(epoch, number, updates.recv().expect("the feed has every update"))?;
             }
             done = 0;
             self.progress.epoch_ended = true;
@@ -223,18 +253,15 @@ impl<'a> Run<'a> {
     }
 
     /// One update: the epoch's `number`-th, from 0.
-    fn step(&mut self, epoch: u64, number: u64, sentences: &[Vec<usize>]) -> Result<(), Error> {
-        let examples = self.job.examples;
-        let collated = |batch: &Vec<usize>| collate(&batch.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
-        let batches: Vec<Batch> = sentences.iter().map(collated).collect();
+    fn step(&mut self, epoch: u64, number: u64, update: Update) -> Result<(), Error> {
         let learning_rate = self.rate.at(self.state.global_step);
-        let report = self.learner.step(&batches, learning_rate);
+        let report = self.learner.step(&update.micro_batches, learning_rate);
 
         self.state.global_step += 1;
         let step = self.state.global_step;
-        let batches_done = number * self.job.options.accumulation as u64 + batches.len() as u64;
+        let batches_done = number * self.job.options.accumulation as u64 + update.batches as u64;
         self.state.epoch = epoch as f64 + batches_done as f64 / self.plan.batches_per_epoch as f64;
-        self.state.total_flos += self.flos(&batches);
+        self.state.total_flos += self.flos(update.padded_pieces);
         self.state.stopping = step >= self.plan.total_steps;
         self.progress.epoch_ended = false;
         self.take_in(report, learning_rate)?;
@@ -300,7 +327,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates; says whether the model is the best so far.
     fn evaluate(&mut self) -> Result<bool, Error> {
-        let record = (self.job.evaluate)(self.learner.model());
+        let record = self.measure();
         self.log(record.clone());
         let Some(criterion) = &self.job.options.best else { return Ok(false) };
         let value = criterion.value(&record)?;
@@ -442,14 +469,9 @@ impl<'a> Run<'a> {
     }
 
     /// The Trainer's estimate: padding counts, embedding tables do not.
-    fn flos(&self, batches: &[Batch]) -> f64 {
+    fn flos(&self, padded_pieces: usize) -> f64 {
         let (parameters, embeddings) = self.learner.parameter_counts();
-        let padded = |batch: &Batch| {
-            let lengths = batch.starts.windows(2).map(|pair| pair[1] - pair[0]);
-            lengths.max().unwrap_or(0) as usize * (batch.starts.len() - 1)
-        };
-        let pieces: usize = batches.iter().map(padded).sum();
-        6.0 * pieces as f64 * (parameters - embeddings) as f64
+        6.0 * padded_pieces as f64 * (parameters - embeddings) as f64
     }
 
     fn note(&mut self, note: &str) {

@@ -2,6 +2,7 @@
 
 use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_model::batch::Batch;
@@ -155,6 +156,43 @@ fn micro_batches_combine_as_each_scaling_says() {
         for (other, _) in SCALINGS.into_iter().filter(|(other, _)| *other != key) {
             assert_other(&format!("{key} for {other}"), other, &run);
         }
+    }
+}
+
+#[test]
+fn how_a_step_is_cut_into_micro_batches_changes_no_bit() {
+    for name in FAMILIES {
+        let expected = Expected::read(name);
+        let count = expected.floats("lengths").len();
+        let run = |begins: &[usize], precision, seed| {
+            let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
+            let (mut model, _) = Model::load(&folder(name), config, Head::Required).expect("the weights read");
+            model.precision = precision;
+            model.config.hidden_dropout = 0.2;
+            model.config.attention_dropout = 0.1;
+            model.config.classifier_dropout = 0.1;
+            let (mut learner, _) =
+                Learner::new(model, StepOptions { seed, ..OPTIONS }, &[]).expect("nothing to freeze");
+            let batches = expected.batches(begins);
+            let losses: Vec<f64> = (0..3).map(|_| learner.step(&batches, 1e-3).loss).collect();
+            (losses, learner.model().params.to_vec())
+        };
+        let each: Vec<usize> = (0..count).collect();
+        let (losses, want) = run(&[0], Precision::F32, 1);
+        for begins in [&[0, 1][..], &[0, count - 1], &each] {
+            let (cut_losses, weights) = run(begins, Precision::F32, 1);
+            assert!(weights == want, "{name}, cut at {begins:?}");
+            // Losses are summed per micro-batch, in f64.
+            let apart = losses.iter().zip(cut_losses).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart < 1e-12, "{name}: {apart:.2e}");
+        }
+        assert!(run(&[0], Precision::F32, 2).1 != want, "{name}: another seed drops others");
+        // In bf16 neighbouring rows are summed in pairs: a cut after an odd row pairs others.
+        let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+        let (whole, cut) = (run(&[0], Precision::Bf16, 1).1, run(&each, Precision::Bf16, 1).1);
+        let apart = distance(&cut, &wide(whole.clone()));
+        // AdamW's first steps are the rate's size, whatever the gradient's: noise of a gradient near 0 is seen in full.
+        assert!(apart <= 6e-3 && distance(&whole, &wide(want)) > 0.0, "{name}: off by {apart:.2e}");
     }
 }
 

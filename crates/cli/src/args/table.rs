@@ -80,6 +80,8 @@ pub const OPTIONS: &[Opt] = &[
     // Training.
     int("max_steps", "-1").training("updates to make, whatever the epochs"),
     int("gradient_accumulation_steps", "1").training("micro-batches an update"),
+    int("batch_tokens", "4096").beyond()
+        .training("sub-tokens computed at once, at most: a larger micro-batch is cut, which bounds memory, no number changes"),
     choice("lr_scheduler_type", SCHEDULES, "linear").training("how the learning rate moves"),
     dict("lr_scheduler_kwargs").training("the schedule's own parameters"),
     float("warmup_steps", "0").training("updates of linear warm-up; below 1, the part of all updates"),
@@ -99,7 +101,7 @@ pub const OPTIONS: &[Opt] = &[
     choice("train_sampling_strategy", SAMPLING, "random").training("order of the training sentences"),
     int_unset("data_seed").training("seed of the order of the data (default: --seed)"),
     flag("dataloader_drop_last").training("leave out an epoch's last, smaller micro-batch (training only)"),
-    int_unset("threads").beyond().training("threads to compute with (default: all cores)"),
+    int_unset("threads").beyond().training("threads to compute with (default: the physical cores this process may use)"),
 
     // Evaluation and saving.
     choice("eval_strategy", INTERVALS, "no").saving("when to evaluate during training"),

@@ -261,7 +261,7 @@ fn the_seeds_command_lines_resolve() {
         `--cache_dir` changes nothing: models and data sets are read from their folders, and nothing is cached
         `--dataloader_num_workers` changes nothing: batches are views of the data in memory, there are no loader processes
         `--evaluation_strategy` is called `--eval_strategy epoch` now
-        `--fp16` runs in f32: f16 products are not in this build yet (and nothing is padded to 8)"#]]
+        `--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)"#]]
     .assert_eq(&lines.join("\n"));
 
     let (args, lines) = resolved(

@@ -90,6 +90,8 @@ pub struct LearningArgs {
     pub max_steps: Option<u64>,
     pub per_device_train_batch_size: usize,
     pub gradient_accumulation_steps: usize,
+    /// Sub-tokens that are computed at once; none where the loss depends on the cut.
+    pub batch_tokens: Option<usize>,
     pub learning_rate: f64,
     pub lr_scheduler_type: String,
     pub lr_scheduler_kwargs: Map<String, Json>,
@@ -316,6 +318,7 @@ impl LearningArgs {
             max_steps: values.int("max_steps").and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0),
             per_device_train_batch_size: count(values, "per_device_train_batch_size")?,
             gradient_accumulation_steps: count(values, "gradient_accumulation_steps")?,
+            batch_tokens: batch_tokens(values)?,
             learning_rate: from_zero("learning_rate")?,
             lr_scheduler_type: word(values, "lr_scheduler_type"),
             lr_scheduler_kwargs: values.dict("lr_scheduler_kwargs"),
@@ -339,6 +342,19 @@ impl LearningArgs {
             seed,
             data_seed: whole(values, "data_seed", 0)?.unwrap_or(seed),
         })
+    }
+}
+
+/// A micro-batch's loss divided by its own labels would change with the cut.
+fn batch_tokens(values: &Values) -> Result<Option<usize>, UsageError> {
+    let scaling = word(values, "loss_scaling");
+    match scaling.as_str() {
+        "token" => Ok(Some(count(values, "batch_tokens")?)),
+        _ if values.is_given("batch_tokens") => {
+            let message = format!("`--batch_tokens` would change the numbers of `--loss_scaling {scaling}`");
+            Err(refused(message, "leave out either; a smaller --per_device_train_batch_size takes less memory too"))
+        }
+        _ => Ok(None),
     }
 }
 

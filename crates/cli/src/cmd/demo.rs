@@ -6,6 +6,7 @@ use crate::demo::corpus::{Corpus, tag_names};
 use crate::demo::lesson::{Lesson, METHOD, Marks};
 use crate::demo::recipe::Recipe;
 use crate::demo::show;
+use crate::machine::threads;
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -45,6 +46,13 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Keep the model and the sentences in this folder [default: keep nothing]"),
         )
+        .arg(
+            Arg::new("threads")
+                .long("threads")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("Threads to compute with [default: the physical cores this process may use]"),
+        )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object instead"))
         // For tests: less of everything, and the control whose labels mean nothing.
         .arg(hidden("tiny"))
@@ -60,7 +68,9 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         claim(folder)?;
     }
     let out = Narration { silent: matches.get_flag("json") };
-    let lesson = Lesson::new(recipe, seed, matches.get_flag("shuffle_labels"))?;
+    let (threads, line) = threads::set(matches.get_one::<u64>("threads").map(|&threads| threads as usize));
+    line.iter().for_each(|line| eprintln!("note: {line}"));
+    let lesson = Lesson::new(recipe, seed, threads, matches.get_flag("shuffle_labels"))?;
     out.say(&about_sentences(&lesson.corpus, lesson.pieces))?;
     let model = lesson.model()?;
     out.say(&about_model(&recipe, &model, seed))?;

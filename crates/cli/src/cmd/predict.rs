@@ -1,23 +1,25 @@
 //! `tagsmith predict`: documents in, words with labels and entities out.
 
+mod feed;
 mod input;
 mod output;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgMatches, Command, value_parser};
-use tagsmith_tagger::tagger::{Input, Request, Tagger, Tally};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use tagsmith_model::model::Model;
+use tagsmith_tagger::tagger::{Request, TagOptions, Tagger, Tally, tag};
 use tagsmith_text::aggregate::Strategy;
 
+use crate::machine::{precision, threads};
+use feed::{Chunk, End};
 use input::Documents;
 use output::Output;
-
-/// Documents are tagged together up to this many bytes of them: windows of like length then share batches.
-const CHUNK_BYTES: usize = 256 << 10;
 
 /// The command line of `tagsmith predict`.
 pub fn command() -> Command {
@@ -38,7 +40,7 @@ pub fn command() -> Command {
             Arg::new("input")
                 .value_name("FILE")
                 .value_parser(value_parser!(OsString))
-                .help("What to tag; `-` or nothing reads standard input"),
+                .help("What to tag, unpacked if it ends in .gz; `-` or nothing reads standard input"),
             option("input-format")
                 .value_parser(["auto", "text", "jsonl", "conll", "csv"])
                 .default_value("auto")
@@ -61,7 +63,14 @@ pub fn command() -> Command {
                 .help("How pieces become entities, as in transformers' pipeline; `first` never splits a word"),
             number("max-seq-length").help("Pieces in a window, special ones included [default: the model's]"),
             number("stride").help("Pieces that neighbouring windows share at most [default: a quarter of a window]"),
-            number("batch-tokens").default_value("2048").help("Pieces in a batch at most"),
+            number("batch-tokens")
+                .default_value("2048")
+                .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
+            option("bf16")
+                .alias("fp16")
+                .action(ArgAction::SetTrue)
+                .help("Products of factors rounded to bf16; sums and all else stay f32"),
+            number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
         ])
 }
 
@@ -82,63 +91,60 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let request = Request {
         max_seq_length: matches.get_one("max-seq-length").copied(),
         stride: matches.get_one("stride").copied(),
-        batch_tokens: matches.get_one::<usize>("batch-tokens").copied().unwrap_or_default().max(1),
+        batch_tokens: at_least_one(matches, "batch-tokens")?.context("it has a default")?,
         strategy: text("aggregation-strategy").and_then(Strategy::named).context("clap lets only names through")?,
     };
     let file = named.filter(|name| *name != "-").map(PathBuf::from);
-    let mut documents = Documents::open(file, text("input-format").unwrap_or("auto"), text("text-column"))?;
+    let documents = Documents::open(file, text("input-format").unwrap_or("auto"), text("text-column"))?;
     let folder = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
     let (tagger, notes) = Tagger::load(folder, request).with_context(|| folder.display().to_string())?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let (threads, line) = threads::set(at_least_one(matches, "threads")?);
+    line.iter().for_each(|line| eprintln!("note: {line}"));
 
     let mut tally = Tally::default();
     let output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
-    let outcome = tag_all(&mut documents, &tagger, output, &mut tally);
-    documents.notes().chain(tally.notes()).for_each(|note| eprintln!("note: {note}"));
+    let Tagger { mut model, tokenizer, options } = tagger;
+    if matches.get_flag("bf16") {
+        precision::use_bf16(&mut model);
+    }
+    let chunks = feed::start(documents, tokenizer, options.clone(), threads);
+    let outcome = tag_all(chunks, &model, &options, output, &mut tally);
+    tally.notes().for_each(|note| eprintln!("note: {note}"));
     let Tally { documents, words, windows, .. } = tally;
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{documents} documents, {words} words, {windows} windows, {seconds:.1} s");
     outcome.map(|()| 0)
 }
 
-/// Chunk by chunk, so that memory does not grow with the input. What stands before a bad line is still tagged.
-fn tag_all(documents: &mut Documents, tagger: &Tagger, mut output: Output, tally: &mut Tally) -> Result<()> {
-    loop {
-        let (chunk, end) = next_chunk(documents);
-        for tagged in tagger.tag(chunk, tally)? {
-            output.write(&tagged, &tagger.options.labels)?;
-        }
-        output.flush()?;
-        match end {
-            End::More => {}
-            End::Last => return output.finish(),
-            End::Bad(error) => return Err(error),
-        }
+/// A number that is not 0, if it is given.
+fn at_least_one(matches: &ArgMatches, name: &str) -> Result<Option<usize>> {
+    match matches.get_one::<usize>(name) {
+        Some(0) => bail!("`--{name} 0` is none at all: give 1 or more"),
+        number => Ok(number.copied()),
     }
 }
 
-/// Why a chunk ends.
-enum End {
-    More,
-    Last,
-    Bad(anyhow::Error),
-}
-
-/// Documents up to [`CHUNK_BYTES`], or as many as are there without waiting for more.
-fn next_chunk(documents: &mut Documents) -> (Vec<Input>, End) {
-    let mut chunk = Vec::new();
-    let mut bytes = 0;
+/// Chunk by chunk, so that memory does not grow with the input. What stands before a bad document is still tagged.
+fn tag_all(
+    chunks: Receiver<Chunk>,
+    model: &Model,
+    options: &TagOptions,
+    mut output: Output,
+    tally: &mut Tally,
+) -> Result<()> {
     loop {
-        match documents.next() {
-            Ok(Some((document, size))) => {
-                chunk.push(document);
-                bytes += size;
-            }
-            Ok(None) => return (chunk, End::Last),
-            Err(error) => return (chunk, End::Bad(error)),
+        let Chunk { encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
+        for tagged in tag(options, encoded, tally, |batch| model.infer(batch)) {
+            output.write(&tagged, &options.labels)?;
         }
-        if bytes >= CHUNK_BYTES || !documents.has_more_at_hand() {
-            return (chunk, End::More);
-        }
+        output.flush()?;
+        let (documents, outcome) = match end {
+            End::More => continue,
+            End::Last(documents) => (documents, output.finish()),
+            End::Bad(documents, error) => (documents, Err(error)),
+        };
+        documents.notes().for_each(|note| eprintln!("note: {note}"));
+        return outcome;
     }
 }

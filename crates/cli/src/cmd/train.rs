@@ -4,12 +4,14 @@ mod card;
 mod data;
 mod evaluation;
 mod folder;
+mod memory;
 mod options;
 mod prediction;
 mod progress;
 mod ranks;
 
 use crate::args::{self, TrainArgs};
+use crate::machine::{precision, threads};
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
@@ -19,7 +21,6 @@ use serde_json::json;
 use std::fmt::Display;
 use std::fs;
 use std::path::Path;
-use tagsmith_kernel::{Level, Precision, set_threads};
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
 use tagsmith_text::align::Example;
@@ -86,14 +87,13 @@ fn say(line: impl Display) {
 
 fn train(args: &TrainArgs) -> anyhow::Result<()> {
     ranks::refuse_several()?;
-    if let Some(threads) = args.threads {
-        set_threads(threads);
-    }
     let resume = folder::claim(args)?;
 
     let mut data = Data::load(args)?;
     let (config, labels) = resolve_labels(args, &data)?;
     data.cut(args);
+    let (threads, line) = threads::set(args.threads);
+    line.iter().for_each(say);
     let tokenizer = read_tokenizer(args)?;
     let model = load_model(args, config)?;
     let alignment = Alignment {
@@ -103,6 +103,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         label_all: options::label_all(args),
         vocab_size: model.config.vocab_size,
         type_vocab_size: model.config.type_vocab_size,
+        threads,
     };
     let measure = Measure::new(&labels, args);
     let examples = |asked: bool, name: &str, split: &Option<Split>| match split {
@@ -117,8 +118,6 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
-    fs::create_dir_all(&args.output_dir)
-        .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     let mut report = Report::new(args);
     let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
     if args.do_train {
@@ -127,6 +126,9 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         (model, state) = tuning.run(model, resume.as_deref(), &mut report)?;
         (epoch, history) = (json!(state.epoch), state.log_history);
     }
+    // What may be refused was: training made the folder when that was sure, without it there is only this.
+    fs::create_dir_all(&args.output_dir)
+        .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     if args.do_eval {
         let mut record = measure.run("eval", &model, &to_evaluate).0;
         record.insert("epoch".into(), epoch);
@@ -140,7 +142,14 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
             say("the test split has no labels, so it is tagged but not measured");
         }
         report.results("predict", &record)?;
-        let labels = prediction::word_labels(&model, &alignment, split, &to_predict, &evaluation.predictions)?;
+        let labels = prediction::word_labels(
+            &model,
+            &alignment,
+            split,
+            &to_predict,
+            &evaluation.predictions,
+            evaluation::rows_at_once(args),
+        )?;
         outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
     }
     if args.do_train {
@@ -158,8 +167,12 @@ fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, Labe
     };
     let (config, notes) = Config::read(&folder)?;
     notes.iter().for_each(|note| say(format!("{name}: {note}")));
-    let found = data.labels()?;
     let checkpoint = LabelSet::new(config.labels.clone()).with_context(|| format!("{name}: config.json"))?;
+    if data.is_unlabelled() {
+        say(format!("no split has labels: the checkpoint's {} are used", checkpoint.len()));
+        return Ok((config, checkpoint));
+    }
+    let found = data.labels()?;
     // Names that nobody gave say nothing of a head, not even that there is one: the weights decide.
     let labels = if checkpoint.is_default() {
         found
@@ -194,8 +207,7 @@ fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
     let (mut model, notes) = Model::load(&folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
     if args.bf16 {
-        model.precision = Precision::Bf16;
-        say(format!("products in bf16, {}", Level::in_use().bf16_path()));
+        precision::use_bf16(&mut model);
     }
     Ok(model)
 }
@@ -232,9 +244,10 @@ impl Tuning<'_> {
         let Tuning { args, measure, .. } = *self;
         let options = options::run(args, self.criterion()?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
-        let attachments = tokenizer_files(self.tokenizer, &args.output_dir)?;
+        let attachments = self.tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes()));
         let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
+        memory::check(args, learner.model(), &self.to_learn, self.to_evaluate)?;
         let job = Job {
             options: &options,
             examples: &self.to_learn,
@@ -260,17 +273,4 @@ impl Tuning<'_> {
         let name = self.measure.metric_name(metric, self.to_evaluate)?;
         Ok(Some(Criterion::new(&name, Some(self.args.times.greater_is_better))))
     }
-}
-
-/// Writes the tokenizer into the folder and returns its files, for the checkpoints.
-fn tokenizer_files(tokenizer: &Tokenizer, folder: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    tokenizer.save(folder)?;
-    ["tokenizer.json", "tokenizer_config.json"]
-        .into_iter()
-        .map(|name| {
-            let path = folder.join(name);
-            let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-            Ok((name.to_owned(), bytes))
-        })
-        .collect()
 }

@@ -36,6 +36,8 @@ pub struct Lesson {
     pub pieces: usize,
     recipe: Recipe,
     seed: u64,
+    /// Threads that tokenize.
+    threads: usize,
 }
 
 /// A split's score, and each sentence's predicted tags as numbers of `corpus::tag_names`.
@@ -49,7 +51,7 @@ pub struct Marks {
 impl Lesson {
     /// Writes the sentences and counts the vocabulary. With `shuffle_labels` the tags of each training sentence are
     /// dealt to its words anew: the control that must learn nothing.
-    pub fn new(recipe: Recipe, seed: u64, shuffle_labels: bool) -> anyhow::Result<Lesson> {
+    pub fn new(recipe: Recipe, seed: u64, threads: usize, shuffle_labels: bool) -> anyhow::Result<Lesson> {
         let mut corpus = Corpus::generate(seed, recipe.sizes);
         if shuffle_labels {
             shuffle(&mut corpus.train, seed);
@@ -68,7 +70,7 @@ impl Lesson {
             "mask_token": "[MASK]",
         });
         let tokenizer = Tokenizer::from_bytes(json.as_bytes(), config.to_string().as_bytes())?;
-        Ok(Lesson { corpus, tokenizer, pieces: pieces.len(), recipe, seed })
+        Ok(Lesson { corpus, tokenizer, pieces: pieces.len(), recipe, seed, threads })
     }
 
     /// Random weights.
@@ -117,6 +119,7 @@ impl Lesson {
             output: PathBuf::new(),
             batch_size: self.recipe.batch_size,
             accumulation: 1,
+            batch_tokens: None,
             drop_last: false,
             sampling: Sampling::Random,
             data_seed: self.seed,
@@ -148,7 +151,7 @@ impl Lesson {
     }
 
     fn marks(&self, model: &Model, examples: &[Example], split: &Split) -> Marks {
-        let options = EvalOptions { batch_size: self.recipe.batch_size, label_smoothing: 0.0 };
+        let options = EvalOptions { batch_size: self.recipe.batch_size, batch_tokens: 2048, label_smoothing: 0.0 };
         let evaluation = evaluate(examples, split.tag_names.len(), options, |batch| model.infer(batch));
         let mut scorer = Scorer::with_labels(METHOD, &split.tag_names);
         let mut tags = Vec::with_capacity(examples.len());
@@ -164,7 +167,7 @@ impl Lesson {
     fn examples(&self, split: &Split) -> anyhow::Result<Vec<Example>> {
         let labels = LabelSet::new(split.tag_names.clone())?;
         let options = AlignOptions { max_length: Some(POSITIONS), label_all: LabelAll::FirstOnly, stride: None };
-        let aligned = align(&self.tokenizer, split, &labels, &labels.ids_of(split)?, options)?;
+        let aligned = align(&self.tokenizer, split, &labels, &labels.ids_of(split)?, options, self.threads)?;
         assert!(aligned.notes.is_empty(), "{} fit the model: {:?}", split.source, aligned.notes);
         Ok(aligned.examples)
     }

@@ -3,6 +3,7 @@
 //! Nothing of size T × T is kept: backward computes the weights again.
 
 use super::dropout::Dropout;
+use crate::floats::Floats;
 use crate::product::{Operand, product_here};
 use crate::simd::multiversion;
 use crate::tensor::{Area, LINE, Tensor};
@@ -99,32 +100,53 @@ impl Saved {
             let (kept, dweights) = unsafe { (kept.data(), dweights.data()) };
             let again = first > 0;
             let all = 0..length;
-            product_here(count, Operand::Columns(kept, stride), Operand::Rows(upstream, h), again, gradient(2, all.clone()));
-            product_here(count, Operand::Columns(dweights, stride), Operand::Rows(queries, 3 * h), again, gradient(1, all));
-            product_here(length, Operand::Rows(dweights, stride), Operand::Rows(at(1), 3 * h), false, gradient(0, rows));
+            product_here(
+                count,
+                Operand::Columns(kept, stride),
+                Operand::Rows(upstream, h),
+                again,
+                gradient(2, all.clone()),
+            );
+            product_here(
+                count,
+                Operand::Columns(dweights, stride),
+                Operand::Rows(queries, 3 * h),
+                again,
+                gradient(1, all),
+            );
+            product_here(
+                length,
+                Operand::Rows(dweights, stride),
+                Operand::Rows(at(1), 3 * h),
+                false,
+                gradient(0, rows),
+            );
         }
     }
 }
 
 /// A thread's working memory: three blocks of weights.
-struct Scratch([Tensor; 3]);
+struct Scratch([Floats; 3]);
+
+/// Room for sequences up to this length is taken at once.
+const USUAL_LENGTH: usize = 512;
 
 impl Scratch {
     /// Three areas whose rows begin at cache lines.
     fn areas(&mut self, rows: usize, columns: usize) -> [Area; 3] {
         let stride = columns.next_multiple_of(LINE);
-        self.0.each_mut().map(|tensor| {
-            if tensor.data().len() < rows * stride {
-                *tensor = Tensor::unfilled(rows, stride);
+        self.0.each_mut().map(|floats| {
+            if floats.len() < rows * stride {
+                *floats = Floats::zeros(BLOCK * stride.max(USUAL_LENGTH));
             }
             // SAFETY: as many floats are there.
-            unsafe { Area::new(tensor.data_mut().as_mut_ptr(), stride, rows, columns) }
+            unsafe { Area::new(floats.as_mut_ptr(), stride, rows, columns) }
         })
     }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch(std::array::from_fn(|_| Tensor::unfilled(0, 0))));
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch(std::array::from_fn(|_| Floats::zeros(0))));
 }
 
 fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {

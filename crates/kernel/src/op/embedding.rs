@@ -79,7 +79,12 @@ impl RowGradients {
         let mut rows: Vec<u32> = self.rows.iter().chain(index.iter().filter(learns)).copied().collect();
         rows.sort_unstable();
         rows.dedup();
-        if rows.len() > self.rows.len() {
+        if self.rows.is_empty() {
+            // The memory of the step before is used again.
+            self.values.clear();
+            self.values.resize(rows.len() * width, 0.0);
+            self.rows = rows;
+        } else if rows.len() > self.rows.len() {
             let mut values = vec![0f32; rows.len() * width];
             for (row, old) in self.rows.iter().zip(self.values.chunks_exact(width)) {
                 let at = rows.binary_search(row).expect("the union holds every old row");

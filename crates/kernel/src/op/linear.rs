@@ -39,7 +39,7 @@ pub struct Into<'a> {
 /// # Source
 /// PyTorch `Linear`.
 pub fn forward(x: Tensor, weight: &[f32], bias: &[f32], precision: Precision) -> (Tensor, Saved) {
-    forward_then(x, weight, bias, precision, |_, _, _| ())
+    forward_then(x, weight, bias, precision, None, |_, _, _| ())
 }
 
 /// f(u), u = x · Wᵀ + b, and u itself, which backward of f needs.
@@ -52,7 +52,7 @@ pub fn forward_activated(
 ) -> (Tensor, Tensor, Saved) {
     let mut y = Tensor::unfilled(x.rows(), bias.len());
     let out = y.area_mut();
-    let (u, saved) = forward_then(x, weight, bias, precision, |rows, columns, u| {
+    let (u, saved) = forward_then(x, weight, bias, precision, Some(out), |rows, columns, u| {
         activation::apply(activation, u, out.part(rows, columns));
     });
     (y, u, saved)
@@ -68,7 +68,7 @@ pub fn forward_joined(
     residual: &Tensor,
 ) -> (Tensor, Saved) {
     residual.assert_shape("linear", "residual", x.rows(), bias.len());
-    forward_then(x, weight, bias, precision, |rows, columns, y| {
+    forward_then(x, weight, bias, precision, Some(residual.area()), |rows, columns, y| {
         let residual = residual.area().part(rows.clone(), columns.clone());
         match dropout {
             Some(dropout) => dropout.mask(rows, columns, y, Some(residual), y),
@@ -82,13 +82,14 @@ fn forward_then(
     weight: &[f32],
     bias: &[f32],
     precision: Precision,
+    beside: Option<Area>,
     finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
 ) -> (Tensor, Saved) {
     let (r, k, n) = (x.rows(), x.columns(), bias.len());
     assert_eq!(weight.len(), n * k, "linear: x is ({r}, {k}), bias ({n}), weight has {} elements", weight.len());
     let mut y = Tensor::unfilled(r, n);
     let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(weight, k));
-    product_then(precision, (r, k, n), left, right, Start::Bias(bias), y.data_mut(), finish);
+    product_then(precision, (r, k, n), left, right, Start::Bias(bias), y.data_mut(), beside, finish);
     (y, Saved { x, precision })
 }
 
@@ -97,7 +98,7 @@ impl Saved {
     pub fn backward(self, weight: &[f32], into: Into, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(self.x.rows(), self.x.columns()));
-        self.input_gradient(weight, dy, start, &mut dx, |_, _, _| ());
+        self.input_gradient(weight, dy, start, &mut dx, None, |_, _, _| ());
         self.backward_parameters(into, dy);
         dx
     }
@@ -113,7 +114,7 @@ impl Saved {
     ) -> Tensor {
         u.assert_shape("linear", "u", self.x.rows(), self.x.columns());
         let mut du = Tensor::unfilled(self.x.rows(), self.x.columns());
-        self.input_gradient(weight, dy, Start::Zero, &mut du, |rows, columns, dx| {
+        self.input_gradient(weight, dy, Start::Zero, &mut du, Some(u.area()), |rows, columns, dx| {
             activation::apply_slope(activation, u.area().part(rows, columns), dx);
         });
         self.backward_parameters(into, dy);
@@ -127,7 +128,7 @@ impl Saved {
         if let Some(dw) = into.weight {
             let start = if into.weight_accumulates { Start::Accumulate } else { Start::Zero };
             let (left, right) = (Operand::Columns(dy.data(), n), Operand::Rows(self.x.data(), k));
-            product_then(self.precision, (n, r, k), left, right, start, dw, |_, _, _| ());
+            product_then(self.precision, (n, r, k), left, right, start, dw, None, |_, _, _| ());
         }
         if let Some(db) = into.bias {
             add_columns(dy, into.bias_accumulates, db);
@@ -140,12 +141,13 @@ impl Saved {
         dy: &Tensor,
         start: Start,
         dx: &mut Tensor,
+        beside: Option<Area>,
         finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
     ) {
         let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
         assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
         dx.assert_shape("linear", "dx", r, k);
         let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight, k));
-        product_then(self.precision, (r, n, k), left, right, start, dx.data_mut(), finish);
+        product_then(self.precision, (r, n, k), left, right, start, dx.data_mut(), beside, finish);
     }
 }

@@ -64,14 +64,17 @@ multiversion! {
     }
 }
 
-/// y += x.
-pub(crate) fn add_area(x: Area, y: Area) {
-    x.assert_like(&y);
-    for row in 0..y.rows {
-        // SAFETY: rows of areas are there; the caller owns y's.
-        unsafe {
-            let x = std::slice::from_raw_parts(x.row(row), x.columns);
-            add(x, std::slice::from_raw_parts_mut(y.row(row), y.columns));
+multiversion! {
+    /// y += x.
+    pub(crate) fn add_area<L>(x: Area, y: Area) {
+        x.assert_like(&y);
+        for row in 0..y.rows {
+            for c in (0..y.columns).step_by(L::N) {
+                let count = L::N.min(y.columns - c);
+                // SAFETY: `count` floats from `c` are inside both rows.
+                let (from, to) = (x.row(row).add(c), y.row(row).add(c));
+                L::store_first(to, L::add(L::load_first(to, count), L::load_first(from, count)), count);
+            }
         }
     }
 }

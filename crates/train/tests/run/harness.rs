@@ -79,6 +79,7 @@ pub fn options(output: &Path) -> Options {
         output: output.to_owned(),
         batch_size: 2,
         accumulation: 2,
+        batch_tokens: None,
         drop_last: false,
         sampling: Sampling::Random,
         data_seed: 42,

@@ -1,5 +1,6 @@
 //! Whole runs over a tiny BERT.
 
+mod cuts;
 mod harness;
 mod learns;
 mod resume;

@@ -51,7 +51,10 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         let mut resumed = learner(3, 0.1);
         let mut other = model(3, 0.1);
         other.params.get_mut(tagsmith_kernel::params::SlotId(1)).fill(9.0);
-        assert!(resumed.replace_weights(other));
+        let spoilt = scratch.path().join("spoilt");
+        fs::create_dir_all(&spoilt).unwrap();
+        other.save(&spoilt).unwrap();
+        resumed.reload(&spoilt).unwrap();
         let (again, _) = run(&mut resumed, &options, &examples(), &SCORES[evaluated..], Some(&folder));
         let again = again.unwrap();
         assert!(bits(&mut resumed) == bits(&mut whole), "the weights differ when resumed at step {step}");

@@ -1,6 +1,5 @@
 //! Documents one after the other, from lines of text, JSON lines, columns or CSV.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,12 +8,12 @@ use serde_json::Value;
 use tagsmith_tagger::tagger::{Content, Input};
 use tagsmith_text::note::Note;
 
-/// The longest line in bytes.
-const LINE_BYTES_MAX: u64 = 64 << 20;
+/// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.
+const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-type Bytes = BufReader<Box<dyn Read>>;
+type Bytes = BufReader<Box<dyn Read + Send>>;
 
 /// A source of documents.
 pub struct Documents {
@@ -28,15 +27,15 @@ enum Format {
     Text(Lines),
     Json(Lines),
     Columns(Lines),
-    Csv { rows: Box<csv::Reader<Bytes>>, column: usize },
+    Csv { rows: Box<csv::Reader<Rationed>>, column: usize },
 }
 
 impl Documents {
     /// Opens a file, or standard input. `format` is `auto` or a format's name, `column` where the text is.
     pub fn open(file: Option<PathBuf>, format: &str, column: Option<&str>) -> Result<Documents> {
         let source = file.as_ref().map_or("standard input".into(), |file| file.display().to_string());
-        let input: Box<dyn Read> = match &file {
-            Some(file) => Box::new(File::open(file).with_context(|| source.clone())?),
+        let input: Box<dyn Read + Send> = match &file {
+            Some(file) => tagsmith_hub::open(file)?,
             None => Box::new(io::stdin()),
         };
         let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
@@ -84,8 +83,16 @@ impl Documents {
     }
 }
 
+/// The error for what is not held at once.
+fn too_long(place: &str) -> anyhow::Error {
+    let most = DOCUMENT_BYTES_MAX >> 20;
+    anyhow!("{place}: the document is longer than {most} MiB, the most that is tagged in one piece: split it")
+}
+
 /// By the file's ending, or by whether the first character opens a JSON object.
 fn guess(file: Option<&Path>, input: &mut Bytes) -> io::Result<&'static str> {
+    let packed = file.is_some_and(|file| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")));
+    let file = if packed { file.and_then(Path::file_stem).map(Path::new) } else { file };
     let ending = file.and_then(|file| file.extension()).and_then(|ending| ending.to_str()).unwrap_or_default();
     Ok(match ending.to_ascii_lowercase().as_str() {
         "jsonl" | "json" | "ndjson" => "jsonl",
@@ -110,13 +117,13 @@ impl Lines {
         self.number += 1;
         let place = || format!("{source}:{}", self.number);
         let mut bytes = Vec::new();
-        let count =
-            (&mut self.input).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes).with_context(place)? as u64;
+        let most = DOCUMENT_BYTES_MAX as u64 + 1;
+        let count = (&mut self.input).take(most).read_until(b'\n', &mut bytes).with_context(place)?;
         if count == 0 {
             return Ok(None);
         }
-        if count > LINE_BYTES_MAX {
-            bail!("{}: the line is longer than 64 MiB: split it", place());
+        if count > DOCUMENT_BYTES_MAX {
+            return Err(too_long(&place()));
         }
         if self.number == 1 && bytes.starts_with(b"\xEF\xBB\xBF") {
             bytes.drain(..3);
@@ -189,14 +196,17 @@ fn next_sentence(lines: &mut Lines, source: &str, column: Option<&str>, marks: &
             first = number;
         }
         size += line.len();
+        if size > DOCUMENT_BYTES_MAX {
+            return Err(too_long(&format!("{source}:{first}")));
+        }
         words.push(word.to_owned());
     }
     Ok((!words.is_empty()).then_some((first, size, Content::Words(words))))
 }
 
 fn open_csv(input: Bytes, source: &str, column: Option<&str>) -> Result<Format> {
-    let mut rows = Box::new(csv::Reader::from_reader(input));
-    let header = rows.headers().with_context(|| format!("{source}:1"))?.clone();
+    let mut rows = Box::new(csv::Reader::from_reader(Rationed { input, left: ROW_BYTES_MAX }));
+    let header = rows.headers().map_err(|error| csv_error(error, &format!("{source}:1")))?.clone();
     let name = column.unwrap_or("text");
     match header.iter().position(|cell| cell.trim_start_matches('\u{feff}') == name) {
         Some(column) => Ok(Format::Csv { rows, column }),
@@ -207,13 +217,45 @@ fn open_csv(input: Bytes, source: &str, column: Option<&str>) -> Result<Format> 
     }
 }
 
-fn next_row(rows: &mut csv::Reader<Bytes>, column: usize, source: &str) -> Result<Found> {
+fn next_row(rows: &mut csv::Reader<Rationed>, column: usize, source: &str) -> Result<Found> {
     let line = rows.position().line();
     let mut row = csv::StringRecord::new();
-    if !rows.read_record(&mut row).with_context(|| format!("{source}:{line}: not a CSV row"))? {
+    rows.get_mut().left = ROW_BYTES_MAX;
+    if !rows.read_record(&mut row).map_err(|error| csv_error(error, &format!("{source}:{line}")))? {
         return Ok(None);
     }
     let line = row.position().map_or(line, csv::Position::line);
     let text = row.get(column).unwrap_or_default().to_owned();
+    if text.len() > DOCUMENT_BYTES_MAX {
+        return Err(too_long(&format!("{source}:{line}")));
+    }
     Ok(Some((line, text.len(), Content::Text(text))))
+}
+
+/// What is read for one CSV row at most: its document, the other columns, and the reader's own buffer.
+const ROW_BYTES_MAX: usize = 2 * DOCUMENT_BYTES_MAX;
+
+/// Bytes of which each CSV row may take so many: a quote that is never closed would take all.
+struct Rationed {
+    input: Bytes,
+    left: usize,
+}
+
+impl Read for Rationed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let most = buffer.len().min(self.left);
+        let count = self.input.read(&mut buffer[..most])?;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
+fn csv_error(error: csv::Error, place: &str) -> anyhow::Error {
+    match error.kind() {
+        csv::ErrorKind::Io(io) if io.kind() == io::ErrorKind::FileTooLarge => too_long(place),
+        _ => anyhow::Error::new(error).context(format!("{place}: not a CSV row")),
+    }
 }

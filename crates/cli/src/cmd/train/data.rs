@@ -105,6 +105,11 @@ impl Data {
         Ok(())
     }
 
+    /// Whether no split has a label column.
+    pub fn is_unlabelled(&self) -> bool {
+        self.named().all(|(_, split)| split.tag_kind == TagKind::Absent)
+    }
+
     /// The labels of all splits, those of train first.
     pub fn labels(&self) -> anyhow::Result<LabelSet> {
         let others: Vec<&Split> = [&self.validation, &self.test].into_iter().flatten().collect();
@@ -169,6 +174,8 @@ pub struct Alignment<'a> {
     pub vocab_size: usize,
     /// Rows of its token-type table; 0 if it has none.
     pub type_vocab_size: usize,
+    /// Threads that tokenize.
+    pub threads: usize,
 }
 
 impl Alignment<'_> {
@@ -176,7 +183,7 @@ impl Alignment<'_> {
     pub fn examples(&self, name: &str, split: &Split) -> anyhow::Result<Vec<Example>> {
         let ids = self.labels.ids_of(split)?;
         let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
-        let aligned = align(self.tokenizer, split, self.labels, &ids, options)
+        let aligned = align(self.tokenizer, split, self.labels, &ids, options, self.threads)
             .with_context(|| format!("the {name} split cannot be tokenized"))?;
         aligned.notes.iter().for_each(|note| say(format!("{name}: {note}")));
         self.check_tables(split, &aligned.examples)?;

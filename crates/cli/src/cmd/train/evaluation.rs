@@ -14,6 +14,14 @@ use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_train::outputs;
 use tagsmith_train::state::Record;
 
+/// Rows that the model reads at once where it does not learn: enough for full speed, and they fit the caches.
+const READ_AT_ONCE: usize = 2048;
+
+/// Rows that the model reads at once in evaluation and prediction: no more than where it learns.
+pub fn rows_at_once(args: &TrainArgs) -> usize {
+    args.learning.batch_tokens.map_or(READ_AT_ONCE, |most| most.min(READ_AT_ONCE))
+}
+
 /// How every split of a run is measured.
 pub struct Measure<'a> {
     labels: &'a LabelSet,
@@ -32,6 +40,7 @@ impl<'a> Measure<'a> {
         }
         let options = EvalOptions {
             batch_size: args.times.per_device_eval_batch_size,
+            batch_tokens: rows_at_once(args),
             label_smoothing: args.learning.label_smoothing_factor,
         };
         let (entity_level, loss_only) = (args.times.return_entity_level_metrics, args.times.prediction_loss_only);

@@ -48,6 +48,7 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
         output: args.output_dir.clone(),
         batch_size: args.learning.per_device_train_batch_size,
         accumulation: args.learning.gradient_accumulation_steps,
+        batch_tokens: args.learning.batch_tokens,
         drop_last: args.learning.dataloader_drop_last,
         sampling: match args.learning.train_sampling_strategy.as_str() {
             "sequential" => Sampling::Sequential,

@@ -4,13 +4,11 @@ use super::data::Alignment;
 use super::say;
 use anyhow::Context;
 use tagsmith_model::model::Model;
-use tagsmith_tagger::tagger::{Content, Input, Request, TagOptions, Tally, tag};
+use tagsmith_tagger::tagger::{Content, Input, Request, TagOptions, Tally, encode, tag};
 use tagsmith_text::aggregate::Strategy;
 use tagsmith_text::align::Example;
+use tagsmith_text::parallel;
 use tagsmith_text::sentence::Split;
-
-/// Rows of a batch of windows at most.
-const BATCH_TOKENS: usize = 1024;
 
 /// The label names of each sentence's words. Sentences that the evaluated `examples` hold whole have theirs in
 /// `predictions`; the others are tagged in overlapping windows.
@@ -20,6 +18,7 @@ pub fn word_labels(
     split: &Split,
     examples: &[Example],
     predictions: &[Vec<u32>],
+    batch_tokens: usize,
 ) -> anyhow::Result<Vec<Vec<String>>> {
     let names = alignment.labels.names();
     let mut labels: Vec<Option<Vec<u32>>> = split
@@ -33,17 +32,13 @@ pub fn word_labels(
         let sentence = &split.sentences[at];
         Input { place: format!("{}:{}", split.source, sentence.line), content: Content::Words(sentence.words.clone()) }
     };
-    let request = Request {
-        max_seq_length: Some(alignment.max_length),
-        stride: None,
-        batch_tokens: BATCH_TOKENS,
-        strategy: Strategy::Simple,
-    };
+    let request =
+        Request { max_seq_length: Some(alignment.max_length), stride: None, batch_tokens, strategy: Strategy::Simple };
     let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
     let mut tally = Tally::default();
-    let inputs = partly.iter().map(input).collect();
-    let tagged = tag(alignment.tokenizer, &options, inputs, &mut tally, |batch| model.infer(batch))
-        .context("the test split cannot be tagged")?;
+    let encoded = parallel::map(&partly, alignment.threads, |at| encode(alignment.tokenizer, &options, &input(at)));
+    let encoded = encoded.into_iter().collect::<Result<_, _>>().context("the test split cannot be tagged")?;
+    let tagged = tag(&options, encoded, &mut tally, |batch| model.infer(batch));
     for (at, tagged) in partly.into_iter().zip(tagged) {
         labels[at] = Some(tagged.labels.iter().map(|word| word.label).collect());
     }

@@ -1,0 +1,93 @@
+//! Documents are read and cut into pieces on a thread ahead of the model, so that neither waits on the other.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use anyhow::Error;
+use tagsmith_tagger::tagger::{Encoded, Input, TagOptions, encode};
+use tagsmith_text::parallel;
+use tagsmith_text::tokenizer::Tokenizer;
+
+use super::input::Documents;
+
+/// Documents are tagged together up to this many bytes of them: windows of like length then share batches.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What an empty document counts for, so that there are not too many in a chunk.
+const DOCUMENT_BYTES_MIN: usize = 64;
+
+/// Chunks that may wait for the model.
+const CHUNKS_AHEAD: usize = 1;
+
+/// Documents in their order.
+pub struct Chunk {
+    pub encoded: Vec<Encoded>,
+    /// Whether there are more.
+    pub end: End,
+}
+
+/// Why a chunk ends. With the last one the source comes back, for what it has to say.
+pub enum End {
+    More,
+    Last(Documents),
+    Bad(Documents, Error),
+}
+
+/// Begins to read. Whoever drops the receiver ends that, when the next chunk is there: a thread that waits for a person
+/// to type cannot be woken, so it is not waited for.
+pub fn start(documents: Documents, tokenizer: Tokenizer, options: TagOptions, threads: usize) -> Receiver<Chunk> {
+    let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
+    thread::spawn(move || {
+        let mut source = Some(documents);
+        while let Some(documents) = source.take() {
+            let chunk;
+            (chunk, source) = next_chunk(documents, &tokenizer, &options, threads);
+            if sender.send(chunk).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// A chunk, and the source if there is more. What stands before a bad document is good.
+fn next_chunk(
+    mut documents: Documents,
+    tokenizer: &Tokenizer,
+    options: &TagOptions,
+    threads: usize,
+) -> (Chunk, Option<Documents>) {
+    let (inputs, read) = read_chunk(&mut documents);
+    let cut = parallel::map(&inputs, threads, |input| encode(tokenizer, options, input));
+    let mut encoded = Vec::with_capacity(cut.len());
+    for outcome in cut {
+        match outcome {
+            Ok(document) => encoded.push(document),
+            Err(error) => return (Chunk { encoded, end: End::Bad(documents, error.into()) }, None),
+        }
+    }
+    match read {
+        Ok(true) => (Chunk { encoded, end: End::More }, Some(documents)),
+        Ok(false) => (Chunk { encoded, end: End::Last(documents) }, None),
+        Err(error) => (Chunk { encoded, end: End::Bad(documents, error) }, None),
+    }
+}
+
+/// Documents up to [`CHUNK_BYTES`], or as many as are there without waiting for more; and whether there are more.
+fn read_chunk(documents: &mut Documents) -> (Vec<Input>, Result<bool, Error>) {
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    loop {
+        match documents.next() {
+            Ok(Some((document, size))) => {
+                chunk.push(document);
+                bytes += size.max(DOCUMENT_BYTES_MIN);
+            }
+            Ok(None) => return (chunk, Ok(false)),
+            Err(error) => return (chunk, Err(error)),
+        }
+        if bytes >= CHUNK_BYTES || !documents.has_more_at_hand() {
+            return (chunk, Ok(true));
+        }
+    }
+}

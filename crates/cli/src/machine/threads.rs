@@ -1,0 +1,162 @@
+//! How many threads to compute with: one a physical core that this process may use.
+//!
+//! Two threads of one core share its arithmetic units, which a matrix product keeps busy alone.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::{fs, thread};
+
+/// Sets up the threads that compute: as many as asked for, else one a core. Returns their number, and the line to say
+/// if it is not what the machine has.
+pub fn set(asked: Option<usize>) -> (usize, Option<String>) {
+    let (threads, line) = match asked {
+        Some(threads) => (threads, None),
+        None => {
+            let processors = Processors::of_this_process();
+            (processors.threads(), processors.why())
+        }
+    };
+    tagsmith_kernel::set_threads(threads);
+    (threads, line)
+}
+
+/// What there is to compute with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Processors {
+    /// Logical processors of the machine.
+    machine: usize,
+    /// Those of them that this process may run on.
+    allowed: usize,
+    /// The physical cores that these are.
+    cores: usize,
+    /// How many of them its share of time is worth (a container's quota).
+    quota: usize,
+}
+
+impl Processors {
+    /// Where the system does not say more, everything is what the standard library finds.
+    fn of_this_process() -> Processors {
+        let quota = thread::available_parallelism().map_or(1, usize::from);
+        let system = Path::new("/sys/devices/system/cpu");
+        let allowed = fs::read_to_string("/proc/self/status").ok().and_then(|status| allowed(&status));
+        let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) else {
+            return Processors { machine: quota, allowed: quota, cores: quota, quota };
+        };
+        let online = fs::read_to_string(system.join("online")).ok().and_then(|list| processors(&list));
+        let siblings =
+            |number: usize| fs::read_to_string(system.join(format!("cpu{number}/topology/thread_siblings_list"))).ok();
+        Processors {
+            machine: online.map_or(allowed.len(), |online| online.len().max(allowed.len())),
+            allowed: allowed.len(),
+            cores: cores(&allowed, siblings),
+            quota,
+        }
+    }
+
+    fn threads(self) -> usize {
+        self.cores.min(self.quota).max(1)
+    }
+
+    /// Why there are fewer threads than the machine has logical processors.
+    fn why(self) -> Option<String> {
+        let Processors { machine, allowed, cores, quota } = self;
+        let threads = self.threads();
+        let plural = if threads == 1 { "" } else { "s" };
+        let mut line = format!("{threads} thread{plural}: the machine has {machine} logical processors");
+        if allowed < machine {
+            line += &format!(", this process may use {allowed}");
+        }
+        if cores < allowed {
+            line += &format!(", which are {cores} physical cores");
+        }
+        if quota < allowed {
+            line += &format!(", and its quota is the time of {quota}");
+        }
+        (threads < machine).then_some(line)
+    }
+}
+
+/// The processors in `/proc/self/status`.
+fn allowed(status: &str) -> Option<Vec<usize>> {
+    processors(status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?)
+}
+
+/// The numbers of a list such as `0-3,8`.
+fn processors(list: &str) -> Option<Vec<usize>> {
+    let mut numbers = Vec::new();
+    for range in list.trim().split(',').filter(|range| !range.is_empty()) {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        numbers.extend(first.parse::<usize>().ok()?..=last.parse().ok()?);
+    }
+    Some(numbers)
+}
+
+/// How many cores these processors are; `siblings` lists the processors of one's core, as the system writes it.
+fn cores(allowed: &[usize], siblings: impl Fn(usize) -> Option<String>) -> usize {
+    let core = |&number: &usize| siblings(number).and_then(|list| processors(&list)).unwrap_or_else(|| vec![number]);
+    allowed.iter().map(core).collect::<BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_ranges_and_numbers() {
+        let check = |list: &str, want: Option<&[usize]>| assert_eq!(processors(list).as_deref(), want, "{list:?}");
+        check("0-3,8\n", Some(&[0, 1, 2, 3, 8]));
+        check("\t5", Some(&[5]));
+        check("\n", Some(&[]));
+        check("0-", None);
+        check("all", None);
+        assert_eq!(allowed("Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t2-3\n"), Some(vec![2, 3]));
+        assert_eq!(allowed("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn two_threads_of_a_core_count_once() {
+        // Four cores of two threads, numbered as Linux does: 0 and 4 are one core.
+        let siblings = |number: usize| Some(format!("{},{}\n", number % 4, number % 4 + 4));
+        let check = |allowed: &[usize], want| assert_eq!(cores(allowed, siblings), want, "{allowed:?}");
+        check(&[0, 1, 2, 3, 4, 5, 6, 7], 4);
+        check(&[0, 4], 1);
+        check(&[0, 1], 2);
+        check(&[0, 1, 5], 2);
+        // A system that says nothing has as many cores as processors.
+        assert_eq!(cores(&[0, 1, 5], |_| None), 3);
+    }
+
+    #[test]
+    fn the_line_says_what_takes_threads_away() {
+        let check = |machine, allowed, cores, quota, want: (usize, Option<&str>)| {
+            let processors = Processors { machine, allowed, cores, quota };
+            assert_eq!((processors.threads(), processors.why().as_deref()), want);
+        };
+        check(8, 8, 8, 8, (8, None));
+        check(
+            8,
+            4,
+            2,
+            4,
+            (
+                2,
+                Some(
+                    "2 threads: the machine has 8 logical processors, this process may use 4, which are 2 physical cores",
+                ),
+            ),
+        );
+        check(
+            64,
+            64,
+            32,
+            3,
+            (
+                3,
+                Some(
+                    "3 threads: the machine has 64 logical processors, which are 32 physical cores, and its quota is the time of 3",
+                ),
+            ),
+        );
+        check(4, 4, 4, 0, (1, Some("1 thread: the machine has 4 logical processors, and its quota is the time of 0")));
+    }
+}

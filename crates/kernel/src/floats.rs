@@ -1,0 +1,130 @@
+//! Memory for numbers, laid out so that the processor reads it at full speed.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Floats in a cache line.
+pub(crate) const LINE: usize = 16;
+
+/// From this many bytes on, memory begins at a large page's boundary and the system is asked for large pages: walking
+/// a model through pages of 4 KB spends its time in looking up addresses.
+const LARGE: usize = 2 << 20;
+
+/// How often the system was asked for memory.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many buffers of any kind this process has asked the system for.
+pub fn taken() -> usize {
+    TAKEN.load(Ordering::Relaxed)
+}
+
+/// A fixed number of floats that begin at a cache line.
+pub struct Floats {
+    at: NonNull<f32>,
+    len: usize,
+}
+
+// SAFETY: it owns its memory, as a `Box<[f32]>` does.
+unsafe impl Send for Floats {}
+// SAFETY: as above.
+unsafe impl Sync for Floats {}
+
+impl Floats {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Floats {
+        if len == 0 {
+            return Floats { at: NonNull::dangling(), len };
+        }
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+        let layout = Floats::layout(len);
+        // SAFETY: the layout is not empty; what comes is written before anybody reads it.
+        unsafe {
+            let at = alloc(layout).cast::<f32>();
+            let Some(at) = NonNull::new(at) else { handle_alloc_error(layout) };
+            if layout.align() == LARGE {
+                ask_for_large_pages(at.as_ptr().cast(), layout.size());
+            }
+            at.as_ptr().write_bytes(0, len);
+            Floats { at, len }
+        }
+    }
+
+    fn layout(len: usize) -> Layout {
+        let bytes = len * size_of::<f32>();
+        let align = if bytes >= LARGE { LARGE } else { LINE * size_of::<f32>() };
+        Layout::from_size_align(bytes, align).expect("no buffer is that large")
+    }
+}
+
+impl Drop for Floats {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: allocated in `zeros` with this layout.
+            unsafe { dealloc(self.at.as_ptr().cast(), Floats::layout(self.len)) }
+        }
+    }
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `len` floats were written there; a dangling pointer is aligned and `len` is 0.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for Floats {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.at.as_ptr(), self.len) }
+    }
+}
+
+impl Clone for Floats {
+    fn clone(&self) -> Floats {
+        let mut copy = Floats::zeros(self.len);
+        copy.copy_from_slice(self);
+        copy
+    }
+}
+
+impl std::fmt::Debug for Floats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} floats", self.len)
+    }
+}
+
+/// A wish: whether the system grants it changes no result.
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages(at: *mut u8, bytes: usize) {
+    unsafe extern "C" {
+        fn madvise(at: *mut u8, bytes: usize, advice: i32) -> i32;
+    }
+    const MADV_HUGEPAGE: i32 = 14;
+    // SAFETY: the memory is ours, and the advice changes none of its contents. A refusal is no harm.
+    unsafe { madvise(at, bytes, MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages(_: *mut u8, _: usize) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_zero_aligned_and_their_own() {
+        for len in [0, 1, 17, LARGE / 4 - 1, LARGE / 4, LARGE / 4 + 5] {
+            let mut one = Floats::zeros(len);
+            assert!(one.len() == len && one.iter().all(|&x| x == 0.0), "{len}");
+            assert!(len == 0 || one.as_ptr().addr().is_multiple_of(64), "{len}");
+            one.fill(2.0);
+            let two = one.clone();
+            one.fill(1.0);
+            assert!(two.iter().all(|&x| x == 2.0), "{len}");
+        }
+    }
+}

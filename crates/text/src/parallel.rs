@@ -1,0 +1,47 @@
+//! Many items at once, results in the items' order: tokenization is by far the longest part of reading.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// `work` on each item, on up to `threads` threads. The result is the same for any number of them.
+pub fn map<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take_turns = || {
+        let mut done = Vec::new();
+        while let (at, Some(item)) = next_item(items, &next) {
+            done.push((at, work(item)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(take_turns)).collect();
+        let mut done = take_turns();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_by_key(|&(at, _)| at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn next_item<'i, T>(items: &'i [T], next: &AtomicUsize) -> (usize, Option<&'i T>) {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    (at, items.get(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_items_order() {
+        let items: Vec<u64> = (0..1000).collect();
+        let want: Vec<u64> = items.iter().map(|item| item * item).collect();
+        for threads in [0, 1, 2, 7, 2000] {
+            assert_eq!(map(&items, threads, |item| item * item), want, "{threads} threads");
+        }
+        assert_eq!(map(&[], 3, |item: &u64| *item), [0u64; 0]);
+    }
+}

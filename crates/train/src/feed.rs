@@ -1,0 +1,69 @@
+//! The batches of a run in their order, collated on a thread ahead of the steps: neither waits on the other, unless it
+//! is the slower one throughout.
+
+use crate::order::Order;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
+use tagsmith_model::batch::Batch;
+use tagsmith_tagger::batch::{collate, cut};
+use tagsmith_text::align::Example;
+
+/// Updates that may wait for the step.
+const UPDATES_AHEAD: usize = 2;
+
+/// What one update learns from.
+pub(crate) struct Update {
+    /// Its rows, in parts that are computed one after the other.
+    pub micro_batches: Vec<Batch>,
+    /// How many batches of the Trainer's these are.
+    pub batches: usize,
+    /// The pieces of these with every sentence padded to its batch's longest, as the Trainer counts.
+    pub padded_pieces: usize,
+}
+
+/// Where a run's batches come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Feed<'a> {
+    /// Which sentences follow which.
+    pub order: Order<'a>,
+    /// The sentences.
+    pub examples: &'a [Example],
+    /// Rows of a micro-batch at most; without it a batch is one.
+    pub batch_tokens: Option<usize>,
+}
+
+impl<'a> Feed<'a> {
+    /// Sends the updates of these epochs, without the first `done` of the first. Dropping the receiver ends it.
+    pub fn start<'scope>(
+        self,
+        scope: &'scope Scope<'scope, 'a>,
+        epochs: Range<u64>,
+        mut done: usize,
+    ) -> Receiver<Update> {
+        let (sender, receiver) = sync_channel(UPDATES_AHEAD);
+        scope.spawn(move || {
+            for epoch in epochs {
+                for batches in self.order.updates(epoch).iter().skip(done) {
+                    if sender.send(self.update(batches)).is_err() {
+                        return;
+                    }
+                }
+                done = 0;
+            }
+        });
+        receiver
+    }
+
+    fn update(&self, batches: &[Vec<usize>]) -> Update {
+        let mut update = Update { micro_batches: Vec::new(), batches: batches.len(), padded_pieces: 0 };
+        for batch in batches {
+            let examples: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
+            let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+            update.padded_pieces += lengths.iter().max().unwrap_or(&0) * lengths.len();
+            let parts = cut(&lengths, self.batch_tokens.unwrap_or(usize::MAX));
+            update.micro_batches.extend(parts.into_iter().map(|part| collate(&examples[part])));
+        }
+        update
+    }
+}

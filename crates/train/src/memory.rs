@@ -1,0 +1,180 @@
+//! What a run will hold in memory, counted before its first step: P parameters, R rows in a micro-batch, H hidden,
+//! F feed-forward, L layers, E embedding width, K labels; 4 bytes a number.
+//!
+//! | what | numbers |
+//! |---|---|
+//! | weights | P without the word table, and those rows of it that occur × E |
+//! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
+//! | optimizer | twice the weights that learn and occur in training |
+//! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
+//! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
+//! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
+//! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
+//! | at work in backward | R × 3H, and twice the largest weight, packed |
+//! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
+//!
+//! `tests/memory.rs` holds a step's true peak against it.
+
+use std::collections::HashSet;
+use std::fmt;
+use tagsmith_kernel::params::Slot;
+use tagsmith_model::model::Model;
+use tagsmith_text::align::Example;
+
+/// Bytes of a number.
+const FLOAT: u64 = 4;
+/// Of a row of the word table, whether or not it is in memory.
+const ROW: u64 = 24;
+/// Of the same row in the optimizer: where its moments are, and which updates it has made.
+const DEFERRED_ROW: u64 = 8;
+/// Of a row's moments beside their numbers.
+const MOMENTS: u64 = 20;
+
+/// The part of a run's options and data that decides what it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// What it learns from.
+    pub examples: &'a [Example],
+    /// What it is evaluated on meanwhile.
+    pub evaluated: &'a [Example],
+    /// Sentences a batch.
+    pub batch_size: usize,
+    /// Batches an update.
+    pub accumulation: usize,
+    /// Rows of a micro-batch at most.
+    pub batch_tokens: Option<usize>,
+    /// Rows that an evaluation reads at once.
+    pub rows_evaluated: usize,
+    /// Whether layers keep their inputs alone.
+    pub gradient_checkpointing: bool,
+}
+
+/// Bytes that a run holds at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// The model's weights.
+    pub weights: u64,
+    /// Their gradients.
+    pub gradients: u64,
+    /// AdamW's moments.
+    pub optimizer: u64,
+    /// What the largest micro-batch, or an evaluation, has in use.
+    pub activations: u64,
+    /// The rows of that micro-batch, whatever the order: as if the longest sentences met.
+    pub rows: usize,
+    /// The tokenized sentences.
+    pub data: u64,
+}
+
+impl Footprint {
+    /// Counts for a model whose frozen parameters are marked.
+    pub fn new(model: &Model, work: &Work) -> Footprint {
+        let slots = &model.params.slots;
+        let dense = |slot: &&Slot| !slot.sparse;
+        let numbers = |slots: &mut dyn Iterator<Item = &Slot>| slots.map(|slot| slot.len() as u64).sum::<u64>();
+        let learning = || slots.iter().filter(|slot| !slot.frozen);
+        let read = different_ids(work.examples.iter().chain(work.evaluated));
+        let learned = different_ids(work.examples.iter());
+        let update = (work.accumulation * longest(work.examples, work.batch_size)) as u64;
+        let of_tables = |slots: &mut dyn Iterator<Item = &Slot>, bytes: &dyn Fn(u64, u64) -> u64| {
+            slots.filter(|slot| slot.sparse).map(|slot| bytes(slot.shape[0] as u64, slot.shape[1] as u64)).sum::<u64>()
+        };
+        let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
+        let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
+        let activations = training(model, rows as u64, work.gradient_checkpointing)
+            .max(evaluation(model, evaluated as u64) * u64::from(evaluated > 0));
+        Footprint {
+            weights: FLOAT * numbers(&mut slots.iter().filter(dense))
+                + of_tables(&mut slots.iter(), &|v, e| v * ROW + read.min(v) * FLOAT * e),
+            gradients: FLOAT * numbers(&mut slots.iter().filter(dense))
+                + of_tables(&mut learning(), &|v, e| update.min(v) * FLOAT * e),
+            optimizer: FLOAT * 2 * numbers(&mut learning().filter(dense))
+                + of_tables(&mut learning(), &|v, e| v * DEFERRED_ROW + learned.min(v) * (MOMENTS + FLOAT * 2 * e)),
+            activations: FLOAT * activations,
+            rows,
+            data: work.examples.iter().chain(work.evaluated).map(example_bytes).sum(),
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        let Footprint { weights, gradients, optimizer, activations, rows: _, data } = *self;
+        weights + gradients + optimizer + activations + data
+    }
+}
+
+/// `1.3 GB: weights 90.9 MB, …`
+impl fmt::Display for Footprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Footprint { weights, gradients, optimizer, activations, rows, data } = *self;
+        let [weights, gradients, optimizer, activations, data] =
+            [weights, gradients, optimizer, activations, data].map(size);
+        write!(
+            f,
+            "{}: weights {weights}, gradients {gradients}, optimizer {optimizer}, activations {activations} \
+             (at most {rows} pieces at once), data {data}",
+            size(self.total())
+        )
+    }
+}
+
+/// Bytes as a person reads them, in powers of 1000.
+pub fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
+        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
+    }
+}
+
+/// How many pieces of the vocabulary occur.
+fn different_ids<'e>(examples: impl Iterator<Item = &'e Example>) -> u64 {
+    examples.flat_map(|example| &example.ids).collect::<HashSet<_>>().len() as u64
+}
+
+/// The pieces of the `count` longest examples.
+fn longest(examples: &[Example], count: usize) -> usize {
+    let mut lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.iter().take(count).sum()
+}
+
+/// Rows that are computed at once at most, however the examples meet.
+/// Rows of the largest micro-batch, as if the longest sentences met.
+pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
+    let batch = longest(examples, batch_size);
+    batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
+}
+
+/// Numbers in use at the beginning of backward, when there are the most.
+fn training(model: &Model, rows: u64, checkpointing: bool) -> u64 {
+    let config = &model.config;
+    let [h, f, e, layers, labels] =
+        [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
+            .map(|number| number as u64);
+    let layer = 8 * h + 2 * f + 4;
+    let kept = if checkpointing { layers * h + layer } else { layers * layer };
+    let ends = 2 * e + 2 * h + 2 * labels + 2;
+    rows * (kept + ends + 3 * h) + 2 * largest_weight(model)
+}
+
+/// Numbers in use inside one layer, with nothing kept.
+fn evaluation(model: &Model, rows: u64) -> u64 {
+    let config = &model.config;
+    let [h, f, labels] = [config.hidden_size, config.intermediate_size, config.labels.len()].map(|n| n as u64);
+    rows * (8 * h + 3 * f + labels) + largest_weight(model)
+}
+
+/// Of those that are multiplied with, which are packed first.
+fn largest_weight(model: &Model) -> u64 {
+    let (h, f) = (model.config.hidden_size as u64, model.config.intermediate_size as u64);
+    h * f.max(3 * h)
+}
+
+/// The example's numbers, its four vectors and what the allocator adds to each.
+fn example_bytes(example: &Example) -> u64 {
+    const ALLOCATOR: usize = 16;
+    let Example { ids, types, labels, words, sentence: _ } = example;
+    let vectors = [size_of_val(&ids[..]), size_of_val(&types[..]), size_of_val(&labels[..]), size_of_val(&words[..])];
+    (size_of::<Example>() + vectors.map(|bytes| bytes + ALLOCATOR).iter().sum::<usize>()) as u64
+}

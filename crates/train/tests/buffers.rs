@@ -1,0 +1,64 @@
+//! After its first step a run asks the system for no more buffers, whatever the sizes of its batches.
+//!
+//! A binary of its own: the count belongs to the process.
+
+use serde_json::{Value, json};
+use tagsmith_kernel::Precision;
+use tagsmith_kernel::floats::taken;
+use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
+use tagsmith_model::batch::Batch;
+use tagsmith_model::config::Config;
+use tagsmith_model::model::Model;
+use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+
+fn batch(lengths: &[usize], first: u32) -> Batch {
+    let mut batch = Batch::default();
+    for &length in lengths {
+        let ids: Vec<u32> = (0..length as u32).map(|at| (at * 7 + first) % 90 + 1).collect();
+        let labels: Vec<i32> = (0..length as i32).map(|at| at % 2).collect();
+        batch.push(&ids, &vec![0; length], &labels);
+    }
+    batch
+}
+
+#[test]
+fn only_the_first_step_takes_buffers() {
+    let config = json!({
+        "model_type": "bert", "vocab_size": 100, "hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "intermediate_size": 96, "max_position_embeddings": 128, "type_vocab_size": 2, "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1, "pad_token_id": 0, "id2label": {"0": "O", "1": "B-X"},
+    });
+    let Value::Object(config) = config else { unreachable!("an object was written") };
+    let config = Config::from_json("config.json".into(), config).unwrap().0;
+    let options = StepOptions {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        max_grad_norm: 1.0,
+        label_smoothing: 0.0,
+        loss_scaling: LossScaling::Token,
+        gradient_checkpointing: false,
+        seed: 1,
+    };
+    let sizes: [&[usize]; 5] = [&[20, 3], &[90], &[1], &[30, 30, 37], &[97, 2, 1]];
+    for precision in [Precision::F32, Precision::Bf16] {
+        let mut model = Model::new(config.clone(), 1);
+        model.precision = precision;
+        let (mut learner, _) = Learner::new(model, options.clone(), &[]).unwrap();
+        // One thread: with more, a thread takes room of its own in whichever step it first works.
+        tagsmith_kernel::set_threads(1);
+        release_free_memory();
+        expect_rows(100);
+        learner.step(&[batch(&[20, 20], 0)], 1e-3);
+        let before = taken();
+        for step in 0..20 {
+            learner.step(&[batch(sizes[step as usize % sizes.len()], step)], 1e-3);
+        }
+        assert_eq!(taken(), before, "{precision:?}");
+        // What the test would see: a batch that nobody expected.
+        learner.step(&[batch(&[120, 120], 1)], 1e-3);
+        assert!(taken() > before, "{precision:?}");
+    }
+}

@@ -1,0 +1,124 @@
+//! The planned memory of a run beside what the system counts, which is the process's: the other tests here take little.
+#![cfg(target_os = "linux")]
+
+use serde_json::{Value, json};
+use tagsmith_model::config::Config;
+use tagsmith_model::model::Model;
+use tagsmith_tagger::batch::collate;
+use tagsmith_text::align::Example;
+use tagsmith_train::memory::{Footprint, Work};
+use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+
+/// A line of /proc/self/status in bytes.
+fn status(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+fn model(hidden: usize, layers: usize) -> Model {
+    let config = json!({
+        "model_type": "bert", "vocab_size": 1000, "hidden_size": hidden, "num_hidden_layers": layers,
+        "num_attention_heads": 4, "intermediate_size": 4 * hidden, "max_position_embeddings": 256, "type_vocab_size": 2,
+        "hidden_act": "gelu", "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1, "pad_token_id": 0, "id2label": {"0": "O", "1": "B-X"},
+    });
+    let Value::Object(config) = config else { unreachable!("an object was written") };
+    Model::new(Config::from_json("config.json".into(), config).unwrap().0, 1)
+}
+
+fn examples(lengths: &[usize]) -> Vec<Example> {
+    let example = |&length: &usize| Example {
+        ids: (0..length as u32).map(|at| at % 900 + 1).collect(),
+        types: vec![0; length],
+        labels: (0..length as i32).map(|at| at % 2).collect(),
+        words: vec![None; length],
+        sentence: 0,
+    };
+    lengths.iter().map(example).collect()
+}
+
+fn work(examples: &[Example], batch_tokens: Option<usize>, gradient_checkpointing: bool) -> Work<'_> {
+    Work {
+        examples,
+        evaluated: &[],
+        batch_size: 8,
+        accumulation: 1,
+        batch_tokens,
+        rows_evaluated: 1024,
+        gradient_checkpointing,
+    }
+}
+
+/// How many bytes the process grew by to make a model and one step, beside what was planned.
+fn grown(examples: &[Example], gradient_checkpointing: bool) -> (u64, Footprint) {
+    let before = status("VmRSS");
+    let options = StepOptions {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        max_grad_norm: 1.0,
+        label_smoothing: 0.0,
+        loss_scaling: LossScaling::Token,
+        gradient_checkpointing,
+        seed: 1,
+    };
+    let (mut learner, _) = Learner::new(model(256, 4), options, &[]).unwrap();
+    let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
+    let footprint = Footprint::new(learner.model(), &work);
+    let batch = collate(&examples.iter().collect::<Vec<_>>());
+    learner.step(&[batch], 1e-4);
+    let grown = status("VmHWM") - before;
+    // Lists of updates that wait are no part of the plan: some bytes an update.
+    let near =
+        |planned: u64, held: usize| assert!(planned.abs_diff(held as u64) <= 64, "planned {planned}, held {held}");
+    near(footprint.optimizer, learner.optimizer_bytes());
+    near(footprint.weights, learner.model().params.bytes());
+    (grown, footprint)
+}
+
+#[test]
+fn the_plan_is_what_a_step_takes() {
+    // Short sentences: each thread's own memory, for one sentence's attention, is no part of the plan.
+    let examples = examples(&[40; 50]);
+    // The lean way first: a peak does not fall again.
+    for gradient_checkpointing in [true, false] {
+        let (grown, footprint) = grown(&examples, gradient_checkpointing);
+        tagsmith_kernel::tensor::release_free_memory();
+        let share = grown as f64 / footprint.total() as f64;
+        assert!((0.85..=1.1).contains(&share), "grew by {grown}, planned {} ({footprint})", footprint.total());
+    }
+}
+
+#[test]
+fn the_largest_micro_batch_is_the_longest_sentences_together() {
+    let model = model(32, 1);
+    let examples = examples(&[3, 9, 1, 20, 2, 7, 7, 8, 5, 40]);
+    let rows = |batch_size, batch_tokens| {
+        Footprint::new(&model, &Work { batch_size, ..work(&examples, batch_tokens, false) }).rows
+    };
+    assert_eq!(rows(1, None), 40);
+    assert_eq!(rows(3, None), 69);
+    assert_eq!(rows(3, Some(50)), 50);
+    assert_eq!(rows(3, Some(100)), 69);
+    // A sentence is never cut.
+    assert_eq!(rows(3, Some(10)), 40);
+    assert_eq!(rows(100, None), 102);
+}
+
+#[test]
+fn what_does_not_learn_takes_no_moments_and_what_does_not_occur_no_room() {
+    let mut model = model(32, 1);
+    let examples = examples(&[5]);
+    let plan = |model: &Model| Footprint::new(model, &work(&examples, None, false));
+    let table = model.params.slots.iter().position(|slot| slot.sparse).unwrap();
+    let dense = (model.params.len() - model.params.slots[table].len()) as u64;
+    // Five of a thousand rows occur.
+    assert_eq!(plan(&model).weights, 4 * (dense + 5 * 32) + 24 * 1000);
+    assert_eq!(plan(&model).gradients, 4 * (dense + 5 * 32));
+    assert_eq!(plan(&model).optimizer, 8 * (dense + 5 * 32) + 20 * 5 + 8 * 1000);
+    model.params.slots[table].frozen = true;
+    assert_eq!(plan(&model).weights, 4 * (dense + 5 * 32) + 24 * 1000);
+    assert_eq!((plan(&model).gradients, plan(&model).optimizer), (4 * dense, 8 * dense));
+}
