@@ -17,6 +17,7 @@ pub mod layout;
 pub mod learner;
 pub mod loss;
 pub mod model;
+pub mod predict;
 pub mod read;
 pub mod run_config;
 pub mod scene;

@@ -1,5 +1,6 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
+use crate::machine::threads;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
@@ -7,7 +8,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tagsmith_kernel::{Precision, set_threads};
+use tagsmith_kernel::Precision;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
@@ -37,10 +38,10 @@ const fn program(architecture: Architecture, contrastive: bool) -> Option<Progra
     Some(Program { architecture, contrastive })
 }
 
-/// Texts computed between two looks at memory.
-const LONGEST_WITHOUT_WORD: usize = 512;
-
 /// Pieces of a text where the model does not say how many it was trained on.
+const MAX_LENGTH: usize = 512;
+
+/// The commands.
 pub fn commands() -> Vec<Command> {
     let trainers = TRAINERS.iter().map(|&(name, alias, program)| {
         let about = match program {
@@ -63,10 +64,10 @@ pub fn has(name: &str) -> bool {
 
 /// Runs it; the exit status.
 pub fn run(name: &str, matches: &ArgMatches) -> Result<u8> {
-    if let Some(&threads) = matches.get_one::<usize>("threads") {
-        ensure!(threads > 0, "--threads is 0: at least one thread computes");
-        set_threads(threads);
-    }
+    let threads = matches.get_one::<usize>("threads").copied();
+    ensure!(threads != Some(0), "`--threads 0` is none at all: give 1 or more");
+    let (_, line) = threads::set(threads);
+    line.iter().for_each(|line| eprintln!("note: {line}"));
     if let Some(&(_, _, program)) = TRAINERS.iter().find(|it| it.0 == name) {
         return train_run(matches, program);
     }
@@ -327,7 +328,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture) -> Result<u8> 
     }
     let tokenizers = checkpoint::tokenizers(folder, &model.config)?;
     let masking = if format == Format::Text { Masking::None } else { Masking::Subwords };
-    let max_length = model.config.max_seq_length.unwrap_or(LONGEST_WITHOUT_WORD).min(model.positions_max());
+    let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };
     let load = |file: &str| -> Result<Vec<Example>> {
         let mut data = read::load(&[file.to_owned()], format, EVALUATED)?;
