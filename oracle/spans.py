@@ -2,7 +2,7 @@
 
 `tokenizer.json` is a small WordPiece tokenizer. Each of `bi_encoder`, `contrastive_bi_encoder`, `cross_encoder` and
 `contrastive_cross_encoder` is a checkpoint in the original's layout beside `expect.safetensors`; `cases.json` has batches
-as they are collated, decoded entities, figures, and the specification's loss values. All arithmetic is float64 on the
+as they are collated, decoded entities and figures; `dataset` and `dataset_dev` are saved data sets. All arithmetic is float64 on the
 float32 weights.
 
     python spans.py            write golden/spans
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from datasets import Dataset, DatasetDict
 from safetensors.torch import load_file, save_file
 from span_model import LABEL, THRESHOLD, SpanModel, collate, decode, enumerate_spans, loss_of, score
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -337,9 +338,26 @@ def scored():
         yield {"gold": rows(gold), "predicted": rows(predicted), "figures": score(gold, predicted)}
 
 
+def dataset(folder: Path):
+    """A saved data set with both kinds of spans, under their older names in `dev`."""
+
+    def row(number, texts_row, tokens_row, text_key, tokens_key, label):
+        spans = lambda entities: [{"start": s, "end": e, label: kind} for s, e, kind in entities]
+        (text, entities), (tokens, words) = texts_row, tokens_row
+        return {"id": f"eng_{number}", "text": text, text_key: spans(entities), "tokens": tokens, tokens_key: spans(words)}
+
+    split = lambda *keys: Dataset.from_list([row(n, *pair, *keys) for n, pair in enumerate(zip(TEXTS, TOKENS))])
+    dev, test = split("spans_char", "spans_tokens", "tag"), split("char_spans", "token_spans", "label")
+    for name, splits in [("dataset", {"train": dev, "test": test}), ("dataset_dev", {"train": test, "dev": dev})]:
+        DatasetDict(splits).save_to_disk(str(folder / name))
+        for state in (folder / name).glob("*/state.json"):
+            state.write_text(json.dumps(json.loads(state.read_text()) | {"_fingerprint": "0"}, indent=2, sort_keys=True))
+
+
 def write(folder: Path):
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer().backend_tokenizer.save(str(folder / "tokenizer.json"))
+    dataset(folder)
     cases = {"collated": list(collated()), "decoded": list(decoded()), "scored": list(scored())}
     (folder / "cases.json").write_text(json.dumps(cases, ensure_ascii=False, separators=(",", ":")) + "\n")
     for name in MODELS:
@@ -357,6 +375,8 @@ def write(folder: Path):
 
 
 def same(a: Path, b: Path) -> bool:
+    if a.suffix == ".arrow":
+        return Dataset.from_file(str(a)).to_list() == Dataset.from_file(str(b)).to_list()
     if a.suffix != ".safetensors":
         return a.read_text() == b.read_text()
     x, y = load_file(a), load_file(b)

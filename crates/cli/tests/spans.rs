@@ -10,9 +10,11 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn tagsmith(args: &[&str], at: &Path, stdin: &str) -> (i32, String, String) {
-    let run = Command::cargo_bin("tagsmith").expect("it is built").args(args).current_dir(at).write_stdin(stdin).output();
+    let run =
+        Command::cargo_bin("tagsmith").expect("it is built").args(args).current_dir(at).write_stdin(stdin).output();
     let run = run.expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8").replace(&at.display().to_string(), "AT");
+    let text =
+        |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8").replace(&at.display().to_string(), "AT");
     (run.status.code().unwrap_or(-1), text(&run.stdout), text(&run.stderr))
 }
 
@@ -66,7 +68,8 @@ fn training_evaluation_and_prediction() {
     let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
     assert_eq!((status, said.contains("this run is done")), (0, true), "{said}");
 
-    let evaluate = ["evaluate_bi_encoder", "--pretrained_model_name_or_path", "out/best_checkpoint", "--evaluation_file"];
+    let evaluate =
+        ["evaluate_bi_encoder", "--pretrained_model_name_or_path", "out/best_checkpoint", "--evaluation_file"];
     let (status, out, said) = tagsmith(&[&evaluate[..], &["data.jsonl", "--threshold", "0.5"]].concat(), at, "");
     assert_eq!(status, 0, "{said}");
     assert!(out.contains("test strict precision "), "{out}");

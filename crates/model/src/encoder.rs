@@ -265,7 +265,13 @@ impl Encoder<'_> {
         linear::forward(x, self.params.get(weight), self.params.get(next(weight)), self.precision)
     }
 
-    pub(crate) fn linear_backward(&self, saved: linear::Saved, weight: SlotId, dy: &Tensor, grads: &mut Grads) -> Tensor {
+    pub(crate) fn linear_backward(
+        &self,
+        saved: linear::Saved,
+        weight: SlotId,
+        dy: &Tensor,
+        grads: &mut Grads,
+    ) -> Tensor {
         let (weight, into) = self.gradients_of(weight, grads);
         saved.backward(weight, into, dy, None)
     }

@@ -87,8 +87,12 @@ pub fn assemble(config: Config, seed: u64) -> Result<(Model, Tokenizers, Vec<Str
         let name = &model.params.slots[number].name;
         let of_encoder = [TOKEN_ENCODER, TYPE_ENCODER].iter().any(|inside| name.starts_with(inside));
         if of_encoder && !name.contains("pooler.") {
-            let folder = if name.starts_with(TOKEN_ENCODER) { &model.config.token_encoder } else { &model.config.type_encoder };
-            return Err(Error::at(Path::new(folder), format!("the weights lack `{name}`: download or save the model again")));
+            let folder =
+                if name.starts_with(TOKEN_ENCODER) { &model.config.token_encoder } else { &model.config.type_encoder };
+            return Err(Error::at(
+                Path::new(folder),
+                format!("the weights lack `{name}`: download or save the model again"),
+            ));
         }
         draw(&mut model, number, seed);
     }
@@ -172,7 +176,8 @@ fn read(
                 (true, &[rows, width]) if grows && width == slot.shape[1] => slot.shape[0].saturating_sub(rows),
                 _ => 0,
             };
-            let in_file: Vec<usize> = slot.shape.iter().enumerate().map(|(i, n)| if i == 0 { n - more } else { *n }).collect();
+            let in_file: Vec<usize> =
+                slot.shape.iter().enumerate().map(|(i, n)| if i == 0 { n - more } else { *n }).collect();
             if shape != in_file {
                 let problem = format!("`{name}` has shape {shape:?}, {:?} is needed", slot.shape);
                 return Err(reader.refuse(problem).into());

@@ -67,7 +67,13 @@ pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (
 ///
 /// # Panics
 /// If an entity is no span of its text.
-pub fn gold(config: &Config, examples: &[&Encoded], entities: &[Vec<(usize, usize, usize)>], listed: &[Listed], scene: &Scene) -> Gold {
+pub fn gold(
+    config: &Config,
+    examples: &[&Encoded],
+    entities: &[Vec<(usize, usize, usize)>],
+    listed: &[Listed],
+    scene: &Scene,
+) -> Gold {
     let cross = config.architecture == Architecture::CrossEncoder;
     let extra = usize::from(config.threshold_in_prompt());
     let mut gold = Gold::default();

@@ -228,7 +228,13 @@ impl Config {
         };
         let contrastive = kind == LossKind::Contrastive;
         let threshold = match fields.take("prediction_threshold") {
-            None => if contrastive { Threshold::LabelToken } else { Threshold::Number(0.5) },
+            None => {
+                if contrastive {
+                    Threshold::LabelToken
+                } else {
+                    Threshold::Number(0.5)
+                }
+            }
             Some(value) => {
                 let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 Threshold::parse(&word, contrastive).map_err(|why| fields.refuse("prediction_threshold", why))?

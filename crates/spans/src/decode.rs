@@ -18,7 +18,11 @@ impl Mode {
 
     /// The mode of a name.
     pub fn named(name: &str) -> Option<Mode> {
-        [Mode::Flat, Mode::Nested, Mode::PerType].into_iter().zip(Mode::NAMES).find(|(_, it)| *it == name).map(|it| it.0)
+        [Mode::Flat, Mode::Nested, Mode::PerType]
+            .into_iter()
+            .zip(Mode::NAMES)
+            .find(|(_, it)| *it == name)
+            .map(|it| it.0)
     }
 }
 

@@ -137,7 +137,8 @@ impl Encoding {
         let cut = content.len().saturating_sub(room);
         // Special pieces after the text stay.
         let kept: Vec<usize> = (0..content.end - cut).chain(content.end..pieces.len()).collect();
-        let inside = |at: usize| at < content.end - cut && content.contains(&at) && covers(&pieces, input, at).1 > offset;
+        let inside =
+            |at: usize| at < content.end - cut && content.contains(&at) && covers(&pieces, input, at).1 > offset;
         let first = kept.iter().position(|&at| inside(at));
         let last = kept.iter().rposition(|&at| inside(at));
         let text = first.zip(last).map(|(first, last)| first..=last);

@@ -247,6 +247,7 @@ pub fn curve(
             Point { threshold, figures: evaluation.score.total().figures() }
         })
         .collect();
-    let best = points.iter().fold(points[0], |best, point| if point.figures[2] >= best.figures[2] { *point } else { best });
+    let best =
+        points.iter().fold(points[0], |best, point| if point.figures[2] >= best.figures[2] { *point } else { best });
     (points, best.threshold)
 }

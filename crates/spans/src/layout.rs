@@ -69,7 +69,8 @@ impl Layout {
             linear(&mut slots, "fusion_linear.3", hidden, hidden, true);
         }
         let widths = add(&mut slots, "width_embedding.weight", vec![config.width_rows(), width], false);
-        let scales = ["start", "end", "span"].map(|part| add(&mut slots, &format!("{part}_logit_scale"), vec![], false));
+        let scales =
+            ["start", "end", "span"].map(|part| add(&mut slots, &format!("{part}_logit_scale"), vec![], false));
         slots.iter_mut().for_each(|slot| slot.decays = true);
         Layout { slots, token_encoder, type_encoder, kinds, starts, ends, spans, widths, scales }
     }

@@ -220,9 +220,7 @@ impl One<'_> {
             for kind in 0..self.c {
                 let negative: Vec<usize> = rows
                     .clone()
-                    .filter(|&row| {
-                        row == rows.start || (self.counts(row, rows.start) && !targets[row * self.c + kind])
-                    })
+                    .filter(|&row| row == rows.start || (self.counts(row, rows.start) && !targets[row * self.c + kind]))
                     .collect();
                 let mut term = |target: usize, share: f64, own: Option<usize>| {
                     let among = || negative.iter().copied().chain(own);
@@ -347,13 +345,13 @@ mod tests {
                     loss(&config, Normalization::Padded, &scores, &scene, &gold).value
                 };
                 let d = got.dscores[SPAN].as_ref().expect("there is one").data().to_vec();
-                for at in 0..x.len() {
+                for (at, &d) in d.iter().enumerate() {
                     let fine = (value(at, step) - value(at, -step)) / f64::from(2.0 * step);
                     let coarse = (value(at, 2.0 * step) - value(at, -2.0 * step)) / f64::from(4.0 * step);
                     // Richardson's extrapolation: error O(step⁴).
                     let want = (4.0 * fine - coarse) / 3.0;
-                    let apart = (f64::from(d[at]) - want).abs();
-                    assert!(apart <= 1e-6 * want.abs().max(0.1), "{kind:?} at {at}: {} {want}", d[at]);
+                    let apart = (f64::from(d) - want).abs();
+                    assert!(apart <= 1e-6 * want.abs().max(0.1), "{kind:?} at {at}: {d} {want}");
                 }
             }
         }

@@ -114,7 +114,8 @@ impl Model {
     /// # Panics
     /// If a text is longer than the encoder's positions, or the scene is of the other architecture.
     pub fn forward(&self, scene: &Scene, stream: Option<Stream>, parts: [bool; 3]) -> (Scores, Saved) {
-        let pass = |place| Pass { dropout: stream.map(|stream| stream.child(place)), first_row: 0, checkpoint_layers: false };
+        let pass =
+            |place| Pass { dropout: stream.map(|stream| stream.child(place)), first_row: 0, checkpoint_layers: false };
         let (states, text) = self.text_encoder().forward(&scene.text, pass(TEXT));
         let (labels, label_states, label_saved) = match &scene.kinds {
             Kinds::Alone(batch) => {
@@ -295,7 +296,8 @@ impl Model {
 
 /// The rows of positions (or spans) that are scored together, and the first of their label vectors.
 fn groups(scene: &Scene, part: usize) -> Vec<(Range<usize>, usize)> {
-    let of = |(text, first): (crate::scene::Text, usize)| (if part == SPAN { text.spans } else { text.positions }, first);
+    let of =
+        |(text, first): (crate::scene::Text, usize)| (if part == SPAN { text.spans } else { text.positions }, first);
     scene.groups().into_iter().map(of).collect()
 }
 
@@ -392,7 +394,8 @@ impl SpanSaved {
         let (Some(dw), Some(db)) = (weight, bias) else { panic!("spans: the head always learns") };
         let (positions, widths) = (starts.rows(), self.widths.rows());
         let parts = span_sum::backward(positions, widths, &scene.spans, &dh, bias_accumulates, db);
-        let mut part = |x: &Tensor, column, dy: &Tensor| model.span_part_backward(x, column, dy, weight_accumulates, dw);
+        let mut part =
+            |x: &Tensor, column, dy: &Tensor| model.span_part_backward(x, column, dy, weight_accumulates, dw);
         let da = part(starts, 0, &parts.starts);
         let dz = part(ends, e, &parts.ends);
         let mut dwidths = part(&self.widths, 2 * e, &parts.widths);

@@ -140,7 +140,7 @@ impl<'a> Predictor<'a> {
         };
         let plan = Plan::new(&pieces, self.room, self.stride)?;
         if plan.windows.len() == 1 {
-            return Ok(vec![0..input.len()]);
+            return Ok(std::iter::once(0..input.len()).collect());
         }
         let covers = |piece: usize| match input {
             Input::Text(_) => (pieces.offsets[piece].0 as usize, pieces.offsets[piece].1 as usize),
@@ -163,9 +163,8 @@ fn part(input: &Input, range: &Range<usize>) -> Input {
 
 /// The best of each span and label: neighbouring windows may both see it.
 fn unique(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
-    candidates.sort_by(|a, b| {
-        (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)).then(b.score.total_cmp(&a.score))
-    });
+    candidates
+        .sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)).then(b.score.total_cmp(&a.score)));
     candidates.dedup_by_key(|it| (it.start, it.end, it.kind));
     candidates
 }

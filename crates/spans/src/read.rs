@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::example::{Entity, Example, Format, Input};
 use serde_json::{Map, Value};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use tagsmith_text::reader::ReadOptions;
@@ -156,7 +156,8 @@ struct Overlaps {
 
 impl Overlaps {
     fn look(&mut self, example: &Example, place: impl FnOnce() -> String) {
-        let mut ranges: Vec<(usize, usize)> = example.entities.iter().map(|entity| (entity.start, entity.end)).collect();
+        let mut ranges: Vec<(usize, usize)> =
+            example.entities.iter().map(|entity| (entity.start, entity.end)).collect();
         ranges.sort_unstable();
         if ranges.windows(2).any(|pair| pair[1].0 < pair[0].1) {
             if self.count == 0 {
@@ -198,10 +199,13 @@ fn record(row: &Map<String, Value>, format: Format) -> Result<Example, String> {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(id.clone()),
         Some(Value::Number(id)) if id.is_i64() || id.is_u64() => Some(id.to_string()),
-        Some(other) => return Err(format!("`id` is {other}, neither a string nor a whole number: correct or remove it")),
+        Some(other) => {
+            return Err(format!("`id` is {other}, neither a string nor a whole number: correct or remove it"));
+        }
     };
     let found = spans.iter().find_map(|key| Some((*key, row.get(*key)?)));
-    let (key, spans) = found.ok_or_else(|| format!("there is no `{}`: give an empty list where nothing is marked", spans[0]))?;
+    let (key, spans) =
+        found.ok_or_else(|| format!("there is no `{}`: give an empty list where nothing is marked", spans[0]))?;
     let length = input.len();
     let mut entities = Vec::new();
     for (number, span) in listed(spans).ok_or_else(|| format!("`{key}` is no list of objects"))?.iter().enumerate() {
@@ -310,31 +314,26 @@ pub fn rename_labels(examples: &mut [Example], map: &Path) -> Result<(), Error> 
     for entity in examples.iter_mut().flat_map(|example| &mut example.entities) {
         match names.get(&entity.label) {
             Some(Value::String(name)) if !name.trim().is_empty() => entity.label.clone_from(name),
-            Some(other) => return Err(Error::at(map, format!("`{}` is mapped to {other}, not to a name", entity.label))),
+            Some(other) => {
+                return Err(Error::at(map, format!("`{}` is mapped to {other}, not to a name", entity.label)));
+            }
             None => {}
         }
     }
     Ok(())
 }
 
-/// Whether a path is there at all, for a clear word before anything is loaded.
-///
-/// # Errors
-/// It is not.
-pub fn check_exists(path: &Path) -> Result<(), Error> {
-    fs::metadata(path).map(|_| ()).map_err(|source| Error::Io { path: path.into(), source })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read(lines: &str, format: Format) -> Result<Data, String> {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let path = folder.path().join("data.jsonl");
         fs::write(&path, lines).expect("it is written");
         let at = path.display().to_string();
-        load(&[at.clone()], format, EVALUATED).map_err(|error| error.to_string().replace(&at, "F"))
+        load(std::slice::from_ref(&at), format, EVALUATED).map_err(|error| error.to_string().replace(&at, "F"))
     }
 
     fn refused(line: &str, want: &str) {
@@ -369,12 +368,15 @@ mod tests {
             r#"{"id": [1], "text": "a", "char_spans": []}"#,
             "F:2: `id` is [1], neither a string nor a whole number: correct or remove it",
         );
-        refused(r#"{"tokens": ["a"], "token_spans": []}"#, "F:2: there is no `text`: add it, or use the format `tokens`");
         refused(
-            r#"{"text": "a"}"#,
-            "F:2: there is no `char_spans`: give an empty list where nothing is marked",
+            r#"{"tokens": ["a"], "token_spans": []}"#,
+            "F:2: there is no `text`: add it, or use the format `tokens`",
         );
-        refused("[1", "F:2: is not a JSON object (invalid type: sequence, expected a map at line 1 column 0): one a line");
+        refused(r#"{"text": "a"}"#, "F:2: there is no `char_spans`: give an empty list where nothing is marked");
+        refused(
+            "[1",
+            "F:2: is not a JSON object (invalid type: sequence, expected a map at line 1 column 0): one a line",
+        );
     }
 
     #[test]
@@ -382,7 +384,28 @@ mod tests {
         let line = r#"{"text": "New York", "char_spans": [{"start": 0, "end": 8, "label": "a"}, {"start": 4, "end": 8, "label": "b"}]}"#;
         let data = read(&format!("{line}\n{line}\n"), Format::Text).expect("it reads");
         assert_eq!(data.notes.len(), 1);
-        assert!(data.notes[0].starts_with("F:1: entities overlap here and in 1 more texts") || data.notes[0].contains(":1: entities overlap here and in 1 more"));
+        assert!(data.notes[0].contains("data.jsonl:1: entities overlap here and in 1 more texts"), "{:?}", data.notes);
+    }
+
+    /// What `save_to_disk` wrote (golden/spans, by oracle/spans.py): lists of structures, in both spellings.
+    #[test]
+    fn saved_data_sets() {
+        let golden = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans");
+        for name in ["dataset", "dataset_dev"] {
+            let folder = golden.join(name).display().to_string();
+            let text = load(std::slice::from_ref(&folder), Format::Text, EVALUATED).expect("it reads").examples;
+            let tokens = load(std::slice::from_ref(&folder), Format::Tokens, EVALUATED).expect("it reads").examples;
+            assert_eq!((text.len(), tokens.len()), (3, 3), "{name}");
+            assert_eq!(text[0].id.as_deref(), Some("eng_0"));
+            assert_eq!(text[0].input, Input::Text("Jo lives in New York City".into()));
+            let entity = |start, end, label: &str| Entity { start, end, label: label.into() };
+            assert_eq!(text[0].entities, [entity(0, 2, "person"), entity(12, 25, "place")], "{name}");
+            assert_eq!(tokens[0].entities, [entity(0, 1, "person"), entity(3, 6, "place")], "{name}");
+            assert!(text[2].entities.is_empty() && tokens[2].entities.is_empty(), "{name}");
+        }
+        let folder = golden.join("dataset").display().to_string();
+        let error = load(&[folder], Format::Text, &["dev"]).expect_err("there is none").to_string();
+        assert!(error.ends_with("holds no split called dev"), "{error}");
     }
 
     #[test]

@@ -133,7 +133,10 @@ impl RunConfig {
         if model.token_encoder.is_empty() && model_checkpoint.is_none() {
             return Err(fields.refuse("token_encoder", "is missing: it names the text encoder's folder"));
         }
-        if program.architecture == Architecture::BiEncoder && model.type_encoder.is_empty() && model_checkpoint.is_none() {
+        if program.architecture == Architecture::BiEncoder
+            && model.type_encoder.is_empty()
+            && model_checkpoint.is_none()
+        {
             return Err(fields.refuse("type_encoder", "is missing: it names the label encoder's folder"));
         }
         fields.required_text("dataset_name")?;

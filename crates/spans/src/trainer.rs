@@ -89,7 +89,10 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
     let config = job.config;
     if job.train.iter().all(|example| example.entities.is_empty()) {
         let files = config.files[0].join(", ");
-        return Err(Error::Setting(format!("{files}: no text has an entity of format {:?}: nothing can be learned", config.format)));
+        return Err(Error::Setting(format!(
+            "{files}: no text has an entity of format {:?}: nothing can be learned",
+            config.format
+        )));
     }
     let options = StepOptions {
         seed: config.seed,
@@ -162,7 +165,10 @@ impl Run<'_> {
             let batches: Vec<&[usize]> = order.chunks(config.batch_size).collect();
             let mut micro = Vec::new();
             let (whole, mut any) = (self.progress.batch == 0, false);
-            while self.progress.batch < batches.len() && self.progress.step < config.max_steps && !self.progress.stopping {
+            while self.progress.batch < batches.len()
+                && self.progress.step < config.max_steps
+                && !self.progress.stopping
+            {
                 let number = self.progress.batch;
                 self.progress.batch += 1;
                 if let Some(batch) = self.batch(batches[number], epoch, number)? {
@@ -174,7 +180,9 @@ impl Run<'_> {
                 }
             }
             if whole && !any {
-                return Err(Error::Setting("every batch's labels leave no room for text: raise `max_seq_length`".into()));
+                return Err(Error::Setting(
+                    "every batch's labels leave no room for text: raise `max_seq_length`".into(),
+                ));
             }
             if self.progress.batch == batches.len() {
                 (self.progress.epoch, self.progress.batch) = (epoch + 1, 0);
@@ -220,7 +228,9 @@ impl Run<'_> {
             Architecture::BiEncoder => Ok(numbers.iter().map(|&number| self.encoded[number].clone()).collect()),
             Architecture::CrossEncoder => {
                 let prompt = Prompt::new(&config, &labels);
-                let encode = |example: &&Example| self.job.config.encoding.encode(&tokenizers.text, Some(&prompt), &example.input);
+                let encode = |example: &&Example| {
+                    self.job.config.encoding.encode(&tokenizers.text, Some(&prompt), &example.input)
+                };
                 examples.iter().map(encode).collect::<Result<Vec<_>, _>>()
             }
         };
@@ -237,7 +247,8 @@ impl Run<'_> {
         let encoded: Vec<&Encoded> = encoded.iter().collect();
         let alone = tokenizers.labels.as_ref().map(|tokenizer| collate::labels(tokenizer, &labels)).transpose()?;
         let (scene, listed) = collate::scene(&config, &encoded, alone);
-        let gold_of = |(encoded, example): (&&Encoded, &&Example)| encoded.gold(example, &labels, config.longest_enumerated()).0;
+        let gold_of =
+            |(encoded, example): (&&Encoded, &&Example)| encoded.gold(example, &labels, config.longest_enumerated()).0;
         let entities: Vec<_> = encoded.iter().zip(&examples).map(gold_of).collect();
         let gold = collate::gold(&config, &encoded, &entities, &listed, &scene);
         Ok(Some((scene, gold)))
@@ -254,7 +265,14 @@ impl Run<'_> {
         if !report.loss.is_finite() || !report.grad_norm.is_finite() {
             let newest = checkpoint::newest(&config.output);
             let (loss, grad_norm) = (report.loss, report.grad_norm);
-            return Err(tagsmith_train::error::Error::Diverged { step, loss, grad_norm, learning_rate: rate, checkpoint: newest }.into());
+            return Err(tagsmith_train::error::Error::Diverged {
+                step,
+                loss,
+                grad_norm,
+                learning_rate: rate,
+                checkpoint: newest,
+            }
+            .into());
         }
         progress.loss += report.loss;
         progress.losses += 1;
@@ -278,7 +296,8 @@ impl Run<'_> {
         let step = self.progress.step;
         let mut f1 = 0.0;
         if config.does[1] && !self.job.validation.is_empty() {
-            let evaluation = assess(self.learner.model(), self.job.tokenizers, config, self.job.validation, self.job.mode)?;
+            let evaluation =
+                assess(self.learner.model(), self.job.tokenizers, config, self.job.validation, self.job.mode)?;
             f1 = evaluation.f1();
             let [precision, recall, _] = evaluation.score.total().figures();
             let mut record = Map::new();
@@ -380,7 +399,9 @@ fn language_weights(config: &RunConfig, examples: &[Example]) -> Result<Vec<f64>
     };
     let languages = examples.iter().map(language).collect::<Result<Vec<_>, _>>()?;
     if let Some(unknown) = weights.keys().find(|known| !languages.contains(known)) {
-        return Err(Error::Setting(format!("`language_weights` names `{unknown}`, and no record's `id` begins with it")));
+        return Err(Error::Setting(format!(
+            "`language_weights` names `{unknown}`, and no record's `id` begins with it"
+        )));
     }
     Ok(languages.iter().map(|language| weights.get(language).copied().unwrap_or(1.0)).collect())
 }

@@ -113,7 +113,8 @@ fn batch(name: &str, config: &Config) -> (Scene, Gold) {
         case["examples"].as_array().expect("a list")[..3].iter().map(|value| example(value, format)).collect();
     let encoded = encode(config, &examples, masking, 64);
     let encoded: Vec<&Encoded> = encoded.iter().collect();
-    let alone = added_tokens(config).is_empty().then(|| collate::labels(&tokenizer(config), &labels()).expect("labels"));
+    let alone =
+        added_tokens(config).is_empty().then(|| collate::labels(&tokenizer(config), &labels()).expect("labels"));
     let (scene, listed) = collate::scene(config, &encoded, alone);
     let longest = config.longest_enumerated();
     let entities: Vec<_> =
@@ -175,7 +176,8 @@ fn batches_are_the_originals_without_padding() {
             case["examples"].as_array().expect("a list").iter().map(|value| example(value, format)).collect();
         let encoded = encode(&config, &examples, masking, 30);
         let refs: Vec<&Encoded> = encoded.iter().collect();
-        let alone = added_tokens(&config).is_empty().then(|| collate::labels(&tokenizer(&config), &labels()).expect("labels"));
+        let alone =
+            added_tokens(&config).is_empty().then(|| collate::labels(&tokenizer(&config), &labels()).expect("labels"));
         let (scene, listed) = collate::scene(&config, &refs, alone);
         let mut lost = 0;
         let mut all = Vec::new();

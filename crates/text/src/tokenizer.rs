@@ -255,7 +255,8 @@ impl Tokenizer {
     /// # Errors
     /// What the system says of either file.
     pub fn save_as_read(&self, folder: &Path) -> Result<(), Error> {
-        let json = self.for_text.as_ref().unwrap_or(&self.for_words).to_string(true).expect("what was read can be written");
+        let json =
+            self.for_text.as_ref().unwrap_or(&self.for_words).to_string(true).expect("what was read can be written");
         let config = serde_json::to_string_pretty(&self.config).expect("JSON can be written");
         for (name, text) in [("tokenizer.json", json), ("tokenizer_config.json", config)] {
             let path = folder.join(name);

@@ -67,10 +67,12 @@ pub fn command() -> Command {
             number("batch-tokens")
                 .default_value("2048")
                 .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
-            option("labels")
-                .value_name("NAMES")
-                .help("What a label-conditioned model looks for: person,place,… or a JSON file, also with descriptions"),
-            option("threshold").value_name("T").help("Its threshold: a number, cls or label_token [default: the model's]"),
+            option("labels").value_name("NAMES").help(
+                "What a label-conditioned model looks for: person,place,… or a JSON file, also with descriptions",
+            ),
+            option("threshold")
+                .value_name("T")
+                .help("Its threshold: a number, cls or label_token [default: the model's]"),
             option("decoding")
                 .value_parser(["flat", "nested", "per_type"])
                 .default_value("flat")

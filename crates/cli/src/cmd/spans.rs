@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tagsmith_kernel::Precision;
+use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
@@ -18,7 +19,6 @@ use tagsmith_spans::loss::Normalization;
 use tagsmith_spans::read::{self, EVALUATED};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
-use tagsmith_spans::checkpoint;
 
 /// Command, other spelling, what it trains; `train-spans` reads that from its file.
 const TRAINERS: [(&str, &str, Option<Program>); 5] = [
@@ -83,7 +83,10 @@ fn option(name: &'static str) -> Arg {
 
 fn common_args() -> [Arg; 2] {
     [
-        option("threads").value_name("N").value_parser(value_parser!(usize)).help("Threads that compute [default: all]"),
+        option("threads")
+            .value_name("N")
+            .value_parser(value_parser!(usize))
+            .help("Threads that compute [default: all]"),
         option("decoding")
             .value_parser(Mode::NAMES)
             .default_value("flat")
@@ -95,10 +98,9 @@ fn trainer_args() -> Vec<Arg> {
     let mut args = vec![
         Arg::new("config").value_name("CONFIG.json").required(true).value_parser(value_parser!(PathBuf)),
         option("resume").action(ArgAction::SetTrue).help("Go on from the newest checkpoint in `output_dir`"),
-        option("loss_normalization")
-            .value_parser(["padded", "valid"])
-            .default_value("padded")
-            .help("Divide classification losses by all elements of padded batches, as the original, or by those that count"),
+        option("loss_normalization").value_parser(["padded", "valid"]).default_value("padded").help(
+            "Divide classification losses by all elements of padded batches, as the original, or by those that count",
+        ),
     ];
     args.extend(common_args());
     args
@@ -189,8 +191,17 @@ fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
             log.say(&format!("note: {note}"))?;
         }
         let entities: usize = data.examples.iter().map(|example| example.entities.len()).sum();
-        log.say(&format!("{what}: {} texts, {entities} entities, {} labels", data.examples.len(), labels_of(&data.examples).len()))?;
-        ensure!(entities > 0, "{}: no entity of format {:?} is there: is it the right file?", files.join(", "), config.format);
+        log.say(&format!(
+            "{what}: {} texts, {entities} entities, {} labels",
+            data.examples.len(),
+            labels_of(&data.examples).len()
+        ))?;
+        ensure!(
+            entities > 0,
+            "{}: no entity of format {:?} is there: is it the right file?",
+            files.join(", "),
+            config.format
+        );
         Ok(data.examples)
     };
     let train_examples = load(&config.files[0], config.does[0], "train")?;
@@ -295,7 +306,9 @@ fn write_json(path: &Path, value: &Value) -> Result<()> {
 fn print_figures(what: &str, metrics: &Value) -> Result<()> {
     let mut out = std::io::stdout();
     let figure = |place: &Value, key: &str| place[key].as_f64().unwrap_or(0.0);
-    for (name, place) in [("micro", &metrics["micro"]), ("macro", &metrics["macro"]), ("strict", &metrics["strict"]["micro"])] {
+    for (name, place) in
+        [("micro", &metrics["micro"]), ("macro", &metrics["macro"]), ("strict", &metrics["strict"]["micro"])]
+    {
         let [p, r, f] = ["precision", "recall", "f1"].map(|key| figure(place, key));
         writeln!(out, "{what} {name:<6} precision {p:.4} recall {r:.4} f1 {f:.4}")?;
     }
@@ -321,7 +334,9 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture) -> Result<u8> 
     let auto = text("threshold") == Some("auto");
     let threshold = match text("threshold") {
         None | Some("auto") => model.config.threshold,
-        Some(word) => Threshold::parse(word, model.config.contrastive()).map_err(|why| anyhow::anyhow!("--threshold {why}"))?,
+        Some(word) => {
+            Threshold::parse(word, model.config.contrastive()).map_err(|why| anyhow::anyhow!("--threshold {why}"))?
+        }
     };
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };

@@ -135,8 +135,7 @@ mod tests {
         assert_close("dz", got.ends.data(), &gather(positions, &|span| span.end), 2.0, spans.len());
         assert_close("dk", got.widths.data(), &gather(widths, &|span| span.width), 2.0, spans.len());
         assert_far("ends for starts", got.ends.data(), &gather(positions, &|span| span.start), 8.0, spans.len());
-        let columns: Vec<f64> =
-            (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
+        let columns: Vec<f64> = (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
         assert_close("db", &db, &columns, 2.0, spans.len());
     }
 }

@@ -26,7 +26,8 @@ const WINDOW: usize = 512;
 /// Whether a folder holds a span tagger.
 pub fn is_span_tagger(folder: &Path) -> bool {
     let config = fs::read(folder.join("config.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    folder.join("token_encoder_config.json").exists() || config.is_some_and(|config| config.get("token_encoder").is_some())
+    folder.join("token_encoder_config.json").exists()
+        || config.is_some_and(|config| config.get("token_encoder").is_some())
 }
 
 /// Runs it; the exit status.
@@ -57,7 +58,10 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
     let mode = text("decoding").and_then(Mode::named).unwrap_or_default();
     let stride = matches.get_one("stride").copied();
     let predictor = Predictor::new(&model, &tokenizers, encoding, &labels, threshold, mode, stride)?;
-    ensure!(text("output-format") != Some("conll"), "entities that may overlap are no column of labels: pass jsonl or text");
+    ensure!(
+        text("output-format") != Some("conll"),
+        "entities that may overlap are no column of labels: pass jsonl or text"
+    );
     let mut output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
     let (mut count, mut windows, mut entities) = (0, 0, 0);
     loop {
@@ -116,7 +120,8 @@ fn tagged(input: &Input, found: &[tagsmith_spans::predict::Found], labels: &[Lab
         }
     };
     let mention = |it: &tagsmith_spans::predict::Found| {
-        let (start, end) = places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
+        let (start, end) =
+            places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
         Mention {
             text: text.chars().skip(start).take(end - start).collect(),
             label: labels[it.kind].name.clone(),
