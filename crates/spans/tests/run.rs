@@ -86,7 +86,7 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
 fn all_four_learn_a_few_texts() {
     for name in NAMES {
         let scratch = tempfile::tempdir().expect("a scratch folder");
-        let changes = r#""dropout": 0, "per_device_train_batch_size": 5, "max_steps": 300, "warmup_steps": 20, "eval_steps": 50, "learning_rate": 0.002"#;
+        let changes = r#""dropout": 0, "per_device_train_batch_size": 5, "max_steps": 800, "warmup_steps": 20, "eval_steps": 100, "learning_rate": 0.002"#;
         let config = config(name, scratch.path(), changes);
         let (outcome, ..) = run(name, &config, None);
         assert!(outcome.best_f1 > 0.8, "{name}: {outcome:?}");
