@@ -215,7 +215,7 @@ mod tests {
             fs::write(folder.join("config.json"), "{}").unwrap();
             Ok(())
         };
-        save(output, step, write).unwrap()
+        save::<Error>(output, step, write).unwrap()
     }
 
     fn names(folder: &Path) -> Vec<String> {
