@@ -60,6 +60,7 @@ fn command() -> Command {
         .subcommand(cmd::predict::command())
         .subcommand(cmd::demo::command())
         .subcommand(cmd::train::command_without_trainer())
+        .subcommands(cmd::spans::commands())
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
@@ -69,6 +70,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         ("predict", matches) => cmd::predict::run(matches),
         ("demo", matches) => cmd::demo::run(matches),
         ("run_ner_no_trainer", matches) => cmd::train::run_without_trainer(matches),
+        (name, matches) if cmd::spans::has(name) => cmd::spans::run(name, matches),
         (name, _) => unreachable!("`{name}` is registered and not run"),
     }
 }

@@ -29,7 +29,7 @@ pub enum Head {
 }
 
 /// What base checkpoints carry for other heads; not part of a token classifier.
-const OTHER_HEADS: &[&str] = &[
+pub const OTHER_HEADS: &[&str] = &[
     "pooler.",
     "cls.",
     "lm_head.",
@@ -153,7 +153,10 @@ fn check_size(files: &[PathBuf], layout: &Layout) -> Result<(), Error> {
 }
 
 /// The safetensors files of a folder, in order.
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+///
+/// # Errors
+/// There is none, or the index of shards is damaged.
+pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let whole = folder.join("model.safetensors");
     if whole.exists() {
         return Ok(vec![whole]);

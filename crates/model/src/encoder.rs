@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::config::{Config, Family};
-use crate::layout::{LayerLayout, Layout, next};
+use crate::layout::{EncoderLayout, LayerLayout, next};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::Rows;
@@ -13,11 +13,23 @@ use tagsmith_kernel::tensor::Tensor;
 
 /// An encoder's parameters and how to compute with them.
 #[derive(Clone, Copy)]
-pub(crate) struct Encoder<'a> {
+pub struct Encoder<'a> {
+    /// What to compute.
     pub config: &'a Config,
-    pub layout: &'a Layout,
+    /// Where its parameters are.
+    pub layout: &'a EncoderLayout,
+    /// Their values, and others'.
     pub params: &'a Params,
+    /// How the factors of its products are rounded.
     pub precision: Precision,
+}
+
+/// What an encoder's backward needs.
+#[must_use]
+pub struct Saved {
+    pass: Pass,
+    embedding: EmbeddingSaved,
+    layers: Vec<LayerSaved>,
 }
 
 /// How a forward pass is made.
@@ -80,8 +92,47 @@ impl Pass {
 }
 
 impl Encoder<'_> {
+    /// Hidden states (R, H), and what backward needs.
+    ///
+    /// # Panics
+    /// If a sequence is longer than `positions_max`, or an id lies outside its table.
+    pub fn forward(&self, batch: &Batch, pass: Pass) -> (Tensor, Saved) {
+        let (mut x, embedding) = self.embed(batch, pass);
+        let mut layers = Vec::with_capacity(self.config.layers);
+        for number in 0..self.config.layers {
+            let (y, saved) = self.layer(number, x, batch, pass);
+            layers.push(saved);
+            x = y;
+        }
+        (x, Saved { pass, embedding, layers })
+    }
+
+    /// Hidden states (R, H) without dropout.
+    pub fn infer(&self, batch: &Batch) -> Tensor {
+        let pass = Pass { dropout: None, first_row: 0, checkpoint_layers: false };
+        let mut x = self.embed(batch, pass).0;
+        for number in 0..self.config.layers {
+            x = self.layer(number, x, batch, pass).0;
+        }
+        x
+    }
+
+    /// The gradients of what learns go to `grads`. Stages below `first` have nothing that does: 0 is the embeddings,
+    /// i + 1 layer i.
+    pub fn backward(&self, saved: Saved, batch: &Batch, mut dx: Tensor, first: usize, grads: &mut Grads) {
+        for (number, layer) in saved.layers.into_iter().enumerate().rev() {
+            if number + 1 < first {
+                return;
+            }
+            dx = self.layer_backward(number, layer, batch, saved.pass, &dx, grads);
+        }
+        if first == 0 {
+            self.embed_backward(saved.embedding, batch, dx, grads);
+        }
+    }
+
     /// Words, positions and types, normalised: (R, H).
-    pub fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, EmbeddingSaved) {
+    pub(crate) fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, EmbeddingSaved) {
         let Encoder { config, layout, params, .. } = *self;
         let positions = positions(config, batch);
         let mut tables = vec![
@@ -106,7 +157,7 @@ impl Encoder<'_> {
     }
 
     /// One layer: (R, H) → (R, H).
-    pub fn layer(&self, number: usize, x: Tensor, batch: &Batch, pass: Pass) -> (Tensor, LayerSaved) {
+    pub(crate) fn layer(&self, number: usize, x: Tensor, batch: &Batch, pass: Pass) -> (Tensor, LayerSaved) {
         let input = pass.checkpoint_layers.then(|| x.clone());
         let (y, kept) = self.layer_kept(number, x, batch, pass);
         (y, input.map_or_else(|| LayerSaved::All(Box::new(kept)), LayerSaved::Input))
@@ -151,7 +202,7 @@ impl Encoder<'_> {
     }
 
     /// The layer's parameter gradients go to `grads`; returns the gradient of its input.
-    pub fn layer_backward(
+    pub(crate) fn layer_backward(
         &self,
         number: usize,
         saved: LayerSaved,
@@ -188,7 +239,7 @@ impl Encoder<'_> {
     }
 
     /// The embeddings' gradients go to `grads`.
-    pub fn embed_backward(&self, saved: EmbeddingSaved, batch: &Batch, dy: Tensor, grads: &mut Grads) {
+    pub(crate) fn embed_backward(&self, saved: EmbeddingSaved, batch: &Batch, dy: Tensor, grads: &mut Grads) {
         let EmbeddingSaved { positions, norm, dropout, projection } = saved;
         let dy = match (projection, self.layout.projection) {
             (Some(saved), Some(slot)) => self.linear_backward(saved, slot, &dy, grads),
@@ -210,11 +261,17 @@ impl Encoder<'_> {
         }
     }
 
-    pub fn linear(&self, x: Tensor, weight: SlotId) -> (Tensor, linear::Saved) {
+    pub(crate) fn linear(&self, x: Tensor, weight: SlotId) -> (Tensor, linear::Saved) {
         linear::forward(x, self.params.get(weight), self.params.get(next(weight)), self.precision)
     }
 
-    pub fn linear_backward(&self, saved: linear::Saved, weight: SlotId, dy: &Tensor, grads: &mut Grads) -> Tensor {
+    pub(crate) fn linear_backward(
+        &self,
+        saved: linear::Saved,
+        weight: SlotId,
+        dy: &Tensor,
+        grads: &mut Grads,
+    ) -> Tensor {
         let (weight, into) = self.gradients_of(weight, grads);
         saved.backward(weight, into, dy, None)
     }

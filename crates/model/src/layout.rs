@@ -5,13 +5,22 @@
 use crate::config::{Config, Family};
 use tagsmith_kernel::params::{Slot, SlotId};
 
-/// Where an encoder's parameters are.
+/// Where a token classifier's parameters are.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// All slots, in memory order.
     pub slots: Vec<Slot>,
     /// What a base checkpoint's names lack: `bert.`.
     pub prefix: &'static str,
+    /// The encoder's.
+    pub encoder: EncoderLayout,
+    /// The head's weight (K, H); its bias follows.
+    pub classifier: SlotId,
+}
+
+/// Where an encoder's parameters are, in a table that may hold others too.
+#[derive(Clone, Debug)]
+pub struct EncoderLayout {
     /// Word embeddings (V, E).
     pub words: SlotId,
     /// Position embeddings.
@@ -24,8 +33,6 @@ pub struct Layout {
     pub projection: Option<SlotId>,
     /// Each layer's parameters.
     pub layers: Vec<LayerLayout>,
-    /// The head's weight (K, H); its bias follows.
-    pub classifier: SlotId,
 }
 
 /// Where one layer's parameters are; a bias follows its weight unless said otherwise.
@@ -127,18 +134,34 @@ impl Table {
     }
 }
 
+fn names(family: Family) -> Names {
+    match family {
+        Family::Bert => BERT,
+        Family::Roberta => Names { prefix: "roberta.", ..BERT },
+        Family::Electra => Names { prefix: "electra.", ..BERT },
+        Family::DistilBert => DISTILBERT,
+    }
+}
+
 impl Layout {
     /// The table of `config`'s model.
     pub fn new(config: &Config) -> Layout {
-        let names = match config.family {
-            Family::Bert => BERT,
-            Family::Roberta => Names { prefix: "roberta.", ..BERT },
-            Family::Electra => Names { prefix: "electra.", ..BERT },
-            Family::DistilBert => DISTILBERT,
-        };
+        let prefix = names(config.family).prefix;
+        let mut slots = Vec::new();
+        let encoder = EncoderLayout::new(config, prefix, &mut slots);
+        let mut table = Table { slots };
+        let classifier = table.linear("classifier", config.labels.len(), config.hidden_size);
+        Layout { slots: table.slots, prefix, encoder, classifier }
+    }
+}
+
+impl EncoderLayout {
+    /// Adds `config`'s encoder to a table of slots; `prefix` stands before each of its names.
+    pub fn new(config: &Config, prefix: &str, slots: &mut Vec<Slot>) -> EncoderLayout {
+        let names = names(config.family);
         let Config { hidden_size: hidden, embedding_size: width, .. } = *config;
-        let mut table = Table { slots: Vec::new() };
-        let inside = |name: &str| format!("{}{name}", names.prefix);
+        let mut table = Table { slots: std::mem::take(slots) };
+        let inside = |name: &str| format!("{prefix}{name}");
         let embedding = |name: &str| inside(&format!("embeddings.{name}_embeddings.weight"));
         let words = table.add(embedding("word"), vec![config.vocab_size, width], true, true);
         let positions = table.add(embedding("position"), vec![config.position_rows, width], true, false);
@@ -149,22 +172,17 @@ impl Layout {
         let layers = (0..config.layers)
             .map(|i| table.layer(&inside(&format!("{}{i}.", names.layer)), &names, hidden, config.intermediate_size))
             .collect();
-        let classifier = table.linear("classifier", config.labels.len(), hidden);
-        Layout {
-            slots: table.slots,
-            prefix: names.prefix,
-            words,
-            positions,
-            types,
-            embedding_norm,
-            projection,
-            layers,
-            classifier,
-        }
+        *slots = table.slots;
+        EncoderLayout { words, positions, types, embedding_norm, projection, layers }
     }
 }
 
+/// What stands before the names of a family's encoder in a checkpoint with a head: `bert.`.
+pub fn prefix(family: Family) -> &'static str {
+    names(family).prefix
+}
+
 /// The slot after this one: a weight's bias.
-pub(crate) fn next(id: SlotId) -> SlotId {
+pub fn next(id: SlotId) -> SlotId {
     SlotId(id.0 + 1)
 }

@@ -5,11 +5,11 @@
 //! through an encoder: `infer` is `forward` with what backward would need dropped at once.
 
 pub mod batch;
-mod checkpoint;
+pub mod checkpoint;
 pub mod config;
 pub mod encoder;
 mod error;
 pub mod layout;
 pub mod model;
-mod origin;
+pub mod origin;
 pub mod tensors;

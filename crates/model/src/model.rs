@@ -5,8 +5,8 @@ pub use crate::error::Error;
 
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::encoder::{EmbeddingSaved, Encoder, HEAD, LayerSaved, Pass};
-use crate::layout::Layout;
+use crate::encoder::{self, Encoder, HEAD, Pass};
+use crate::layout::{EncoderLayout, Layout};
 use crate::origin::drawn_table;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
@@ -31,9 +31,7 @@ pub struct Model {
 /// What backward needs.
 #[must_use]
 pub struct Saved {
-    pass: Pass,
-    embedding: EmbeddingSaved,
-    layers: Vec<LayerSaved>,
+    encoder: encoder::Saved,
     head_dropout: Option<Dropout>,
     head: linear::Saved,
 }
@@ -73,7 +71,7 @@ impl Model {
     }
 
     fn encoder(&self) -> Encoder<'_> {
-        Encoder { config: &self.config, layout: &self.layout, params: &self.params, precision: self.precision }
+        Encoder { config: &self.config, layout: &self.layout.encoder, params: &self.params, precision: self.precision }
     }
 
     /// Scores (R, K), and what backward needs.
@@ -82,28 +80,17 @@ impl Model {
     /// If a sequence is longer than `positions_max`, or an id lies outside its table.
     pub fn forward(&self, batch: &Batch, pass: Pass) -> (Tensor, Saved) {
         let encoder = self.encoder();
-        let (mut x, embedding) = encoder.embed(batch, pass);
-        let mut layers = Vec::with_capacity(self.config.layers);
-        for number in 0..self.config.layers {
-            let (y, saved) = encoder.layer(number, x, batch, pass);
-            layers.push(saved);
-            x = y;
-        }
+        let (x, saved) = encoder.forward(batch, pass);
         let head_dropout = pass.dropout(HEAD, 0, self.config.classifier_dropout);
         let x = dropout::apply(&x, head_dropout);
         let (scores, head) = encoder.linear(x, self.layout.classifier);
-        (scores, Saved { pass, embedding, layers, head_dropout, head })
+        (scores, Saved { encoder: saved, head_dropout, head })
     }
 
     /// Scores (logits), R × K row-major, without dropout.
     pub fn infer(&self, batch: &Batch) -> Vec<f32> {
         let encoder = self.encoder();
-        let pass = Pass { dropout: None, first_row: 0, checkpoint_layers: false };
-        let mut x = encoder.embed(batch, pass).0;
-        for number in 0..self.config.layers {
-            x = encoder.layer(number, x, batch, pass).0;
-        }
-        encoder.linear(x, self.layout.classifier).0.data().to_vec()
+        encoder.linear(encoder.infer(batch), self.layout.classifier).0.data().to_vec()
     }
 
     /// The hidden states (R, H) after the embeddings and after each layer.
@@ -120,7 +107,8 @@ impl Model {
 
     /// Parameters in all, and those in embedding tables.
     pub fn parameter_counts(&self) -> (usize, usize) {
-        let tables = [Some(self.layout.words), Some(self.layout.positions), self.layout.types];
+        let EncoderLayout { words, positions, types, .. } = self.layout.encoder;
+        let tables = [Some(words), Some(positions), types];
         let embeddings = tables.into_iter().flatten().map(|id| self.params.slots[id.0].len()).sum();
         (self.params.len(), embeddings)
     }
@@ -148,15 +136,7 @@ impl Saved {
         let encoder = model.encoder();
         let first = model.first_learning();
         let dx = encoder.linear_backward(self.head, model.layout.classifier, dscores, grads);
-        let mut dx = dropout::apply(&dx, self.head_dropout);
-        for (number, saved) in self.layers.into_iter().enumerate().rev() {
-            if number + 1 < first {
-                return;
-            }
-            dx = encoder.layer_backward(number, saved, batch, self.pass, &dx, grads);
-        }
-        if first == 0 {
-            encoder.embed_backward(self.embedding, batch, dx, grads);
-        }
+        let dx = dropout::apply(&dx, self.head_dropout);
+        encoder.backward(self.encoder, batch, dx, first, grads);
     }
 }

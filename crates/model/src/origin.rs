@@ -43,7 +43,7 @@ impl Origin for Drawn {
 ///
 /// # Errors
 /// A type that is not read, a number that is not finite, and what the system says of the file.
-pub(crate) fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width: usize) -> Result<Table, Error> {
+pub fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width: usize) -> Result<Table, Error> {
     let block = (BLOCK / width).max(1);
     let mut numbers = vec![0.0; block * width];
     for first in (0..rows).step_by(block) {
@@ -53,10 +53,55 @@ pub(crate) fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width
     Ok(Table::new(rows, width, Arc::new(origin)))
 }
 
+/// The table `name` of a file with new rows after its own, each near their mean: what transformers does where a
+/// vocabulary grows, with its noise of 10⁻⁹ of their covariance taken as nothing.
+///
+/// # Errors
+/// As for [`table_of_file`].
+pub fn grown_table(
+    reader: &Arc<Reader>,
+    name: &str,
+    (rows, width): (usize, usize),
+    more: usize,
+) -> Result<Table, Error> {
+    let mut sums = vec![0f64; width];
+    let block = (BLOCK / width).max(1);
+    let mut numbers = vec![0.0; block * width];
+    for first in (0..rows).step_by(block) {
+        let numbers = &mut numbers[..block.min(rows - first) * width];
+        reader.read(name, first * width, numbers)?;
+        for row in numbers.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+    }
+    let mean = sums.iter().map(|sum| (sum / rows as f64) as f32).collect();
+    let file = FileRows { reader: reader.clone(), name: name.to_owned(), width };
+    Ok(Table::new(rows + more, width, Arc::new(Grown { file, rows, mean })))
+}
+
+/// A file's rows, and then one row again and again.
+#[derive(Debug)]
+struct Grown {
+    file: FileRows,
+    rows: usize,
+    mean: Vec<f32>,
+}
+
+impl Origin for Grown {
+    fn read(&self, first: usize, out: &mut [f32]) {
+        let width = self.mean.len();
+        let (of_file, new) = out.split_at_mut(self.rows.saturating_sub(first).min(out.len() / width) * width);
+        if !of_file.is_empty() {
+            self.file.read(first, of_file);
+        }
+        new.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&self.mean));
+    }
+}
+
 /// Numbers looked at at once.
 const BLOCK: usize = 1 << 18;
 
 /// A table of normal numbers.
-pub(crate) fn drawn_table(stream: Stream, deviation: f32, rows: usize, width: usize) -> Table {
+pub fn drawn_table(stream: Stream, deviation: f32, rows: usize, width: usize) -> Table {
     Table::new(rows, width, Arc::new(Drawn { stream, deviation, width }))
 }

@@ -344,7 +344,7 @@ fn rows_come_from_the_open_file_and_from_no_other() {
     };
     // Reading takes memory for the rows read alone.
     let model = open();
-    let words = |model: &Model| model.params.table(model.layout.words).bytes();
+    let words = |model: &Model| model.params.table(model.layout.encoder.words).bytes();
     let unread = words(&model);
     let scores = model.infer(&batch);
     let distinct: std::collections::BTreeSet<u32> = batch.ids.iter().copied().collect();

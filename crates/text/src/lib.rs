@@ -18,6 +18,7 @@ mod pairwise;
 pub mod parallel;
 pub mod reader;
 pub mod report;
+pub mod rows;
 pub mod scheme;
 pub mod score;
 pub mod sentence;

@@ -12,7 +12,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::sequence::Sequence as PostProcessors;
 use tokenizers::{
-    EncodeInput, Encoding, InputSequence, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    AddedToken, EncodeInput, Encoding, InputSequence, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
     SplitDelimiterBehavior,
 };
 
@@ -248,6 +248,47 @@ impl Tokenizer {
             std::fs::write(&path, text).map_err(|source| Error::Read { path, source })?;
         }
         Ok(())
+    }
+
+    /// The same, written as it was read: running text is encoded alike by whoever loads it.
+    ///
+    /// # Errors
+    /// What the system says of either file.
+    pub fn save_as_read(&self, folder: &Path) -> Result<(), Error> {
+        let json =
+            self.for_text.as_ref().unwrap_or(&self.for_words).to_string(true).expect("what was read can be written");
+        let config = serde_json::to_string_pretty(&self.config).expect("JSON can be written");
+        for (name, text) in [("tokenizer.json", json), ("tokenizer_config.json", config)] {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|source| Error::Read { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Makes `tokens` special: never cut, wherever they stand in an input. Those that are new get the next ids.
+    ///
+    /// # Errors
+    /// The tokenizer refuses one.
+    pub fn add_special(&mut self, tokens: &[&str]) -> Result<(), Error> {
+        let tokens: Vec<AddedToken> = tokens.iter().map(|token| AddedToken::from(*token, true)).collect();
+        for inner in [Some(&mut self.for_words), self.for_text.as_mut()].into_iter().flatten() {
+            inner.add_special_tokens(tokens.clone()).map_err(|error| Error::Encode { message: error.to_string() })?;
+        }
+        Ok(())
+    }
+
+    /// A token's id, if there is such a token.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.for_words.token_to_id(token)
+    }
+
+    /// The pieces of running text; `words` count in the tokenizer's own cuts, offsets in code points of the text.
+    ///
+    /// # Errors
+    /// The tokenizer refuses it.
+    pub fn encode_running(&self, text: &str) -> Result<Pieces, Error> {
+        let encoding = encode(self.for_text.as_ref().unwrap_or(&self.for_words), InputSequence::from(text))?;
+        Ok(Pieces::new(&encoding))
     }
 
     /// One more than the highest id it can give.

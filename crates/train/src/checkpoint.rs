@@ -37,13 +37,17 @@ pub fn newest(output: &Path) -> Option<PathBuf> {
 
 /// Saves a checkpoint: `write` fills a hidden folder, which gets a manifest, goes to the disk and only then takes its
 /// name.
-pub fn save(output: &Path, step: u64, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<PathBuf, Error> {
+pub fn save<E: From<Error>>(
+    output: &Path,
+    step: u64,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
     let target = folder(output, step);
     let staged = output.join(format!(".checkpoint-{step}.partial"));
     let replaced = output.join(format!(".checkpoint-{step}.replaced"));
     remove(&staged)?;
     fs::create_dir_all(&staged).map_err(Error::at(&staged))?;
-    if let Err(error) = write(&staged).and_then(|()| seal(&staged)) {
+    if let Err(error) = write(&staged).and_then(|()| Ok(seal(&staged)?)) {
         // A full disk should not stay full of what cannot be used; the first error is the one to report.
         fs::remove_dir_all(&staged).ok();
         return Err(error);
@@ -143,10 +147,7 @@ fn problem(checkpoint: &Path) -> Option<String> {
 /// Sends every file of a folder to the disk and lists them in its manifest.
 fn seal(folder: &Path) -> Result<(), Error> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::at(folder))? {
-        let entry = entry.map_err(Error::at(folder))?;
-        names.push(entry.file_name().into_string().expect("a checkpoint's files have plain names"));
-    }
+    list(folder, "", &mut names)?;
     names.sort();
     let mut files = Vec::new();
     for name in names {
@@ -157,6 +158,22 @@ fn seal(folder: &Path) -> Result<(), Error> {
     }
     // Writing it also sends the folder to the disk.
     durable::write(&folder.join(MANIFEST), (python::json(&json!({"files": files}), 2) + "\n").as_bytes())
+}
+
+/// The files under a folder, as paths in it.
+fn list(folder: &Path, inside: &str, names: &mut Vec<String>) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::at(folder))? {
+        let entry = entry.map_err(Error::at(folder))?;
+        let name = entry.file_name().into_string().expect("a checkpoint's files have plain names");
+        match entry.path().is_dir() {
+            true => {
+                list(&entry.path(), &format!("{inside}{name}/"), names)?;
+                durable::sync_folder(&entry.path())?;
+            }
+            false => names.push(format!("{inside}{name}")),
+        }
+    }
+    Ok(())
 }
 
 /// A file's size and CRC-32.
@@ -198,7 +215,7 @@ mod tests {
             fs::write(folder.join("config.json"), "{}").unwrap();
             Ok(())
         };
-        save(output, step, write).unwrap()
+        save::<Error>(output, step, write).unwrap()
     }
 
     fn names(folder: &Path) -> Vec<String> {

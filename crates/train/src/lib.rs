@@ -13,7 +13,7 @@ pub mod error;
 mod feed;
 mod keywords;
 pub mod memory;
-mod optimizer;
+pub mod optimizer;
 pub mod options;
 pub mod order;
 pub mod outputs;

@@ -4,12 +4,12 @@ use std::path::Path;
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::op::reduce::sum_of_squares;
-use tagsmith_kernel::params::{Grads, Moments, Params, SlotId};
+use tagsmith_kernel::params::{Grads, Moments, Params, Slot, SlotId};
 use tagsmith_model::model::Error;
 use tagsmith_model::tensors::{self, Entry, Reader, Values};
 
 /// The moments of everything that learns, and the updates that rows of tables have yet to make.
-pub(crate) struct Optimizer {
+pub struct Optimizer {
     dense: Moments,
     tables: Vec<(SlotId, Deferred)>,
 }
@@ -36,8 +36,8 @@ impl Optimizer {
         }
     }
 
-    /// One update; `adamw` has its numbers for what decays and what does not.
-    pub fn update(&mut self, params: &mut Params, grads: &Grads, adamw: impl Fn(bool) -> AdamW) {
+    /// One update; `adamw` has its numbers for a slot.
+    pub fn update(&mut self, params: &mut Params, grads: &Grads, adamw: impl Fn(&Slot) -> AdamW) {
         let dense = params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse);
         let gradients: Vec<_> = dense.map(|(number, _)| grads.dense(params, SlotId(number))).collect();
         let (mut first, mut second) = (&mut self.dense.first[..], &mut self.dense.second[..]);
@@ -47,17 +47,20 @@ impl Optimizer {
             let (m, v);
             (m, first) = first.split_at_mut(p.len());
             (v, second) = second.split_at_mut(p.len());
-            parts.push(Part { adamw: adamw(slot.decays), p, g, m, v });
+            parts.push(Part { adamw: adamw(slot), p, g, m, v });
         }
         adamw::update(&mut parts);
         for (id, deferred) in &mut self.tables {
             let rows = grads.sparse(*id).expect("a table that learns has rows of gradients");
-            deferred.update(&adamw(params.slots[id.0].decays), params.table_mut(*id), rows);
+            deferred.update(&adamw(&params.slots[id.0]), params.table_mut(*id), rows);
         }
     }
 
     /// Writes the moments and the number of updates to a safetensors file: all dense moments in the order of the
     /// slots, and for each table the rows that ever had a gradient with theirs.
+    ///
+    /// # Errors
+    /// What the system says of the file.
     ///
     /// # Panics
     /// If updates wait: [`Optimizer::settle`] comes first.
@@ -141,7 +144,7 @@ const ROWS: &str = "rows";
 const UPDATES: &str = "step";
 
 /// The global L2 norm of all gradients.
-pub(crate) fn norm(params: &Params, grads: &Grads) -> f64 {
+pub fn norm(params: &Params, grads: &Grads) -> f64 {
     let gradient = |number: usize| match grads.sparse(SlotId(number)) {
         Some(rows) => Some(&rows.values[..]),
         None => grads.dense(params, SlotId(number)),

@@ -134,7 +134,7 @@ impl Learner {
             return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces };
         }
         self.grads.clear();
-        let words = self.model.layout.words;
+        let words = self.model.layout.encoder.words;
         for batch in micro_batches {
             self.optimizer.catch_up(&mut self.model.params, words, &batch.ids);
         }
@@ -159,8 +159,8 @@ impl Learner {
             update: self.updates,
             gradient_scale: clip,
         };
-        self.optimizer.update(&mut self.model.params, &self.grads, |decays| AdamW {
-            decay: if decays { weight_decay } else { 0.0 },
+        self.optimizer.update(&mut self.model.params, &self.grads, |slot| AdamW {
+            decay: if slot.decays { weight_decay } else { 0.0 },
             ..adamw
         });
         StepReport { loss, grad_norm, counted, pieces }

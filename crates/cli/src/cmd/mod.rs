@@ -3,4 +3,5 @@
 pub mod demo;
 pub mod predict;
 pub mod score;
+pub mod spans;
 pub mod train;

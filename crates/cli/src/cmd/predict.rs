@@ -3,6 +3,7 @@
 mod feed;
 mod input;
 mod output;
+mod spans;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -66,6 +67,16 @@ pub fn command() -> Command {
             number("batch-tokens")
                 .default_value("2048")
                 .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
+            option("labels").value_name("NAMES").help(
+                "What a label-conditioned model looks for: person,place,… or a JSON file, also with descriptions",
+            ),
+            option("threshold")
+                .value_name("T")
+                .help("Its threshold: a number, cls or label_token [default: the model's]"),
+            option("decoding")
+                .value_parser(["flat", "nested", "per_type"])
+                .default_value("flat")
+                .help("Which of its entities may share pieces: none; one inside another; those of different labels"),
             option("bf16")
                 .alias("fp16")
                 .action(ArgAction::SetTrue)
@@ -97,6 +108,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let file = named.filter(|name| *name != "-").map(PathBuf::from);
     let documents = Documents::open(file, text("input-format").unwrap_or("auto"), text("text-column"))?;
     let folder = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
+    if spans::is_span_tagger(folder) {
+        let (_, line) = threads::set(at_least_one(matches, "threads")?);
+        line.iter().for_each(|line| eprintln!("note: {line}"));
+        return spans::run(matches, folder, documents);
+    }
+    if text("labels").is_some() {
+        bail!("{}: `--labels` is for label-conditioned models; this one has its own", folder.display());
+    }
     let (tagger, notes) = Tagger::load(folder, request).with_context(|| folder.display().to_string())?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     let (threads, line) = threads::set(at_least_one(matches, "threads")?);

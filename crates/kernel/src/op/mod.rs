@@ -9,4 +9,6 @@ pub mod dropout;
 pub mod embedding;
 pub mod layer_norm;
 pub mod linear;
+pub mod normalize;
 pub mod reduce;
+pub mod span_sum;

@@ -64,6 +64,16 @@ impl Output {
         Ok(self.sink.writer().write_all(text.as_bytes())?)
     }
 
+    /// Writes a document of which entities alone are known: JSON or text.
+    pub fn write_entities(&mut self, tagged: &Tagged) -> Result<()> {
+        let mut text = match self.format.layout {
+            Layout::Text => self.format.brackets(tagged),
+            _ => serde_json::to_string(&JsonEntities { text: &tagged.text, entities: json_entities(tagged) })?,
+        };
+        text.push('\n');
+        Ok(self.sink.writer().write_all(text.as_bytes())?)
+    }
+
     /// Whoever reads standard output sees what was written so far.
     pub fn flush(&mut self) -> Result<()> {
         Ok(self.sink.writer().flush()?)
@@ -143,7 +153,13 @@ struct JsonDocument<'t> {
     labels: &'t [&'t str],
 }
 
-fn json(tagged: &Tagged, labels: &[&str]) -> String {
+#[derive(Serialize)]
+struct JsonEntities<'t> {
+    text: &'t str,
+    entities: Vec<JsonEntity<'t>>,
+}
+
+fn json_entities(tagged: &Tagged) -> Vec<JsonEntity<'_>> {
     let entities = tagged.entities.iter().map(|found| JsonEntity {
         text: &found.text,
         label: &found.label,
@@ -151,7 +167,12 @@ fn json(tagged: &Tagged, labels: &[&str]) -> String {
         start: found.start,
         end: found.end,
     });
-    let document = JsonDocument { text: &tagged.text, entities: entities.collect(), words: &tagged.words, labels };
+    entities.collect()
+}
+
+fn json(tagged: &Tagged, labels: &[&str]) -> String {
+    let entities = json_entities(tagged);
+    let document = JsonDocument { text: &tagged.text, entities, words: &tagged.words, labels };
     serde_json::to_string(&document).expect("strings and numbers are JSON")
 }
 

@@ -1,0 +1,180 @@
+"""The original's span taggers in PyTorch on a CPU: the rival of `tagsmith train-spans`.
+
+The model, the collator and the losses are those of `oracle/span_model.py`, dense and padded as the original's; the loop
+is the original's too: AdamW with decay 0.01 on everything, linear warm-up and fall, clip 10, label vectors encoded anew
+for every batch. It reads the same JSON file and CoNLL files, and prints one JSON line: seconds a step, seconds of an
+evaluation, F1.
+
+    python bench/rivals/spans.py CONFIG.json [--steps N] [--texts N] [--threads N] [--seed N]
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import torch
+from transformers import AutoModel, AutoTokenizer, get_linear_schedule_with_warmup
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "oracle"))
+from span_model import LABEL, THRESHOLD, SpanModel, collate, loss_of, score  # noqa: E402
+
+
+def entities(tags):
+    found, open_ = [], False
+    for at, tag in enumerate(tags):
+        letter, _, label = tag.partition("-")
+        if letter == "O":
+            open_ = False
+        elif open_ and letter == "I":
+            found[-1][1] = at + 1
+        else:
+            found.append([at, at + 1, label])
+            open_ = True
+    return [tuple(entity) for entity in found]
+
+
+def read(files):
+    examples = []
+    for file in [files] if isinstance(files, str) else files:
+        words, tags = [], []
+        for line in Path(file).read_text().splitlines() + [""]:
+            if line.strip():
+                word, *_, tag = line.split("\t") if "\t" in line else line.split()
+                words.append(word)
+                tags.append(tag)
+            elif words:
+                examples.append((words, entities(tags)))
+                words, tags = [], []
+    return examples
+
+
+class Run:
+    def __init__(self, config):
+        self.config = config
+        name = config["architecture"]
+        self.cross, self.contrastive = "cross" in name, "contrastive" in name
+        self.tokenizer = AutoTokenizer.from_pretrained(config["token_encoder"])
+        token_encoder = AutoModel.from_pretrained(config["token_encoder"])
+        type_encoder = None
+        if self.cross:
+            added = [LABEL, THRESHOLD] if self.contrastive else [LABEL]
+            self.tokenizer.add_special_tokens({"additional_special_tokens": added})
+            token_encoder.resize_token_embeddings(len(self.tokenizer))
+        else:
+            self.type_tokenizer = AutoTokenizer.from_pretrained(config["type_encoder"])
+            type_encoder = AutoModel.from_pretrained(config["type_encoder"])
+        self.model = SpanModel(token_encoder, type_encoder, config)
+        for name, module in self.model.named_modules():
+            if "encoder" in name:
+                continue
+            if isinstance(module, torch.nn.Linear):
+                torch.nn.init.normal_(module.weight, 0, 0.02)
+                torch.nn.init.zeros_(module.bias)
+        torch.nn.init.normal_(self.model.width_embedding.weight, 0, 0.02)
+        with torch.no_grad():
+            self.model.width_embedding.weight[0] = 0
+
+    def batch(self, examples, labels):
+        config = self.config
+        batch = collate(
+            examples,
+            self.tokenizer,
+            labels,
+            cross=self.cross,
+            contrastive=self.contrastive,
+            format=config["annotation_format"],
+            masking=config["loss_masking"],
+            longest=config["max_span_length"],
+            max_length=config["max_seq_length"],
+        )
+        if self.cross:
+            return batch, None
+        return batch, dict(self.type_tokenizer(labels, padding="longest", truncation=True, max_length=64, return_tensors="pt"))
+
+    def train(self, examples, steps):
+        config = self.config
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=config["learning_rate"], weight_decay=0.01)
+        scheduler = get_linear_schedule_with_warmup(optimizer, config["warmup_steps"], config["max_steps"])
+        self.model.train()
+        size, seconds, done = config["per_device_train_batch_size"], [], 0
+        while done < steps:
+            order = torch.randperm(len(examples)).tolist()
+            for first in range(0, len(order), size):
+                chosen = [examples[n] for n in order[first : first + size]]
+                labels = list(dict.fromkeys(label for _, spans in chosen for _, _, label in spans))
+                if not labels:
+                    continue
+                began = time.perf_counter()
+                random.shuffle(labels)
+                batch, label_batch = self.batch(chosen, labels)
+                optimizer.zero_grad()
+                loss_of(self.model(batch, label_batch), batch, config).backward()
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
+                optimizer.step()
+                scheduler.step()
+                seconds.append(time.perf_counter() - began)
+                done += 1
+                if done == steps:
+                    break
+        # The first steps allocate.
+        return sum(seconds[2:]) / max(1, len(seconds) - 2)
+
+    @torch.no_grad()
+    def evaluate(self, examples):
+        self.model.eval()
+        labels = sorted({label for _, spans in examples for _, _, label in spans})
+        threshold = self.config["prediction_threshold"]
+        threshold = None if isinstance(threshold, str) else threshold
+        extra = int(self.cross and self.contrastive)
+        gold, predicted = [], []
+        began = time.perf_counter()
+        for first in range(0, len(examples), 12):
+            chosen = examples[first : first + 12]
+            batch, label_batch = self.batch(chosen, labels)
+            probabilities = torch.sigmoid(self.model(batch, label_batch)["span"])
+            bar = probabilities[..., :1] if threshold is None else threshold
+            kept = (probabilities > bar) & (batch["span_mask"] > 0).unsqueeze(1)
+            spans = batch["spans"].tolist()
+            for row in range(len(chosen)):
+                candidates = [
+                    (-probabilities[row, kind, n].item(), *spans[n], kind) for kind, n in kept[row].nonzero().tolist()
+                ]
+                taken, entities = set(), set()
+                for _, i, j, kind in sorted(candidates):
+                    if taken.isdisjoint(range(i, j + 1)):
+                        taken.update(range(i, j + 1))
+                        entities.add((i - extra, j - extra, labels[kind]))
+                predicted.append(entities)
+            gold += batch["mapped"]
+        seconds = time.perf_counter() - began
+        return score(gold, predicted)["micro"]["f1"], seconds
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--texts", type=int, help="texts of each evaluated file")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seed", type=int, default=42)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    random.seed(args.seed)
+    config = json.loads(Path(args.config).read_text())
+    config.setdefault("architecture", Path(args.config).stem)
+    run = Run(config)
+    report = {"architecture": config["architecture"]}
+    report["seconds_per_step"] = run.train(read(config["train_file"]), args.steps or config["max_steps"])
+    for key in ("validation_file", "test_file"):
+        f1, seconds = run.evaluate(read(config[key])[: args.texts])
+        report |= {f"{key[:-5]}_f1": f1, f"{key[:-5]}_seconds": seconds}
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+//! `tagsmith predict --labels …`: entities of labels that are named now, by a label-conditioned span tagger.
+
+use super::input::Documents;
+use super::output::Output;
+use anyhow::{Context, Result, bail, ensure};
+use clap::ArgMatches;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tagsmith_kernel::Precision;
+use tagsmith_spans::checkpoint;
+use tagsmith_spans::config::Threshold;
+use tagsmith_spans::decode::Mode;
+use tagsmith_spans::encode::{Encoding, Masking};
+use tagsmith_spans::example::Input;
+use tagsmith_spans::predict::{Label, Predictor};
+use tagsmith_tagger::tagger::{Content, Mention, Tagged};
+
+/// Documents are looked at together up to this many bytes of them.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Pieces in a window where the model does not say.
+const WINDOW: usize = 512;
+
+/// Whether a folder holds a span tagger.
+pub fn is_span_tagger(folder: &Path) -> bool {
+    let config = fs::read(folder.join("config.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    folder.join("token_encoder_config.json").exists()
+        || config.is_some_and(|config| config.get("token_encoder").is_some())
+}
+
+/// Runs it; the exit status.
+pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Result<u8> {
+    let started = Instant::now();
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let labels = labels(text("labels").context("a span tagger looks for labels: name them with `--labels a,b,…`")?)?;
+    let (mut model, notes) = checkpoint::load(folder)?;
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let threshold = match text("threshold") {
+        None => model.config.threshold,
+        Some(word) => {
+            Threshold::parse(word, model.config.contrastive()).map_err(|why| anyhow::anyhow!("--threshold {why}"))?
+        }
+    };
+    if model.config.threshold_in_prompt() {
+        model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
+    }
+    if matches.get_flag("bf16") {
+        model.precision = Precision::Bf16;
+    }
+    let tokenizers = checkpoint::tokenizers(folder, &model.config)?;
+    let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(model.positions_max());
+    let max_length = matches.get_one("max-seq-length").copied().unwrap_or(longest);
+    let positions = model.positions_max();
+    ensure!(max_length <= positions, "`--max-seq-length` is {max_length} but the model has {positions} positions");
+    let encoding = Encoding { max_length, masking: Masking::None };
+    let mode = text("decoding").and_then(Mode::named).unwrap_or_default();
+    let stride = matches.get_one("stride").copied();
+    let predictor = Predictor::new(&model, &tokenizers, encoding, &labels, threshold, mode, stride)?;
+    ensure!(
+        text("output-format") != Some("conll"),
+        "entities that may overlap are no column of labels: pass jsonl or text"
+    );
+    let mut output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
+    let (mut count, mut windows, mut entities) = (0, 0, 0);
+    loop {
+        let (mut chunk, mut bytes, mut end) = (Vec::new(), 0, None);
+        while bytes < CHUNK_BYTES && (chunk.is_empty() || documents.has_more_at_hand()) {
+            match documents.next() {
+                Ok(Some((document, size))) => {
+                    bytes += size;
+                    chunk.push(input(document.content));
+                }
+                other => {
+                    end = Some(other.map(|_| ()));
+                    break;
+                }
+            }
+        }
+        let (found, read) = predictor.find(&chunk)?;
+        (count, windows) = (count + chunk.len(), windows + read);
+        for (input, found) in chunk.iter().zip(found) {
+            entities += found.len();
+            output.write_entities(&tagged(input, &found, &labels))?;
+        }
+        output.flush()?;
+        match end {
+            None => {}
+            Some(Ok(())) => break,
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    documents.notes().for_each(|note| eprintln!("note: {note}"));
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!("{count} documents, {entities} entities, {windows} windows, {seconds:.1} s");
+    output.finish().map(|()| 0)
+}
+
+fn input(content: Content) -> Input {
+    match content {
+        Content::Text(text) => Input::Text(text),
+        Content::Words(words) => Input::Words(words),
+    }
+}
+
+/// Offsets count code points of the text, or of the words with a space between them.
+fn tagged(input: &Input, found: &[tagsmith_spans::predict::Found], labels: &[Label]) -> Tagged {
+    let (text, places) = match input {
+        Input::Text(text) => (text.clone(), None),
+        Input::Words(words) => {
+            let mut at = 0;
+            let mut places = Vec::new();
+            for word in words {
+                let end = at + word.chars().count();
+                places.push((at, end));
+                at = end + 1;
+            }
+            (words.join(" "), Some(places))
+        }
+    };
+    let mention = |it: &tagsmith_spans::predict::Found| {
+        let (start, end) =
+            places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
+        Mention {
+            text: text.chars().skip(start).take(end - start).collect(),
+            label: labels[it.kind].name.clone(),
+            score: it.score as f32,
+            start: start as u32,
+            end: end as u32,
+        }
+    };
+    let entities = found.iter().map(mention).collect();
+    Tagged { text, words: Vec::new(), labels: Vec::new(), entities }
+}
+
+/// `person,place`, or a JSON file: a list of names, or an object of names and descriptions.
+fn labels(argument: &str) -> Result<Vec<Label>> {
+    if !argument.ends_with(".json") {
+        return Ok(argument.split(',').map(|name| Label::new(name.trim(), None)).collect());
+    }
+    let path = PathBuf::from(argument);
+    let text = fs::read(&path).with_context(|| path.display().to_string())?;
+    let value: Value = serde_json::from_slice(&text).with_context(|| format!("{}: not JSON", path.display()))?;
+    let labels: Option<Vec<Label>> = match &value {
+        Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
+        Value::Object(names) => {
+            let label = |(name, said): (&String, &Value)| match said {
+                Value::Null => Some(Label::new(name, None)),
+                said => Some(Label::new(name, Some(said.as_str()?))),
+            };
+            names.iter().map(label).collect()
+        }
+        _ => None,
+    };
+    match labels {
+        Some(labels) => Ok(labels),
+        None => bail!("{}: neither a list of names nor an object of names and descriptions", path.display()),
+    }
+}

@@ -1,0 +1,153 @@
+//! Label-conditioned span taggers from the command line: training, evaluation, prediction, refusals.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+}
+
+fn tagsmith(args: &[&str], at: &Path, stdin: &str) -> (i32, String, String) {
+    let run =
+        Command::cargo_bin("tagsmith").expect("it is built").args(args).current_dir(at).write_stdin(stdin).output();
+    let run = run.expect("it runs");
+    let text =
+        |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8").replace(&at.display().to_string(), "AT");
+    (run.status.code().unwrap_or(-1), text(&run.stdout), text(&run.stderr))
+}
+
+/// A golden model as a checkpoint with its tokenizers.
+fn model(at: &Path, name: &str) {
+    let folder = at.join(name);
+    for inside in ["token_tokenizer", "type_tokenizer"] {
+        fs::create_dir_all(folder.join(inside)).expect("a scratch folder");
+        fs::copy(golden("tokenizer.json"), folder.join(inside).join("tokenizer.json")).expect("copying works");
+    }
+    for file in ["config.json", "model.safetensors", "token_encoder_config.json", "type_encoder_config.json"] {
+        if golden(name).join(file).exists() {
+            fs::copy(golden(name).join(file), folder.join(file)).expect("copying works");
+        }
+    }
+}
+
+const DATA: &str = r#"{"text": "jo lives in new york", "char_spans": [{"start": 0, "end": 2, "label": "person"}, {"start": 12, "end": 20, "label": "place"}]}
+{"text": "anna works at the mill", "char_spans": [{"start": 0, "end": 4, "label": "person"}]}
+"#;
+
+fn config(at: &Path, changes: &str) {
+    let text = format!(
+        r#"{{"token_encoder": "none", "type_encoder": "none", "model_checkpoint": "bi_encoder", "dataset_name": "two",
+        "train_file": "*.jsonl", "validation_file": "data.jsonl", "test_file": ["data.jsonl"], "output_dir": "out",
+        "linear_hidden_size": 12, "span_width_embedding_size": 6, "max_span_length": 4, "max_seq_length": 64,
+        "max_steps": 4, "eval_steps": 2, "logging_steps": 1, "save_total_limit": 1, "do_train": true, "do_eval": true,
+        "do_predict": true {changes}}}"#
+    );
+    fs::write(at.join("run.json"), text).expect("it is written");
+}
+
+#[test]
+fn training_evaluation_and_prediction() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    fs::write(at.join("data.jsonl"), DATA).expect("it is written");
+    config(at, "");
+    let (status, out, said) = tagsmith(&["train-bi-encoder", "run.json"], at, "");
+    assert_eq!(status, 0, "{said}");
+    assert!(out.starts_with("test micro "), "{out}");
+    assert!(said.contains("train: 2 texts, 3 entities, 2 labels\n"), "{said}");
+    assert!(said.contains("step 4, validation: "), "{said}");
+    let results: Value =
+        serde_json::from_slice(&fs::read(at.join("out/test_results.json")).expect("it is there")).expect("it is JSON");
+    assert_eq!(results["final_step"], 4);
+    assert_eq!(results["test_metrics"]["gold"], 3);
+    assert!(at.join("out/best_checkpoint/model.safetensors").exists());
+    assert!(fs::read_to_string(at.join("out/run.log")).expect("it is there").contains(" - INFO - step 1: "));
+    let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
+    assert_eq!((status, said.contains("this run is done")), (0, true), "{said}");
+
+    let evaluate =
+        ["evaluate_bi_encoder", "--pretrained_model_name_or_path", "out/best_checkpoint", "--evaluation_file"];
+    let (status, out, said) = tagsmith(&[&evaluate[..], &["data.jsonl", "--threshold", "0.5"]].concat(), at, "");
+    assert_eq!(status, 0, "{said}");
+    assert!(out.contains("test strict precision "), "{out}");
+    let auto = ["data.jsonl", "--threshold", "auto", "--validation_file", "data.jsonl", "--output_dir", "curve"];
+    let (status, _, said) = tagsmith(&[&evaluate[..], &auto].concat(), at, "");
+    assert_eq!((status, said.contains("--threshold auto: ")), (0, true), "{said}");
+    let written = fs::read_dir(at.join("curve")).expect("it is there").next().expect("one file").expect("it reads");
+    let json: Value = serde_json::from_slice(&fs::read(written.path()).expect("it is there")).expect("it is JSON");
+    assert_eq!(json["threshold_curve"].as_array().map(Vec::len), Some(19));
+    assert_eq!(json["labels"], serde_json::json!(["person", "place"]));
+
+    let predict = ["predict", "--model", "bi_encoder", "--labels", "person,place", "--threshold", "0.05"];
+    let long = "anna lives in new york city , jo works at the mill in hamburg . ".repeat(12);
+    let (status, out, said) = tagsmith(&predict, at, &format!("jo lives in new york\n\n{long}\n"));
+    assert_eq!(status, 0, "{said}");
+    let documents: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert_eq!(documents.len(), 3);
+    assert_eq!(documents[1], serde_json::json!({"text": "", "entities": []}));
+    let mut found = 0;
+    for document in &documents {
+        let letters: Vec<char> = document["text"].as_str().expect("a text").chars().collect();
+        let mut last = 0;
+        for entity in document["entities"].as_array().expect("a list") {
+            let place = |key: &str| entity[key].as_u64().expect("a number") as usize;
+            let (start, end) = (place("start"), place("end"));
+            assert!(start >= last && start < end, "flat entities in the order of the text: {document}");
+            assert_eq!(entity["text"], letters[start..end].iter().collect::<String>(), "{entity}");
+            (last, found) = (end, found + 1);
+        }
+    }
+    assert!(found > 3, "{out}");
+    // The same sentence again and again in many windows: what is found does not end with the first.
+    let last = documents[2]["entities"].as_array().and_then(|it| it.last()).expect("something is found");
+    assert!(last["start"].as_u64().expect("a number") > 500, "{last}");
+}
+
+#[test]
+fn what_cannot_work_is_refused_in_one_line() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    model(at, "cross_encoder");
+    fs::write(at.join("data.jsonl"), DATA).expect("it is written");
+    let refused = |args: &[&str], want: &str| {
+        let (status, _, said) = tagsmith(args, at, "jo\n");
+        let last = said.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert_eq!((status, last), (2, &*format!("error: {want}")), "{said}");
+    };
+    let predict = |labels: &'static str| ["predict", "--model", "bi_encoder", "--labels", labels];
+    refused(&predict("a,,b"), "label 2 is empty: give it a name");
+    refused(&predict("a,b,a"), "the label `a` is given twice: name every label once");
+    refused(&["predict", "--model", "bi_encoder"], "a span tagger looks for labels: name them with `--labels a,b,…`");
+    let many: Vec<String> = (0..40).map(|i| format!("a{i}")).collect();
+    let many = many.join(",");
+    refused(
+        &["predict", "--model", "cross_encoder", "--labels", &many, "--max-seq-length", "64"],
+        "40 labels in the prompt leave no room for text in 64 pieces: look for fewer labels at once, or use a \
+         bi-encoder, which has no such limit",
+    );
+    let evaluate = |model: &'static str, threshold: &'static str| {
+        let command = "evaluate_bi_encoder";
+        [command, "--pretrained_model_name_or_path", model, "--evaluation_file", "data.jsonl", "--threshold", threshold]
+    };
+    refused(
+        &evaluate("bi_encoder", "high"),
+        "--threshold is `high`, neither a number from 0 to 1 nor `cls` nor `label_token`",
+    );
+    refused(
+        &evaluate("bi_encoder", "cls"),
+        "--threshold is `cls`, which only contrastive models learn: give a number from 0 to 1",
+    );
+    refused(&evaluate("cross_encoder", "0.5"), "cross_encoder: this is a cross-encoder: use the other evaluator");
+    config(at, r#", "do_trane": true"#);
+    refused(
+        &["train_bi_encoder", "run.json"],
+        "run.json: `do_trane` is not a key that is known here: did you mean `do_train`?",
+    );
+    config(at, "");
+    fs::write(at.join("data.jsonl"), "{\"text\": \"a\", \"char_spans\": []}\n").expect("it is written");
+    refused(&["train_bi_encoder", "run.json"], "*.jsonl: no entity of format Text is there: is it the right file?");
+}

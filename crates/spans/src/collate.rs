@@ -1,0 +1,125 @@
+//! Encoded examples become a scene and its gold.
+
+use crate::config::{Architecture, Config};
+use crate::encode::Encoded;
+use crate::error::Error;
+use crate::loss::{Gold, Mention};
+use crate::scene::{Kinds, Scene, Text};
+use tagsmith_kernel::op::span_sum::Span;
+use tagsmith_model::batch::Batch;
+use tagsmith_text::tokenizer::Tokenizer;
+
+/// A text's spans in the order of its scores (both ends inclusive, in pieces), and where its scores begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The spans; contrastive models score their threshold's before them.
+    pub spans: Vec<(usize, usize)>,
+    /// The row of scores of the first.
+    pub first_row: usize,
+}
+
+/// A scene of encoded examples. `labels` are a bi-encoder's, as its label encoder reads them; a cross-encoder's are in
+/// the prompt of each.
+///
+/// # Panics
+/// If a cross-encoder's examples have prompts of different numbers of labels.
+pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (Scene, Vec<Listed>) {
+    let cross = config.architecture == Architecture::CrossEncoder;
+    let column = config.contrastive();
+    let mut scene = Scene::default();
+    let (mut rows, mut markers, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    for example in examples {
+        let base = scene.text.rows() as u32;
+        scene.text.push(&example.ids, &example.types, &[]);
+        let first_piece = first_position(cross, example);
+        let first = rows.len();
+        if config.threshold_in_prompt() {
+            rows.push(base + example.threshold as u32);
+        }
+        let extra = rows.len() - first;
+        rows.extend((first_piece..example.ids.len()).map(|piece| base + piece as u32));
+        markers.extend(example.markers.iter().map(|&piece| base + piece as u32));
+        let at = |piece: usize| (first + extra + piece - first_piece) as u32;
+        let spans = example.spans(config.longest_enumerated());
+        let first_span = scene.spans.len();
+        if column {
+            scene.spans.push(Span { start: first as u32, end: first as u32, width: 1 });
+        }
+        let first_row = scene.spans.len();
+        let span = |&(i, j): &(usize, usize)| Span { start: at(i), end: at(j), width: (j - i + 1) as u32 };
+        scene.spans.extend(spans.iter().map(span));
+        scene.texts.push(Text { positions: first..rows.len(), spans: first_span..scene.spans.len() });
+        listed.push(Listed { spans, first_row });
+    }
+    scene.kinds = match labels {
+        Some(labels) => Kinds::Alone(labels),
+        None => {
+            let count = examples.first().map_or(0, |example| example.markers.len());
+            assert_eq!(markers.len(), count * examples.len(), "spans: prompts of different numbers of labels");
+            Kinds::InPrompt { count, rows: markers }
+        }
+    };
+    scene.rows = cross.then_some(rows);
+    (scene, listed)
+}
+
+/// What the scores of that scene should be: `entities` are pieces and label numbers, example by example.
+///
+/// # Panics
+/// If an entity is no span of its text.
+pub fn gold(
+    config: &Config,
+    examples: &[&Encoded],
+    entities: &[Vec<(usize, usize, usize)>],
+    listed: &[Listed],
+    scene: &Scene,
+) -> Gold {
+    let cross = config.architecture == Architecture::CrossEncoder;
+    let extra = usize::from(config.threshold_in_prompt());
+    let mut gold = Gold::default();
+    for (number, (example, listed)) in examples.iter().zip(listed).enumerate() {
+        let (first, positions) = (first_position(cross, example), scene.texts[number].positions.clone());
+        for (mask, edge) in gold.masks.iter_mut().zip([&example.begins, &example.ends]) {
+            mask.extend(std::iter::repeat_n(false, extra));
+            let inside = |piece: usize| example.text.as_ref().is_some_and(|text| text.contains(&piece));
+            mask.extend((first..example.ids.len()).map(|piece| edge[piece] && inside(piece)));
+            assert_eq!(mask.len(), positions.end, "spans: a mark a position");
+        }
+        for &(i, j, kind) in &entities[number] {
+            let span = listed.spans.binary_search(&(i, j)).expect("an entity is a span of its text");
+            let at = |piece: usize| positions.start + extra + piece - first;
+            gold.mentions.push(Mention { text: number, kind, places: [at(i), at(j), listed.first_row + span] });
+        }
+    }
+    let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(0);
+    let first = examples.iter().map(|example| first_position(cross, example)).min().unwrap_or(0);
+    let width = longest - first + extra;
+    let l = config.longest_enumerated();
+    let enumerated: usize = (0..width).map(|start| l.min(width - start)).sum();
+    gold.padded = [examples.len() * width, examples.len() * enumerated];
+    gold
+}
+
+/// The first piece that is a position: in a cross-encoder the text's.
+fn first_position(cross: bool, example: &Encoded) -> usize {
+    let text = || example.text.as_ref().map_or(example.ids.len(), |text| *text.start());
+    if cross { text() } else { 0 }
+}
+
+/// A bi-encoder's labels as its encoder reads them: each alone, at most [`LABEL_PIECES`] pieces.
+///
+/// # Errors
+/// What the tokenizer says.
+pub fn labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<Batch, Error> {
+    let mut batch = Batch::default();
+    for label in labels {
+        let pieces = tokenizer.encode_running(label)?;
+        let content = pieces.content();
+        let kept = content.start..content.end.min(content.start + pieces.room(LABEL_PIECES)?);
+        batch.push(&pieces.around(&pieces.ids, kept.clone()), &pieces.around(&pieces.types, kept), &[]);
+    }
+    Ok(batch)
+}
+
+/// Pieces of a label that are read, as in the original.
+pub const LABEL_PIECES: usize = 64;

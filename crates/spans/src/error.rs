@@ -1,0 +1,60 @@
+use std::path::{Path, PathBuf};
+
+/// What can be wrong with a configuration, data, a model or a run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something at a place: a file, with the line where there is one.
+    #[error("{place}: {problem}")]
+    Content {
+        /// Where.
+        place: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Something that stands in no file.
+    #[error("{0}")]
+    Setting(String),
+    /// A cross-encoder's labels fill its sequence.
+    #[error(
+        "{labels} labels in the prompt leave no room for text in {pieces} pieces: look for fewer labels at once, or use \
+         a bi-encoder, which has no such limit"
+    )]
+    PromptTooLong {
+        /// C.
+        labels: usize,
+        /// The longest sequence.
+        pieces: usize,
+    },
+    /// A model's files.
+    #[error(transparent)]
+    Model(#[from] tagsmith_model::model::Error),
+    /// A tokenizer's files, or an input that it refuses.
+    #[error(transparent)]
+    Tokenizer(#[from] tagsmith_text::tokenizer::Error),
+    /// Data files.
+    #[error(transparent)]
+    Data(#[from] tagsmith_hub::Error),
+    /// A run's checkpoints and schedules.
+    #[error(transparent)]
+    Run(#[from] tagsmith_train::error::Error),
+}
+
+impl Error {
+    /// Something is wrong with a file.
+    pub(crate) fn at(path: &Path, problem: impl Into<String>) -> Error {
+        Error::Content { place: path.display().to_string(), problem: problem.into() }
+    }
+
+    /// Something is wrong at a line of a file.
+    pub(crate) fn line(source: &str, line: u64, problem: impl Into<String>) -> Error {
+        Error::Content { place: format!("{source}:{line}"), problem: problem.into() }
+    }
+}

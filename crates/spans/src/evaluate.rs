@@ -1,0 +1,253 @@
+//! A model finds entities in examples, and how good they are.
+
+use crate::checkpoint::Tokenizers;
+use crate::collate;
+use crate::config::{Architecture, Threshold};
+use crate::decode::{Candidate, Mode, accept, candidates, probability};
+use crate::encode::{Encoded, Encoding, Prompt};
+use crate::error::Error;
+use crate::example::{Example, Input};
+use crate::model::Model;
+use crate::score::{Labelled, Score};
+use serde_json::{Map, Value, json};
+use tagsmith_kernel::tensor::Tensor;
+use tagsmith_model::batch::Batch;
+
+/// A model ready to find some labels.
+pub struct Finder<'a> {
+    model: &'a Model,
+    tokenizers: &'a Tokenizers,
+    encoding: Encoding,
+    /// What it looks for.
+    pub labels: Vec<String>,
+    prompt: Option<Prompt>,
+    label_batch: Option<Batch>,
+    label_vectors: Option<Tensor>,
+}
+
+/// Pieces computed at once.
+const BATCH_PIECES: usize = 2048;
+
+/// What was found in one input before a decision: spans above the lowest bar, and the learned bars.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// The input as it was read.
+    pub encoded: Encoded,
+    /// Candidates above the bar that was asked for.
+    pub candidates: Vec<Candidate>,
+}
+
+impl<'a> Finder<'a> {
+    /// Encodes the labels, once.
+    ///
+    /// # Errors
+    /// What the tokenizer says; no label, an empty or a repeated one.
+    pub fn new(
+        model: &'a Model,
+        tokenizers: &'a Tokenizers,
+        encoding: Encoding,
+        labels: Vec<String>,
+    ) -> Result<Finder<'a>, Error> {
+        check_labels(&labels)?;
+        let cross = model.config.architecture == Architecture::CrossEncoder;
+        let prompt = cross.then(|| Prompt::new(&model.config, &labels));
+        let label_batch = match (&tokenizers.labels, cross) {
+            (Some(tokenizer), false) => Some(collate::labels(tokenizer, &labels)?),
+            _ => None,
+        };
+        let label_vectors = label_batch.as_ref().map(|batch| model.label_vectors(batch));
+        Ok(Finder { model, tokenizers, encoding, labels, prompt, label_batch, label_vectors })
+    }
+
+    /// Candidates of every input, in their order.
+    ///
+    /// # Errors
+    /// What the tokenizer says; more labels than a prompt holds.
+    pub fn find(&self, inputs: &[&Input], bar: Threshold) -> Result<Vec<Findings>, Error> {
+        let encode = |input: &&Input| self.encoding.encode(&self.tokenizers.text, self.prompt.as_ref(), input);
+        let encoded = inputs.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let mut order: Vec<usize> = (0..encoded.len()).collect();
+        order.sort_by_key(|&number| encoded[number].ids.len());
+        let mut found: Vec<Vec<Candidate>> = vec![Vec::new(); encoded.len()];
+        let mut rest = &order[..];
+        while !rest.is_empty() {
+            let mut pieces = 0;
+            let fits = |&&number: &&usize| {
+                pieces += encoded[number].ids.len();
+                pieces <= BATCH_PIECES
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (batch, after) = rest.split_at(count);
+            let refs: Vec<&Encoded> = batch.iter().map(|&number| &encoded[number]).collect();
+            for (&number, candidates) in batch.iter().zip(self.score(&refs, bar)) {
+                found[number] = candidates;
+            }
+            rest = after;
+        }
+        Ok(encoded.into_iter().zip(found).map(|(encoded, candidates)| Findings { encoded, candidates }).collect())
+    }
+
+    fn score(&self, encoded: &[&Encoded], bar: Threshold) -> Vec<Vec<Candidate>> {
+        let c = self.labels.len();
+        let (scene, listed) = collate::scene(&self.model.config, encoded, self.label_batch.clone());
+        let scores = self.model.infer(&scene, self.label_vectors.as_ref());
+        let of = |listed: &collate::Listed| {
+            let rows = &scores.data()[listed.first_row * c..(listed.first_row + listed.spans.len()) * c];
+            let bars = match bar {
+                Threshold::Number(number) => vec![f64::from(number); c],
+                // Column 0 stands before the spans.
+                _ => scores.row(listed.first_row - 1).iter().map(|&x| probability(x)).collect(),
+            };
+            candidates(rows, &listed.spans, &bars)
+        };
+        listed.iter().map(of).collect()
+    }
+}
+
+/// No label, an empty or a repeated one is refused.
+///
+/// # Errors
+/// That, in one line.
+pub fn check_labels(labels: &[String]) -> Result<(), Error> {
+    if labels.is_empty() {
+        return Err(Error::Setting("there is no label to look for: name at least one".into()));
+    }
+    for (number, label) in labels.iter().enumerate() {
+        if label.trim().is_empty() {
+            return Err(Error::Setting(format!("label {} is empty: give it a name", number + 1)));
+        }
+        if labels[..number].contains(label) {
+            return Err(Error::Setting(format!("the label `{label}` is given twice: name every label once")));
+        }
+    }
+    Ok(())
+}
+
+/// How good a model's entities are.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluation {
+    /// On spans of pieces; gold entities that are no span count as missed.
+    pub score: Score,
+    /// The same without those, as the original counts.
+    pub representable: Score,
+    /// On the code points (or words) of the data.
+    pub strict: Score,
+    /// Gold entities.
+    pub gold: u64,
+    /// Those that are no span: cut off, too long, or with ends inside a word where only words have ends.
+    pub lost: u64,
+    /// Texts of which a part was cut off.
+    pub cut: u64,
+}
+
+impl Evaluation {
+    /// Micro-averaged F1.
+    pub fn f1(&self) -> f64 {
+        self.score.total().figures()[2]
+    }
+
+    /// The original's object and what it leaves out. `loss` is 0 there always.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut json = self.score.to_json();
+        json.insert("loss".into(), json!(0.0));
+        json.insert("gold".into(), json!(self.gold));
+        json.insert("gold_without_span".into(), json!(self.lost));
+        json.insert("texts_cut_off".into(), json!(self.cut));
+        let short = |score: &Score| {
+            let mut figures = score.to_json();
+            figures.remove("per_class");
+            Value::Object(figures)
+        };
+        json.insert("representable_gold_only".into(), short(&self.representable));
+        json.insert("strict".into(), short(&self.strict));
+        json
+    }
+}
+
+/// Evaluates findings against their examples.
+///
+/// # Panics
+/// If their numbers differ.
+pub fn evaluate(
+    examples: &[Example],
+    findings: &[Findings],
+    labels: &[String],
+    longest: usize,
+    above: f64,
+    mode: Mode,
+) -> Evaluation {
+    assert_eq!(examples.len(), findings.len(), "evaluate: findings of other examples");
+    let mut evaluation = Evaluation::default();
+    for (example, Findings { encoded, candidates }) in examples.iter().zip(findings) {
+        let (gold, _) = encoded.gold(example, labels, longest);
+        let named = |&(i, j, kind): &(usize, usize, usize)| -> Labelled { (i, j, labels[kind].clone()) };
+        let gold: Vec<Labelled> = gold.iter().map(named).collect();
+        let above = candidates.iter().copied().filter(|it| it.score > above).collect();
+        let accepted = accept(above, mode);
+        let predicted: Vec<Labelled> = accepted.iter().map(|it| named(&(it.start, it.end, it.kind))).collect();
+        evaluation.score.add(&gold, &predicted);
+        evaluation.representable.add(&gold, &predicted);
+        let outside = |it: &Candidate| {
+            let (start, end) = range(encoded, &example.input, it);
+            (start, end, labels[it.kind].clone())
+        };
+        let strict: Vec<Labelled> = accepted.iter().map(outside).collect();
+        let whole: Vec<Labelled> = example.entities.iter().map(|e| (e.start, e.end, e.label.clone())).collect();
+        evaluation.strict.add(&whole, &strict);
+        let mut seen: Vec<&Labelled> = Vec::new();
+        for (entity, labelled) in example.entities.iter().zip(&whole) {
+            if seen.contains(&labelled) {
+                continue;
+            }
+            seen.push(labelled);
+            evaluation.gold += 1;
+            let one = Example { entities: vec![entity.clone()], ..example.clone() };
+            if encoded.gold(&one, labels, longest).0.is_empty() {
+                evaluation.lost += 1;
+                evaluation.score.add_missed(&entity.label);
+            }
+        }
+        evaluation.cut += u64::from(encoded.cut > 0);
+    }
+    evaluation
+}
+
+/// The code points (without white space around them) or words that a candidate covers, half-open.
+pub fn range(encoded: &Encoded, input: &Input, it: &Candidate) -> (usize, usize) {
+    let (mut start, mut end) = (encoded.covers[it.start].0, encoded.covers[it.end].1);
+    if let Input::Text(text) = input {
+        let inside: Vec<char> = text.chars().skip(start).take(end.saturating_sub(start)).collect();
+        start += inside.iter().take_while(|char| char.is_whitespace()).count();
+        end -= inside.iter().rev().take_while(|char| char.is_whitespace()).count().min(end.saturating_sub(start));
+    }
+    (start, end)
+}
+
+/// A threshold's figures on the curve that `--threshold auto` chooses from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The threshold.
+    pub threshold: f64,
+    /// Precision, recall and F1.
+    pub figures: [f64; 3],
+}
+
+/// Figures at thresholds from 0.05 to 0.95, and the threshold of the best F1 (the highest of equal ones).
+pub fn curve(
+    examples: &[Example],
+    findings: &[Findings],
+    labels: &[String],
+    longest: usize,
+    mode: Mode,
+) -> (Vec<Point>, f64) {
+    let points: Vec<Point> = (1..20)
+        .map(|step| {
+            let threshold = f64::from(step) / 20.0;
+            let evaluation = evaluate(examples, findings, labels, longest, threshold, mode);
+            Point { threshold, figures: evaluation.score.total().figures() }
+        })
+        .collect();
+    let best =
+        points.iter().fold(points[0], |best, point| if point.figures[2] >= best.figures[2] { *point } else { best });
+    (points, best.threshold)
+}

@@ -1,0 +1,156 @@
+//! One optimizer step of a span tagger.
+
+use crate::config::Config;
+use crate::loss::{Gold, Normalization, loss};
+use crate::model::Model;
+use crate::scene::{Kinds, Scene};
+use std::path::Path;
+use tagsmith_kernel::op::adamw::AdamW;
+use tagsmith_kernel::params::{Grads, SlotId};
+use tagsmith_kernel::rng::Stream;
+use tagsmith_model::model::Error;
+use tagsmith_train::optimizer::{self, Optimizer};
+
+/// What changes the numbers of a step, apart from the data and the schedule.
+#[derive(Clone, Debug)]
+pub struct StepOptions {
+    /// Seed of the dropout masks.
+    pub seed: u64,
+    /// What classification losses are divided by.
+    pub normalization: Normalization,
+    /// Of the text encoder.
+    pub learning_rate: f64,
+    /// Of the label encoder, if another.
+    pub type_encoder_rate: Option<f64>,
+    /// Of the head, if another.
+    pub head_rate: Option<f64>,
+}
+
+/// The original's, and no key of its configuration: PyTorch's decay on every parameter, and its clip.
+const WEIGHT_DECAY: f64 = 0.01;
+const MAX_NORM: f64 = 10.0;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport {
+    /// The mean of the micro-batches' losses.
+    pub loss: f64,
+    /// The gradients' global L2 norm before clipping.
+    pub grad_norm: f64,
+}
+
+/// A span tagger in training.
+pub struct Learner {
+    model: Model,
+    /// Updates made so far.
+    pub updates: u64,
+    options: StepOptions,
+    grads: Grads,
+    optimizer: Optimizer,
+}
+
+impl Learner {
+    /// Starts with zero moments.
+    pub fn new(model: Model, options: StepOptions) -> Learner {
+        let (grads, optimizer) = (Grads::new(&model.params), Optimizer::new(&model.params));
+        Learner { model, updates: 0, options, grads, optimizer }
+    }
+
+    /// The model after all updates made so far.
+    pub fn model(&mut self) -> &Model {
+        self.optimizer.settle(&mut self.model.params);
+        &self.model
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.model.config
+    }
+
+    /// The model alone, after all updates.
+    pub fn into_model(mut self) -> Model {
+        self.optimizer.settle(&mut self.model.params);
+        self.model
+    }
+
+    /// One update from micro-batches, whose losses have equal weight; `multiplier` is the schedule's.
+    pub fn step(&mut self, micro_batches: &[(Scene, Gold)], multiplier: f64) -> StepReport {
+        self.grads.clear();
+        for (scene, _) in micro_batches {
+            let params = &mut self.model.params;
+            self.optimizer.catch_up(params, self.model.layout.token_encoder.words, &scene.text.ids);
+            if let (Kinds::Alone(labels), Some(layout)) = (&scene.kinds, &self.model.layout.type_encoder) {
+                self.optimizer.catch_up(params, layout.words, &labels.ids);
+            }
+        }
+        let stream = Stream::new(self.options.seed).child(self.updates);
+        let share = 1.0 / micro_batches.len() as f64;
+        let mut total = 0.0;
+        for (number, (scene, gold)) in micro_batches.iter().enumerate() {
+            total += self.micro_batch(scene, gold, share, stream.child(number as u64));
+        }
+        let grad_norm = optimizer::norm(&self.model.params, &self.grads);
+        self.updates += 1;
+        let StepOptions { learning_rate, type_encoder_rate, head_rate, .. } = self.options;
+        let adamw = AdamW {
+            rate: learning_rate * multiplier,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            decay: WEIGHT_DECAY,
+            update: self.updates,
+            gradient_scale: (MAX_NORM / (grad_norm + 1e-6)).min(1.0),
+        };
+        self.optimizer.update(&mut self.model.params, &self.grads, |slot| {
+            let rate = match &slot.name {
+                name if name.starts_with(crate::layout::TOKEN_ENCODER) => learning_rate,
+                name if name.starts_with(crate::layout::TYPE_ENCODER) => type_encoder_rate.unwrap_or(learning_rate),
+                _ => head_rate.unwrap_or(learning_rate),
+            };
+            AdamW { rate: rate * multiplier, ..adamw }
+        });
+        StepReport { loss: total, grad_norm }
+    }
+
+    fn micro_batch(&mut self, scene: &Scene, gold: &Gold, share: f64, stream: Stream) -> f64 {
+        let mut config = self.model.config.loss.clone();
+        let (scores, saved) = self.model.forward(scene, Some(stream), config.weights.map(|weight| weight != 0.0));
+        config.weights = config.weights.map(|weight| weight * share);
+        let loss = loss(&config, self.options.normalization, &scores, scene, gold);
+        saved.backward(&self.model, scene, &loss.dscores, &mut self.grads);
+        loss.value
+    }
+
+    /// The gradient of one parameter after the last step, before clipping, as a whole table; `None` if it has none.
+    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
+        let params = &self.model.params;
+        let number = params.slots.iter().position(|slot| slot.name == name)?;
+        let Some(rows) = self.grads.sparse(SlotId(number)) else {
+            return self.grads.dense(params, SlotId(number)).map(<[f32]>::to_vec);
+        };
+        let slot = &params.slots[number];
+        let mut table = vec![0.0; slot.len()];
+        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
+            table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
+        }
+        Some(table)
+    }
+
+    /// Writes the moments and the update count to one safetensors file.
+    ///
+    /// # Errors
+    /// What the system says of the file.
+    pub fn save_state(&mut self, file: &Path) -> Result<(), Error> {
+        self.optimizer.settle(&mut self.model.params);
+        self.optimizer.save(&self.model.params, self.updates, file)
+    }
+
+    /// Reads them back; the weights are those that were there when they were written.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged or of another model.
+    pub fn load_state(&mut self, file: &Path) -> Result<(), Error> {
+        self.updates = self.optimizer.load(&self.model.params, file)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! Label-conditioned span tagging: entities of any labels, named when they are looked for.
+//!
+//! # What this crate does not do
+//! It prints nothing and computes no matrix itself. There is one path from a text to scores: `infer` is `forward` with
+//! what backward would need dropped.
+
+pub mod checkpoint;
+pub mod collate;
+pub mod config;
+pub mod decode;
+pub mod encode;
+mod error;
+pub mod evaluate;
+pub mod example;
+pub mod fields;
+pub mod layout;
+pub mod learner;
+pub mod loss;
+pub mod model;
+pub mod predict;
+pub mod read;
+pub mod run_config;
+pub mod scene;
+pub mod score;
+pub mod trainer;
+
+pub use error::Error;

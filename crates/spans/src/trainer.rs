@@ -1,0 +1,460 @@
+//! The loop: step, log, evaluate, save, stop.
+
+use crate::checkpoint::{self as folder, Tokenizers};
+use crate::collate;
+use crate::config::Architecture;
+use crate::decode::Mode;
+use crate::encode::{Encoded, Encoding, Prompt};
+use crate::error::Error;
+use crate::evaluate::{Evaluation, Finder, evaluate};
+use crate::example::{Example, Input, labels_of};
+use crate::learner::{Learner, StepOptions};
+use crate::loss::{Gold, Normalization};
+use crate::model::Model;
+use crate::run_config::RunConfig;
+use crate::scene::Scene;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use tagsmith_kernel::rng::Stream;
+use tagsmith_train::checkpoint;
+use tagsmith_train::order::torch_permutation;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A record of training: loss, norm, rate, epoch.
+    Trained(u64, Map<String, Value>),
+    /// An evaluation of the validation file.
+    Evaluated(u64, Map<String, Value>),
+    /// A checkpoint is complete.
+    Saved(PathBuf),
+    /// Something the user should know.
+    Note(String),
+}
+
+/// What a run works with.
+pub struct Job<'a> {
+    /// Its file.
+    pub config: &'a RunConfig,
+    /// What it learns from.
+    pub train: &'a [Example],
+    /// What chooses the best checkpoint; may be empty.
+    pub validation: &'a [Example],
+    /// The model's.
+    pub tokenizers: &'a Tokenizers,
+    /// What classification losses are divided by.
+    pub normalization: Normalization,
+    /// Which entities may share pieces.
+    pub mode: Mode,
+    /// Hears what happens.
+    pub notify: &'a mut dyn FnMut(Event),
+}
+
+/// Where a run is; with the weights and the moments all that going on needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Progress {
+    step: u64,
+    epoch: u64,
+    /// Batches of the epoch that were looked at.
+    batch: usize,
+    loss: f64,
+    losses: u64,
+    best_f1: f64,
+    best_step: Option<u64>,
+    without_improvement: u64,
+    /// F1 of each checkpoint.
+    scores: Vec<(u64, f64)>,
+    stopping: bool,
+}
+
+/// What a run leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Updates made.
+    pub steps: u64,
+    /// The best checkpoint, or the newest where nothing was evaluated.
+    pub best: Option<PathBuf>,
+    /// Its F1 on the validation file.
+    pub best_f1: f64,
+}
+
+const OPTIMIZER: &str = "optimizer.safetensors";
+const PROGRESS: &str = "loop_state.json";
+
+/// Trains, from the start or on from `resume`, as if it had never stopped.
+///
+/// # Errors
+/// Data without an entity; a loss that is no number; files that cannot be read or written.
+pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outcome, Model), Error> {
+    let config = job.config;
+    if job.train.iter().all(|example| example.entities.is_empty()) {
+        let files = config.files[0].join(", ");
+        return Err(Error::Setting(format!(
+            "{files}: no text has an entity of format {:?}: nothing can be learned",
+            config.format
+        )));
+    }
+    let options = StepOptions {
+        seed: config.seed,
+        normalization: job.normalization,
+        learning_rate: config.learning_rate,
+        type_encoder_rate: config.type_encoder_rate,
+        head_rate: config.head_rate,
+    };
+    let weights = language_weights(config, job.train)?;
+    let mut learner = Learner::new(model, options);
+    let mut progress = Progress::default();
+    if let Some(from) = resume {
+        learner.load_state(&from.join(OPTIMIZER))?;
+        progress = Progress::read(from)?;
+    }
+    std::fs::create_dir_all(&config.output).map_err(|source| Error::Io { path: config.output.clone(), source })?;
+    checkpoint::sweep(&config.output)?;
+    let mut run = Run { job, learner, progress, encoded: Vec::new(), weights, skipped: 0 };
+    run.encode()?;
+    run.steps()?;
+    run.finish()
+}
+
+struct Run<'a> {
+    job: Job<'a>,
+    learner: Learner,
+    progress: Progress,
+    /// A bi-encoder's texts: they do not depend on the labels.
+    encoded: Vec<Encoded>,
+    /// Of each example, for drawing; none for each once an epoch.
+    weights: Vec<f64>,
+    /// Batches whose labels left no room for a text.
+    skipped: u64,
+}
+
+impl Run<'_> {
+    fn note(&mut self, note: String) {
+        (self.job.notify)(Event::Note(note));
+    }
+
+    fn encode(&mut self) -> Result<(), Error> {
+        let model = self.learner.config();
+        let (longest, cross) = (model.longest_enumerated(), model.architecture == Architecture::CrossEncoder);
+        let labels = labels_of(self.job.train);
+        let (mut lost, mut entities, mut cut) = (0, 0, 0);
+        for example in self.job.train {
+            let encoded = self.job.config.encoding.encode(&self.job.tokenizers.text, None, &example.input)?;
+            lost += encoded.gold(example, &labels, longest).1;
+            entities += example.entities.len();
+            cut += usize::from(encoded.cut > 0);
+            if !cross {
+                self.encoded.push(encoded);
+            }
+        }
+        if lost > 0 || cut > 0 {
+            let Encoding { max_length, .. } = self.job.config.encoding;
+            self.note(format!(
+                "train: {lost} of {entities} entities are no span of at most {longest} pieces with ends where they may be, \
+                 and are not learned; {cut} texts are cut off after {max_length} pieces"
+            ));
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self) -> Result<(), Error> {
+        let config = self.job.config;
+        while self.progress.step < config.max_steps && !self.progress.stopping {
+            let epoch = self.progress.epoch;
+            let order = self.order(epoch);
+            let batches: Vec<&[usize]> = order.chunks(config.batch_size).collect();
+            let mut micro = Vec::new();
+            let (whole, mut any) = (self.progress.batch == 0, false);
+            while self.progress.batch < batches.len()
+                && self.progress.step < config.max_steps
+                && !self.progress.stopping
+            {
+                let number = self.progress.batch;
+                self.progress.batch += 1;
+                if let Some(batch) = self.batch(batches[number], epoch, number)? {
+                    any = true;
+                    micro.push(batch);
+                }
+                if micro.len() == config.accumulation || (number + 1 == batches.len() && !micro.is_empty()) {
+                    self.step(&std::mem::take(&mut micro), batches.len())?;
+                }
+            }
+            if whole && !any {
+                return Err(Error::Setting(
+                    "every batch's labels leave no room for text: raise `max_seq_length`".into(),
+                ));
+            }
+            if self.progress.batch == batches.len() {
+                (self.progress.epoch, self.progress.batch) = (epoch + 1, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// An epoch's examples: each once in PyTorch's order, or as many draws with replacement by weight.
+    fn order(&self, epoch: u64) -> Vec<usize> {
+        let (n, seed) = (self.job.train.len(), self.job.config.seed);
+        if self.weights.is_empty() {
+            return torch_permutation(seed.wrapping_add(epoch), n);
+        }
+        let mut sums = Vec::with_capacity(n);
+        let mut sum = 0.0;
+        for weight in &self.weights {
+            sum += weight;
+            sums.push(sum);
+        }
+        let stream = Stream::new(seed).child(DRAWS).child(epoch);
+        (0..n).map(|i| sums.partition_point(|&s| s <= f64::from(stream.uniform(0, i)) * sum).min(n - 1)).collect()
+    }
+
+    /// A batch with its labels: all of its entities', shuffled. `None` if there is none, or no room for the text.
+    fn batch(&mut self, numbers: &[usize], epoch: u64, number: usize) -> Result<Option<(Scene, Gold)>, Error> {
+        let examples: Vec<&Example> = numbers.iter().map(|&number| &self.job.train[number]).collect();
+        let mut labels: Vec<String> = Vec::new();
+        for entity in examples.iter().flat_map(|example| &example.entities) {
+            if !labels.contains(&entity.label) {
+                labels.push(entity.label.clone());
+            }
+        }
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        let stream = Stream::new(self.job.config.seed).child(LABEL_ORDER).child(epoch);
+        for i in (1..labels.len()).rev() {
+            labels.swap(i, stream.bits(number, i) as usize % (i + 1));
+        }
+        let (config, tokenizers) = (self.learner.config().clone(), self.job.tokenizers);
+        let encoded = match config.architecture {
+            Architecture::BiEncoder => Ok(numbers.iter().map(|&number| self.encoded[number].clone()).collect()),
+            Architecture::CrossEncoder => {
+                let prompt = Prompt::new(&config, &labels);
+                let encode = |example: &&Example| {
+                    self.job.config.encoding.encode(&tokenizers.text, Some(&prompt), &example.input)
+                };
+                examples.iter().map(encode).collect::<Result<Vec<_>, _>>()
+            }
+        };
+        let encoded = match encoded {
+            Err(error @ Error::PromptTooLong { .. }) => {
+                if self.skipped == 0 {
+                    self.note(format!("a batch is left out, and so is every other of its kind: {error}"));
+                }
+                self.skipped += 1;
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let encoded: Vec<&Encoded> = encoded.iter().collect();
+        let alone = tokenizers.labels.as_ref().map(|tokenizer| collate::labels(tokenizer, &labels)).transpose()?;
+        let (scene, listed) = collate::scene(&config, &encoded, alone);
+        let gold_of =
+            |(encoded, example): (&&Encoded, &&Example)| encoded.gold(example, &labels, config.longest_enumerated()).0;
+        let entities: Vec<_> = encoded.iter().zip(&examples).map(gold_of).collect();
+        let gold = collate::gold(&config, &encoded, &entities, &listed, &scene);
+        Ok(Some((scene, gold)))
+    }
+
+    fn step(&mut self, batches: &[(Scene, Gold)], batches_per_epoch: usize) -> Result<(), Error> {
+        let config = self.job.config;
+        let multiplier = config.schedule.multiplier(self.progress.step);
+        let report = self.learner.step(batches, multiplier);
+        let progress = &mut self.progress;
+        progress.step += 1;
+        let step = progress.step;
+        let rate = config.learning_rate * multiplier;
+        if !report.loss.is_finite() || !report.grad_norm.is_finite() {
+            let newest = checkpoint::newest(&config.output);
+            let (loss, grad_norm) = (report.loss, report.grad_norm);
+            return Err(tagsmith_train::error::Error::Diverged {
+                step,
+                loss,
+                grad_norm,
+                learning_rate: rate,
+                checkpoint: newest,
+            }
+            .into());
+        }
+        progress.loss += report.loss;
+        progress.losses += 1;
+        if step.is_multiple_of(config.logging_steps) {
+            let epoch = progress.epoch as f64 + progress.batch as f64 / batches_per_epoch as f64;
+            let mut record = Map::new();
+            record.insert("loss".into(), json!(rounded(progress.loss / progress.losses as f64, 1e4)));
+            record.insert("grad_norm".into(), json!(report.grad_norm));
+            record.insert("learning_rate".into(), json!(python_exponent(rate)));
+            record.insert("epoch".into(), json!(rounded(epoch, 1e2)));
+            (self.job.notify)(Event::Trained(step, record));
+        }
+        if step.is_multiple_of(config.eval_steps) || step == config.max_steps {
+            self.evaluate_and_save()?;
+        }
+        Ok(())
+    }
+
+    fn evaluate_and_save(&mut self) -> Result<(), Error> {
+        let config = self.job.config;
+        let step = self.progress.step;
+        let mut f1 = 0.0;
+        if config.does[1] && !self.job.validation.is_empty() {
+            let evaluation =
+                assess(self.learner.model(), self.job.tokenizers, config, self.job.validation, self.job.mode)?;
+            f1 = evaluation.f1();
+            let [precision, recall, _] = evaluation.score.total().figures();
+            let mut record = Map::new();
+            record.insert("train_loss".into(), json!(self.progress.loss / self.progress.losses.max(1) as f64));
+            for (key, value) in [("precision", precision), ("recall", recall), ("f1", f1)] {
+                record.insert(key.into(), json!(value));
+            }
+            record.insert("strict_f1".into(), json!(evaluation.strict.total().figures()[2]));
+            record.insert("gold_without_span".into(), json!(evaluation.lost));
+            (self.job.notify)(Event::Evaluated(step, record));
+            if f1 > self.progress.best_f1 {
+                (self.progress.best_f1, self.progress.best_step) = (f1, Some(step));
+                self.progress.without_improvement = 0;
+            } else {
+                self.progress.without_improvement += 1;
+                self.progress.stopping = self.progress.without_improvement >= config.patience;
+            }
+        }
+        (self.progress.loss, self.progress.losses) = (0.0, 0);
+        self.progress.scores.push((step, f1));
+        let progress = &self.progress;
+        let tokenizers = self.job.tokenizers;
+        let learner = &mut self.learner;
+        let saved = checkpoint::save(&config.output, step, |place| -> Result<(), Error> {
+            folder::save(place, learner.model(), tokenizers)?;
+            learner.save_state(&place.join(OPTIMIZER))?;
+            progress.write(place)
+        })?;
+        (self.job.notify)(Event::Saved(saved));
+        self.prune()?;
+        if self.progress.stopping {
+            self.note(format!("stopping early at step {step}: {} evaluations without a better one", config.patience));
+        }
+        Ok(())
+    }
+
+    /// Deletes all but the newest checkpoint and the best; of equal ones the earlier stays.
+    fn prune(&mut self) -> Result<(), Error> {
+        let mut ranked = self.progress.scores.clone();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let kept: Vec<u64> = ranked.iter().take(self.job.config.save_total_limit).map(|(step, _)| *step).collect();
+        let newest = self.progress.step;
+        for step in checkpoint::steps(&self.job.config.output) {
+            let ours = self.progress.scores.iter().any(|(saved, _)| *saved == step);
+            if ours && step != newest && !kept.contains(&step) {
+                checkpoint::delete(&self.job.config.output, step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(Outcome, Model), Error> {
+        if self.skipped > 0 {
+            let skipped = self.skipped;
+            self.note(format!("{skipped} batches were left out, because their labels left no room for text"));
+        }
+        let output = &self.job.config.output;
+        let steps = checkpoint::steps(output);
+        let best = self.progress.best_step.filter(|best| steps.contains(best)).or(steps.last().copied());
+        let best = best.map(|step| checkpoint::folder(output, step));
+        let outcome = Outcome { steps: self.progress.step, best, best_f1: self.progress.best_f1 };
+        Ok((outcome, self.learner.into_model()))
+    }
+}
+
+/// Streams of what is drawn in training, beside a step's dropout.
+const DRAWS: u64 = u64::MAX;
+const LABEL_ORDER: u64 = u64::MAX - 1;
+
+/// Evaluates examples with their own labels.
+///
+/// # Errors
+/// Examples without an entity; what the tokenizer says.
+pub fn assess(
+    model: &Model,
+    tokenizers: &Tokenizers,
+    config: &RunConfig,
+    examples: &[Example],
+    mode: Mode,
+) -> Result<Evaluation, Error> {
+    let labels = labels_of(examples);
+    let finder = Finder::new(model, tokenizers, config.encoding, labels)?;
+    let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
+    let found = finder.find(&inputs, model.config.threshold)?;
+    Ok(evaluate(examples, &found, &finder.labels, model.config.longest_enumerated(), 0.0, mode))
+}
+
+/// Of each example; none where all are 1.
+fn language_weights(config: &RunConfig, examples: &[Example]) -> Result<Vec<f64>, Error> {
+    let weights = &config.language_weights;
+    if weights.is_empty() {
+        return Ok(Vec::new());
+    }
+    let language = |example: &'_ Example| -> Result<String, Error> {
+        let id = example.id.as_deref().ok_or_else(|| {
+            Error::Setting("`language_weights` needs an `id` in every record, such as `deu_12-s0`".into())
+        })?;
+        Ok(id.split('_').next().unwrap_or(id).to_owned())
+    };
+    let languages = examples.iter().map(language).collect::<Result<Vec<_>, _>>()?;
+    if let Some(unknown) = weights.keys().find(|known| !languages.contains(known)) {
+        return Err(Error::Setting(format!(
+            "`language_weights` names `{unknown}`, and no record's `id` begins with it"
+        )));
+    }
+    Ok(languages.iter().map(|language| weights.get(language).copied().unwrap_or(1.0)).collect())
+}
+
+fn rounded(x: f64, unit: f64) -> f64 {
+    (x * unit).round() / unit
+}
+
+/// `3.00e-05`, as Python prints it.
+fn python_exponent(x: f64) -> String {
+    let text = format!("{x:.2e}");
+    let (digits, exponent) = text.split_once('e').expect("an exponent was asked for");
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(("+", exponent), |exponent| ("-", exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+impl Progress {
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        let path = folder.join(PROGRESS);
+        let value = json!({
+            "step": self.step,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "loss": self.loss,
+            "losses": self.losses,
+            "best_f1": self.best_f1,
+            "best_step": self.best_step,
+            "without_improvement": self.without_improvement,
+            "scores": self.scores,
+            "stopping": self.stopping,
+        });
+        let text = serde_json::to_string_pretty(&value).expect("a JSON value always prints");
+        std::fs::write(&path, text + "\n").map_err(|source| Error::Io { path, source })
+    }
+
+    fn read(folder: &Path) -> Result<Progress, Error> {
+        let path = folder.join(PROGRESS);
+        let value = Value::Object(crate::fields::read_object(&path)?);
+        let read = || {
+            let scores = value["scores"].as_array()?.iter();
+            Some(Progress {
+                step: value["step"].as_u64()?,
+                epoch: value["epoch"].as_u64()?,
+                batch: value["batch"].as_u64()? as usize,
+                loss: value["loss"].as_f64()?,
+                losses: value["losses"].as_u64()?,
+                best_f1: value["best_f1"].as_f64()?,
+                best_step: value["best_step"].as_u64(),
+                without_improvement: value["without_improvement"].as_u64()?,
+                scores: scores.map(|pair| Some((pair[0].as_u64()?, pair[1].as_f64()?))).collect::<Option<_>>()?,
+                stopping: value["stopping"].as_bool()?,
+            })
+        };
+        read().ok_or_else(|| Error::at(&path, "is not what tagsmith writes: resume from another checkpoint"))
+    }
+}

@@ -1,0 +1,396 @@
+//! All four span taggers against PyTorch in f64 (golden/spans, written by oracle/spans.py).
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use std::path::PathBuf;
+use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
+use tagsmith_kernel::params::SlotId;
+use tagsmith_spans::checkpoint;
+use tagsmith_spans::collate;
+use tagsmith_spans::config::{Config, LossConfig, LossKind};
+use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens};
+use tagsmith_spans::example::{Entity, Example, Input};
+use tagsmith_spans::learner::{Learner, StepOptions};
+use tagsmith_spans::loss::{Gold, Normalization, loss};
+use tagsmith_spans::model::{END, Model, SPAN, START};
+use tagsmith_spans::scene::Scene;
+use tagsmith_text::tokenizer::Tokenizer;
+
+const MODELS: [(&str, &str, &str); 4] = [
+    ("bi_encoder", "text", "none"),
+    ("contrastive_bi_encoder", "tokens", "subwords"),
+    ("cross_encoder", "tokens", "subwords"),
+    ("contrastive_cross_encoder", "text", "none"),
+];
+const LABELS: [&str; 3] = ["place", "person", "team org"];
+const ALL: [bool; 3] = [true; 3];
+
+/// Longest sums: some 60 rows of text in a weight's gradient.
+const TERMS: usize = 60;
+const C_FORWARD: f64 = 8.0;
+const C_BACKWARD: f64 = 16.0;
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+}
+
+struct Expected(Vec<u8>);
+
+impl Expected {
+    fn read(name: &str) -> Expected {
+        Expected(std::fs::read(folder(name).join("expect.safetensors")).expect("golden files are in the repository"))
+    }
+
+    fn floats(&self, key: &str) -> Option<Vec<f64>> {
+        let file = SafeTensors::deserialize(&self.0).expect("the golden file is whole");
+        let tensor = file.tensor(key).ok()?;
+        let data = tensor.data();
+        let four = |b: &[u8]| -> [u8; 4] { b.try_into().expect("four bytes") };
+        Some(match tensor.dtype() {
+            Dtype::F64 => {
+                data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
+            }
+            Dtype::F32 => data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(four(b)))).collect(),
+            Dtype::I32 => data.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(four(b)))).collect(),
+            other => panic!("`{key}` has type {other:?}"),
+        })
+    }
+
+    fn want(&self, key: &str) -> Vec<f64> {
+        self.floats(key).unwrap_or_else(|| panic!("the golden file has no `{key}`"))
+    }
+
+    fn ids(&self, key: &str) -> Vec<u32> {
+        self.want(key).into_iter().map(|id| id as u32).collect()
+    }
+}
+
+fn cases() -> Value {
+    let text = std::fs::read(folder("cases.json")).expect("golden files are in the repository");
+    serde_json::from_slice(&text).expect("it is JSON")
+}
+
+fn tokenizer(config: &Config) -> Tokenizer {
+    let mut tokenizer = Tokenizer::from_folder(&folder("")).expect("the golden tokenizer reads");
+    tokenizer.add_special(added_tokens(config)).expect("it takes tokens");
+    tokenizer
+}
+
+fn example(value: &Value, format: &str) -> Example {
+    let input = match format {
+        "text" => Input::Text(value[0].as_str().expect("a text").to_owned()),
+        _ => Input::Words(serde_json::from_value(value[0].clone()).expect("words")),
+    };
+    let entity = |e: &Value| Entity {
+        start: e[0].as_u64().expect("a start") as usize,
+        end: e[1].as_u64().expect("an end") as usize,
+        label: e[2].as_str().expect("a label").to_owned(),
+    };
+    Example { id: None, input, entities: value[1].as_array().expect("entities").iter().map(entity).collect() }
+}
+
+fn labels() -> Vec<String> {
+    LABELS.map(str::to_owned).to_vec()
+}
+
+fn encode(config: &Config, examples: &[Example], masking: &str, max_length: usize) -> Vec<Encoded> {
+    let tokenizer = tokenizer(config);
+    let masking = Masking::named(masking).expect("the golden file's own");
+    let cross = !added_tokens(config).is_empty();
+    let prompt = cross.then(|| Prompt::new(config, &labels()));
+    let encoding = Encoding { max_length, masking };
+    let one = |example: &Example| encoding.encode(&tokenizer, prompt.as_ref(), &example.input).expect("it encodes");
+    examples.iter().map(one).collect()
+}
+
+/// The golden batch, made from the golden examples.
+fn batch(name: &str, config: &Config) -> (Scene, Gold) {
+    let (_, format, masking) = MODELS.into_iter().find(|model| model.0 == name).expect("it is one of them");
+    let cases = cases();
+    let of = |case: &&Value| case["format"] == format && case["masking"] == masking && case["architecture"] == name;
+    let case = cases["collated"].as_array().expect("a list").iter().find(of).expect("there is one");
+    let examples: Vec<Example> =
+        case["examples"].as_array().expect("a list")[..3].iter().map(|value| example(value, format)).collect();
+    let encoded = encode(config, &examples, masking, 64);
+    let encoded: Vec<&Encoded> = encoded.iter().collect();
+    let alone =
+        added_tokens(config).is_empty().then(|| collate::labels(&tokenizer(config), &labels()).expect("labels"));
+    let (scene, listed) = collate::scene(config, &encoded, alone);
+    let longest = config.longest_enumerated();
+    let entities: Vec<_> =
+        encoded.iter().zip(&examples).map(|(e, example)| e.gold(example, &labels(), longest).0).collect();
+    let gold = collate::gold(config, &encoded, &entities, &listed, &scene);
+    (scene, gold)
+}
+
+fn load(name: &str) -> Model {
+    let (model, notes) = checkpoint::load(&folder(name)).expect("the golden model reads");
+    assert!(notes.is_empty(), "{notes:?}");
+    model
+}
+
+/// The golden file's (C, n) as our (n, C).
+fn transposed(want: &[f64]) -> Vec<f64> {
+    let n = want.len() / LABELS.len();
+    (0..n).flat_map(|row| (0..LABELS.len()).map(move |kind| want[kind * n + row])).collect()
+}
+
+fn variants(config: &LossConfig) -> Vec<(&'static str, LossConfig)> {
+    let base = config.clone();
+    let positive = [Some(2.0), Some(3.0), Some(10.0)];
+    match config.kind {
+        LossKind::Contrastive => vec![
+            ("contrastive", base.clone()),
+            ("contrastive_sharp", LossConfig { tau: 0.2, threshold_weight: 0.9, ..base }),
+        ],
+        _ => vec![
+            ("bce", base.clone()),
+            ("bce_weighted", LossConfig { positive_weights: positive, ..base.clone() }),
+            ("bce_span_alone", LossConfig { weights: [0.0, 0.0, 1.0], ..base.clone() }),
+            ("focal", LossConfig { kind: LossKind::Focal, ..base.clone() }),
+            (
+                "focal_unweighted",
+                LossConfig {
+                    kind: LossKind::Focal,
+                    focal_alpha: None,
+                    focal_gamma: 1.5,
+                    positive_weights: positive,
+                    ..base.clone()
+                },
+            ),
+            ("dice", LossConfig { kind: LossKind::Dice, ..base.clone() }),
+            ("dice_focal", LossConfig { kind: LossKind::DiceFocal, ..base }),
+        ],
+    }
+}
+
+#[test]
+fn batches_are_the_originals_without_padding() {
+    let mut checked = 0;
+    for case in cases()["collated"].as_array().expect("a list") {
+        let text = |key: &str| case[key].as_str().expect("a string");
+        let (name, format, masking) = (text("architecture"), text("format"), text("masking"));
+        let what = format!("{name} {format} {masking}");
+        let config = Config { longest: 4, ..Config::read(&folder(name)).expect("it reads") };
+        let examples: Vec<Example> =
+            case["examples"].as_array().expect("a list").iter().map(|value| example(value, format)).collect();
+        let encoded = encode(&config, &examples, masking, 30);
+        let refs: Vec<&Encoded> = encoded.iter().collect();
+        let alone =
+            added_tokens(&config).is_empty().then(|| collate::labels(&tokenizer(&config), &labels()).expect("labels"));
+        let (scene, listed) = collate::scene(&config, &refs, alone);
+        let mut lost = 0;
+        let mut all = Vec::new();
+        let begin = case["begin"].as_u64().expect("a number") as usize;
+        for (row, (encoded, example)) in encoded.iter().zip(&examples).enumerate() {
+            let ids: Vec<u32> = serde_json::from_value(case["ids"][row].clone()).expect("ids");
+            assert_eq!(encoded.ids, ids, "{what}: ids of {row}");
+            let spans: Vec<(usize, usize)> = serde_json::from_value(case["spans"][row].clone()).expect("spans");
+            let ours: Vec<_> = listed[row].spans.iter().map(|(i, j)| (i - begin, j - begin)).collect();
+            assert_eq!(ours, spans, "{what}: spans of {row}");
+            let (gold, gone) = encoded.gold(example, &labels(), config.longest_enumerated());
+            lost += gone;
+            let mut named: Vec<(usize, usize, &str)> =
+                gold.iter().map(|&(i, j, kind)| (i - begin, j - begin, LABELS[kind])).collect();
+            named.sort_unstable();
+            let want: Vec<(usize, usize, String)> = serde_json::from_value(case["gold"][row].clone()).expect("gold");
+            let want: Vec<_> = want.iter().map(|(i, j, label)| (*i, *j, label.as_str())).collect();
+            assert_eq!(named, want, "{what}: gold of {row}");
+            all.push(gold);
+        }
+        assert_eq!(lost as u64, case["lost"].as_u64().expect("a number"), "{what}: lost");
+        let gold = collate::gold(&config, &refs, &all, &listed, &scene);
+        let padded = ["width", "enumerated"].map(|key| examples.len() * case[key].as_u64().expect("a number") as usize);
+        assert_eq!(gold.padded, padded, "{what}: padded");
+        checked += 1;
+    }
+    assert_eq!(checked, 16);
+}
+
+#[test]
+fn scores_are_pytorchs() {
+    for (name, ..) in MODELS {
+        let (model, expected) = (load(name), Expected::read(name));
+        let (scene, _) = batch(name, &model.config);
+        assert_eq!(scene.text.ids, expected.ids("ids"), "{name}");
+        let (scores, _saved) = model.forward(&scene, None, ALL);
+        for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
+            let got = scores[part].as_ref().expect("all are wanted").data().to_vec();
+            let want = transposed(&expected.want(key));
+            assert_close(&format!("{name} {key}"), &got, &want, C_FORWARD, TERMS);
+        }
+        let inferred = model.infer(&scene, None);
+        assert_eq!(inferred.data(), scores[SPAN].as_ref().expect("all are wanted").data(), "{name}");
+        // Wrong twins.
+        let want = transposed(&expected.want("span"));
+        let reject = |what: &str, model: &Model, scene: &Scene| {
+            assert_far(&format!("{name}: {what}"), model.infer(scene, None).data(), &want, C_FORWARD, TERMS);
+        };
+        let mut twin = model.clone();
+        let scale = twin.layout.scales[SPAN];
+        twin.params.get_mut(scale)[0] += 1e-3;
+        reject("another scale", &twin, &scene);
+        let mut wide = scene.clone();
+        wide.spans.iter_mut().for_each(|span| span.width -= 1);
+        reject("the width before", &model, &wide);
+        let mut swapped = scene.clone();
+        swapped.spans.iter_mut().for_each(|span| std::mem::swap(&mut span.start, &mut span.end));
+        reject("starts for ends", &model, &swapped);
+    }
+}
+
+#[test]
+fn losses_and_their_gradients_are_pytorchs() {
+    for (name, ..) in MODELS {
+        let (model, expected) = (load(name), Expected::read(name));
+        let (scene, gold) = batch(name, &model.config);
+        let (scores, _saved) = model.forward(&scene, None, ALL);
+        for (variant, config) in variants(&model.config.loss) {
+            let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
+            let want = expected.want(&format!("{variant}.loss"));
+            assert_close(&format!("{name} {variant}"), &[got.value as f32], &want, C_FORWARD, TERMS);
+            for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
+                let want = transposed(&expected.want(&format!("{variant}.d_{key}")));
+                let got = got.dscores[part].as_ref().expect("all are scored").data();
+                assert_close(&format!("{name} {variant} {key}"), got, &want, C_BACKWARD, TERMS);
+            }
+            let twin = LossConfig { weights: [0.3, 0.2, 0.5], ..config.clone() };
+            let twin = loss(&twin, Normalization::Padded, &scores, &scene, &gold).value;
+            let valid = loss(&config, Normalization::Valid, &scores, &scene, &gold).value;
+            if variant != "bce_span_alone" {
+                assert_far("start for end", &[twin as f32], &want, C_FORWARD, TERMS);
+            }
+            if matches!(config.kind, LossKind::Bce | LossKind::Focal) {
+                assert_far("no padding", &[valid as f32], &want, C_FORWARD, TERMS);
+            }
+        }
+    }
+}
+
+const OPTIONS: StepOptions = StepOptions {
+    seed: 1,
+    normalization: Normalization::Padded,
+    learning_rate: 1e-3,
+    type_encoder_rate: None,
+    head_rate: None,
+};
+
+#[test]
+fn every_gradient_is_pytorchs() {
+    for (name, ..) in MODELS {
+        let (model, expected) = (load(name), Expected::read(name));
+        let batch = batch(name, &model.config);
+        let slots = model.params.slots.clone();
+        let mut learner = Learner::new(model, OPTIONS);
+        _ = learner.step(&[batch], 0.0);
+        let wants: Vec<_> = slots.iter().map(|slot| expected.floats(&format!("grad.{}", slot.name))).collect();
+        let largest = wants.iter().flatten().flatten().fold(0f64, |a, b| a.max(b.abs()));
+        let mut learning = 0;
+        for (slot, want) in slots.iter().zip(&wants) {
+            let got = learner.gradient(&slot.name);
+            let (Some(got), Some(want)) = (&got, want) else {
+                assert!(got.is_none() && want.is_none(), "{name} {}: one has a gradient", slot.name);
+                continue;
+            };
+            let own = want.iter().fold(0f64, |a, b| a.max(b.abs())).max(largest / 30.0);
+            let (apart, allowed) = (distance(got, want), tolerance(C_BACKWARD, TERMS, &[own]));
+            assert!(apart <= allowed, "{name} {}: off by {apart:.3e}, {allowed:.3e} allowed", slot.name);
+            learning += 1;
+        }
+        assert!(learning > 40, "{name}: {learning} parameters learn");
+    }
+}
+
+#[test]
+fn five_steps_are_pytorchs() {
+    for (name, ..) in MODELS {
+        let (model, expected) = (load(name), Expected::read(name));
+        let batch = batch(name, &model.config);
+        let mut learner = Learner::new(model, OPTIONS);
+        let rates = expected.want("rates");
+        let reports: Vec<_> = rates.iter().map(|rate| learner.step(std::slice::from_ref(&batch), rate / 1e-3)).collect();
+        let losses: Vec<f32> = reports.iter().map(|report| report.loss as f32).collect();
+        let norms: Vec<f32> = reports.iter().map(|report| report.grad_norm as f32).collect();
+        assert_close(&format!("{name} losses"), &losses, &expected.want("losses"), 32.0, TERMS);
+        assert_close(&format!("{name} norms"), &norms, &expected.want("norms"), 64.0, TERMS);
+        let model = learner.into_model();
+        for (number, slot) in model.params.slots.iter().enumerate() {
+            let want = expected.want(&format!("final.{}", slot.name));
+            let got = model.params.copy(SlotId(number));
+            let apart = distance(&got, &want);
+            // A key's bias has no gradient in exact arithmetic: Adam makes rates of its noise.
+            let allowed = if slot.name.ends_with("key.bias") { 3e-3 } else { 2e-5 };
+            assert!(apart <= allowed, "{name} {}: off by {apart:.3e}", slot.name);
+        }
+        // A step without decay is another.
+        let start = load(name);
+        let norm = start.params.slots.iter().position(|slot| slot.name.ends_with("width_embedding.weight"));
+        let number = norm.expect("every model has one");
+        let undecayed = distance(&start.params.copy(SlotId(number)), &expected.want("final.width_embedding.weight"));
+        assert!(undecayed > 1e-4, "{name}: the steps change nothing");
+    }
+}
+
+#[test]
+fn entities_are_the_originals() {
+    use tagsmith_spans::decode::{Candidate, Mode, accept};
+    let mut differing = 0;
+    for case in cases()["decoded"].as_array().expect("a list") {
+        let number = |key: &str| case[key].as_u64().expect("a number") as usize;
+        let (positions, longest) = (number("positions"), number("longest"));
+        let spans = (0..positions).flat_map(|i| (i..positions.min(i + longest)).map(move |j| (i, j)));
+        let probability = |kind: usize, n: usize| case["probabilities"][kind][n].as_f64().expect("a number");
+        let mut candidates = Vec::new();
+        for (n, (start, end)) in spans.enumerate() {
+            for kind in 0..2 {
+                let bar = case["threshold"].as_f64().unwrap_or_else(|| probability(kind, 0));
+                let score = probability(kind, n);
+                if case["valid"][n] == true && score > bar {
+                    candidates.push(Candidate { start, end, kind, score });
+                }
+            }
+        }
+        let found = |mode: Mode| -> Vec<(usize, usize, String, f64)> {
+            let named = |it: Candidate| (it.start, it.end, ["a", "b"][it.kind].to_owned(), it.score);
+            accept(candidates.clone(), mode).into_iter().map(named).collect()
+        };
+        for name in Mode::NAMES {
+            let want: Vec<(usize, usize, String, f64)> =
+                serde_json::from_value(case["entities"][name].clone()).expect("entities");
+            assert_eq!(found(Mode::named(name).expect("it is one")), want, "{name}: {case}");
+        }
+        differing += usize::from(found(Mode::Flat) != found(Mode::Nested));
+    }
+    assert!(differing > 5, "nested is flat");
+}
+
+#[test]
+fn figures_are_the_originals() {
+    use tagsmith_spans::score::{Labelled, Score};
+    for case in cases()["scored"].as_array().expect("a list") {
+        let sets = |key: &str| -> Vec<Vec<Labelled>> { serde_json::from_value(case[key].clone()).expect("sets") };
+        let (gold, predicted) = (sets("gold"), sets("predicted"));
+        let (mut score, mut swapped) = (Score::default(), Score::default());
+        for (gold, predicted) in gold.iter().zip(&predicted) {
+            score.add(gold, predicted);
+            swapped.add(predicted, gold);
+        }
+        let near = |a: &Value, b: &Value| (a.as_f64().expect("a number") - b.as_f64().expect("a number")).abs() < 1e-12;
+        let (got, want) = (Value::Object(score.to_json()), &case["figures"]);
+        for part in ["micro", "macro"] {
+            for (key, want) in want[part].as_object().expect("figures") {
+                assert!(near(&got[part][key], want), "{part} {key}: {} {want}", got[part][key]);
+            }
+        }
+        let classes = want["per_class"].as_object().expect("classes");
+        assert_eq!(got["per_class"].as_object().expect("classes").len(), classes.len());
+        for (label, figures) in classes {
+            for (key, want) in figures.as_object().expect("figures") {
+                assert!(near(&got["per_class"][label][key], want), "{label} {key}");
+            }
+        }
+        if gold != predicted && score.total().fp != score.total().fn_ {
+            assert_ne!(swapped.total(), score.total(), "gold and predicted are one");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Whole runs of the trainer on a few texts.
+
+use std::path::{Path, PathBuf};
+use tagsmith_spans::checkpoint::{self, Tokenizers};
+use tagsmith_spans::decode::Mode;
+use tagsmith_spans::encode::added_tokens;
+use tagsmith_spans::example::{Entity, Example, Input};
+use tagsmith_spans::loss::Normalization;
+use tagsmith_spans::run_config::RunConfig;
+use tagsmith_spans::trainer::{Event, Job, Outcome, assess, train};
+use tagsmith_text::tokenizer::Tokenizer;
+
+const NAMES: [&str; 4] = ["bi_encoder", "contrastive_bi_encoder", "cross_encoder", "contrastive_cross_encoder"];
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+}
+
+fn tokenizer() -> Tokenizer {
+    Tokenizer::from_folder(&golden("")).expect("the golden tokenizer reads")
+}
+
+fn examples() -> Vec<Example> {
+    let example = |text: &str, entities: &[(usize, usize, &str)]| Example {
+        id: Some("eng_1".into()),
+        input: Input::Words(text.split(' ').map(str::to_owned).collect()),
+        entities: entities.iter().map(|&(start, end, label)| Entity { start, end, label: label.into() }).collect(),
+    };
+    vec![
+        example("jo lives in new york", &[(0, 1, "person"), (3, 5, "place")]),
+        example("anna works at the mill", &[(0, 1, "person"), (3, 5, "org")]),
+        example("the city", &[]),
+        example("rotterdam or hamburg", &[(0, 1, "place"), (2, 3, "place")]),
+        example("anna lives in hamburg city", &[(0, 1, "person"), (3, 4, "place")]),
+    ]
+}
+
+fn config(name: &str, output: &Path, changes: &str) -> RunConfig {
+    let loss = if name.starts_with("contrastive") { "contrastive" } else { "bce" };
+    let threshold = if name.starts_with("contrastive") { "\"label_token\"" } else { "0.5" };
+    let text = format!(
+        r#"{{"architecture": "{name}", "loss_fn": "{loss}", "prediction_threshold": {threshold}, "dropout": 0.1,
+        "token_encoder": "x", "type_encoder": "x", "linear_hidden_size": 12, "span_width_embedding_size": 6,
+        "max_span_length": 4, "start_loss_weight": 0, "end_loss_weight": 0, "span_loss_weight": 1,
+        "dataset_name": "few", "train_file": "t", "validation_file": "v", "annotation_format": "tokens",
+        "loss_masking": "subwords", "max_seq_length": 64, "output_dir": {output:?}, "per_device_train_batch_size": 2,
+        "learning_rate": 0.003, "eval_steps": 4, "logging_steps": 2, "save_total_limit": 2, "do_train": true,
+        "early_stopping_patience": 100, "do_eval": true, {changes}}}"#
+    );
+    let file = output.join("config.json");
+    std::fs::create_dir_all(output).expect("a scratch folder");
+    std::fs::write(&file, text).expect("it is written");
+    RunConfig::read(&file, None).expect("the configuration is whole")
+}
+
+fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f32>, Vec<String>) {
+    let mut text = tokenizer();
+    text.add_special(added_tokens(&config.model)).expect("it takes tokens");
+    let labels = added_tokens(&config.model).is_empty().then(tokenizer);
+    let tokenizers = Tokenizers { text, labels };
+    let from = resume.map_or_else(|| golden(name), Path::to_owned);
+    let model = checkpoint::load_as(&from, config.model.clone()).expect("the model reads").0;
+    let data = examples();
+    let mut events = Vec::new();
+    let mut notify = |event: Event| match event {
+        Event::Trained(step, record) => events.push(format!("{step} {record:?}")),
+        Event::Evaluated(step, record) => events.push(format!("{step} {record:?}")),
+        Event::Saved(_) | Event::Note(_) => {}
+    };
+    let job = Job {
+        config,
+        train: &data,
+        validation: &data,
+        tokenizers: &tokenizers,
+        normalization: Normalization::Padded,
+        mode: Mode::Flat,
+        notify: &mut notify,
+    };
+    let (outcome, model) = train(model, job, resume).expect("it trains");
+    let evaluation = assess(&model, &tokenizers, config, &data, Mode::Flat).expect("it evaluates");
+    assert_eq!(evaluation.lost, 0, "{name}");
+    (outcome, model.params.to_vec(), events)
+}
+
+#[test]
+fn all_four_learn_a_few_texts() {
+    for name in NAMES {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let changes = r#""dropout": 0, "per_device_train_batch_size": 5, "max_steps": 800, "warmup_steps": 20, "eval_steps": 100, "learning_rate": 0.002"#;
+        let config = config(name, scratch.path(), changes);
+        let (outcome, ..) = run(name, &config, None);
+        assert!(outcome.best_f1 > 0.8, "{name}: {outcome:?}");
+        // What was saved is read back, and is the best.
+        let best = outcome.best.expect("something was saved");
+        let (model, notes) = checkpoint::load(&best).expect("our own checkpoint reads");
+        assert!(notes.is_empty(), "{notes:?}");
+        let tokenizers = checkpoint::tokenizers(&best, &model.config).expect("tokenizers are there");
+        let evaluation = assess(&model, &tokenizers, &config, &examples(), Mode::Flat).expect("it evaluates");
+        assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");
+        assert_eq!(evaluation.strict.total(), evaluation.score.total(), "{name}: words and spans are one here");
+    }
+}
+
+#[test]
+fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit() {
+    for name in NAMES {
+        let [whole, parts] = [(), ()].map(|()| tempfile::tempdir().expect("a scratch folder"));
+        let steps = r#""max_steps": 12, "gradient_accumulation_steps": 2"#;
+        let (want, weights, events) = run(name, &config(name, whole.path(), steps), None);
+        // A run that ends after eight of its twelve steps: as far as the schedule knows, it was interrupted.
+        let interrupted = config(name, parts.path(), steps);
+        run(name, &RunConfig { max_steps: 8, ..interrupted.clone() }, None);
+        let from = parts.path().join("checkpoint-8");
+        let (got, resumed, later) = run(name, &interrupted, Some(&from));
+        assert_eq!(resumed, weights, "{name}: weights differ");
+        assert_eq!((got.steps, got.best_f1), (want.steps, want.best_f1), "{name}");
+        assert_eq!(later, events[events.len() - later.len()..], "{name}: records differ");
+        assert!(!later.is_empty());
+        // Another seed is another run.
+        let other = tempfile::tempdir().expect("a scratch folder");
+        let seeded = config(name, other.path(), &format!(r#"{steps}, "seed": 7"#));
+        assert_ne!(run(name, &seeded, None).1, weights, "{name}: the seed does nothing");
+    }
+}
+
+#[test]
+fn configurations_are_read_strictly() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let refused = |name: &str, changes: &str| {
+        let at = scratch.path().join("config.json");
+        let base = config("bi_encoder", scratch.path(), r#""max_steps": 4"#).json;
+        let mut json = serde_json::Value::Object(base);
+        for (key, value) in serde_json::from_str::<serde_json::Map<_, _>>(changes).expect("the test's own JSON") {
+            json[key] = value;
+        }
+        std::fs::write(&at, json.to_string()).expect("it is written");
+        let program = (!name.is_empty()).then_some(tagsmith_spans::run_config::Program {
+            architecture: tagsmith_spans::config::Architecture::CrossEncoder,
+            contrastive: name == "contrastive",
+        });
+        let error = RunConfig::read(&at, program).expect_err(changes).to_string();
+        error.replace(&at.display().to_string(), "F")
+    };
+    let check = |changes: &str, want: &str| assert_eq!(refused("", changes), want);
+    check(r#"{"max_step": 4}"#, "F: `max_step` is not a key that is known here: did you mean `max_steps`?");
+    check(r#"{"max_steps": null}"#, "F: `max_steps` is missing: it has no default");
+    check(r#"{"eval_steps": null}"#, "F: `eval_steps` is missing: it has no default");
+    check(r#"{"save_total_limit": null}"#, "F: `save_total_limit` is missing: it has no default");
+    check(r#"{"dataset_name": null}"#, "F: `dataset_name` is missing: it has no default");
+    check(r#"{"token_encoder": null}"#, "F: `token_encoder` is missing: it names the text encoder's folder");
+    check(r#"{"loss_masking": "all_spans"}"#, "F: `loss_masking` is `all_spans`; there are none and subwords");
+    check(r#"{"loss_fn": "contrastive"}"#, "F: `loss_fn` must be bce, focal, dice or dice_focal for this architecture");
+    check(
+        r#"{"prediction_threshold": "label"}"#,
+        "F: `prediction_threshold` is `label`, neither a number from 0 to 1 nor `cls` nor `label_token`",
+    );
+    check(
+        r#"{"prediction_threshold": "cls"}"#,
+        "F: `prediction_threshold` is `cls`, which only contrastive models learn: give a number from 0 to 1",
+    );
+    check(r#"{"train_file": null}"#, "F: `train_file` is missing, and `do_train` is true");
+    check(r#"{"language_weights": {"deu": -1}}"#, "F: `language_weights` gives `deu` -1, not a number above 0");
+    check(r#"{"focal_alpha": -0.5}"#, "F: `focal_alpha` is -0.5, neither from 0 to 1 nor -1 (off)");
+    assert_eq!(refused("bce", "{}"), "F: `architecture` is `bi_encoder`, another than this command trains");
+}
