@@ -8,7 +8,7 @@
 
 use crate::floats::{Floats, LINE};
 use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
-use crate::simd::{Lanes, Level, multiversion};
+use crate::simd::{Lanes, multiversion};
 use crate::tensor::Area;
 use crate::threads::{for_each, threads};
 use std::cell::RefCell;
@@ -299,7 +299,9 @@ unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
         Precision::F32 => tiles_f32(job, row, row_end),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the instructions.
-        Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { tiles_bf16_native(job, row, row_end) },
+        Precision::Bf16 if crate::simd::Level::in_use() == crate::simd::Level::Avx512Bf16 => unsafe {
+            tiles_bf16_native(job, row, row_end)
+        },
         Precision::Bf16 => tiles_bf16(job, row, row_end),
     }
 }

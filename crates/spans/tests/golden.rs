@@ -308,7 +308,8 @@ fn five_steps_are_pytorchs() {
         let batch = batch(name, &model.config);
         let mut learner = Learner::new(model, OPTIONS);
         let rates = expected.want("rates");
-        let reports: Vec<_> = rates.iter().map(|rate| learner.step(std::slice::from_ref(&batch), rate / 1e-3)).collect();
+        let reports: Vec<_> =
+            rates.iter().map(|rate| learner.step(std::slice::from_ref(&batch), rate / 1e-3)).collect();
         let losses: Vec<f32> = reports.iter().map(|report| report.loss as f32).collect();
         let norms: Vec<f32> = reports.iter().map(|report| report.grad_norm as f32).collect();
         assert_close(&format!("{name} losses"), &losses, &expected.want("losses"), 32.0, TERMS);
