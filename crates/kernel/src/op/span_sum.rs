@@ -1,4 +1,4 @@
-//! y[n] = a[start] + z[end] + k[width] + b: the first layer over the joined features of a span, factored.
+//! `y[n] = a[start] + z[end] + k[width] + b`: the first layer over the joined features of a span, factored.
 //!
 //! W · [a; z; k] = Wᵃ·a + Wᶻ·z + Wᵏ·k, and each part is the same for all spans that share a start, an end or a width:
 //! three small products and this sum stand for one of N rows.
@@ -29,7 +29,7 @@ pub struct Parts {
     pub widths: Tensor,
 }
 
-/// y[n] = a[start] + z[end] + k[width] + b.
+/// `y[n] = a[start] + z[end] + k[width] + b`.
 ///
 /// # Shapes
 /// a (P, E), z (P, E), k (L, E), b (E), N spans → y (N, E).
