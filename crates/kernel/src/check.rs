@@ -1,6 +1,8 @@
 //! What tests compare with: NaN-proof, with a tolerance that follows from the arithmetic.
 
+use crate::Level;
 use crate::rng::Stream;
+use std::sync::{Mutex, PoisonError};
 
 /// f32's spacing just above 1.
 pub const EPSILON: f64 = 1.0 / 8_388_608.0;
@@ -55,6 +57,17 @@ pub fn random(seed: u64, len: usize, scale: f32) -> Vec<f32> {
 /// The same numbers in f64.
 pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// Runs the body at every instruction level that this processor has, one after the other. The level in use belongs to
+/// the process: callers take turns.
+pub fn at_every_level(body: impl Fn(Level)) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    for level in Level::available() {
+        Level::select(level);
+        body(level);
+    }
 }
 
 /// d(Σ upstream · f(x)) / dx by central differences of `f` in f64; error O(step²).

@@ -213,6 +213,19 @@ unsafe fn load_some<L: Lanes>(from: *const f32, count: isize) -> L::V {
     }
 }
 
+/// N lanes of `left` consecutive floats, zeros beyond them.
+#[inline(always)]
+unsafe fn lanes_along<L: Lanes, F: Factors<L>>(from: *const f32, left: isize) -> L::V {
+    // SAFETY: the caller promises `left` floats.
+    unsafe {
+        let second = match F::PER_LANE {
+            2 => load_some::<L>(from.wrapping_add(L::N), left - L::N as isize),
+            _ => L::zero(),
+        };
+        F::along(load_some::<L>(from, left), second)
+    }
+}
+
 #[inline(always)]
 unsafe fn along<L: Lanes, F: Factors<L>>(from: &[f32], to: &mut [f32]) {
     assert!(to.len().is_multiple_of(L::N) && from.len() <= to.len() * F::PER_LANE);
@@ -222,12 +235,7 @@ unsafe fn along<L: Lanes, F: Factors<L>>(from: &[f32], to: &mut [f32]) {
         // SAFETY: `left` floats are there from `at`.
         unsafe {
             let start = from.as_ptr().wrapping_add(at);
-            let second = if F::PER_LANE == 2 {
-                load_some::<L>(start.wrapping_add(L::N), left - L::N as isize)
-            } else {
-                L::zero()
-            };
-            L::store(to.as_mut_ptr(), F::along(load_some::<L>(start, left), second));
+            L::store(to.as_mut_ptr(), lanes_along::<L, F>(start, left));
         }
     }
 }
@@ -282,12 +290,7 @@ unsafe fn turned<L: Lanes, F: Factors<L>>(
                 let from = data.as_ptr().wrapping_add(here * stride + k.start + lane * F::PER_LANE);
                 // SAFETY: `left` floats are there; a row of the square has N.
                 unsafe {
-                    let second = if F::PER_LANE == 2 {
-                        load_some::<L>(from.wrapping_add(L::N), left - L::N as isize)
-                    } else {
-                        L::zero()
-                    };
-                    L::store(row.as_mut_ptr(), F::along(load_some::<L>(from, left), second));
+                    L::store(row.as_mut_ptr(), lanes_along::<L, F>(from, left));
                 }
             }
             // SAFETY: the square is N × N; `to` has rows of `room` lanes, N of them from `lane` by the assert.

@@ -244,6 +244,17 @@ impl Grads {
         Some(&self.values[range])
     }
 
+    /// A copy of the gradient of one parameter as a whole, rows that have none as zeros; `None` if it is frozen.
+    pub fn copy(&self, params: &Params, id: SlotId) -> Option<Vec<f32>> {
+        let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(<[f32]>::to_vec) };
+        let slot = &params.slots[id.0];
+        let mut table = vec![0.0; slot.len()];
+        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
+            table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
+        }
+        Some(table)
+    }
+
     /// A sparse slot's rows, `None` if it is dense or frozen.
     pub fn sparse(&self, id: SlotId) -> Option<&RowGradients> {
         self.sparse[id.0].as_ref()

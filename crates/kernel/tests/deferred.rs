@@ -1,8 +1,7 @@
 //! Deferred AdamW of a table against the update of the whole table, bit for bit, at every instruction level.
 
 use std::sync::Arc;
-use tagsmith_kernel::Level;
-use tagsmith_kernel::check::random;
+use tagsmith_kernel::check::{at_every_level, random};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::op::embedding::RowGradients;
@@ -149,16 +148,6 @@ fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Optio
 }
 
 const NEVER: u64 = u64::MAX;
-
-/// The level in use belongs to the process: tests that change it take turns.
-fn at_every_level(body: impl Fn(Level)) {
-    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for level in Level::available() {
-        Level::select(level);
-        body(level);
-    }
-}
 
 #[test]
 fn deferred_is_the_dense_update_bit_for_bit() {

@@ -84,17 +84,7 @@ fn gradients(model: &Model, batch: &Batch, smoothing: f64, pass: Pass) -> (f64, 
     let mean = loss.sum / counted;
     saved.backward(model, batch, &loss.backward(1.0 / counted), &mut grads);
     let named = model.params.slots.iter().enumerate().map(|(number, slot)| {
-        let values = match grads.sparse(SlotId(number)) {
-            None => grads.dense(&model.params, SlotId(number)).expect("nothing is frozen").to_vec(),
-            Some(rows) => {
-                let mut table = vec![0.0; slot.len()];
-                for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
-                    table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
-                }
-                table
-            }
-        };
-        (slot.name.clone(), values)
+        (slot.name.clone(), grads.copy(&model.params, SlotId(number)).expect("nothing is frozen"))
     });
     (mean, named.collect())
 }

@@ -125,15 +125,7 @@ impl Learner {
     pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
         let params = &self.model.params;
         let number = params.slots.iter().position(|slot| slot.name == name)?;
-        let Some(rows) = self.grads.sparse(SlotId(number)) else {
-            return self.grads.dense(params, SlotId(number)).map(<[f32]>::to_vec);
-        };
-        let slot = &params.slots[number];
-        let mut table = vec![0.0; slot.len()];
-        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
-            table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
-        }
-        Some(table)
+        self.grads.copy(params, SlotId(number))
     }
 
     /// Writes the moments and the update count to one safetensors file.

@@ -4,7 +4,7 @@ use crate::optimizer::{self, Optimizer};
 use std::path::Path;
 use tagsmith_kernel::op::adamw::AdamW;
 use tagsmith_kernel::op::cross_entropy;
-use tagsmith_kernel::params::{Grads, SlotId};
+use tagsmith_kernel::params::Grads;
 use tagsmith_kernel::rng::Stream;
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
@@ -43,6 +43,23 @@ pub struct StepOptions {
     pub gradient_checkpointing: bool,
     /// Seed of the dropout masks.
     pub seed: u64,
+}
+
+/// The Trainer's own: no decay, no smoothing, clipping at 1.
+impl Default for StepOptions {
+    fn default() -> StepOptions {
+        StepOptions {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            label_smoothing: 0.0,
+            loss_scaling: LossScaling::Token,
+            gradient_checkpointing: false,
+            seed: 42,
+        }
+    }
 }
 
 /// What a step did.
@@ -185,21 +202,6 @@ impl Learner {
         let sum = loss.sum;
         saved.backward(&self.model, batch, &loss.backward(factor), &mut self.grads);
         sum * factor
-    }
-
-    /// The gradient of one parameter after the last step, before clipping, as a whole table.
-    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
-        let params = &self.model.params;
-        let number = params.slots.iter().position(|slot| slot.name == name)?;
-        let Some(rows) = self.grads.sparse(SlotId(number)) else {
-            return self.grads.dense(params, SlotId(number)).map(<[f32]>::to_vec);
-        };
-        let slot = &params.slots[number];
-        let mut table = vec![0.0; slot.len()];
-        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
-            table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
-        }
-        Some(table)
     }
 
     /// Writes the moments and the update count to one safetensors file.

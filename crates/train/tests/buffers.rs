@@ -9,7 +9,7 @@ use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::Model;
-use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+use tagsmith_train::step::{Learner, StepOptions};
 
 fn batch(lengths: &[usize], first: u32) -> Batch {
     let mut batch = Batch::default();
@@ -31,17 +31,7 @@ fn only_the_first_step_takes_buffers() {
     });
     let Value::Object(config) = config else { unreachable!("an object was written") };
     let config = Config::from_json("config.json".into(), config).unwrap().0;
-    let options = StepOptions {
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-        max_grad_norm: 1.0,
-        label_smoothing: 0.0,
-        loss_scaling: LossScaling::Token,
-        gradient_checkpointing: false,
-        seed: 1,
-    };
+    let options = StepOptions { weight_decay: 0.01, ..StepOptions::default() };
     let sizes: [&[usize]; 5] = [&[20, 3], &[90], &[1], &[30, 30, 37], &[97, 2, 1]];
     for precision in [Precision::F32, Precision::Bf16] {
         let mut model = Model::new(config.clone(), 1);

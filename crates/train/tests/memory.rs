@@ -7,7 +7,7 @@ use tagsmith_model::model::Model;
 use tagsmith_tagger::batch::collate;
 use tagsmith_text::align::Example;
 use tagsmith_train::memory::{Footprint, Work};
-use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+use tagsmith_train::step::{Learner, StepOptions};
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {
@@ -53,17 +53,7 @@ fn work(examples: &[Example], batch_tokens: Option<usize>, gradient_checkpointin
 /// How many bytes the process grew by to make a model and one step, beside what was planned.
 fn grown(examples: &[Example], gradient_checkpointing: bool) -> (u64, Footprint) {
     let before = status("VmRSS");
-    let options = StepOptions {
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-        max_grad_norm: 1.0,
-        label_smoothing: 0.0,
-        loss_scaling: LossScaling::Token,
-        gradient_checkpointing,
-        seed: 1,
-    };
+    let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
     let (mut learner, _) = Learner::new(model(256, 4), options, &[]).unwrap();
     let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
     let footprint = Footprint::new(learner.model(), &work);

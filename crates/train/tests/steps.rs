@@ -160,7 +160,7 @@ fn micro_batches_combine_as_each_scaling_says() {
 }
 
 #[test]
-fn how_a_step_is_cut_into_micro_batches_changes_no_bit() {
+fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
     for name in FAMILIES {
         let expected = Expected::read(name);
         let count = expected.floats("lengths").len();
@@ -187,6 +187,13 @@ fn how_a_step_is_cut_into_micro_batches_changes_no_bit() {
             assert!(apart < 1e-12, "{name}: {apart:.2e}");
         }
         assert!(run(&[0], Precision::F32, 2).1 != want, "{name}: another seed drops others");
+        for precision in [Precision::F32, Precision::Bf16] {
+            let on = |threads| {
+                tagsmith_kernel::set_threads(threads);
+                run(&[0, 1], precision, 1).1
+            };
+            assert!(on(1) == on(3), "{name} {precision:?}: threads");
+        }
         // In bf16 neighbouring rows are summed in pairs: a cut after an odd row pairs others.
         let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
         let (whole, cut) = (run(&[0], Precision::Bf16, 1).1, run(&each, Precision::Bf16, 1).1);

@@ -20,7 +20,7 @@ use tagsmith_train::options::Options;
 use tagsmith_train::order::Sampling;
 use tagsmith_train::plan::Amount;
 use tagsmith_train::state::Record;
-use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+use tagsmith_train::step::{Learner, StepOptions};
 use tagsmith_train::trainer::{self, Event, Job};
 
 /// How a split is measured.
@@ -85,17 +85,7 @@ impl Lesson {
         let examples = self.examples(&self.corpus.train)?;
         let validation = self.examples(&self.corpus.validation)?;
         let options = self.options();
-        let step_options = StepOptions {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.01,
-            max_grad_norm: 1.0,
-            label_smoothing: 0.0,
-            loss_scaling: LossScaling::Token,
-            gradient_checkpointing: false,
-            seed: self.seed,
-        };
+        let step_options = StepOptions { weight_decay: 0.01, seed: self.seed, ..StepOptions::default() };
         let mut learner = Learner::new(model, step_options, &[])?.0;
         let mut evaluate = |model: &Model| {
             let f1 = self.marks(model, &validation, &self.corpus.validation).score.micro.f1;

@@ -12,7 +12,7 @@ use tagsmith_train::options::Options;
 use tagsmith_train::order::Sampling;
 use tagsmith_train::plan::Amount;
 use tagsmith_train::state::Record;
-use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+use tagsmith_train::step::{Learner, StepOptions};
 use tagsmith_train::trainer::{Event, Job, Outcome, train};
 
 /// The encoder of oracle/trainer.py: two layers of width 16.
@@ -43,17 +43,7 @@ pub fn model(labels: usize, dropout: f64) -> Model {
 }
 
 pub fn learner(labels: usize, dropout: f64) -> Learner {
-    let options = StepOptions {
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-        max_grad_norm: 1.0,
-        label_smoothing: 0.0,
-        loss_scaling: LossScaling::Token,
-        gradient_checkpointing: false,
-        seed: 42,
-    };
+    let options = StepOptions { weight_decay: 0.01, ..StepOptions::default() };
     Learner::new(model(labels, dropout), options, &[]).unwrap().0
 }
 
