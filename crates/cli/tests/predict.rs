@@ -288,3 +288,91 @@ fn batches_of_nothing_are_refused() {
     let error = predict(scratch().path(), &["--batch-tokens", "0"], "Jo").err;
     assert_eq!(error.lines().last().unwrap(), "error: `--batch-tokens 0` is none at all: give 1 or more");
 }
+
+/// The rows of a Parquet file as JSON lines have them.
+fn rows(path: &Path) -> Vec<Value> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float32Type, UInt32Type};
+    let file = fs::File::open(path).unwrap();
+    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let mut rows = Vec::new();
+    for batch in builder.build().unwrap().map(Result::unwrap) {
+        let list = |name: &str, row: usize| batch.column_by_name(name).unwrap().as_list::<i32>().value(row);
+        let strings = |name: &str, row: usize| -> Vec<String> {
+            list(name, row).as_string::<i32>().iter().map(|word| word.unwrap().to_owned()).collect()
+        };
+        for row in 0..batch.num_rows() {
+            let entities = list("entities", row);
+            let entities = entities.as_struct();
+            let text =
+                |name: &str, at: usize| entities.column_by_name(name).unwrap().as_string::<i32>().value(at).to_owned();
+            let number =
+                |name: &str, at: usize| entities.column_by_name(name).unwrap().as_primitive::<UInt32Type>().value(at);
+            let score = |at: usize| entities.column_by_name("score").unwrap().as_primitive::<Float32Type>().value(at);
+            let entity = |at: usize| {
+                serde_json::json!({
+                    "text": text("text", at), "label": text("label", at), "score": score(at),
+                    "start": number("start", at), "end": number("end", at),
+                })
+            };
+            let count = arrow_array::Array::len(entities);
+            rows.push(serde_json::json!({
+                "text": batch.column_by_name("text").unwrap().as_string::<i32>().value(row),
+                "entities": (0..count).map(entity).collect::<Vec<_>>(),
+                "words": strings("words", row),
+                "labels": strings("labels", row),
+            }));
+        }
+    }
+    rows
+}
+
+#[test]
+fn many_files_become_as_many_and_what_is_there_is_not_made_again() {
+    let model = scratch();
+    let at = |name: &str| model.path().join("shards").join(name);
+    fs::create_dir(at("")).unwrap();
+    fs::write(at("a.txt"), "Jo moved to Zürich .\nAnna .\n").unwrap();
+    fs::write(at("b.jsonl"), "{\"tokens\": [\"Jo\", \"moved\"]}\n{\"text\": \"Genf .\"}\n").unwrap();
+    fs::write(at("c.txt.gz"), PACKED).unwrap();
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets/class_label.parquet");
+    fs::copy(&golden, at("d.parquet")).unwrap();
+    let out = model.path().join("out");
+    let run = |more: &[&str]| {
+        let folders = [at(""), out.clone()].map(|path| path.display().to_string());
+        predict(model.path(), &[&[&folders[0], "--output-dir", &folders[1]], more].concat(), "")
+    };
+    let ran = run(&[]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.out.is_empty() && ran.err.contains("11 documents, "), "{}", ran.err);
+    let made = ["a.jsonl", "b.jsonl", "c.jsonl", "d.parquet"];
+    // Each is what a run of its own gives.
+    for (input, output) in ["a.txt", "b.jsonl", "c.txt.gz"].into_iter().zip(made) {
+        let alone = predict(model.path(), &[at(input).to_str().unwrap()], "");
+        assert_eq!(fs::read_to_string(out.join(output)).unwrap(), alone.out, "{input}");
+    }
+    let alone = predict(model.path(), &[at("d.parquet").to_str().unwrap()], "");
+    assert_eq!(rows(&out.join("d.parquet")), documents(&alone.out));
+    // A job that stopped: one file is missing, and what another run left of it is of no use.
+    fs::remove_file(out.join("b.jsonl")).unwrap();
+    fs::write(out.join(".b.jsonl.1.part"), "{\"tex").unwrap();
+    fs::write(out.join("a.jsonl"), "kept").unwrap();
+    let ran = run(&[]);
+    assert!(
+        ran.err.contains("note: 3 of 4 files are there already") && ran.err.contains("2 documents, "),
+        "{}",
+        ran.err
+    );
+    assert_eq!(fs::read_to_string(out.join("a.jsonl")).unwrap(), "kept");
+    assert!(out.join("b.jsonl").exists());
+    // With other choices the rest would be of another kind.
+    let ran = run(&["--stride", "3"]);
+    assert!(ran.status == 2 && ran.err.contains("made with `stride` \"\", and now it is \"3\""), "{}", ran.err);
+    // A bad file leaves what was made before it.
+    fs::write(at("e.jsonl"), "{\"text\": 3}\n").unwrap();
+    let ran = run(&[]);
+    assert!(ran.status == 2 && ran.err.contains("e.jsonl:1: `text` is neither"), "{}", ran.err);
+    assert!(!out.join("e.jsonl").exists());
+    let ran = predict(model.path(), &["one", "two"], "");
+    assert!(ran.status == 2 && ran.err.contains("say where with `--output-dir`"), "{}", ran.err);
+}

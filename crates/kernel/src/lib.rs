@@ -28,4 +28,4 @@ mod threads;
 
 pub use product::{Operand, Precision, Start, product};
 pub use simd::Level;
-pub use threads::{set_threads, threads};
+pub use threads::{set_interlude, set_threads, threads};

@@ -154,12 +154,27 @@ impl Params {
     }
 }
 
+/// Runs the stages of a backward pass one after the other. Between two of them others may look at what was written.
+pub trait Stages {
+    /// Runs one.
+    fn run(&mut self, stage: &mut dyn FnMut(&mut Grads));
+}
+
+/// Nobody looks.
+impl Stages for Grads {
+    fn run(&mut self, stage: &mut dyn FnMut(&mut Grads)) {
+        stage(self);
+    }
+}
+
 /// A step's gradients. A slot that was not written this step holds anything; writing it first overwrites.
 #[derive(Debug)]
 pub struct Grads {
     values: Floats,
     offsets: Vec<usize>,
     written: Vec<bool>,
+    /// How often each slot was written since that was last forgotten.
+    writes: Vec<u32>,
     frozen: Vec<bool>,
     sparse: Vec<Option<RowGradients>>,
 }
@@ -175,6 +190,7 @@ impl Grads {
         Grads {
             values: Floats::zeros(offsets[offsets.len() - 1]),
             written: vec![false; params.slots.len()],
+            writes: vec![0; params.slots.len()],
             frozen: params.slots.iter().map(|slot| slot.frozen).collect(),
             sparse: sparse.collect(),
             offsets,
@@ -221,6 +237,7 @@ impl Grads {
             "grads: slots of one span are written together"
         );
         self.written[slots.clone()].fill(true);
+        self.writes[slots.clone()].iter_mut().for_each(|writes| *writes += 1);
         let learns = self.frozen[slots.clone()].contains(&false);
         (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), accumulates)
     }
@@ -229,6 +246,31 @@ impl Grads {
     pub fn rows(&mut self, id: SlotId) -> Option<&mut RowGradients> {
         self.written[id.0] = true;
         self.sparse[id.0].as_mut()
+    }
+
+    /// How often each slot was written since the last call: what a backward pass writes as often as ever is complete.
+    pub fn take_writes(&mut self) -> Vec<u32> {
+        let none = vec![0; self.writes.len()];
+        std::mem::replace(&mut self.writes, none)
+    }
+
+    /// How often each slot was written since [`Grads::take_writes`].
+    pub fn writes(&self) -> &[u32] {
+        &self.writes
+    }
+
+    /// A dense slot's gradient, to be replaced as a whole by what all ranks' together are. Where nothing was written
+    /// it is 0.
+    ///
+    /// # Panics
+    /// If the slot is sparse.
+    pub fn dense_mut(&mut self, id: SlotId) -> &mut [f32] {
+        assert!(self.sparse[id.0].is_none(), "grads: a table's gradients are rows");
+        let values = &mut self.values[self.offsets[id.0]..self.offsets[id.0 + 1]];
+        if !std::mem::replace(&mut self.written[id.0], true) {
+            values.fill(0.0);
+        }
+        values
     }
 
     /// A dense slot's gradient, `None` if it is sparse or frozen.

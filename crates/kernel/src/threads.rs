@@ -5,7 +5,7 @@
 //! the system does not run delays nobody.
 
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, TryLockError};
@@ -144,9 +144,26 @@ fn await_region(number: usize, seen: u64) -> u64 {
     }
 }
 
+thread_local! {
+    static INTERLUDE: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+/// What the calling thread does after each of its regions from now on. A step is some hundred of them: whoever has to
+/// look after something else meanwhile need not take the computation apart.
+pub fn set_interlude(interlude: Option<fn()>) {
+    INTERLUDE.set(interlude);
+}
+
 /// Calls `work(i)` for each i below `count`, in any order, on all threads. Inside another region, or while another
 /// thread is in one, the calling thread does it alone.
 pub(crate) fn for_each<F: Fn(usize) + Sync>(count: usize, work: F) {
+    region(count, work);
+    if let Some(interlude) = INTERLUDE.get() {
+        interlude();
+    }
+}
+
+fn region<F: Fn(usize) + Sync>(count: usize, work: F) {
     if count <= 1 || threads() == 1 {
         return (0..count).for_each(work);
     }
@@ -279,5 +296,18 @@ mod tests {
             });
             assert_eq!(total.load(Ordering::Relaxed), 64);
         }
+    }
+
+    #[test]
+    fn the_interlude_comes_after_each_region_of_its_own_thread() {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        set_interlude(Some(|| _ = CALLS.fetch_add(1, Ordering::Relaxed)));
+        for _ in 0..3 {
+            for_each(8, |_| ());
+        }
+        std::thread::spawn(|| for_each(8, |_| ())).join().unwrap();
+        set_interlude(None);
+        for_each(8, |_| ());
+        assert_eq!(CALLS.load(Ordering::Relaxed), 3);
     }
 }

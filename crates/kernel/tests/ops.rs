@@ -529,3 +529,22 @@ fn sums_have_one_order() {
         assert_close("columns", &sum, &want, 2.0, 67);
     });
 }
+
+#[test]
+fn rows_of_several_tables_of_gradients_add_up() {
+    // Whole numbers: their sums have one value in any order.
+    let of = |index: &[u32], first: usize| {
+        let values: Vec<f32> = (0..3 * index.len()).map(|i| (first + i) as f32).collect();
+        let mut rows = RowGradients::default();
+        rows.accumulate(index, &Tensor::from_slice(index.len(), 3, &values), None);
+        (rows.rows, rows.values)
+    };
+    let parts = [of(&[3, 1, 3], 0), of(&[], 0), of(&[1, 7], 9)];
+    let mut sum = RowGradients { rows: vec![2], values: vec![9.0; 3] };
+    sum.set_sum(3, &parts);
+    let all = of(&[3, 1, 3, 1, 7], 0);
+    assert_eq!((sum.rows.clone(), sum.values.clone()), all);
+    // The wrong twin: one part left out.
+    sum.set_sum(3, &parts[..2]);
+    assert_ne!((sum.rows, sum.values), all);
+}

@@ -7,7 +7,7 @@ use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::Rows;
 use tagsmith_kernel::op::{attention, embedding, layer_norm, linear};
-use tagsmith_kernel::params::{Grads, Params, SlotId};
+use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
 
@@ -119,15 +119,23 @@ impl Encoder<'_> {
 
     /// The gradients of what learns go to `grads`. Stages below `first` have nothing that does: 0 is the embeddings,
     /// i + 1 layer i.
-    pub fn backward(&self, saved: Saved, batch: &Batch, mut dx: Tensor, first: usize, grads: &mut Grads) {
+    pub fn backward(&self, saved: Saved, batch: &Batch, mut dx: Tensor, first: usize, grads: &mut dyn Stages) {
         for (number, layer) in saved.layers.into_iter().enumerate().rev() {
             if number + 1 < first {
                 return;
             }
-            dx = self.layer_backward(number, layer, batch, saved.pass, &dx, grads);
+            let mut layer = Some(layer);
+            grads.run(&mut |grads| {
+                let layer = layer.take().expect("a stage runs once");
+                dx = self.layer_backward(number, layer, batch, saved.pass, &dx, grads);
+            });
         }
         if first == 0 {
-            self.embed_backward(saved.embedding, batch, dx, grads);
+            let mut last = Some((saved.embedding, dx));
+            grads.run(&mut |grads| {
+                let (embedding, dx) = last.take().expect("a stage runs once");
+                self.embed_backward(embedding, batch, dx, grads);
+            });
         }
     }
 

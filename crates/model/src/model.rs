@@ -11,7 +11,7 @@ use crate::origin::drawn_table;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::linear;
-use tagsmith_kernel::params::{Grads, Params, Slot, SlotId};
+use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
 
@@ -132,11 +132,15 @@ impl Model {
 
 impl Saved {
     /// Every learning parameter's gradient goes to `grads`.
-    pub fn backward(self, model: &Model, batch: &Batch, dscores: &Tensor, grads: &mut Grads) {
+    pub fn backward(self, model: &Model, batch: &Batch, dscores: &Tensor, grads: &mut dyn Stages) {
         let encoder = model.encoder();
         let first = model.first_learning();
-        let dx = encoder.linear_backward(self.head, model.layout.classifier, dscores, grads);
-        let dx = dropout::apply(&dx, self.head_dropout);
+        let (mut head, mut dx) = (Some(self.head), None);
+        grads.run(&mut |grads| {
+            let head = head.take().expect("a stage runs once");
+            dx = Some(encoder.linear_backward(head, model.layout.classifier, dscores, grads));
+        });
+        let dx = dropout::apply(&dx.expect("the stage ran"), self.head_dropout);
         encoder.backward(self.encoder, batch, dx, first, grads);
     }
 }

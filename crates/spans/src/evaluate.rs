@@ -12,6 +12,7 @@ use crate::score::{Labelled, Score};
 use serde_json::{Map, Value, json};
 use tagsmith_kernel::tensor::Tensor;
 use tagsmith_model::batch::Batch;
+use tagsmith_ranks::World;
 
 /// A model ready to find some labels.
 pub struct Finder<'a> {
@@ -64,25 +65,35 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// What the tokenizer says; more labels than a prompt holds.
     pub fn find(&self, inputs: &[&Input], bar: Threshold) -> Result<Vec<Findings>, Error> {
+        self.find_among(&World::alone(), inputs, bar)
+    }
+
+    /// The same; ranks share the work, and each of them gets all candidates.
+    ///
+    /// # Errors
+    /// As [`Finder::find`].
+    pub fn find_among(&self, world: &World, inputs: &[&Input], bar: Threshold) -> Result<Vec<Findings>, Error> {
         let encode = |input: &&Input| self.encoding.encode(&self.tokenizers.text, self.prompt.as_ref(), input);
         let encoded = inputs.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let mut order: Vec<usize> = (0..encoded.len()).collect();
-        order.sort_by_key(|&number| encoded[number].ids.len());
-        let mut found: Vec<Vec<Candidate>> = vec![Vec::new(); encoded.len()];
-        let mut rest = &order[..];
-        while !rest.is_empty() {
-            let mut pieces = 0;
-            let fits = |&&number: &&usize| {
-                pieces += encoded[number].ids.len();
-                pieces <= BATCH_PIECES
-            };
-            let count = rest.iter().take_while(fits).count().max(1);
-            let (batch, after) = rest.split_at(count);
+        let batches = by_length(&encoded);
+        // Batches are sorted by length, so that every so-many-th is as much work for each rank.
+        let share = |rank: usize| batches.iter().skip(rank).step_by(world.size());
+        let mut mine = Vec::new();
+        for batch in share(world.rank()) {
             let refs: Vec<&Encoded> = batch.iter().map(|&number| &encoded[number]).collect();
-            for (&number, candidates) in batch.iter().zip(self.score(&refs, bar)) {
-                found[number] = candidates;
+            for candidates in self.score(&refs, bar) {
+                mine.extend((candidates.len() as u64).to_le_bytes());
+                candidates.iter().for_each(|it| mine.extend(to_bytes(it)));
             }
-            rest = after;
+        }
+        let mut found: Vec<Vec<Candidate>> = vec![Vec::new(); encoded.len()];
+        for (rank, bytes) in world.gather(&mine).iter().enumerate() {
+            let mut words = bytes.chunks_exact(8).map(|word| word.try_into().expect("eight bytes"));
+            let mut next = || words.next().expect("ranks send what they say");
+            for &number in share(rank).flatten() {
+                let count = u64::from_le_bytes(next());
+                found[number] = (0..count).map(|_| from_bytes(&mut next)).collect();
+            }
         }
         Ok(encoded.into_iter().zip(found).map(|(encoded, candidates)| Findings { encoded, candidates }).collect())
     }
@@ -102,6 +113,39 @@ impl<'a> Finder<'a> {
         };
         listed.iter().map(of).collect()
     }
+}
+
+/// Batches of at most so many pieces, or of one text, the shortest first.
+fn by_length(encoded: &[Encoded]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..encoded.len()).collect();
+    order.sort_by_key(|&number| encoded[number].ids.len());
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut pieces = 0;
+    for number in order {
+        let length = encoded[number].ids.len();
+        match batches.last_mut() {
+            Some(batch) if pieces + length <= BATCH_PIECES => {
+                pieces += length;
+                batch.push(number);
+            }
+            _ => {
+                pieces = length;
+                batches.push(vec![number]);
+            }
+        }
+    }
+    batches
+}
+
+/// Four words: start, end, kind and score.
+fn to_bytes(it: &Candidate) -> impl Iterator<Item = u8> {
+    let [start, end, kind] = [it.start, it.end, it.kind].map(|number| number as u64);
+    [start, end, kind, it.score.to_bits()].into_iter().flat_map(u64::to_le_bytes)
+}
+
+fn from_bytes(next: &mut impl FnMut() -> [u8; 8]) -> Candidate {
+    let [start, end, kind] = [(); 3].map(|()| u64::from_le_bytes(next()) as usize);
+    Candidate { start, end, kind, score: f64::from_le_bytes(next()) }
 }
 
 /// No label, an empty or a repeated one is refused.

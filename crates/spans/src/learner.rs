@@ -9,6 +9,8 @@ use tagsmith_kernel::op::adamw::AdamW;
 use tagsmith_kernel::params::{Grads, SlotId};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_model::model::Error;
+use tagsmith_ranks::World;
+use tagsmith_train::exchange::{self, Exchange};
 use tagsmith_train::optimizer::{self, Optimizer};
 
 /// What changes the numbers of a step, apart from the data and the schedule.
@@ -37,6 +39,8 @@ pub struct StepReport {
     pub loss: f64,
     /// The gradients' global L2 norm before clipping.
     pub grad_norm: f64,
+    /// Seconds that this rank waited for others.
+    pub waited: f64,
 }
 
 /// A span tagger in training.
@@ -46,14 +50,26 @@ pub struct Learner {
     pub updates: u64,
     options: StepOptions,
     grads: Grads,
+    exchange: Exchange,
     optimizer: Optimizer,
+}
+
+/// What one rank computes of an update.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    /// Its micro-batches; there may be none.
+    pub micro_batches: &'a [(Scene, Gold)],
+    /// Of each its number in the whole update: dropout is a function of it.
+    pub numbers: &'a [u64],
+    /// Micro-batches of all ranks, whose losses have equal weight.
+    pub micro_batches_of_all: usize,
 }
 
 impl Learner {
     /// Starts with zero moments.
     pub fn new(model: Model, options: StepOptions) -> Learner {
         let (grads, optimizer) = (Grads::new(&model.params), Optimizer::new(&model.params));
-        Learner { model, updates: 0, options, grads, optimizer }
+        Learner { model, updates: 0, options, grads, exchange: Exchange::default(), optimizer }
     }
 
     /// The model after all updates made so far.
@@ -75,6 +91,15 @@ impl Learner {
 
     /// One update from micro-batches, whose losses have equal weight; `multiplier` is the schedule's.
     pub fn step(&mut self, micro_batches: &[(Scene, Gold)], multiplier: f64) -> StepReport {
+        let numbers: Vec<u64> = (0..micro_batches.len() as u64).collect();
+        let share = Share { micro_batches, numbers: &numbers, micro_batches_of_all: micro_batches.len() };
+        self.step_among(&World::alone(), share, multiplier)
+    }
+
+    /// One update from all ranks' micro-batches, of which this rank has its share. Afterwards all ranks have the same
+    /// weights, to the bit.
+    pub fn step_among(&mut self, world: &World, share: Share<'_>, multiplier: f64) -> StepReport {
+        let Share { micro_batches, numbers, micro_batches_of_all } = share;
         self.grads.clear();
         for (scene, _) in micro_batches {
             let params = &mut self.model.params;
@@ -84,10 +109,26 @@ impl Learner {
             }
         }
         let stream = Stream::new(self.options.seed).child(self.updates);
-        let share = 1.0 / micro_batches.len() as f64;
-        let mut total = 0.0;
-        for (number, (scene, gold)) in micro_batches.iter().enumerate() {
-            total += self.micro_batch(scene, gold, share, stream.child(number as u64));
+        let weight = 1.0 / micro_batches_of_all as f64;
+        let (before, mut total) = (world.waited(), 0.0);
+        for (number, ((scene, gold), &place)) in micro_batches.iter().zip(numbers).enumerate() {
+            let mut config = self.model.config.loss.clone();
+            let wanted = config.weights.map(|part| part != 0.0);
+            let (scores, saved) = self.model.forward(scene, Some(stream.child(place)), wanted);
+            config.weights = config.weights.map(|part| part * weight);
+            let loss = loss(&config, self.options.normalization, &scores, scene, gold);
+            total += loss.value;
+            if number + 1 < micro_batches.len() || world.size() == 1 {
+                saved.backward(&self.model, scene, &loss.dscores, &mut self.grads);
+            } else {
+                let mut reduction = self.exchange.begin(world, &self.model.params, &mut self.grads);
+                saved.backward(&self.model, scene, &loss.dscores, &mut reduction);
+                total = reduction.finish(total);
+            }
+        }
+        if micro_batches.is_empty() {
+            // The others have something to learn from.
+            total = self.exchange.begin(world, &self.model.params, &mut self.grads).finish(total);
         }
         let grad_norm = optimizer::norm(&self.model.params, &self.grads);
         self.updates += 1;
@@ -109,16 +150,12 @@ impl Learner {
             };
             AdamW { rate: rate * multiplier, ..adamw }
         });
-        StepReport { loss: total, grad_norm }
+        StepReport { loss: total, grad_norm, waited: world.waited() - before }
     }
 
-    fn micro_batch(&mut self, scene: &Scene, gold: &Gold, share: f64, stream: Stream) -> f64 {
-        let mut config = self.model.config.loss.clone();
-        let (scores, saved) = self.model.forward(scene, Some(stream), config.weights.map(|weight| weight != 0.0));
-        config.weights = config.weights.map(|weight| weight * share);
-        let loss = loss(&config, self.options.normalization, &scores, scene, gold);
-        saved.backward(&self.model, scene, &loss.dscores, &mut self.grads);
-        loss.value
+    /// See [`exchange::checksum`].
+    pub fn checksum(&self) -> u64 {
+        exchange::checksum(&self.model.params, &self.grads)
     }
 
     /// The gradient of one parameter after the last step, before clipping, as a whole table; `None` if it has none.

@@ -8,7 +8,7 @@ use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::{linear, normalize, span_sum};
-use tagsmith_kernel::params::{Grads, Params, SlotId};
+use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
 use tagsmith_kernel::{Operand, Precision, Start, product};
@@ -51,6 +51,12 @@ pub struct Saved {
     states: usize,
     labels: Option<encoder::Saved>,
     label_states: usize,
+    heads: Heads,
+}
+
+/// Of all above the encoders.
+#[must_use]
+struct Heads {
     kinds: Unit,
     starts: Unit,
     ends: Unit,
@@ -132,17 +138,8 @@ impl Model {
         let ends = self.unit(positions, self.layout.ends, HEAD[2], stream);
         let spans = self.span_vectors(&starts.tail.y, &ends.tail.y, scene, stream);
         let scores = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], scene, parts);
-        let saved = Saved {
-            text,
-            states: rows,
-            labels: label_saved,
-            label_states,
-            kinds,
-            starts,
-            ends,
-            spans,
-            scores: scores.clone(),
-        };
+        let heads = Heads { kinds, starts, ends, spans, scores: scores.clone() };
+        let saved = Saved { text, states: rows, labels: label_saved, label_states, heads };
         (scores, saved)
     }
 
@@ -306,7 +303,34 @@ impl Saved {
     ///
     /// # Panics
     /// If there are gradients of scores that were not computed, or the other way round.
-    pub fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut Grads) {
+    pub fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut dyn Stages) {
+        let (mut heads, mut dx) = (Some(self.heads), None);
+        grads.run(&mut |grads| {
+            let heads = heads.take().expect("a stage runs once");
+            dx = Some(heads.backward(model, scene, dscores, grads));
+        });
+        let [dpositions, dlabels] = dx.expect("the stage ran");
+        let mut dstates = match &scene.rows {
+            Some(rows) => scatter_rows(self.states, rows, &dpositions),
+            None => dpositions,
+        };
+        match (&scene.kinds, self.labels) {
+            (Kinds::Alone(batch), Some(saved)) => {
+                let dx = model.pool_backward(batch, &dlabels, self.label_states);
+                model.label_encoder().backward(saved, batch, dx, 0, grads);
+            }
+            (Kinds::InPrompt { rows, .. }, None) => {
+                embedding::backward(rows, &dlabels, None, true, dstates.data_mut());
+            }
+            _ => unreachable!("spans: labels are encoded where the scene has them alone"),
+        }
+        model.text_encoder().backward(self.text, &scene.text, dstates, 0, grads);
+    }
+}
+
+impl Heads {
+    /// The gradients of positions and of labels.
+    fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut Grads) -> [Tensor; 2] {
         let (e, layout) = (model.config.hidden, &model.layout);
         let mut dkinds = zeros(self.kinds.tail.y.rows(), e);
         let vectors = [&self.starts.tail.y, &self.ends.tail.y, &self.spans.tail.y];
@@ -339,21 +363,7 @@ impl Saved {
         let dpositions = self.starts.backward(model, layout.starts, &sum(&dstarts, &da), grads, None);
         let dpositions = self.ends.backward(model, layout.ends, &sum(&dends, &dz), grads, Some(dpositions));
         let dlabels = self.kinds.backward(model, layout.kinds, &dkinds, grads, None);
-        let mut dstates = match &scene.rows {
-            Some(rows) => scatter_rows(self.states, rows, &dpositions),
-            None => dpositions,
-        };
-        match (&scene.kinds, self.labels) {
-            (Kinds::Alone(batch), Some(saved)) => {
-                let dx = model.pool_backward(batch, &dlabels, self.label_states);
-                model.label_encoder().backward(saved, batch, dx, 0, grads);
-            }
-            (Kinds::InPrompt { rows, .. }, None) => {
-                embedding::backward(rows, &dlabels, None, true, dstates.data_mut());
-            }
-            _ => unreachable!("spans: labels are encoded where the scene has them alone"),
-        }
-        model.text_encoder().backward(self.text, &scene.text, dstates, 0, grads);
+        [dpositions, dlabels]
     }
 }
 

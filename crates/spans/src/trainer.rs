@@ -8,7 +8,7 @@ use crate::encode::{Encoded, Encoding, Prompt};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, Finder, evaluate};
 use crate::example::{Example, Input, labels_of};
-use crate::learner::{Learner, StepOptions};
+use crate::learner::{Learner, Share, StepOptions};
 use crate::loss::{Gold, Normalization};
 use crate::model::Model;
 use crate::run_config::RunConfig;
@@ -16,6 +16,7 @@ use crate::scene::Scene;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use tagsmith_kernel::rng::Stream;
+use tagsmith_ranks::World;
 use tagsmith_train::checkpoint;
 use tagsmith_train::order::torch_permutation;
 
@@ -36,6 +37,8 @@ pub enum Event {
 pub struct Job<'a> {
     /// Its file.
     pub config: &'a RunConfig,
+    /// Who learns: every rank calls [`train`] with the same job, and the first one writes.
+    pub world: &'a World,
     /// What it learns from.
     pub train: &'a [Example],
     /// What chooses the best checkpoint; may be empty.
@@ -55,7 +58,7 @@ pub struct Job<'a> {
 struct Progress {
     step: u64,
     epoch: u64,
-    /// Batches of the epoch that were looked at.
+    /// Batches of the epoch that each rank looked at.
     batch: usize,
     loss: f64,
     losses: u64,
@@ -106,11 +109,22 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
     let mut progress = Progress::default();
     if let Some(from) = resume {
         learner.load_state(&from.join(OPTIMIZER))?;
-        progress = Progress::read(from)?;
+        let ranks;
+        (progress, ranks) = Progress::read(from)?;
+        if ranks != job.world.size() as u64 {
+            let (now, batch) = (job.world.size(), config.batch_size);
+            (job.notify)(Event::Note(format!(
+                "the checkpoint is of {ranks} ranks, this is {now}: steps stay steps, each of {now} × {batch} texts and \
+                 more with accumulation, so that the epoch goes on at another text"
+            )));
+        }
     }
-    std::fs::create_dir_all(&config.output).map_err(|source| Error::Io { path: config.output.clone(), source })?;
-    checkpoint::sweep(&config.output)?;
-    let mut run = Run { job, learner, progress, encoded: Vec::new(), weights, skipped: 0 };
+    if job.world.is_first() {
+        std::fs::create_dir_all(&config.output).map_err(|source| Error::Io { path: config.output.clone(), source })?;
+        checkpoint::sweep(&config.output)?;
+    }
+    let window = Window::default();
+    let mut run = Run { job, learner, progress, encoded: Vec::new(), weights, skipped: 0, window, waited: [0.0; 2] };
     run.encode()?;
     run.steps()?;
     run.finish()
@@ -126,6 +140,23 @@ struct Run<'a> {
     weights: Vec<f64>,
     /// Batches whose labels left no room for a text.
     skipped: u64,
+    /// The update that is being gathered.
+    window: Window,
+    /// Seconds of waiting for other ranks since the last record, and the steps they are of.
+    waited: [f64; 2],
+}
+
+/// Micro-batches of an update.
+#[derive(Default)]
+struct Window {
+    /// This rank's.
+    micro_batches: Vec<(Scene, Gold)>,
+    /// Of each its number among all ranks'.
+    numbers: Vec<u64>,
+    /// How many all ranks have.
+    all: usize,
+    /// Rounds in which some rank had one.
+    rounds: usize,
 }
 
 impl Run<'_> {
@@ -159,24 +190,23 @@ impl Run<'_> {
 
     fn steps(&mut self) -> Result<(), Error> {
         let config = self.job.config;
+        let (ranks, rank) = (self.job.world.size(), self.job.world.rank());
         while self.progress.step < config.max_steps && !self.progress.stopping {
             let epoch = self.progress.epoch;
             let order = self.order(epoch);
             let batches: Vec<&[usize]> = order.chunks(config.batch_size).collect();
-            let mut micro = Vec::new();
+            let rounds = batches.len() / ranks;
             let (whole, mut any) = (self.progress.batch == 0, false);
-            while self.progress.batch < batches.len()
-                && self.progress.step < config.max_steps
-                && !self.progress.stopping
-            {
-                let number = self.progress.batch;
+            while self.progress.batch < rounds && self.progress.step < config.max_steps && !self.progress.stopping {
+                let round = self.progress.batch;
                 self.progress.batch += 1;
-                if let Some(batch) = self.batch(batches[number], epoch, number)? {
-                    any = true;
-                    micro.push(batch);
-                }
-                if micro.len() == config.accumulation || (number + 1 == batches.len() && !micro.is_empty()) {
-                    self.step(&std::mem::take(&mut micro), batches.len())?;
+                let number = round * ranks + rank;
+                let batch = self.batch(batches[number], epoch, number)?;
+                any |= self.take(batch);
+                let ends = self.window.rounds == config.accumulation || round + 1 == rounds;
+                if ends && self.window.rounds > 0 {
+                    let window = std::mem::take(&mut self.window);
+                    self.step(&window, rounds)?;
                 }
             }
             if whole && !any {
@@ -184,15 +214,43 @@ impl Run<'_> {
                     "every batch's labels leave no room for text: raise `max_seq_length`".into(),
                 ));
             }
-            if self.progress.batch == batches.len() {
+            if self.progress.batch == rounds {
                 (self.progress.epoch, self.progress.batch) = (epoch + 1, 0);
             }
         }
         Ok(())
     }
 
-    /// An epoch's examples: each once in PyTorch's order, or as many draws with replacement by weight.
+    /// Adds a round's batch to the update, where this rank has one; whether any rank has.
+    fn take(&mut self, batch: Option<(Scene, Gold)>) -> bool {
+        let world = self.job.world;
+        let has = match world.size() {
+            1 => vec![batch.is_some()],
+            _ => world.gather(&[u8::from(batch.is_some())]).iter().map(|has| has[0] == 1).collect(),
+        };
+        let count = |ranks: &[bool]| ranks.iter().filter(|&&has| has).count();
+        if let Some(batch) = batch {
+            self.window.micro_batches.push(batch);
+            self.window.numbers.push((self.window.all + count(&has[..world.rank()])) as u64);
+        }
+        self.window.all += count(&has);
+        self.window.rounds += usize::from(count(&has) > 0);
+        count(&has) > 0
+    }
+
+    /// An epoch's examples: each once in PyTorch's order, or as many draws with replacement by weight. Several ranks have
+    /// as many full batches each: what is missing is taken from the beginning.
     fn order(&self, epoch: u64) -> Vec<usize> {
+        let mut order = self.drawn(epoch);
+        let round = self.job.config.batch_size * self.job.world.size();
+        if self.job.world.size() > 1 {
+            let again: Vec<usize> = order.iter().copied().cycle().take(order.len().next_multiple_of(round)).collect();
+            order = again;
+        }
+        order
+    }
+
+    fn drawn(&self, epoch: u64) -> Vec<usize> {
         let (n, seed) = (self.job.train.len(), self.job.config.seed);
         if self.weights.is_empty() {
             return torch_permutation(seed.wrapping_add(epoch), n);
@@ -254,10 +312,13 @@ impl Run<'_> {
         Ok(Some((scene, gold)))
     }
 
-    fn step(&mut self, batches: &[(Scene, Gold)], batches_per_epoch: usize) -> Result<(), Error> {
+    fn step(&mut self, window: &Window, batches_per_epoch: usize) -> Result<(), Error> {
         let config = self.job.config;
         let multiplier = config.schedule.multiplier(self.progress.step);
-        let report = self.learner.step(batches, multiplier);
+        let Window { micro_batches, numbers, all, .. } = window;
+        let share = Share { micro_batches, numbers, micro_batches_of_all: *all };
+        let report = self.learner.step_among(self.job.world, share, multiplier);
+        self.waited = [self.waited[0] + report.waited, self.waited[1] + 1.0];
         let progress = &mut self.progress;
         progress.step += 1;
         let step = progress.step;
@@ -283,6 +344,16 @@ impl Run<'_> {
             record.insert("grad_norm".into(), json!(report.grad_norm));
             record.insert("learning_rate".into(), json!(python_exponent(rate)));
             record.insert("epoch".into(), json!(rounded(epoch, 1e2)));
+            if self.job.world.size() > 1 {
+                let [waited, steps] = std::mem::take(&mut self.waited);
+                let all = self.job.world.gather(&self.learner.checksum().to_le_bytes());
+                if let Some(rank) = all.iter().position(|other| *other != all[0]) {
+                    return Err(tagsmith_train::error::Error::Apart { step, rank, inputs: false }.into());
+                }
+                let waits = self.job.world.gather_numbers(&[waited / steps]).concat();
+                record.insert("wait_per_step".into(), json!(waits.iter().sum::<f64>() / waits.len() as f64));
+                record.insert("wait_per_step_max".into(), json!(waits.iter().copied().fold(0.0, f64::max)));
+            }
             (self.job.notify)(Event::Trained(step, record));
         }
         if step.is_multiple_of(config.eval_steps) || step == config.max_steps {
@@ -296,8 +367,14 @@ impl Run<'_> {
         let step = self.progress.step;
         let mut f1 = 0.0;
         if config.does[1] && !self.job.validation.is_empty() {
-            let evaluation =
-                assess(self.learner.model(), self.job.tokenizers, config, self.job.validation, self.job.mode)?;
+            let evaluation = assess(
+                self.learner.model(),
+                self.job.tokenizers,
+                config,
+                self.job.validation,
+                self.job.mode,
+                self.job.world,
+            )?;
             f1 = evaluation.f1();
             let [precision, recall, _] = evaluation.score.total().figures();
             let mut record = Map::new();
@@ -321,13 +398,18 @@ impl Run<'_> {
         let progress = &self.progress;
         let tokenizers = self.job.tokenizers;
         let learner = &mut self.learner;
-        let saved = checkpoint::save(&config.output, step, |place| -> Result<(), Error> {
-            folder::save(place, learner.model(), tokenizers)?;
-            learner.save_state(&place.join(OPTIMIZER))?;
-            progress.write(place)
-        })?;
-        (self.job.notify)(Event::Saved(saved));
-        self.prune()?;
+        if self.job.world.is_first() {
+            let ranks = self.job.world.size();
+            let saved = checkpoint::save(&config.output, step, |place| -> Result<(), Error> {
+                folder::save(place, learner.model(), tokenizers)?;
+                learner.save_state(&place.join(OPTIMIZER))?;
+                progress.write(place, ranks)
+            })?;
+            (self.job.notify)(Event::Saved(saved));
+            self.prune()?;
+        }
+        // Whoever looks for checkpoints from here on finds the same.
+        self.job.world.barrier();
         if self.progress.stopping {
             self.note(format!("stopping early at step {step}: {} evaluations without a better one", config.patience));
         }
@@ -377,11 +459,12 @@ pub fn assess(
     config: &RunConfig,
     examples: &[Example],
     mode: Mode,
+    world: &World,
 ) -> Result<Evaluation, Error> {
     let labels = labels_of(examples);
     let finder = Finder::new(model, tokenizers, config.encoding, labels)?;
     let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
-    let found = finder.find(&inputs, model.config.threshold)?;
+    let found = finder.find_among(world, &inputs, model.config.threshold)?;
     Ok(evaluate(examples, &found, &finder.labels, model.config.longest_enumerated(), 0.0, mode))
 }
 
@@ -419,7 +502,7 @@ fn python_exponent(x: f64) -> String {
 }
 
 impl Progress {
-    fn write(&self, folder: &Path) -> Result<(), Error> {
+    fn write(&self, folder: &Path, ranks: usize) -> Result<(), Error> {
         let path = folder.join(PROGRESS);
         let value = json!({
             "step": self.step,
@@ -432,12 +515,14 @@ impl Progress {
             "without_improvement": self.without_improvement,
             "scores": self.scores,
             "stopping": self.stopping,
+            "ranks": ranks,
         });
         let text = serde_json::to_string_pretty(&value).expect("a JSON value always prints");
         std::fs::write(&path, text + "\n").map_err(|source| Error::Io { path, source })
     }
 
-    fn read(folder: &Path) -> Result<Progress, Error> {
+    /// Reads it back, and how many ranks there were.
+    fn read(folder: &Path) -> Result<(Progress, u64), Error> {
         let path = folder.join(PROGRESS);
         let value = Value::Object(crate::fields::read_object(&path)?);
         let read = || {
@@ -455,6 +540,9 @@ impl Progress {
                 stopping: value["stopping"].as_bool()?,
             })
         };
-        read().ok_or_else(|| Error::at(&path, "is not what tagsmith writes: resume from another checkpoint"))
+        let ranks = value["ranks"].as_u64().unwrap_or(1);
+        read()
+            .map(|progress| (progress, ranks))
+            .ok_or_else(|| Error::at(&path, "is not what tagsmith writes: resume from another checkpoint"))
     }
 }

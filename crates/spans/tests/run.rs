@@ -1,6 +1,7 @@
 //! Whole runs of the trainer on a few texts.
 
 use std::path::{Path, PathBuf};
+use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint::{self, Tokenizers};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
@@ -69,6 +70,7 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
     };
     let job = Job {
         config,
+        world: &World::alone(),
         train: &data,
         validation: &data,
         tokenizers: &tokenizers,
@@ -77,7 +79,7 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
         notify: &mut notify,
     };
     let (outcome, model) = train(model, job, resume).expect("it trains");
-    let evaluation = assess(&model, &tokenizers, config, &data, Mode::Flat).expect("it evaluates");
+    let evaluation = assess(&model, &tokenizers, config, &data, Mode::Flat, &World::alone()).expect("it evaluates");
     assert_eq!(evaluation.lost, 0, "{name}");
     (outcome, model.params.to_vec(), events)
 }
@@ -95,7 +97,8 @@ fn all_four_learn_a_few_texts() {
         let (model, notes) = checkpoint::load(&best).expect("our own checkpoint reads");
         assert!(notes.is_empty(), "{notes:?}");
         let tokenizers = checkpoint::tokenizers(&best, &model.config).expect("tokenizers are there");
-        let evaluation = assess(&model, &tokenizers, &config, &examples(), Mode::Flat).expect("it evaluates");
+        let evaluation =
+            assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");
         assert_eq!(evaluation.strict.total(), evaluation.score.total(), "{name}: words and spans are one here");
     }

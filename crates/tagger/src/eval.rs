@@ -1,6 +1,7 @@
 //! What a model says of labelled examples: its loss and, row by row, its most probable labels.
 
 use tagsmith_model::batch::{Batch, IGNORE};
+use tagsmith_ranks::World;
 use tagsmith_text::aggregate::most_probable;
 use tagsmith_text::align::Example;
 
@@ -35,24 +36,44 @@ pub struct Evaluation {
 }
 
 /// Runs `infer` (rows × `labels` scores of a batch) over the examples, those of like length together.
+///
+/// Ranks share the work, and each of them gets the outcome. It is that of one rank, to the bit: what an example's rows
+/// are is a function of the example alone, and sums are made of all examples in their order.
 pub fn evaluate(
     examples: &[Example],
     labels: usize,
     options: EvalOptions,
+    world: &World,
     infer: impl Fn(&Batch) -> Vec<f32>,
 ) -> Evaluation {
     assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
     let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
-    let mut predictions = vec![Vec::new(); examples.len()];
-    let mut losses = vec![(0.0, 0); examples.len()];
-    for group in by_tokens(&lengths, options.batch_tokens) {
+    let groups = by_tokens(&lengths, options.batch_tokens);
+    // Groups are sorted by length, so that every so-many-th is as much work for each rank.
+    let share = |rank: usize| groups.iter().skip(rank).step_by(world.size());
+    let mut found = Vec::new();
+    for group in share(world.rank()) {
         let batch = collate(&group.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
         let scores = infer(&batch);
         assert_eq!(scores.len(), batch.rows() * labels, "evaluate: {} rows of {labels} labels", batch.rows());
         for (&at, &start) in group.iter().zip(&batch.starts) {
             let rows = &scores[start as usize * labels..][..lengths[at] * labels];
-            losses[at] = loss_sum(rows, &examples[at].labels, labels, options.label_smoothing);
-            predictions[at] = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32).collect();
+            found.extend(loss_sum(rows, &examples[at].labels, labels, options.label_smoothing).to_le_bytes());
+            let predicted = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
+            found.extend(predicted.flat_map(u32::to_le_bytes));
+        }
+    }
+    let mut predictions = vec![Vec::new(); examples.len()];
+    let mut losses = vec![(0.0, 0); examples.len()];
+    for (rank, found) in world.gather(&found).iter().enumerate() {
+        let mut rest = &found[..];
+        for &at in share(rank).flatten() {
+            let (loss, predicted);
+            (loss, rest) = rest.split_first_chunk().expect("a loss for each example of a rank");
+            (predicted, rest) = rest.split_at(4 * lengths[at]);
+            losses[at] = (f64::from_le_bytes(*loss), counted(&examples[at].labels));
+            let label = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            predictions[at] = predicted.chunks_exact(4).map(label).collect();
         }
     }
     let mut sums = Sums::default();
@@ -91,10 +112,14 @@ impl Sums {
     }
 }
 
-/// Σ over counted rows of (1 − ε)·(−log p of the label) + ε·(mean over labels of −log p), and the number of those rows.
-fn loss_sum(scores: &[f32], row_labels: &[i32], labels: usize, smoothing: f64) -> (f64, usize) {
+/// How many labels are counted.
+fn counted(labels: &[i32]) -> usize {
+    labels.iter().filter(|&&label| label != IGNORE).count()
+}
+
+/// Σ over counted rows of (1 − ε)·(−log p of the label) + ε·(mean over labels of −log p).
+fn loss_sum(scores: &[f32], row_labels: &[i32], labels: usize, smoothing: f64) -> f64 {
     let mut sum = 0.0;
-    let mut counted = 0;
     for (row, &label) in scores.chunks_exact(labels).zip(row_labels) {
         if label == IGNORE {
             continue;
@@ -103,9 +128,8 @@ fn loss_sum(scores: &[f32], row_labels: &[i32], labels: usize, smoothing: f64) -
         let log_sum = row.iter().map(|&score| (score as f64 - highest).exp()).sum::<f64>().ln() + highest;
         let mean = row.iter().map(|&score| score as f64).sum::<f64>() / labels as f64;
         sum += (1.0 - smoothing) * (log_sum - row[label as usize] as f64) + smoothing * (log_sum - mean);
-        counted += 1;
     }
-    (sum, counted)
+    sum
 }
 
 #[cfg(test)]
@@ -153,7 +177,13 @@ mod tests {
 
     #[test]
     fn the_loss_is_a_mean_of_batch_means_weighted_by_examples() {
-        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 2, batch_tokens: 5, label_smoothing: 0.0 }, infer);
+        let got = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 2, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
         let first = (l1() - 2.0 + 2.0 * (l2() - 5.0) + l1() + 1.0) / 4.0;
         let second = (0.0 + 3f64.ln()) / 2.0;
         close(got.loss, (2.0 * first + 2.0 * second) / 4.0);
@@ -161,8 +191,13 @@ mod tests {
         assert_eq!(got.counted, 6);
         // Neither is the other, nor the mean that a batch size of one gives.
         assert!((got.loss - got.token_loss).abs() > 0.01);
-        let single =
-            evaluate(&examples(), 3, EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 }, infer);
+        let single = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
         assert!((got.loss - single.loss).abs() > 0.01);
         close(got.token_loss, single.token_loss);
     }
@@ -170,8 +205,13 @@ mod tests {
     #[test]
     fn how_many_rows_are_read_at_once_changes_nothing() {
         let read = |batch_tokens| {
-            let got =
-                evaluate(&examples(), 3, EvalOptions { batch_size: 2, batch_tokens, label_smoothing: 0.1 }, infer);
+            let got = evaluate(
+                &examples(),
+                3,
+                EvalOptions { batch_size: 2, batch_tokens, label_smoothing: 0.1 },
+                &World::alone(),
+                infer,
+            );
             (got.loss.to_bits(), got.token_loss.to_bits(), got.counted, got.predictions)
         };
         for batch_tokens in [1, 2, 4, 7, 1000] {
@@ -181,25 +221,48 @@ mod tests {
 
     #[test]
     fn a_batch_that_counts_nothing_is_left_out() {
-        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 }, infer);
+        let got = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
         let means = [(l1() - 2.0 + 2.0 * (l2() - 5.0)) / 3.0, l1() + 1.0, 3f64.ln() / 2.0];
         close(got.loss, means.iter().sum::<f64>() / 3.0);
         assert_eq!(got.examples_left_out, 1);
-        let nothing =
-            evaluate(&examples()[3..], 3, EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.0 }, infer);
+        let nothing = evaluate(
+            &examples()[3..],
+            3,
+            EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
         assert!(nothing.loss.is_nan() && nothing.token_loss.is_nan());
     }
 
     #[test]
     fn smoothing_mixes_in_the_mean_over_labels() {
         let one = [example(&[(1, 2)])];
-        let got = evaluate(&one, 3, EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.1 }, infer);
+        let got = evaluate(
+            &one,
+            3,
+            EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.1 },
+            &World::alone(),
+            infer,
+        );
         close(got.loss, 0.9 * (l1() + 1.0) + 0.1 * (l1() - 1.0 / 3.0));
     }
 
     #[test]
     fn predictions_are_the_most_probable_labels_of_every_row() {
-        let got = evaluate(&examples(), 3, EvalOptions { batch_size: 3, batch_tokens: 5, label_smoothing: 0.0 }, infer);
+        let got = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 3, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
         assert_eq!(got.predictions, [vec![0, 0, 1, 1], vec![0], vec![1, 0, 1], vec![0]]);
     }
 }

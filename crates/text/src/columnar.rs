@@ -18,7 +18,7 @@ use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows decoded at a time from Parquet.
-const BATCH_ROWS: usize = 1024;
+pub(crate) const BATCH_ROWS: usize = 1024;
 
 /// The names of each `ClassLabel` column, as `datasets` describes features in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,12 +94,12 @@ pub fn read_parquet(input: impl ChunkReader + 'static, source: &str, options: &R
 }
 
 /// The decoders are other people's, and some damage makes them panic: for the caller it is damage like any other.
-fn guarded(source: &str, read: impl FnOnce() -> Result<Split, Error>) -> Result<Split, Error> {
+pub(crate) fn guarded<T>(source: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(unreadable(source, "file", "its decoder gave up on damaged content")))
 }
 
-fn unreadable(source: &str, what: &str, said: &str) -> Error {
+pub(crate) fn unreadable(source: &str, what: &str, said: &str) -> Error {
     let said = said.replace('\n', " ");
     Error::content(source, format!("this is not a readable {what} ({said}): write or fetch it again"))
 }
@@ -233,7 +233,7 @@ fn cells_of(data_type: &DataType) -> Cells {
     }
 }
 
-fn string(array: &ArrayRef, index: usize) -> Option<&str> {
+pub(crate) fn string(array: &ArrayRef, index: usize) -> Option<&str> {
     if array.is_null(index) {
         return None;
     }

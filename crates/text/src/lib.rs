@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod align;
+pub mod column;
 pub mod columnar;
 mod columns;
 pub mod conll;

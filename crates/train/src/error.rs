@@ -28,6 +28,25 @@ pub enum Error {
         checkpoint: Option<PathBuf>,
     },
 
+    /// Ranks that are to have the same weights and have not.
+    #[error(
+        "step {step}: rank {rank} has other {} than rank 0: {}",
+        if *inputs { "data or options" } else { "weights" },
+        if *inputs {
+            "all ranks must read the same files"
+        } else {
+            "a machine computes wrongly, or its processor has other instructions; go on from the last checkpoint without it"
+        }
+    )]
+    Apart {
+        /// Updates made.
+        step: u64,
+        /// The first rank that differs.
+        rank: usize,
+        /// Whether what it reads differs.
+        inputs: bool,
+    },
+
     /// `metric_for_best_model` names nothing that evaluation returns.
     #[error("evaluation has no `{wanted}` to choose the best model by; it has {}", available.join(", "))]
     Metric {

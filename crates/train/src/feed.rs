@@ -5,18 +5,24 @@ use crate::order::Order;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
-use tagsmith_model::batch::Batch;
+use tagsmith_model::batch::{Batch, IGNORE};
 use tagsmith_tagger::batch::{collate, cut};
 use tagsmith_text::align::Example;
 
 /// Updates that may wait for the step.
 const UPDATES_AHEAD: usize = 2;
 
-/// What one update learns from.
+/// What one rank learns from in one update, and what it has to know of all ranks'.
 pub(crate) struct Update {
     /// Its rows, in parts that are computed one after the other.
     pub micro_batches: Vec<Batch>,
-    /// How many batches of the Trainer's these are.
+    /// Of each part the number of its first row in the whole update.
+    pub first_rows: Vec<usize>,
+    /// Labels counted on all ranks.
+    pub counted: usize,
+    /// Pieces on all ranks.
+    pub pieces: usize,
+    /// How many batches of the Trainer's these are on all ranks.
     pub batches: usize,
     /// The pieces of these with every sentence padded to its batch's longest, as the Trainer counts.
     pub padded_pieces: usize,
@@ -31,6 +37,8 @@ pub(crate) struct Feed<'a> {
     pub examples: &'a [Example],
     /// Rows of a micro-batch at most; without it a batch is one.
     pub batch_tokens: Option<usize>,
+    /// Whose batches these are.
+    pub rank: usize,
 }
 
 impl<'a> Feed<'a> {
@@ -56,13 +64,25 @@ impl<'a> Feed<'a> {
     }
 
     fn update(&self, batches: &[Vec<usize>]) -> Update {
-        let mut update = Update { micro_batches: Vec::new(), batches: batches.len(), padded_pieces: 0 };
-        for batch in batches {
+        let (micro_batches, first_rows) = (Vec::new(), Vec::new());
+        let mut update =
+            Update { micro_batches, first_rows, counted: 0, pieces: 0, batches: batches.len(), padded_pieces: 0 };
+        for (number, batch) in batches.iter().enumerate() {
             let examples: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
             let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+            if number % self.order.ranks == self.rank {
+                let mut first_row = update.pieces;
+                for part in cut(&lengths, self.batch_tokens.unwrap_or(usize::MAX)) {
+                    update.first_rows.push(first_row);
+                    first_row += lengths[part.clone()].iter().sum::<usize>();
+                    update.micro_batches.push(collate(&examples[part]));
+                }
+            }
+            let counts = |label: &&i32| **label != IGNORE;
+            update.counted +=
+                examples.iter().map(|example| example.labels.iter().filter(counts).count()).sum::<usize>();
+            update.pieces += lengths.iter().sum::<usize>();
             update.padded_pieces += lengths.iter().max().unwrap_or(&0) * lengths.len();
-            let parts = cut(&lengths, self.batch_tokens.unwrap_or(usize::MAX));
-            update.micro_batches.extend(parts.into_iter().map(|part| collate(&examples[part])));
         }
         update
     }

@@ -24,3 +24,8 @@ pub fn rows(name: &str) -> Vec<Value> {
 pub fn runs() -> Vec<Value> {
     text("trainer_runs.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+/// How accelerate deals batches to ranks (`oracle/ranks.py`).
+pub fn dealt() -> Vec<Value> {
+    text("ranks.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}

@@ -10,6 +10,7 @@ pub mod card;
 pub mod checkpoint;
 pub mod durable;
 pub mod error;
+pub mod exchange;
 mod feed;
 mod keywords;
 pub mod memory;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | weights | P without the word table, and those rows of it that occur × E |
 //! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
+//! | exchange, with more than one rank | 4 × what one stage of backward completes (at most P / L without the word table), and twice the rows that all ranks' sentences can touch × E |
 //! | optimizer | twice the weights that learn and occur in training |
 //! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 //! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
@@ -47,6 +48,8 @@ pub struct Work<'a> {
     pub rows_evaluated: usize,
     /// Whether layers keep their inputs alone.
     pub gradient_checkpointing: bool,
+    /// Ranks that learn together.
+    pub ranks: usize,
 }
 
 /// Bytes that a run holds at once.
@@ -54,7 +57,7 @@ pub struct Work<'a> {
 pub struct Footprint {
     /// The model's weights.
     pub weights: u64,
-    /// Their gradients.
+    /// Their gradients, and other ranks' on their way.
     pub gradients: u64,
     /// AdamW's moments.
     pub optimizer: u64,
@@ -83,11 +86,14 @@ impl Footprint {
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
         let activations = training(model, rows as u64, work.gradient_checkpointing)
             .max(evaluation(model, evaluated as u64) * u64::from(evaluated > 0));
+        let underway = if work.ranks == 1 { 0 } else { 4 * numbers(&mut slots.iter().filter(dense)) };
+        let exchanged = if work.ranks == 1 { 0 } else { 2 * work.ranks as u64 * update };
         Footprint {
             weights: FLOAT * numbers(&mut slots.iter().filter(dense))
                 + of_tables(&mut slots.iter(), &|v, e| v * ROW + read.min(v) * FLOAT * e),
             gradients: FLOAT * numbers(&mut slots.iter().filter(dense))
-                + of_tables(&mut learning(), &|v, e| update.min(v) * FLOAT * e),
+                + of_tables(&mut learning(), &|v, e| (update.min(v) + exchanged) * FLOAT * e)
+                + FLOAT * underway / model.config.layers.max(1) as u64,
             optimizer: FLOAT * 2 * numbers(&mut learning().filter(dense))
                 + of_tables(&mut learning(), &|v, e| v * DEFERRED_ROW + learned.min(v) * (MOMENTS + FLOAT * 2 * e)),
             activations: FLOAT * activations,

@@ -61,8 +61,8 @@ pub struct EarlyStopping {
 }
 
 impl Options {
-    /// What decides the run's length over so many sentences.
-    pub fn extent(&self, sentences: usize) -> Extent {
+    /// What decides the run's length over so many sentences on so many ranks.
+    pub fn extent(&self, sentences: usize, ranks: usize) -> Extent {
         Extent {
             sentences,
             batch_size: self.batch_size,
@@ -70,6 +70,7 @@ impl Options {
             drop_last: self.drop_last,
             epochs: self.epochs,
             max_steps: self.max_steps,
+            ranks,
         }
     }
 

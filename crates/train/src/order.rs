@@ -30,16 +30,31 @@ pub struct Order<'a> {
     pub accumulation: usize,
     /// Whether an epoch's last, smaller batch is left out.
     pub drop_last: bool,
+    /// Ranks that share an update: batch i of it is rank i modulo `ranks`'s.
+    pub ranks: usize,
 }
 
 impl Order<'_> {
     /// The epoch's updates: each a list of batches, each a list of sentence numbers. The last update may have
-    /// fewer batches, and the last batch fewer sentences.
+    /// fewer batches.
+    ///
+    /// One rank's last batch may have fewer sentences. Several ranks have as many batches each, all of them full: what
+    /// is missing at the end is taken from the epoch's beginning, or with `drop_last` what is too much is left out.
+    ///
+    /// # Source
+    /// accelerate 1.15 `BatchSamplerShard` with `even_batches`.
     pub fn updates(&self, epoch: u64) -> Vec<Vec<Vec<usize>>> {
-        let sentences = self.sentences(epoch);
-        let full = |batch: &&[usize]| !self.drop_last || batch.len() == self.batch_size;
-        let batches: Vec<Vec<usize>> = sentences.chunks(self.batch_size).filter(full).map(<[_]>::to_vec).collect();
-        batches.chunks(self.accumulation).map(<[_]>::to_vec).collect()
+        let mut sentences = self.sentences(epoch);
+        let round = self.batch_size * self.ranks;
+        let beyond = sentences.len() % round;
+        if self.ranks > 1 && beyond > 0 && !self.drop_last {
+            let again: Vec<usize> = sentences.iter().copied().cycle().take(round - beyond).collect();
+            sentences.extend(again);
+        } else if self.drop_last {
+            sentences.truncate(sentences.len() - beyond);
+        }
+        let batches: Vec<Vec<usize>> = sentences.chunks(self.batch_size).map(<[_]>::to_vec).collect();
+        batches.chunks(self.accumulation * self.ranks).map(<[_]>::to_vec).collect()
     }
 
     fn sentences(&self, epoch: u64) -> Vec<usize> {
@@ -150,6 +165,7 @@ mod tests {
                 batch_size: row["batch"].as_u64().unwrap() as usize,
                 accumulation: 1,
                 drop_last: false,
+                ranks: 1,
             };
             assert_eq!(order.updates(2).concat().concat(), numbers(&row["order"]));
         }
@@ -167,6 +183,7 @@ mod tests {
                 batch_size: 2,
                 accumulation: settings["gradient_accumulation_steps"].as_u64().unwrap() as usize,
                 drop_last: settings["dataloader_drop_last"] == true,
+                ranks: 1,
             };
             let want: Vec<Vec<usize>> = serde_json::from_value(run["order"].clone()).unwrap();
             let epochs = want.len() as u64 / 5 + 1;
@@ -184,8 +201,41 @@ mod tests {
             batch_size: 2,
             accumulation: 3,
             drop_last: false,
+            ranks: 1,
         };
         assert_eq!(order.updates(9), [vec![vec![0, 1], vec![2, 3], vec![4, 5]], vec![vec![6]]]);
         assert_eq!(Order { drop_last: true, ..order }.updates(9), [[[0, 1], [2, 3], [4, 5]]]);
+    }
+
+    #[test]
+    fn batches_are_dealt_as_accelerate_deals_them() {
+        let mut twins = [0; 2];
+        for row in golden::dealt() {
+            let number = |key: &str| row[key].as_u64().unwrap() as usize;
+            let (ranks, drop_last) = (number("ranks"), row["drop_last"] == true);
+            let lengths = vec![1; number("sentences")];
+            let order = Order {
+                sampling: Sampling::Sequential,
+                seed: 0,
+                lengths: &lengths,
+                batch_size: number("batch"),
+                accumulation: 1,
+                drop_last,
+                ranks,
+            };
+            let updates = order.updates(0);
+            let of_rank =
+                |rank: usize| -> Vec<Vec<usize>> { updates.iter().map(|update| update[rank].clone()).collect() };
+            let want: Vec<Vec<Vec<usize>>> = serde_json::from_value(row["dealt"].clone()).unwrap();
+            let got: Vec<_> = (0..ranks).map(of_rank).collect();
+            assert_eq!(got, want, "{row}");
+            // Wrong twins: contiguous shares, and what is missing taken from the end.
+            let (share, last) = (updates.len(), lengths.len().saturating_sub(1));
+            let contiguous = updates.concat().chunks(share.max(1)).map(<[_]>::to_vec).collect::<Vec<_>>();
+            twins[0] += usize::from(contiguous != want);
+            let repeated = |batch: &Vec<usize>| batch.contains(&0) && batch.contains(&last);
+            twins[1] += usize::from(want.concat().iter().any(repeated));
+        }
+        assert!(twins.iter().all(|&refused| refused > 5), "the twins pass: {twins:?}");
     }
 }

@@ -44,12 +44,14 @@ pub struct Extent {
     pub epochs: f64,
     /// Updates, instead of epochs.
     pub max_steps: Option<u64>,
+    /// Ranks that share an update.
+    pub ranks: usize,
 }
 
 /// A run's length in every unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
-    /// L, batches an epoch.
+    /// L, batches an epoch on each rank.
     pub batches_per_epoch: u64,
     /// U, updates an epoch.
     pub updates_per_epoch: u64,
@@ -64,17 +66,19 @@ pub struct Plan {
 impl Plan {
     /// Counts; refuses a run without a step.
     pub fn new(extent: &Extent) -> Result<Plan, Error> {
-        let Extent { sentences, batch_size, accumulation, drop_last, epochs, max_steps } = *extent;
+        let Extent { sentences, batch_size, accumulation, drop_last, epochs, max_steps, ranks } = *extent;
+        let round = batch_size * ranks;
         if batch_size == 0 || accumulation == 0 {
             return Err(Error::setting("the batch size and the gradient accumulation should be at least 1"));
         }
         if sentences == 0 {
             return Err(Error::setting("there is no sentence to train on"));
         }
-        let batches = if drop_last { sentences / batch_size } else { sentences.div_ceil(batch_size) } as u64;
+        let batches = if drop_last { sentences / round } else { sentences.div_ceil(round) } as u64;
         if batches == 0 {
             return Err(Error::Setting(format!(
-                "`--dataloader_drop_last` leaves nothing of {sentences} sentences in batches of {batch_size}"
+                "`--dataloader_drop_last` leaves nothing of {sentences} sentences in batches of {batch_size}{}",
+                if ranks > 1 { format!(" on {ranks} ranks") } else { String::new() }
             )));
         }
         let updates = batches.div_ceil(accumulation as u64);
@@ -94,7 +98,7 @@ impl Plan {
                 None => epochs.ceil() as u64,
             },
             samples: match max_steps {
-                Some(steps) => (steps * (batch_size * accumulation) as u64) as f64,
+                Some(steps) => (steps * (round * accumulation) as u64) as f64,
                 None => sentences as f64 * epochs,
             },
         })
@@ -115,6 +119,7 @@ mod tests {
             drop_last: row["drop_last"].as_bool().unwrap(),
             epochs: row["epochs"].as_f64().unwrap(),
             max_steps: row["max_steps"].as_u64(),
+            ranks: 1,
         }
     }
 
@@ -150,8 +155,15 @@ mod tests {
 
     #[test]
     fn runs_without_a_step_are_refused() {
-        let three =
-            Extent { sentences: 3, batch_size: 8, accumulation: 1, drop_last: false, epochs: 1.0, max_steps: None };
+        let three = Extent {
+            sentences: 3,
+            batch_size: 8,
+            accumulation: 1,
+            drop_last: false,
+            epochs: 1.0,
+            max_steps: None,
+            ranks: 1,
+        };
         let refusal = |extent: Extent| Plan::new(&extent).unwrap_err().to_string();
         assert_eq!(
             refusal(Extent { drop_last: true, ..three }),

@@ -77,6 +77,38 @@ pub(crate) fn differences(before: &TrainerState, now: &TrainerState) -> Vec<Stri
     differing.map(say).collect()
 }
 
+/// Who shared an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ranks {
+    /// How many they were.
+    pub ranks: u64,
+    /// Sentences of an update, on all of them.
+    pub sentences: u64,
+}
+
+impl Ranks {
+    /// What another number of ranks means for the rest of the run.
+    pub fn difference(self, now: Ranks) -> Option<String> {
+        if self.ranks == now.ranks {
+            return None;
+        }
+        let ranks = |ranks: Ranks| if ranks.ranks == 1 { "1 rank".into() } else { format!("{} ranks", ranks.ranks) };
+        let (was, is) = (ranks(self), ranks(now));
+        Some(match self.sentences == now.sentences {
+            true => format!(
+                "the checkpoint is of {was}, this is {is}: an update is of {} sentences as before, in the same order, \
+                 and sums are rounded otherwise",
+                now.sentences
+            ),
+            false => format!(
+                "the checkpoint is of {was} and {} sentences an update, this is {is} and {}: steps stay steps, so \
+                 that the epoch goes on at another sentence; pass batches of {} sentences an update to change nothing",
+                self.sentences, now.sentences, self.sentences
+            ),
+        })
+    }
+}
+
 /// What resuming needs beyond `trainer_state.json`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Progress {
@@ -105,7 +137,7 @@ impl Progress {
         }
     }
 
-    pub fn write(&self, folder: &Path, schedule: Value) -> Result<(), Error> {
+    pub fn write(&self, folder: &Path, ranks: Ranks, schedule: Value) -> Result<(), Error> {
         let path = folder.join(PROGRESS);
         let value = json!({
             "loss": self.loss,
@@ -114,13 +146,15 @@ impl Progress {
             "grad_norm": self.grad_norm,
             "learning_rate": self.learning_rate,
             "epoch_ended": self.epoch_ended,
+            "ranks": ranks.ranks,
+            "sentences_per_update": ranks.sentences,
             "schedule": schedule,
         });
         fs::write(&path, python::json(&value, 2) + "\n").map_err(Error::at(&path))
     }
 
-    /// Reads it back, and the state of the schedule with it.
-    pub fn read(folder: &Path) -> Result<(Progress, Value), Error> {
+    /// Reads it back, and with it who shared an update, where that is said, and the state of the schedule.
+    pub fn read(folder: &Path) -> Result<(Progress, Option<Ranks>, Value), Error> {
         let Ok(text) = fs::read_to_string(folder.join(PROGRESS)) else {
             let problem = format!("it has no `{PROGRESS}`: it was saved with `--save_only_model`, for use alone");
             return Err(refusal(folder, problem));
@@ -137,7 +171,8 @@ impl Progress {
             })
         };
         let progress = read().ok_or_else(|| refusal(folder, format!("`{PROGRESS}` is not what tagsmith writes")))?;
-        Ok((progress, value["schedule"].clone()))
+        let ranks = value["ranks"].as_u64().zip(value["sentences_per_update"].as_u64());
+        Ok((progress, ranks.map(|(ranks, sentences)| Ranks { ranks, sentences }), value["schedule"].clone()))
     }
 }
 
@@ -156,13 +191,25 @@ mod tests {
             learning_rate: 5e-5 / 3.0,
             epoch_ended: true,
         };
-        progress.write(folder.path(), json!({"best": 1e-7})).unwrap();
-        let (read, schedule) = Progress::read(folder.path()).unwrap();
-        assert_eq!((read, schedule), (progress, json!({"best": 1e-7})));
+        let ranks = Ranks { ranks: 4, sentences: 32 };
+        progress.write(folder.path(), ranks, json!({"best": 1e-7})).unwrap();
+        let read = Progress::read(folder.path()).unwrap();
+        assert_eq!(read, (progress, Some(ranks), json!({"best": 1e-7})));
         fs::write(folder.path().join(PROGRESS), "{}").unwrap();
         assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("not what tagsmith writes"));
         fs::remove_file(folder.path().join(PROGRESS)).unwrap();
         assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("--save_only_model"));
+    }
+
+    #[test]
+    fn another_number_of_ranks_is_said() {
+        let ranks = |ranks, sentences| Ranks { ranks, sentences };
+        assert_eq!(ranks(2, 16).difference(ranks(2, 32)), None);
+        let same = ranks(4, 32).difference(ranks(1, 32)).unwrap();
+        assert!(same.starts_with("the checkpoint is of 4 ranks, this is 1 rank: an update is of 32"), "{same}");
+        let other = ranks(4, 32).difference(ranks(2, 16)).unwrap();
+        assert!(other.contains("4 ranks and 32 sentences an update, this is 2 ranks and 16"), "{other}");
+        assert!(other.ends_with("pass batches of 32 sentences an update to change nothing"), "{other}");
     }
 
     #[test]

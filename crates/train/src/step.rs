@@ -1,5 +1,6 @@
 //! One optimizer step: micro-batches forward and backward, one division, one clip, one update.
 
+use crate::exchange::{self, Exchange};
 use crate::optimizer::{self, Optimizer};
 use std::path::Path;
 use tagsmith_kernel::op::adamw::AdamW;
@@ -10,6 +11,7 @@ use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::{Error, Model};
+use tagsmith_ranks::World;
 
 /// How micro-batch losses become one gradient: the exact way, and both of the original's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,23 @@ pub struct StepReport {
     pub counted: usize,
     /// Sub-tokens read, special ones included.
     pub pieces: usize,
+    /// Seconds that this rank waited for others.
+    pub waited: f64,
+}
+
+/// What one rank computes of an update, and what it has to know of all ranks'.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    /// Its micro-batches.
+    pub micro_batches: &'a [Batch],
+    /// Of each the number of its first row in the whole update: dropout is a function of it.
+    pub first_rows: &'a [usize],
+    /// Micro-batches of all ranks.
+    pub micro_batches_of_all: usize,
+    /// Labels counted in them.
+    pub counted: usize,
+    /// Their pieces.
+    pub pieces: usize,
 }
 
 /// A model in training: weights, gradients, AdamW's moments, the number of updates made.
@@ -85,6 +104,7 @@ pub struct Learner {
     pub updates: u64,
     options: StepOptions,
     grads: Grads,
+    exchange: Exchange,
     optimizer: Optimizer,
 }
 
@@ -100,7 +120,8 @@ impl Learner {
             notes.push(freeze(&mut model, pattern)?);
         }
         let (grads, optimizer) = (Grads::new(&model.params), Optimizer::new(&model.params));
-        Ok((Learner { model, updates: 0, options, grads, optimizer }, notes))
+        let exchange = Exchange::default();
+        Ok((Learner { model, updates: 0, options, grads, exchange, optimizer }, notes))
     }
 
     /// The model after all updates made so far.
@@ -144,11 +165,28 @@ impl Learner {
     ///
     /// A step whose labels are all ignored has a loss that is not a number, as the original's, and changes nothing.
     pub fn step(&mut self, micro_batches: &[Batch], learning_rate: f64) -> StepReport {
-        let counted: usize = micro_batches.iter().map(Batch::counted).sum();
-        let pieces = micro_batches.iter().map(Batch::rows).sum();
+        let rows = micro_batches.iter().scan(0, |end, batch| {
+            *end += batch.rows();
+            Some(*end - batch.rows())
+        });
+        let share = Share {
+            micro_batches,
+            first_rows: &rows.collect::<Vec<_>>(),
+            micro_batches_of_all: micro_batches.len(),
+            counted: micro_batches.iter().map(Batch::counted).sum(),
+            pieces: micro_batches.iter().map(Batch::rows).sum(),
+        };
+        self.step_among(&World::alone(), share, learning_rate)
+    }
+
+    /// One update from all ranks' micro-batches, of which this rank has its share. Afterwards all ranks have the same
+    /// weights, to the bit.
+    pub fn step_among(&mut self, world: &World, share: Share<'_>, learning_rate: f64) -> StepReport {
+        let Share { micro_batches, counted, pieces, .. } = share;
+        let before = world.waited();
         if counted == 0 {
             self.updates += 1;
-            return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces };
+            return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces, waited: 0.0 };
         }
         self.grads.clear();
         let words = self.model.layout.encoder.words;
@@ -156,11 +194,22 @@ impl Learner {
             self.optimizer.catch_up(&mut self.model.params, words, &batch.ids);
         }
         let stream = Stream::new(self.options.seed).child(self.updates);
-        let (mut loss, mut first_row) = (0.0, 0);
-        for batch in micro_batches {
-            let factor = self.loss_factor(batch.counted(), counted, micro_batches.len());
-            loss += self.micro_batch(batch, factor, stream, first_row);
-            first_row += batch.rows();
+        let mut loss = 0.0;
+        for (number, (batch, &first_row)) in micro_batches.iter().zip(share.first_rows).enumerate() {
+            let factor = self.loss_factor(batch.counted(), counted, share.micro_batches_of_all);
+            let pass =
+                Pass { dropout: Some(stream), first_row, checkpoint_layers: self.options.gradient_checkpointing };
+            let (scores, saved) = self.model.forward(batch, pass);
+            let own = cross_entropy::forward(&scores, &batch.labels, self.options.label_smoothing);
+            loss += own.sum * factor;
+            let dscores = own.backward(factor);
+            if number + 1 < micro_batches.len() || world.size() == 1 {
+                saved.backward(&self.model, batch, &dscores, &mut self.grads);
+            } else {
+                let mut reduction = self.exchange.begin(world, &self.model.params, &mut self.grads);
+                saved.backward(&self.model, batch, &dscores, &mut reduction);
+                loss = reduction.finish(loss);
+            }
         }
         let grad_norm = optimizer::norm(&self.model.params, &self.grads);
         let limit = self.options.max_grad_norm;
@@ -180,7 +229,7 @@ impl Learner {
             decay: if slot.decays { weight_decay } else { 0.0 },
             ..adamw
         });
-        StepReport { loss, grad_norm, counted, pieces }
+        StepReport { loss, grad_norm, counted, pieces, waited: world.waited() - before }
     }
 
     /// What a micro-batch's summed loss is multiplied by.
@@ -194,14 +243,9 @@ impl Learner {
         }
     }
 
-    fn micro_batch(&mut self, batch: &Batch, factor: f64, stream: Stream, first_row: usize) -> f64 {
-        let checkpoint_layers = self.options.gradient_checkpointing;
-        let pass = Pass { dropout: Some(stream), first_row, checkpoint_layers };
-        let (scores, saved) = self.model.forward(batch, pass);
-        let loss = cross_entropy::forward(&scores, &batch.labels, self.options.label_smoothing);
-        let sum = loss.sum;
-        saved.backward(&self.model, batch, &loss.backward(factor), &mut self.grads);
-        sum * factor
+    /// See [`exchange::checksum`].
+    pub fn checksum(&self) -> u64 {
+        exchange::checksum(&self.model.params, &self.grads)
     }
 
     /// Writes the moments and the update count to one safetensors file.

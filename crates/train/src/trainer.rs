@@ -11,9 +11,9 @@ use crate::outputs;
 use crate::plan::Plan;
 use crate::plateau::{self, Plateau};
 use crate::schedule::Schedule;
-use crate::snapshot::{self, Progress};
+use crate::snapshot::{self, Progress, Ranks};
 use crate::state::{EarlyStoppingState, Record, TrainerState};
-use crate::step::{Learner, StepReport};
+use crate::step::{Learner, Share, StepReport};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -23,6 +23,7 @@ use std::thread;
 use std::time::Instant;
 use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 
 /// What a run works with.
@@ -31,6 +32,8 @@ pub struct Job<'a> {
     pub options: &'a Options,
     /// What it learns from.
     pub examples: &'a [Example],
+    /// Who learns: every rank calls [`train`] with the same job, and the first one writes.
+    pub world: &'a World,
     /// Files that every checkpoint carries along (the tokenizer's): names and contents.
     pub attachments: &'a [(String, Vec<u8>)],
     /// The choices as `training_args.json` has them.
@@ -87,8 +90,11 @@ pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) 
         Some(checkpoint) => run.resume(checkpoint)?,
         None => run.start()?,
     }
+    run.compare_weights()?;
     let output = &run.job.options.output;
-    std::fs::create_dir_all(output).map_err(Error::at(output))?;
+    if run.job.world.is_first() {
+        std::fs::create_dir_all(output).map_err(Error::at(output))?;
+    }
     run.epochs()?;
     run.finish()
 }
@@ -122,6 +128,9 @@ struct Call {
     first_step: u64,
     loss: f64,
     losses: u64,
+    /// Seconds of waiting for other ranks since the last training record, and the steps they are of.
+    waited: f64,
+    steps: u64,
 }
 
 impl<'a> Run<'a> {
@@ -129,7 +138,7 @@ impl<'a> Run<'a> {
         let options = job.options;
         options.check()?;
         expect_rows(rows_at_once(job.examples, options.batch_size, options.batch_tokens));
-        let plan = Plan::new(&options.extent(job.examples.len()))?;
+        let plan = Plan::new(&options.extent(job.examples.len(), job.world.size()))?;
         let agenda = Agenda::new(options.times, plan.total_steps)?;
         let rate = Rate::new(options, plan.total_steps)?;
         let early_stopping = options.early_stopping.map(|early| EarlyStoppingState {
@@ -154,7 +163,7 @@ impl<'a> Run<'a> {
             stopping: false,
             log_history: Vec::new(),
         };
-        let call = Call { began: Instant::now(), first_step: 0, loss: 0.0, losses: 0 };
+        let call = Call { began: Instant::now(), first_step: 0, loss: 0.0, losses: 0, waited: 0.0, steps: 0 };
         let (saved, best_saved, progress) = (BTreeSet::new(), None, Progress::default());
         let mut run = Run { learner, job, plan, agenda, rate, state, progress, saved, best_saved, call };
         run.forewarn()?;
@@ -164,7 +173,8 @@ impl<'a> Run<'a> {
     /// Says what the options will do that their author may not expect.
     fn forewarn(&mut self) -> Result<(), Error> {
         let options = self.job.options;
-        for name in checkpoint::sweep(&options.output)? {
+        let swept = if self.job.world.is_first() { checkpoint::sweep(&options.output)? } else { Vec::new() };
+        for name in swept {
             self.note(&format!("removed `{name}`, which an interrupted run left in `{}`", options.output.display()));
         }
         let (warmup, total) = (options.warmup.of_total(self.plan.total_steps), self.plan.total_steps);
@@ -223,8 +233,9 @@ impl<'a> Run<'a> {
             batch_size: options.batch_size,
             accumulation: options.accumulation,
             drop_last: options.drop_last,
+            ranks: self.job.world.size(),
         };
-        let feed = Feed { order, examples, batch_tokens: options.batch_tokens };
+        let feed = Feed { order, examples, batch_tokens: options.batch_tokens, rank: self.job.world.rank() };
         let (first, done) = self.progress.position(self.state.global_step, self.plan.updates_per_epoch);
         let epochs = first..self.plan.epochs;
         thread::scope(|scope| self.learn(feed.start(scope, epochs.clone(), done), epochs, done as u64))
@@ -255,11 +266,21 @@ impl<'a> Run<'a> {
     /// One update: the epoch's `number`-th, from 0.
     fn step(&mut self, epoch: u64, number: u64, update: Update) -> Result<(), Error> {
         let learning_rate = self.rate.at(self.state.global_step);
-        let report = self.learner.step(&update.micro_batches, learning_rate);
+        let share = Share {
+            micro_batches: &update.micro_batches,
+            first_rows: &update.first_rows,
+            micro_batches_of_all: update.batches,
+            counted: update.counted,
+            pieces: update.pieces,
+        };
+        let report = self.learner.step_among(self.job.world, share, learning_rate);
+        self.call.waited += report.waited;
+        self.call.steps += 1;
 
         self.state.global_step += 1;
         let step = self.state.global_step;
-        let batches_done = number * self.job.options.accumulation as u64 + update.batches as u64;
+        let batches = update.batches / self.job.world.size();
+        let batches_done = number * self.job.options.accumulation as u64 + batches as u64;
         self.state.epoch = epoch as f64 + batches_done as f64 / self.plan.batches_per_epoch as f64;
         self.state.total_flos += self.flos(update.padded_pieces);
         self.state.stopping = step >= self.plan.total_steps;
@@ -295,7 +316,7 @@ impl<'a> Run<'a> {
     /// Log, then evaluate, then save.
     fn carry_out(&mut self, due: Due) -> Result<(), Error> {
         if due.log && self.state.global_step > self.progress.last_logged {
-            self.log_training();
+            self.log_training()?;
         }
         let mut save = due.save;
         if due.evaluate {
@@ -305,7 +326,8 @@ impl<'a> Run<'a> {
         if save { self.save() } else { Ok(()) }
     }
 
-    fn log_training(&mut self) {
+    fn log_training(&mut self) -> Result<(), Error> {
+        let waits = self.compare_ranks()?;
         let progress = &mut self.progress;
         let mut record = Record::new();
         record.insert("loss".to_owned(), json!(progress.loss / progress.losses as f64));
@@ -313,7 +335,44 @@ impl<'a> Run<'a> {
         record.insert("learning_rate".to_owned(), json!(progress.learning_rate));
         (progress.loss, progress.losses) = (0.0, 0);
         progress.last_logged = self.state.global_step;
+        record.extend(waits);
         self.log(record);
+        Ok(())
+    }
+
+    /// All ranks have the same weights, or the run ends. Returns how long they wait for each other in a step: the mean
+    /// of all ranks, and the rank that waits most. One rank waits for nobody.
+    fn compare_ranks(&mut self) -> Result<Record, Error> {
+        let mut record = Record::new();
+        if self.job.world.size() > 1 {
+            self.compare_weights()?;
+            let wait = self.call.waited / self.call.steps.max(1) as f64;
+            let waits: Vec<f64> = self.job.world.gather_numbers(&[wait]).concat();
+            let mean = waits.iter().sum::<f64>() / waits.len() as f64;
+            record.insert("wait_per_step".to_owned(), json!(mean));
+            record.insert("wait_per_step_max".to_owned(), json!(waits.iter().copied().fold(0.0, f64::max)));
+        }
+        (self.call.waited, self.call.steps) = (0.0, 0);
+        Ok(record)
+    }
+
+    /// # Errors
+    /// Ranks whose weights, data or options are not those of the first.
+    fn compare_weights(&self) -> Result<(), Error> {
+        let world = self.job.world;
+        if world.size() == 1 {
+            return Ok(());
+        }
+        let step = self.state.global_step;
+        let mut mine = self.learner.checksum().to_le_bytes().to_vec();
+        if step == 0 || step == self.call.first_step {
+            mine.extend(fingerprint(self.job.examples, self.job.arguments).to_le_bytes());
+        }
+        let all = world.gather(&mine);
+        match all.iter().position(|other| *other != all[0]) {
+            Some(rank) => Err(Error::Apart { step, rank, inputs: all[rank][8..] != all[0][8..] }),
+            None => Ok(()),
+        }
     }
 
     /// Adds the time to a record and the record to the log.
@@ -362,24 +421,52 @@ impl<'a> Run<'a> {
             self.best_saved = Some(best);
             self.state.best_model_checkpoint = Some(checkpoint::folder(&options.output, best).display().to_string());
         }
-        let folder = checkpoint::save(&options.output, step, |folder| {
+        let world = self.job.world;
+        if world.is_first() {
+            self.write(step)?;
+        }
+        self.saved.insert(step);
+        (self.job.notify)(Event::Saved(&checkpoint::folder(&options.output, step)));
+        // What is there is seen by one rank, so that all agree on it. Until it says so, nobody goes on.
+        let superfluous = match world.is_first() {
+            true => {
+                let existing = checkpoint::steps(&options.output);
+                checkpoint::superfluous(&existing, step, options.save_total_limit, self.best_saved)
+            }
+            false => Vec::new(),
+        };
+        let told = world.gather(&superfluous.iter().flat_map(|step| step.to_le_bytes()).collect::<Vec<u8>>());
+        let step = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        self.delete(told[0].chunks_exact(8).map(step).collect())
+    }
+
+    /// Writes the checkpoint of this step.
+    fn write(&mut self, step: u64) -> Result<(), Error> {
+        let (options, ranks) = (self.job.options, self.ranks());
+        checkpoint::save(&options.output, step, |folder| {
             snapshot::write_model(folder, self.learner.model(), self.job.attachments, self.job.arguments)?;
             snapshot::write_state(folder, &self.state)?;
             if options.save_only_model {
                 return Ok(());
             }
             self.learner.save_state(&folder.join(snapshot::OPTIMIZER))?;
-            self.progress.write(folder, self.rate.state())
+            self.progress.write(folder, ranks, self.rate.state())
         })?;
-        self.saved.insert(step);
-        (self.job.notify)(Event::Saved(&folder));
-        let existing = checkpoint::steps(&options.output);
-        self.delete(checkpoint::superfluous(&existing, step, options.save_total_limit, self.best_saved))
+        Ok(())
+    }
+
+    /// How many ranks there are, and the sentences that an update has of them all.
+    fn ranks(&self) -> Ranks {
+        let Options { batch_size, accumulation, .. } = *self.job.options;
+        let ranks = self.job.world.size();
+        Ranks { ranks: ranks as u64, sentences: (ranks * batch_size * accumulation) as u64 }
     }
 
     fn delete(&mut self, steps: Vec<u64>) -> Result<(), Error> {
         for step in steps {
-            checkpoint::delete(&self.job.options.output, step)?;
+            if self.job.world.is_first() {
+                checkpoint::delete(&self.job.options.output, step)?;
+            }
             self.saved.remove(&step);
             (self.job.notify)(Event::Deleted(&checkpoint::folder(&self.job.options.output, step)));
         }
@@ -407,8 +494,12 @@ impl<'a> Run<'a> {
             self.note(&format!("loaded the best model, `{}`: `{}` is {value}", folder.display(), criterion.key));
         }
         if let (Some(best), Some(1)) = (self.best_saved, options.save_total_limit) {
+            // Every rank has read the best one.
+            self.job.world.barrier();
             let others = checkpoint::steps(&options.output).into_iter().filter(|&step| step != best).collect();
-            self.delete(others)?;
+            if self.job.world.is_first() {
+                self.delete(others)?;
+            }
         }
         Ok(Outcome { state: self.state, metrics })
     }
@@ -420,7 +511,11 @@ impl<'a> Run<'a> {
         for difference in snapshot::differences(&before, &self.state) {
             self.note(&difference);
         }
-        let (progress, schedule) = Progress::read(folder)?;
+        let (progress, ranks, schedule) = Progress::read(folder)?;
+        let now = self.ranks();
+        if let Some(difference) = ranks.and_then(|before| before.difference(now)) {
+            self.note(&difference);
+        }
         let restored = match &mut self.rate {
             Rate::Following(plateau) => plateau.restore(&schedule),
             Rate::Scheduled { .. } => Some(()),
@@ -508,4 +603,15 @@ impl Rate {
             Rate::Following(plateau) => plateau.to_json(),
         }
     }
+}
+
+/// A number of what all ranks must have in common: sentences and options.
+fn fingerprint(examples: &[Example], arguments: &Value) -> u64 {
+    let mut checksum = flate2::Crc::new();
+    checksum.update(arguments.to_string().as_bytes());
+    for example in examples {
+        example.ids.iter().for_each(|id| checksum.update(&id.to_le_bytes()));
+        example.labels.iter().for_each(|label| checksum.update(&label.to_le_bytes()));
+    }
+    u64::from(checksum.sum()) << 32 | examples.len() as u64
 }

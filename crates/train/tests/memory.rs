@@ -47,6 +47,7 @@ fn work(examples: &[Example], batch_tokens: Option<usize>, gradient_checkpointin
         batch_tokens,
         rows_evaluated: 1024,
         gradient_checkpointing,
+        ranks: 1,
     }
 }
 

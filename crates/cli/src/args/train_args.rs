@@ -40,6 +40,7 @@ pub struct TrainArgs {
     pub resume_from_checkpoint: Option<Resume>,
     pub threads: Option<usize>,
     pub bf16: bool,
+    pub accelerate_config: Option<PathBuf>,
     pub disable_tqdm: bool,
     pub json: bool,
     #[serde(flatten)]
@@ -157,6 +158,7 @@ impl TrainArgs {
             resume_from_checkpoint: resume(filled(values, "resume_from_checkpoint")),
             threads: count_if_given(values, "threads")?,
             bf16: values.flag("bf16") || values.flag("fp16"),
+            accelerate_config: filled(values, "accelerate_config").map(|file| expanded(&file)),
             disable_tqdm: values.flag("disable_tqdm"),
             json: values.flag("json"),
             model: ModelArgs::resolve(values)?,
@@ -183,7 +185,7 @@ impl TrainArgs {
             return Err(refused(message, "leave `--optim` out, or say `--optim adamw_torch`"));
         }
         if self.learning.train_sampling_strategy == "batch_rebalance" {
-            let message = "`--train_sampling_strategy batch_rebalance` needs several processes, and one trains";
+            let message = "`--train_sampling_strategy batch_rebalance` is not in this build";
             return Err(refused(message, "take `random`, `sequential` or `group_by_length`"));
         }
         if self.learning.lr_scheduler_type == PLATEAU && self.times.eval_strategy == Interval::No {

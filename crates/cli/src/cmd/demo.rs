@@ -17,6 +17,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_text::report;
 use tagsmith_text::sentence::{Sentence, Split};
 use tagsmith_train::state::Record;
@@ -68,7 +69,8 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         claim(folder)?;
     }
     let out = Narration { silent: matches.get_flag("json") };
-    let (threads, line) = threads::set(matches.get_one::<u64>("threads").map(|&threads| threads as usize));
+    let (threads, line) =
+        threads::set(matches.get_one::<u64>("threads").map(|&threads| threads as usize), &World::alone());
     line.iter().for_each(|line| eprintln!("note: {line}"));
     let lesson = Lesson::new(recipe, seed, threads, matches.get_flag("shuffle_labels"))?;
     out.say(&about_sentences(&lesson.corpus, lesson.pieces))?;

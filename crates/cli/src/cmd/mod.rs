@@ -1,6 +1,7 @@
 //! The programs: each exports `command()`, its arguments, and `run()`, which returns the exit status.
 
 pub mod demo;
+pub mod env;
 pub mod predict;
 pub mod score;
 pub mod spans;

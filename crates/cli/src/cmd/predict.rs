@@ -3,17 +3,22 @@
 mod feed;
 mod input;
 mod output;
+mod shards;
 mod spans;
+mod table;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::{Map, Value};
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_tagger::tagger::{Request, TagOptions, Tagger, Tally, tag};
 use tagsmith_text::aggregate::Strategy;
 
@@ -21,6 +26,7 @@ use crate::machine::{precision, threads};
 use feed::{Chunk, End};
 use input::Documents;
 use output::Output;
+use shards::Shard;
 
 /// The command line of `tagsmith predict`.
 pub fn command() -> Command {
@@ -40,10 +46,11 @@ pub fn command() -> Command {
                 .help("Folder with config.json, model.safetensors and tokenizer.json"),
             Arg::new("input")
                 .value_name("FILE")
+                .num_args(0..)
                 .value_parser(value_parser!(OsString))
                 .help("What to tag, unpacked if it ends in .gz; `-` or nothing reads standard input"),
             option("input-format")
-                .value_parser(["auto", "text", "jsonl", "conll", "csv"])
+                .value_parser(["auto", "text", "jsonl", "conll", "csv", "parquet"])
                 .default_value("auto")
                 .help("text: a document a line; jsonl: objects with `text`, `tokens` or `words`; conll: a word a line"),
             option("text-column")
@@ -51,13 +58,18 @@ pub fn command() -> Command {
                 .value_name("NAME")
                 .help("The key or column that holds the text or the words (for conll a number from 0)"),
             option("output-format")
-                .value_parser(["jsonl", "conll", "text"])
-                .help("Default: text on a terminal, jsonl elsewhere"),
+                .value_parser(["jsonl", "conll", "text", "parquet"])
+                .help("Default: text on a terminal, jsonl elsewhere; parquet for Parquet files in --output-dir"),
             option("output")
                 .short('o')
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help("Write here instead of standard output: all of it or, after an error, nothing"),
+            option("output-dir")
+                .value_name("DIR")
+                .conflicts_with("output")
+                .value_parser(value_parser!(PathBuf))
+                .help("Write a file here for each FILE, or each file in a folder FILE; what is there already is done. mpirun shares them"),
             option("aggregation-strategy")
                 .value_parser(Strategy::NAMES)
                 .default_value("first")
@@ -92,48 +104,120 @@ fn option(name: &'static str) -> Arg {
 }
 
 /// Runs it; the exit status.
-pub fn run(matches: &ArgMatches) -> Result<u8> {
+pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let started = Instant::now();
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let named = matches.get_one::<OsString>("input");
-    if named.is_none() && io::stdin().is_terminal() {
+    let inputs: Vec<PathBuf> = matches.get_many::<OsString>("input").into_iter().flatten().map(PathBuf::from).collect();
+    let folder = matches.get_one::<PathBuf>("output-dir");
+    if folder.is_none() && inputs.is_empty() && io::stdin().is_terminal() {
         bail!("there is nothing to read: name a FILE, pipe text in, or pass `-` to type it here");
     }
+    ensure!(folder.is_some() || inputs.len() <= 1, "several files become several files: say where with `--output-dir`");
+    ensure!(
+        folder.is_some() || world.size() == 1,
+        "{} ranks share files, each of them whole: name several, and `--output-dir` for what becomes of them",
+        world.size()
+    );
     let request = Request {
         max_seq_length: matches.get_one("max-seq-length").copied(),
         stride: matches.get_one("stride").copied(),
         batch_tokens: at_least_one(matches, "batch-tokens")?.context("it has a default")?,
         strategy: text("aggregation-strategy").and_then(Strategy::named).context("clap lets only names through")?,
     };
-    let file = named.filter(|name| *name != "-").map(PathBuf::from);
-    let documents = Documents::open(file, text("input-format").unwrap_or("auto"), text("text-column"))?;
-    let folder = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
-    if spans::is_span_tagger(folder) {
-        let (_, line) = threads::set(at_least_one(matches, "threads")?);
+    let model = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
+    let formats = [text("input-format").unwrap_or("auto"), text("output-format").unwrap_or_default()];
+    let tasks: Vec<Task> = match folder {
+        Some(folder) => {
+            let output_format = Some(formats[1]).filter(|format| !format.is_empty());
+            let shards = shards::of(&inputs, folder, formats[0], output_format)?;
+            let shards = shards::to_make(shards, folder, &choices(matches), world)?;
+            shards
+                .into_iter()
+                .map(|Shard { input, output, format }| (Some(input), Some(output), Some(format)))
+                .collect()
+        }
+        None => {
+            let input = inputs.into_iter().next().filter(|name| name.as_os_str() != "-");
+            vec![(input, matches.get_one("output").cloned(), text("output-format").map(str::to_owned))]
+        }
+    };
+    let open = |(input, ..): &Task| Documents::open(input.clone(), formats[0], text("text-column"));
+    // What cannot be opened is refused before a model is read.
+    let mut first = tasks.first().map(open).transpose()?;
+    let (threads, line) = threads::set(at_least_one(matches, "threads")?, world);
+    let work = tasks.into_iter().map(|task| {
+        let documents = first.take().map_or_else(|| open(&task), Ok)?;
+        Ok((documents, Output::open(task.1, task.2.as_deref())?))
+    });
+    if spans::is_span_tagger(model) {
         line.iter().for_each(|line| eprintln!("note: {line}"));
-        return spans::run(matches, folder, documents);
+        return spans::run(matches, model, work, world);
     }
     if text("labels").is_some() {
-        bail!("{}: `--labels` is for label-conditioned models; this one has its own", folder.display());
+        bail!("{}: `--labels` is for label-conditioned models; this one has its own", model.display());
     }
-    let (tagger, notes) = Tagger::load(folder, request).with_context(|| folder.display().to_string())?;
+    let (tagger, notes) = Tagger::load(model, request).with_context(|| model.display().to_string())?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
-    let (threads, line) = threads::set(at_least_one(matches, "threads")?);
     line.iter().for_each(|line| eprintln!("note: {line}"));
 
     let mut tally = Tally::default();
-    let output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
     let Tagger { mut model, tokenizer, options } = tagger;
     if matches.get_flag("bf16") {
         precision::use_bf16(&mut model);
     }
-    let chunks = feed::start(documents, tokenizer, options.clone(), threads);
-    let outcome = tag_all(chunks, &model, &options, output, &mut tally);
-    tally.notes().for_each(|note| eprintln!("note: {note}"));
-    let Tally { documents, words, windows, .. } = tally;
+    let tokenizer = Arc::new(tokenizer);
+    let mut notes = Vec::new();
+    let outcome = work.into_iter().try_for_each(|work| {
+        let (documents, output) = work?;
+        let chunks = feed::start(documents, tokenizer.clone(), options.clone(), threads);
+        tag_all(chunks, &model, &options, output, &mut tally, &mut notes)
+    });
+    notes.extend(tally.notes().map(ToString::to_string));
+    let counts = [tally.documents as f64, tally.words as f64, tally.windows as f64];
+    // A rank that failed ends the job: nobody waits for it.
+    if world.size() > 1 && outcome.is_err() {
+        return outcome.map(|()| 0);
+    }
+    let [documents, words, windows] = say_all(world, &notes, counts);
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{documents} documents, {words} words, {windows} windows, {seconds:.1} s");
     outcome.map(|()| 0)
+}
+
+/// A file to read (or standard input), one to write (or standard output), and the format of that.
+type Task = (Option<PathBuf>, Option<PathBuf>, Option<String>);
+
+/// What decides the content of files, for whoever goes on with them.
+fn choices(matches: &ArgMatches) -> Value {
+    let said = |name: &str| -> Vec<String> {
+        let raw = matches.get_raw(name).into_iter().flatten();
+        raw.map(|word| word.to_string_lossy().into_owned()).collect()
+    };
+    let names = [
+        "model",
+        "input-format",
+        "text-column",
+        "aggregation-strategy",
+        "max-seq-length",
+        "stride",
+        "labels",
+        "threshold",
+        "decoding",
+    ];
+    let mut choices: Map<String, Value> =
+        names.iter().map(|&name| (name.to_owned(), said(name).join(" ").into())).collect();
+    choices.insert("bf16".into(), matches.get_flag("bf16").into());
+    Value::Object(choices)
+}
+
+/// Prints the notes of all ranks, and returns the sums of their counts.
+fn say_all<const N: usize>(world: &World, notes: &[String], counts: [f64; N]) -> [f64; N] {
+    for (rank, notes) in world.gather(notes.join("\n").as_bytes()).iter().enumerate() {
+        let who = if world.size() > 1 { format!("rank {rank}: ") } else { String::new() };
+        String::from_utf8_lossy(notes).lines().for_each(|note| eprintln!("note: {who}{note}"));
+    }
+    let all = world.gather_numbers(&counts);
+    std::array::from_fn(|i| all.iter().map(|counts| counts[i]).sum())
 }
 
 /// A number that is not 0, if it is given.
@@ -151,6 +235,7 @@ fn tag_all(
     options: &TagOptions,
     mut output: Output,
     tally: &mut Tally,
+    notes: &mut Vec<String>,
 ) -> Result<()> {
     loop {
         let Chunk { encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
@@ -163,7 +248,7 @@ fn tag_all(
             End::Last(documents) => (documents, output.finish()),
             End::Bad(documents, error) => (documents, Err(error)),
         };
-        documents.notes().for_each(|note| eprintln!("note: {note}"));
+        notes.extend(documents.notes().map(ToString::to_string));
         return outcome;
     }
 }

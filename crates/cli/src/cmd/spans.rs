@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tagsmith_kernel::Precision;
+use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
@@ -63,16 +64,16 @@ pub fn has(name: &str) -> bool {
 }
 
 /// Runs it; the exit status.
-pub fn run(name: &str, matches: &ArgMatches) -> Result<u8> {
+pub fn run(name: &str, matches: &ArgMatches, world: &World) -> Result<u8> {
     let threads = matches.get_one::<usize>("threads").copied();
     ensure!(threads != Some(0), "`--threads 0` is none at all: give 1 or more");
-    let (_, line) = threads::set(threads);
+    let (_, line) = threads::set(threads, world);
     line.iter().for_each(|line| eprintln!("note: {line}"));
     if let Some(&(_, _, program)) = TRAINERS.iter().find(|it| it.0 == name) {
-        return train_run(matches, program);
+        return train_run(matches, program, world);
     }
     let (_, _, architecture) = EVALUATORS.iter().find(|it| it.0 == name).expect("`has` said so");
-    evaluate_run(matches, *architecture)
+    evaluate_run(matches, *architecture, world)
 }
 
 /// `--some_name`, also understood as `--some-name`.
@@ -162,7 +163,7 @@ fn now() -> [u64; 6] {
     [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60]
 }
 
-fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
+fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> Result<u8> {
     let path = matches.get_one::<PathBuf>("config").context("clap asks for it")?;
     let mut config = RunConfig::read(path, program)?;
     let finished = config.output.join("best_checkpoint");
@@ -175,10 +176,15 @@ fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
     if let (Some(newest), false) = (&newest, resume) {
         bail!("`{}` is left from a run that did not end: pass `--resume`, or remove it", newest.display());
     }
-    fs::create_dir_all(&config.output).with_context(|| config.output.display().to_string())?;
-    let file = config.output.join("run.log");
-    let file = File::options().create(true).append(true).open(&file).with_context(|| file.display().to_string())?;
-    let mut log = Log { file: Some(file) };
+    // Nobody looks for checkpoints any more when the first one begins to write.
+    world.barrier();
+    let mut log = Log { file: None };
+    if world.is_first() {
+        fs::create_dir_all(&config.output).with_context(|| config.output.display().to_string())?;
+        let file = config.output.join("run.log");
+        let file = File::options().create(true).append(true).open(&file).with_context(|| file.display().to_string())?;
+        log.file = Some(file);
+    }
     for note in std::mem::take(&mut config.notes) {
         log.say(&format!("note: {note}"))?;
     }
@@ -248,6 +254,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
         };
         let job = Job {
             config: &config,
+            world,
             train: &train_examples,
             validation: &validation,
             tokenizers: &tokenizers,
@@ -261,7 +268,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
         let (done, trained) = train(model, job, from.as_deref())?;
         failed?;
         model = trained;
-        if let Some(best) = &done.best {
+        if let Some(best) = done.best.as_ref().filter(|_| world.is_first()) {
             link(best, &finished)?;
         }
         outcome = Some(done);
@@ -273,7 +280,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
             model = checkpoint::load(best)?.0;
             model.precision = precision;
         }
-        let evaluation = assess(&model, &tokenizers, &config, &test, mode(matches))?;
+        let evaluation = assess(&model, &tokenizers, &config, &test, mode(matches), world)?;
         let results = json!({
             "test_metrics": evaluation.to_json(),
             "config": config.json,
@@ -281,7 +288,9 @@ fn train_run(matches: &ArgMatches, program: Option<Program>) -> Result<u8> {
             "best_checkpoint_path": best.map(|best| best.display().to_string()),
             "best_validation_f1": outcome.as_ref().map(|outcome| outcome.best_f1),
         });
-        write_json(&config.output.join("test_results.json"), &results)?;
+        if world.is_first() {
+            write_json(&config.output.join("test_results.json"), &results)?;
+        }
         print_figures("test", &results["test_metrics"])?;
     }
     Ok(0)
@@ -319,7 +328,7 @@ fn print_figures(what: &str, metrics: &Value) -> Result<()> {
     Ok(())
 }
 
-fn evaluate_run(matches: &ArgMatches, architecture: Architecture) -> Result<u8> {
+fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World) -> Result<u8> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let folder = matches.get_one::<PathBuf>("pretrained_model_name_or_path").context("clap asks for it")?;
     let (mut model, notes) = checkpoint::load(folder)?;
@@ -361,7 +370,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture) -> Result<u8> 
     let find = |examples: &[Example], bar| -> Result<_> {
         let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
         let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
-        Ok((finder.find(&inputs, bar)?, finder.labels))
+        Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
     };
     let mut json = Map::new();
     let (bar, above) = match auto {
@@ -392,6 +401,9 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture) -> Result<u8> 
     json.insert("threshold".into(), threshold);
     json.insert("eval_from".into(), json!(file));
     let output = matches.get_one::<PathBuf>("output_dir").context("clap has a default")?;
+    if !world.is_first() {
+        return Ok(0);
+    }
     fs::create_dir_all(output).with_context(|| output.display().to_string())?;
     let [year, month, day, hour, minute, second] = now();
     let name = format!("eval_{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}.json");

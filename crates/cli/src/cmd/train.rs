@@ -1,5 +1,6 @@
 //! `tagsmith train`: what run_ner.py does, on one page.
 
+mod accelerate;
 mod card;
 mod data;
 mod evaluation;
@@ -8,10 +9,10 @@ mod memory;
 mod options;
 mod prediction;
 mod progress;
-mod ranks;
 
 use crate::args::{self, TrainArgs};
 use crate::machine::{precision, threads};
+use accelerate::Accelerate;
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
@@ -23,6 +24,7 @@ use std::fs;
 use std::path::Path;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
+use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_text::labels::{self, LabelSet};
 use tagsmith_text::sentence::Split;
@@ -54,29 +56,30 @@ fn raw(name: &'static str, about: &'static str) -> Command {
 }
 
 /// Runs a command line.
-pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
-    run_words(words(matches))
+pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
+    run_words(words(matches), world)
 }
 
 /// Runs a command line of run_ner_no_trainer.py.
-pub fn run_without_trainer(matches: &ArgMatches) -> anyhow::Result<u8> {
+pub fn run_without_trainer(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     say(format!("run_ner_no_trainer.py is run_ner.py with {WITHOUT_TRAINER}"));
     let preset = WITHOUT_TRAINER.split(' ').map(String::from);
-    run_words(preset.chain(words(matches)).collect())
+    run_words(preset.chain(words(matches)).collect(), world)
 }
 
 fn words(matches: &ArgMatches) -> Vec<String> {
     matches.get_many("words").into_iter().flatten().cloned().collect()
 }
 
-fn run_words(words: Vec<String>) -> anyhow::Result<u8> {
+fn run_words(words: Vec<String>, world: &World) -> anyhow::Result<u8> {
     if words.iter().any(|word| word == "--help" || word == "-h") {
         progress::print(&args::help::text())?;
         return Ok(0);
     }
-    let (args, lines) = args::parse(&words, Path::new(""))?;
+    let (mut args, lines) = args::parse(&words, Path::new(""))?;
     lines.iter().for_each(say);
-    train(&args)?;
+    heed_accelerate(&mut args, world)?;
+    train(&args, world)?;
     Ok(0)
 }
 
@@ -85,14 +88,28 @@ fn say(line: impl Display) {
     eprintln!("note: {line}");
 }
 
-fn train(args: &TrainArgs) -> anyhow::Result<()> {
-    ranks::refuse_several()?;
+/// Takes over what accelerate's configuration says, and the options do not.
+fn heed_accelerate(args: &mut TrainArgs, world: &World) -> anyhow::Result<()> {
+    let Some(file) = &args.accelerate_config else { return Ok(()) };
+    let configuration = Accelerate::read(file)?;
+    configuration.check(world.size())?;
+    if configuration.devices {
+        say(format!("`{}` asks for other devices: this build computes on the CPU", file.display()));
+    }
+    if let Some(precision) = configuration.precision.filter(|_| !args.bf16) {
+        say(format!("`{}` asks for {precision}: products are computed as `--bf16` does", file.display()));
+        args.bf16 = true;
+    }
+    Ok(())
+}
+
+fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
     let resume = folder::claim(args)?;
 
     let mut data = Data::load(args)?;
     let (config, labels) = resolve_labels(args, &data)?;
     data.cut(args);
-    let (threads, line) = threads::set(args.threads);
+    let (threads, line) = threads::set(args.threads, world);
     line.iter().for_each(say);
     let tokenizer = read_tokenizer(args)?;
     let model = load_model(args, config)?;
@@ -105,7 +122,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         type_vocab_size: model.config.type_vocab_size,
         threads,
     };
-    let measure = Measure::new(&labels, args);
+    let measure = Measure::new(&labels, args, world);
     let examples = |asked: bool, name: &str, split: &Option<Split>| match split {
         Some(split) if asked => alignment.examples(name, split),
         _ => Ok(Vec::new()),
@@ -118,17 +135,20 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
-    let mut report = Report::new(args);
+    let mut report = Report::new(args, world.is_first());
     let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
     if args.do_train {
-        let tuning = Tuning { args, tokenizer: &tokenizer, measure: &measure, to_learn, to_evaluate: &to_evaluate };
+        let tuning =
+            Tuning { args, world, tokenizer: &tokenizer, measure: &measure, to_learn, to_evaluate: &to_evaluate };
         let state;
         (model, state) = tuning.run(model, resume.as_deref(), &mut report)?;
         (epoch, history) = (json!(state.epoch), state.log_history);
     }
     // What may be refused was: training made the folder when that was sure, without it there is only this.
-    fs::create_dir_all(&args.output_dir)
-        .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
+    if world.is_first() {
+        fs::create_dir_all(&args.output_dir)
+            .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
+    }
     if args.do_eval {
         let mut record = measure.run("eval", &model, &to_evaluate).0;
         record.insert("epoch".into(), epoch);
@@ -142,17 +162,19 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
             say("the test split has no labels, so it is tagged but not measured");
         }
         report.results("predict", &record)?;
-        let labels = prediction::word_labels(
-            &model,
-            &alignment,
-            split,
-            &to_predict,
-            &evaluation.predictions,
-            evaluation::rows_at_once(args),
-        )?;
-        outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
+        if world.is_first() {
+            let labels = prediction::word_labels(
+                &model,
+                &alignment,
+                split,
+                &to_predict,
+                &evaluation.predictions,
+                evaluation::rows_at_once(args),
+            )?;
+            outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
+        }
     }
-    if args.do_train {
+    if args.do_train && world.is_first() {
         card::save(args, &history)?;
     }
     report.finish()
@@ -232,6 +254,7 @@ fn max_length(args: &TrainArgs, tokenizer: &Tokenizer, config: &Config) -> anyho
 /// What fine-tuning works with, apart from the model.
 struct Tuning<'a> {
     args: &'a TrainArgs,
+    world: &'a World,
     tokenizer: &'a Tokenizer,
     measure: &'a Measure<'a>,
     to_learn: Vec<Example>,
@@ -241,27 +264,32 @@ struct Tuning<'a> {
 impl Tuning<'_> {
     /// Trains, and leaves the finished model in the output folder.
     fn run(&self, model: Model, resume: Option<&Path>, report: &mut Report) -> anyhow::Result<(Model, TrainerState)> {
-        let Tuning { args, measure, .. } = *self;
+        let Tuning { args, world, measure, .. } = *self;
         let options = options::run(args, self.criterion()?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments = self.tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes()));
         let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
-        memory::check(args, learner.model(), &self.to_learn, self.to_evaluate)?;
+        memory::check(args, world, learner.model(), &self.to_learn, self.to_evaluate)?;
         let job = Job {
             options: &options,
             examples: &self.to_learn,
+            world,
             attachments: &attachments,
             arguments: &arguments,
             evaluate: &mut |model| measure.run("eval", model, self.to_evaluate).0,
             notify: &mut |event| report.event(event),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
-        snapshot::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
+        if world.is_first() {
+            snapshot::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
+        }
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(self.to_learn.len()));
         report.results("train", &record)?;
-        outcome.state.save(&args.output_dir)?;
+        if world.is_first() {
+            outcome.state.save(&args.output_dir)?;
+        }
         Ok((learner.into_model(), outcome.state))
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_tagger::eval::{EvalOptions, evaluate};
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
@@ -94,6 +95,7 @@ impl Lesson {
         let job = Job {
             options: &options,
             examples: &examples,
+            world: &World::alone(),
             attachments: &[],
             arguments: &Value::Null,
             evaluate: &mut evaluate,
@@ -142,7 +144,8 @@ impl Lesson {
 
     fn marks(&self, model: &Model, examples: &[Example], split: &Split) -> Marks {
         let options = EvalOptions { batch_size: self.recipe.batch_size, batch_tokens: 2048, label_smoothing: 0.0 };
-        let evaluation = evaluate(examples, split.tag_names.len(), options, |batch| model.infer(batch));
+        let evaluation =
+            evaluate(examples, split.tag_names.len(), options, &World::alone(), |batch| model.infer(batch));
         let mut scorer = Scorer::with_labels(METHOD, &split.tag_names);
         let mut tags = Vec::with_capacity(examples.len());
         for ((example, rows), sentence) in examples.iter().zip(&evaluation.predictions).zip(&split.sentences) {

@@ -1,5 +1,6 @@
 //! What the machine lets this process use: processors, their instructions, and memory.
 
 pub mod memory;
+pub mod neighbours;
 pub mod precision;
 pub mod threads;

@@ -98,6 +98,22 @@ impl RowGradients {
         }
     }
 
+    /// The sum of several tables' gradients, in their order: rows of `width` and their values.
+    pub fn set_sum(&mut self, width: usize, parts: &[(Vec<u32>, Vec<f32>)]) {
+        self.rows = parts.iter().flat_map(|(rows, _)| rows).copied().collect();
+        self.rows.sort_unstable();
+        self.rows.dedup();
+        self.values.clear();
+        self.values.resize(self.rows.len() * width, 0.0);
+        for (rows, values) in parts {
+            assert_eq!(values.len(), rows.len() * width, "embedding: rows of another width");
+            for (row, values) in rows.iter().zip(values.chunks_exact(width)) {
+                let at = self.rows.binary_search(row).expect("the union holds every row");
+                add(values, &mut self.values[at * width..][..width]);
+            }
+        }
+    }
+
     /// Forgets all rows.
     pub fn clear(&mut self) {
         self.rows.clear();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tagsmith_model::batch::IGNORE;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_train::agenda::{Every, Saving, Times};
 use tagsmith_train::error::Error;
@@ -156,8 +157,16 @@ pub fn run_with(
     };
     let attachments = [("tokenizer.json".to_owned(), b"{}".to_vec())];
     let arguments = json!({"learning_rate": options.learning_rate});
-    let job =
-        Job { options, examples, attachments: &attachments, arguments: &arguments, evaluate, notify: &mut notify };
+    let world = World::alone();
+    let job = Job {
+        options,
+        examples,
+        world: &world,
+        attachments: &attachments,
+        arguments: &arguments,
+        evaluate,
+        notify: &mut notify,
+    };
     let outcome = train(learner, job, resume);
     (outcome, heard)
 }

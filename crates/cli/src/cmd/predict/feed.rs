@@ -1,5 +1,6 @@
 //! Documents are read and cut into pieces on a thread ahead of the model, so that neither waits on the other.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
@@ -35,7 +36,7 @@ pub enum End {
 
 /// Begins to read. Whoever drops the receiver ends that, when the next chunk is there: a thread that waits for a person
 /// to type cannot be woken, so it is not waited for.
-pub fn start(documents: Documents, tokenizer: Tokenizer, options: TagOptions, threads: usize) -> Receiver<Chunk> {
+pub fn start(documents: Documents, tokenizer: Arc<Tokenizer>, options: TagOptions, threads: usize) -> Receiver<Chunk> {
     let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
     thread::spawn(move || {
         let mut source = Some(documents);

@@ -1,11 +1,13 @@
 //! Documents one after the other, from lines of text, JSON lines, columns or CSV.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use tagsmith_tagger::tagger::{Content, Input};
+use tagsmith_text::column::{Cell, Column};
 use tagsmith_text::note::Note;
 
 /// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.
@@ -28,12 +30,19 @@ enum Format {
     Json(Lines),
     Columns(Lines),
     Csv { rows: Box<csv::Reader<Rationed>>, column: usize },
+    Parquet(Box<Column>),
 }
 
 impl Documents {
     /// Opens a file, or standard input. `format` is `auto` or a format's name, `column` where the text is.
     pub fn open(file: Option<PathBuf>, format: &str, column: Option<&str>) -> Result<Documents> {
         let source = file.as_ref().map_or("standard input".into(), |file| file.display().to_string());
+        let marks = Note::new("lines with `-DOCSTART-` or a `# key = …` comment were skipped");
+        if let Some(file) = file.as_deref().filter(|file| is_parquet(file, format)) {
+            let rows = File::open(file).with_context(|| source.clone())?;
+            let rows = Column::open(rows, &source, &column.map_or(KEYS.to_vec(), |column| vec![column]))?;
+            return Ok(Documents { source, format: Format::Parquet(Box::new(rows)), column: None, marks });
+        }
         let input: Box<dyn Read + Send> = match &file {
             Some(file) => tagsmith_hub::open(file)?,
             None => Box::new(io::stdin()),
@@ -53,7 +62,6 @@ impl Documents {
         if matches!(format, Format::Text(_)) && column.is_some() {
             bail!("`--text-column` is given, but lines of text have no columns: pass `--input-format`");
         }
-        let marks = Note::new("lines with `-DOCSTART-` or a `# key = …` comment were skipped");
         Ok(Documents { source, format, column: column.map(str::to_owned), marks })
     }
 
@@ -65,6 +73,7 @@ impl Documents {
             Format::Json(lines) => next_json(lines, source, column)?,
             Format::Columns(lines) => next_sentence(lines, source, column, &mut self.marks)?,
             Format::Csv { rows, column } => next_row(rows, *column, source)?,
+            Format::Parquet(rows) => next_cell(rows, source)?,
         };
         Ok(found.map(|(line, size, content)| (Input { place: format!("{source}:{line}"), content }, size)))
     }
@@ -78,7 +87,7 @@ impl Documents {
     pub fn has_more_at_hand(&self) -> bool {
         match &self.format {
             Format::Text(lines) | Format::Json(lines) | Format::Columns(lines) => !lines.input.buffer().is_empty(),
-            Format::Csv { .. } => true,
+            Format::Csv { .. } | Format::Parquet(_) => true,
         }
     }
 }
@@ -141,6 +150,26 @@ impl Lines {
     }
 }
 
+/// Keys and columns of what is to be tagged, if none is named.
+const KEYS: [&str; 3] = ["text", "tokens", "words"];
+
+/// By the format that is asked for, or the file's name.
+pub fn is_parquet(file: &Path, format: &str) -> bool {
+    format == "parquet" || format == "auto" && file.extension().is_some_and(|it| it.eq_ignore_ascii_case("parquet"))
+}
+
+fn next_cell(rows: &mut Column, source: &str) -> Result<Found> {
+    let Some((number, cell)) = rows.read()? else { return Ok(None) };
+    let (size, content) = match cell {
+        Cell::Text(text) => (text.len(), Content::Text(text)),
+        Cell::Words(words) => (words.iter().map(|word| word.len() + 1).sum(), Content::Words(words)),
+    };
+    match size > DOCUMENT_BYTES_MAX {
+        true => Err(too_long(&format!("{source}:{number}"))),
+        false => Ok(Some((number, size, content))),
+    }
+}
+
 type Found = Option<(u64, usize, Content)>;
 
 fn next_json(lines: &mut Lines, source: &str, column: Option<&str>) -> Result<Found> {
@@ -154,7 +183,7 @@ fn next_json(lines: &mut Lines, source: &str, column: Option<&str>) -> Result<Fo
             anyhow!("{}: not JSON from column {} on: write one object a line", place(), error.column())
         })?;
         let Value::Object(object) = object else { bail!("{}: not a JSON object: write one a line", place()) };
-        let keys = column.map_or(vec!["text", "tokens", "words"], |column| vec![column]);
+        let keys = column.map_or(KEYS.to_vec(), |column| vec![column]);
         let Some((key, value)) = keys.iter().find_map(|key| Some((key, object.get(*key)?))) else {
             let wanted = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
             bail!("{}: the object has none of {wanted}: name its key with `--text-column`", place());

@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use tagsmith_tagger::tagger::Tagged;
+
+use super::table::Table;
 
 /// Colours of entity types, in order of appearance. The type is always written out beside them.
 const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
@@ -19,6 +21,7 @@ pub struct Output {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Layout {
+    Parquet,
     Json,
     Columns,
     Text,
@@ -36,6 +39,7 @@ impl Output {
     pub fn open(file: Option<PathBuf>, format: Option<&str>) -> Result<Output> {
         let terminal = file.is_none() && io::stdout().is_terminal();
         let layout = match format {
+            Some("parquet") => Layout::Parquet,
             Some("jsonl") => Layout::Json,
             Some("conll") => Layout::Columns,
             Some(_) => Layout::Text,
@@ -44,6 +48,8 @@ impl Output {
         };
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let sink = match file {
+            Some(file) if layout == Layout::Parquet => Sink::Table(Box::new(Table::new(Staged::create(file)?)?)),
+            None if layout == Layout::Parquet => bail!("a Parquet file cannot be a stream: name it with `--output`"),
             Some(file) => Sink::File(Staged::create(file)?),
             None => Sink::Standard(BufWriter::new(io::stdout())),
         };
@@ -53,30 +59,41 @@ impl Output {
     /// Writes one document. `labels` names the labels.
     pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
         let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
+        if let Sink::Table(table) = &mut self.sink {
+            return table.write(tagged, &names);
+        }
         let mut text = match self.format.layout {
-            Layout::Json => json(tagged, &names),
+            Layout::Json | Layout::Parquet => json(tagged, &names),
             Layout::Columns => {
                 tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect()
             }
             Layout::Text => self.format.brackets(tagged),
         };
         text.push('\n');
-        Ok(self.sink.writer().write_all(text.as_bytes())?)
+        self.sink.write_all(&text)
     }
 
     /// Writes a document of which entities alone are known: JSON or text.
     pub fn write_entities(&mut self, tagged: &Tagged) -> Result<()> {
+        if let Sink::Table(table) = &mut self.sink {
+            return table.write(tagged, &[]);
+        }
         let mut text = match self.format.layout {
             Layout::Text => self.format.brackets(tagged),
             _ => serde_json::to_string(&JsonEntities { text: &tagged.text, entities: json_entities(tagged) })?,
         };
         text.push('\n');
-        Ok(self.sink.writer().write_all(text.as_bytes())?)
+        self.sink.write_all(&text)
     }
 
     /// Whoever reads standard output sees what was written so far.
     pub fn flush(&mut self) -> Result<()> {
-        Ok(self.sink.writer().flush()?)
+        match &mut self.sink {
+            Sink::Standard(writer) => Ok(writer.flush()?),
+            Sink::File(staged) => Ok(staged.flush()?),
+            // Nobody reads a table before its end.
+            Sink::Table(_) => Ok(()),
+        }
     }
 
     /// Everything is written.
@@ -85,6 +102,7 @@ impl Output {
         match self.sink {
             Sink::Standard(_) => Ok(()),
             Sink::File(staged) => staged.publish(),
+            Sink::Table(table) => table.finish()?.publish(),
         }
     }
 }
@@ -92,26 +110,40 @@ impl Output {
 enum Sink {
     Standard(BufWriter<io::Stdout>),
     File(Staged),
+    Table(Box<Table<Staged>>),
 }
 
 impl Sink {
-    fn writer(&mut self) -> &mut dyn Write {
+    fn write_all(&mut self, text: &str) -> Result<()> {
         match self {
-            Sink::Standard(writer) => writer,
-            Sink::File(staged) => &mut staged.writer,
+            Sink::Standard(writer) => writer.write_all(text.as_bytes())?,
+            Sink::File(staged) => staged.write_all(text.as_bytes())?,
+            Sink::Table(_) => unreachable!("rows of a table are no text"),
         }
+        Ok(())
     }
 }
 
 /// A file under another name until it is whole; dropped before, it is gone.
-struct Staged {
+pub struct Staged {
     path: PathBuf,
     stage: PathBuf,
     writer: BufWriter<File>,
 }
 
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 impl Staged {
-    fn create(path: PathBuf) -> Result<Staged> {
+    /// Opens it.
+    pub fn create(path: PathBuf) -> Result<Staged> {
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().with_context(|| format!("{}: not a file's name", path.display()))?);
         name.push(format!(".{}.part", std::process::id()));
@@ -120,10 +152,11 @@ impl Staged {
         Ok(Staged { path, stage, writer: BufWriter::new(file) })
     }
 
-    fn publish(self) -> Result<()> {
+    /// Gives it its name.
+    pub fn publish(mut self) -> Result<()> {
         self.writer
-            .get_ref()
-            .sync_all()
+            .flush()
+            .and_then(|()| self.writer.get_ref().sync_all())
             .and_then(|()| fs::rename(&self.stage, &self.path))
             .with_context(|| self.path.display().to_string())
     }

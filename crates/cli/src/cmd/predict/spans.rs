@@ -2,6 +2,7 @@
 
 use super::input::Documents;
 use super::output::Output;
+use super::say_all;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ArgMatches;
 use serde_json::Value;
@@ -9,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tagsmith_kernel::Precision;
+use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::Threshold;
 use tagsmith_spans::decode::Mode;
@@ -30,8 +32,13 @@ pub fn is_span_tagger(folder: &Path) -> bool {
         || config.is_some_and(|config| config.get("token_encoder").is_some())
 }
 
-/// Runs it; the exit status.
-pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Result<u8> {
+/// Runs it over each source of documents; the exit status.
+pub fn run(
+    matches: &ArgMatches,
+    folder: &Path,
+    work: impl Iterator<Item = Result<(Documents, Output)>>,
+    world: &World,
+) -> Result<u8> {
     let started = Instant::now();
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let labels = labels(text("labels").context("a span tagger looks for labels: name them with `--labels a,b,…`")?)?;
@@ -62,8 +69,27 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
         text("output-format") != Some("conll"),
         "entities that may overlap are no column of labels: pass jsonl or text"
     );
-    let mut output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
-    let (mut count, mut windows, mut entities) = (0, 0, 0);
+    let (mut counts, mut notes) = ([0.0; 3], Vec::new());
+    for work in work {
+        let (mut documents, mut output) = work?;
+        find_all(&predictor, &mut documents, &mut output, &labels, &mut counts)?;
+        notes.extend(documents.notes().map(ToString::to_string));
+        output.finish()?;
+    }
+    let [count, entities, windows] = say_all(world, &notes, counts);
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!("{count} documents, {entities} entities, {windows} windows, {seconds:.1} s");
+    Ok(0)
+}
+
+/// Finds the entities of all documents. Counts documents, entities and windows.
+fn find_all(
+    predictor: &Predictor<'_>,
+    documents: &mut Documents,
+    output: &mut Output,
+    labels: &[Label],
+    [count, entities, windows]: &mut [f64; 3],
+) -> Result<()> {
     loop {
         let (mut chunk, mut bytes, mut end) = (Vec::new(), 0, None);
         while bytes < CHUNK_BYTES && (chunk.is_empty() || documents.has_more_at_hand()) {
@@ -79,22 +105,16 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
             }
         }
         let (found, read) = predictor.find(&chunk)?;
-        (count, windows) = (count + chunk.len(), windows + read);
+        (*count, *windows) = (*count + chunk.len() as f64, *windows + read as f64);
         for (input, found) in chunk.iter().zip(found) {
-            entities += found.len();
-            output.write_entities(&tagged(input, &found, &labels))?;
+            *entities += found.len() as f64;
+            output.write_entities(&tagged(input, &found, labels))?;
         }
         output.flush()?;
-        match end {
-            None => {}
-            Some(Ok(())) => break,
-            Some(Err(error)) => return Err(error),
+        if let Some(end) = end {
+            return end;
         }
     }
-    documents.notes().for_each(|note| eprintln!("note: {note}"));
-    let seconds = started.elapsed().as_secs_f64();
-    eprintln!("{count} documents, {entities} entities, {windows} windows, {seconds:.1} s");
-    output.finish().map(|()| 0)
 }
 
 fn input(content: Content) -> Input {

@@ -6,6 +6,7 @@ use anyhow::bail;
 use serde_json::json;
 use std::time::Instant;
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_tagger::eval::{EvalOptions, Evaluation, evaluate};
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::LabelSet;
@@ -25,6 +26,7 @@ pub fn rows_at_once(args: &TrainArgs) -> usize {
 /// How every split of a run is measured.
 pub struct Measure<'a> {
     labels: &'a LabelSet,
+    world: &'a World,
     method: Method,
     options: EvalOptions,
     entity_level: bool,
@@ -33,7 +35,7 @@ pub struct Measure<'a> {
 
 impl<'a> Measure<'a> {
     /// Says so where the labels are no entity tags.
-    pub fn new(labels: &'a LabelSet, args: &TrainArgs) -> Self {
+    pub fn new(labels: &'a LabelSet, args: &TrainArgs, world: &'a World) -> Self {
         let (method, note) = Method::for_labels(labels.names(), Style::Prefix);
         if let Some(note) = note {
             say(note);
@@ -44,13 +46,13 @@ impl<'a> Measure<'a> {
             label_smoothing: args.learning.label_smoothing_factor,
         };
         let (entity_level, loss_only) = (args.times.return_entity_level_metrics, args.times.prediction_loss_only);
-        Measure { labels, method, options, entity_level, loss_only }
+        Measure { labels, world, method, options, entity_level, loss_only }
     }
 
     /// Runs the model over the examples. The record's names begin with `prefix`.
     pub fn run(&self, prefix: &str, model: &Model, examples: &[Example]) -> (Record, Evaluation) {
         let start = Instant::now();
-        let evaluation = evaluate(examples, self.labels.len(), self.options, |batch| model.infer(batch));
+        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| model.infer(batch));
         let mut record = Record::new();
         if evaluation.counted > 0 {
             record.insert(format!("{prefix}_loss"), json!(evaluation.loss));

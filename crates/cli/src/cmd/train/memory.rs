@@ -4,13 +4,22 @@ use super::evaluation::rows_at_once;
 use super::say;
 use crate::args::TrainArgs;
 use crate::machine::memory::allowed;
+use crate::machine::neighbours;
 use anyhow::bail;
 use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_train::memory::{Footprint, Work, size};
 
-/// Says what the run will hold; refuses one that holds more than this process may.
-pub fn check(args: &TrainArgs, model: &Model, examples: &[Example], evaluated: &[Example]) -> anyhow::Result<()> {
+/// Says what the run will hold; refuses one that holds more than this process may. Ranks on one machine have equal
+/// shares of its memory.
+pub fn check(
+    args: &TrainArgs,
+    world: &World,
+    model: &Model,
+    examples: &[Example],
+    evaluated: &[Example],
+) -> anyhow::Result<()> {
     let work = Work {
         examples,
         evaluated,
@@ -19,8 +28,10 @@ pub fn check(args: &TrainArgs, model: &Model, examples: &[Example], evaluated: &
         batch_tokens: args.learning.batch_tokens,
         rows_evaluated: rows_at_once(args),
         gradient_checkpointing: args.learning.gradient_checkpointing,
+        ranks: world.size(),
     };
-    say(verdict(model, &work, allowed())?);
+    let here = neighbours::count(world) as u64;
+    say(verdict(model, &work, allowed().map(|bytes| bytes / here))?);
     Ok(())
 }
 
@@ -85,6 +96,7 @@ mod tests {
             batch_tokens: Some(4096),
             rows_evaluated: 1024,
             gradient_checkpointing: false,
+            ranks: 1,
         };
         let total = |work: Work| Footprint::new(&model, &work).total();
         let one = Work { batch_tokens: Some(1), ..work };

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tagsmith_train::outputs;
 use tagsmith_train::state::Record;
+use tagsmith_train::step::StepReport;
 use tagsmith_train::trainer::Event;
 
 /// How often a run that nobody watches on a terminal says where it is.
@@ -22,6 +23,8 @@ pub fn print(text: &str) -> io::Result<()> {
 /// A run's results and progress.
 pub struct Report {
     folder: PathBuf,
+    /// Whether results go to the folder: those of several ranks are written once.
+    writes: bool,
     /// Whether the results are one JSON object at the end.
     json: bool,
     /// Whether there is progress to show at all.
@@ -38,14 +41,17 @@ struct Watch {
     total: u64,
     first_step: u64,
     pieces: usize,
+    /// Seconds of waiting for other ranks.
+    waited: f64,
     began: Instant,
     said: Instant,
 }
 
 impl Report {
-    pub fn new(args: &TrainArgs) -> Report {
+    pub fn new(args: &TrainArgs, writes: bool) -> Report {
         Report {
             folder: args.output_dir.clone(),
+            writes,
             json: args.json,
             shows_progress: !args.disable_tqdm,
             results: Record::new(),
@@ -61,7 +67,7 @@ impl Report {
             Event::Began { .. } => {}
             Event::Stepped { step, report } => {
                 if let Some(watch) = &mut self.watch {
-                    watch.stepped(step, report.pieces);
+                    watch.stepped(step, report);
                 }
             }
             Event::Logged(record) => self.line(outputs::log_line(record) + "\n"),
@@ -76,7 +82,9 @@ impl Report {
         if let Some(Watch { bar: Some(bar), .. }) = self.watch.take() {
             bar.finish_and_clear();
         }
-        outputs::save_metrics(&self.folder, split, record)?;
+        if self.writes {
+            outputs::save_metrics(&self.folder, split, record)?;
+        }
         self.results.extend(record.clone());
         self.line(outputs::metrics_block(split, record));
         std::mem::replace(&mut self.failed, Ok(()))?;
@@ -125,20 +133,25 @@ impl Watch {
             bar
         });
         let now = Instant::now();
-        Watch { bar, total, first_step, pieces: 0, began: now, said: now }
+        Watch { bar, total, first_step, pieces: 0, waited: 0.0, began: now, said: now }
     }
 
-    fn stepped(&mut self, step: u64, pieces: usize) {
-        self.pieces += pieces;
+    fn stepped(&mut self, step: u64, report: StepReport) {
+        self.pieces += report.pieces;
+        self.waited += report.waited;
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = self.pieces as f64 / seconds.max(1e-9);
+        let waiting = match self.waited > 0.0 {
+            true => format!(", {:.0} % of the time waiting for other ranks", 100.0 * self.waited / seconds.max(1e-9)),
+            false => String::new(),
+        };
         if let Some(bar) = &self.bar {
             bar.set_position(step);
-            bar.set_message(format!("{rate:.0} sub-tokens/s"));
+            bar.set_message(format!("{rate:.0} sub-tokens/s{waiting}"));
         } else if self.said.elapsed() >= PLAIN_INTERVAL {
             self.said = Instant::now();
             let left = seconds / (step - self.first_step) as f64 * (self.total - step) as f64;
-            eprintln!("step {step} of {}, {rate:.0} sub-tokens/s, {} left", self.total, minutes(left));
+            eprintln!("step {step} of {}, {rate:.0} sub-tokens/s{waiting}, {} left", self.total, minutes(left));
         }
     }
 }

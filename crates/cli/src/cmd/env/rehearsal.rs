@@ -1,0 +1,122 @@
+//! What `accelerate test` tries out: processes know each other, draw the same numbers, share the data, and learn together
+//! what one learns alone.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use std::io::{Write, stdout};
+use tagsmith_model::batch::Batch;
+use tagsmith_model::config::Config;
+use tagsmith_model::model::Model;
+use tagsmith_ranks::World;
+use tagsmith_train::order::{Order, Sampling};
+use tagsmith_train::step::{Learner, Share, StepOptions};
+
+/// Sentences of a rank in an update.
+const BATCH: usize = 2;
+/// Sentences: no multiple of anything.
+const SENTENCES: usize = 37;
+const STEPS: usize = 8;
+/// How far the losses of STEPS steps may be from those of one process, relative to themselves. Sums of some hundred
+/// numbers in another order differ by some 2⁻²⁴ × 10.
+const LOSS_APART: f64 = 1e-5;
+/// What accelerate says at the end.
+const SUCCESS: &str = "Test is a success! You are ready for your distributed training!";
+
+/// Runs it; the exit status.
+pub fn run(world: &World) -> Result<u8> {
+    let steps: [(&str, fn(&World) -> Result<()>); 4] = [
+        ("processes know each other", acquainted),
+        ("all draw the same numbers", same_draws),
+        ("the data is shared, none is lost", all_data),
+        ("learning together is learning alone", same_learning),
+    ];
+    for (name, step) in steps {
+        step(world)?;
+        writeln!(stdout(), "ok  {name}")?;
+    }
+    writeln!(stdout(), "{SUCCESS} (ranks: {}, waited: {:.3} s)", world.size(), world.waited())?;
+    Ok(0)
+}
+
+fn acquainted(world: &World) -> Result<()> {
+    // As many bytes as the rank's number says.
+    let bytes = world.gather(&vec![world.rank() as u8; world.rank()]);
+    let right = bytes.iter().enumerate().all(|(rank, bytes)| *bytes == vec![rank as u8; rank]);
+    ensure!(right && bytes.len() == world.size(), "ranks received {bytes:?} from each other");
+    let (n, sum) = (world.size(), world.sum(world.rank() as f64));
+    ensure!(sum == (n * (n - 1) / 2) as f64, "the ranks' numbers add up to {sum}");
+    Ok(())
+}
+
+fn same_draws(world: &World) -> Result<()> {
+    same("drawn weights", world, learner()?.checksum())
+}
+
+fn all_data(world: &World) -> Result<()> {
+    let mine: Vec<u8> =
+        order(world.size()).iter().flat_map(|update| &update[world.rank()]).map(|&sentence| sentence as u8).collect();
+    let all = world.gather(&mine);
+    let equal = all.iter().all(|sentences| sentences.len() == mine.len());
+    let mut found = all.concat();
+    found.sort_unstable();
+    found.dedup();
+    ensure!(equal && found.len() == SENTENCES, "ranks have {all:?} of {SENTENCES} sentences");
+    Ok(())
+}
+
+fn same_learning(world: &World) -> Result<()> {
+    let (mut together, mut alone) = (learner()?, learner()?);
+    for (step, update) in order(world.size()).iter().cycle().take(STEPS).enumerate() {
+        let batches: Vec<Batch> = update.iter().map(|sentences| batch(sentences)).collect();
+        let want = alone.step(&batches, 1e-3).loss;
+        let before = |rank: usize| batches[..rank].iter().map(Batch::rows).sum();
+        let share = Share {
+            micro_batches: &batches[world.rank()..=world.rank()],
+            first_rows: &[before(world.rank())],
+            micro_batches_of_all: batches.len(),
+            counted: batches.iter().map(Batch::counted).sum(),
+            pieces: before(batches.len()),
+        };
+        let got = together.step_among(world, share, 1e-3).loss;
+        let apart = (got / want - 1.0).abs();
+        ensure!(apart <= LOSS_APART, "step {step}: {} ranks have a loss of {got}, one has {want}", world.size());
+    }
+    same("learned weights", world, together.checksum())
+}
+
+fn same(what: &str, world: &World, number: u64) -> Result<()> {
+    let all = world.gather(&number.to_le_bytes());
+    let other = all.iter().position(|other| *other != all[0]);
+    ensure!(other.is_none(), "{what}: rank {} has others than rank 0", other.unwrap_or(0));
+    Ok(())
+}
+
+fn order(ranks: usize) -> Vec<Vec<Vec<usize>>> {
+    let lengths = [1; SENTENCES];
+    let sampling = Sampling::Random;
+    Order { sampling, seed: 42, lengths: &lengths, batch_size: BATCH, accumulation: 1, drop_last: false, ranks }
+        .updates(0)
+}
+
+/// Sentences whose labels follow from their pieces.
+fn batch(sentences: &[usize]) -> Batch {
+    let mut batch = Batch::default();
+    for &sentence in sentences {
+        let ids: Vec<u32> = (0..3 + sentence % 5).map(|at| ((sentence * 7 + at * 3) % 90 + 1) as u32).collect();
+        let labels: Vec<i32> = ids.iter().map(|id| (id % 3) as i32).collect();
+        batch.push(&ids, &vec![0; ids.len()], &labels);
+    }
+    batch
+}
+
+fn learner() -> Result<Learner> {
+    let config = json!({
+        "model_type": "bert", "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 64, "max_position_embeddings": 16, "type_vocab_size": 2, "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1, "pad_token_id": 0, "id2label": {"0": "O", "1": "A", "2": "B"},
+    });
+    let Value::Object(config) = config else { unreachable!("an object was written") };
+    let (config, _) = Config::from_json("config.json".into(), config)?;
+    Ok(Learner::new(Model::new(config, 7), StepOptions::default(), &[])?.0)
+}

@@ -1,0 +1,426 @@
+//! Several processes on MPI, on one machine: the same numbers as one process, to the bit where that is promised.
+//!
+//! Built with `--features mpi`; needs `mpirun` on the path.
+#![cfg(feature = "mpi")]
+
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tagsmith");
+
+/// How far losses of twenty steps may be from one process's, relative to themselves. Ranks add sums of some hundred
+/// numbers in another order, which moves a gradient by 2⁻²⁴ × 10 of itself; ten times that is left for the steps.
+const LOSS_APART: f64 = 1e-5;
+/// How far a weight may be, relative to the largest of its tensor. AdamW divides a gradient by its own size, so with a
+/// tiny ε what is rounding alone would move a weight by the whole rate; ε is 10⁻³ here.
+const WEIGHT_APART: f32 = 2e-5;
+
+/// A scratch folder with a model and its data.
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> Scratch {
+        let scratch = Scratch(TempDir::new().unwrap());
+        fs::create_dir(scratch.path("model")).unwrap();
+        for file in ["models/bert/model.safetensors", "run_ner/tokenizer.json", "run_ner/tokenizer_config.json"] {
+            let name = Path::new(file).file_name().unwrap();
+            fs::copy(Path::new(GOLDEN).join(file), scratch.path("model").join(name)).unwrap();
+        }
+        // Dropout is on: its masks must not depend on the ranks.
+        let config = fs::read_to_string(Path::new(GOLDEN).join("models/bert/config.json")).unwrap();
+        let mut config: Map<String, Value> = serde_json::from_str(&config).unwrap();
+        config.insert("hidden_dropout_prob".into(), json!(0.1));
+        config.insert("attention_probs_dropout_prob".into(), json!(0.1));
+        fs::write(scratch.path("model/config.json"), Value::Object(config).to_string()).unwrap();
+        // Sixteen sentences to learn, thirteen to evaluate.
+        let data = fs::read_to_string(Path::new(GOLDEN).join("run_ner/data.json")).unwrap();
+        let lines =
+            |count: usize| data.lines().cycle().take(count).map(|line| line.to_owned() + "\n").collect::<String>();
+        fs::write(scratch.path("train.json"), lines(16)).unwrap();
+        fs::write(scratch.path("test.json"), lines(13)).unwrap();
+        scratch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.read(name)).unwrap()
+    }
+
+    /// A command of so many ranks; the last of several contexts is of one.
+    fn command(&self, ranks: usize, contexts: &[&str]) -> Command {
+        let mut command = match ranks {
+            1 => Command::new(PROGRAM),
+            _ => Command::new("mpirun"),
+        };
+        let words = contexts.iter().map(|context| context.split_whitespace());
+        for (number, words) in words.enumerate() {
+            if ranks > 1 {
+                let count = if number == 0 { ranks + 1 - contexts.len() } else { 1 };
+                let options =
+                    ["--oversubscribe", "--bind-to", "none", "-n", &count.to_string(), PROGRAM].map(str::to_owned);
+                command.args((number > 0).then_some(":")).args(options);
+            }
+            command.args(words);
+        }
+        // The tests may run as root, in a container of few processors.
+        for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_mpi_yield_when_idle"] {
+            command.env(name, "1");
+        }
+        command.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+        command.current_dir(self.0.path());
+        command
+    }
+
+    fn run(&self, ranks: usize, words: &str) -> Output {
+        self.command(ranks, &[words]).output().expect("mpirun is on the path")
+    }
+
+    #[track_caller]
+    fn good(&self, ranks: usize, words: &str) -> Output {
+        let output = self.run(ranks, words);
+        assert!(output.status.success(), "{ranks} ranks: {words}\n{}", text(&output.stderr));
+        output
+    }
+
+    /// The weights of a finished model, tensor by tensor.
+    fn weights(&self, folder: &str) -> Vec<(String, Vec<f32>)> {
+        let bytes = fs::read(self.path(folder).join("model.safetensors")).unwrap();
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: Map<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let tensors = header.iter().filter(|(name, _)| *name != "__metadata__").map(|(name, tensor)| {
+            let at = |i: usize| 8 + length + tensor["data_offsets"][i].as_u64().unwrap() as usize;
+            let words = bytes[at(0)..at(1)].chunks_exact(4);
+            (name.clone(), words.map(|word| f32::from_le_bytes(word.try_into().unwrap())).collect())
+        });
+        tensors.collect()
+    }
+
+    fn losses(&self, folder: &str) -> Vec<f64> {
+        let state = self.json(&format!("{folder}/trainer_state.json"));
+        state["log_history"].as_array().unwrap().iter().filter_map(|record| record["loss"].as_f64()).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Lines on stderr that are our own errors.
+fn errors(output: &Output) -> Vec<String> {
+    text(&output.stderr).lines().filter(|line| line.contains("error: ")).map(str::to_owned).collect()
+}
+
+/// Twenty steps of eight sentences on any number of ranks.
+fn train(ranks: usize, output: &str) -> String {
+    format!(
+        "train --model_name_or_path model --train_file train.json --do_train --output_dir {output} --max_steps 20 \
+         --per_device_train_batch_size {} --learning_rate 1e-2 --adam_epsilon 1e-3 --weight_decay 0.01 \
+         --logging_steps 1 --save_strategy no --seed 7 --threads 1",
+        8 / ranks
+    )
+}
+
+#[track_caller]
+fn assert_close(scratch: &Scratch, one: &str, other: &str, apart: (f64, f32)) {
+    let (a, b) = (scratch.losses(one), scratch.losses(other));
+    assert_eq!(a.len(), b.len());
+    for (step, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a / b - 1.0).abs() <= apart.0, "step {step}: {one} has {a}, {other} has {b}");
+    }
+    for ((name, a), (_, b)) in scratch.weights(one).iter().zip(scratch.weights(other)) {
+        let largest = a.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
+        let worst = a.iter().zip(&b).fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+        assert!(worst <= apart.1 * largest.max(1e-3), "{name}: {one} and {other} are {worst} apart, of {largest}");
+    }
+}
+
+#[test]
+fn ranks_learn_what_one_process_learns_and_the_same_bits_again() {
+    let scratch = Scratch::new();
+    scratch.good(1, &train(1, "one"));
+    assert!(scratch.losses("one").len() == 20);
+    for ranks in [2, 4] {
+        let output = scratch.good(ranks, &train(ranks, &format!("of-{ranks}")));
+        assert_close(&scratch, "one", &format!("of-{ranks}"), (LOSS_APART, WEIGHT_APART));
+        // One prints; and it says how long ranks wait.
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(out.matches("***** train metrics *****").count(), 1, "{out}");
+        assert_eq!(err.matches("note: memory: ").count(), 1, "{err}");
+        assert_eq!(out.matches("'wait_per_step'").count(), 20, "{out}");
+        scratch.good(ranks, &train(ranks, &format!("again-{ranks}")));
+        assert!(scratch.weights(&format!("of-{ranks}")) == scratch.weights(&format!("again-{ranks}")), "{ranks} ranks");
+        assert_eq!(scratch.losses(&format!("of-{ranks}")), scratch.losses(&format!("again-{ranks}")));
+    }
+    // Wrong twins: another seed of dropout, and a batch of half the size.
+    scratch.good(1, &train(1, "seed").replace("--seed 7", "--seed 8 --data_seed 7"));
+    scratch.good(1, &train(2, "half"));
+    for twin in ["seed", "half"] {
+        let (a, b) = (scratch.losses("one"), scratch.losses(twin));
+        assert!(a.iter().zip(b).any(|(a, b)| (a / b - 1.0).abs() > 100.0 * LOSS_APART), "{twin} passes");
+    }
+}
+
+#[test]
+fn accumulation_and_bounded_batches_change_nothing_either() {
+    let scratch = Scratch::new();
+    scratch.good(1, &(train(1, "one") + " --gradient_accumulation_steps 2"));
+    scratch.good(2, &(train(2, "two") + " --gradient_accumulation_steps 2 --batch_tokens 12 --gradient_checkpointing"));
+    assert_close(&scratch, "one", "two", (LOSS_APART, WEIGHT_APART));
+}
+
+#[test]
+fn an_evaluation_of_ranks_is_one_process_s_to_the_bit() {
+    let scratch = Scratch::new();
+    let evaluate = |ranks: usize| {
+        let line = "train --model_name_or_path model --validation_file test.json --test_file test.json --do_eval \
+                    --do_predict --return_entity_level_metrics --threads 1 --per_device_eval_batch_size 3 --output_dir";
+        scratch.good(ranks, &format!("{line} of-{ranks}"));
+        let timeless = |(key, value): (String, Value)| {
+            (!key.ends_with("_runtime") && !key.ends_with("_per_second")).then_some((key, value))
+        };
+        let Value::Object(results) = scratch.json(&format!("of-{ranks}/all_results.json")) else { panic!("no object") };
+        (
+            results.into_iter().filter_map(timeless).collect::<Map<_, _>>(),
+            scratch.read(&format!("of-{ranks}/predictions.txt")),
+        )
+    };
+    let one = evaluate(1);
+    assert_eq!(one.1.lines().count(), 13);
+    assert_eq!(one.0["eval_samples"], 13);
+    for ranks in [2, 4] {
+        assert!(evaluate(ranks) == one, "{ranks} ranks");
+    }
+}
+
+#[test]
+fn a_run_goes_on_with_another_number_of_ranks_and_says_so() {
+    let scratch = Scratch::new();
+    let saving = |ranks: usize, output: &str| {
+        train(ranks, output).replace("--save_strategy no", "--save_steps 10 --validation_file test.json --do_eval")
+    };
+    scratch.good(1, &saving(1, "whole"));
+    scratch.good(4, &saving(4, "parts"));
+    fs::remove_dir_all(scratch.path("parts/checkpoint-20")).unwrap();
+    let output = scratch.good(2, &(saving(2, "parts") + " --resume_from_checkpoint last"));
+    let said = text(&output.stderr);
+    assert!(said.contains("the checkpoint is of 4 ranks, this is 2 ranks: an update is of 8 sentences"), "{said}");
+    assert_close(&scratch, "whole", "parts", (LOSS_APART, WEIGHT_APART));
+    assert_eq!(scratch.json("parts/checkpoint-20/loop_state.json")["ranks"], 2);
+}
+
+/// Processes whose parent is `parent`.
+fn children(parent: u32) -> Vec<u32> {
+    let of = |entry: fs::DirEntry| {
+        let process: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let its_parent: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        (its_parent == parent).then_some(process)
+    };
+    fs::read_dir("/proc").unwrap().flatten().filter_map(of).collect()
+}
+
+fn await_that(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what} does not happen");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_killed_rank_ends_the_job_and_the_last_checkpoint_is_whole() {
+    let scratch = Scratch::new();
+    let long = train(2, "out")
+        .replace("--max_steps 20", "--max_steps 1000000")
+        .replace("--save_strategy no", "--save_steps 5 --save_total_limit 3");
+    let piped = |command: &mut Command| -> Child {
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("mpirun is on the path")
+    };
+    let job = piped(&mut scratch.command(2, &[&long]));
+    await_that("a checkpoint", || scratch.path("out/checkpoint-15").exists());
+    let ranks = children(job.id());
+    assert_eq!(ranks.len(), 2, "{ranks:?}");
+    assert!(Command::new("kill").args(["-9", &ranks[1].to_string()]).status().unwrap().success());
+    let output = job.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("signal 9"), "{}", text(&output.stderr));
+    await_that("the other rank's end", || !Path::new(&format!("/proc/{}", ranks[0])).exists());
+    // The newest checkpoint is verified when it is taken up, here by one process.
+    let newest = tagsmith_train::checkpoint::newest(&scratch.path("out")).unwrap();
+    tagsmith_train::checkpoint::verify(&newest).unwrap();
+    let step: u64 = newest.to_str().unwrap().rsplit('-').next().unwrap().parse().unwrap();
+    let more = format!("--max_steps {} --resume_from_checkpoint last", step + 2);
+    scratch.good(1, &long.replace("--max_steps 1000000", &more));
+    assert_eq!(scratch.json("out/trainer_state.json")["global_step"], step + 2);
+}
+
+#[test]
+fn what_fails_on_every_rank_is_said_once() {
+    let scratch = Scratch::new();
+    let output = scratch.run(4, &train(4, "out").replace("train.json", "absent.json"));
+    assert_eq!(output.status.code(), Some(2));
+    let said = errors(&output);
+    assert!(said.len() == 1 && said[0].starts_with("error: absent.json"), "{said:?}");
+    assert!(text(&output.stdout).is_empty(), "{}", text(&output.stdout));
+    assert!(!scratch.path("out").exists());
+    let output = scratch.run(2, "train --no_such_option");
+    assert_eq!((output.status.code(), errors(&output).len()), (Some(2), 1), "{}", text(&output.stderr));
+    let output = scratch.run(2, "score train.json train.json");
+    assert!(errors(&output)[0].contains("`score` runs in one process"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_rank_that_reads_something_else_ends_the_job() {
+    let scratch = Scratch::new();
+    // As many sentences, one of them another.
+    let train_file = scratch.read("train.json");
+    let (first, rest) = train_file.split_once('\n').unwrap();
+    let last = rest.lines().nth(3).unwrap();
+    assert_ne!(first, last);
+    fs::write(scratch.path("other.json"), format!("{last}\n{rest}")).unwrap();
+    let line = train(2, "out");
+    let other = line.replace("train.json", "other.json");
+    let output = scratch.command(2, &[&line, &other]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let said = errors(&output);
+    assert!(said.len() == 1 && said[0].contains("rank 1 has other data or options than rank 0"), "{said:?}");
+    assert!(!scratch.path("out").exists());
+    // What only one of them finds out, that one says.
+    let output = scratch.command(2, &[&line, &line.replace("train.json", "absent.json")]).output().unwrap();
+    let said = errors(&output);
+    assert!(said.len() == 1 && said[0].starts_with("rank 1: error: absent.json"), "{said:?}");
+}
+
+#[test]
+fn launchers_without_mpi_are_refused_with_the_command() {
+    let scratch = Scratch::new();
+    let output = scratch.command(1, &[&train(1, "out")]).envs([("WORLD_SIZE", "4"), ("RANK", "2")]).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.contains("torchrun or accelerate started 4 processes") && said.contains("mpirun -n 4 tagsmith"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_rehearsal_succeeds() {
+    let scratch = Scratch::new();
+    for ranks in [1, 2, 4] {
+        let out = text(&scratch.good(ranks, "env --test").stdout);
+        assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 4, "{out}");
+        assert_eq!(out.matches("Test is a success!").count(), 1, "{out}");
+    }
+    let facts: Value = serde_json::from_slice(&scratch.good(2, "env --json").stdout).unwrap();
+    assert!(
+        facts["mpi"].as_str().unwrap().contains("MPI") && facts["ranks"] == "2, 2 of them on this machine",
+        "{facts}"
+    );
+}
+
+#[test]
+fn accelerate_s_number_of_processes_is_heeded() {
+    let scratch = Scratch::new();
+    let yaml = "distributed_type: MULTI_CPU\nnum_processes: 2\nmixed_precision: bf16\n";
+    fs::write(scratch.path("accelerate.yaml"), yaml).unwrap();
+    let with = |ranks, output: &str| train(ranks, output) + " --accelerate_config accelerate.yaml";
+    let refused = scratch.run(1, &with(1, "one"));
+    assert!(errors(&refused)[0].contains("mpirun -n 2 tagsmith"), "{:?}", errors(&refused));
+    let said = text(&scratch.good(2, &with(2, "two")).stderr);
+    assert!(said.contains("asks for bf16") && said.contains("note: products in bf16"), "{said}");
+}
+
+const SPANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/spans");
+
+/// Steps of a span tagger as its log has them.
+fn span_records(scratch: &Scratch, output: &str) -> Vec<Value> {
+    let log = scratch.read(&format!("{output}/run.log"));
+    let records = log.lines().filter_map(|line| line.split_once(" - INFO - step ")?.1.split_once(": ")?.1.parse().ok());
+    records.collect()
+}
+
+#[test]
+fn span_taggers_learn_together_what_one_learns_by_accumulation() {
+    for model in ["bi_encoder", "contrastive_cross_encoder"] {
+        let scratch = Scratch::new();
+        let folder = scratch.path(model);
+        for inside in ["token_tokenizer", "type_tokenizer"] {
+            fs::create_dir_all(folder.join(inside)).unwrap();
+            fs::copy(format!("{SPANS}/tokenizer.json"), folder.join(inside).join("tokenizer.json")).unwrap();
+        }
+        for entry in fs::read_dir(format!("{SPANS}/{model}")).unwrap().map(Result::unwrap) {
+            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+        let one_entity = |text: &str, start: usize, end: usize, label: &str| {
+            json!({"text": text, "char_spans": [{"start": start, "end": end, "label": label}]}).to_string() + "\n"
+        };
+        // The third and the fourth have no entity: with batches of one they are none, on whichever rank.
+        let empty = json!({"text": "the city", "char_spans": []}).to_string() + "\n";
+        let data = [
+            one_entity("jo lives in new york", 0, 2, "person"),
+            one_entity("anna works at the mill", 0, 4, "person"),
+            empty.clone(),
+            one_entity("rotterdam or hamburg", 0, 9, "place"),
+            one_entity("hamburg city", 0, 7, "place"),
+            empty,
+            one_entity("anna lives in hamburg", 14, 21, "place"),
+        ];
+        fs::write(scratch.path("data.jsonl"), data.concat()).unwrap();
+        let loss = if model.starts_with("contrastive") { "contrastive" } else { "bce" };
+        let threshold = if model.starts_with("contrastive") { json!("label_token") } else { json!(0.5) };
+        let run = |ranks: usize, accumulation: usize, output: &str| {
+            let config = json!({
+                "architecture": model, "loss_fn": loss, "prediction_threshold": threshold, "token_encoder": "none",
+                "type_encoder": "none", "model_checkpoint": model, "dataset_name": "few", "train_file": "data.jsonl",
+                "validation_file": "data.jsonl", "test_file": ["data.jsonl"], "output_dir": output, "dropout": 0.1,
+                "linear_hidden_size": 12, "span_width_embedding_size": 6, "max_span_length": 4, "max_seq_length": 64,
+                "start_loss_weight": 0, "end_loss_weight": 0, "span_loss_weight": 1, "max_steps": 6, "eval_steps": 3,
+                "logging_steps": 1, "save_total_limit": 2, "do_train": true, "do_eval": true, "do_predict": true,
+                "per_device_train_batch_size": 1, "gradient_accumulation_steps": accumulation,
+            });
+            fs::write(scratch.path("run.json"), config.to_string()).unwrap();
+            scratch.good(ranks, "train-spans run.json --threads 1");
+            let timeless = |mut record: Value| {
+                let record = record.as_object_mut().unwrap();
+                record.retain(|key, _| !key.starts_with("wait_") && key != "epoch");
+                record.clone()
+            };
+            span_records(&scratch, output).into_iter().map(timeless).collect::<Vec<_>>()
+        };
+        let (one, two) = (run(1, 2, "one"), run(2, 1, "two"));
+        assert!(one.len() >= 3 && two.len() >= 3, "{one:?}");
+        for (a, b) in one.iter().zip(&two).take(3) {
+            // Losses are logged with four digits.
+            let apart = |key: &str| (a[key].as_f64().unwrap() - b[key].as_f64().unwrap()).abs();
+            assert!(apart("loss") <= 2e-4, "{model}: {a:?} {b:?}");
+            assert!(apart("grad_norm") <= 1e-3 * a["grad_norm"].as_f64().unwrap(), "{model}: {a:?} {b:?}");
+        }
+        assert_eq!(two, run(2, 1, "again"), "{model}");
+        let four = run(4, 1, "four");
+        assert_ne!(four[0]["grad_norm"], two[0]["grad_norm"]);
+        // An evaluation of ranks is that of one, to the bit.
+        let evaluator = if model.ends_with("cross_encoder") { "evaluate_cross_encoder" } else { "evaluate_bi_encoder" };
+        let figures = |ranks: usize| {
+            let line = "--pretrained_model_name_or_path two/best_checkpoint --evaluation_file data.jsonl --threads 1";
+            let out = text(&scratch.good(ranks, &format!("{evaluator} {line} --output_dir evals-{ranks}")).stdout);
+            let mut files = fs::read_dir(scratch.path(&format!("evals-{ranks}"))).unwrap();
+            let file = fs::read_to_string(files.next().unwrap().unwrap().path()).unwrap();
+            assert!(files.next().is_none(), "one rank writes");
+            (out, file)
+        };
+        assert_eq!(figures(1), figures(4));
+    }
+}
