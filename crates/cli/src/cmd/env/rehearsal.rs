@@ -7,7 +7,7 @@ use std::io::{Write, stdout};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::Model;
-use tagsmith_ranks::World;
+use tagsmith_ranks::{Transfer, World};
 use tagsmith_train::order::{Order, Sampling};
 use tagsmith_train::step::{Learner, Share, StepOptions};
 
@@ -34,8 +34,31 @@ pub fn run(world: &World) -> Result<u8> {
         step(world)?;
         writeln!(stdout(), "ok  {name}")?;
     }
+    if world.size() > 1 {
+        writeln!(stdout(), "    {}", speed(world))?;
+    }
     writeln!(stdout(), "{SUCCESS} (ranks: {}, waited: {:.3} s)", world.size(), world.waited())?;
     Ok(0)
+}
+
+/// How fast messages are: what a small gathering takes, and how many bytes a second a large exchange moves out of each
+/// rank and as many into it.
+fn speed(world: &World) -> String {
+    const TIMES: usize = 50;
+    const NUMBERS: usize = 1 << 18;
+    let send = vec![1.0; NUMBERS * world.size()];
+    let (mut one_each, mut receive) = (vec![0.0; world.size()], send.clone());
+    let (mut small, mut large) = (0.0, 0.0);
+    for _ in 0..TIMES {
+        let began = world.waited();
+        world.during(vec![Transfer::Gather { send: &[1.0], receive: &mut one_each }], || ());
+        let between = world.waited();
+        world.during(vec![Transfer::Exchange { send: &send, receive: &mut receive }], || ());
+        small += between - began;
+        large += world.waited() - between;
+    }
+    let (small, bytes) = (1e6 * small / TIMES as f64, (4 * NUMBERS * (world.size() - 1) * TIMES) as f64);
+    format!("a gathering of small messages takes {small:.0} µs; {:.2} GB/s leave each rank", bytes / large / 1e9)
 }
 
 fn acquainted(world: &World) -> Result<()> {
