@@ -10,7 +10,8 @@ use tagsmith_kernel::params::{Grads, SlotId};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_model::model::Error;
 use tagsmith_ranks::World;
-use tagsmith_train::exchange::{self, Exchange};
+use tagsmith_train::agreement;
+use tagsmith_train::exchange::Exchange;
 use tagsmith_train::optimizer::{self, Optimizer};
 
 /// What changes the numbers of a step, apart from the data and the schedule.
@@ -153,9 +154,9 @@ impl Learner {
         StepReport { loss: total, grad_norm, waited: world.waited() - before }
     }
 
-    /// See [`exchange::checksum`].
+    /// See [`agreement::checksum`].
     pub fn checksum(&self) -> u64 {
-        exchange::checksum(&self.model.params, &self.grads)
+        agreement::checksum(&self.model.params, &self.grads)
     }
 
     /// The gradient of one parameter after the last step, before clipping, as a whole table; `None` if it has none.

@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_ranks::World;
-use tagsmith_train::checkpoint;
 use tagsmith_train::order::torch_permutation;
+use tagsmith_train::{agreement, checkpoint};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -123,6 +123,8 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
         std::fs::create_dir_all(&config.output).map_err(|source| Error::Io { path: config.output.clone(), source })?;
         checkpoint::sweep(&config.output)?;
     }
+    let texts = job.train.iter().map(|example| format!("{example:?}").into_bytes());
+    agreement::compare(job.world, progress.step, || learner.checksum(), || agreement::fingerprint(texts))?;
     let window = Window::default();
     let mut run = Run { job, learner, progress, encoded: Vec::new(), weights, skipped: 0, window, waited: [0.0; 2] };
     run.encode()?;
@@ -346,13 +348,8 @@ impl Run<'_> {
             record.insert("epoch".into(), json!(rounded(epoch, 1e2)));
             if self.job.world.size() > 1 {
                 let [waited, steps] = std::mem::take(&mut self.waited);
-                let all = self.job.world.gather(&self.learner.checksum().to_le_bytes());
-                if let Some(rank) = all.iter().position(|other| *other != all[0]) {
-                    return Err(tagsmith_train::error::Error::Apart { step, rank, inputs: false }.into());
-                }
-                let waits = self.job.world.gather_numbers(&[waited / steps]).concat();
-                record.insert("wait_per_step".into(), json!(waits.iter().sum::<f64>() / waits.len() as f64));
-                record.insert("wait_per_step_max".into(), json!(waits.iter().copied().fold(0.0, f64::max)));
+                agreement::compare(self.job.world, step, || self.learner.checksum(), || 0)?;
+                record.extend(agreement::waits(self.job.world, waited / steps));
             }
             (self.job.notify)(Event::Trained(step, record));
         }

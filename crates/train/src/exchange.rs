@@ -246,24 +246,3 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     *rest = after;
     *first
 }
-
-/// A number of the weights' bits, but for those rows of tables that the last step's gradients did not change. Ranks that
-/// have the same weights have the same number.
-pub fn checksum(params: &Params, grads: &Grads) -> u64 {
-    let mut sum = 0u64;
-    let mut add = |values: &[f32]| {
-        // Odd factors that differ from place to place: neither a changed nor a misplaced number goes unseen.
-        for (at, value) in values.iter().enumerate() {
-            sum = sum.wrapping_add(u64::from(value.to_bits()).wrapping_mul(2 * at as u64 + 1));
-        }
-        sum = sum.rotate_left(7);
-    };
-    for id in (0..params.slots.len()).map(SlotId) {
-        match grads.sparse(id) {
-            Some(rows) => rows.rows.iter().for_each(|&row| add(params.table(id).row(row as usize))),
-            None if params.slots[id.0].sparse => {}
-            None => add(params.get(id)),
-        }
-    }
-    sum
-}

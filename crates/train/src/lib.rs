@@ -5,6 +5,7 @@
 //! that returns a record. It computes nothing but learning rates: a step is [`step::Learner::step`].
 
 pub mod agenda;
+pub mod agreement;
 pub mod best;
 pub mod card;
 pub mod checkpoint;

@@ -1,6 +1,7 @@
 //! One optimizer step: micro-batches forward and backward, one division, one clip, one update.
 
-use crate::exchange::{self, Exchange};
+use crate::agreement;
+use crate::exchange::Exchange;
 use crate::optimizer::{self, Optimizer};
 use std::path::Path;
 use tagsmith_kernel::op::adamw::AdamW;
@@ -243,9 +244,9 @@ impl Learner {
         }
     }
 
-    /// See [`exchange::checksum`].
+    /// See [`agreement::checksum`].
     pub fn checksum(&self) -> u64 {
-        exchange::checksum(&self.model.params, &self.grads)
+        agreement::checksum(&self.model.params, &self.grads)
     }
 
     /// Writes the moments and the update count to one safetensors file.

@@ -1,6 +1,7 @@
 //! The loop: step, log, evaluate, save, stop.
 
 use crate::agenda::{Agenda, Due};
+use crate::agreement;
 use crate::checkpoint;
 use crate::error::Error;
 use crate::feed::{Feed, Update};
@@ -90,7 +91,7 @@ pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) 
         Some(checkpoint) => run.resume(checkpoint)?,
         None => run.start()?,
     }
-    run.compare_weights()?;
+    run.compare_inputs()?;
     let output = &run.job.options.output;
     if run.job.world.is_first() {
         std::fs::create_dir_all(output).map_err(Error::at(output))?;
@@ -340,39 +341,25 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// All ranks have the same weights, or the run ends. Returns how long they wait for each other in a step: the mean
-    /// of all ranks, and the rank that waits most. One rank waits for nobody.
+    /// All ranks have the same weights, or the run ends. Returns how long they wait for each other.
     fn compare_ranks(&mut self) -> Result<Record, Error> {
-        let mut record = Record::new();
-        if self.job.world.size() > 1 {
-            self.compare_weights()?;
-            let wait = self.call.waited / self.call.steps.max(1) as f64;
-            let waits: Vec<f64> = self.job.world.gather_numbers(&[wait]).concat();
-            let mean = waits.iter().sum::<f64>() / waits.len() as f64;
-            record.insert("wait_per_step".to_owned(), json!(mean));
-            record.insert("wait_per_step_max".to_owned(), json!(waits.iter().copied().fold(0.0, f64::max)));
-        }
+        let Call { waited, steps, .. } = self.call;
         (self.call.waited, self.call.steps) = (0.0, 0);
-        Ok(record)
+        agreement::compare(self.job.world, self.state.global_step, || self.learner.checksum(), || 0)?;
+        Ok(agreement::waits(self.job.world, waited / steps.max(1) as f64))
     }
 
-    /// # Errors
-    /// Ranks whose weights, data or options are not those of the first.
-    fn compare_weights(&self) -> Result<(), Error> {
-        let world = self.job.world;
-        if world.size() == 1 {
-            return Ok(());
-        }
-        let step = self.state.global_step;
-        let mut mine = self.learner.checksum().to_le_bytes().to_vec();
-        if step == 0 || step == self.call.first_step {
-            mine.extend(fingerprint(self.job.examples, self.job.arguments).to_le_bytes());
-        }
-        let all = world.gather(&mine);
-        match all.iter().position(|other| *other != all[0]) {
-            Some(rank) => Err(Error::Apart { step, rank, inputs: all[rank][8..] != all[0][8..] }),
-            None => Ok(()),
-        }
+    /// All ranks begin with the same weights, sentences and options, or not at all.
+    fn compare_inputs(&self) -> Result<(), Error> {
+        let numbers = |example: &Example| -> Vec<u8> {
+            let ids = example.ids.iter().flat_map(|id| id.to_le_bytes());
+            ids.chain(example.labels.iter().flat_map(|label| label.to_le_bytes())).collect()
+        };
+        let inputs = || {
+            let arguments = std::iter::once(self.job.arguments.to_string().into_bytes());
+            agreement::fingerprint(arguments.chain(self.job.examples.iter().map(numbers)))
+        };
+        agreement::compare(self.job.world, self.state.global_step, || self.learner.checksum(), inputs)
     }
 
     /// Adds the time to a record and the record to the log.
@@ -435,9 +422,7 @@ impl<'a> Run<'a> {
             }
             false => Vec::new(),
         };
-        let told = world.gather(&superfluous.iter().flat_map(|step| step.to_le_bytes()).collect::<Vec<u8>>());
-        let step = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        self.delete(told[0].chunks_exact(8).map(step).collect())
+        self.delete(agreement::told(world, &superfluous))
     }
 
     /// Writes the checkpoint of this step.
@@ -603,15 +588,4 @@ impl Rate {
             Rate::Following(plateau) => plateau.to_json(),
         }
     }
-}
-
-/// A number of what all ranks must have in common: sentences and options.
-fn fingerprint(examples: &[Example], arguments: &Value) -> u64 {
-    let mut checksum = flate2::Crc::new();
-    checksum.update(arguments.to_string().as_bytes());
-    for example in examples {
-        example.ids.iter().for_each(|id| checksum.update(&id.to_le_bytes()));
-        example.labels.iter().for_each(|label| checksum.update(&label.to_le_bytes()));
-    }
-    u64::from(checksum.sum()) << 32 | examples.len() as u64
 }
