@@ -168,7 +168,7 @@ fn gated_units() {
             let tensor = Tensor::from_slice(3, 2 * f, &x);
             let z = gated::forward(&tensor, Activation::Silu);
             assert_close(&what, z.data(), &reference(&wide(&x)), 3.0, 1);
-            let dx = gated::backward(&tensor, Activation::Silu, &Tensor::from_slice(3, f, &dz));
+            let dx = gated::backward(tensor, Activation::Silu, &Tensor::from_slice(3, f, &dz));
             assert_close(&what, dx.data(), &finite_differences(&wide(&x), &wide(&dz), reference), 8.0, 1);
             let exchanged: Vec<f64> = wide(&x)
                 .chunks_exact(2 * f)

@@ -24,15 +24,13 @@ pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
     z
 }
 
-/// dx (R, 2F) of dz (R, F): du = f′(u) · g · dz, dg = f(u) · dz.
-pub fn backward(x: &Tensor, activation: Activation, dz: &Tensor) -> Tensor {
+/// dx (R, 2F) of dz (R, F), in x's place: du = f′(u) · g · dz, dg = f(u) · dz.
+pub fn backward(mut x: Tensor, activation: Activation, dz: &Tensor) -> Tensor {
     dz.assert_shape("gated", "dz", x.rows(), x.columns() / 2);
-    let mut dx = Tensor::unfilled(x.rows(), x.columns());
-    dx.area_mut().for_each_block(BLOCK, |rows, dx| {
-        let (x, dz) = (x.area().part(rows.clone(), 0..dx.columns), dz.area().part(rows, 0..dx.columns / 2));
-        gate_backward(activation, x, dz, dx);
+    x.area_mut().for_each_block(BLOCK, |rows, x| {
+        gate_backward(activation, dz.area().part(rows, 0..x.columns / 2), x);
     });
-    dx
+    x
 }
 
 multiversion! {
@@ -52,19 +50,19 @@ multiversion! {
 }
 
 multiversion! {
-    fn gate_backward<L>(activation: Activation, x: Area, dz: Area, dx: Area) {
-        x.assert_like(&dx);
+    /// (u, g) ← (f′(u) · g · dz, f(u) · dz).
+    fn gate_backward<L>(activation: Activation, dz: Area, x: Area) {
         let f = dz.columns;
         assert!(x.rows == dz.rows && x.columns == 2 * f);
         for row in 0..dz.rows {
-            let (x, dz, dx) = (x.row(row), dz.row(row), dx.row(row));
+            let (dz, x) = (dz.row(row), x.row(row));
             for c in (0..f).step_by(L::N) {
                 let count = L::N.min(f - c);
-                // SAFETY: `count` floats from `c` are inside each half of x's and dx's rows, and inside dz's.
+                // SAFETY: `count` floats from `c` are inside each half of x's row, and inside dz's.
                 let (u, g) = (L::load_first(x.add(c), count), L::load_first(x.add(f + c), count));
                 let dz = L::load_first(dz.add(c), count);
-                L::store_first(dx.add(c), L::mul(L::mul(slope::<L>(activation, u), g), dz), count);
-                L::store_first(dx.add(f + c), L::mul(value::<L>(activation, u), dz), count);
+                L::store_first(x.add(c), L::mul(L::mul(slope::<L>(activation, u), g), dz), count);
+                L::store_first(x.add(f + c), L::mul(value::<L>(activation, u), dz), count);
             }
         }
     }

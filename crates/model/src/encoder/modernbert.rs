@@ -134,11 +134,14 @@ impl Kind for ModernBert<'_> {
         let ModernBert { encoder, layout, .. } = *self;
         let layer: ModernBertLayer = layout.layers[number];
 
-        let dgated = encoder.linear_backward(kept.down, layer.down, &dy, None, grads);
-        let dgated = dropout::apply(&dgated, kept.gated_dropout);
-        let dhalves = gated::backward(&kept.halves, encoder.config.activation, &dgated);
+        let dgated =
+            dropout::apply(&encoder.linear_backward(kept.down, layer.down, &dy, None, grads), kept.gated_dropout);
+        let dhalves = gated::backward(kept.halves, encoder.config.activation, &dgated);
+        drop(dgated);
         let dnormal = encoder.linear_backward(kept.up, layer.up, &dhalves, None, grads);
+        drop(dhalves);
         let dy = encoder.norm_backward(kept.feed_forward_norm, layer.feed_forward_norm, &dnormal, Some(dy), grads);
+        drop(dnormal);
 
         let dropped = dropout::apply(&dy, kept.output_dropout);
         let dcontext = encoder.linear_backward(kept.output, layer.output, &dropped, None, grads);
