@@ -22,6 +22,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import AutoModelForTokenClassification, Trainer, get_linear_schedule_with_warmup
+from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+from transformers.models.modernbert import modeling_modernbert
 from transformers.trainer_pt_utils import LabelSmoother
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "models"
@@ -49,6 +51,38 @@ BERT_LIKE = dict(
 ROBERTA_LIKE = BERT_LIKE | dict(
     max_position_embeddings=34, layer_norm_eps=1e-5, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2
 )
+# Of its three layers the second is local; two thirds of the sentences are longer than what it sees.
+MODERNBERT_LIKE = dict(
+    vocab_size=VOCABULARY,
+    hidden_size=24,
+    num_hidden_layers=3,
+    num_attention_heads=3,
+    intermediate_size=40,
+    max_position_embeddings=32,
+    local_attention=8,
+    global_attn_every_n_layers=2,
+    rope_parameters={
+        "full_attention": {"rope_type": "default", "rope_theta": 500.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 20.0},
+    },
+    pad_token_id=0,
+    bos_token_id=1,
+    eos_token_id=2,
+    cls_token_id=1,
+    sep_token_id=2,
+)
+# Distances up to 4 have rows of their own, larger ones share rows by their logarithm.
+DEBERTA_LIKE = BERT_LIKE | dict(
+    type_vocab_size=0,
+    relative_attention=True,
+    max_relative_positions=-1,
+    position_buckets=8,
+    norm_rel_ebd="layer_norm",
+    share_att_key=True,
+    pos_att_type="p2c|c2p",
+    position_biased_input=False,
+    layer_norm_eps=1e-7,
+)
 # Folder: configuration class, its arguments, and whether training runs are recorded beside one gradient.
 FAMILIES = {
     "bert": ("BertConfig", BERT_LIKE, True),
@@ -70,10 +104,56 @@ FAMILIES = {
         True,
     ),
     "electra": ("ElectraConfig", BERT_LIKE | dict(embedding_size=16), True),
+    "modernbert": ("ModernBertConfig", MODERNBERT_LIKE, True),
+    "deberta-v2": ("DebertaV2Config", DEBERTA_LIKE, True),
     "bert_gelu_new": ("BertConfig", BERT_LIKE | dict(hidden_act="gelu_new"), False),
     "bert_relu": ("BertConfig", BERT_LIKE | dict(hidden_act="relu"), False),
     "bert_eps": ("BertConfig", BERT_LIKE | dict(layer_norm_eps=1e-2), False),
+    "modernbert_biased": (
+        "ModernBertConfig",
+        MODERNBERT_LIKE
+        | dict(
+            norm_bias=True,
+            attention_bias=True,
+            mlp_bias=True,
+            classifier_bias=True,
+            hidden_activation="silu",
+            classifier_activation="relu",
+            layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        ),
+        False,
+    ),
+    # Distances clamped instead of put into buckets, projections of their own, all that embeddings may have.
+    "deberta-v2_apart": (
+        "DebertaV2Config",
+        DEBERTA_LIKE
+        | dict(
+            position_buckets=-1,
+            max_relative_positions=6,
+            norm_rel_ebd="none",
+            share_att_key=False,
+            position_biased_input=True,
+            type_vocab_size=2,
+            embedding_size=16,
+        ),
+        False,
+    ),
+    "deberta-v2_c2p": ("DebertaV2Config", DEBERTA_LIKE | dict(pos_att_type="c2p"), False),
+    "deberta-v2_p2c": ("DebertaV2Config", DEBERTA_LIKE | dict(pos_att_type="p2c", share_att_key=False), False),
 }
+
+
+def turned(q, k, cos, sin, unsqueeze_dim=1):
+    """ModernBERT's rotary positions without the passage through float32; cosines and sines are float32's, as there."""
+    cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+    half = modeling_modernbert.rotate_half
+    theirs = ROTARY(q, k, cos.squeeze(unsqueeze_dim), sin.squeeze(unsqueeze_dim), unsqueeze_dim)
+    ours = (q * cos + half(q) * sin, k * cos + half(k) * sin)
+    assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(ours, theirs))
+    return ours
+
+
+ROTARY, modeling_modernbert.apply_rotary_pos_emb = modeling_modernbert.apply_rotary_pos_emb, turned
 
 
 def random_model(name: str) -> torch.nn.Module:
@@ -83,7 +163,9 @@ def random_model(name: str) -> torch.nn.Module:
     config = getattr(transformers, config_class)(
         **arguments, id2label=labels, label2id={label: i for i, label in labels.items()}
     )
-    model = AutoModelForTokenClassification.from_config(config, attn_implementation="eager")
+    # ModernBERT's eager attention computes its softmax in float32 whatever it is given.
+    attention = "sdpa" if config_class == "ModernBertConfig" else "eager"
+    model = AutoModelForTokenClassification.from_config(config, attn_implementation=attention)
     # Variants share the weights of their family, so that only what is varied differs.
     family = name.split("_")[0]
     for parameter_name, parameter in model.named_parameters():
@@ -239,7 +321,7 @@ def training(name: str, sentences: Sentences) -> dict[str, torch.Tensor]:
     expect = train(model, whole)
     expect |= {f"final.{n}": p.detach().clone() for n, p in model.named_parameters()}
 
-    kept = {"classifier.weight", "classifier.bias"} | {n for n, _ in model.named_parameters() if "word_emb" in n}
+    kept = {"classifier.weight", "classifier.bias"} | {n for n, _ in model.named_parameters() if "word_emb" in n or "tok_emb" in n}
     for scaling in SCALINGS:
         model = random_model(name).double()
         numbers = train(model, halves, scaling)
@@ -279,9 +361,24 @@ def write(folder: Path, name: str) -> None:
     save_file(expect, folder / name / "expect.safetensors")
 
 
+# `position_buckets`, the largest position, and how far distances go.
+BUCKETS = [(8, 32, 40), (256, 512, 700), (32, 512, 600), (3, 9, 12)]
+
+
+def buckets() -> list[dict]:
+    """DeBERTa's row of every distance in its table of twice as many rows as there are buckets."""
+    tables = []
+    for size, largest, farthest in BUCKETS:
+        distances = torch.arange(-farthest, farthest + 1)
+        rows = make_log_bucket_position(distances, size, largest).long() + size
+        tables.append({"buckets": size, "positions": largest, "rows": rows.clamp(0, 2 * size - 1).tolist()})
+    return tables
+
+
 def write_all(folder: Path) -> None:
     for name in FAMILIES:
         write(folder, name)
+    (folder / "deberta-v2" / "buckets.json").write_text(json.dumps(buckets()) + "\n")
     random_model("bert").save_pretrained(folder / "bert_sharded", max_shard_size="20KB")
 
 

@@ -41,6 +41,42 @@ def unscaled_attention(model):
         layer.attention.self.scaling = 1.0
 
 
+def exchanged_gate(model):
+    for layer in model.model.layers:
+        value, gate = layer.mlp.Wi.weight.data.chunk(2)
+        layer.mlp.Wi.weight.data = torch.cat([gate, value])
+
+
+def neighbours_turned(model):
+    """Rotary positions of neighbours: the same as of halves once a head's rows are put in this order."""
+    width = model.config.hidden_size // model.config.num_attention_heads
+    order = torch.cat([torch.arange(0, width, 2), torch.arange(1, width, 2)])
+    for layer in model.model.layers:
+        rows = layer.attn.Wqkv.weight.data.view(3, -1, width, model.config.hidden_size)
+        rows[:2] = rows[:2, :, order].clone()
+
+
+def seen_by_all(model):
+    model.config.local_attention = 2 * model.config.max_position_embeddings
+
+
+def one_theta(model):
+    rotary = model.model.rotary_emb
+    rotary.sliding_attention_inv_freq = rotary.full_attention_inv_freq
+
+
+def linear_buckets(model):
+    model.deberta.encoder.position_buckets = -1
+
+
+def scale_of_one_term(model):
+    """1/√D for 1/√(3D): as if queries, of content and of positions, were √3 as long."""
+    for layer in model.deberta.encoder.layer:
+        query = layer.attention.self.query_proj
+        query.weight.data *= 3**0.5
+        query.bias.data *= 3**0.5
+
+
 def trained_padding_row(model):
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
@@ -62,6 +98,13 @@ MODEL_TWINS = {
         "eps_1e-12": layer_norm_twin(lambda x, eps: (x.square().mean(-1, keepdim=True) + 1e-12).sqrt()),
     },
     "roberta": {"padding_row_gets_gradient": trained_padding_row},
+    "modernbert": {
+        "gate_and_value_exchanged": exchanged_gate,
+        "neighbours_turned_not_halves": neighbours_turned,
+        "no_window": seen_by_all,
+        "one_theta": one_theta,
+    },
+    "deberta-v2": {"linear_buckets": linear_buckets, "scale_of_one_term": scale_of_one_term},
 }
 
 

@@ -176,10 +176,10 @@ impl Bench {
         let scores: usize = starts.windows(2).map(|w| ((w[1] - w[0]) * (w[1] - w[0])) as usize).sum();
         let operations = 4.0 * (scores * h) as f64;
         self.row(&format!("attention ({r}, {h}), {heads} heads"), operations, (16 * r * h) as f64, || {
-            attention::forward(qkv.clone(), &starts, heads, None).0.row(0).to_vec()
+            attention::forward(qkv.clone(), &starts, heads, None, None).0.row(0).to_vec()
         });
         self.row("attention forward and backward", 3.5 * operations, (44 * r * h) as f64, || {
-            let saved = attention::forward(qkv.clone(), &starts, heads, None).1;
+            let saved = attention::forward(qkv.clone(), &starts, heads, None, None).1;
             saved.backward(&starts, &dy).row(0).to_vec()
         });
         let (gain, bias) = (random(3, h, 1.0), random(4, h, 1.0));

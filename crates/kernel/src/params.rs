@@ -160,6 +160,15 @@ pub trait Stages {
     fn run(&mut self, stage: &mut dyn FnMut(&mut Grads));
 }
 
+impl dyn Stages + '_ {
+    /// Runs one that returns something.
+    pub fn stage<T>(&mut self, stage: impl FnOnce(&mut Grads) -> T) -> T {
+        let (mut stage, mut result) = (Some(stage), None);
+        self.run(&mut |grads| result = stage.take().map(|stage| stage(grads)));
+        result.expect("a stage runs, and once")
+    }
+}
+
 /// Nobody looks.
 impl Stages for Grads {
     fn run(&mut self, stage: &mut dyn FnMut(&mut Grads)) {

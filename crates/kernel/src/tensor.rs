@@ -180,6 +180,14 @@ impl Area {
         self.stride
     }
 
+    /// Zeros everywhere.
+    pub fn clear(self) {
+        for row in 0..self.rows {
+            // SAFETY: an area's memory is there, and its writer sees to it that nobody else touches it.
+            unsafe { std::ptr::write_bytes(self.row(row), 0, self.columns) };
+        }
+    }
+
     /// Calls `work` on parts of `block` rows, on all threads.
     pub fn for_each_block(self, block: usize, work: impl Fn(Range<usize>, Area) + Sync) {
         for_each(self.rows.div_ceil(block), |b| {

@@ -109,7 +109,7 @@ fn layer_norms() {
                 assert_close(&what, y.data(), &layer_norm_reference(&xs, h, &gains, &biases, eps), 4.0, h);
                 let (mut dgain, mut dbias) = (vec![f32::NAN; h], vec![f32::NAN; h]);
                 let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates: false };
-                let dx = saved.backward(&gain, Some(into), &Tensor::from_slice(r, h, &dy));
+                let dx = saved.backward(&gain, Some(into), &Tensor::from_slice(r, h, &dy), None);
                 let dys = wide(&dy);
                 let want = finite_differences(&xs, &dys, |x| layer_norm_reference(x, h, &gains, &biases, eps));
                 assert_close(&what, dx.data(), &want, 8.0, h);
@@ -178,7 +178,7 @@ fn attentions() {
             let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
             let (qkv, dy) = (random(1, r * 3 * h, 2.0), random(2, r * h, 1.0));
             let scale = 1.0 / (d as f64).sqrt();
-            let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &starts, heads, None);
+            let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &starts, heads, None, None);
             let want = attention_reference(&wide(&qkv), h, &starts, heads, scale);
             assert_close(&what, y.data(), &want, 4.0, r);
             let dqkv = saved.backward(&starts, &Tensor::from_slice(r, h, &dy));
@@ -216,14 +216,14 @@ fn attention_bears_large_scores_and_drops_the_same_in_backward() {
     at_every_level(|level| {
         let (r, h, heads) = (13, 8, 2);
         let qkv = random(1, r * 3 * h, 100.0);
-        let (y, _) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, None);
+        let (y, _) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, None, None);
         let want = attention_reference(&wide(&qkv), h, &[0, 13], heads, 0.5);
         assert_close(&format!("{level:?}"), y.data(), &want, 64.0, r);
 
         // With dropout the output is still linear in V: its gradient times V is the output itself.
         let dropout = Some(dropout::Dropout { rate: 0.4, stream: Stream::new(8), first_row: 3 });
         let qkv = random(2, r * 3 * h, 1.0);
-        let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, dropout);
+        let (y, saved) = attention::forward(Tensor::from_slice(r, 3 * h, &qkv), &[0, 13], heads, None, dropout);
         let dy = random(3, r * h, 1.0);
         let dqkv = saved.backward(&[0, 13], &Tensor::from_slice(r, h, &dy));
         let from_values: f64 = (0..r * h)
@@ -234,7 +234,7 @@ fn attention_bears_large_scores_and_drops_the_same_in_backward() {
         assert!((from_values - from_output).abs() <= 1e-5, "{level:?}: {from_values} for {from_output}");
         // And the slope in Q and K follows finite differences of the very same masked function.
         let sum = |x: &[f32]| -> f64 {
-            let (y, _) = attention::forward(Tensor::from_slice(r, 3 * h, x), &[0, 13], heads, dropout);
+            let (y, _) = attention::forward(Tensor::from_slice(r, 3 * h, x), &[0, 13], heads, None, dropout);
             y.data().iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
         };
         for at in [0, 3, h + 1, 5 * 3 * h + 2, 7 * 3 * h + h + 5] {
@@ -367,7 +367,7 @@ fn sums_over_rows_do_not_depend_on_how_rows_are_cut() {
                 };
                 let dx = linear::forward(y, &w, &b, Precision::F32).1.backward(&w, into, &dy, None);
                 let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates };
-                norm.backward(&gain, Some(into), &dx);
+                norm.backward(&gain, Some(into), &dx, None);
             }
             (dw, db, dgain, dbias)
         };

@@ -42,6 +42,11 @@ pub const OTHER_HEADS: &[&str] = &[
     "pre_classifier.",
     "embeddings.position_ids",
     "score.",
+    "decoder.",
+    "lm_predictions.",
+    "mask_predictions.",
+    // DeBERTa's where no position is added to the input.
+    "embeddings.position_embeddings.",
 ];
 
 impl Model {
@@ -117,7 +122,9 @@ impl Model {
         let config = self.config.clone();
         let labels = config.labels.clone();
         let mut json = config.with_labels(&labels).json;
-        let name = match (self.config.family, self.config.model_type.as_str()) {
+        let name = match (&self.config.family, self.config.model_type.as_str()) {
+            (Family::ModernBert(_), _) => "ModernBert",
+            (Family::Deberta(_), _) => "DebertaV2",
             (Family::Bert, _) => "Bert",
             (Family::DistilBert, _) => "DistilBert",
             (Family::Electra, _) => "Electra",
@@ -143,7 +150,7 @@ fn check_size(files: &[PathBuf], layout: &Layout) -> Result<(), Error> {
     for path in files {
         bytes += std::fs::metadata(path).map_err(|source| Error::Io { path: path.clone(), source })?.len();
     }
-    let encoder = layout.slots.iter().filter(|slot| !slot.name.starts_with("classifier"));
+    let encoder = layout.slots.iter().filter(|slot| !Layout::is_head(&slot.name));
     let parameters: u64 = encoder.map(|slot| slot.len() as u64).sum();
     // No type that is read has fewer than two bytes.
     if 2 * parameters > bytes {
@@ -216,7 +223,7 @@ impl Loading {
             let slot = model.params.slots[number].clone();
             let shape = reader.shape(name).expect("the file names its own tensors");
             if shape != slot.shape {
-                if !slot.name.starts_with("classifier") {
+                if !Layout::is_head(&slot.name) {
                     let problem = format!("`{name}` has shape {shape:?}, config.json asks for {:?}", slot.shape);
                     return Err(reader.refuse(problem));
                 }
@@ -249,7 +256,7 @@ impl Loading {
     fn finish(self, path: &Path, model: &mut Model, head: Head) -> Result<Vec<String>, Error> {
         let Loading { found, mut unused, mut notes } = self;
         let missing: Vec<usize> = (0..found.len()).filter(|&number| !found[number]).collect();
-        let is_head = |&number: &usize| model.params.slots[number].name.starts_with("classifier");
+        let is_head = |&number: &usize| Layout::is_head(&model.params.slots[number].name);
         let lost: Vec<&str> = missing
             .iter()
             .filter(|number| !is_head(number))

@@ -1,12 +1,18 @@
 //! config.json of each family, read strictly: what would change the computation and is not implemented is refused.
 
+mod deberta;
+mod modernbert;
+
+pub use deberta::Deberta;
+pub use modernbert::ModernBert;
+
 use crate::error::Error;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use tagsmith_kernel::op::activation::Activation;
 
 /// Which parameter names and which places of dropout a checkpoint has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Family {
     /// BERT.
     Bert,
@@ -16,6 +22,10 @@ pub enum Family {
     DistilBert,
     /// ELECTRA: embeddings may be narrower than the encoder.
     Electra,
+    /// ModernBERT, and what it alone computes with.
+    ModernBert(ModernBert),
+    /// DeBERTa-v2 and v3, and what they alone compute with.
+    Deberta(Deberta),
 }
 
 /// Everything config.json says that the computation depends on.
@@ -31,7 +41,7 @@ pub struct Config {
     pub vocab_size: usize,
     /// H.
     pub hidden_size: usize,
-    /// Width of the embedding tables (H except for ELECTRA).
+    /// Width of the embedding tables (H except for ELECTRA and some DeBERTas).
     pub embedding_size: usize,
     /// Layers.
     pub layers: usize,
@@ -43,7 +53,7 @@ pub struct Config {
     pub activation: Activation,
     /// ε of every layer norm.
     pub layer_norm_eps: f32,
-    /// Rows of the position table.
+    /// Rows of the position table, or positions there may be where there is none.
     pub position_rows: usize,
     /// Number of the first position: 0, or the padding id plus one.
     pub first_position: usize,
@@ -53,9 +63,9 @@ pub struct Config {
     pub positions_max: usize,
     /// Rows the token-type table has; 0 without one.
     pub type_vocab_size: usize,
-    /// Dropout of hidden states.
+    /// Dropout of hidden states; of ModernBERT's embeddings alone.
     pub hidden_dropout: f32,
-    /// Dropout of attention weights.
+    /// Dropout of attention weights; in ModernBERT of the attention's output too.
     pub attention_dropout: f32,
     /// Dropout before the head.
     pub classifier_dropout: f32,
@@ -75,6 +85,8 @@ const FIXED: &[(&str, &[&str])] = &[
     ("pruned_heads", &["{}", "null"]),
     ("quantization_config", &["null"]),
     ("embedding_projection", &["null"]),
+    ("rope_scaling", &["null"]),
+    ("head_dim", &["null"]),
 ];
 
 /// Settings that change no score of a token classifier.
@@ -134,8 +146,17 @@ const WITHOUT_EFFECT: &[&str] = &[
     "model_max_length",
     "auto_map",
     "custom_pipelines",
-    "classifier_bias",
     "reference_compile",
+    "decoder_bias",
+    "classifier_pooling",
+    "deterministic_flash_attn",
+    "sparse_prediction",
+    "sparse_pred_ignore_index",
+    "repad_logits_with_grad",
+    "legacy",
+    "pooler_dropout",
+    "pooler_hidden_act",
+    "pooler_hidden_size",
 ];
 
 /// The settings that some family computes with.
@@ -163,6 +184,35 @@ const COMPUTED: &[&str] = &[
     "classifier_dropout",
     "initializer_range",
     "id2label",
+    "norm_eps",
+    "norm_bias",
+    "hidden_activation",
+    "attention_bias",
+    "mlp_bias",
+    "classifier_bias",
+    "classifier_activation",
+    "embedding_dropout",
+    "mlp_dropout",
+    "local_attention",
+    "sliding_window",
+    "layer_types",
+    "global_attn_every_n_layers",
+    "rope_parameters",
+    "global_rope_theta",
+    "local_rope_theta",
+    "initializer_cutoff_factor",
+    "relative_attention",
+    "max_relative_positions",
+    "position_buckets",
+    "norm_rel_ebd",
+    "share_att_key",
+    "pos_att_type",
+    "position_biased_input",
+    "conv_kernel_size",
+    "conv_act",
+    "conv_groups",
+    "attention_head_size",
+    "z_steps",
 ];
 
 /// More than any real model has, little enough that sizes multiply without overflow.
@@ -203,6 +253,14 @@ impl Reader {
         }
     }
 
+    fn flag_or(&self, key: &str, default: bool) -> Result<bool, Error> {
+        match self.json.get(key) {
+            None | Some(Value::Null) => Ok(default),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(value) => Err(self.refuse(key, format!("is {value}, neither true nor false"))),
+        }
+    }
+
     fn text(&self, key: &str) -> Result<&str, Error> {
         match self.json.get(key) {
             Some(Value::String(text)) => Ok(text),
@@ -222,6 +280,10 @@ impl Reader {
                 format!("is `{other}`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu"),
             )),
         }
+    }
+
+    fn activation_or(&self, key: &str, default: Activation) -> Result<Activation, Error> {
+        if self.json.get(key).is_none_or(Value::is_null) { Ok(default) } else { self.activation(key) }
     }
 
     fn pad_id(&self, default: u64, required: bool) -> Result<Option<u32>, Error> {
@@ -310,15 +372,20 @@ impl Config {
             "roberta" | "xlm-roberta" | "camembert" => Family::Roberta,
             "distilbert" => Family::DistilBert,
             "electra" => Family::Electra,
+            "modernbert" => Family::ModernBert(modernbert::settings(&reader)?),
+            "deberta-v2" => Family::Deberta(deberta::settings(&reader)?),
             other => {
-                return Err(reader.refuse(
-                    "model_type",
-                    format!("is `{other}`; implemented are bert, roberta, xlm-roberta, camembert, distilbert, electra"),
-                ));
+                let implemented = "bert, roberta, xlm-roberta, camembert, distilbert, electra, modernbert, deberta-v2";
+                return Err(reader.refuse("model_type", format!("is `{other}`; implemented are {implemented}")));
             }
         };
         reader.check_fixed()?;
-        let config = if family == Family::DistilBert { distilbert(&reader)? } else { bert(&reader, family)? };
+        let config = match family {
+            Family::DistilBert => distilbert(&reader)?,
+            Family::ModernBert(settings) => modernbert::config(&reader, settings)?,
+            Family::Deberta(settings) => deberta::config(&reader, settings)?,
+            family => bert(&reader, family)?,
+        };
         let config = Config { model_type, ..config };
         if !config.hidden_size.is_multiple_of(config.heads) {
             return Err(reader.refuse(
@@ -327,7 +394,7 @@ impl Config {
             ));
         }
         if config.layers > MOST_LAYERS {
-            let key = if family == Family::DistilBert { "n_layers" } else { "num_hidden_layers" };
+            let key = if config.family == Family::DistilBert { "n_layers" } else { "num_hidden_layers" };
             return Err(
                 reader.refuse(key, format!("is {}; more than {MOST_LAYERS} is taken for a mistake", config.layers))
             );
@@ -372,7 +439,6 @@ fn bert(reader: &Reader, family: Family) -> Result<Config, Error> {
     Ok(Config {
         json: Map::new(),
         model_type: String::new(),
-        family,
         vocab_size: reader.size("vocab_size")?,
         hidden_size,
         embedding_size: if family == Family::Electra { reader.size_or("embedding_size", 128)? } else { hidden_size },
@@ -385,12 +451,17 @@ fn bert(reader: &Reader, family: Family) -> Result<Config, Error> {
         first_position,
         pad_id,
         positions_max: position_rows.saturating_sub(first_position),
-        type_vocab_size: reader.size_or("type_vocab_size", 2)?,
+        type_vocab_size: match family {
+            // Without token types where the file says so, or says nothing.
+            Family::Deberta(_) if reader.json.get("type_vocab_size").is_none_or(|value| value == 0) => 0,
+            _ => reader.size_or("type_vocab_size", 2)?,
+        },
         hidden_dropout,
         attention_dropout: reader.number_or("attention_probs_dropout_prob", 0.1, 1.0)?,
         classifier_dropout: reader.number_or("classifier_dropout", f64::from(hidden_dropout), 1.0)?,
         initializer_range: reader.number_or("initializer_range", 0.02, 1e3)?,
         labels: reader.labels()?,
+        family,
     })
 }
 

@@ -70,8 +70,8 @@ pub fn assemble(config: Config, seed: u64) -> Result<(Model, Tokenizers, Vec<Str
     let folders = [(Some(&token_folder), TOKEN_ENCODER), (type_folder.as_ref(), TYPE_ENCODER)];
     for (folder, inside) in folders {
         let Some(folder) = folder else { continue };
-        let family = if inside == TOKEN_ENCODER { Some(model.token_encoder.family) } else { None };
-        let family = family.or(model.type_encoder.as_ref().map(|kinds| kinds.family)).expect("it has the encoder");
+        let family = if inside == TOKEN_ENCODER { Some(&model.token_encoder.family) } else { None };
+        let family = family.or(model.type_encoder.as_ref().map(|kinds| &kinds.family)).expect("it has the encoder");
         let names = names_in_base(&model.params, inside, prefix(family));
         let unused = read(folder, &mut model.params, &names, &mut found, inside == TOKEN_ENCODER)?;
         let foreign = |name: &&String| {

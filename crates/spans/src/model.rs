@@ -304,12 +304,8 @@ impl Saved {
     /// # Panics
     /// If there are gradients of scores that were not computed, or the other way round.
     pub fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut dyn Stages) {
-        let (mut heads, mut dx) = (Some(self.heads), None);
-        grads.run(&mut |grads| {
-            let heads = heads.take().expect("a stage runs once");
-            dx = Some(heads.backward(model, scene, dscores, grads));
-        });
-        let [dpositions, dlabels] = dx.expect("the stage ran");
+        let heads = self.heads;
+        let [dpositions, dlabels] = grads.stage(|grads| heads.backward(model, scene, dscores, grads));
         let mut dstates = match &scene.rows {
             Some(rows) => scatter_rows(self.states, rows, &dpositions),
             None => dpositions,

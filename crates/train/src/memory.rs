@@ -9,9 +9,11 @@
 //! | optimizer | twice the weights that learn and occur in training |
 //! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 //! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
+//! | kept by a layer of ModernBERT | R × (8H + 3F + 4): of the gated part both halves and what the gate makes of them |
+//! | kept by a layer of DeBERTa too | D × 3H, D being the distances that occur: at most twice the longest sentence |
 //! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
 //! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
-//! | at work in backward | R × 3H, and twice the largest weight, packed |
+//! | at work in backward | R × 3H (DeBERTa 7H), and twice the largest weight, packed |
 //! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
@@ -19,6 +21,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use tagsmith_kernel::params::Slot;
+use tagsmith_model::config::{Config, Family};
 use tagsmith_model::model::Model;
 use tagsmith_text::align::Example;
 
@@ -84,7 +87,8 @@ impl Footprint {
         };
         let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
-        let activations = training(model, rows as u64, work.gradient_checkpointing)
+        let distances = distances(model, longest(work.examples, 1));
+        let activations = training(model, rows as u64, distances, work.gradient_checkpointing)
             .max(evaluation(model, evaluated as u64) * u64::from(evaluated > 0));
         let underway = if work.ranks == 1 { 0 } else { 4 * numbers(&mut slots.iter().filter(dense)) };
         let exchanged = if work.ranks == 1 { 0 } else { 2 * work.ranks as u64 * update };
@@ -153,15 +157,23 @@ pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens
 }
 
 /// Numbers in use at the beginning of backward, when there are the most.
-fn training(model: &Model, rows: u64, checkpointing: bool) -> u64 {
+fn training(model: &Model, rows: u64, distances: Option<u64>, checkpointing: bool) -> u64 {
     let config = &model.config;
     let [h, f, e, layers, labels] =
         [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
             .map(|number| number as u64);
-    let layer = 8 * h + 2 * f + 4;
+    let layer = 8 * h + feed_forward_parts(config) * f + 4;
     let kept = if checkpointing { layers * h + layer } else { layers * layer };
     let ends = 2 * e + 2 * h + 2 * labels + 2;
-    rows * (kept + ends + 3 * h) + 2 * largest_weight(model)
+    let at_work = if distances.is_some() { 7 * h } else { 3 * h };
+    let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
+    rows * (kept + ends + at_work) + of_distances + 2 * largest_weight(model)
+}
+
+/// How many embeddings of distances a sentence of so many pieces needs, where there are any.
+fn distances(model: &Model, longest: usize) -> Option<u64> {
+    let Family::Deberta(settings) = &model.config.family else { return None };
+    Some(2 * longest.min(settings.buckets.span) as u64)
 }
 
 /// Numbers in use inside one layer, with nothing kept.
@@ -174,7 +186,12 @@ fn evaluation(model: &Model, rows: u64) -> u64 {
 /// Of those that are multiplied with, which are packed first.
 fn largest_weight(model: &Model) -> u64 {
     let (h, f) = (model.config.hidden_size as u64, model.config.intermediate_size as u64);
-    h * f.max(3 * h)
+    h * ((feed_forward_parts(&model.config) - 1) * f).max(3 * h)
+}
+
+/// Matrices of F columns that a layer keeps; all but one come from one product.
+fn feed_forward_parts(config: &Config) -> u64 {
+    if matches!(config.family, Family::ModernBert(_)) { 3 } else { 2 }
 }
 
 /// The example's numbers, its four vectors and what the allocator adds to each.

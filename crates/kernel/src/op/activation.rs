@@ -74,7 +74,7 @@ unsafe fn tanh<L: Lanes>(u: L::V) -> (L::V, L::V) {
 const ROOT_2_OVER_PI: f32 = 0.797_884_6;
 
 #[inline(always)]
-unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
+pub(super) unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
     // SAFETY: called from multiversion bodies only.
     unsafe {
         match activation {
@@ -91,7 +91,7 @@ unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
 }
 
 #[inline(always)]
-unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
+pub(super) unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
     // SAFETY: called from multiversion bodies only.
     unsafe {
         let one = L::splat(1.0);

@@ -20,18 +20,19 @@ const BLOCK: usize = 64;
 pub struct Saved {
     qkv: Tensor,
     heads: usize,
+    window: Option<usize>,
     dropout: Option<Dropout>,
 }
 
 /// One (sequence, head): the rows it has and where its columns begin.
 #[derive(Clone, Copy)]
-struct Part {
-    start: usize,
-    length: usize,
-    head: usize,
+pub(super) struct Part {
+    pub start: usize,
+    pub length: usize,
+    pub head: usize,
 }
 
-/// Multi-head self-attention inside each sequence.
+/// Multi-head self-attention inside each sequence; with a window, each row sees as many rows to either side alone.
 ///
 /// # Shapes
 /// qkv (R, 3H): queries, keys and values side by side, each N heads of D; `starts` are the sequences' boundaries,
@@ -41,15 +42,23 @@ struct Part {
 /// # Panics
 /// If H is not a multiple of N, or the boundaries are not those of R rows.
 /// # Source
-/// Vaswani et al., 2017; dropout on the weights as in BERT.
-pub fn forward(qkv: Tensor, starts: &[u32], heads: usize, dropout: Option<Dropout>) -> (Tensor, Saved) {
+/// Vaswani et al., 2017; dropout on the weights as in BERT; windows as in Beltagy et al., 2020.
+pub fn forward(
+    qkv: Tensor,
+    starts: &[u32],
+    heads: usize,
+    window: Option<usize>,
+    dropout: Option<Dropout>,
+) -> (Tensor, Saved) {
     let (r, h) = (qkv.rows(), qkv.columns() / 3);
     let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
     let mut context = Tensor::unfilled(r, h);
     let parts = parts(starts, heads, r, h);
     let out = context.area_mut();
-    for_each(parts.len(), |i| SCRATCH.with_borrow_mut(|s| forward_part(&qkv, heads, parts[i], dropout, out, s)));
-    (context, Saved { qkv, heads, dropout })
+    for_each(parts.len(), |i| {
+        SCRATCH.with_borrow_mut(|s| forward_part(&qkv, heads, window, parts[i], dropout, out, s))
+    });
+    (context, Saved { qkv, heads, window, dropout })
 }
 
 impl Saved {
@@ -75,21 +84,28 @@ impl Saved {
             out.part(start + rows.start..start + rows.end, first..first + d)
         };
         let dropout = part.dropout(self.dropout);
-        let stride = length.next_multiple_of(LINE);
+        if self.window.is_some() {
+            // Each block of rows adds to the keys that it sees.
+            gradient(1, 0..length).clear();
+            gradient(2, 0..length).clear();
+        }
         for first in (0..length).step_by(BLOCK) {
             let rows = first..length.min(first + BLOCK);
             let count = rows.len();
+            let seen = seen(self.window, &rows, length);
+            let stride = seen.len().next_multiple_of(LINE);
             let queries = &at(0)[first * 3 * h..];
+            let [keys, values] = [1, 2].map(|third| &at(third)[seen.start * 3 * h..]);
             let upstream = &dcontext.data()[(start + first) * h + head * d..];
-            let [weights, dropped, dweights] = s.areas(count, length);
-            product_here(d, Operand::Rows(queries, 3 * h), Operand::Columns(at(1), 3 * h), false, weights);
-            product_here(d, Operand::Rows(upstream, h), Operand::Columns(at(2), 3 * h), false, dweights);
-            softmax(scale, weights);
+            let [weights, dropped, dweights] = s.areas(count, seen.len());
+            product_here(d, Operand::Rows(queries, 3 * h), Operand::Columns(keys, 3 * h), false, weights);
+            product_here(d, Operand::Rows(upstream, h), Operand::Columns(values, 3 * h), false, dweights);
+            softmax_of_seen(scale, self.window, &rows, &seen, weights);
             let kept = match dropout {
                 Some(dropout) => {
                     let numbers = start + first..start + first + count;
-                    dropout.mask(numbers.clone(), 0..length, weights, None, dropped);
-                    dropout.mask(numbers, 0..length, dweights, None, dweights);
+                    dropout.mask(numbers.clone(), seen.clone(), weights, None, dropped);
+                    dropout.mask(numbers, seen.clone(), dweights, None, dweights);
                     dropped
                 }
                 None => weights,
@@ -98,26 +114,25 @@ impl Saved {
             softmax_backward(scale, weights, dweights);
             // SAFETY: both are this thread's, and nobody writes them while they are read.
             let (kept, dweights) = unsafe { (kept.data(), dweights.data()) };
-            let again = first > 0;
-            let all = 0..length;
+            let again = first > 0 || self.window.is_some();
             product_here(
                 count,
                 Operand::Columns(kept, stride),
                 Operand::Rows(upstream, h),
                 again,
-                gradient(2, all.clone()),
+                gradient(2, seen.clone()),
             );
             product_here(
                 count,
                 Operand::Columns(dweights, stride),
                 Operand::Rows(queries, 3 * h),
                 again,
-                gradient(1, all),
+                gradient(1, seen.clone()),
             );
             product_here(
-                length,
+                seen.len(),
                 Operand::Rows(dweights, stride),
-                Operand::Rows(at(1), 3 * h),
+                Operand::Rows(keys, 3 * h),
                 false,
                 gradient(0, rows),
             );
@@ -149,7 +164,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch(std::array::from_fn(|_| Floats::zeros(0))));
 }
 
-fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
+pub(super) fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
     assert!(heads > 0 && h.is_multiple_of(heads), "attention: {h} columns for {heads} heads");
     assert!(
         starts.first() == Some(&0) && starts.last() == Some(&(r as u32)) && starts.is_sorted(),
@@ -166,35 +181,69 @@ fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
 
 impl Part {
     /// Each head drops by a stream of its own; rows are the queries'.
-    fn dropout(self, dropout: Option<Dropout>) -> Option<Dropout> {
+    pub fn dropout(self, dropout: Option<Dropout>) -> Option<Dropout> {
         dropout.map(|dropout| Dropout { stream: dropout.stream.child(self.head as u64), ..dropout })
     }
 }
 
-fn forward_part(qkv: &Tensor, heads: usize, part: Part, dropout: Option<Dropout>, out: Area, s: &mut Scratch) {
+/// The keys that some of these rows see, in a sequence of `length`.
+fn seen(window: Option<usize>, rows: &Range<usize>, length: usize) -> Range<usize> {
+    match window {
+        Some(window) => rows.start.saturating_sub(window)..length.min(rows.end.saturating_add(window)),
+        None => 0..length,
+    }
+}
+
+/// Scores of the keys `seen` by some row become weights: each row's softmax over those that it sees itself.
+fn softmax_of_seen(scale: f32, window: Option<usize>, rows: &Range<usize>, seen_by_some: &Range<usize>, scores: Area) {
+    if window.is_none() {
+        return softmax(scale, scores);
+    }
+    for (i, row) in rows.clone().enumerate() {
+        let own = seen(window, &(row..row + 1), seen_by_some.end);
+        let own = own.start - seen_by_some.start..own.end - seen_by_some.start;
+        scores.part(i..i + 1, 0..own.start).clear();
+        scores.part(i..i + 1, own.end..scores.columns).clear();
+        softmax(scale, scores.part(i..i + 1, own));
+    }
+}
+
+fn forward_part(
+    qkv: &Tensor,
+    heads: usize,
+    window: Option<usize>,
+    part: Part,
+    dropout: Option<Dropout>,
+    out: Area,
+    s: &mut Scratch,
+) {
     let Part { start, length, head } = part;
     let h = qkv.columns() / 3;
     let d = h / heads;
     let scale = 1.0 / (d as f32).sqrt();
     let at = |third: usize| &qkv.data()[start * 3 * h + third * h + head * d..];
     for first in (0..length).step_by(BLOCK) {
-        let rows = start + first..start + length.min(first + BLOCK);
-        let [weights, ..] = s.areas(rows.len(), length);
+        let rows = first..length.min(first + BLOCK);
+        let seen = seen(window, &rows, length);
+        let [weights, ..] = s.areas(rows.len(), seen.len());
         let queries = Operand::Rows(&at(0)[first * 3 * h..], 3 * h);
-        product_here(d, queries, Operand::Columns(at(1), 3 * h), false, weights);
-        softmax(scale, weights);
+        let [keys, values] = [1, 2].map(|third| &at(third)[seen.start * 3 * h..]);
+        product_here(d, queries, Operand::Columns(keys, 3 * h), false, weights);
+        softmax_of_seen(scale, window, &rows, &seen, weights);
+        let rows = start + rows.start..start + rows.end;
         if let Some(dropout) = part.dropout(dropout) {
-            dropout.mask(rows.clone(), 0..length, weights, None, weights);
+            dropout.mask(rows.clone(), seen.clone(), weights, None, weights);
         }
         // SAFETY: the weights are this thread's, and nobody writes them while they are read.
-        let weights = Operand::Rows(unsafe { weights.data() }, length.next_multiple_of(LINE));
-        product_here(length, weights, Operand::Rows(at(2), 3 * h), false, out.part(rows, head * d..head * d + d));
+        let weights = Operand::Rows(unsafe { weights.data() }, weights.stride());
+        let to = out.part(rows, head * d..head * d + d);
+        product_here(seen.len(), weights, Operand::Rows(values, 3 * h), false, to);
     }
 }
 
 multiversion! {
     /// Each row x ← softmax(scale · x).
-    fn softmax<L>(scale: f32, x: Area) {
+    pub(super) fn softmax<L>(scale: f32, x: Area) {
         let n = x.columns;
         let scale = L::splat(scale);
         for row in 0..x.rows {
@@ -236,7 +285,7 @@ multiversion! {
 
 multiversion! {
     /// Each row dx ← scale · p · (dp − Σ p · dp), where dx comes in as dp.
-    fn softmax_backward<L>(scale: f32, p: Area, dx: Area) {
+    pub(super) fn softmax_backward<L>(scale: f32, p: Area, dx: Area) {
         p.assert_like(&dx);
         let n = p.columns;
         for row in 0..p.rows {

@@ -22,7 +22,7 @@ pub struct Saved {
 pub struct Into<'a> {
     /// Gradient of the gain (H).
     pub gain: &'a mut [f32],
-    /// Gradient of the bias (H).
+    /// Gradient of the bias (H, or none at all).
     pub bias: &'a mut [f32],
     /// Whether both hold sums to add to, or anything at all.
     pub accumulates: bool,
@@ -31,7 +31,7 @@ pub struct Into<'a> {
 /// Normalises each row.
 ///
 /// # Shapes
-/// x (R, H), gain (H), bias (H) → y (R, H).
+/// x (R, H), gain (H), bias (H, or none at all) → y (R, H).
 /// # Precision
 /// Mean first, then the sum of squared distances from it, both in f32.
 /// # Panics
@@ -40,7 +40,7 @@ pub struct Into<'a> {
 /// Ba, Kiros and Hinton, 2016; the biased variance (÷ H) and ε inside the root as in PyTorch.
 pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, Saved) {
     let (r, h) = (x.rows(), x.columns());
-    assert_eq!((gain.len(), bias.len()), (h, h), "layer_norm: x is ({r}, {h})");
+    assert!(gain.len() == h && (bias.is_empty() || bias.len() == h), "layer_norm: x is ({r}, {h})");
     let mut y = Tensor::unfilled(r, h);
     let mut statistics = Tensor::unfilled(r, 2);
     let (ys, stats) = (Shared::new(y.data_mut()), Shared::new(statistics.data_mut()));
@@ -55,26 +55,30 @@ pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, 
 }
 
 impl Saved {
-    /// dx; the gradients of gain and bias go `into`.
-    pub fn backward(self, gain: &[f32], into: Option<Into>, dy: &Tensor) -> Tensor {
+    /// dx, added to `onto` if that is given; the gradients of gain and bias go `into`.
+    pub fn backward(self, gain: &[f32], into: Option<Into>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let (r, h) = (self.x.rows(), self.x.columns());
         dy.assert_shape("layer_norm", "dy", r, h);
-        let mut dx = Tensor::unfilled(r, h);
+        let accumulates = onto.is_some();
+        let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(r, h));
+        dx.assert_shape("layer_norm", "dx", r, h);
         dx.area_mut().for_each_block(BLOCK, |rows, dx| {
             for (i, row) in rows.enumerate() {
                 let &[mean, scale] = self.statistics.row(row) else { unreachable!("statistics are (R, 2)") };
                 // SAFETY: each row of dx belongs to one block.
                 let dx = unsafe { std::slice::from_raw_parts_mut(dx.row(i), h) };
-                normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, dx);
+                normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, accumulates, dx);
             }
         });
         if let Some(into) = into {
-            assert_eq!((into.gain.len(), into.bias.len()), (h, h), "layer_norm: x is ({r}, {h})");
+            let biased = !into.bias.is_empty();
+            assert!(into.gain.len() == h && (!biased || into.bias.len() == h), "layer_norm: x is ({r}, {h})");
             let (gains, biases) = (Shared::new(into.gain), Shared::new(into.bias));
             for_each_column_block(h, |part| {
+                let of_bias = if biased { part.clone() } else { 0..0 };
                 // SAFETY: blocks of columns are disjoint.
                 let (dgain, dbias) =
-                    unsafe { (gains.slice(part.start, part.len()), biases.slice(part.start, part.len())) };
+                    unsafe { (gains.slice(part.start, part.len()), biases.slice(of_bias.start, of_bias.len())) };
                 let (x, dy) = (self.x.area().part(0..r, part.clone()), dy.area().part(0..r, part));
                 parameter_sums(x, dy, self.statistics.data(), into.accumulates, dgain, dbias);
             });
@@ -84,19 +88,25 @@ impl Saved {
 }
 
 multiversion! {
-    /// Row after row: dgain (+)= Σ dy · x̂, dbias (+)= Σ dy.
+    /// Row after row: dgain (+)= Σ dy · x̂, dbias (+)= Σ dy where there is one.
     fn parameter_sums<L>(
         x: Area, dy: Area, statistics: &[f32], accumulate: bool, dgain: &mut [f32], dbias: &mut [f32],
     ) {
         x.assert_like(&dy);
-        assert!(dgain.len() == x.columns && dbias.len() == x.columns && statistics.len() == 2 * x.rows);
+        assert!(dgain.len() == x.columns && statistics.len() == 2 * x.rows);
+        let biased = !dbias.is_empty();
+        assert!(!biased || dbias.len() == x.columns);
         for c in (0..x.columns).step_by(L::N) {
             let count = L::N.min(x.columns - c);
             // SAFETY (for all loads and stores): `count` floats from `c` are inside each row and both sums.
-            let (to_gain, to_bias) = (dgain.as_mut_ptr().add(c), dbias.as_mut_ptr().add(c));
+            let to_gain = dgain.as_mut_ptr().add(c);
+            let to_bias = if biased { dbias.as_mut_ptr().add(c) } else { std::ptr::null_mut() };
             let (mut gain, mut bias) = (L::zero(), L::zero());
             if accumulate {
-                (gain, bias) = (L::load_first(to_gain, count), L::load_first(to_bias, count));
+                gain = L::load_first(to_gain, count);
+            }
+            if accumulate && biased {
+                bias = L::load_first(to_bias, count);
             }
             for (row, statistics) in statistics.chunks_exact(2).enumerate() {
                 let (x, dy) = (L::load_first(x.row(row).add(c), count), L::load_first(dy.row(row).add(c), count));
@@ -105,7 +115,9 @@ multiversion! {
                 bias = L::add(bias, dy);
             }
             L::store_first(to_gain, gain, count);
-            L::store_first(to_bias, bias, count);
+            if biased {
+                L::store_first(to_bias, bias, count);
+            }
         }
     }
 }
@@ -113,7 +125,8 @@ multiversion! {
 multiversion! {
     fn normalise<L>(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32], statistics: &mut [f32]) {
         let h = x.len();
-        assert!(gain.len() == h && bias.len() == h && y.len() == h);
+        let biased = !bias.is_empty();
+        assert!(gain.len() == h && (!biased || bias.len() == h) && y.len() == h);
         // SAFETY (for all loads and stores): `count` floats from `i` are inside slices of h floats.
         let full = h / L::N * L::N;
         let mut sum = L::zero();
@@ -137,19 +150,20 @@ multiversion! {
         let scale = 1.0 / (variance / h as f32 + epsilon).sqrt();
         for i in (0..full).step_by(L::N) {
             let d = L::mul(L::sub(L::load(x.as_ptr().add(i)), L::splat(mean)), L::splat(scale));
-            L::store(y.as_mut_ptr().add(i), L::fma(d, L::load(gain.as_ptr().add(i)), L::load(bias.as_ptr().add(i))));
+            let bias = if biased { L::load(bias.as_ptr().add(i)) } else { L::zero() };
+            L::store(y.as_mut_ptr().add(i), L::fma(d, L::load(gain.as_ptr().add(i)), bias));
         }
         for i in full..h {
-            y[i] = (x[i] - mean) * scale * gain[i] + bias[i];
+            y[i] = (x[i] - mean) * scale * gain[i] + if biased { bias[i] } else { 0.0 };
         }
         statistics.copy_from_slice(&[mean, scale]);
     }
 }
 
 multiversion! {
-    /// With x̂ = (x − mean) · scale and g = gain · dy: dx = scale · (g − mean(g) − x̂ · mean(g · x̂)).
+    /// With x̂ = (x − mean) · scale and g = gain · dy: dx (+)= scale · (g − mean(g) − x̂ · mean(g · x̂)).
     fn normalise_backward<L>(
-        x: &[f32], dy: &[f32], gain: &[f32], mean: f32, scale: f32, dx: &mut [f32],
+        x: &[f32], dy: &[f32], gain: &[f32], mean: f32, scale: f32, accumulate: bool, dx: &mut [f32],
     ) {
         let h = x.len();
         assert!(dy.len() == h && gain.len() == h && dx.len() == h);
@@ -181,7 +195,9 @@ multiversion! {
             );
             let unit = L::mul(L::sub(x, L::splat(mean)), L::splat(scale));
             let d = L::sub(L::sub(L::mul(gain, dy), sum), L::mul(unit, along));
-            L::store_first(dx.as_mut_ptr().add(i), L::mul(d, L::splat(scale)), count);
+            let at = dx.as_mut_ptr().add(i);
+            let before = if accumulate { L::load_first(at, count) } else { L::zero() };
+            L::store_first(at, L::fma(d, L::splat(scale), before), count);
             i += count;
         }
     }

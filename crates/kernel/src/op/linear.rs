@@ -31,7 +31,7 @@ pub struct Into<'a> {
 /// y = x · Wᵀ + b.
 ///
 /// # Shapes
-/// x (R, K), weight (N, K), bias (N) → y (R, N).
+/// x (R, K), weight (N, K), bias (N, or none at all) → y (R, N).
 /// # Precision
 /// Factors as `precision` says, in backward too; sums over K in f32, in order of K.
 /// # Panics
@@ -50,7 +50,7 @@ pub fn forward_activated(
     precision: Precision,
     activation: Activation,
 ) -> (Tensor, Tensor, Saved) {
-    let mut y = Tensor::unfilled(x.rows(), bias.len());
+    let mut y = Tensor::unfilled(x.rows(), outputs(&x, weight));
     let out = y.area_mut();
     let (u, saved) = forward_then(x, weight, bias, precision, Some(out), |rows, columns, u| {
         activation::apply(activation, u, out.part(rows, columns));
@@ -67,7 +67,7 @@ pub fn forward_joined(
     dropout: Option<Dropout>,
     residual: &Tensor,
 ) -> (Tensor, Saved) {
-    residual.assert_shape("linear", "residual", x.rows(), bias.len());
+    residual.assert_shape("linear", "residual", x.rows(), outputs(&x, weight));
     forward_then(x, weight, bias, precision, Some(residual.area()), |rows, columns, y| {
         let residual = residual.area().part(rows.clone(), columns.clone());
         match dropout {
@@ -85,12 +85,19 @@ fn forward_then(
     beside: Option<Area>,
     finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
 ) -> (Tensor, Saved) {
-    let (r, k, n) = (x.rows(), x.columns(), bias.len());
-    assert_eq!(weight.len(), n * k, "linear: x is ({r}, {k}), bias ({n}), weight has {} elements", weight.len());
+    let (r, k, n) = (x.rows(), x.columns(), outputs(&x, weight));
+    let fits = weight.len() == n * k && (bias.is_empty() || bias.len() == n);
+    assert!(fits, "linear: x is ({r}, {k}), bias ({}), weight has {} elements", bias.len(), weight.len());
+    let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
     let mut y = Tensor::unfilled(r, n);
     let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(weight, k));
-    product_then(precision, (r, k, n), left, right, Start::Bias(bias), y.data_mut(), beside, finish);
+    product_then(precision, (r, k, n), left, right, start, y.data_mut(), beside, finish);
     (y, Saved { x, precision })
+}
+
+/// N: a weight's rows.
+fn outputs(x: &Tensor, weight: &[f32]) -> usize {
+    weight.len() / x.columns()
 }
 
 impl Saved {

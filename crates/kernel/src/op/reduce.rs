@@ -79,6 +79,11 @@ multiversion! {
     }
 }
 
+/// y += x.
+pub fn add_tensor(x: &Tensor, y: &mut Tensor) {
+    y.area_mut().for_each_block(BLOCK, |rows, y| add_area(x.area().part(rows, 0..y.columns), y));
+}
+
 /// Elements whose squares are summed before the sums are added in order.
 const SQUARES_BLOCK: usize = 32 * 1024;
 

@@ -1,0 +1,69 @@
+//! z = f(u) · g, element by element, u and g being the two halves of each row: a gated linear unit.
+
+use super::activation::{Activation, slope, value};
+use crate::simd::multiversion;
+use crate::tensor::{Area, Tensor};
+
+/// Rows one task works on.
+const BLOCK: usize = 16;
+
+/// The first half of each row through f, times the second.
+///
+/// # Shapes
+/// x (R, 2F) → z (R, F).
+/// # Precision
+/// As the activation's.
+/// # Panics
+/// If x has an odd number of columns.
+/// # Source
+/// Shazeer, 2020; halves in the order of transformers' ModernBERT.
+pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
+    assert!(x.columns().is_multiple_of(2), "gated: {} columns", x.columns());
+    let mut z = Tensor::unfilled(x.rows(), x.columns() / 2);
+    z.area_mut().for_each_block(BLOCK, |rows, z| gate(activation, x.area().part(rows, 0..x.columns()), z));
+    z
+}
+
+/// dx (R, 2F) of dz (R, F), in x's place: du = f′(u) · g · dz, dg = f(u) · dz.
+pub fn backward(mut x: Tensor, activation: Activation, dz: &Tensor) -> Tensor {
+    dz.assert_shape("gated", "dz", x.rows(), x.columns() / 2);
+    x.area_mut().for_each_block(BLOCK, |rows, x| {
+        gate_backward(activation, dz.area().part(rows, 0..x.columns / 2), x);
+    });
+    x
+}
+
+multiversion! {
+    fn gate<L>(activation: Activation, x: Area, z: Area) {
+        let f = z.columns;
+        assert!(x.rows == z.rows && x.columns == 2 * f);
+        for row in 0..z.rows {
+            let (x, z) = (x.row(row), z.row(row));
+            for c in (0..f).step_by(L::N) {
+                let count = L::N.min(f - c);
+                // SAFETY: `count` floats from `c` are inside each half of x's row, and inside z's.
+                let (u, g) = (L::load_first(x.add(c), count), L::load_first(x.add(f + c), count));
+                L::store_first(z.add(c), L::mul(value::<L>(activation, u), g), count);
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// (u, g) ← (f′(u) · g · dz, f(u) · dz).
+    fn gate_backward<L>(activation: Activation, dz: Area, x: Area) {
+        let f = dz.columns;
+        assert!(x.rows == dz.rows && x.columns == 2 * f);
+        for row in 0..dz.rows {
+            let (dz, x) = (dz.row(row), x.row(row));
+            for c in (0..f).step_by(L::N) {
+                let count = L::N.min(f - c);
+                // SAFETY: `count` floats from `c` are inside each half of x's row, and inside dz's.
+                let (u, g) = (L::load_first(x.add(c), count), L::load_first(x.add(f + c), count));
+                let dz = L::load_first(dz.add(c), count);
+                L::store_first(x.add(c), L::mul(L::mul(slope::<L>(activation, u), g), dz), count);
+                L::store_first(x.add(f + c), L::mul(value::<L>(activation, u), dz), count);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Rotary positions: each head's pairs (x, y) of queries and keys, turned by an angle that grows with the position.
+//!
+//! A pair is an element of the head's first half and the same element of its second half.
+
+use crate::simd::multiversion;
+use crate::tensor::{Area, Tensor};
+
+/// Rows one task works on.
+const BLOCK: usize = 16;
+
+/// Cosines and sines of every position's angles.
+#[derive(Clone, Debug)]
+pub struct Angles {
+    /// (positions, D): D / 2 cosines, then their sines.
+    table: Tensor,
+}
+
+impl Angles {
+    /// Angle i of position t is t · θ^(−2i / D).
+    ///
+    /// # Precision
+    /// Frequencies and angles are rounded to f32, as PyTorch has them: at position 8,000 that alone is 2.4e-4 of a
+    /// radian, and exact angles would be another function. Their cosines and sines are then f32's nearest.
+    /// # Panics
+    /// If D is odd.
+    /// # Source
+    /// Su et al., 2021; halves instead of neighbours as in GPT-NeoX.
+    pub fn new(positions: usize, width: usize, theta: f32) -> Angles {
+        assert!(width.is_multiple_of(2), "rotary: {width} columns a head");
+        let half = width / 2;
+        let power = |i: usize| f64::from(theta).powf(f64::from((2 * i) as f32 / width as f32)) as f32;
+        let frequencies: Vec<f32> = (0..half).map(|i| 1.0 / power(i)).collect();
+        let mut table = Tensor::unfilled(positions, width);
+        for (position, row) in table.data_mut().chunks_exact_mut(width.max(1)).enumerate() {
+            let (cosines, sines) = row.split_at_mut(half);
+            for ((cosine, sine), frequency) in cosines.iter_mut().zip(sines).zip(&frequencies) {
+                let (s, c) = f64::from(position as f32 * frequency).sin_cos();
+                (*cosine, *sine) = (c as f32, s as f32);
+            }
+        }
+        Angles { table }
+    }
+}
+
+/// Queries and keys turned, values left, in qkv's place.
+///
+/// # Shapes
+/// qkv (R, 3H): queries, keys and values side by side, each N heads of D; `starts` are the sequences' boundaries.
+/// # Panics
+/// If a shape does not fit, or a sequence has more positions than `angles`.
+pub fn forward(qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles) -> Tensor {
+    turn_all(qkv, starts, heads, angles, 1.0)
+}
+
+/// The gradient of qkv as it was before: turned back.
+pub fn backward(dqkv: Tensor, starts: &[u32], heads: usize, angles: &Angles) -> Tensor {
+    turn_all(dqkv, starts, heads, angles, -1.0)
+}
+
+fn turn_all(mut qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles, sign: f32) -> Tensor {
+    let (h, d) = (qkv.columns() / 3, angles.table.columns());
+    assert_eq!(h, heads * d, "rotary: {h} columns for {heads} heads of {d}");
+    assert_eq!(starts.last().copied(), Some(qkv.rows() as u32), "rotary: the boundaries are not those of the rows");
+    let all = qkv.area_mut();
+    for bounds in starts.windows(2) {
+        let sequence = all.part(bounds[0] as usize..bounds[1] as usize, 0..2 * h);
+        sequence.for_each_block(BLOCK, |rows, block| turn(angles.table.area().part(rows, 0..d), sign, block));
+    }
+    qkv
+}
+
+multiversion! {
+    /// Each head's (x, y) ← (x cos α ∓ y sin α, y cos α ± x sin α).
+    fn turn<L>(angles: Area, sign: f32, x: Area) {
+        let half = angles.columns / 2;
+        assert!(angles.rows == x.rows && (half == 0 || x.columns.is_multiple_of(2 * half)));
+        for row in 0..x.rows {
+            let (cosines, sines) = (angles.row(row), angles.row(row).add(half));
+            for i in (0..half).step_by(L::N) {
+                let count = L::N.min(half - i);
+                // SAFETY (for all loads and stores): `count` floats from `i` are inside each half of each head.
+                let cosine = L::load_first(cosines.add(i), count);
+                let sine = L::mul(L::load_first(sines.add(i), count), L::splat(sign));
+                let back = L::sub(L::zero(), sine);
+                for head in (0..x.columns).step_by(2 * half) {
+                    let (first, second) = (x.row(row).add(head + i), x.row(row).add(head + half + i));
+                    let (a, b) = (L::load_first(first, count), L::load_first(second, count));
+                    L::store_first(first, L::fma(b, back, L::mul(a, cosine)), count);
+                    L::store_first(second, L::fma(a, sine, L::mul(b, cosine)), count);
+                }
+            }
+        }
+    }
+}
