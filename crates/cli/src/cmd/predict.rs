@@ -7,16 +7,18 @@ mod spans;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use tagsmith_hub::model::Part;
 use tagsmith_model::model::Model;
 use tagsmith_tagger::tagger::{Request, TagOptions, Tagger, Tally, tag};
 use tagsmith_text::aggregate::Strategy;
 
+use crate::hub::{self, Asked};
 use crate::machine::{precision, threads};
 use feed::{Chunk, End};
 use input::Documents;
@@ -34,10 +36,9 @@ pub fn command() -> Command {
         .args([
             option("model")
                 .aliases(["model-name-or-path", "model_name_or_path"])
-                .value_name("DIR")
+                .value_name("MODEL")
                 .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("Folder with config.json, model.safetensors and tokenizer.json"),
+                .help("Folder with config.json, model.safetensors and tokenizer.json, or a name on the hub"),
             Arg::new("input")
                 .value_name("FILE")
                 .value_parser(value_parser!(OsString))
@@ -82,6 +83,9 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Products of factors rounded to bf16; sums and all else stay f32"),
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
+            option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
+            option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
+            option("token").value_name("TOKEN").help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
         ])
 }
 
@@ -107,11 +111,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     };
     let file = named.filter(|name| *name != "-").map(PathBuf::from);
     let documents = Documents::open(file, text("input-format").unwrap_or("auto"), text("text-column"))?;
-    let folder = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
+    let hub = hub::open(Asked { cache_dir: text("cache-dir"), token: text("token"), plain: false });
+    let name = text("model").context("clap asks for the model")?;
+    // A folder that is here is taken as it is: only its kind says what belongs into it.
+    let folder = &match Path::new(name).is_dir() {
+        true => PathBuf::from(name),
+        false => hub.model(name, text("model-revision"), &Part::ALL)?,
+    };
     if spans::is_span_tagger(folder) {
         let (_, line) = threads::set(at_least_one(matches, "threads")?);
         line.iter().for_each(|line| eprintln!("note: {line}"));
-        return spans::run(matches, folder, documents);
+        return spans::run(matches, folder, &hub, documents);
     }
     if text("labels").is_some() {
         bail!("{}: `--labels` is for label-conditioned models; this one has its own", folder.display());

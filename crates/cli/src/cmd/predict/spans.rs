@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tagsmith_hub::Hub;
 use tagsmith_kernel::Precision;
 use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::Threshold;
@@ -31,7 +32,7 @@ pub fn is_span_tagger(folder: &Path) -> bool {
 }
 
 /// Runs it; the exit status.
-pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Result<u8> {
+pub fn run(matches: &ArgMatches, folder: &Path, hub: &Hub, mut documents: Documents) -> Result<u8> {
     let started = Instant::now();
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let labels = labels(text("labels").context("a span tagger looks for labels: name them with `--labels a,b,…`")?)?;
@@ -49,7 +50,7 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
     if matches.get_flag("bf16") {
         model.precision = Precision::Bf16;
     }
-    let tokenizers = checkpoint::tokenizers(folder, &model.config)?;
+    let tokenizers = checkpoint::tokenizers(folder, &model.config, hub)?;
     let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(model.positions_max());
     let max_length = matches.get_one("max-seq-length").copied().unwrap_or(longest);
     let positions = model.positions_max();
