@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Longest refs file that is one.
 const REF_BYTES_MAX: u64 = 256;
@@ -84,7 +85,7 @@ impl Shelf {
     pub(crate) fn lock(&self, etag: &str, waiting: impl FnOnce()) -> Result<Option<File>, Error> {
         let path = self.locks.join(format!("{etag}.lock"));
         create_folder_of(&path)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::open(&path))?;
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::write(&path))?;
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
             Err(TryLockError::WouldBlock) => {}
@@ -102,9 +103,11 @@ impl Shelf {
         // From snapshots/<commit>/ up to the folder, once more for each folder of the file.
         let up = "../".repeat(2 + file.matches('/').count());
         let beside = beside(&place);
+        // What a killed process left might be a link, through which a copy would be written.
+        let _ = fs::remove_file(&beside);
         let link = symlink(&format!("{up}blobs/{etag}"), &beside);
         let made = link.or_else(|_| fs::copy(self.blob(etag), &beside).map(drop));
-        made.and_then(|()| fs::rename(&beside, &place)).map_err(Error::open(&place))
+        made.and_then(|()| fs::rename(&beside, &place)).map_err(Error::write(&place))
     }
 }
 
@@ -121,19 +124,21 @@ fn symlink(_target: &str, _place: &Path) -> io::Result<()> {
 
 pub(crate) fn create_folder_of(path: &Path) -> Result<(), Error> {
     let folder = path.parent().expect("a file in the cache has a folder");
-    fs::create_dir_all(folder).map_err(Error::open(folder))
+    fs::create_dir_all(folder).map_err(Error::write(folder))
 }
 
-/// A name beside `path` that no other process takes.
+/// A name beside `path` that nobody else takes.
 fn beside(path: &Path) -> PathBuf {
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().expect("a file in the cache has a name").to_string_lossy();
-    path.with_file_name(format!("{name}.{}.tmp", process::id()))
+    let number = TAKEN.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!("{name}.{}-{number}.tmp", process::id()))
 }
 
 /// Writes a small file, so that others see nothing of it or all.
 fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     create_folder_of(path)?;
     let beside = beside(path);
-    let mut file = File::create(&beside).map_err(Error::open(&beside))?;
-    file.write_all(content).and_then(|()| fs::rename(&beside, path)).map_err(Error::open(path))
+    let mut file = File::create(&beside).map_err(Error::write(&beside))?;
+    file.write_all(content).and_then(|()| fs::rename(&beside, path)).map_err(Error::write(path))
 }

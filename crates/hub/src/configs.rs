@@ -77,7 +77,10 @@ pub(crate) fn of_card(card: &str, place: &str) -> Result<Vec<Config>, Error> {
     let card: Card = serde_saphyr::from_str(&front.join("\n")).map_err(|error| {
         let what = error.to_string();
         let what = what.lines().next().unwrap_or_default();
-        Error::path(place, format!("its `configs:` cannot be read ({what}): name the files with `--train_file` and the like"))
+        Error::path(
+            place,
+            format!("its `configs:` cannot be read ({what}): name the files with `--train_file` and the like"),
+        )
     })?;
     Ok(card.configs)
 }
@@ -101,9 +104,13 @@ pub(crate) fn no_such<'n>(name: Option<&str>, names: impl Iterator<Item = &'n st
         list += &format!(", … ({} in all)", names.len());
     }
     let problem = match (name, names.is_empty()) {
-        (Some(name), true) => format!("there is no configuration `{name}`, nor any other: leave out `--dataset_config_name`"),
+        (Some(name), true) => {
+            format!("there is no configuration `{name}`, nor any other: leave out `--dataset_config_name`")
+        }
         (Some(name), false) => {
-            format!("there is no configuration `{name}` (there are: {list}): name one of them with `--dataset_config_name`")
+            format!(
+                "there is no configuration `{name}` (there are: {list}): name one of them with `--dataset_config_name`"
+            )
         }
         (None, _) => format!("it has several configurations ({list}): name one with `--dataset_config_name`"),
     };
@@ -194,20 +201,20 @@ mod tests {
         check(
             two,
             Some("a"),
-            expect![[r#"a "" Some({"dev": ["data/dev-0.parquet"], "train": ["data/train-0.parquet", "data/train-1.parquet"]})"#]],
+            expect![[
+                r#"a "" Some({"dev": ["data/dev-0.parquet"], "train": ["data/train-0.parquet", "data/train-1.parquet"]})"#
+            ]],
         );
         check(two, Some("b"), expect![[r#"b "en/" None"#]]);
         check(two, None, expect!["C: it has several configurations (`a`, `b`): name one with `--dataset_config_name`"]);
         check(
             two,
             Some("c"),
-            expect!["C: there is no configuration `c` (there are: `a`, `b`): name one of them with `--dataset_config_name`"],
+            expect![
+                "C: there is no configuration `c` (there are: `a`, `b`): name one of them with `--dataset_config_name`"
+            ],
         );
-        check(
-            &format!("{two}\n  default: true"),
-            None,
-            expect![[r#"b "en/" None"#]],
-        );
+        check(&format!("{two}\n  default: true"), None, expect![[r#"b "en/" None"#]]);
         check(
             "configs:\n- data_files: en/**/*.csv",
             None,
@@ -221,17 +228,23 @@ mod tests {
         check(
             "configs:\n- data_files:\n    test: data/*",
             None,
-            expect![[r#"default "" Some({"test": ["data/dev-0.parquet", "data/train-0.parquet", "data/train-1.parquet"]})"#]],
+            expect![[
+                r#"default "" Some({"test": ["data/dev-0.parquet", "data/train-0.parquet", "data/train-1.parquet"]})"#
+            ]],
         );
         check(
             "configs:\n- data_files: fr/*",
             None,
-            expect!["C: its `configs:` name `fr/*`, and no file is called so: take another revision, or pass the files"],
+            expect![
+                "C: its `configs:` name `fr/*`, and no file is called so: take another revision, or pass the files"
+            ],
         );
         check(
             "configs: 3",
             None,
-            expect!["C: its `configs:` cannot be read (error: line 2 column 10: unexpected event: expected sequence start): name the files with `--train_file` and the like"],
+            expect![
+                "C: its `configs:` cannot be read (error: line 2 column 10: unexpected event: expected sequence start): name the files with `--train_file` and the like"
+            ],
         );
     }
 

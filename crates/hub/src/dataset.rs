@@ -240,7 +240,8 @@ impl Layout {
             let renamed = of_split.into_iter().map(|(name, files)| (canonical(&name, &all, &mut notes), files));
             return Ok(Layout { of_split: renamed.collect(), notes });
         }
-        let place = if inner.is_empty() { place.to_owned() } else { format!("{place}/{}", inner.trim_end_matches('/')) };
+        let place =
+            if inner.is_empty() { place.to_owned() } else { format!("{place}/{}", inner.trim_end_matches('/')) };
         let inside = files.iter().filter_map(|file| Some(file.strip_prefix(&inner).ok()?.to_owned()));
         let data: Vec<PathBuf> = inside.collect();
         if data.is_empty() {

@@ -65,7 +65,7 @@ impl Failure {
             Failure::Refused { status, message, .. } if message.is_empty() => format!("the hub answers {status}"),
             Failure::Refused { status, message, .. } => format!("the hub answers {status}: {message}"),
             Failure::Malformed(why) => format!("the answer is not a hub's: {why}"),
-            Failure::Local(error) => error.to_string(),
+            Failure::Local(error) => error.with_cause(),
         }
     }
 

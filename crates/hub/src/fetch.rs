@@ -14,8 +14,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::{process, thread};
-use ureq::http::Response;
 use ureq::Body;
+use ureq::http::Response;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -71,7 +71,14 @@ struct Partial<'a> {
 
 impl Hub {
     /// Brings a file into the snapshot, unless its bytes are in the cache already.
-    pub(crate) fn fetch(&self, repo: &Repo, shelf: &Shelf, commit: &str, file: &str, blob: &Blob) -> Result<(), Failure> {
+    pub(crate) fn fetch(
+        &self,
+        repo: &Repo,
+        shelf: &Shelf,
+        commit: &str,
+        file: &str,
+        blob: &Blob,
+    ) -> Result<(), Failure> {
         let etag = blob.etag();
         let lock = shelf.lock(etag, || self.say(format!("{file}: waiting for another process, which downloads it")))?;
         let place = shelf.blob(etag);
@@ -97,11 +104,11 @@ impl Hub {
             let Partial { file: bytes, sum, .. } = partial;
             let found = sum.hex();
             if found == blob.etag() {
-                bytes.sync_all().and_then(|()| fs::rename(path, place)).map_err(Error::open(path))?;
+                bytes.sync_all().and_then(|()| fs::rename(path, place)).map_err(Error::write(path))?;
                 (self.notify)(Event::Finished);
                 return Ok(());
             }
-            fs::remove_file(path).map_err(Error::open(path))?;
+            fs::remove_file(path).map_err(Error::write(path))?;
             let wrong = format!("its bytes hash to {found} and should to {}", blob.etag());
             if attempt == 1 {
                 return Err(Failure::Malformed(format!("{wrong}, twice; nothing of it was kept")));
@@ -177,7 +184,7 @@ impl<'a> Partial<'a> {
     /// Takes up what an interrupted download left.
     fn open(path: &Path, blob: &'a Blob) -> Result<Partial<'a>, Error> {
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
-        let file = file.map_err(Error::open(path))?;
+        let file = file.map_err(Error::write(path))?;
         let mut partial = Partial { path: path.to_owned(), file, blob, sum: Sum::new(blob), done: 0 };
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
@@ -196,13 +203,13 @@ impl<'a> Partial<'a> {
     }
 
     fn restart(&mut self) -> Result<(), Error> {
-        self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0))).map_err(Error::open(&self.path))?;
+        self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0))).map_err(Error::write(&self.path))?;
         (self.sum, self.done) = (Sum::new(self.blob), 0);
         Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(Error::open(&self.path))?;
+        self.file.write_all(bytes).map_err(Error::write(&self.path))?;
         self.sum.update(bytes);
         self.done += bytes.len() as u64;
         Ok(())

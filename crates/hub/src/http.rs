@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
-use ureq::http::{HeaderMap, Method, Request, Response, Uri, request};
+use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, AsSendBody, Body, Proxy, SendBody};
 
@@ -37,7 +37,11 @@ pub(crate) enum Content<'a> {
     /// Bytes and their type.
     Bytes(&'a [u8], &'static str),
     /// A part of a file.
-    Part { file: &'a Path, start: u64, length: u64 },
+    Part {
+        file: &'a Path,
+        start: u64,
+        length: u64,
+    },
 }
 
 /// A request.
@@ -88,7 +92,9 @@ fn certificates(file: &Path) -> Result<RootCerts, Error> {
         match item {
             Ok(PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
-            Err(error) => return Err(Error::path(file.display(), format!("this is no PEM file ({error}): correct it"))),
+            Err(error) => {
+                return Err(Error::path(file.display(), format!("this is no PEM file ({error}): correct it")));
+            }
         }
     }
     if found.is_empty() {
@@ -105,12 +111,22 @@ impl Hub {
 
     /// An answer in JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<(T, HeaderMap), Failure> {
-        let mut response = self.call(call)?;
-        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.map_err(|error| from_library(&error))?;
-        let value = serde_json::from_slice(&body)
-            .map_err(|error| Failure::Malformed(format!("{} is not what it should be ({error})", call.url)))?;
-        Ok((value, response.headers().clone()))
+        let mut tries = 1;
+        loop {
+            let mut response = self.call(call)?;
+            let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+            match body.map_err(|error| from_library(&error)) {
+                Ok(body) => {
+                    let value = serde_json::from_slice(&body).map_err(|error| {
+                        Failure::Malformed(format!("{} is not what it should be ({error})", call.url))
+                    })?;
+                    return Ok((value, response.headers().clone()));
+                }
+                Err(failure) if tries >= call.tries || !failure.may_pass() => return Err(failure),
+                // The connection broke in the middle of the answer.
+                Err(_) => tries += 1,
+            }
+        }
     }
 
     /// The answer, once it is one: redirects are followed, and what may pass is asked for again.
@@ -145,7 +161,9 @@ impl Hub {
 
     /// One try, along its redirects.
     fn follow(&self, call: &Call<'_>) -> Result<Answer, Failure> {
-        let mut at: Uri = parse(call.url)?;
+        let mut at = parse(call.url).map_err(|_| {
+            Error::path(call.url, "this is no address that begins with http:// or https://: correct HF_ENDPOINT")
+        })?;
         for _ in 0..=REDIRECTS_MAX {
             let mut response = self.send(call, &at)?;
             let status = response.status().as_u16();
@@ -174,7 +192,14 @@ impl Hub {
             request = request.header(*name, value);
         }
         if let Some(token) = self.settings.token.as_ref().filter(|_| self.is_endpoint(at)) {
-            request = request.header("authorization", format!("Bearer {}", token.secret()));
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret())).map_err(|_| {
+                Error::path(
+                    "the hub's token",
+                    "it holds what no token does: correct `--token`, HF_TOKEN or the token's file",
+                )
+            })?;
+            value.set_sensitive(true);
+            request = request.header("authorization", value);
         }
         match call.content {
             Content::Nothing => self.run(request, (), at, self.settings.timeout),
@@ -331,9 +356,8 @@ mod tests {
 
     #[test]
     fn one_origin_is_scheme_host_and_port() {
-        let same = |a: &str, b: &str| {
-            origin(&a.parse().expect("an address")) == origin(&b.parse().expect("an address"))
-        };
+        let same =
+            |a: &str, b: &str| origin(&a.parse().expect("an address")) == origin(&b.parse().expect("an address"));
         assert!(same("https://hub.co/a", "https://HUB.co:443/b"));
         for other in ["http://hub.co", "https://hub.co:444", "https://hub.co.evil", "https://evil/hub.co"] {
             assert!(!same("https://hub.co", other), "{other}");

@@ -128,7 +128,7 @@ impl Hub {
         }
         let listing = self.list(repo, &commit)?;
         if let Err(error) = shelf.set_listing(&commit, &listing) {
-            self.say(format!("{error}: the listing is not kept"));
+            self.say(format!("{}: the listing is not kept", error.with_cause()));
         }
         Ok((commit, listing))
     }
@@ -200,7 +200,8 @@ impl Hub {
             })?;
         }
         if let Err(error) = shelf.set_commit(&snapshot.revision, commit) {
-            self.say(format!("{error}: the cache does not learn which commit `{}` is", snapshot.revision));
+            let why = error.with_cause();
+            self.say(format!("{why}: the cache does not learn which commit `{}` is", snapshot.revision));
         }
         Ok(())
     }

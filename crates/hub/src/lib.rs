@@ -46,6 +46,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system refuses to write a file.
+    #[error("{path}: cannot be written")]
+    Write {
+        /// The path.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file's content is refused.
     #[error(transparent)]
     Content(#[from] tagsmith_text::reader::Error),
@@ -60,6 +68,16 @@ impl Error {
         let path = path.display().to_string();
         move |source| Error::Open { path, source }
     }
+
+    fn write(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.display().to_string();
+        move |source| Error::Write { path, source }
+    }
+
+    /// With its cause, where it becomes a part of a line.
+    fn with_cause(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
 }
 
 /// The error for a path that does not exist.
@@ -67,15 +85,13 @@ fn no_path(name: &str) -> Error {
     Error::path(name, "there is no such file or folder: correct the path")
 }
 
-/// `conll2003` or `org/name`, as the hub spells them, and not in a folder that is here.
+/// `conll2003` or `org/name`, as the hub spells them.
 fn is_hub_name(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
             && !part.starts_with(['.', '-'])
             && part.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.'))
     };
-    let path = std::path::Path::new(name);
-    let in_local_folder = path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && parent.exists());
     let is_short = name.len() <= 96 && name.split('/').count() <= 2;
-    is_short && name.split('/').all(is_part) && !name.contains("--") && !name.contains("..") && !in_local_folder
+    is_short && name.split('/').all(is_part) && !name.contains("--") && !name.contains("..")
 }

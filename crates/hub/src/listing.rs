@@ -133,10 +133,17 @@ impl Listing {
         };
         let blob = Blob { size, oid: entry.oid, sha256 };
         if !is_inside(&entry.path) {
-            return Err(Failure::Malformed(format!("it lists the file {:?}, which would leave its folder", entry.path)));
+            return Err(Failure::Malformed(format!(
+                "it lists the file {:?}, which would leave its folder",
+                entry.path
+            )));
         }
         if !blob.is_legal() {
-            return Err(Failure::Malformed(format!("it lists {:?} with {:?}, which is no hash", entry.path, blob.etag())));
+            return Err(Failure::Malformed(format!(
+                "it lists {:?} with {:?}, which is no hash",
+                entry.path,
+                blob.etag()
+            )));
         }
         self.0.insert(entry.path, Some(blob));
         if self.0.len() > FILES_MAX {
@@ -157,7 +164,9 @@ impl Hub {
             match next_page(&headers) {
                 Some(next) if next.starts_with(&self.url("/")) => url = next,
                 Some(next) if next.starts_with('/') => url = self.url(&next),
-                Some(next) => return Err(Failure::Malformed(format!("the listing goes on at {next}, which is not it"))),
+                Some(next) => {
+                    return Err(Failure::Malformed(format!("the listing goes on at {next}, which is not it")));
+                }
                 None => return Ok(listing),
             }
         }

@@ -18,9 +18,9 @@ const CONVERSION: &str = "refs/convert/parquet";
 const PARTIAL: &str = "partial-";
 
 /// Names from before data sets had owners, as tutorials have them, and the repositories they became. The hub leads from
-/// one to the other by itself; a mirror or a cache does not. All of them are programs that download from elsewhere
-/// (often an address that is gone), so what can be read is the hub's conversion to Parquet, which has the program's
-/// features and label names.
+/// one to the other by itself; a mirror or a cache does not. Most are programs that download from elsewhere (often an
+/// address that is gone), so what can be read is the hub's conversion to Parquet, which has the program's features and
+/// label names.
 const OLD_NAMES: [(&str, &str); 11] = [
     ("conll2000", "eriktks/conll2000"),
     ("conll2002", "eriktks/conll2002"),
@@ -170,7 +170,9 @@ fn conversion(place: &str, files: &[PathBuf], config_name: Option<&str>) -> Resu
         return Err(files::no_data(Path::new(place)));
     }
     match of_config.remove(&name) {
-        Some(of_split) => Ok(Layout { of_split, notes: Some(partial).filter(|note| note.count > 0).into_iter().collect() }),
+        Some(of_split) => {
+            Ok(Layout { of_split, notes: Some(partial).filter(|note| note.count > 0).into_iter().collect() })
+        }
         None => Err(configs::no_such(config_name, of_config.keys().map(String::as_str), place)),
     }
 }

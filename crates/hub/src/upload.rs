@@ -147,7 +147,7 @@ impl Hub {
         self.commit(&repo, files, message).map_err(|failure| {
             let error = failure.explain(&self.asked(&repo, BRANCH));
             let again = format!("the model is in {0}; `hf upload {id} {0}` uploads it later", folder.display());
-            Error::path(error, again)
+            Error::path(error.with_cause(), again)
         })
     }
 
@@ -219,7 +219,8 @@ impl Hub {
         })?;
         for (file, sum) in files {
             let object = batch.objects.iter().find(|object| object.oid == *sum);
-            let object = object.ok_or_else(|| Failure::Malformed(format!("it does not say where {} goes", file.path)))?;
+            let object =
+                object.ok_or_else(|| Failure::Malformed(format!("it does not say where {} goes", file.path)))?;
             if let Some(ObjectError { message }) = &object.error {
                 return Err(Failure::Malformed(format!("it does not take {} ({message})", file.path)));
             }

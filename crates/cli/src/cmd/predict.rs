@@ -85,7 +85,9 @@ pub fn command() -> Command {
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
             option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
             option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
-            option("token").value_name("TOKEN").help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
+            option("token")
+                .value_name("TOKEN")
+                .help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
         ])
 }
 

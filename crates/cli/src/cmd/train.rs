@@ -92,7 +92,6 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
     ranks::refuse_several()?;
     let resume = folder::claim(args)?;
     let hub = open_hub(args, None);
-    let upload = Upload::prepare(args)?;
 
     let mut data = Data::load(args, &hub)?;
     let folders = Folders::find(args, &hub)?;
@@ -124,6 +123,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
+    let upload = Upload::prepare(args)?;
     let mut report = Report::new(args);
     let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
     if args.do_train {
@@ -180,9 +180,8 @@ struct Folders {
 impl Folders {
     fn find(args: &TrainArgs, hub: &Hub) -> anyhow::Result<Folders> {
         let revision = Some(args.model.model_revision.as_str());
-        let elsewhere = |name: &Option<String>, part| {
-            name.as_ref().map(|name| hub.model(name, revision, &[part])).transpose()
-        };
+        let elsewhere =
+            |name: &Option<String>, part| name.as_ref().map(|name| hub.model(name, revision, &[part])).transpose();
         let config = elsewhere(&args.model.config_name, Part::Config)?;
         let tokenizer = elsewhere(&args.model.tokenizer_name, Part::Tokenizer)?;
         let mut parts = vec![Part::Weights];

@@ -17,11 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const OFFLINE: [&str; 3] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"];
 
 /// What the environment says; `variable` gives what is set and not empty.
-pub fn settings(
-    variable: &dyn Fn(&str) -> Option<String>,
-    home: Option<&Path>,
-    cache_dir: Option<&str>,
-) -> Settings {
+pub fn settings(variable: &dyn Fn(&str) -> Option<String>, home: Option<&Path>, cache_dir: Option<&str>) -> Settings {
     let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
     let is_true = |name: &str| variable(name).is_some_and(|value| is_yes(&value));
     let path = |text: String| expanded(&text, home);
@@ -87,11 +83,7 @@ mod tests {
     #[test]
     fn places_and_switches() {
         check(&[], None, expect!["https://huggingface.co /home/jo/.cache/huggingface/hub None None 10s"]);
-        check(
-            &[("XDG_CACHE_HOME", "/x")],
-            None,
-            expect!["https://huggingface.co /x/huggingface/hub None None 10s"],
-        );
+        check(&[("XDG_CACHE_HOME", "/x")], None, expect!["https://huggingface.co /x/huggingface/hub None None 10s"]);
         check(
             &[("XDG_CACHE_HOME", "/x"), ("HF_HOME", "~/hf"), ("HF_TOKEN", " hf_a\n")],
             None,
@@ -131,8 +123,11 @@ mod tests {
             let Settings { http_proxy, https_proxy, no_proxy, .. } = settings(&variable, None, None);
             format!("{http_proxy:?} {https_proxy:?} {no_proxy:?}")
         };
-        expect![[r#"Some("a") Some("b") ["x", ".y"]"#]]
-            .assert_eq(&of(&[("http_proxy", "a"), ("HTTPS_PROXY", "b"), ("no_proxy", "x, .y")]));
+        expect![[r#"Some("a") Some("b") ["x", ".y"]"#]].assert_eq(&of(&[
+            ("http_proxy", "a"),
+            ("HTTPS_PROXY", "b"),
+            ("no_proxy", "x, .y"),
+        ]));
         expect![[r#"Some("c") Some("b") [""]"#]].assert_eq(&of(&[("ALL_PROXY", "c"), ("https_proxy", "b")]));
     }
 }

@@ -15,8 +15,7 @@ pub fn save(args: &TrainArgs, history: &[Record]) -> Result<(), Error> {
     let on_hub = |name: &&str| !Path::new(name).exists();
     let base_model = Some(args.model.model_name_or_path.as_str()).filter(on_hub);
     let dataset = args.data.dataset_name.as_deref().filter(on_hub);
-    Card { name: &name, base_model, dataset, hyperparameters: &hyperparameters, history }
-        .save(&args.output_dir)
+    Card { name: &name, base_model, dataset, hyperparameters: &hyperparameters, history }.save(&args.output_dir)
 }
 
 /// The choices that the Trainer's cards list, by its names.

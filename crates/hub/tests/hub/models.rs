@@ -1,9 +1,10 @@
 //! Names of the hub, looked up and brought here, against a hub on this machine.
 
-mod server;
-
+use crate::server::{Reply, Request, Server, git_oid, sha256};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use expect_test::{Expect, expect};
-use server::{Reply, Request, Server, git_oid, sha256};
+use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -163,15 +164,23 @@ fn a_model_comes_once_and_as_python_keeps_it() {
     let folder = scratch.model(&scratch.hub()).expect("it is there");
     assert_eq!(fs::read(folder.join("tokenizer.json")).expect("a file"), TOKENIZER);
     assert_eq!(fs::read(folder.join("model.safetensors")).expect("a file"), weights());
-    // `printf 'blob 2\0{}' | sha1sum`, and what `git hash-object` gives for the others.
-    expect![[r#"
-        models--org--tiny/blobs/54ee8b15567046c29eba8a9c5a07ee61e4a2f85c
-        models--org--tiny/blobs/9e26dfeeb6e641a33dae4961196235bdb965b21b
-        models--org--tiny/blobs/9ebe2f4fa0d7d3b4c7ae3ae2eaff6ccd0ee85e42"#]];
+    // `git hash-object` of a file `{}` without a line end.
     let layout = scratch.layout();
-    assert!(layout.contains(&format!("snapshots/COMMIT/config.json -> ../../blobs/{}", "9e26dfeeb6e641a33dae4961196235bdb965b21b")), "{layout}");
-    assert!(layout.contains(&format!("snapshots/COMMIT/model.safetensors -> ../../blobs/{}", sha256(&weights()))), "{layout}");
-    assert_eq!(fs::read_to_string(scratch.shelf().join("refs/main")).expect("a ref"), scratch.server.commit(MODEL, "main"));
+    assert!(
+        layout.contains(&format!(
+            "snapshots/COMMIT/config.json -> ../../blobs/{}",
+            "9e26dfeeb6e641a33dae4961196235bdb965b21b"
+        )),
+        "{layout}"
+    );
+    assert!(
+        layout.contains(&format!("snapshots/COMMIT/model.safetensors -> ../../blobs/{}", sha256(&weights()))),
+        "{layout}"
+    );
+    assert_eq!(
+        fs::read_to_string(scratch.shelf().join("refs/main")).expect("a ref"),
+        scratch.server.commit(MODEL, "main")
+    );
     // What is not needed did not come.
     for file in ["pytorch_model.bin", "vocab.txt", "README.md", "onnx/config.json"] {
         assert!(!folder.join(file).exists(), "{file}");
@@ -197,7 +206,8 @@ fn hashes_are_gits() {
 fn only_the_parts_that_are_needed_come() {
     let scratch = Scratch::new();
     let folder = scratch.hub().model("org/tiny", None, &[Part::Tokenizer]).expect("it is there");
-    let mut names: Vec<_> = fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").file_name()).collect();
     names.sort();
     assert_eq!(names, ["tokenizer.json", "tokenizer_config.json"]);
 }
@@ -337,7 +347,9 @@ fn answers_that_no_hub_gives() {
     );
     scratch.check(
         at("/revision/main", |_| Some(Reply::json(&serde_json::json!({"sha": "../../x"})))),
-        expect!["org/tiny: the answer is not a hub's: `../../x` is no commit: try again later, and check HF_ENDPOINT (HUB)"],
+        expect![
+            "org/tiny: the answer is not a hub's: `../../x` is no commit: try again later, and check HF_ENDPOINT (HUB)"
+        ],
     );
     let oid = "9e26dfeeb6e641a33dae4961196235bdb965b21b";
     scratch.check(
@@ -349,7 +361,7 @@ fn answers_that_no_hub_gives() {
         expect![[r#"org/tiny: the answer is not a hub's: it lists "config.json" with "../../../x", which is no hash: try again later, and check HF_ENDPOINT (HUB)"#]],
     );
     scratch.check(
-        |request, _| {
+        move |request, _| {
             let body = format!("[{{\"type\": \"file\", \"path\": \"config.json\", \"size\": -2, \"oid\": \"{oid}\"}}]");
             request.target.contains("/tree/").then(|| Reply::new(200).body(body))
         },
@@ -363,14 +375,8 @@ fn answers_that_no_hub_gives() {
         at("/revision/main", |_| Some(Reply::new(302).with("location", "ftp://x/y"))),
         expect!["org/tiny: the hub answers 404: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"],
     );
-    scratch.check(
-        at("/config.json", |_| Some(Reply::new(200).with("content-length", -5))),
-        expect![""],
-    );
-    scratch.check(
-        at("/config.json", |_| Some(Reply::new(200).body("{    }"))),
-        expect![""],
-    );
+    scratch.check(at("/config.json", |_| Some(Reply::new(200).with("content-length", -5))), expect![""]);
+    scratch.check(at("/config.json", |_| Some(Reply::new(200).body("{    }"))), expect![""]);
     scratch.check(
         at("/config.json", |_| Some(Reply::error(404, "EntryNotFound", "Entry not found"))),
         expect!["org/tiny: config.json: the hub answers 404: Entry not found: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"],
@@ -508,7 +514,8 @@ fn the_cache_stands_in() {
         .assert_eq(&scratch.model(&scratch.offline()).expect_err("a part is not here"));
     scratch.model(&scratch.hub()).expect("it is there");
     scratch.model(&gone()).expect("it is here");
-    expect!["org/tiny: the hub cannot be reached: io: Connection refused: commit COMMIT from the cache is used"].assert_eq(&scratch.notes());
+    expect!["org/tiny: the hub cannot be reached: io: Connection refused: commit COMMIT from the cache is used"]
+        .assert_eq(&scratch.notes());
     scratch.server.rule(at("/revision/main", |_| Some(Reply::error(503, "", "down"))));
     scratch.model(&scratch.hub()).expect("it is here");
     expect!["org/tiny: the hub answers 503: down: commit COMMIT from the cache is used"].assert_eq(&scratch.notes());
@@ -553,7 +560,8 @@ fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
                 head.push(byte[0]);
             }
             let head = String::from_utf8_lossy(&head).into_owned();
-            let host = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).expect("CONNECT").to_owned();
+            let host =
+                head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).expect("CONNECT").to_owned();
             let mut far = TcpStream::connect(&host).expect("the hub");
             seen.lock().expect("no thread panicked").push(host);
             near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("it listens");
@@ -575,7 +583,10 @@ fn proxies_stand_before_what_is_not_excepted() {
             settings.no_proxy = vec![no_proxy.to_owned()];
         })
     };
-    scratch.hub_with(|settings| settings.https_proxy = Some(url.clone())).model("org/tiny", None, &[Part::Config]).expect("it is there");
+    scratch
+        .hub_with(|settings| settings.https_proxy = Some(url.clone()))
+        .model("org/tiny", None, &[Part::Config])
+        .expect("it is there");
     through("127.0.0.1").model("org/tiny", None, &[Part::Config]).expect("it is there");
     assert!(hosts.lock().expect("no thread panicked").is_empty());
     through("example.org").model("org/tiny", None, &[Part::Tokenizer]).expect("it is there");
@@ -592,5 +603,75 @@ fn certificates_are_a_file_of_them() {
     let file = scratch.cache.path().join("ca.pem");
     fs::write(&file, "no certificate").expect("a file");
     let hub = scratch.hub_with(|settings| settings.certificates = Some(file));
-    expect!["CACHE/ca.pem: it holds no certificate: name a PEM file that does"].assert_eq(&scratch.model(&hub).expect_err("none"));
+    expect!["CACHE/ca.pem: it holds no certificate: name a PEM file that does"]
+        .assert_eq(&scratch.model(&hub).expect_err("none"));
+}
+
+/// What huggingface_hub makes of a small repository (oracle/hub_cache.py): its files, and its cache.
+fn golden() -> (Vec<(String, Vec<u8>)>, serde_json::Map<String, Value>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/hub/cache.json");
+    let golden: Value = serde_json::from_slice(&fs::read(path).expect("a golden file")).expect("JSON");
+    let files = golden["files"].as_object().expect("files").iter();
+    let files = files.map(|(name, content)| (name.clone(), decoded(content)));
+    (files.collect(), golden["layout"].as_object().expect("a layout").clone())
+}
+
+fn decoded(content: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(content.as_str().expect("base64")).expect("base64")
+}
+
+#[test]
+fn the_cache_is_pythons() {
+    let (files, layout) = golden();
+    let scratch = Scratch::new();
+    let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    scratch.server.put("models/org/golden", "main", &borrowed);
+    scratch.hub().model("org/golden", None, &Part::ALL).expect("it is there");
+    let commit = scratch.server.commit("models/org/golden", "main");
+    let mut names = Vec::new();
+    walk(scratch.cache.path(), scratch.cache.path(), &mut names);
+    names.retain(|name| !name.starts_with(".locks"));
+    assert_eq!(names.len(), layout.len(), "{names:?}");
+    let theirs =
+        layout.keys().find_map(|name| name.split_once("/trees/")).expect("a listing").1.trim_end_matches(".json");
+    for (name, want) in &layout {
+        let name = name.replace(theirs, &commit).replace("org--tiny", "org--golden");
+        let path = scratch.cache.path().join(&name);
+        if let Some(target) = want.get("link").and_then(Value::as_str) {
+            assert_eq!(fs::read_link(&path).expect("a link"), Path::new(target), "{name}");
+            continue;
+        }
+        let (got, want) = (fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}")), decoded(&want["base64"]));
+        if name.contains("/trees/") {
+            let value = |text: &[u8]| serde_json::from_slice::<Value>(text).expect("JSON");
+            assert_eq!(value(&got), value(&want));
+        } else if name.contains("/refs/") {
+            assert_eq!(got, commit.as_bytes());
+        } else {
+            assert_eq!(got, want, "{name}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_python_downloaded_is_read() {
+    let (files, layout) = golden();
+    let scratch = Scratch::new();
+    for (name, what) in &layout {
+        let path = scratch.cache.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        match what.get("link").and_then(Value::as_str) {
+            Some(target) => std::os::unix::fs::symlink(target, path).expect("a link"),
+            None => fs::write(path, decoded(&what["base64"])).expect("a file"),
+        }
+    }
+    // With Python's listing, and as older versions left it: without.
+    for _ in 0..2 {
+        let folder = scratch.model(&scratch.offline()).expect("it is here");
+        for (name, bytes) in &files {
+            assert_eq!(&fs::read(folder.join(name)).expect("a file"), bytes, "{name}");
+        }
+        let _ = fs::remove_dir_all(scratch.shelf().join("trees"));
+    }
 }

@@ -60,9 +60,10 @@ impl Reply {
 
     /// A file, or the part of it that was asked for.
     pub fn file(request: &Request, bytes: &[u8]) -> Reply {
-        let start = request.headers.get("range").and_then(|range| {
-            range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()
-        });
+        let start = request
+            .headers
+            .get("range")
+            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
         match start {
             None => Reply::new(200).body(bytes),
             Some(start) if start >= bytes.len() => Reply::new(416),
@@ -219,7 +220,8 @@ impl Server {
                         state.requests.push((line, request.headers.get("authorization").cloned()));
                         count
                     };
-                    let special = rule.lock().expect("no thread panicked").as_ref().and_then(|rule| rule(&request, count));
+                    let special =
+                        rule.lock().expect("no thread panicked").as_ref().and_then(|rule| rule(&request, count));
                     let reply = special.unwrap_or_else(|| {
                         let mut state = state.lock().expect("no thread panicked");
                         if cdn { state.cdn(&request) } else { state.hub(&request, &cdn_url) }
@@ -264,7 +266,10 @@ fn write(mut stream: &TcpStream, request: &Request, reply: &Reply) {
         head += &format!("{name}: {value}\r\n");
     }
     let body = if request.method == "HEAD" { &[] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len())] };
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(b"\r\n")).and_then(|()| stream.write_all(body));
+    let _ = stream
+        .write_all(head.as_bytes())
+        .and_then(|()| stream.write_all(b"\r\n"))
+        .and_then(|()| stream.write_all(body));
     let _ = stream.shutdown(std::net::Shutdown::Write);
     // Until the other side has hung up, or what it still sends would be answered with a reset.
     let _ = std::io::copy(&mut stream, &mut std::io::sink());
@@ -274,7 +279,7 @@ impl State {
     fn cdn(&mut self, request: &Request) -> Reply {
         let name = request.target.trim_start_matches('/').split('?').next().unwrap_or_default().to_owned();
         if request.method == "PUT" {
-            let (oid, part) = name.split_once('/').unwrap_or((&name, "1"));
+            let (oid, part) = name.split_once('/').unwrap_or((name.as_str(), "1"));
             let part: usize = part.parse().expect("a number");
             let bytes = self.large.entry(oid.to_owned()).or_default();
             if part == 1 {
@@ -290,7 +295,7 @@ impl State {
     }
 
     fn hub(&mut self, request: &Request, cdn: &str) -> Reply {
-        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let (path, query) = request.target.split_once('?').unwrap_or((request.target.as_str(), ""));
         let path = decoded(path);
         if request.method == "POST" {
             return self.post(&path, request, cdn);
@@ -314,10 +319,12 @@ impl State {
         let repository = format!("{kind}/{}", parts[..at].join("/"));
         let rest = parts[at + 1..].join("/");
         if let Some(to) = self.moved.get(&repository) {
-            return Reply::new(307).with("location", request.target.replacen(&parts[..at].join("/"), &to[kind.len() + 1..], 1));
+            return Reply::new(307)
+                .with("location", request.target.replacen(&parts[..at].join("/"), &to[kind.len() + 1..], 1));
         }
         let token = request.headers.get("authorization").and_then(|header| header.strip_prefix("Bearer "));
-        let visible = self.repositories.get(&repository).filter(|found| found.token.is_none() || found.token.as_deref() == token);
+        let visible =
+            self.repositories.get(&repository).filter(|found| found.token.is_none() || found.token.as_deref() == token);
         let Some(found) = visible else {
             return Reply::error(401, "RepoNotFound", "Invalid username or password.");
         };
@@ -363,7 +370,11 @@ impl State {
     fn post(&mut self, path: &str, request: &Request, cdn: &str) -> Reply {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         if path == "/api/repos/create" {
-            let id = format!("models/{}/{}", body["organization"].as_str().expect("an owner"), body["name"].as_str().expect("a name"));
+            let id = format!(
+                "models/{}/{}",
+                body["organization"].as_str().expect("an owner"),
+                body["name"].as_str().expect("a name")
+            );
             if self.repositories.contains_key(&id) {
                 return Reply::error(409, "", "You already created this model repo");
             }
@@ -433,7 +444,9 @@ impl State {
         let oid = commit_of(&files);
         let Some(repository) = self.repositories.get_mut(id) else { return Reply::new(404) };
         repository.revisions.insert("main".into(), files);
-        Reply::json(&json!({"commitUrl": format!("http://{}/{id}/commit/{oid}", request.headers["host"]), "commitOid": oid}))
+        Reply::json(
+            &json!({"commitUrl": format!("http://{}/{id}/commit/{oid}", request.headers["host"]), "commitOid": oid}),
+        )
     }
 }
 
