@@ -306,7 +306,7 @@ fn refusal(response: &mut Response<Body>) -> Failure {
         body.get("error")?.as_str().map(str::to_owned)
     });
     let message = said.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = message.chars().filter(|char| !char.is_control()).take(MESSAGE_MAX).collect();
+    let message = message.trim_end_matches('.').chars().filter(|char| !char.is_control()).take(MESSAGE_MAX).collect();
     Failure::Refused { status, code, message }
 }
 

@@ -128,7 +128,7 @@ fn only_what_is_needed_comes_and_once() {
         [("README.md", card), ("en/one-0.jsonl", ROW), ("en/two.jsonl", OTHER_ROW), ("fr/train.jsonl", ROW)];
     let scratch = Scratch::new("datasets/org/set", "main", &files);
     expect![[""]].assert_eq(&scratch.read("org/set", Some("en"), None));
-    assert_eq!(scratch.came(), ["README.md", "en/two.jsonl", "en/one-0.jsonl"]);
+    assert_eq!(scratch.came(), ["README.md", "en/one-0.jsonl", "en/two.jsonl"]);
     expect![[""]].assert_eq(&scratch.read("org/set", None, None));
     expect![[""]].assert_eq(&scratch.read_offline("org/set", Some("en")));
     expect![[""]].assert_eq(&scratch.read_offline("org/set", Some("fr")));

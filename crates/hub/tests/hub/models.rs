@@ -242,6 +242,7 @@ fn listings_have_pages() {
     scratch.model(&scratch.hub()).expect("it is there");
     let pages = scratch.server.asked().iter().filter(|line| line.contains("/tree/")).count();
     assert_eq!(pages, 3, "eight files");
+    fs::remove_dir_all(scratch.shelf()).expect("it is there");
     scratch.check(
         |request, _| {
             let reply = || Reply::json(&serde_json::json!([])).with("link", "<http://evil/x>; rel=\"next\"");
@@ -290,10 +291,10 @@ fn tokens_go_to_the_hub_alone() {
     assert!(Token::new(" \n").is_none());
 
     fs::remove_dir_all(scratch.shelf()).expect("it is there");
-    expect!["org/tiny: the hub answers 401: Invalid username or password., so there is no such model, or it is not shown to you: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]
+    expect!["org/tiny: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]
         .assert_eq(&scratch.model(&scratch.hub()).expect_err("it is private"));
     let hub = scratch.hub_with(|settings| settings.token = Token::new("hf_wrong"));
-    expect!["org/tiny: the hub answers 401: Invalid username or password., so there is no such model, or it is not shown to you: correct the name, or the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"]
+    expect!["org/tiny: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"]
         .assert_eq(&scratch.model(&hub).expect_err("it is private"));
 }
 
@@ -301,7 +302,7 @@ fn tokens_go_to_the_hub_alone() {
 fn gated_models_have_conditions() {
     let scratch = Scratch::new();
     scratch.server.gated(MODEL);
-    expect!["org/tiny: config.json: this model is gated (the hub answers 403: Access to it is restricted.): accept its conditions at HUB/org/tiny, and pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]
+    expect!["org/tiny: config.json: this model is gated (the hub answers 403: Access to it is restricted): accept its conditions at HUB/org/tiny, and pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]
         .assert_eq(&scratch.model(&scratch.hub()).expect_err("it is gated"));
     let hub = scratch.hub_with(|settings| settings.token = Token::new("hf_a"));
     scratch.model(&hub).expect("it is there");

@@ -143,10 +143,17 @@ fn an_upload_that_fails_leaves_the_repository_as_it_was() {
         );
         assert_eq!(scratch.server.commit(ID, "main"), before, "{target}");
     }
-    // What passes is sent again, whole.
+}
+
+#[test]
+fn what_passes_is_sent_again_whole() {
+    let scratch = Scratch::new();
+    let hub = scratch.hub(Some("hf_write"));
+    hub.create_model("jo/tagger", false).expect("it is made");
     scratch
         .server
         .rule(|request, count| (request.method == "PUT" && count == 0).then(|| Reply::error(500, "", "try again")));
     scratch.upload(&hub).expect("it is uploaded");
     assert_eq!(scratch.server.files(ID, "main")["model.safetensors"].1, [7; 1234]);
+    assert_eq!(scratch.server.files(ID, "main")["small.bin"].1, b"a few bytes");
 }
