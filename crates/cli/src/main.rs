@@ -6,6 +6,7 @@
 mod args;
 mod cmd;
 mod demo;
+mod hub;
 mod machine;
 
 use anyhow::{anyhow, ensure};

@@ -52,7 +52,7 @@ impl Scratch {
 
     fn run(&self, line: &str) -> Ran {
         let mut command = Command::cargo_bin("tagsmith").unwrap();
-        command.current_dir(self.0.path()).arg("train").args(line.split_whitespace());
+        command.current_dir(self.0.path()).arg("train").args(line.split_whitespace()).env("HF_HUB_OFFLINE", "1");
         for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
             command.env_remove(name);
         }

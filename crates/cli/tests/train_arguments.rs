@@ -5,10 +5,10 @@ use expect_test::{Expect, expect, expect_file};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// The program in a scratch folder, with no launcher's variables around it.
+/// The program in a scratch folder, with no launcher's variables around it, and no hub to ask.
 fn tagsmith(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("tagsmith").unwrap();
-    command.current_dir(folder);
+    command.current_dir(folder).env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", "cache");
     for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
         command.env_remove(name);
     }

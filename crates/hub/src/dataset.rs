@@ -1,9 +1,11 @@
 //! Data sets: a folder with its splits, or the files of one split.
 
+use crate::configs::{self, CARD_BYTES_MAX};
 use crate::files::{self, Input};
 use crate::format::{self, Format};
 use crate::merge::Merger;
-use crate::{Error, Wanted, not_found};
+use crate::repo::Kind;
+use crate::{Error, Hub, no_path};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -40,65 +42,85 @@ pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, E
     merger.finish().ok_or_else(|| Error::path("data", "no file is named: give at least one"))
 }
 
-/// Reads a folder's splits, as `load_dataset(folder, config_name)` finds them: a saved DatasetDict, or files and
-/// folders named by split. Without any such name all files are `train`.
-///
-/// Unlike there, upper and lower case are one, `dev` and the like mean `validation` for saved and sharded splits too,
-/// and a file whose name names two splits is refused.
-pub fn load_dataset(
-    folder: impl AsRef<Path>,
+/// The splits that run scripts look for; a repository's others are not downloaded.
+pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
+
+impl Hub {
+    /// Reads a data set's splits, as `load_dataset(name, config_name, revision=revision)` finds them: those of a folder
+    /// that is here, or else [`SPLITS`] of a name on the hub. No program of a repository is ever run.
+    ///
+    /// A folder is a saved DatasetDict, or files and folders named by split, or has a card that says which files are
+    /// which split of which configuration. Without any such name all files are `train`.
+    ///
+    /// Unlike there, upper and lower case are one, `dev` and the like mean `validation` for saved and sharded splits too,
+    /// and a file whose name names two splits is refused.
+    ///
+    /// # Errors
+    /// There is no such folder or name, or nothing that is data; whatever the hub answers instead of a file; whatever the
+    /// readers refuse.
+    pub fn dataset(
+        &self,
+        name: &str,
+        config_name: Option<&str>,
+        revision: Option<&str>,
+        options: &ReadOptions,
+    ) -> Result<BTreeMap<String, Split>, Error> {
+        let folder = Path::new(name);
+        if folder.exists() {
+            self.say_unused_revision(Kind::Dataset, folder, revision);
+            return local_dataset(folder, config_name, options);
+        }
+        if format::is_data_file(folder) {
+            return Err(no_path(name));
+        }
+        self.named_dataset(self.repo(Kind::Dataset, name)?, config_name, revision, options)
+    }
+}
+
+fn local_dataset(
+    folder: &Path,
     config_name: Option<&str>,
     options: &ReadOptions,
 ) -> Result<BTreeMap<String, Split>, Error> {
-    let mut folder = folder.as_ref().to_owned();
-    if !folder.exists() {
-        return Err(not_found(&folder.to_string_lossy(), Wanted::Dataset));
-    }
+    let place = folder.display().to_string();
     if !folder.is_dir() {
         return Err(Error::path(
-            folder.display(),
+            place,
             "this is a file, not a folder: pass it with `--train_file`, `--validation_file` or `--test_file`",
         ));
     }
-    if let Some(config_name) = config_name {
-        folder = configuration(&folder, config_name)?;
-    }
-    if folder.join("dataset_dict.json").exists() {
-        return saved_splits(&folder, options);
+    // A configuration of a saved data set is a folder in its folder.
+    let inner = config_name.map(|name| folder.join(name)).filter(|inner| inner.join("dataset_dict.json").exists());
+    let saved = inner.as_deref().unwrap_or(folder);
+    if saved.join("dataset_dict.json").exists() && (config_name.is_none() || inner.is_some()) {
+        return saved_splits(saved, options);
     }
     if folder.join("state.json").exists() {
         return Err(Error::path(
-            folder.display(),
+            place,
             "this is a single saved Dataset, not a DatasetDict: pass it with `--train_file`, `--validation_file` or `--test_file`",
         ));
     }
-    file_splits(&folder, options)
+    let files = files::relative(&files::data_files(folder)?, folder);
+    let card = read_card(&folder.join("README.md"))?;
+    let layout = Layout::new(&place, &files, card.as_deref(), config_name)?;
+    read_layout(folder, layout, options)
 }
 
-/// A configuration of a data set is a folder in its folder.
-fn configuration(folder: &Path, name: &str) -> Result<PathBuf, Error> {
-    let inner = folder.join(name);
-    let is_name = !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
-    if is_name && inner.is_dir() {
-        return Ok(inner);
+/// A data set's card, if it has one.
+pub(crate) fn read_card(file: &Path) -> Result<Option<String>, Error> {
+    if !file.is_file() {
+        return Ok(None);
     }
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(Error::open(folder))? {
-        let entry = entry.map_err(Error::open(folder))?;
-        if entry.path().is_dir() {
-            names.insert(format!("`{}`", entry.file_name().to_string_lossy()));
-        }
+    let length = fs::metadata(file).map_err(Error::open(file))?.len();
+    if length > CARD_BYTES_MAX {
+        return Err(Error::path(file.display(), format!("{length} bytes are too many for a card: shorten it")));
     }
-    let there = if names.is_empty() { "none".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") };
-    Err(Error::path(
-        folder.display(),
-        format!(
-            "there is no configuration `{name}`, that is, no folder of this name (there are: {there}): leave out `--dataset_config_name`, or pass the right folder"
-        ),
-    ))
+    let text = fs::read(file).map_err(Error::open(file))?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
-fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTreeMap<String, Split>, Error> {
+pub(crate) fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTreeMap<String, Split>, Error> {
     let file = folder.join("dataset_dict.json");
     let described = description(&file)?;
     let names: Option<Vec<&str>> =
@@ -189,17 +211,72 @@ fn description(file: &Path) -> Result<Value, Error> {
     })
 }
 
-fn file_splits(folder: &Path, options: &ReadOptions) -> Result<BTreeMap<String, Split>, Error> {
-    let listing = files::data_files(folder)?;
-    if listing.data.is_empty() {
-        return Err(files::no_data(folder));
+/// Which files of a folder, here or on the hub, are which split of a configuration.
+pub(crate) struct Layout {
+    pub(crate) of_split: BTreeMap<String, Vec<PathBuf>>,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Layout {
+    /// `files` are the data files by their paths in the folder, which is called `place`.
+    pub(crate) fn new(
+        place: &str,
+        files: &[PathBuf],
+        card: Option<&str>,
+        config_name: Option<&str>,
+    ) -> Result<Layout, Error> {
+        let configs = configs::of_card(card.unwrap_or_default(), place)?;
+        let (inner, named) = if configs.is_empty() {
+            let inner = config_name.map(|name| inner_folder(files, name, place)).transpose()?;
+            (inner.unwrap_or_default(), None)
+        } else {
+            let config = configs::choose(&configs, config_name, place)?;
+            (config.folder(), config.files(files, place)?)
+        };
+        if let Some(of_split) = named {
+            let mut notes = Vec::new();
+            let names: Vec<String> = of_split.keys().cloned().collect();
+            let all: Vec<&str> = names.iter().map(String::as_str).collect();
+            let renamed = of_split.into_iter().map(|(name, files)| (canonical(&name, &all, &mut notes), files));
+            return Ok(Layout { of_split: renamed.collect(), notes });
+        }
+        let place =
+            if inner.is_empty() { place.to_owned() } else { format!("{place}/{}", inner.trim_end_matches('/')) };
+        let inside = files.iter().filter_map(|file| Some(file.strip_prefix(&inner).ok()?.to_owned()));
+        let data: Vec<PathBuf> = inside.collect();
+        if data.is_empty() {
+            return Err(files::no_data(Path::new(&place)));
+        }
+        let of_split = splits_of(Path::new(&place), &data)?;
+        let notes = folder_notes(&place, &data, &of_split);
+        let outside = |files: Vec<PathBuf>| files.iter().map(|file| Path::new(&inner).join(file)).collect();
+        Ok(Layout { of_split: of_split.into_iter().map(|(name, files)| (name, outside(files))).collect(), notes })
     }
-    let relative: Vec<PathBuf> =
-        listing.data.iter().map(|file| file.strip_prefix(folder).unwrap_or(file).to_owned()).collect();
-    let of_split = splits_of(folder, &relative)?;
-    let mut notes = folder_notes(folder, &relative, &of_split, &listing.other);
+}
+
+/// Without `configs:`, a configuration is a folder of its name, here with a slash at its end.
+fn inner_folder(files: &[PathBuf], name: &str, place: &str) -> Result<String, Error> {
+    let is_name = !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
+    if is_name && configs::has_folder(files, name) {
+        return Ok(format!("{name}/"));
+    }
+    let folders: BTreeSet<String> = files
+        .iter()
+        .filter(|file| file.components().count() > 1)
+        .filter_map(|file| Some(file.components().next()?.as_os_str().to_string_lossy().into_owned()))
+        .collect();
+    Err(configs::no_such(Some(name), folders.iter().map(String::as_str), place))
+}
+
+/// Reads the files of each split, which are in `folder`.
+pub(crate) fn read_layout(
+    folder: &Path,
+    layout: Layout,
+    options: &ReadOptions,
+) -> Result<BTreeMap<String, Split>, Error> {
+    let mut notes = layout.notes;
     let mut splits = BTreeMap::new();
-    for (name, paths) in of_split {
+    for (name, paths) in layout.of_split {
         let mut merger = Merger::new(options);
         let mut first_format = None;
         for path in paths.iter().map(|path| folder.join(path)) {
@@ -223,15 +300,10 @@ fn file_splits(folder: &Path, options: &ReadOptions) -> Result<BTreeMap<String, 
 }
 
 /// What was decided about the folder as a whole.
-fn folder_notes(
-    folder: &Path,
-    relative: &[PathBuf],
-    of_split: &BTreeMap<String, Vec<PathBuf>>,
-    other: &[PathBuf],
-) -> Vec<Note> {
+fn folder_notes(place: &str, relative: &[PathBuf], of_split: &BTreeMap<String, Vec<PathBuf>>) -> Vec<Note> {
     let mut notes = Vec::new();
     let taken: BTreeSet<&PathBuf> = of_split.values().flatten().collect();
-    let mut left = Note::new(format!("data files in {} name no split and were left out", folder.display()));
+    let mut left = Note::new(format!("data files in {place} name no split and were left out"));
     for path in relative.iter().filter(|path| !taken.contains(path)) {
         left.add(|| path.display().to_string());
     }
@@ -239,7 +311,7 @@ fn folder_notes(
         !name_splits(path).is_empty() || !folder_split_names(path).is_empty() || shard_split(path).is_some()
     });
     if !named {
-        notes.push(Note::once(format!("no file in {} is named by a split: all are `train`", folder.display())));
+        notes.push(Note::once(format!("no file in {place} is named by a split: all are `train`")));
     }
     for path in taken.iter().filter(|path| words(path).iter().any(|word| word == "eval" || word == "evaluation")) {
         notes.push(Note::once(format!("{} is the split `test`, as `load_dataset` has it", path.display())));
@@ -249,10 +321,6 @@ fn folder_notes(
             notes.push(renamed(&shard, name));
         }
     }
-    let card = other.iter().find(|path| path.file_name().is_some_and(|name| name == "README.md"));
-    if let Some(card) = card.filter(|card| has_configs(card)) {
-        notes.push(Note::once(format!("{} lists configurations (`configs:`), which are not read", card.display())));
-    }
     notes.push(left);
     notes.retain(|note| note.count > 0);
     notes
@@ -260,14 +328,6 @@ fn folder_notes(
 
 fn words(path: &Path) -> Vec<String> {
     path.components().flat_map(|part| parts(&part.as_os_str().to_string_lossy())).collect()
-}
-
-/// Whether a data set's card has `configs:` in its front matter.
-fn has_configs(card: &Path) -> bool {
-    fs::read_to_string(card).is_ok_and(|text| {
-        let mut lines = text.lines();
-        lines.next() == Some("---") && lines.take_while(|line| *line != "---").any(|line| line.starts_with("configs:"))
-    })
 }
 
 /// Which of the folder's files belong to which split: by `data/NAME-00000-of-00001.*`, else by their folders' names,

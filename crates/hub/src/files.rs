@@ -1,7 +1,7 @@
 //! Paths, folders, globs and lists of them become files.
 
 use crate::format::is_data_file;
-use crate::{Error, Wanted, not_found};
+use crate::{Error, no_path};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ fn expand_one(pattern: &str, inputs: &mut Vec<Input>) -> Result<(), Error> {
         return expand_path(path, inputs);
     }
     if !pattern.contains(['*', '?', '[']) {
-        return Err(not_found(pattern, Wanted::Dataset));
+        return Err(no_path(pattern));
     }
     let matches = glob::glob(pattern)
         .map_err(|error| Error::path(pattern, format!("this is no glob pattern ({error}): correct it")))?;
@@ -82,9 +82,8 @@ fn expand_path(path: &Path, inputs: &mut Vec<Input>) -> Result<(), Error> {
             "this folder holds a DatasetDict: pass it with `--dataset_name`, or pass the folder of one split",
         ));
     }
-    let files = data_files(path)?.data;
-    let relative: Vec<PathBuf> = files.iter().map(|file| file.strip_prefix(path).unwrap_or(file).to_owned()).collect();
-    let splits = crate::dataset::splits_of(path, &relative)?;
+    let files = data_files(path)?;
+    let splits = crate::dataset::splits_of(path, &relative(&files, path))?;
     if splits.len() > 1 {
         let names: Vec<&str> = splits.keys().map(String::as_str).collect();
         return Err(Error::path(
@@ -109,23 +108,29 @@ pub(crate) fn no_data(folder: &Path) -> Error {
     )
 }
 
-/// A folder's files, by name.
-#[derive(Default)]
-pub(crate) struct Listing {
-    pub(crate) data: Vec<PathBuf>,
-    pub(crate) other: Vec<PathBuf>,
+/// The data files among a repository's, sorted, as [`data_files`] would find them in its folder.
+pub(crate) fn data_files_of<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<PathBuf> {
+    let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.') || part.starts_with("__"));
+    let mut files: Vec<PathBuf> = paths.filter(|path| !is_hidden(path)).map(PathBuf::from).collect();
+    files.retain(|path| is_data_file(path));
+    files.sort();
+    files
 }
 
-/// All files under `folder`, sorted, but those whose own or whose folder's name begins with `.` or `__`.
-pub(crate) fn data_files(folder: &Path) -> Result<Listing, Error> {
-    let mut listing = Listing::default();
-    list(folder, 0, &mut listing)?;
-    listing.data.sort();
-    listing.other.sort();
-    Ok(listing)
+/// The same files, as they are called in `folder`.
+pub(crate) fn relative(files: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
+    files.iter().map(|file| file.strip_prefix(folder).unwrap_or(file).to_owned()).collect()
 }
 
-fn list(folder: &Path, depth: usize, listing: &mut Listing) -> Result<(), Error> {
+/// All data files under `folder`, sorted, but those whose own or whose folder's name begins with `.` or `__`.
+pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    list(folder, 0, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     if depth > DEPTH_MAX {
         return Err(Error::path(
             folder.display(),
@@ -139,11 +144,9 @@ fn list(folder: &Path, depth: usize, listing: &mut Listing) -> Result<(), Error>
             continue;
         }
         if path.is_dir() {
-            list(&path, depth + 1, listing)?;
+            list(&path, depth + 1, files)?;
         } else if is_data_file(&path) {
-            listing.data.push(path);
-        } else {
-            listing.other.push(path);
+            files.push(path);
         }
     }
     Ok(())

@@ -1,16 +1,31 @@
-//! Names become local files: models and data sets.
+//! Names become local files: models and data sets, of folders or of the Hugging Face hub; and a finished folder becomes
+//! a repository on the hub.
+//!
+//! The cache on disk is huggingface_hub's: what Python downloaded is read, and what is written Python reads.
 //!
 //! # What this crate does not do
-//! It opens no connection: a name on the Hugging Face hub that is no local folder is an error that says so. It prints
-//! nothing and reads no environment.
+//! It prints nothing, reads no environment ([`Settings`] come from above), and runs no program that a repository holds.
 
+mod cache;
+mod configs;
 pub mod dataset;
+mod failure;
+mod fetch;
 mod files;
 mod format;
+mod http;
+mod hub;
+mod listing;
 mod merge;
 pub mod model;
+mod remote_dataset;
+mod repo;
+mod settings;
+mod upload;
 
 pub use format::open;
+pub use hub::Hub;
+pub use settings::{Event, Settings, Token};
 
 /// Why a name does not lead to data or to a model.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +46,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system refuses to write a file.
+    #[error("{path}: cannot be written")]
+    Write {
+        /// The path.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file's content is refused.
     #[error(transparent)]
     Content(#[from] tagsmith_text::reader::Error),
@@ -45,42 +68,30 @@ impl Error {
         let path = path.display().to_string();
         move |source| Error::Open { path, source }
     }
-}
 
-/// What is asked for when a name is no path.
-#[derive(Clone, Copy)]
-enum Wanted {
-    Dataset,
-    Model,
+    fn write(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.display().to_string();
+        move |source| Error::Write { path, source }
+    }
+
+    /// With its cause, where it becomes a part of a line.
+    fn with_cause(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
 }
 
 /// The error for a path that does not exist.
-fn not_found(name: &str, wanted: Wanted) -> Error {
-    if !is_hub_name(name) {
-        return Error::path(name, "there is no such file or folder: correct the path");
-    }
-    let (what, kind) = match wanted {
-        Wanted::Dataset => ("data set", " --repo-type dataset"),
-        Wanted::Model => ("model", ""),
-    };
-    let folder = name.rsplit('/').next().unwrap_or(name);
-    Error::path(
-        name,
-        format!(
-            "there is no such folder, and names on the Hugging Face hub are not resolved yet: download the {what} \
-             (`hf download {name}{kind} --local-dir {folder}`) and pass its folder"
-        ),
-    )
+fn no_path(name: &str) -> Error {
+    Error::path(name, "there is no such file or folder: correct the path")
 }
 
-/// `conll2003` or `org/name`, as the hub spells them, and not a file's name.
+/// `conll2003` or `org/name`, as the hub spells them.
 fn is_hub_name(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
             && !part.starts_with(['.', '-'])
             && part.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.'))
     };
-    let path = std::path::Path::new(name);
-    let in_local_folder = path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && parent.exists());
-    name.split('/').count() <= 2 && name.split('/').all(is_part) && !in_local_folder && !format::is_data_file(path)
+    let is_short = name.len() <= 96 && name.split('/').count() <= 2;
+    is_short && name.split('/').all(is_part) && !name.contains("--") && !name.contains("..")
 }

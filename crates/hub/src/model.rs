@@ -1,6 +1,9 @@
 //! Models: a folder with a configuration, weights and a tokenizer.
 
-use crate::{Error, Wanted, not_found};
+use crate::hub::{MAIN, Snapshot};
+use crate::listing::Listing;
+use crate::repo::Kind;
+use crate::{Error, Hub};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,60 +12,173 @@ use std::path::{Path, PathBuf};
 /// Largest index of weight shards that is read.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
 
-/// The folder of a model: it holds config.json, model.safetensors (or the index of its shards, and each of them) and
-/// tokenizer.json.
-pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
-    let folder = PathBuf::from(name);
-    if !folder.exists() {
-        return Err(not_found(name, Wanted::Model));
+/// What of a model is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// config.json.
+    Config,
+    /// The weights: one file, or shards and their index.
+    Weights,
+    /// tokenizer.json and what stands beside it.
+    Tokenizer,
+}
+
+impl Part {
+    /// A whole model.
+    pub const ALL: [Part; 3] = [Part::Config, Part::Weights, Part::Tokenizer];
+}
+
+/// Files of weights and the indices that stand for them where they are in shards; the first that is there is read.
+const WEIGHTS: [(&str, &str); 1] = [("model.safetensors", "model.safetensors.index.json")];
+
+/// What a configuration may be in; span taggers have their encoders' too.
+const CONFIGS: [&str; 3] = ["config.json", "token_encoder_config.json", "type_encoder_config.json"];
+
+/// Where tokenizers may be; span taggers have folders for theirs.
+const TOKENIZER_FOLDERS: [&str; 4] = ["", "tokenizer/", "token_tokenizer/", "type_tokenizer/"];
+
+/// What belongs to every tokenizer.
+const TOKENIZER: [&str; 4] =
+    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
+/// What a tokenizer without tokenizer.json is made of.
+const VOCABULARIES: [&str; 8] = [
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+    "bpe.codes",
+];
+
+impl Hub {
+    /// The folder of a model with the parts that are needed: a folder as it is, or else the snapshot of a name on the
+    /// hub, with nothing in it but what was needed once.
+    ///
+    /// # Errors
+    /// There is no such folder or name, or a part of it is missing; whatever the hub answers instead of a file.
+    pub fn model(&self, name: &str, revision: Option<&str>, parts: &[Part]) -> Result<PathBuf, Error> {
+        if Path::new(name).exists() {
+            self.say_unused_revision(Kind::Model, Path::new(name), revision);
+            return local_model(name, parts);
+        }
+        let repo = self.repo(Kind::Model, name)?;
+        let revision = revision.unwrap_or(MAIN);
+        let found = self.look_up(repo.clone(), revision, |files| files.has("config.json"));
+        let snapshot = found.map_err(|failure| failure.explain(&self.asked(&repo, revision)))?;
+        let files = wanted(&snapshot.listing, parts);
+        self.ensure(&snapshot, files.iter().map(String::as_str))?;
+        if parts.contains(&Part::Weights) {
+            self.ensure_shards(&snapshot)?;
+        }
+        check(&snapshot.folder(), name, parts, &snapshot.listing)?;
+        Ok(snapshot.folder())
     }
+
+    /// What the index of shards names, where the weights are in shards.
+    fn ensure_shards(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let Some(index) = index(&|file| snapshot.listing.has(file)) else { return Ok(()) };
+        let shards = shards(&snapshot.folder().join(index))?;
+        if let Some(shard) = shards.iter().find(|shard| !snapshot.listing.has(shard)) {
+            return Err(Error::path(
+                &snapshot.repo.id,
+                format!("{index} names the shard {shard:?}, which is not there: take another revision"),
+            ));
+        }
+        self.ensure(snapshot, shards.iter().map(String::as_str))
+    }
+}
+
+/// The folder of a model that is here, if it has the parts.
+fn local_model(name: &str, parts: &[Part]) -> Result<PathBuf, Error> {
+    let folder = PathBuf::from(name);
     if !folder.is_dir() {
         return Err(Error::path(name, "this is a file: pass the model's folder"));
     }
-    let mut missing = Vec::new();
-    if !folder.join("config.json").is_file() {
-        missing.push("config.json".to_owned());
-    }
-    missing.extend(missing_weights(&folder)?);
-    if !folder.join("tokenizer.json").is_file() {
-        missing.push("tokenizer.json".to_owned());
-    }
-    if missing.is_empty() {
-        return Ok(folder);
-    }
-    Err(Error::path(name, format!("the model lacks {}: {}", missing.join(", "), remedy(&folder, &missing))))
+    check(&folder, name, parts, &Listing::default())?;
+    Ok(folder)
 }
 
-fn missing_weights(folder: &Path) -> Result<Vec<String>, Error> {
-    if folder.join("model.safetensors").is_file() {
-        return Ok(Vec::new());
+/// The files of a repository that make up the parts, shards apart.
+fn wanted(listing: &Listing, parts: &[Part]) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut take = |file: String| {
+        if listing.has(&file) {
+            files.push(file);
+        }
+    };
+    if parts.contains(&Part::Config) {
+        CONFIGS.iter().for_each(|file| take((*file).to_owned()));
     }
-    let index = folder.join("model.safetensors.index.json");
-    if !index.is_file() {
-        return Ok(vec!["model.safetensors".into()]);
+    if parts.contains(&Part::Tokenizer) {
+        for folder in TOKENIZER_FOLDERS {
+            TOKENIZER.iter().for_each(|file| take(format!("{folder}{file}")));
+            if !listing.has(&format!("{folder}tokenizer.json")) {
+                VOCABULARIES.iter().for_each(|file| take(format!("{folder}{file}")));
+            }
+        }
     }
+    if parts.contains(&Part::Weights) {
+        let has = |file: &str| listing.has(file);
+        let whole = WEIGHTS.iter().map(|(whole, _)| *whole).find(|whole| has(whole));
+        whole.or_else(|| index(&has)).into_iter().for_each(|file| take(file.to_owned()));
+    }
+    files
+}
+
+/// The index of shards, where no file holds the weights whole.
+fn index(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    let is_whole = WEIGHTS.iter().any(|(whole, _)| has(whole));
+    WEIGHTS.iter().map(|(_, index)| *index).find(|index| !is_whole && has(index))
+}
+
+/// The parts are in the folder; `elsewhere` is what else its repository has.
+fn check(folder: &Path, name: &str, parts: &[Part], elsewhere: &Listing) -> Result<(), Error> {
+    let has = |file: &str| folder.join(file).is_file();
+    let mut missing = Vec::new();
+    if parts.contains(&Part::Config) && !has("config.json") {
+        missing.push("config.json".to_owned());
+    }
+    if parts.contains(&Part::Weights) {
+        match index(&has) {
+            Some(index) => missing.extend(shards(&folder.join(index))?.into_iter().filter(|shard| !has(shard))),
+            None if WEIGHTS.iter().any(|(whole, _)| has(whole)) => {}
+            None => missing.push(WEIGHTS[0].0.into()),
+        }
+    }
+    if parts.contains(&Part::Tokenizer) && !TOKENIZER_FOLDERS.iter().any(|at| has(&format!("{at}tokenizer.json"))) {
+        missing.push("tokenizer.json".into());
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let remedy = remedy(&|file| has(file) || elsewhere.has(file), &missing);
+    Err(Error::path(name, format!("the model lacks {}: {remedy}", missing.join(", "))))
+}
+
+/// The shards that an index names.
+fn shards(index: &Path) -> Result<BTreeSet<String>, Error> {
     let refuse = |problem: String| Error::path(index.display(), format!("{problem}: download it again"));
-    let length = fs::metadata(&index).map_err(Error::open(&index))?.len();
+    let length = fs::metadata(index).map_err(Error::open(index))?.len();
     if length > INDEX_BYTES_MAX {
         return Err(refuse(format!("{length} bytes are too many for an index")));
     }
-    let text = fs::read(&index).map_err(Error::open(&index))?;
+    let text = fs::read(index).map_err(Error::open(index))?;
     let value: Value = serde_json::from_slice(&text).map_err(|error| refuse(format!("this is not JSON ({error})")))?;
     let files = value.get("weight_map").and_then(Value::as_object);
-    let files: Option<BTreeSet<&str>> = files.and_then(|files| files.values().map(Value::as_str).collect());
-    let files = files.ok_or_else(|| refuse("`weight_map` does not map names to files".into()))?;
-    Ok(files.into_iter().filter(|file| !folder.join(file).is_file()).map(str::to_owned).collect())
+    let files = files.and_then(|files| files.values().map(|file| file.as_str().map(str::to_owned)).collect());
+    files.ok_or_else(|| refuse("`weight_map` does not map names to files".into()))
 }
 
-fn remedy(folder: &Path, missing: &[String]) -> String {
+fn remedy(has: &dyn Fn(&str) -> bool, missing: &[String]) -> String {
     let lacks = |name: &str| missing.iter().any(|file| file == name);
-    let has = |name: &str| folder.join(name).is_file();
     if lacks("model.safetensors") && has("pytorch_model.bin") {
         return "pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
             .into();
     }
-    let slow = ["vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json"];
-    if missing == ["tokenizer.json"] && slow.iter().any(|file| has(file)) {
+    if missing == ["tokenizer.json"] && VOCABULARIES.iter().any(|file| has(file)) {
         return "write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`".into();
     }
     "download or save the model again, whole".into()
@@ -74,14 +190,14 @@ mod tests {
     use expect_test::{Expect, expect};
 
     /// `files` are written into a folder; `name=text` gives one a content.
-    fn check(files: &[&str], want: Expect) {
+    fn check_parts(parts: &[Part], files: &[&str], want: Expect) {
         let folder = tempfile::tempdir().expect("a scratch folder");
         for file in files {
             let (name, text) = file.split_once('=').unwrap_or((file, ""));
             fs::write(folder.path().join(name), text).expect("the scratch folder takes files");
         }
         let name = folder.path().to_str().expect("a UTF-8 path");
-        let got = match resolve_model(name) {
+        let got = match local_model(name, parts) {
             Ok(path) => {
                 assert_eq!(path, folder.path());
                 "complete".into()
@@ -89,6 +205,10 @@ mod tests {
             Err(error) => error.to_string().replace(name, "M"),
         };
         want.assert_eq(&got);
+    }
+
+    fn check(files: &[&str], want: Expect) {
+        check_parts(&Part::ALL, files, want);
     }
 
     #[test]
@@ -136,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_folders() {
-        let error = |name: &str| resolve_model(name).expect_err("there is no such folder").to_string();
-        expect!["bert-base-cased: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the model (`hf download bert-base-cased --local-dir bert-base-cased`) and pass its folder"].assert_eq(&error("bert-base-cased"));
-        expect!["google/bert_uncased_L-2_H-128_A-2: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the model (`hf download google/bert_uncased_L-2_H-128_A-2 --local-dir bert_uncased_L-2_H-128_A-2`) and pass its folder"].assert_eq(&error("google/bert_uncased_L-2_H-128_A-2"));
-        expect!["./bert-base-cased: there is no such file or folder: correct the path"]
-            .assert_eq(&error("./bert-base-cased"));
-        expect!["/no/such/folder: there is no such file or folder: correct the path"]
-            .assert_eq(&error("/no/such/folder"));
-        expect!["src/lib.rs: this is a file: pass the model's folder"].assert_eq(&error("src/lib.rs"));
+    fn only_the_parts_that_are_needed() {
+        check_parts(&[Part::Config], &["config.json"], expect!["complete"]);
+        check_parts(&[Part::Tokenizer], &["tokenizer.json"], expect!["complete"]);
+        check_parts(&[Part::Config, Part::Weights], &["config.json", "model.safetensors"], expect!["complete"]);
+        check_parts(
+            &[Part::Tokenizer],
+            &["config.json", "model.safetensors"],
+            expect!["M: the model lacks tokenizer.json: download or save the model again, whole"],
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A span tagger's folder in and out, and a new one from encoders' folders.
+//! A span tagger's folder in and out, and a new one from encoders.
 
 use crate::config::{Architecture, Config};
 use crate::encode::added_tokens;
@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tagsmith_hub::Hub;
+use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, SlotId};
 use tagsmith_kernel::rng::Stream;
@@ -39,11 +41,11 @@ const TYPE_CONFIG: &str = "type_encoder_config.json";
 ///
 /// # Errors
 /// Files that are missing, damaged or of another kind.
-pub fn assemble(config: Config, seed: u64) -> Result<(Model, Tokenizers, Vec<String>), Error> {
+pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenizers, Vec<String>), Error> {
     let mut notes = Vec::new();
     let folder = |name: &str, key: &str| match name {
         "" => Err(Error::Setting(format!("`{key}` names no encoder"))),
-        name => Ok(tagsmith_hub::model::resolve_model(name)?),
+        name => Ok(hub.model(name, None, &Part::ALL)?),
     };
     let token_folder = folder(&config.token_encoder, "token_encoder")?;
     let type_folder = match config.architecture {
@@ -262,12 +264,12 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
 ///
 /// # Errors
 /// There is none, or it cannot be read.
-pub fn tokenizers(folder: &Path, config: &Config) -> Result<Tokenizers, Error> {
+pub fn tokenizers(folder: &Path, config: &Config, hub: &Hub) -> Result<Tokenizers, Error> {
     let find = |places: &[PathBuf], name: &str| -> Result<Tokenizer, Error> {
         if let Some(place) = places.iter().find(|place| place.join("tokenizer.json").exists()) {
             return Ok(Tokenizer::from_folder(place)?);
         }
-        Ok(Tokenizer::from_folder(&tagsmith_hub::model::resolve_model(name)?)?)
+        Ok(Tokenizer::from_folder(&hub.model(name, None, &[Part::Tokenizer])?)?)
     };
     let places = [folder.join("token_tokenizer"), folder.join("tokenizer"), folder.to_owned()];
     let mut text = find(&places, &config.token_encoder)?;

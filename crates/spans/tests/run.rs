@@ -1,6 +1,7 @@
 //! Whole runs of the trainer on a few texts.
 
 use std::path::{Path, PathBuf};
+use tagsmith_hub::{Hub, Settings};
 use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint::{self, Tokenizers};
 use tagsmith_spans::decode::Mode;
@@ -15,6 +16,11 @@ const NAMES: [&str; 4] = ["bi_encoder", "contrastive_bi_encoder", "cross_encoder
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+}
+
+/// No hub to ask: all names are folders.
+fn hub() -> Hub {
+    Hub::new(Settings::offline("no-cache", "this is a test"), |_| {})
 }
 
 fn tokenizer() -> Tokenizer {
@@ -96,7 +102,7 @@ fn all_four_learn_a_few_texts() {
         let best = outcome.best.expect("something was saved");
         let (model, notes) = checkpoint::load(&best).expect("our own checkpoint reads");
         assert!(notes.is_empty(), "{notes:?}");
-        let tokenizers = checkpoint::tokenizers(&best, &model.config).expect("tokenizers are there");
+        let tokenizers = checkpoint::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
         let evaluation =
             assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");

@@ -14,7 +14,7 @@ mod train_args;
 mod value;
 
 pub use parse::UsageError;
-pub use train_args::{Interval, Resume, TrainArgs};
+pub use train_args::{DataArgs, Interval, Resume, TrainArgs};
 
 use std::path::Path;
 

@@ -36,7 +36,6 @@ const FIRST: &str = "the first process alone prints and writes";
 const EVALUATION: &str = "evaluation computes as training does: `--bf16` decides";
 const FP16: &str = "f16 is not used on a processor: `--bf16` decides";
 const CPU: &str = "this build computes on the CPU";
-const NO_HUB: &str = "nothing is pushed to the Hub";
 const NO_TRACKER: &str = "no tracker is in this build; the log is `trainer_state.json`";
 const COMPILED: &str = "the program is compiled already";
 const ONE_LOADER: &str = "batches are views of the data in memory, there are no loader processes";
@@ -45,8 +44,8 @@ const ONE_LOADER: &str = "batches are views of the data in memory, there are no 
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
     // What a person needs first.
-    text_unset("model_name_or_path").needed("folder of the model to start from"),
-    text_unset("dataset_name").needed("folder of a data set with its splits"),
+    text_unset("model_name_or_path").needed("the model to start from: a folder, or a name on the hub"),
+    text_unset("dataset_name").needed("a data set with its splits: a folder, or a name on the hub"),
     text_unset("train_file").needed("file to train on (json, jsonl, csv, tsv, conll, parquet)"),
     text_unset("validation_file").needed("file to evaluate on"),
     text_unset("test_file").needed("file to predict"),
@@ -65,6 +64,7 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("text_column_name").data("column of the words (default: `tokens`, else the first)"),
     text_unset("label_column_name").data("column of the labels (default: `<task_name>_tags`, else the second)"),
     text_unset("dataset_config_name").data("configuration of the data set"),
+    text_unset("dataset_revision").beyond().data("branch, tag or commit of a data set on the hub"),
     int_unset("max_seq_length").data("longest sequence in sub-tokens (default: the model's own limit)"),
     int_unset("max_train_samples").data("keep the first N training sentences"),
     int_unset("max_eval_samples").data("keep the first N validation sentences"),
@@ -72,8 +72,11 @@ pub const OPTIONS: &[Opt] = &[
     flag("label_all_tokens").data("label a word's later sub-tokens too, not only its first"),
     choice("label_all_tokens_as", &["inside", "repeat"], "inside").beyond()
         .data("with --label_all_tokens, after B-X: `inside` gives I-X, `repeat` B-X again"),
-    text_unset("config_name").data("folder of another config.json"),
-    text_unset("tokenizer_name").data("folder of another tokenizer.json"),
+    text_unset("config_name").data("folder or name of another config.json"),
+    text_unset("tokenizer_name").data("folder or name of another tokenizer.json"),
+    text("model_revision", "main").data("branch, tag or commit of a model on the hub"),
+    text_unset("cache_dir").data("where the hub's files are kept (default: as Python's, ~/.cache/huggingface/hub)"),
+    text_unset("token").data("the hub's token (default: HF_TOKEN, or what `hf auth login` left)"),
     flag("ignore_mismatched_sizes").data("start with a new head where the checkpoint's has another size"),
     flag("ignore_mismatched_labels").beyond()
         .data("give a head of the right size the data's labels, though the checkpoint's are others"),
@@ -133,6 +136,13 @@ pub const OPTIONS: &[Opt] = &[
     flag("json").beyond().reporting("print the results as one JSON object"),
     text("report_to", "none").reporting("`none`; a tracker's name is accepted and said to be absent"),
 
+    // The hub.
+    flag("push_to_hub").reporting("upload the finished model, as a private or public repository of yours"),
+    text_unset("hub_model_id").reporting("its name there, OWNER/NAME (default: the output folder's name, and you)"),
+    text_unset("hub_token").reporting("a token that may write (default: --token)"),
+    flag_unset("hub_private_repo").reporting("make it private"),
+    choice("hub_strategy", PUSHES, "every_save").reporting("uploads once, at the end: `end` and `every_save`; others are refused"),
+
     // Other names.
     choice("evaluation_strategy", INTERVALS, "no").old().renamed("eval_strategy"),
     int_unset("per_gpu_train_batch_size").old().renamed("per_device_train_batch_size"),
@@ -163,9 +173,7 @@ pub const OPTIONS: &[Opt] = &[
     flag("overwrite_cache").no_effect("the data are read and tokenized anew in every run"),
     int_unset("preprocessing_num_workers").no_effect("all threads tokenize"),
     flag("pad_to_max_length").no_effect("nothing is ever padded"),
-    text_unset("cache_dir").no_effect("models and data sets are read from their folders, and nothing is cached"),
-    text_unset("token").no_effect("nothing is downloaded"),
-    flag("use_auth_token").old().no_effect("nothing is downloaded"),
+    flag("use_auth_token").old().no_effect("the token of `hf auth login` is sent anyway, where there is one"),
     flag("trust_remote_code").no_effect("no code of a model or a data set is ever run"),
     text_unset("optim_args").no_effect("AdamW takes its numbers from --adam_beta1, --adam_beta2 and --adam_epsilon"),
     flag_on("average_tokens_across_devices").no_effect("the loss is divided once, by the labels of all processes"),
@@ -201,13 +209,7 @@ pub const OPTIONS: &[Opt] = &[
     flag("use_legacy_prediction_loop").old().no_effect("there is one prediction loop"),
     flag("save_on_each_node").no_effect(FIRST),
     flag("restore_callback_states_from_checkpoint").no_effect("early stopping resumes where it was"),
-    text_unset("hub_token").no_effect(NO_HUB),
-    flag_unset("hub_private_repo").no_effect(NO_HUB),
-    text_unset("hub_model_id").no_effect(NO_HUB),
-    choice("hub_strategy", PUSHES, "every_save").no_effect(NO_HUB),
-    flag("hub_always_push").no_effect(NO_HUB),
-    text_unset("hub_revision").no_effect(NO_HUB),
-    text_unset("push_to_hub_organization").old().no_effect(NO_HUB),
+    flag("hub_always_push").no_effect("there is one upload, at the end, and it is waited for"),
     flag("full_determinism").no_effect("every run is deterministic"),
     dict("accelerator_config").no_effect(RANKS),
     int("dataloader_num_workers", "0").no_effect(ONE_LOADER),
@@ -232,10 +234,10 @@ pub const OPTIONS: &[Opt] = &[
     int_unset("tpu_num_cores").old().no_effect(CPU),
 
     // Refused: these change results, or cannot be honoured.
-    text("model_revision", "main").refused("a model is a folder, which has one revision"),
     float_unset("neftune_noise_alpha").refused("noise on the embeddings changes the model and is not implemented"),
     text_unset("optim_target_modules").refused("only the GaLore and APOLLO optimizers read it, and they are not here"),
-    flag("push_to_hub").refused("nothing is uploaded; run `hf upload` on the output folder afterwards"),
+    text_unset("hub_revision").refused("an upload goes to the branch `main`"),
+    text_unset("push_to_hub_organization").old().refused("say --hub_model_id ORGANIZATION/NAME"),
     flag("enable_jit_checkpoint").refused("no checkpoint is written on a signal; lower --save_steps"),
     flag("ignore_data_skip").refused("a resumed run goes on with the sentence after the last one it learned"),
     text_unset("parallelism_config").refused("the model is not split over devices"),

@@ -51,6 +51,22 @@ pub struct TrainArgs {
     pub learning: LearningArgs,
     #[serde(flatten)]
     pub times: TimesArgs,
+    #[serde(flatten)]
+    pub hub: HubArgs,
+}
+
+/// Where names are looked up, and whether the model goes there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HubArgs {
+    pub cache_dir: Option<String>,
+    /// Secrets stand in no file.
+    #[serde(skip)]
+    pub token: Option<String>,
+    pub push_to_hub: bool,
+    pub hub_model_id: Option<String>,
+    #[serde(skip)]
+    pub hub_token: Option<String>,
+    pub hub_private_repo: bool,
 }
 
 /// What to start from.
@@ -59,6 +75,7 @@ pub struct ModelArgs {
     pub model_name_or_path: String,
     pub config_name: Option<String>,
     pub tokenizer_name: Option<String>,
+    pub model_revision: String,
     pub ignore_mismatched_sizes: bool,
     pub ignore_mismatched_labels: bool,
 }
@@ -69,6 +86,7 @@ pub struct DataArgs {
     pub task_name: String,
     pub dataset_name: Option<String>,
     pub dataset_config_name: Option<String>,
+    pub dataset_revision: Option<String>,
     pub train_file: Option<String>,
     pub validation_file: Option<String>,
     pub test_file: Option<String>,
@@ -165,6 +183,7 @@ impl TrainArgs {
             data: DataArgs::resolve(values)?,
             learning: LearningArgs::resolve(values)?,
             times,
+            hub: HubArgs::resolve(values)?,
         };
         say(values, lines);
         args.check(values)?;
@@ -275,14 +294,34 @@ impl TrainArgs {
     }
 }
 
+impl HubArgs {
+    fn resolve(values: &Values) -> Result<HubArgs, UsageError> {
+        let push_to_hub = values.flag("push_to_hub");
+        let strategy = word(values, "hub_strategy");
+        if push_to_hub && !matches!(strategy.as_str(), "end" | "every_save") {
+            let message = format!("`--hub_strategy {strategy}` would upload checkpoints, which stay on this machine");
+            return Err(refused(message, "say --hub_strategy end"));
+        }
+        Ok(HubArgs {
+            cache_dir: filled(values, "cache_dir"),
+            token: filled(values, "token"),
+            push_to_hub,
+            hub_model_id: filled(values, "hub_model_id"),
+            hub_token: filled(values, "hub_token"),
+            hub_private_repo: values.flag("hub_private_repo"),
+        })
+    }
+}
+
 impl ModelArgs {
     fn resolve(values: &Values) -> Result<ModelArgs, UsageError> {
         let model = filled(values, "model_name_or_path");
         Ok(ModelArgs {
             model_name_or_path: model
-                .ok_or_else(|| refused("no model is given", "start from one: --model_name_or_path FOLDER"))?,
+                .ok_or_else(|| refused("no model is given", "start from one: --model_name_or_path FOLDER or NAME"))?,
             config_name: filled(values, "config_name"),
             tokenizer_name: filled(values, "tokenizer_name"),
+            model_revision: word(values, "model_revision"),
             ignore_mismatched_sizes: values.flag("ignore_mismatched_sizes"),
             ignore_mismatched_labels: values.flag("ignore_mismatched_labels"),
         })
@@ -295,6 +334,7 @@ impl DataArgs {
             task_name: word(values, "task_name").to_lowercase(),
             dataset_name: filled(values, "dataset_name"),
             dataset_config_name: filled(values, "dataset_config_name"),
+            dataset_revision: filled(values, "dataset_revision"),
             train_file: filled(values, "train_file"),
             validation_file: filled(values, "validation_file"),
             test_file: filled(values, "test_file"),
@@ -409,6 +449,14 @@ fn say(values: &Values, lines: &mut Vec<String>) {
         lines.push(format!(
             "`--report_to {tracker}` reports nowhere: no tracker is in this build; the log is `trainer_state.json`"
         ));
+    }
+    for option in ["hub_model_id", "hub_token", "hub_private_repo", "hub_strategy"] {
+        if values.is_given(option) && !values.flag("push_to_hub") {
+            lines.push(format!("`--{option}` changes nothing without `--push_to_hub`"));
+        }
+    }
+    if values.flag("push_to_hub") && values.text("hub_strategy").as_deref() == Some("every_save") {
+        lines.push("`--push_to_hub` uploads once, when the model is finished; checkpoints stay on this machine".into());
     }
     if values.flag("dataloader_drop_last") {
         lines.push("`--dataloader_drop_last` is for training; evaluation and prediction keep every sentence".into());

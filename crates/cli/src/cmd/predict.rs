@@ -9,7 +9,7 @@ mod table;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -17,11 +17,13 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
+use tagsmith_hub::model::Part;
 use tagsmith_model::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_tagger::tagger::{Request, TagOptions, Tagger, Tally, tag};
 use tagsmith_text::aggregate::Strategy;
 
+use crate::hub::{self, Asked};
 use crate::machine::{precision, threads};
 use feed::{Chunk, End};
 use input::Documents;
@@ -40,10 +42,9 @@ pub fn command() -> Command {
         .args([
             option("model")
                 .aliases(["model-name-or-path", "model_name_or_path"])
-                .value_name("DIR")
+                .value_name("MODEL")
                 .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("Folder with config.json, model.safetensors and tokenizer.json"),
+                .help("Folder with config.json, model.safetensors and tokenizer.json, or a name on the hub"),
             Arg::new("input")
                 .value_name("FILE")
                 .num_args(0..)
@@ -94,6 +95,11 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Products of factors rounded to bf16; sums and all else stay f32"),
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
+            option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
+            option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
+            option("token")
+                .value_name("TOKEN")
+                .help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
         ])
 }
 
@@ -124,7 +130,6 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
         batch_tokens: at_least_one(matches, "batch-tokens")?.context("it has a default")?,
         strategy: text("aggregation-strategy").and_then(Strategy::named).context("clap lets only names through")?,
     };
-    let model = matches.get_one::<PathBuf>("model").context("clap asks for the model")?;
     let formats = [text("input-format").unwrap_or("auto"), text("output-format").unwrap_or_default()];
     let tasks: Vec<Task> = match folder {
         Some(folder) => {
@@ -144,6 +149,13 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let open = |(input, ..): &Task| Documents::open(input.clone(), formats[0], text("text-column"));
     // What cannot be opened is refused before a model is read.
     let mut first = tasks.first().map(open).transpose()?;
+    let hub = hub::open(Asked { cache_dir: text("cache-dir"), token: text("token"), plain: false });
+    let name = text("model").context("clap asks for the model")?;
+    // A folder that is here is taken as it is: only its kind says what belongs into it.
+    let model = &match Path::new(name).is_dir() {
+        true => PathBuf::from(name),
+        false => hub.model(name, text("model-revision"), &Part::ALL)?,
+    };
     let (threads, line) = threads::set(at_least_one(matches, "threads")?, world);
     let work = tasks.into_iter().map(|task| {
         let documents = first.take().map_or_else(|| open(&task), Ok)?;
@@ -151,7 +163,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     });
     if spans::is_span_tagger(model) {
         line.iter().for_each(|line| eprintln!("note: {line}"));
-        return spans::run(matches, model, work, world);
+        return spans::run(matches, model, &hub, work, world);
     }
     if text("labels").is_some() {
         bail!("{}: `--labels` is for label-conditioned models; this one has its own", model.display());

@@ -1,5 +1,6 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
+use crate::hub::{self, Asked};
 use crate::machine::threads;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -215,16 +216,17 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
     let test = load(&config.files[2], config.does[2], "test")?;
 
     let from = newest.filter(|_| resume);
+    let hub = hub::open(Asked::default());
     let (mut model, tokenizers, notes) = match from.as_ref().or(config.model_checkpoint.as_ref()) {
         Some(folder) => {
             if from.is_some() {
                 tagsmith_train::checkpoint::verify(folder)?;
             }
             let (model, notes) = checkpoint::load_as(folder, config.model.clone())?;
-            let tokenizers = checkpoint::tokenizers(folder, &config.model)?;
+            let tokenizers = checkpoint::tokenizers(folder, &config.model, &hub)?;
             (model, tokenizers, notes)
         }
-        None => checkpoint::assemble(config.model.clone(), config.seed)?,
+        None => checkpoint::assemble(config.model.clone(), config.seed, &hub)?,
     };
     for note in notes {
         log.say(&format!("note: {note}"))?;
@@ -350,7 +352,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
-    let tokenizers = checkpoint::tokenizers(folder, &model.config)?;
+    let tokenizers = checkpoint::tokenizers(folder, &model.config, &hub::open(Asked::default()))?;
     let masking = if format == Format::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };

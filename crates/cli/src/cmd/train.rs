@@ -11,6 +11,7 @@ mod prediction;
 mod progress;
 
 use crate::args::{self, TrainArgs};
+use crate::hub::{self, Asked};
 use crate::machine::{precision, threads};
 use accelerate::Accelerate;
 use anyhow::{Context, bail};
@@ -21,7 +22,9 @@ use progress::Report;
 use serde_json::json;
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tagsmith_hub::Hub;
+use tagsmith_hub::model::Part;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
 use tagsmith_ranks::World;
@@ -105,14 +108,16 @@ fn heed_accelerate(args: &mut TrainArgs, world: &World) -> anyhow::Result<()> {
 
 fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
     let resume = folder::claim(args)?;
+    let hub = open_hub(args, None);
 
-    let mut data = Data::load(args)?;
-    let (config, labels) = resolve_labels(args, &data)?;
+    let mut data = Data::load(args, &hub)?;
+    let folders = Folders::find(args, &hub)?;
+    let (config, labels) = resolve_labels(args, &folders.config, &data)?;
     data.cut(args);
     let (threads, line) = threads::set(args.threads, world);
     line.iter().for_each(say);
-    let tokenizer = read_tokenizer(args)?;
-    let model = load_model(args, config)?;
+    let tokenizer = read_tokenizer(args, &folders.tokenizer)?;
+    let model = load_model(args, &folders.weights, config)?;
     let alignment = Alignment {
         tokenizer: &tokenizer,
         labels: &labels,
@@ -135,6 +140,7 @@ fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
+    let upload = Upload::prepare(args)?;
     let mut report = Report::new(args, world.is_first());
     let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
     if args.do_train {
@@ -177,17 +183,72 @@ fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
     if args.do_train && world.is_first() {
         card::save(args, &history)?;
     }
-    report.finish()
+    report.finish()?;
+    upload.map_or(Ok(()), |upload| upload.finish(args))
+}
+
+fn open_hub(args: &TrainArgs, token: Option<&str>) -> Hub {
+    let token = token.or(args.hub.token.as_deref());
+    hub::open(Asked { cache_dir: args.hub.cache_dir.as_deref(), token, plain: args.disable_tqdm })
+}
+
+/// Where each part of the model is.
+struct Folders {
+    config: PathBuf,
+    tokenizer: PathBuf,
+    weights: PathBuf,
+}
+
+impl Folders {
+    fn find(args: &TrainArgs, hub: &Hub) -> anyhow::Result<Folders> {
+        let revision = Some(args.model.model_revision.as_str());
+        let elsewhere =
+            |name: &Option<String>, part| name.as_ref().map(|name| hub.model(name, revision, &[part])).transpose();
+        let config = elsewhere(&args.model.config_name, Part::Config)?;
+        let tokenizer = elsewhere(&args.model.tokenizer_name, Part::Tokenizer)?;
+        let mut parts = vec![Part::Weights];
+        parts.extend(config.is_none().then_some(Part::Config));
+        parts.extend(tokenizer.is_none().then_some(Part::Tokenizer));
+        let weights = hub.model(&args.model.model_name_or_path, revision, &parts)?;
+        Ok(Folders {
+            config: config.unwrap_or_else(|| weights.clone()),
+            tokenizer: tokenizer.unwrap_or_else(|| weights.clone()),
+            weights,
+        })
+    }
+}
+
+/// The repository that the finished model goes to.
+struct Upload {
+    hub: Hub,
+    id: String,
+}
+
+impl Upload {
+    /// Makes the repository, so that what speaks against it is known before the training.
+    fn prepare(args: &TrainArgs) -> anyhow::Result<Option<Upload>> {
+        if !args.hub.push_to_hub {
+            return Ok(None);
+        }
+        let hub = open_hub(args, args.hub.hub_token.as_deref());
+        let folder = args.output_dir.file_name().unwrap_or_default().to_string_lossy();
+        let name = args.hub.hub_model_id.as_deref().unwrap_or(&folder);
+        let id = hub.create_model(name, args.hub.hub_private_repo)?;
+        say(format!("the finished model goes to the repository {id}"));
+        Ok(Some(Upload { hub, id }))
+    }
+
+    fn finish(self, args: &TrainArgs) -> anyhow::Result<()> {
+        let address = self.hub.upload_model(&self.id, &args.output_dir, "End of training")?;
+        say(format!("uploaded {} as {address}", args.output_dir.display()));
+        Ok(())
+    }
 }
 
 /// The labels of the run in the order of the head's rows, in a configuration that names them.
-fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, LabelSet)> {
+fn resolve_labels(args: &TrainArgs, folder: &Path, data: &Data) -> anyhow::Result<(Config, LabelSet)> {
     let name = args.model.config_name.as_ref().unwrap_or(&args.model.model_name_or_path);
-    let folder = match &args.model.config_name {
-        Some(folder) => Path::new(folder).to_owned(),
-        None => tagsmith_hub::model::resolve_model(name)?,
-    };
-    let (config, notes) = Config::read(&folder)?;
+    let (config, notes) = Config::read(folder)?;
     notes.iter().for_each(|note| say(format!("{name}: {note}")));
     let checkpoint = LabelSet::new(config.labels.clone()).with_context(|| format!("{name}: config.json"))?;
     if data.is_unlabelled() {
@@ -212,21 +273,20 @@ fn resolve_labels(args: &TrainArgs, data: &Data) -> anyhow::Result<(Config, Labe
     Ok((config.with_labels(labels.names()), labels))
 }
 
-fn read_tokenizer(args: &TrainArgs) -> anyhow::Result<Tokenizer> {
+fn read_tokenizer(args: &TrainArgs, folder: &Path) -> anyhow::Result<Tokenizer> {
     let name = args.model.tokenizer_name.as_ref().unwrap_or(&args.model.model_name_or_path);
-    let tokenizer = Tokenizer::from_folder(Path::new(name)).with_context(|| name.clone())?;
+    let tokenizer = Tokenizer::from_folder(folder).with_context(|| name.clone())?;
     tokenizer.notes.iter().for_each(|note| say(format!("{name}: {note}")));
     Ok(tokenizer)
 }
 
-fn load_model(args: &TrainArgs, config: Config) -> anyhow::Result<Model> {
-    let folder = tagsmith_hub::model::resolve_model(&args.model.model_name_or_path)?;
+fn load_model(args: &TrainArgs, folder: &Path, config: Config) -> anyhow::Result<Model> {
     // Without training, a drawn head would tag at random: only who asks for that gets it.
     let head = match args.do_train || args.model.ignore_mismatched_sizes {
         true => Head::Drawn { seed: args.learning.seed, ignore_mismatched_sizes: args.model.ignore_mismatched_sizes },
         false => Head::Required,
     };
-    let (mut model, notes) = Model::load(&folder, config, head)?;
+    let (mut model, notes) = Model::load(folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
     if args.bf16 {
         precision::use_bf16(&mut model);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tagsmith_hub::Hub;
 use tagsmith_kernel::Precision;
 use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint;
@@ -36,6 +37,7 @@ pub fn is_span_tagger(folder: &Path) -> bool {
 pub fn run(
     matches: &ArgMatches,
     folder: &Path,
+    hub: &Hub,
     work: impl Iterator<Item = Result<(Documents, Output)>>,
     world: &World,
 ) -> Result<u8> {
@@ -56,7 +58,7 @@ pub fn run(
     if matches.get_flag("bf16") {
         model.precision = Precision::Bf16;
     }
-    let tokenizers = checkpoint::tokenizers(folder, &model.config)?;
+    let tokenizers = checkpoint::tokenizers(folder, &model.config, hub)?;
     let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(model.positions_max());
     let max_length = matches.get_one("max-seq-length").copied().unwrap_or(longest);
     let positions = model.positions_max();

@@ -1,6 +1,7 @@
 //! What the model card says of a run.
 
 use crate::args::TrainArgs;
+use std::path::Path;
 use tagsmith_train::card::Card;
 use tagsmith_train::error::Error;
 use tagsmith_train::python::repr;
@@ -11,8 +12,10 @@ pub fn save(args: &TrainArgs, history: &[Record]) -> Result<(), Error> {
     let name = args.output_dir.file_name().unwrap_or_default().to_string_lossy();
     let hyperparameters = hyperparameters(args);
     // Folders and files have no name that anyone else could look up.
-    Card { name: &name, base_model: None, dataset: None, hyperparameters: &hyperparameters, history }
-        .save(&args.output_dir)
+    let on_hub = |name: &&str| !Path::new(name).exists();
+    let base_model = Some(args.model.model_name_or_path.as_str()).filter(on_hub);
+    let dataset = args.data.dataset_name.as_deref().filter(on_hub);
+    Card { name: &name, base_model, dataset, hyperparameters: &hyperparameters, history }.save(&args.output_dir)
 }
 
 /// The choices that the Trainer's cards list, by its names.

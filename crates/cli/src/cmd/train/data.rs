@@ -1,9 +1,10 @@
 //! The splits of a run: where they come from, what was found, what the model will see of them.
 
 use super::say;
-use crate::args::TrainArgs;
+use crate::args::{DataArgs, TrainArgs};
 use anyhow::{Context, anyhow, bail};
 use std::fmt::Write;
+use tagsmith_hub::Hub;
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::reader::ReadOptions;
@@ -20,14 +21,14 @@ pub struct Data {
 
 impl Data {
     /// Reads the splits and says what they are.
-    pub fn load(args: &TrainArgs) -> anyhow::Result<Data> {
+    pub fn load(args: &TrainArgs, hub: &Hub) -> anyhow::Result<Data> {
         let options = ReadOptions {
             text_column: args.data.text_column_name.clone(),
             label_column: args.data.label_column_name.clone(),
             task: args.data.task_name.clone(),
         };
         let data = match &args.data.dataset_name {
-            Some(name) => Data::from_folder(name, args, &options)?,
+            Some(name) => Data::named(name, args, hub, &options)?,
             None => {
                 let read = |file: &Option<String>| {
                     file.as_ref()
@@ -41,7 +42,7 @@ impl Data {
                 }
             }
         };
-        for (name, split) in data.named() {
+        for (name, split) in data.splits() {
             say(describe(name, split));
             split.notes.iter().for_each(|note| say(format!("{name}: {note}")));
         }
@@ -49,7 +50,7 @@ impl Data {
         Ok(data)
     }
 
-    fn from_folder(name: &str, args: &TrainArgs, options: &ReadOptions) -> anyhow::Result<Data> {
+    fn named(name: &str, args: &TrainArgs, hub: &Hub, options: &ReadOptions) -> anyhow::Result<Data> {
         for (flag, file) in [
             ("train_file", &args.data.train_file),
             ("validation_file", &args.data.validation_file),
@@ -59,7 +60,8 @@ impl Data {
                 say(format!("`--{flag}` is left aside, for `--dataset_name` is given too"));
             }
         }
-        let mut splits = tagsmith_hub::dataset::load_dataset(name, args.data.dataset_config_name.as_deref(), options)?;
+        let DataArgs { dataset_config_name, dataset_revision, .. } = &args.data;
+        let mut splits = hub.dataset(name, dataset_config_name.as_deref(), dataset_revision.as_deref(), options)?;
         let data = Data {
             train: splits.remove("train"),
             validation: splits.remove("validation"),
@@ -71,7 +73,7 @@ impl Data {
         Ok(data)
     }
 
-    fn named(&self) -> impl Iterator<Item = (&'static str, &Split)> {
+    fn splits(&self) -> impl Iterator<Item = (&'static str, &Split)> {
         [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
             .into_iter()
             .filter_map(|(name, split)| Some((name, split.as_ref()?)))
@@ -88,7 +90,7 @@ impl Data {
                 continue;
             }
             let Some(split) = split else {
-                let found: Vec<_> = self.named().map(|(name, _)| name).collect();
+                let found: Vec<_> = self.splits().map(|(name, _)| name).collect();
                 let found = if found.is_empty() { "no split that is used".into() } else { found.join(", ") };
                 bail!("`{flag}` needs a {name} split, and the data set has {found}: add one, or pass files instead");
             };
@@ -107,7 +109,7 @@ impl Data {
 
     /// Whether no split has a label column.
     pub fn is_unlabelled(&self) -> bool {
-        self.named().all(|(_, split)| split.tag_kind == TagKind::Absent)
+        self.splits().all(|(_, split)| split.tag_kind == TagKind::Absent)
     }
 
     /// The labels of all splits, those of train first.

@@ -1,0 +1,226 @@
+//! The hub: names become commits, commits become folders in the cache.
+
+use crate::cache::Shelf;
+use crate::failure::{Asked, Failure};
+use crate::http::{self, Call, TRIES};
+use crate::listing::Listing;
+use crate::repo::{Kind, Repo, is_commit, is_inside, segment};
+use crate::settings::{Event, Settings};
+use crate::{Error, is_hub_name, no_path};
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use ureq::Agent;
+
+/// The revision that a name alone means.
+pub(crate) const MAIN: &str = "main";
+
+/// Names become folders: those that are here, those in the cache, those on the hub.
+///
+/// Nothing is looked up, and no connection opened, before a name is asked for that is no path.
+pub struct Hub {
+    pub(crate) settings: Settings,
+    pub(crate) notify: Box<dyn Fn(Event<'_>) + Send + Sync>,
+    agent: OnceLock<Agent>,
+}
+
+/// A commit of a repository, of which files may be here.
+pub(crate) struct Snapshot {
+    pub(crate) repo: Repo,
+    pub(crate) commit: String,
+    pub(crate) listing: Listing,
+    revision: String,
+    shelf: Shelf,
+    /// Why nothing more of it can be brought here, if so.
+    closed: Option<String>,
+}
+
+impl Snapshot {
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.shelf.snapshot(&self.commit)
+    }
+
+    /// Whether the file is here, as long as it should be.
+    fn has(&self, file: &str) -> bool {
+        let blob = self.listing.0.get(file).and_then(Option::as_ref);
+        let about = fs::metadata(self.folder().join(file));
+        about.is_ok_and(|about| blob.is_none_or(|blob| blob.size == about.len()))
+    }
+}
+
+#[derive(Deserialize)]
+struct Revision {
+    sha: String,
+}
+
+impl Hub {
+    /// `notify` is told what happens, while it happens.
+    pub fn new(settings: Settings, notify: impl Fn(Event<'_>) + Send + Sync + 'static) -> Hub {
+        Hub { settings, notify: Box::new(notify), agent: OnceLock::new() }
+    }
+
+    pub(crate) fn agent(&self) -> Result<&Agent, Error> {
+        match self.agent.get() {
+            Some(agent) => Ok(agent),
+            None => {
+                let agent = http::agent(&self.settings)?;
+                Ok(self.agent.get_or_init(|| agent))
+            }
+        }
+    }
+
+    /// The name of a repository, where a path was not found.
+    pub(crate) fn repo(&self, kind: Kind, name: &str) -> Result<Repo, Error> {
+        if is_hub_name(name) { Ok(Repo { kind, id: name.to_owned() }) } else { Err(no_path(name)) }
+    }
+
+    /// Which commit a revision is and which files it has; from the cache where the hub cannot be asked, as a note then
+    /// says. `is_whole` says of files that are here whether they could be it, where the cache has no name for the commit.
+    pub(crate) fn look_up(
+        &self,
+        repo: Repo,
+        revision: &str,
+        is_whole: impl Fn(&Listing) -> bool,
+    ) -> Result<Snapshot, Failure> {
+        if !is_inside(revision) {
+            let problem = format!("`{revision}` is no revision: correct `{}`", repo.kind.revision_option());
+            return Err(Error::path(repo.id, problem).into());
+        }
+        let shelf = Shelf::new(&self.settings.cache, &repo);
+        let cached = shelf.commit(revision);
+        let revision = revision.to_owned();
+        let (commit, closed) = match &self.settings.offline {
+            Some(why) => (cached.or_else(|| self.unnamed(&shelf, &revision, &is_whole)), why.clone()),
+            None => match self.ask(&repo, &shelf, &revision, cached.is_some()) {
+                Ok((commit, listing)) => return Ok(Snapshot { repo, commit, listing, revision, shelf, closed: None }),
+                Err(failure) if failure.is_missing_revision() => return Err(failure),
+                Err(failure) => match cached {
+                    None => return Err(failure),
+                    Some(commit) => {
+                        let why = failure.reason();
+                        self.say(format!("{}: {why}: commit {} from the cache is used", repo.id, short(&commit)));
+                        (Some(commit), why)
+                    }
+                },
+            },
+        };
+        let Some(commit) = commit else { return Err(self.not_here(&repo, &revision, &shelf, &closed).into()) };
+        let listing = shelf.listing(&commit).unwrap_or_else(|| Listing::of_folder(&shelf.snapshot(&commit)));
+        Ok(Snapshot { repo, commit, listing, revision, shelf, closed: Some(closed) })
+    }
+
+    /// Asks the hub, once if the cache could answer instead.
+    fn ask(&self, repo: &Repo, shelf: &Shelf, revision: &str, has_cached: bool) -> Result<(String, Listing), Failure> {
+        let commit = if is_commit(revision) {
+            revision.to_owned()
+        } else {
+            let url = self.url(&format!("{}/revision/{}", repo.api(), segment(revision)));
+            let tries = if has_cached { 1 } else { TRIES };
+            let (Revision { sha }, _) = self.json(&Call { tries, ..Call::get(&url) })?;
+            sha
+        };
+        if !is_commit(&commit) {
+            return Err(Failure::Malformed(format!("`{}` is no commit", commit.escape_debug())));
+        }
+        if let Some(listing) = shelf.listing(&commit) {
+            return Ok((commit, listing));
+        }
+        let listing = self.list(repo, &commit)?;
+        if let Err(error) = shelf.set_listing(&commit, &listing) {
+            self.say(format!("{}: the listing is not kept", error.with_cause()));
+        }
+        Ok((commit, listing))
+    }
+
+    /// Files that were asked for by their commit have no name in the cache: if they are of one commit only, it is it.
+    fn unnamed(&self, shelf: &Shelf, revision: &str, is_whole: &impl Fn(&Listing) -> bool) -> Option<String> {
+        if is_commit(revision) {
+            return None;
+        }
+        let mut commits = shelf.commits();
+        commits.retain(|commit| is_whole(&Listing::of_folder(&shelf.snapshot(commit))));
+        let commit = commits.pop_first().filter(|_| commits.is_empty())?;
+        self.say(format!(
+            "{}: nothing says which commit `{revision}` is; {} is the only one here and used",
+            shelf.folder().display(),
+            short(&commit)
+        ));
+        Some(commit)
+    }
+
+    fn not_here(&self, repo: &Repo, revision: &str, shelf: &Shelf, why: &str) -> Error {
+        let what = match revision {
+            MAIN => String::new(),
+            _ => format!(" at the revision `{revision}`"),
+        };
+        let noun = repo.kind.noun();
+        let place = shelf.folder().display();
+        let commits: Vec<String> = shelf.commits().iter().map(|commit| short(commit).to_owned()).collect();
+        let there = if commits.is_empty() {
+            String::new()
+        } else {
+            format!(" (there are the commits {}; take one with `{}`)", commits.join(", "), repo.kind.revision_option())
+        };
+        Error::path(
+            &repo.id,
+            format!(
+                "there is no such folder here, the {noun}{what} is not in the cache {place}{there}, and {why}: run it \
+                 once with a connection, or `hf download {}{}` where there is one and copy the cache",
+                repo.id,
+                repo.kind.download_option()
+            ),
+        )
+    }
+
+    /// Brings files of a commit here, those that are not yet, and remembers which commit the revision is.
+    pub(crate) fn ensure<'f>(
+        &self,
+        snapshot: &Snapshot,
+        files: impl IntoIterator<Item = &'f str>,
+    ) -> Result<(), Error> {
+        let missing: Vec<&str> = files.into_iter().filter(|file| !snapshot.has(file)).collect();
+        let Snapshot { repo, commit, shelf, .. } = snapshot;
+        if let (Some(why), false) = (&snapshot.closed, missing.is_empty()) {
+            return Err(Error::path(
+                &repo.id,
+                format!(
+                    "{} {} not in the cache ({}), and {why}: run it once with a connection",
+                    missing.join(", "),
+                    if missing.len() == 1 { "is" } else { "are" },
+                    snapshot.folder().display()
+                ),
+            ));
+        }
+        for file in missing {
+            let blob = snapshot.listing.0.get(file).and_then(Option::as_ref);
+            let blob = blob.expect("what the hub listed is what is asked for");
+            self.fetch(repo, shelf, commit, file, blob).map_err(|failure| {
+                failure.explain(&Asked { file: Some(file), ..self.asked(repo, &snapshot.revision) })
+            })?;
+        }
+        if let Err(error) = shelf.set_commit(&snapshot.revision, commit) {
+            let why = error.with_cause();
+            self.say(format!("{why}: the cache does not learn which commit `{}` is", snapshot.revision));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn asked<'a>(&'a self, repo: &'a Repo, revision: &'a str) -> Asked<'a> {
+        let with_token = self.settings.token.is_some();
+        Asked { endpoint: &self.settings.endpoint, repo, revision, file: None, with_token }
+    }
+
+    /// Says that a revision, other than what everything is, means nothing for a folder.
+    pub(crate) fn say_unused_revision(&self, kind: Kind, folder: &Path, revision: Option<&str>) {
+        if revision.is_some_and(|revision| revision != MAIN) {
+            let option = kind.revision_option();
+            self.say(format!("`{option}` changes nothing: {} is a folder here, which has one", folder.display()));
+        }
+    }
+}
+
+/// A commit as people write it.
+fn short(commit: &str) -> &str {
+    &commit[..12]
+}

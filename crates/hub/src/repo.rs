@@ -1,0 +1,127 @@
+//! A repository on the hub, and how the hub and the cache spell it.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What Python's `quote` leaves as it is, the slash apart.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &AsciiSet = &SEGMENT.remove(b'/');
+
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Dataset,
+    Model,
+}
+
+impl Kind {
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Kind::Dataset => "data set",
+            Kind::Model => "model",
+        }
+    }
+
+    /// The option that names its revision.
+    pub(crate) fn revision_option(self) -> &'static str {
+        match self {
+            Kind::Dataset => "--dataset_revision",
+            Kind::Model => "--model_revision",
+        }
+    }
+
+    /// What `hf download` takes beside the name.
+    pub(crate) fn download_option(self) -> &'static str {
+        match self {
+            Kind::Dataset => " --repo-type dataset",
+            Kind::Model => "",
+        }
+    }
+
+    fn plural(self) -> &'static str {
+        match self {
+            Kind::Dataset => "datasets",
+            Kind::Model => "models",
+        }
+    }
+}
+
+/// `org/name`, or an old name without an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Repo {
+    pub(crate) kind: Kind,
+    pub(crate) id: String,
+}
+
+impl Repo {
+    /// Its folder in the cache: `models--org--name`.
+    pub(crate) fn folder(&self) -> String {
+        format!("{}--{}", self.kind.plural(), self.id.replace('/', "--"))
+    }
+
+    /// Where the hub describes it.
+    pub(crate) fn api(&self) -> String {
+        format!("/api/{}/{}", self.kind.plural(), self.id)
+    }
+
+    /// Its page, and what stands before its files.
+    pub(crate) fn page(&self) -> String {
+        match self.kind {
+            Kind::Dataset => format!("/datasets/{}", self.id),
+            Kind::Model => format!("/{}", self.id),
+        }
+    }
+
+    /// Where one of its files is.
+    pub(crate) fn file(&self, revision: &str, path: &str) -> String {
+        format!("{}/resolve/{}/{}", self.page(), segment(revision), utf8_percent_encode(path, PATH))
+    }
+}
+
+/// A text as one part of a path: its slashes are encoded.
+pub(crate) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// Whether a path of a repository stays inside the folder it is joined to, on every system.
+pub(crate) fn is_inside(path: &str) -> bool {
+    let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    path.split('/').all(is_plain) && !path.contains(['\\', ':', '\0']) && path.len() <= 1024
+}
+
+/// Whether this is a whole commit's name.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && is_hex(text)
+}
+
+pub(crate) fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spelled_as_the_hub_and_python_do() {
+        let model = Repo { kind: Kind::Model, id: "google-bert/bert-base-cased".into() };
+        assert_eq!(model.folder(), "models--google-bert--bert-base-cased");
+        assert_eq!(model.file("main", "a b/c#.json"), "/google-bert/bert-base-cased/resolve/main/a%20b/c%23.json");
+        let data = Repo { kind: Kind::Dataset, id: "conll2003".into() };
+        assert_eq!(data.folder(), "datasets--conll2003");
+        assert_eq!(
+            data.file("refs/convert/parquet", "x/0.parquet"),
+            "/datasets/conll2003/resolve/refs%2Fconvert%2Fparquet/x/0.parquet"
+        );
+        assert_eq!(data.api(), "/api/datasets/conll2003");
+    }
+
+    #[test]
+    fn paths_that_leave_their_folder() {
+        for path in ["", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/.", "a\\..\\b", "C:x", "a\0b"] {
+            assert!(!is_inside(path), "{path:?}");
+        }
+        for path in ["a", "a/b.json", "..a", "a..b/c", ".gitattributes"] {
+            assert!(is_inside(path), "{path:?}");
+        }
+    }
+}
