@@ -5,12 +5,16 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_text::tokenizer_files::has_tokenizer;
 
 /// Largest index of weight shards that is read.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
 
-/// The folder of a model: it holds config.json, model.safetensors (or the index of its shards, and each of them) and
-/// tokenizer.json.
+/// What a model's weights may be called, the preferred name first; an index of shards has `.index.json` behind it.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+/// The folder of a model: it holds config.json, weights (in one file, or the index of their shards and each of them) and
+/// tokenizer.json, or what one can be put together from.
 pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
     let folder = PathBuf::from(name);
     if !folder.exists() {
@@ -24,48 +28,41 @@ pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
         missing.push("config.json".to_owned());
     }
     missing.extend(missing_weights(&folder)?);
-    if !folder.join("tokenizer.json").is_file() {
+    if !has_tokenizer(&folder) {
         missing.push("tokenizer.json".to_owned());
     }
     if missing.is_empty() {
         return Ok(folder);
     }
-    Err(Error::path(name, format!("the model lacks {}: {}", missing.join(", "), remedy(&folder, &missing))))
+    let problem = format!("the model lacks {}: download or save the model again, whole", missing.join(", "));
+    Err(Error::path(name, problem))
 }
 
 fn missing_weights(folder: &Path) -> Result<Vec<String>, Error> {
-    if folder.join("model.safetensors").is_file() {
-        return Ok(Vec::new());
+    for name in WEIGHTS {
+        if folder.join(name).is_file() {
+            return Ok(Vec::new());
+        }
+        let index = folder.join(format!("{name}.index.json"));
+        if index.is_file() {
+            return missing_shards(folder, &index);
+        }
     }
-    let index = folder.join("model.safetensors.index.json");
-    if !index.is_file() {
-        return Ok(vec!["model.safetensors".into()]);
-    }
+    Ok(vec![WEIGHTS[0].into()])
+}
+
+fn missing_shards(folder: &Path, index: &Path) -> Result<Vec<String>, Error> {
     let refuse = |problem: String| Error::path(index.display(), format!("{problem}: download it again"));
-    let length = fs::metadata(&index).map_err(Error::open(&index))?.len();
+    let length = fs::metadata(index).map_err(Error::open(index))?.len();
     if length > INDEX_BYTES_MAX {
         return Err(refuse(format!("{length} bytes are too many for an index")));
     }
-    let text = fs::read(&index).map_err(Error::open(&index))?;
+    let text = fs::read(index).map_err(Error::open(index))?;
     let value: Value = serde_json::from_slice(&text).map_err(|error| refuse(format!("this is not JSON ({error})")))?;
     let files = value.get("weight_map").and_then(Value::as_object);
     let files: Option<BTreeSet<&str>> = files.and_then(|files| files.values().map(Value::as_str).collect());
     let files = files.ok_or_else(|| refuse("`weight_map` does not map names to files".into()))?;
     Ok(files.into_iter().filter(|file| !folder.join(file).is_file()).map(str::to_owned).collect())
-}
-
-fn remedy(folder: &Path, missing: &[String]) -> String {
-    let lacks = |name: &str| missing.iter().any(|file| file == name);
-    let has = |name: &str| folder.join(name).is_file();
-    if lacks("model.safetensors") && has("pytorch_model.bin") {
-        return "pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
-            .into();
-    }
-    let slow = ["vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json"];
-    if missing == ["tokenizer.json"] && slow.iter().any(|file| has(file)) {
-        return "write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`".into();
-    }
-    "download or save the model again, whole".into()
 }
 
 #[cfg(test)]
@@ -98,18 +95,7 @@ mod tests {
             &["config.json"],
             expect!["M: the model lacks model.safetensors, tokenizer.json: download or save the model again, whole"],
         );
-        check(
-            &["config.json", "pytorch_model.bin", "tokenizer.json"],
-            expect![
-                "M: the model lacks model.safetensors: pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
-            ],
-        );
-        check(
-            &["config.json", "model.safetensors", "vocab.txt"],
-            expect![
-                "M: the model lacks tokenizer.json: write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
-            ],
-        );
+        check(&["config.json", "pytorch_model.bin", "vocab.txt"], expect!["complete"]);
         check(
             &[],
             expect![
@@ -122,6 +108,11 @@ mod tests {
         check(
             &["config.json", "tokenizer.json", index, "a.safetensors"],
             expect!["M: the model lacks b.safetensors: download or save the model again, whole"],
+        );
+        let index = index.replace("model", "pytorch_model").replace("safetensors", "bin");
+        check(
+            &["config.json", "spm.model", &index, "a.bin"],
+            expect!["M: the model lacks b.bin: download or save the model again, whole"],
         );
         check(
             &["config.json", "tokenizer.json", "model.safetensors.index.json={}"],
