@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_text::tokenizer_files::has_tokenizer;
 
 /// Largest index of weight shards that is read.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
@@ -19,7 +20,7 @@ pub enum Part {
     Config,
     /// The weights: one file, or shards and their index.
     Weights,
-    /// tokenizer.json and what stands beside it.
+    /// tokenizer.json and what stands beside it, or what one can be put together from.
     Tokenizer,
 }
 
@@ -29,7 +30,10 @@ impl Part {
 }
 
 /// Files of weights and the indices that stand for them where they are in shards; the first that is there is read.
-const WEIGHTS: [(&str, &str); 1] = [("model.safetensors", "model.safetensors.index.json")];
+const WEIGHTS: [(&str, &str); 2] = [
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+];
 
 /// What a configuration may be in; span taggers have their encoders' too.
 const CONFIGS: [&str; 3] = ["config.json", "token_encoder_config.json", "type_encoder_config.json"];
@@ -73,13 +77,13 @@ impl Hub {
         if parts.contains(&Part::Weights) {
             self.ensure_shards(&snapshot)?;
         }
-        check(&snapshot.folder(), name, parts, &snapshot.listing)?;
+        check(&snapshot.folder(), name, parts)?;
         Ok(snapshot.folder())
     }
 
     /// What the index of shards names, where the weights are in shards.
     fn ensure_shards(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        let Some(index) = index(&|file| snapshot.listing.has(file)) else { return Ok(()) };
+        let Some(Stored::Sharded(index)) = stored(&|file| snapshot.listing.has(file)) else { return Ok(()) };
         let shards = shards(&snapshot.folder().join(index))?;
         if let Some(shard) = shards.iter().find(|shard| !snapshot.listing.has(shard)) {
             return Err(Error::path(
@@ -97,7 +101,7 @@ fn local_model(name: &str, parts: &[Part]) -> Result<PathBuf, Error> {
     if !folder.is_dir() {
         return Err(Error::path(name, "this is a file: pass the model's folder"));
     }
-    check(&folder, name, parts, &Listing::default())?;
+    check(&folder, name, parts)?;
     Ok(folder)
 }
 
@@ -121,41 +125,54 @@ fn wanted(listing: &Listing, parts: &[Part]) -> Vec<String> {
         }
     }
     if parts.contains(&Part::Weights) {
-        let has = |file: &str| listing.has(file);
-        let whole = WEIGHTS.iter().map(|(whole, _)| *whole).find(|whole| has(whole));
-        whole.or_else(|| index(&has)).into_iter().for_each(|file| take(file.to_owned()));
+        match stored(&|file| listing.has(file)) {
+            Some(Stored::Whole(file) | Stored::Sharded(file)) => take(file.to_owned()),
+            None => {}
+        }
     }
     files
 }
 
-/// The index of shards, where no file holds the weights whole.
-fn index(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
-    let is_whole = WEIGHTS.iter().any(|(whole, _)| has(whole));
-    WEIGHTS.iter().map(|(_, index)| *index).find(|index| !is_whole && has(index))
+/// How weights are stored.
+enum Stored {
+    Whole(&'static str),
+    /// In shards that this index names.
+    Sharded(&'static str),
 }
 
-/// The parts are in the folder; `elsewhere` is what else its repository has.
-fn check(folder: &Path, name: &str, parts: &[Part], elsewhere: &Listing) -> Result<(), Error> {
+/// The preferred of the forms that are there.
+fn stored(has: &dyn Fn(&str) -> bool) -> Option<Stored> {
+    let of = |&(whole, index): &(&'static str, &'static str)| match has(whole) {
+        true => Some(Stored::Whole(whole)),
+        false => has(index).then_some(Stored::Sharded(index)),
+    };
+    WEIGHTS.iter().find_map(of)
+}
+
+/// The parts are in the folder.
+fn check(folder: &Path, name: &str, parts: &[Part]) -> Result<(), Error> {
     let has = |file: &str| folder.join(file).is_file();
     let mut missing = Vec::new();
     if parts.contains(&Part::Config) && !has("config.json") {
         missing.push("config.json".to_owned());
     }
     if parts.contains(&Part::Weights) {
-        match index(&has) {
-            Some(index) => missing.extend(shards(&folder.join(index))?.into_iter().filter(|shard| !has(shard))),
-            None if WEIGHTS.iter().any(|(whole, _)| has(whole)) => {}
+        match stored(&has) {
+            Some(Stored::Whole(_)) => {}
+            Some(Stored::Sharded(index)) => {
+                missing.extend(shards(&folder.join(index))?.into_iter().filter(|shard| !has(shard)));
+            }
             None => missing.push(WEIGHTS[0].0.into()),
         }
     }
-    if parts.contains(&Part::Tokenizer) && !TOKENIZER_FOLDERS.iter().any(|at| has(&format!("{at}tokenizer.json"))) {
+    if parts.contains(&Part::Tokenizer) && !TOKENIZER_FOLDERS.iter().any(|at| has_tokenizer(&folder.join(at))) {
         missing.push("tokenizer.json".into());
     }
     if missing.is_empty() {
         return Ok(());
     }
-    let remedy = remedy(&|file| has(file) || elsewhere.has(file), &missing);
-    Err(Error::path(name, format!("the model lacks {}: {remedy}", missing.join(", "))))
+    let problem = format!("the model lacks {}: download or save the model again, whole", missing.join(", "));
+    Err(Error::path(name, problem))
 }
 
 /// The shards that an index names.
@@ -170,18 +187,6 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, Error> {
     let files = value.get("weight_map").and_then(Value::as_object);
     let files = files.and_then(|files| files.values().map(|file| file.as_str().map(str::to_owned)).collect());
     files.ok_or_else(|| refuse("`weight_map` does not map names to files".into()))
-}
-
-fn remedy(has: &dyn Fn(&str) -> bool, missing: &[String]) -> String {
-    let lacks = |name: &str| missing.iter().any(|file| file == name);
-    if lacks("model.safetensors") && has("pytorch_model.bin") {
-        return "pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
-            .into();
-    }
-    if missing == ["tokenizer.json"] && VOCABULARIES.iter().any(|file| has(file)) {
-        return "write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`".into();
-    }
-    "download or save the model again, whole".into()
 }
 
 #[cfg(test)]
@@ -218,18 +223,7 @@ mod tests {
             &["config.json"],
             expect!["M: the model lacks model.safetensors, tokenizer.json: download or save the model again, whole"],
         );
-        check(
-            &["config.json", "pytorch_model.bin", "tokenizer.json"],
-            expect![
-                "M: the model lacks model.safetensors: pytorch_model.bin is not read, save the model again with `save_pretrained`, which writes safetensors"
-            ],
-        );
-        check(
-            &["config.json", "model.safetensors", "vocab.txt"],
-            expect![
-                "M: the model lacks tokenizer.json: write it with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
-            ],
-        );
+        check(&["config.json", "pytorch_model.bin", "vocab.txt"], expect!["complete"]);
         check(
             &[],
             expect![
@@ -242,6 +236,11 @@ mod tests {
         check(
             &["config.json", "tokenizer.json", index, "a.safetensors"],
             expect!["M: the model lacks b.safetensors: download or save the model again, whole"],
+        );
+        let index = index.replace("model", "pytorch_model").replace("safetensors", "bin");
+        check(
+            &["config.json", "spm.model", &index, "a.bin"],
+            expect!["M: the model lacks b.bin: download or save the model again, whole"],
         );
         check(
             &["config.json", "tokenizer.json", "model.safetensors.index.json={}"],

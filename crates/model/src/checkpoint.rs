@@ -1,4 +1,4 @@
-//! A Hugging Face folder's weights: model.safetensors, whole or in shards.
+//! A Hugging Face folder's weights: model.safetensors or pytorch_model.bin, whole or in shards.
 
 use crate::config::{Config, Family};
 use crate::error::Error;
@@ -49,18 +49,45 @@ pub const OTHER_HEADS: &[&str] = &[
     "embeddings.position_embeddings.",
 ];
 
+/// Where the word table stands a second time in the checkpoint of a language model. Which of the two names a file keeps
+/// depends on the program that wrote it.
+const TIED_TO_WORDS: &[&str] = &[
+    "cls.predictions.decoder.weight",
+    "lm_head.decoder.weight",
+    "lm_head.weight",
+    "vocab_projector.weight",
+    "generator_lm_head.weight",
+];
+
+/// What training programs put before every name.
+const WRAPPERS: &[&str] = &["module.", "_orig_mod.", "model."];
+
+/// What a folder's weights may be called, the first that is there being read: a file, or the index of its shards.
+const WEIGHT_FILES: &[&str] =
+    &["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// The files that hold a model's weights.
+#[derive(Clone, Debug)]
+pub struct WeightFiles {
+    /// At least one, in order.
+    pub files: Vec<PathBuf>,
+    /// Those that were left alone.
+    pub note: Option<String>,
+}
+
 impl Model {
-    /// Reads `folder`'s safetensors as `config` says. Returns notes: a head that was drawn, tensors that were not used.
+    /// Reads `folder`'s weights as `config` says. Returns notes: a head that was drawn, tensors that were not used.
     ///
     /// # Errors
     /// Files that are missing, damaged or incomplete; a head that is missing or of another size, as `head` says.
     pub fn load(folder: &Path, config: Config, head: Head) -> Result<(Model, Vec<String>), Error> {
-        let files = weight_files(folder)?;
+        let WeightFiles { files, note } = weight_files(folder, &[])?;
         let layout = Layout::new(&config);
         check_size(&files, &layout)?;
         let params = Params::zeros(layout.slots.clone());
         let mut model = Model { params, config, layout, precision: Precision::F32 };
-        let notes = model.read_weights(&files, head)?;
+        let mut notes: Vec<String> = note.into_iter().collect();
+        notes.extend(model.read_weights(&files, head)?);
         Ok((model, notes))
     }
 
@@ -69,13 +96,12 @@ impl Model {
     /// # Errors
     /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
     pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
-        self.read_weights(&weight_files(folder)?, Head::Required).map(|_notes| ())
+        self.read_weights(&weight_files(folder, &[])?.files, Head::Required).map(|_notes| ())
     }
 
     fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
         let names = self.names_in_files();
-        let mut loading =
-            Loading { found: vec![false; self.params.slots.len()], unused: Vec::new(), notes: Vec::new() };
+        let mut loading = Loading { found: vec![None; self.params.slots.len()], ..Loading::default() };
         for path in files {
             loading.file(path, self, &names, head)?;
         }
@@ -160,27 +186,27 @@ fn check_size(files: &[PathBuf], layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// The safetensors files of a folder, in order.
+/// The files of a folder's weights: safetensors before pickles, one file before shards, `also` last.
 ///
 /// # Errors
 /// There is none, or the index of shards is damaged.
-pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let whole = folder.join("model.safetensors");
-    if whole.exists() {
-        return Ok(vec![whole]);
-    }
-    let index = folder.join("model.safetensors.index.json");
-    let text = match std::fs::read(&index) {
-        Ok(text) => text,
-        Err(_) => {
-            let problem = if folder.join("pytorch_model.bin").exists() {
-                "not found, only pytorch_model.bin, which is not read yet: save the model with safetensors"
-            } else {
-                "not found, nor model.safetensors.index.json"
-            };
-            return Err(Error::Weights { path: whole, problem: problem.into() });
-        }
+pub fn weight_files(folder: &Path, also: &[&str]) -> Result<WeightFiles, Error> {
+    let there: Vec<&str> =
+        WEIGHT_FILES.iter().chain(also).copied().filter(|name| folder.join(name).is_file()).collect();
+    let Some((first, others)) = there.split_first() else {
+        let names: Vec<&str> = WEIGHT_FILES[1..].iter().chain(also).copied().collect();
+        let problem = format!("not found, nor {}", names.join(", "));
+        return Err(Error::Weights { path: folder.join(WEIGHT_FILES[0]), problem });
     };
+    let note = (!others.is_empty())
+        .then(|| format!("{}: read, {} beside it left alone", folder.join(first).display(), others.join(", ")));
+    let files = if first.ends_with(".index.json") { shards(folder, first)? } else { vec![folder.join(first)] };
+    Ok(WeightFiles { files, note })
+}
+
+fn shards(folder: &Path, index: &str) -> Result<Vec<PathBuf>, Error> {
+    let index = folder.join(index);
+    let text = std::fs::read(&index).map_err(|source| Error::Io { path: index.clone(), source })?;
     let json: Value = serde_json::from_slice(&text).map_err(|source| Error::Json { path: index.clone(), source })?;
     let refuse = |problem: &str| Error::Weights { path: index.clone(), problem: problem.into() };
     let map = json["weight_map"].as_object().ok_or_else(|| refuse("has no `weight_map`"))?;
@@ -197,9 +223,50 @@ pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
+/// A name without what training programs put before it, if `known` knows it so.
+fn unwrapped(name: &str, known: impl Fn(&str) -> bool) -> Option<&str> {
+    let mut bare = name;
+    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| bare.strip_prefix(wrapper)) {
+        bare = rest;
+        if known(bare) {
+            return Some(bare);
+        }
+    }
+    None
+}
+
+/// Names that have one thing in common: how many, and the first.
+#[derive(Default)]
+struct Counted {
+    count: usize,
+    first: String,
+}
+
+impl Counted {
+    fn add(&mut self, name: &str) {
+        if self.count == 0 || name < self.first.as_str() {
+            self.first = name.to_owned();
+        }
+        self.count += 1;
+    }
+
+    fn note(&self, path: &Path, what: &str) -> Option<String> {
+        let Counted { count, first } = self;
+        (*count > 0).then(|| format!("{}: {what}: `{first}`{}", path.display(), and_more(count - 1)))
+    }
+}
+
+#[derive(Default)]
 struct Loading {
-    found: Vec<bool>,
-    unused: Vec<String>,
+    /// The name that each slot's tensor had.
+    found: Vec<Option<String>>,
+    /// Whether a head of another size was met.
+    resized: bool,
+    /// The word table under a head's name.
+    tied: Option<(Arc<Reader>, String)>,
+    of_other_heads: Counted,
+    unused: Counted,
+    wrapped: Counted,
     notes: Vec<String>,
 }
 
@@ -212,14 +279,32 @@ impl Loading {
         head: Head,
     ) -> Result<(), Error> {
         let reader = Arc::new(Reader::open(path)?);
+        self.notes.extend_from_slice(reader.notes());
+        let is_of_other_head = |name: &str| {
+            let bare = name.strip_prefix(model.layout.prefix).unwrap_or(name);
+            OTHER_HEADS.iter().any(|head| bare.starts_with(head))
+        };
         for name in &reader.names() {
-            let Some(&number) = names.get(name) else {
-                let bare = name.strip_prefix(model.layout.prefix).unwrap_or(name);
-                if !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) {
-                    self.unused.push(name.clone());
+            let known = |name: &str| names.contains_key(name) || is_of_other_head(name);
+            let inside = if known(name) { None } else { unwrapped(name, known) };
+            if inside.is_some() {
+                self.wrapped.add(name);
+            }
+            let inside = inside.unwrap_or(name);
+            let Some(&number) = names.get(inside) else {
+                if TIED_TO_WORDS.contains(&inside) && self.tied.is_none() {
+                    self.tied = Some((reader.clone(), name.clone()));
+                    continue;
                 }
+                let kind = if is_of_other_head(inside) { &mut self.of_other_heads } else { &mut self.unused };
+                kind.add(name);
                 continue;
             };
+            if let Some(other) = &self.found[number] {
+                return Err(
+                    reader.refuse(format!("`{other}` and `{name}` are both `{}`", model.params.slots[number].name))
+                );
+            }
             let slot = model.params.slots[number].clone();
             let shape = reader.shape(name).expect("the file names its own tensors");
             if shape != slot.shape {
@@ -236,6 +321,7 @@ impl Loading {
                         labels: model.config.labels.len(),
                     });
                 }
+                self.resized = true;
                 self.notes.push(format!(
                     "`{name}` has shape {shape:?} and {:?} is needed: drawn anew (--ignore_mismatched_sizes)",
                     slot.shape
@@ -248,14 +334,26 @@ impl Loading {
             } else {
                 reader.read(name, 0, model.params.get_mut(SlotId(number)))?;
             }
-            self.found[number] = true;
+            self.found[number] = Some(name.clone());
         }
         Ok(())
     }
 
     fn finish(self, path: &Path, model: &mut Model, head: Head) -> Result<Vec<String>, Error> {
-        let Loading { found, mut unused, mut notes } = self;
-        let missing: Vec<usize> = (0..found.len()).filter(|&number| !found[number]).collect();
+        let Loading { mut found, resized, tied, mut of_other_heads, unused, wrapped, mut notes } = self;
+        let words = model.layout.encoder.words;
+        let slot = model.params.slots[words.0].clone();
+        if let Some((reader, name)) = tied {
+            if found[words.0].is_some() || reader.shape(&name) != Some(&slot.shape[..]) {
+                of_other_heads.add(&name);
+            } else {
+                notes.push(format!("{}: `{name}` is taken for `{}`, which it was tied to", path.display(), slot.name));
+                let table = table_of_file(&reader, &name, slot.shape[0], slot.shape[1])?;
+                *model.params.table_mut(words) = table;
+                found[words.0] = Some(name);
+            }
+        }
+        let missing: Vec<usize> = (0..found.len()).filter(|&number| found[number].is_none()).collect();
         let is_head = |&number: &usize| Layout::is_head(&model.params.slots[number].name);
         let lost: Vec<&str> = missing
             .iter()
@@ -268,26 +366,32 @@ impl Loading {
         }
         if !missing.is_empty() {
             let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: path.into() }) };
-            if notes.is_empty() {
+            if !resized {
                 let labels = model.config.labels.len();
                 notes.push(format!("the checkpoint has no head for {labels} labels: drawn from seed {seed}"));
             }
-            // In the order of transformers, which draws a head's missing weights from the generator it has just seeded.
-            let mut generator = MersenneTwister::new(seed);
-            for number in missing {
-                let is_bias = model.params.slots[number].name.ends_with("bias");
-                let values = model.params.get_mut(SlotId(number));
-                match is_bias {
-                    true => values.fill(0.0),
-                    false => generator.fill_normal(model.config.initializer_range, values),
-                }
+            draw_head(model, &missing, seed);
+        }
+        notes.extend(wrapped.note(path, "read as if nothing stood before the name"));
+        notes.extend(of_other_heads.note(path, "left out, parts of heads for other tasks"));
+        notes.extend(unused.note(path, "not used"));
+        Ok(notes)
+    }
+}
+
+/// Draws what a head lacks in the order of transformers, from the generator that transformers has just seeded. ModernBERT's
+/// weights are normal numbers cut off, which come from a generator of our own.
+fn draw_head(model: &mut Model, missing: &[usize], seed: u64) {
+    let mut generator = MersenneTwister::new(seed);
+    for &number in missing {
+        let slot = &model.params.slots[number];
+        match (&model.config.family, slot.name.ends_with("bias")) {
+            (Family::ModernBert(_), _) => model.initialise(number, seed),
+            (_, true) => model.params.get_mut(SlotId(number)).fill(0.0),
+            (_, false) => {
+                generator.fill_normal(model.config.initializer_range, model.params.get_mut(SlotId(number)));
             }
         }
-        if !unused.is_empty() {
-            unused.sort();
-            notes.push(format!("{}: not used: `{}`{}", path.display(), unused[0], and_more(unused.len() - 1)));
-        }
-        Ok(notes)
     }
 }
 

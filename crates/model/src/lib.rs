@@ -12,4 +12,6 @@ mod error;
 pub mod layout;
 pub mod model;
 pub mod origin;
+mod pickle;
 pub mod tensors;
+mod torch_file;

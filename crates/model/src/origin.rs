@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::table::{Origin, Table};
 
-/// A tensor of a safetensors file that stays open. A file that is renamed or removed can still be read; one that is
+/// A tensor of a file that stays open. A file that is renamed or removed can still be read; one that is
 /// written to is noticed.
 #[derive(Debug)]
 struct FileRows {
@@ -20,6 +20,20 @@ impl Origin for FileRows {
         let read = self.reader.unchanged().and_then(|()| self.reader.read(&self.name, first * self.width, out));
         // A forward pass has no other way to say that the world changed: the program's rim takes the error from here.
         read.unwrap_or_else(|error| std::panic::panic_any(error));
+    }
+}
+
+/// A tensor whose rows are not together in its file.
+#[derive(Debug)]
+struct Held {
+    numbers: Vec<f32>,
+    width: usize,
+}
+
+impl Origin for Held {
+    fn read(&self, first: usize, out: &mut [f32]) {
+        let start = first * self.width;
+        out.copy_from_slice(&self.numbers[start..start + out.len()]);
     }
 }
 
@@ -44,13 +58,7 @@ impl Origin for Drawn {
 /// # Errors
 /// A type that is not read, a number that is not finite, and what the system says of the file.
 pub fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width: usize) -> Result<Table, Error> {
-    let block = (BLOCK / width).max(1);
-    let mut numbers = vec![0.0; block * width];
-    for first in (0..rows).step_by(block) {
-        reader.read(name, first * width, &mut numbers[..block.min(rows - first) * width])?;
-    }
-    let origin = FileRows { reader: reader.clone(), name: name.to_owned(), width };
-    Ok(Table::new(rows, width, Arc::new(origin)))
+    Ok(Table::new(rows, width, rows_of_file(reader, name, (rows, width), |_| {})?))
 }
 
 /// The table `name` of a file with new rows after its own, each near their mean: what transformers does where a
@@ -65,24 +73,39 @@ pub fn grown_table(
     more: usize,
 ) -> Result<Table, Error> {
     let mut sums = vec![0f64; width];
-    let block = (BLOCK / width).max(1);
+    let file = rows_of_file(reader, name, (rows, width), |numbers| {
+        for row in numbers.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+    })?;
+    let mean = sums.iter().map(|sum| (sum / rows as f64) as f32).collect();
+    Ok(Table::new(rows + more, width, Arc::new(Grown { file, rows, mean })))
+}
+
+/// The rows of a tensor, each of which `look` has seen; read again when they are asked for where they can be.
+fn rows_of_file(
+    reader: &Arc<Reader>,
+    name: &str,
+    (rows, width): (usize, usize),
+    mut look: impl FnMut(&[f32]),
+) -> Result<Arc<dyn Origin>, Error> {
+    let block = if reader.in_rows(name) { (BLOCK / width).clamp(1, rows) } else { rows };
     let mut numbers = vec![0.0; block * width];
     for first in (0..rows).step_by(block) {
         let numbers = &mut numbers[..block.min(rows - first) * width];
         reader.read(name, first * width, numbers)?;
-        for row in numbers.chunks_exact(width) {
-            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
-        }
+        look(numbers);
     }
-    let mean = sums.iter().map(|sum| (sum / rows as f64) as f32).collect();
-    let file = FileRows { reader: reader.clone(), name: name.to_owned(), width };
-    Ok(Table::new(rows + more, width, Arc::new(Grown { file, rows, mean })))
+    Ok(match reader.in_rows(name) {
+        true => Arc::new(FileRows { reader: reader.clone(), name: name.to_owned(), width }),
+        false => Arc::new(Held { numbers, width }),
+    })
 }
 
 /// A file's rows, and then one row again and again.
 #[derive(Debug)]
 struct Grown {
-    file: FileRows,
+    file: Arc<dyn Origin>,
     rows: usize,
     mean: Vec<f32>,
 }

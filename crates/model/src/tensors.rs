@@ -1,9 +1,14 @@
-//! safetensors files, read and written piece by piece: no tensor is ever in memory twice.
+//! Files of tensors, read and written piece by piece: no tensor is ever in memory twice.
+//!
+//! safetensors files are read and written here; where the tensors of a file of `torch.save` are, `torch_file.rs` says.
 
 use crate::error::Error;
+use crate::torch_file;
+use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -99,6 +104,48 @@ fn write_all(file: &File, header: &[u8], entries: Vec<Entry<'_>>) -> std::io::Re
     out.flush()
 }
 
+/// Where a tensor's numbers are.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    /// Byte of the file.
+    pub start: u64,
+    pub order: Order,
+}
+
+/// In which order a tensor's numbers are in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Row-major.
+    Rows,
+    /// Without gaps, by these strides: how PyTorch keeps a transposed matrix.
+    Strides(Vec<usize>),
+    /// With gaps, or the same number at several places.
+    Scattered,
+}
+
+impl Order {
+    /// The order of a tensor of this shape with these strides.
+    pub(crate) fn of(shape: &[usize], strides: &[usize]) -> Order {
+        // A dimension of one place may have any stride.
+        let mut steps: Vec<(usize, usize)> =
+            strides.iter().copied().zip(shape.iter().copied()).filter(|&(_, n)| n != 1).collect();
+        let dense = |steps: &[(usize, usize)]| {
+            steps
+                .iter()
+                .rev()
+                .try_fold(1, |expected, &(stride, n)| (stride == expected).then_some(expected * n))
+                .is_some()
+        };
+        if shape.contains(&0) || dense(&steps) {
+            return Order::Rows;
+        }
+        steps.sort_by(|a, b| b.cmp(a));
+        if dense(&steps) { Order::Strides(strides.to_vec()) } else { Order::Scattered }
+    }
+}
+
 /// An open file whose header was read and found whole.
 #[derive(Debug)]
 pub struct Reader {
@@ -106,87 +153,127 @@ pub struct Reader {
     file: Mutex<File>,
     /// Its size and the time of its last change when it was opened.
     stamp: (u64, Option<SystemTime>),
-    /// Where the tensors begin.
-    data: u64,
-    header: Metadata,
+    places: BTreeMap<String, Place>,
+    metadata: HashMap<String, String>,
+    notes: Vec<String>,
 }
 
 impl Reader {
-    /// Opens a file and reads its header.
+    /// Opens a file and reads what it says of its tensors: a safetensors file if it is called so, else one of
+    /// `torch.save`.
     ///
     /// # Errors
-    /// A file that is missing or damaged.
+    /// A file that is missing, damaged, or asks for more than tensors.
     pub fn open(path: &Path) -> Result<Reader, Error> {
         let io = |source| Error::Io { path: path.into(), source };
-        let damaged = |problem: String| Error::Weights {
-            path: path.into(),
-            problem: format!("is not a whole safetensors file ({problem}): fetch or save it again"),
-        };
         let mut file = File::open(path).map_err(io)?;
         let stamp = stamp(&file).map_err(io)?;
-        let bytes = stamp.0;
-        let mut length = [0; 8];
-        if bytes < 8 {
-            return Err(damaged(format!("it has {bytes} bytes")));
+        let mut metadata = HashMap::new();
+        let found = if path.extension().is_some_and(|extension| extension == "safetensors") {
+            header(&mut file, stamp.0)
+                .map_err(|problem| format!("is not a whole safetensors file ({problem}): fetch or save it again"))
+                .map(|(places, strings)| {
+                    metadata = strings;
+                    (places, Vec::new())
+                })
+        } else {
+            torch_file::contents(&file, stamp.0)
+        };
+        let (places, mut notes) = found.map_err(|problem| Error::Weights { path: path.into(), problem })?;
+        for (dtype, done) in [
+            (Dtype::F16, "widened to f32, which is exact"),
+            (Dtype::BF16, "widened to f32, which is exact"),
+            (Dtype::F64, "rounded to f32"),
+        ] {
+            let count = places.values().filter(|place| place.dtype == dtype).count();
+            if count > 0 {
+                notes.push(format!("{count} tensors are {dtype:?}: {done}"));
+            }
         }
-        file.read_exact(&mut length).map_err(io)?;
-        let length = u64::from_le_bytes(length);
-        if length > HEADER_BYTES_MAX.min(bytes - 8) {
-            return Err(damaged(format!("a header of {length} bytes in a file of {bytes}")));
-        }
-        let mut header = vec![0; length as usize];
-        file.read_exact(&mut header).map_err(io)?;
-        let header: Metadata = serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
-        let data = 8 + length;
-        if data.checked_add(header.data_len() as u64) != Some(bytes) {
-            return Err(damaged(format!("{} bytes of tensors, {} announced", bytes - data, header.data_len())));
-        }
-        Ok(Reader { path: path.into(), file: Mutex::new(file), stamp, data, header })
+        let notes = notes.into_iter().map(|note| format!("{}: {note}", path.display())).collect();
+        Ok(Reader { path: path.into(), file: Mutex::new(file), stamp, places, metadata, notes })
+    }
+
+    /// What was noteworthy in the file.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The tensors' names, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names = self.header.offset_keys();
-        names.sort();
-        names
+        self.places.keys().cloned().collect()
     }
 
     /// A tensor's shape, `None` if there is no such tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.header.info(name).map(|info| &info.shape[..])
+        self.places.get(name).map(|place| &place.shape[..])
     }
 
     /// A string of the header.
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        self.header.metadata().as_ref()?.get(key).map(String::as_str)
+        self.metadata.get(key).map(String::as_str)
     }
 
-    /// The numbers of `name` from the `start`-th on: f32 as they are, bf16 exactly widened.
+    /// Whether parts of `name` can be read without the rest.
+    pub(crate) fn in_rows(&self, name: &str) -> bool {
+        self.place(name).order == Order::Rows
+    }
+
+    /// The numbers of `name` from the `start`-th on, row-major: f32 as they are, f16 and bf16 exactly widened, f64 rounded.
     ///
     /// # Errors
-    /// A file that cannot be read, another type, a number that is not finite.
+    /// A file that cannot be read, another type, a view with gaps, a number that is not finite.
     ///
     /// # Panics
     /// If there is no such tensor, or it has fewer numbers.
     pub fn read(&self, name: &str, start: usize, out: &mut [f32]) -> Result<(), Error> {
-        let bytes = match self.header.info(name).map(|info| info.dtype) {
-            Some(Dtype::F32) => 4,
-            Some(Dtype::BF16) => 2,
+        let place = self.place(name);
+        let all = place.shape.iter().product::<usize>();
+        assert!(start + out.len() <= all, "tensors: `{name}` has {all} numbers");
+        match &place.order {
+            Order::Rows => self.read_rows(name, start, out),
+            Order::Strides(strides) => {
+                let mut stored = vec![0.0; all];
+                self.read_rows(name, 0, &mut stored)?;
+                for (i, out) in (start..).zip(out) {
+                    // The last dimension's place is what is left after division, and so on outwards.
+                    let mut rest = i;
+                    let at = place.shape.iter().zip(strides).rev().map(|(n, stride)| {
+                        let at = rest % n;
+                        rest /= n;
+                        at * stride
+                    });
+                    *out = stored[at.sum::<usize>()];
+                }
+                Ok(())
+            }
+            Order::Scattered => Err(self.refuse(format!(
+                "`{name}` is a view with gaps or repetitions: save the model with `save_pretrained`, or `tensor.contiguous()`"
+            ))),
+        }
+    }
+
+    /// The same in the order of the file.
+    fn read_rows(&self, name: &str, start: usize, out: &mut [f32]) -> Result<(), Error> {
+        let dtype = self.place(name).dtype;
+        let bytes = match dtype {
+            Dtype::F64 => 8,
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::BF16 => 2,
             other => {
-                let found = other.map_or("nothing".into(), |dtype| format!("type {dtype:?}"));
-                return Err(self.refuse(format!("`{name}` has {found}; F32 and BF16 are read")));
+                let problem = format!("`{name}` has type {other:?}; F64, F32, F16 and BF16 are read");
+                return Err(self.refuse(problem));
             }
         };
         let mut buffer = vec![0; bytes * PIECE.min(out.len())];
         for (piece, out) in out.chunks_mut(PIECE).enumerate() {
             let buffer = &mut buffer[..bytes * out.len()];
             self.read_bytes(name, bytes * (start + piece * PIECE), buffer)?;
-            if bytes == 4 {
-                let words = buffer.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                out.iter_mut().zip(words).for_each(|(out, x)| *out = x);
-            } else {
-                let words = buffer.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-                out.iter_mut().zip(words).for_each(|(out, x)| *out = f32::from_bits(u32::from(x) << 16));
+            match dtype {
+                Dtype::F64 => fill(out, buffer, |b| f64::from_le_bytes(b) as f32),
+                Dtype::F32 => fill(out, buffer, f32::from_le_bytes),
+                Dtype::F16 => fill(out, buffer, |b| f16::from_le_bytes(b).to_f32()),
+                _ => fill(out, buffer, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
             }
             if let Some(at) = out.iter().position(|value| !value.is_finite()) {
                 return Err(self.refuse(format!("`{name}` has {} at element {}", out[at], start + piece * PIECE + at)));
@@ -203,25 +290,24 @@ impl Reader {
     /// # Panics
     /// If there is no such tensor.
     pub fn read_u32(&self, name: &str) -> Result<Vec<u32>, Error> {
-        let info = self.info(name);
-        if info.dtype != Dtype::U32 {
-            return Err(self.refuse(format!("`{name}` has type {:?}, not U32", info.dtype)));
+        let place = self.place(name);
+        if place.dtype != Dtype::U32 {
+            return Err(self.refuse(format!("`{name}` has type {:?}, not U32", place.dtype)));
         }
-        let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+        let mut bytes = vec![0; 4 * place.shape.iter().product::<usize>()];
         self.read_bytes(name, 0, &mut bytes)?;
         Ok(bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
     }
 
     fn read_bytes(&self, name: &str, from: usize, out: &mut [u8]) -> Result<(), Error> {
-        let (start, end) = self.info(name).data_offsets;
-        assert!(from + out.len() <= end - start, "tensors: `{name}` has {} bytes", end - start);
+        let start = self.place(name).start + from as u64;
         let mut file = self.file.lock().expect("no thread panics while it reads");
-        let read = file.seek(SeekFrom::Start(self.data + (start + from) as u64)).and_then(|_| file.read_exact(out));
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(out));
         read.map_err(|source| Error::Io { path: self.path.clone(), source })
     }
 
-    fn info(&self, name: &str) -> &TensorInfo {
-        self.header.info(name).unwrap_or_else(|| panic!("tensors: {} has no `{name}`", self.path.display()))
+    fn place(&self, name: &str) -> &Place {
+        self.places.get(name).unwrap_or_else(|| panic!("tensors: {} has no `{name}`", self.path.display()))
     }
 
     /// Whether the file is still the one that was opened.
@@ -245,4 +331,38 @@ impl Reader {
 fn stamp(file: &File) -> std::io::Result<(u64, Option<SystemTime>)> {
     let metadata = file.metadata()?;
     Ok((metadata.len(), metadata.modified().ok()))
+}
+
+fn fill<const N: usize>(out: &mut [f32], bytes: &[u8], number: impl Fn([u8; N]) -> f32) {
+    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *out = number(*bytes);
+    }
+}
+
+/// The tensors and strings of a safetensors file of `bytes` bytes.
+fn header(file: &mut File, bytes: u64) -> Result<(BTreeMap<String, Place>, HashMap<String, String>), String> {
+    let mut length = [0; 8];
+    if bytes < 8 {
+        return Err(format!("it has {bytes} bytes"));
+    }
+    file.read_exact(&mut length).map_err(|error| error.to_string())?;
+    let length = u64::from_le_bytes(length);
+    if length > HEADER_BYTES_MAX.min(bytes - 8) {
+        return Err(format!("a header of {length} bytes in a file of {bytes}"));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(|error| error.to_string())?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|error| error.to_string())?;
+    let data = 8 + length;
+    if data.checked_add(header.data_len() as u64) != Some(bytes) {
+        return Err(format!("{} bytes of tensors, {} announced", bytes - data, header.data_len()));
+    }
+    let place = |info: &TensorInfo| Place {
+        dtype: info.dtype,
+        shape: info.shape.clone(),
+        start: data + info.data_offsets.0 as u64,
+        order: Order::Rows,
+    };
+    let places = header.tensors().into_iter().map(|(name, info)| (name, place(info))).collect();
+    Ok((places, header.metadata().clone().unwrap_or_default()))
 }

@@ -16,12 +16,13 @@ use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, SlotId};
 use tagsmith_kernel::rng::Stream;
-use tagsmith_model::checkpoint::{OTHER_HEADS, weight_files};
+use tagsmith_model::checkpoint::{OTHER_HEADS, WeightFiles, weight_files};
 use tagsmith_model::config::Config as EncoderConfig;
 use tagsmith_model::layout::prefix;
 use tagsmith_model::origin::{drawn_table, grown_table, table_of_file};
 use tagsmith_model::tensors::{self, Entry, Reader, Values};
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_text::tokenizer_files::has_tokenizer;
 
 /// The tokenizers of a span tagger.
 pub struct Tokenizers {
@@ -36,6 +37,9 @@ const DEVIATION: f32 = 0.02;
 
 const TOKEN_CONFIG: &str = "token_encoder_config.json";
 const TYPE_CONFIG: &str = "type_encoder_config.json";
+
+/// What the original's first layout called its weights.
+const FIRST_WEIGHTS: &[&str] = &["model.pt", "model.bin"];
 
 /// A new model: encoders with the weights of their folders, a head drawn from `seed`. Returns notes too.
 ///
@@ -75,7 +79,9 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
         let family = if inside == TOKEN_ENCODER { Some(&model.token_encoder.family) } else { None };
         let family = family.or(model.type_encoder.as_ref().map(|kinds| &kinds.family)).expect("it has the encoder");
         let names = names_in_base(&model.params, inside, prefix(family));
-        let unused = read(folder, &mut model.params, &names, &mut found, inside == TOKEN_ENCODER)?;
+        let weights = weight_files(folder, &[])?;
+        let (unused, read) = read(weights, &mut model.params, &names, &mut found, inside == TOKEN_ENCODER)?;
+        notes.extend(read);
         let foreign = |name: &&String| {
             let bare = name.strip_prefix(prefix(family)).unwrap_or(name);
             !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) && !bare.starts_with("classifier")
@@ -156,17 +162,19 @@ fn names_in_base(params: &Params, inside: &str, family: &str) -> BTreeMap<String
     names
 }
 
-/// Reads what `names` has a slot for; returns the rest. Word tables may grow.
+/// Reads what `names` has a slot for; returns the other names, and notes. Word tables may grow.
 fn read(
-    folder: &Path,
+    weights: WeightFiles,
     params: &mut Params,
     names: &BTreeMap<String, usize>,
     found: &mut [bool],
     grows: bool,
-) -> Result<Vec<String>, Error> {
+) -> Result<(Vec<String>, Vec<String>), Error> {
     let mut unused = Vec::new();
-    for path in weight_files(folder)? {
+    let mut notes: Vec<String> = weights.note.into_iter().collect();
+    for path in weights.files {
         let reader = Arc::new(Reader::open(&path)?);
+        notes.extend_from_slice(reader.notes());
         for name in reader.names() {
             let Some(&number) = names.get(&name) else {
                 unused.push(name);
@@ -196,10 +204,10 @@ fn read(
             found[number] = true;
         }
     }
-    Ok(unused)
+    Ok((unused, notes))
 }
 
-/// Reads a checkpoint, ours or the original's newer ones. Returns notes too.
+/// Reads a checkpoint, ours or one of the original's. Returns notes too.
 ///
 /// # Errors
 /// Files that are missing, damaged or incomplete.
@@ -214,10 +222,11 @@ pub fn load(folder: &Path) -> Result<(Model, Vec<String>), Error> {
 /// # Errors
 /// As for [`load`].
 pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Error> {
-    let files = weight_files(folder)?;
+    let weights = weight_files(folder, FIRST_WEIGHTS)?;
+    let first = weights.files[0].clone();
     let mut notes = Vec::new();
     let mut rows = BTreeMap::new();
-    for path in &files {
+    for path in &weights.files {
         let reader = Reader::open(path)?;
         for inside in [TOKEN_ENCODER, TYPE_ENCODER] {
             let name = format!("{inside}embeddings.word_embeddings.weight");
@@ -226,7 +235,9 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
     }
     let embedded = read_object(&folder.join("config.json"))?;
     let mut encoder = |file: &str, key: &str, inside: &str| -> Result<EncoderConfig, Error> {
-        let path = folder.join(file);
+        // The first layout has a folder for each encoder.
+        let own = folder.join(inside.trim_end_matches('.')).join("config.json");
+        let path = if own.is_file() { own } else { folder.join(file) };
         let json: Map<String, Value> = match embedded.get(key) {
             Some(Value::Object(json)) if !path.exists() => json.clone(),
             _ => read_object(&path)?,
@@ -245,13 +256,14 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
     let mut model = empty(config, token, kinds);
     let names = model.params.slots.iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
     let mut found = vec![false; model.params.slots.len()];
-    let unused = read(folder, &mut model.params, &names, &mut found, false)?;
+    let (unused, read) = read(weights, &mut model.params, &names, &mut found, false)?;
+    notes.extend(read);
     notes.extend(unused.iter().map(|name| format!("{}: not used: `{name}`", folder.display())));
     for (number, found) in found.into_iter().enumerate() {
         let slot = &model.params.slots[number];
         if !found && !slot.frozen {
             let problem = format!("lacks `{}`: download or save the model again", slot.name);
-            return Err(Error::at(&files[0], problem));
+            return Err(Error::at(&first, problem));
         }
         if !found {
             draw(&mut model, number, 0);
@@ -266,16 +278,18 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
 /// There is none, or it cannot be read.
 pub fn tokenizers(folder: &Path, config: &Config, hub: &Hub) -> Result<Tokenizers, Error> {
     let find = |places: &[PathBuf], name: &str| -> Result<Tokenizer, Error> {
-        if let Some(place) = places.iter().find(|place| place.join("tokenizer.json").exists()) {
+        if let Some(place) = places.iter().find(|place| has_tokenizer(place)) {
             return Ok(Tokenizer::from_folder(place)?);
         }
         Ok(Tokenizer::from_folder(&hub.model(name, None, &[Part::Tokenizer])?)?)
     };
-    let places = [folder.join("token_tokenizer"), folder.join("tokenizer"), folder.to_owned()];
+    let places = ["token_tokenizer", "tokenizer", "token_encoder", ""].map(|inside| folder.join(inside));
     let mut text = find(&places, &config.token_encoder)?;
     text.add_special(added_tokens(config))?;
     let labels = match config.architecture {
-        Architecture::BiEncoder => Some(find(&[folder.join("type_tokenizer")], &config.type_encoder)?),
+        Architecture::BiEncoder => {
+            Some(find(&["type_tokenizer", "type_encoder"].map(|inside| folder.join(inside)), &config.type_encoder)?)
+        }
         Architecture::CrossEncoder => None,
     };
     Ok(Tokenizers { text, labels })

@@ -150,12 +150,11 @@ impl Config {
         let json = crate::fields::read_object(&path)?;
         let kind = kind_in_checkpoint(&json);
         let mut fields = Fields::new(&path, json);
-        if folder.join("type_encoder").is_dir() || folder.join("token_encoder").is_dir() {
-            return Err(fields.refuse("token_encoder", "is in a folder of its own, the layout of 2025: export it with `save_pretrained` to one model.safetensors"));
-        }
         let architecture = match kind {
             Some(kind) => kind,
-            None if folder.join("type_encoder_config.json").exists() => Architecture::BiEncoder,
+            None if ["type_encoder_config.json", "type_encoder"].iter().any(|it| folder.join(it).exists()) => {
+                Architecture::BiEncoder
+            }
             None => Architecture::CrossEncoder,
         };
         // Other keys (`transformers_version`, `model_type`, embedded encoder configurations) change no score.

@@ -165,6 +165,16 @@ fn variants(config: &LossConfig) -> Vec<(&'static str, LossConfig)> {
 }
 
 #[test]
+fn the_first_layout_holds_the_same_model() {
+    let first = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/pickled/span_tagger");
+    let (model, notes) = checkpoint::load(&first).expect("the golden model reads");
+    assert_eq!(notes, [""; 0]);
+    let want = load("bi_encoder");
+    assert_eq!(model.params.to_vec(), want.params.to_vec());
+    assert_eq!(model.config.architecture, want.config.architecture);
+}
+
+#[test]
 fn batches_are_the_originals_without_padding() {
     let mut checked = 0;
     for case in cases()["collated"].as_array().expect("a list") {

@@ -23,5 +23,8 @@ pub mod rows;
 pub mod scheme;
 pub mod score;
 pub mod sentence;
+mod sentencepiece;
 pub mod tokenizer;
+pub mod tokenizer_files;
+mod tokenizer_parts;
 pub mod windows;

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::{NormalizerWrapper, Prepend, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::metaspace::PrependScheme;
+use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::sequence::Sequence as PostProcessors;
@@ -17,6 +19,7 @@ use tokenizers::{
 };
 
 use crate::note::Note;
+use crate::tokenizer_files::{self, VOCABULARY_FILES};
 
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
 const UNLIMITED: f64 = 1e20;
@@ -32,14 +35,22 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// There is no tokenizer.json.
+    /// There is no tokenizer.json, nor what one can be put together from.
     #[error(
-        "`{}` holds no `tokenizer.json`: transformers writes one with `AutoTokenizer.from_pretrained(…).save_pretrained(…)`",
-        folder.display()
+        "`{}` holds no `tokenizer.json`, nor a vocabulary to make one from ({}): download the model again, whole",
+        folder.display(), VOCABULARY_FILES.join(", ")
     )]
     Missing {
         /// The folder looked at.
         folder: PathBuf,
+    },
+    /// A tokenizer cannot be put together from the files there are.
+    #[error("{}: {problem}", path.display())]
+    Parts {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
     },
     /// A file of the tokenizer does not hold what it should.
     #[error("`{file}` is not a tokenizer's: {message}")]
@@ -176,7 +187,11 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` and, where there is one, `tokenizer_config.json`.
+    /// Reads `tokenizer.json` and, where there is one, `tokenizer_config.json`. Without the first the tokenizer is put
+    /// together from the older files, as transformers does.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged, or of a tokenizer that cannot be put together.
     pub fn from_folder(folder: &Path) -> Result<Tokenizer, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -184,7 +199,15 @@ impl Tokenizer {
         };
         let json = match read("tokenizer.json") {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::Missing { folder: folder.to_owned() });
+                let parts = tokenizer_files::assemble(folder)?;
+                let config = serde_json::to_vec(&parts.config).expect("JSON can be written");
+                // What is wrong with what was put together is wrong with its vocabulary: there is no other file.
+                let mut tokenizer = Tokenizer::from_bytes(&parts.json, &config).map_err(|error| match error {
+                    Error::Invalid { message: problem, .. } => Error::Parts { path: parts.vocabulary, problem },
+                    other => other,
+                })?;
+                tokenizer.notes.splice(0..0, parts.notes);
+                return Ok(tokenizer);
             }
             other => other?,
         };
@@ -418,32 +441,53 @@ fn follow_lower_case(inner: &mut tokenizers::Tokenizer, config: &Map<String, Val
     Some(Note::once(format!("`do_lower_case` is {asked} in `tokenizer_config.json` and overrides `tokenizer.json`")))
 }
 
-/// The same tokenizer with a space before each given word, if it is byte-level and would put none.
+/// The same tokenizer with a space before each given word, if it is byte-level or marks spaces and would put none.
 fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokenizer> {
-    let mut pre_tokenizer = inner.get_pre_tokenizer()?.clone();
-    let mut spaced = match &mut pre_tokenizer {
+    let mut spaced = inner.clone();
+    let Some(pre_tokenizer) = inner.get_pre_tokenizer() else {
+        // Nothing cuts words: spaces that are marked are part of the pieces.
+        let normalizer = inner.get_normalizer().filter(|normalizer| marks_spaces(normalizer))?;
+        let space = Prepend::new(" ".into()).into();
+        spaced.with_normalizer(Some(Normalizers::new(vec![space, normalizer.clone()]))).ok()?;
+        return Some(spaced);
+    };
+    match pre_tokenizer {
         PreTokenizerWrapper::ByteLevel(bytes) if !bytes.add_prefix_space => {
-            bytes.add_prefix_space = true;
-            let mut spaced = inner.clone();
-            spaced.with_pre_tokenizer(Some(pre_tokenizer));
-            spaced
+            spaced.with_pre_tokenizer(Some((*bytes).add_prefix_space(true)));
         }
         // Other steps cut the word before the byte-level one does: the space has to be there before them.
-        PreTokenizerWrapper::Sequence(steps)
-            if steps.as_ref().iter().any(lacks_prefix_space) && !inner.get_normalizer().is_some_and(prepends_space) =>
-        {
+        PreTokenizerWrapper::Sequence(steps) if steps.as_ref().iter().any(lacks_prefix_space) => {
+            if inner.get_normalizer().is_some_and(prepends_space) {
+                return None;
+            }
             let space = Prepend::new(" ".into()).into();
             let normalizers = inner.get_normalizer().cloned().into_iter().chain([space]).collect();
-            let mut spaced = inner.clone();
             spaced.with_normalizer(Some(Normalizers::new(normalizers))).ok()?;
-            spaced
         }
-        _ => return None,
-    };
+        other => _ = spaced.with_pre_tokenizer(Some(with_marked_space(other)?)),
+    }
     if let Some(processor) = inner.get_post_processor() {
         spaced.with_post_processor(Some(expecting_space(processor.clone())));
     }
     Some(spaced)
+}
+
+/// The same step with a mark before every word, if it never puts one.
+fn with_marked_space(step: &PreTokenizerWrapper) -> Option<PreTokenizerWrapper> {
+    match step {
+        PreTokenizerWrapper::Metaspace(marks) if marks.get_prepend_scheme() == PrependScheme::Never => {
+            let mut marks = marks.clone();
+            marks.set_prepend_scheme(PrependScheme::Always);
+            Some(marks.into())
+        }
+        PreTokenizerWrapper::Sequence(steps) => {
+            let at = steps.as_ref().iter().position(|step| with_marked_space(step).is_some())?;
+            let mut steps = steps.as_ref().to_vec();
+            steps[at] = with_marked_space(&steps[at])?;
+            Some(PreTokenizers::new(steps).into())
+        }
+        _ => None,
+    }
 }
 
 fn lacks_prefix_space(step: &PreTokenizerWrapper) -> bool {
@@ -454,6 +498,18 @@ fn prepends_space(normalizer: &NormalizerWrapper) -> bool {
     match normalizer {
         NormalizerWrapper::Prepend(step) => step.prepend == " ",
         NormalizerWrapper::Sequence(steps) => steps.as_ref().last().is_some_and(prepends_space),
+        _ => false,
+    }
+}
+
+/// Whether spaces become marks, and no mark stands before the first word.
+fn marks_spaces(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::Replace(step) => step.content == "▁",
+        NormalizerWrapper::Sequence(steps) => {
+            let prepends = |step: &NormalizerWrapper| matches!(step, NormalizerWrapper::Prepend(_));
+            steps.as_ref().iter().any(marks_spaces) && !steps.as_ref().iter().any(prepends)
+        }
         _ => false,
     }
 }
