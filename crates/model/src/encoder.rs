@@ -68,7 +68,6 @@ pub(crate) struct Kept {
     attention_norm: layer_norm::Saved,
     up: linear::Saved,
     before_activation: Tensor,
-    down: linear::Saved,
     down_dropout: Option<Dropout>,
     feed_forward_norm: layer_norm::Saved,
 }
@@ -184,7 +183,7 @@ impl Encoder<'_> {
             linear::forward_activated(x.clone(), weight, bias, precision, config.activation);
         let down_dropout = dropout(DOWN, config.hidden_dropout);
         let (weight, bias) = of(layer.down);
-        let (sum, down) = linear::forward_joined(activated, weight, bias, precision, down_dropout, &x);
+        let (sum, _) = linear::forward_joined(activated, weight, bias, precision, down_dropout, &x);
         let (y, feed_forward_norm) = self.norm(sum, layer.feed_forward_norm);
         let kept = Kept {
             qkv: qkv_saved,
@@ -194,7 +193,6 @@ impl Encoder<'_> {
             attention_norm,
             up,
             before_activation,
-            down,
             down_dropout,
             feed_forward_norm,
         };
@@ -220,7 +218,8 @@ impl Encoder<'_> {
         let dy = self.norm_backward(kept.feed_forward_norm, layer.feed_forward_norm, dy, grads);
         let (weight, into) = self.gradients_of(layer.down, grads);
         let dropped = dropout::apply(&dy, kept.down_dropout);
-        let dx = kept.down.backward_activated(weight, into, &dropped, self.config.activation, &kept.before_activation);
+        let (activation, u) = (self.config.activation, &kept.before_activation);
+        let dx = linear::backward_activated(weight, into, &dropped, self.precision, activation, u);
         // Without dropout it shares dy, which the next product writes to.
         drop(dropped);
         let (weight, into) = self.gradients_of(layer.up, grads);

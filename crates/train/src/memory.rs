@@ -7,10 +7,10 @@
 //! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
 //! | optimizer | twice the weights that learn and occur in training |
 //! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
-//! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
+//! | kept by a layer for backward | R × (8H + F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into the feed-forward's first product and into the activation |
 //! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
 //! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
-//! | at work in backward | R × 3H, and twice the largest weight, packed |
+//! | at work in backward | R × (3H + 2F), and twice the largest weight, packed |
 //! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
@@ -152,10 +152,10 @@ fn training(model: &Model, rows: u64, checkpointing: bool) -> u64 {
     let [h, f, e, layers, labels] =
         [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
             .map(|number| number as u64);
-    let layer = 8 * h + 2 * f + 4;
+    let layer = 8 * h + f + 4;
     let kept = if checkpointing { layers * h + layer } else { layers * layer };
     let ends = 2 * e + 2 * h + 2 * labels + 2;
-    rows * (kept + ends + 3 * h) + 2 * largest_weight(model)
+    rows * (kept + ends + 3 * h + 2 * f) + 2 * largest_weight(model)
 }
 
 /// Numbers in use inside one layer, with nothing kept.
