@@ -1,9 +1,10 @@
 //! Each operation's time beside its floor, and a training step's; both floors are measured in the same run.
 //!
-//!     cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--tiny]
+//!     cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
 //!
 //! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy; `--base` is
-//! BERT-base instead of MiniLM. Each row ends in a hash of the result, so that nobody makes it faster by changing the answer.
+//! BERT-base instead of MiniLM, `--only` takes the rows whose names contain its word. Each row ends in a hash of the
+//! result, so that nobody makes it faster by changing the answer.
 
 #![allow(clippy::print_stdout)]
 
@@ -14,7 +15,7 @@ use tagsmith_kernel::check::random;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
-use tagsmith_kernel::params::Grads;
+use tagsmith_kernel::params::{Grads, Slot};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
 use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads, threads};
@@ -22,6 +23,7 @@ use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::Model;
+use tagsmith_train::step::{Learner, StepOptions};
 
 /// How large everything is, and how often it is repeated.
 #[derive(Clone, Copy)]
@@ -62,10 +64,11 @@ fn main() {
         (None, Some(_)) => BASE,
         (None, None) => MINILM,
     };
-    run(size, precision);
+    let only = given("--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
+    run(size, precision, only);
 }
 
-fn run(size: Size, precision: Precision) {
+fn run(size: Size, precision: Precision, only: &str) {
     let floor = Floor { operations_per_s: product_rate(size, precision), bytes_per_s: copy_rate(size) };
     println!(
         "{:?}, {precision:?}, {} threads: {:.0} GFLOP/s in a large product, {:.1} GB/s copied\n",
@@ -75,7 +78,7 @@ fn run(size: Size, precision: Precision) {
         floor.bytes_per_s / 1e9
     );
     println!("{:44} {:>8} {:>8} {:>8} {:>8} {:>6}  hash", "operation", "min ms", "median", "max", "floor", "share");
-    let bench = Bench { size, precision, floor };
+    let bench = Bench { size, precision, floor, only };
     bench.products();
     bench.layer_operations();
     bench.update();
@@ -116,15 +119,20 @@ fn copy_rate(size: Size) -> f64 {
     best
 }
 
-struct Bench {
+struct Bench<'a> {
     size: Size,
     precision: Precision,
     floor: Floor,
+    /// Part of the names of the rows that are wanted.
+    only: &'a str,
 }
 
-impl Bench {
+impl Bench<'_> {
     /// Times `work`, which returns the result to hash.
     fn row(&self, name: &str, operations: f64, bytes: f64, mut work: impl FnMut() -> Vec<f32>) {
+        if !name.contains(self.only) {
+            return;
+        }
         let mut hasher = DefaultHasher::new();
         work().iter().for_each(|x| x.to_bits().hash(&mut hasher));
         let mut times: Vec<f64> = (0..self.size.repeats)
@@ -216,6 +224,9 @@ impl Bench {
         let config = Config::from_json("config.json".into(), json).expect("it is a BERT").0.with_labels(&labels);
         let mut model = Model::new(config, 1);
         model.precision = self.precision;
+        let dense: usize = model.params.slots.iter().map(Slot::room).sum();
+        let mut grads = Grads::new(&model.params);
+        let (mut learner, _) = Learner::new(model, StepOptions::default(), &[]).expect("nothing is frozen");
         for sentences in [8, 32] {
             let mut batch = Batch::default();
             for sentence in 0..sentences {
@@ -228,7 +239,7 @@ impl Bench {
             let layer = 12 * hidden * hidden;
             let operations = 2.0 * (batch.rows() * layers * layer) as f64;
             let pass = Pass { dropout: Some(Stream::new(1)), first_row: 0, checkpoint_layers: false };
-            let mut grads = Grads::new(&model.params);
+            let model = learner.model();
             self.row(&format!("model forward, {sentences} sentences, {} rows", batch.rows()), operations, 0.0, || {
                 model.forward(&batch, pass).0.row(0).to_vec()
             });
@@ -237,8 +248,12 @@ impl Bench {
                 let (scores, saved) = model.forward(&batch, pass);
                 let loss = cross_entropy::forward(&scores, &batch.labels, 0.0);
                 let sum = loss.sum as f32;
-                saved.backward(&model, &batch, &loss.backward(1.0 / batch.counted() as f64), &mut grads);
+                saved.backward(model, &batch, &loss.backward(1.0 / batch.counted() as f64), &mut grads);
                 vec![sum]
+            });
+            // At a rate of 0 every step starts from the same weights.
+            self.row("training step", 3.0 * operations, (28 * dense) as f64, || {
+                vec![learner.step(std::slice::from_ref(&batch), 0.0).loss as f32]
             });
         }
     }
@@ -249,7 +264,7 @@ mod tests {
     #[test]
     fn everything_runs_at_a_tiny_size() {
         for precision in [super::Precision::F32, super::Precision::Bf16] {
-            super::run(super::TINY, precision);
+            super::run(super::TINY, precision, "");
         }
     }
 }

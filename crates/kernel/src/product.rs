@@ -20,8 +20,8 @@ const BLOCK_LANES: usize = 384;
 /// Rows of C that a task computes at least: packing a panel of B is then a small part of it.
 const LEAST_ROWS: usize = 96;
 
-/// And at most: A's share then fits the second-level cache.
-const MOST_ROWS: usize = 768;
+/// Lanes of A that a task reads at most at a time: they fit the second-level cache, or nearly.
+const MOST_LEFT: usize = 768 * BLOCK_LANES;
 
 /// Rows of a panel of C that the first-level cache holds, wherever they lie: two tiles.
 const FINISHED_ROWS: usize = 24;
@@ -73,6 +73,17 @@ impl Operand<'_> {
         }
     }
 
+    /// Where rows `k` and columns `columns` lie; to be read, if at all.
+    fn area(&self, k: Range<usize>, columns: Range<usize>) -> Area {
+        let (stride, outer, inner) = match *self {
+            Operand::Rows(_, stride) => (stride, k, columns),
+            Operand::Columns(_, stride) => (stride, columns, k),
+        };
+        let at = self.pointer().wrapping_add(outer.start * stride + inner.start);
+        // SAFETY: whoever multiplies has asserted that the operand holds what it asks for.
+        unsafe { Area::new(at.cast_mut(), stride, outer.len(), inner.len()) }
+    }
+
     fn assert_holds(&self, rows: usize, columns: usize) {
         let (len, stride, outer, inner) = match *self {
             Operand::Rows(data, stride) => (data.len(), stride, rows, columns),
@@ -91,6 +102,9 @@ impl Operand<'_> {
 pub enum Start<'a> {
     /// C = A·B.
     Zero,
+    /// The same where nobody reads C soon: it goes to memory past the caches, which then neither fetch what is
+    /// overwritten nor lose what they hold.
+    Unread,
     /// C = A·B + bias, one number a column.
     Bias(&'a [f32]),
     /// C += A·B.
@@ -148,20 +162,31 @@ pub(crate) fn product_then(
     let c = unsafe { Area::new(c.as_mut_ptr(), n, m, n) };
     let width = panel_width();
     let panels = n.div_ceil(width);
+    let lanes = k.div_ceil(precision.per_lane());
     // Rows are cut where A would not stay in the cache, and where panels are too few to keep all threads busy.
-    let blocks = (4 * threads()).div_ceil(panels).min(m.div_ceil(LEAST_ROWS)).max(m.div_ceil(MOST_ROWS));
+    let most = (m * lanes.min(BLOCK_LANES)).div_ceil(MOST_LEFT);
+    let blocks = (4 * threads()).div_ceil(panels).min(m.div_ceil(LEAST_ROWS)).max(most);
+    // Only what is written once and in whole cache lines can go past the caches.
+    let once =
+        lanes <= BLOCK_LANES && n.is_multiple_of(LINE) && c.row(0).addr().is_multiple_of(size_of::<[f32; LINE]>());
     each(panels * blocks, &|task| {
         let (column, block) = (task % panels * width, task / panels);
         let rows = share(m, blocks, block)..share(m, blocks, block + 1);
         let columns = column..n.min(column + width);
         let start = match start {
-            Start::Zero => StartAt::Zero,
+            Start::Unread if once => StartAt::Unread,
+            Start::Zero | Start::Unread => StartAt::Zero,
             Start::Bias(bias) => StartAt::Bias(bias[column..].as_ptr()),
             Start::Accumulate => StartAt::Accumulate,
         };
+        // The task that this thread takes next, if the threads go on in turn.
+        let next = (task + threads() < panels * blocks).then(|| {
+            let column = (task + threads()) % panels * width;
+            column..n.min(column + width)
+        });
         // SAFETY: A, B and C hold these rows and columns, and no other task has both.
         unsafe {
-            multiply_panel(precision, k, left, b, start, rows, columns.clone(), c.row(0), n, beside, |rows| {
+            multiply_panel(precision, k, left, b, start, rows, columns.clone(), c.row(0), n, beside, next, |rows| {
                 finish(rows.clone(), columns.clone(), c.part(rows, columns.clone()));
             });
         }
@@ -184,14 +209,15 @@ pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c
         // SAFETY: the asserts above; the area is the caller's to write.
         unsafe {
             let left = LeftView::in_place(&a);
-            multiply_panel(Precision::F32, k, left, b, start, 0..m, columns, c.row(0), c.stride(), None, |_| ());
+            multiply_panel(Precision::F32, k, left, b, start, 0..m, columns, c.row(0), c.stride(), None, None, |_| ());
         }
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum StartAt {
     Zero,
+    Unread,
     Bias(*const f32),
     Accumulate,
 }
@@ -205,6 +231,7 @@ thread_local! {
 }
 
 /// One panel's columns of C for some rows; `finish` is called with rows that are complete and still in the cache.
+/// Meanwhile what is packed after each block is asked for: the panel's next block, then the first of `next`.
 ///
 /// # Safety
 /// A holds the rows, B the columns, C both, and nobody else touches these elements of C.
@@ -220,10 +247,12 @@ unsafe fn multiply_panel(
     c: *mut f32,
     ldc: usize,
     beside: Option<Area>,
+    next: Option<Range<usize>>,
     finish: impl Fn(Range<usize>),
 ) {
     let per_lane = precision.per_lane();
     let lanes = k.div_ceil(per_lane);
+    let block = |lane: usize| k.min(lane * per_lane)..k.min((lane + BLOCK_LANES) * per_lane);
     PANEL.with_borrow_mut(|panel| {
         let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
         if panel.len() < room {
@@ -231,38 +260,48 @@ unsafe fn multiply_panel(
         }
         let mut lane = 0;
         loop {
-            let depth = BLOCK_LANES.min(lanes - lane);
-            let part = k.min(lane * per_lane)..k.min((lane + depth) * per_lane);
-            pack_right(precision, b, part, columns.clone(), panel);
+            pack_right(precision, b, block(lane), columns.clone(), panel);
             let job = Job {
                 a: left.data.wrapping_add(lane * left.lane_stride),
                 row_stride: left.row_stride,
                 lane_stride: left.lane_stride,
                 b: panel.as_ptr(),
-                depth,
+                depth: BLOCK_LANES.min(lanes - lane),
                 start: if lane == 0 { start } else { StartAt::Accumulate },
                 c: c.wrapping_add(columns.start),
                 ldc,
                 columns: columns.len(),
             };
-            lane += depth;
-            if lane < lanes {
-                // SAFETY: the caller's promise; the panel was packed above.
-                unsafe { tiles(precision, &job, rows.start, rows.end) };
-                continue;
-            }
+            lane += job.depth;
+            let complete = lane == lanes;
+            let ahead = match &next {
+                _ if !complete => Some(b.area(block(lane), columns.clone())),
+                Some(next) => Some(b.area(block(0), next.clone())),
+                None => None,
+            };
             let parts = rows.len().div_ceil(FINISHED_ROWS);
             for i in 0..parts {
                 let part = share(rows.len(), parts, i)..share(rows.len(), parts, i + 1);
                 let part = rows.start + part.start..rows.start + part.end;
-                if let Some(beside) = beside {
+                if let Some(ahead) = ahead {
+                    let rows = share(ahead.rows, parts, i)..share(ahead.rows, parts, i + 1);
+                    ask_for_later(ahead.part(rows, 0..ahead.columns));
+                }
+                if let (Some(beside), true) = (beside, complete) {
                     ask_for(beside.part(part.clone(), columns.clone()));
                 }
-                // SAFETY: as above.
+                // SAFETY: the caller's promise; the panel was packed above.
                 unsafe { tiles(precision, &job, part.start, part.end) };
-                finish(part);
+                if complete {
+                    finish(part);
+                }
             }
-            return;
+            if complete {
+                break;
+            }
+        }
+        if start == StartAt::Unread {
+            arrive();
         }
     });
 }
@@ -276,6 +315,25 @@ multiversion! {
                 L::prefetch(area.row(row).wrapping_add(column));
             }
         }
+    }
+}
+
+multiversion! {
+    /// The same, into the second-level cache: the first has no room for what is not used at once.
+    fn ask_for_later<L>(area: Area) {
+        for row in 0..area.rows {
+            for column in (0..area.columns).step_by(LINE) {
+                // SAFETY: nothing is read.
+                L::prefetch_later(area.row(row).wrapping_add(column));
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// What went past the caches is in memory before anything that follows.
+    fn arrive<L>() {
+        L::arrive();
     }
 }
 
@@ -371,7 +429,7 @@ impl Job {
             let (first, second) = (self.columns.min(L::N), self.columns.saturating_sub(L::N));
             let c = self.c.add(row * self.ldc);
             match self.start {
-                StartAt::Zero => {}
+                StartAt::Zero | StartAt::Unread => {}
                 StartAt::Bias(bias) => {
                     let bias = [L::load_first(bias, first), L::load_first(bias.wrapping_add(L::N), second)];
                     sums = [bias; ROWS];
@@ -397,6 +455,15 @@ impl Job {
                 }
                 a = a.wrapping_add(self.lane_stride);
                 b = b.add(2 * L::N);
+            }
+            if self.start == StartAt::Unread && second == L::N {
+                // A loop of its own: a choice inside would keep the sums out of registers.
+                for (i, sum) in sums.iter().enumerate() {
+                    let at = c.add(i * self.ldc);
+                    L::store_past(at, sum[0]);
+                    L::store_past(at.add(L::N), sum[1]);
+                }
+                return;
             }
             for (i, sum) in sums.iter().enumerate() {
                 let at = c.add(i * self.ldc);

@@ -165,6 +165,20 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
 
+    /// The same, into the second-level cache.
+    #[inline(always)]
+    unsafe fn prefetch_later(_: *const f32) {}
+
+    /// Stores past the caches to where a vector is aligned; [`Lanes::arrive`] comes after.
+    #[inline(always)]
+    unsafe fn store_past(to: *mut f32, x: Self::V) {
+        unsafe { Self::store(to, x) }
+    }
+
+    /// Waits until what was stored past the caches is there for all threads.
+    #[inline(always)]
+    unsafe fn arrive() {}
+
     /// N rows of N lanes to N columns.
     #[inline(always)]
     unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
@@ -339,6 +353,9 @@ mod x86 {
             }
         }
         #[inline(always)] unsafe fn prefetch(at: *const f32) { unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) } }
+        #[inline(always)] unsafe fn prefetch_later(at: *const f32) { unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) } }
+        #[inline(always)] unsafe fn store_past(to: *mut f32, x: __m512) { unsafe { _mm512_stream_ps(to, x) } }
+        #[inline(always)] unsafe fn arrive() { unsafe { _mm_sfence() } }
         #[inline(always)] unsafe fn maximum(x: __m512) -> f32 { unsafe { _mm512_reduce_max_ps(x) } }
         #[inline(always)] unsafe fn exp2_integral(n: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)))) } }
         #[inline(always)] unsafe fn select_less(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 { unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) } }
@@ -440,6 +457,9 @@ mod x86 {
         #[inline(always)] unsafe fn exp2_integral(n: __m256) -> __m256 { unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)))) } }
         #[inline(always)] unsafe fn select_less(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 { unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) } }
         #[inline(always)] unsafe fn prefetch(at: *const f32) { unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) } }
+        #[inline(always)] unsafe fn prefetch_later(at: *const f32) { unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) } }
+        #[inline(always)] unsafe fn store_past(to: *mut f32, x: __m256) { unsafe { _mm256_stream_ps(to, x) } }
+        #[inline(always)] unsafe fn arrive() { unsafe { _mm_sfence() } }
         #[inline(always)] unsafe fn low_bf16(x: __m256) -> __m256 { unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(x))) } }
         #[inline(always)] unsafe fn high_bf16(x: __m256) -> __m256 { unsafe { _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0xffff_0000_u32 as i32))) } }
         #[inline(always)] unsafe fn count_from(start: u32) -> __m256i { unsafe { _mm256_add_epi32(_mm256_set1_epi32(start as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) } }

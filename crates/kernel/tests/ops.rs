@@ -328,12 +328,22 @@ fn linears_with_what_follows_them() {
             let dy = random(6, r * n, 1.0);
             let dys = wide(&dy);
             let before = random(7, r * k, 2.0);
-            let activated: Vec<f32> = silu(&wide(&before)).iter().map(|&x| x as f32).collect();
             let into = || linear::Into { weight: None, weight_accumulates: false, bias: None, bias_accumulates: false };
-            let saved = linear::forward(Tensor::from_slice(r, k, &activated), &w, &b, Precision::F32).1;
             let before_tensor = Tensor::from_slice(r, k, &before);
             let dy_tensor = Tensor::from_slice(r, n, &dy);
-            let du = saved.backward_activated(&w, into(), &dy_tensor, Activation::Silu, &before_tensor);
+            let (mut dw, mut db) = (vec![f32::NAN; n * k], vec![f32::NAN; n]);
+            let parameters = linear::Into { weight: Some(&mut dw), bias: Some(&mut db), ..into() };
+            let (precision, activation) = (Precision::F32, Activation::Silu);
+            let du = linear::backward_activated(&w, parameters, &dy_tensor, precision, activation, &before_tensor);
+            // The input is not kept: it is f(u) again, not u.
+            let activated = silu(&wide(&before));
+            let gradient = |x: &[f64]| -> Vec<f64> {
+                (0..n * k).map(|at| (0..r).map(|row| dys[row * n + at / k] * x[row * k + at % k]).sum()).collect()
+            };
+            assert_close(&what, &dw, &gradient(&activated), 8.0, r);
+            assert_far("x is not u", &dw, &gradient(&wide(&before)), 8.0, r);
+            let sums: Vec<f64> = (0..n).map(|at| (0..r).map(|row| dys[row * n + at]).sum()).collect();
+            assert_close(&what, &db, &sums, 2.0, r);
             let want = finite_differences(&wide(&before), &dys, |u| linear_reference(&silu(u), &ws, &bs, k));
             assert_close(&what, du.data(), &want, 8.0, n);
             let saved = linear::forward(x_tensor.clone(), &w, &b, Precision::F32).1;

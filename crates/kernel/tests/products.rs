@@ -1,6 +1,7 @@
 //! Matrix products against their definition in f64, in f32 and bf16, at every instruction level and at edge shapes.
 
 use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, random};
+use tagsmith_kernel::floats::Floats;
 use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads};
 
 /// 1, primes, one less and one more than a tile, a tile.
@@ -19,6 +20,7 @@ fn products() {
             // Several tasks, several blocks of k, several blocks of rows.
             check_product(level, precision, 201, 1030, 130, 99);
             check_product(level, precision, 1600, 9, 40, 98);
+            check_product(level, precision, 201, 70, 192, 97);
         }
     });
 }
@@ -56,6 +58,13 @@ fn check_product(level: Level, precision: Precision, m: usize, k: usize, n: usiz
                 assert_far("factors that were not rounded", &c, &plain(&|x| f64::from(x)), 1.0, k);
                 let cut = |x: f32| f64::from(f32::from_bits(x.to_bits() & 0xffff_0000));
                 assert_far("factors that were cut off", &c, &plain(&cut), 1.0, k);
+            }
+            // Past the caches, to memory that is aligned and to memory that is not.
+            for shift in [0, 1] {
+                let mut room = Floats::zeros(shift + m * n);
+                room.fill(f32::NAN);
+                run(Start::Unread, &mut room[shift..]);
+                assert!(room[shift..] == c[..], "{what}: unread");
             }
             run(Start::Accumulate, &mut c);
             assert_close(&what, &c, &want.iter().map(|x| 2.0 * x).collect::<Vec<_>>(), 1.0, k + 1);

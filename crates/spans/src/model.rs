@@ -77,7 +77,6 @@ struct Tail {
     y: Tensor,
     dropped: Tensor,
     dropout: Option<Dropout>,
-    second: linear::Saved,
     last_dropout: Option<Dropout>,
     norm: normalize::Saved,
 }
@@ -219,9 +218,9 @@ impl Model {
         drop(h);
         let x = activation::forward(&dropped, Activation::Relu);
         let (weight, bias) = (self.params.get(mlp.second), self.params.get(next(mlp.second)));
-        let (y, second) = linear::forward(x, weight, bias, self.precision);
+        let (y, _) = linear::forward(x, weight, bias, self.precision);
         let (y, norm) = normalize::forward(&dropout::apply(&y, last_dropout));
-        Tail { y, dropped, dropout: first, second, last_dropout, norm }
+        Tail { y, dropped, dropout: first, last_dropout, norm }
     }
 
     /// The first layer over [start; end; width] is linear in each of the three: each is multiplied once, and their
@@ -372,14 +371,15 @@ impl Unit {
 
 impl Tail {
     fn backward(self, model: &Model, mlp: Mlp, dy: Tensor, grads: &mut Grads) -> Tensor {
-        let Tail { y, dropped, dropout, second, last_dropout, norm } = self;
+        let Tail { y, dropped, dropout, last_dropout, norm } = self;
         drop(y);
         let mut own = zeros(dy.rows(), dy.columns());
         own.data_mut().copy_from_slice(dy.data());
         drop(dy);
         let dy = dropout::apply(&norm.backward(own), last_dropout);
         let weight = model.params.get(mlp.second);
-        let dx = second.backward_activated(weight, into(grads, mlp.second), &dy, Activation::Relu, &dropped);
+        let into = into(grads, mlp.second);
+        let dx = linear::backward_activated(weight, into, &dy, model.precision, Activation::Relu, &dropped);
         dropout::apply(&dx, dropout)
     }
 }

@@ -8,12 +8,12 @@
 //! | exchange, with more than one rank | 4 × what one stage of backward completes (at most P / L without the word table), and twice the rows that all ranks' sentences can touch × E |
 //! | optimizer | twice the weights that learn and occur in training |
 //! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
-//! | kept by a layer for backward | R × (8H + 2F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into both feed-forward products and the activation |
+//! | kept by a layer for backward | R × (8H + F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into the feed-forward's first product and into the activation |
 //! | kept by a layer of ModernBERT | R × (8H + 3F + 4): of the gated part both halves and what the gate makes of them |
 //! | kept by a layer of DeBERTa too | D × 3H, D being the distances that occur: at most twice the longest sentence |
 //! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
 //! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
-//! | at work in backward | R × 3H (DeBERTa 7H), and twice the largest weight, packed |
+//! | at work in backward | R × (3H + 2F) (DeBERTa 7H + 2F, ModernBERT 3H), and twice the largest weight, packed |
 //! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
@@ -162,10 +162,11 @@ fn training(model: &Model, rows: u64, distances: Option<u64>, checkpointing: boo
     let [h, f, e, layers, labels] =
         [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
             .map(|number| number as u64);
-    let layer = 8 * h + feed_forward_parts(config) * f + 4;
+    let gated = is_gated(config);
+    let layer = 8 * h + if gated { 3 * f } else { f } + 4;
     let kept = if checkpointing { layers * h + layer } else { layers * layer };
     let ends = 2 * e + 2 * h + 2 * labels + 2;
-    let at_work = if distances.is_some() { 7 * h } else { 3 * h };
+    let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
     let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
     rows * (kept + ends + at_work) + of_distances + 2 * largest_weight(model)
 }
@@ -186,12 +187,13 @@ fn evaluation(model: &Model, rows: u64) -> u64 {
 /// Of those that are multiplied with, which are packed first.
 fn largest_weight(model: &Model) -> u64 {
     let (h, f) = (model.config.hidden_size as u64, model.config.intermediate_size as u64);
-    h * ((feed_forward_parts(&model.config) - 1) * f).max(3 * h)
+    let up = if is_gated(&model.config) { 2 * f } else { f };
+    h * up.max(3 * h)
 }
 
-/// Matrices of F columns that a layer keeps; all but one come from one product.
-fn feed_forward_parts(config: &Config) -> u64 {
-    if matches!(config.family, Family::ModernBert(_)) { 3 } else { 2 }
+/// Whether the feed-forward part has a gate, as wide as what it lets through.
+fn is_gated(config: &Config) -> bool {
+    matches!(config.family, Family::ModernBert(_))
 }
 
 /// The example's numbers, its four vectors and what the allocator adds to each.

@@ -34,7 +34,8 @@ pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
 /// dx = f′(x) · dy, in dy's place.
 pub fn backward(x: &Tensor, activation: Activation, mut dy: Tensor) -> Tensor {
     dy.assert_shape("activation", "dy", x.rows(), x.columns());
-    dy.area_mut().for_each_block(BLOCK, |rows, dy| apply_slope(activation, x.area().part(rows, 0..dy.columns), dy));
+    dy.area_mut()
+        .for_each_block(BLOCK, |rows, dy| apply_slope(activation, x.area().part(rows, 0..dy.columns), None, dy));
     dy
 }
 
@@ -138,20 +139,23 @@ multiversion! {
 }
 
 multiversion! {
-    /// dy ← f′(x) · dy.
-    pub(crate) fn apply_slope<L>(activation: Activation, x: Area, dy: Area) {
+    /// dy ← f′(x) · dy, and y = f(x) once more.
+    pub(crate) fn apply_slope<L>(activation: Activation, x: Area, y: Option<Area>, dy: Area) {
         x.assert_like(&dy);
+        y.iter().for_each(|y| x.assert_like(y));
         for row in 0..dy.rows {
             for c in (0..dy.columns).step_by(L::N) {
                 let count = L::N.min(dy.columns - c);
-                // SAFETY: `count` floats from `c` are inside both rows.
+                // SAFETY: `count` floats from `c` are inside the rows.
                 let (from, to) = (x.row(row).add(c), dy.row(row).add(c));
-                if count == L::N {
-                    L::store(to, L::mul(slope::<L>(activation, L::load(from)), L::load(to)));
-                } else {
-                    let dx = L::mul(slope::<L>(activation, L::load_first(from, count)), L::load_first(to, count));
-                    L::store_first(to, dx, count);
+                let x = if count == L::N { L::load(from) } else { L::load_first(from, count) };
+                if let Some(y) = y {
+                    let (to, y) = (y.row(row).add(c), value::<L>(activation, x));
+                    if count == L::N { L::store(to, y) } else { L::store_first(to, y, count) }
                 }
+                let dy = if count == L::N { L::load(to) } else { L::load_first(to, count) };
+                let dx = L::mul(slope::<L>(activation, x), dy);
+                if count == L::N { L::store(to, dx) } else { L::store_first(to, dx, count) }
             }
         }
     }

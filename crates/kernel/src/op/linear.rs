@@ -105,27 +105,10 @@ impl Saved {
     pub fn backward(self, weight: &[f32], into: Into, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(self.x.rows(), self.x.columns()));
-        self.input_gradient(weight, dy, start, &mut dx, None, |_, _, _| ());
+        dx.assert_shape("linear", "dx", self.x.rows(), self.x.columns());
+        input_gradient(weight, dy, self.precision, start, &mut dx, None, |_, _, _| ());
         self.backward_parameters(into, dy);
         dx
-    }
-
-    /// The same where x = f(u): du = f′(u) · (dy · W).
-    pub fn backward_activated(
-        self,
-        weight: &[f32],
-        into: Into,
-        dy: &Tensor,
-        activation: Activation,
-        u: &Tensor,
-    ) -> Tensor {
-        u.assert_shape("linear", "u", self.x.rows(), self.x.columns());
-        let mut du = Tensor::unfilled(self.x.rows(), self.x.columns());
-        self.input_gradient(weight, dy, Start::Zero, &mut du, Some(u.area()), |rows, columns, dx| {
-            activation::apply_slope(activation, u.area().part(rows, columns), dx);
-        });
-        self.backward_parameters(into, dy);
-        du
     }
 
     /// The parameters' gradients alone, where nothing before this layer learns.
@@ -133,7 +116,7 @@ impl Saved {
         let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
         dy.assert_shape("linear", "dy", r, n);
         if let Some(dw) = into.weight {
-            let start = if into.weight_accumulates { Start::Accumulate } else { Start::Zero };
+            let start = if into.weight_accumulates { Start::Accumulate } else { Start::Unread };
             let (left, right) = (Operand::Columns(dy.data(), n), Operand::Rows(self.x.data(), k));
             product_then(self.precision, (n, r, k), left, right, start, dw, None, |_, _, _| ());
         }
@@ -141,20 +124,41 @@ impl Saved {
             add_columns(dy, into.bias_accumulates, db);
         }
     }
+}
 
-    fn input_gradient(
-        &self,
-        weight: &[f32],
-        dy: &Tensor,
-        start: Start,
-        dx: &mut Tensor,
-        beside: Option<Area>,
-        finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
-    ) {
-        let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
-        assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
-        dx.assert_shape("linear", "dx", r, k);
-        let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight, k));
-        product_then(self.precision, (r, n, k), left, right, start, dx.data_mut(), beside, finish);
-    }
+/// Backward of a layer whose input was x = f(u): du = f′(u) · (dy · W). Since u is kept for f, x need not be, and is
+/// computed again.
+pub fn backward_activated(
+    weight: &[f32],
+    into: Into,
+    dy: &Tensor,
+    precision: Precision,
+    activation: Activation,
+    u: &Tensor,
+) -> Tensor {
+    let (mut x, mut du) = (Tensor::unfilled(u.rows(), u.columns()), Tensor::unfilled(u.rows(), u.columns()));
+    let again = x.area_mut();
+    input_gradient(weight, dy, precision, Start::Zero, &mut du, Some(u.area()), |rows, columns, dx| {
+        let [u, x] = [u.area(), again].map(|whole| whole.part(rows.clone(), columns.clone()));
+        activation::apply_slope(activation, u, Some(x), dx);
+    });
+    Saved { x, precision }.backward_parameters(into, dy);
+    du
+}
+
+/// dx = dy · W.
+fn input_gradient(
+    weight: &[f32],
+    dy: &Tensor,
+    precision: Precision,
+    start: Start,
+    dx: &mut Tensor,
+    beside: Option<Area>,
+    finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
+) {
+    let (r, k, n) = (dx.rows(), dx.columns(), dy.columns());
+    assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
+    dy.assert_shape("linear", "dy", r, n);
+    let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight, k));
+    product_then(precision, (r, n, k), left, right, start, dx.data_mut(), beside, finish);
 }

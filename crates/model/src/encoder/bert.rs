@@ -41,7 +41,6 @@ pub(super) struct Kept {
     attention_norm: layer_norm::Saved,
     up: linear::Saved,
     before_activation: Tensor,
-    down: linear::Saved,
     down_dropout: Option<Dropout>,
     feed_forward_norm: layer_norm::Saved,
 }
@@ -131,7 +130,7 @@ impl Kind for Bert<'_> {
             linear::forward_activated(x.clone(), weight, bias, precision, config.activation);
         let down_dropout = dropout(DOWN, config.hidden_dropout);
         let (weight, bias) = self.encoder.values(layer.down);
-        let (sum, down) = linear::forward_joined(activated, weight, bias, precision, down_dropout, &x);
+        let (sum, _) = linear::forward_joined(activated, weight, bias, precision, down_dropout, &x);
         let (y, feed_forward_norm) = self.encoder.norm(sum, layer.feed_forward_norm);
         let kept = Kept {
             qkv: qkv_saved,
@@ -141,7 +140,6 @@ impl Kind for Bert<'_> {
             attention_norm,
             up,
             before_activation,
-            down,
             down_dropout,
             feed_forward_norm,
         };
@@ -157,13 +155,14 @@ impl Kind for Bert<'_> {
         dy: Tensor,
         grads: &mut Grads,
     ) -> Tensor {
-        let Encoder { config, params, .. } = self.encoder;
+        let Encoder { config, params, precision, .. } = self.encoder;
         let layer: BertLayer = self.layout.layers[number];
 
         let dy = self.encoder.norm_backward(kept.feed_forward_norm, layer.feed_forward_norm, &dy, None, grads);
         let (weight, into) = self.encoder.gradients_of(layer.down, grads);
         let dropped = dropout::apply(&dy, kept.down_dropout);
-        let dx = kept.down.backward_activated(weight, into, &dropped, config.activation, &kept.before_activation);
+        let (activation, u) = (config.activation, &kept.before_activation);
+        let dx = linear::backward_activated(weight, into, &dropped, precision, activation, u);
         // Without dropout it shares dy, which the next product writes to.
         drop(dropped);
         let dy = self.encoder.linear_backward(kept.up, layer.up, &dx, Some(dy), grads);
