@@ -11,7 +11,7 @@
 //! The opcodes as `pickletools` of the Python standard library documents them; what they are used for by `torch.save`.
 
 use safetensors::Dtype;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Bytes a pickle may have: a tensor takes some 200.
 pub(crate) const PICKLE_BYTES_MAX: usize = 1 << 25;
@@ -73,7 +73,7 @@ pub(crate) struct Pickle<'a> {
     sequences: Vec<Vec<Value<'a>>>,
     dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     tensors: Vec<View<'a>>,
-    storages: HashMap<&'a str, Storage<'a>>,
+    storages: BTreeMap<&'a str, Storage<'a>>,
     root: Option<Value<'a>>,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Where numbers are looked for, by their keys.
-    pub fn storages(&self) -> &HashMap<&'a str, Storage<'a>> {
+    pub fn storages(&self) -> &BTreeMap<&'a str, Storage<'a>> {
         &self.storages
     }
 

@@ -339,6 +339,7 @@ impl Parts<'_> {
     pub fn flag(&self, key: &str, default: bool) -> Result<bool, Error> {
         match self.settings.get(key) {
             None => Ok(default),
+            Some(Value::Null) => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
             Some(other) => {
                 Err(self.refuse("tokenizer_config.json", format!("`{key}` is {other}, neither true nor false")))
@@ -454,11 +455,13 @@ impl Parts<'_> {
             token.special |= named.iter().any(|it| it.content == token.content);
         }
         self.added = tokens;
-        for (key, says) in [
-            ("never_split", Value::is_array as fn(&Value) -> bool),
-            ("do_basic_tokenize", |it| *it == Value::Bool(false)),
-        ] {
-            if self.settings.get(key).is_some_and(says) {
+        let set = |key: &str| self.settings.get(key);
+        let without_effect = [
+            ("never_split", set("never_split").is_some_and(Value::is_array)),
+            ("do_basic_tokenize", set("do_basic_tokenize") == Some(&Value::Bool(false))),
+        ];
+        for (key, given) in without_effect {
+            if given {
                 let what = format!(
                     "`{key}` in `tokenizer_config.json` has no effect, as in transformers since its tokenizers are fast ones"
                 );
