@@ -7,6 +7,7 @@ mod args;
 mod cmd;
 mod demo;
 mod machine;
+mod report;
 
 use clap::{ArgMatches, Command};
 use std::error::Error as _;
@@ -56,6 +57,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(cmd::train::command())
+        .subcommand(cmd::compare::command())
         .subcommand(cmd::score::command())
         .subcommand(cmd::predict::command())
         .subcommand(cmd::demo::command())
@@ -66,6 +68,7 @@ fn command() -> Command {
 fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
     match matches.subcommand().expect("clap asks for one") {
         ("train", matches) => cmd::train::run(matches),
+        ("compare", matches) => cmd::compare::run(matches),
         ("score", matches) => cmd::score::run(matches),
         ("predict", matches) => cmd::predict::run(matches),
         ("demo", matches) => cmd::demo::run(matches),

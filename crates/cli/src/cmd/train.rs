@@ -2,8 +2,11 @@
 
 mod card;
 mod data;
+mod division;
 mod evaluation;
 mod folder;
+mod labelling;
+mod logs;
 mod memory;
 mod options;
 mod prediction;
@@ -12,11 +15,13 @@ mod ranks;
 
 use crate::args::{self, TrainArgs};
 use crate::machine::{precision, threads};
+use crate::report::{Finished, page};
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
 use evaluation::Measure;
 use progress::Report;
+pub use progress::print;
 use serde_json::json;
 use std::fmt::Display;
 use std::fs;
@@ -31,7 +36,7 @@ use tagsmith_train::best::Criterion;
 use tagsmith_train::state::TrainerState;
 use tagsmith_train::step::Learner;
 use tagsmith_train::trainer::{self, Job};
-use tagsmith_train::{outputs, snapshot};
+use tagsmith_train::{durable, outputs, snapshot};
 
 /// What run_ner_no_trainer.py does differently, in the options of run_ner.py.
 const WITHOUT_TRAINER: &str =
@@ -70,8 +75,8 @@ fn words(matches: &ArgMatches) -> Vec<String> {
 }
 
 fn run_words(words: Vec<String>) -> anyhow::Result<u8> {
-    if words.iter().any(|word| word == "--help" || word == "-h") {
-        progress::print(&args::help::text())?;
+    if args::help::is_asked(&words) {
+        print(&args::help::text())?;
         return Ok(0);
     }
     let (args, lines) = args::parse(&words, Path::new(""))?;
@@ -81,11 +86,12 @@ fn run_words(words: Vec<String>) -> anyhow::Result<u8> {
 }
 
 /// One line about what is done otherwise than one might think.
-fn say(line: impl Display) {
+pub fn say(line: impl Display) {
     eprintln!("note: {line}");
 }
 
-fn train(args: &TrainArgs) -> anyhow::Result<()> {
+/// Does what the options ask for; returns what there is to tell of it.
+pub fn train(args: &TrainArgs) -> anyhow::Result<Finished> {
     ranks::refuse_several()?;
     let resume = folder::claim(args)?;
 
@@ -101,11 +107,12 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         labels: &labels,
         max_length: max_length(args, &tokenizer, &model.config)?,
         label_all: options::label_all(args),
+        uncounted: data.labelling.uncounted(),
         vocab_size: model.config.vocab_size,
         type_vocab_size: model.config.type_vocab_size,
         threads,
     };
-    let measure = Measure::new(&labels, args);
+    let measure = Measure::new(&labels, args, data.labelling.finds_errors)?;
     let examples = |asked: bool, name: &str, split: &Option<Split>| match split {
         Some(split) if asked => alignment.examples(name, split),
         _ => Ok(Vec::new()),
@@ -118,22 +125,29 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
-    let mut report = Report::new(args);
-    let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
+    let mut report = Report::new(args, logs::tracker(args));
+    let (mut model, mut epoch, mut step, mut history) = (model, json!(0), 0, Vec::new());
     if args.do_train {
         let tuning = Tuning { args, tokenizer: &tokenizer, measure: &measure, to_learn, to_evaluate: &to_evaluate };
         let state;
         (model, state) = tuning.run(model, resume.as_deref(), &mut report)?;
-        (epoch, history) = (json!(state.epoch), state.log_history);
+        (epoch, step, history) = (json!(state.epoch), state.global_step, state.log_history);
     }
+    let mut diagnosis = None;
     // What may be refused was: training made the folder when that was sure, without it there is only this.
     fs::create_dir_all(&args.output_dir)
         .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     if args.do_eval {
-        let mut record = measure.run("eval", &model, &to_evaluate).0;
+        let (mut record, evaluation) = measure.run("eval", &model, &to_evaluate);
+        report.error_table("eval", measure.error_score(&to_evaluate, &evaluation))?;
         record.insert("epoch".into(), epoch);
+        report.track(&record, step);
         record.insert("eval_samples".into(), json!(to_evaluate.len()));
+        if let Some(split) = data.validation.as_ref().filter(|_| args.html_report) {
+            diagnosis = measure.diagnosis(split, &to_evaluate, &evaluation);
+        }
         report.results("eval", &record)?;
+        record.insert("step".into(), json!(step));
         history.push(record);
     }
     if let Some(split) = data.test.as_ref().filter(|_| args.do_predict) {
@@ -141,6 +155,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
         if evaluation.counted == 0 {
             say("the test split has no labels, so it is tagged but not measured");
         }
+        report.error_table("predict", measure.error_score(&to_predict, &evaluation))?;
         report.results("predict", &record)?;
         let labels = prediction::word_labels(
             &model,
@@ -155,7 +170,19 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
     if args.do_train {
         card::save(args, &history)?;
     }
-    report.finish()
+    let finished = Finished {
+        name: args.output_dir.file_name().unwrap_or(args.output_dir.as_os_str()).to_string_lossy().into_owned(),
+        history,
+        results: report.finish()?,
+        metric: measure.main_metric(args.times.metric_for_best_model.as_deref(), &to_evaluate)?,
+        diagnosis,
+        settings: serde_json::to_value(args).context("the options as JSON")?,
+    };
+    if args.html_report {
+        let page = page(&finished.name, std::slice::from_ref(&finished));
+        durable::write(&args.output_dir.join("report.html"), page.as_bytes())?;
+    }
+    Ok(finished)
 }
 
 /// The labels of the run in the order of the head's rows, in a configuration that names them.
@@ -271,6 +298,9 @@ impl Tuning<'_> {
             return Ok(None);
         };
         let name = self.measure.metric_name(metric, self.to_evaluate)?;
+        if name != *metric {
+            say(format!("the metric `{metric}` is called `{name}` in this run"));
+        }
         Ok(Some(Criterion::new(&name, Some(self.args.times.greater_is_better))))
     }
 }
