@@ -8,6 +8,7 @@ mod cmd;
 mod demo;
 mod hub;
 mod machine;
+mod report;
 
 use anyhow::{anyhow, ensure};
 use clap::{ArgMatches, Command};
@@ -117,6 +118,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(cmd::train::command())
+        .subcommand(cmd::compare::command())
         .subcommand(cmd::score::command())
         .subcommand(cmd::predict::command())
         .subcommand(cmd::demo::command())
@@ -137,6 +139,7 @@ fn run(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u
     let world = joined.as_ref().map_err(|refusal| anyhow!("{refusal}"))?;
     match name {
         "train" => cmd::train::run(matches, world),
+        "compare" => cmd::compare::run(matches, world),
         "predict" => cmd::predict::run(matches, world),
         "env" => cmd::env::run(matches, world),
         "run_ner_no_trainer" => cmd::train::run_without_trainer(matches, world),

@@ -65,8 +65,8 @@ fn by_extension(extension: &str) -> Option<Format> {
 /// Whether a file in a folder is taken for data: by its extension, unless its name says that it is about the data.
 pub(crate) fn is_data_file(path: &Path) -> bool {
     const ABOUT: [&str; 6] = ["readme", "license", "licence", "notice", "changelog", "citation"];
-    const FILES: [&str; 5] =
-        ["config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"];
+    const FILES: [&str; 6] =
+        ["config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "labels.txt"];
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let stem = name.split('.').next().unwrap_or_default();
     if FILES.contains(&name.as_str()) || ABOUT.contains(&stem) {
@@ -202,9 +202,17 @@ mod tests {
         {
             check(name, true);
         }
-        for name in
-            ["README.txt", "LICENSE.txt", "dataset_info.json", "state.json", "a.md", "a", "a.parquet.gz", "a.gz"]
-        {
+        for name in [
+            "README.txt",
+            "LICENSE.txt",
+            "labels.txt",
+            "dataset_info.json",
+            "state.json",
+            "a.md",
+            "a",
+            "a.parquet.gz",
+            "a.gz",
+        ] {
             check(name, false);
         }
     }

@@ -12,7 +12,8 @@ use std::io::BufRead;
 /// (-1 is the last), or by the names that a `# global.columns = …` line gives. A file of one column holds words without
 /// labels. A line with a tab is split at tabs,
 /// any other at spaces. `-DOCSTART-` lines end a sentence. A line that begins with `# ` is a comment when it has
-/// another number of columns than the data or reads `# key = …`, and a word otherwise.
+/// another number of columns than the data or reads `# key = …`, and a word otherwise. A line that lacks the last
+/// column, where that is the labels', takes the options' `missing_label`.
 pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
     let mut lines = Lines::new(input, source);
     let mut reader = Reader::new(source, options);
@@ -39,6 +40,7 @@ struct Reader<'s> {
     document_starts: Note,
     mark_lines: Note,
     padded_labels: Note,
+    missing_labels: Note,
 }
 
 struct Layout {
@@ -64,6 +66,10 @@ impl<'s> Reader<'s> {
             document_starts: Note::new("`-DOCSTART-` lines were skipped"),
             mark_lines: Note::new("lines hold nothing but a byte-order mark; each ends a sentence"),
             padded_labels: Note::new("labels had white space around them, which was dropped"),
+            missing_labels: Note::new(format!(
+                "words have no label and got `{}`",
+                options.missing_label.as_deref().unwrap_or_default()
+            )),
         }
     }
 
@@ -93,16 +99,24 @@ impl<'s> Reader<'s> {
         }
         let hash = line.starts_with("# ") || line == "#";
         let Some(layout) = &self.layout else {
-            if hash {
+            // A line of one column may be a word without its label; the first of two columns tells.
+            if hash || cells.len() == 1 && self.options.missing_label.is_some() {
                 self.waiting.push((number, line.to_owned()));
                 return Ok(());
             }
-            self.layout = Some(self.layout_of(number, line)?);
-            for (number, line) in std::mem::take(&mut self.waiting) {
-                self.line(number, &line)?;
-            }
+            self.begin(number, line)?;
             return self.line(number, line);
         };
+        if self.options.missing_label.is_some() && layout.label == Some(layout.width - 1) && !hash {
+            // In a file with tabs, a line without one is a word, whatever spaces it holds.
+            let word =
+                if layout.tabs && layout.width == 2 && !line.contains('\t') { vec![line] } else { cells.clone() };
+            let is_empty = word.len() == layout.width && word[layout.width - 1].trim().is_empty();
+            if is_empty || word.len() + 1 == layout.width {
+                let word = word[layout.text];
+                return self.word(number, word, None);
+            }
+        }
         if hash && (cells.len() != layout.width || layout.tabs && !line.contains('\t')) {
             self.comments.add(|| at_line(self.source, number));
             return Ok(());
@@ -125,8 +139,23 @@ impl<'s> Reader<'s> {
         self.word(number, word, label)
     }
 
+    /// Settles the layout by the first line that tells it, and takes up those that waited for it.
+    fn begin(&mut self, number: u64, line: &str) -> Result<(), Error> {
+        self.layout = Some(self.layout_of(number, line)?);
+        for (number, line) in std::mem::take(&mut self.waiting) {
+            self.line(number, &line)?;
+        }
+        Ok(())
+    }
+
     fn word(&mut self, number: u64, word: &str, label: Option<&str>) -> Result<(), Error> {
+        let has_labels = self.layout.as_ref().is_some_and(|layout| layout.label.is_some());
         let tag = match label {
+            None if has_labels => {
+                self.missing_labels.add(|| at_line(self.source, number));
+                let label = self.options.missing_label.as_deref().expect("only then may a label be missing");
+                Some(self.builder.tag_of_string(label, number)?)
+            }
             Some(padded) => {
                 let label = padded.trim();
                 if label.len() != padded.len() {
@@ -188,11 +217,22 @@ impl<'s> Reader<'s> {
         )
     }
 
-    fn finish(self) -> Result<Split, Error> {
+    fn finish(mut self) -> Result<Split, Error> {
+        let is_word = |(_, line): &&(u64, String)| !line.is_empty() && !line.starts_with("# ") && line != "#";
+        if let Some((number, line)) = self.waiting.iter().find(is_word).cloned() {
+            self.begin(number, &line)?;
+        }
         let Some(Layout { width, text, label, .. }) = self.layout else {
             return Err(crate::reader::no_sentence(self.source));
         };
-        let mut notes = vec![self.document_starts, self.comments, self.hash_words, self.mark_lines, self.padded_labels];
+        let mut notes = vec![
+            self.document_starts,
+            self.comments,
+            self.hash_words,
+            self.mark_lines,
+            self.padded_labels,
+            self.missing_labels,
+        ];
         if self.counts {
             notes.push(Note::once(format!(
                 "column {text}, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say"
@@ -303,6 +343,42 @@ mod tests {
             Strings ["O"]; 0 and 1 of 0 1
         "#]],
         );
+    }
+
+    #[test]
+    fn a_word_without_its_label_takes_the_missing_one() {
+        let check = |input: &str, want: Expect| {
+            let options = ReadOptions { missing_label: Some("UC".into()), ..ReadOptions::default() };
+            want.assert_eq(&show(read(input.as_bytes(), "f", &options)));
+        };
+        check(
+            "we\nar\tI\ngoing \n\t\nto go\t\n# 1\nhome\tUC\n",
+            expect![[r#"
+                1: we|UC ar|I going |UC
+                5: to go|UC home|UC
+                Strings ["UC", "I"]; 0 and 1 of 0 1
+                note: 1 comment lines were skipped (f:6)
+                note: 3 words have no label and got `UC` (f:1, f:3, f:5)
+            "#]],
+        );
+        check(
+            "we PRP\nar VBP I\n",
+            expect![[r#"
+                error: f:2: `ar VBP I` has 3 columns, the lines before have 2: give every line the same columns
+            "#]],
+        );
+        // Without any label they are words to be tagged.
+        check(
+            "we\nare\n\nhome\n",
+            expect![[r#"
+                1: we are
+                4: home
+                Absent []; 0 and nothing of 0
+                note: there is one column, read as words without labels (columns are parted by a tab or spaces)
+            "#]],
+        );
+        // Nobody asked for it: the line is an error.
+        assert!(show(read("ar\tI\nwe\n".as_bytes(), "f", &ReadOptions::default())).contains("give every line"));
     }
 
     #[test]

@@ -226,6 +226,7 @@ mod tests {
             text_column: text.map(str::to_owned),
             label_column: label.map(str::to_owned),
             task: "pos".into(),
+            ..ReadOptions::default()
         };
         want.assert_eq(&show(read(input.as_bytes(), "f", &options)));
     }

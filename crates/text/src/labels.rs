@@ -148,9 +148,18 @@ impl LabelSet {
     /// For each of the split's tag names its id here; a tag that some word has and this set lacks is an error, one that
     /// no word has is `None`.
     pub fn ids_of(&self, split: &Split) -> Result<Vec<Option<u32>>, Error> {
+        self.ids_without(split, None)
+    }
+
+    /// The same, but words tagged `uncounted` need no label here: theirs is `None`, and they are not counted.
+    pub fn ids_without(&self, split: &Split, uncounted: Option<&str>) -> Result<Vec<Option<u32>>, Error> {
         let ids: Vec<Option<u32>> = split.tag_names.iter().map(|name| self.id(name)).collect();
+        let is_unknown = |tag: &&u32| {
+            let tag = **tag as usize;
+            ids[tag].is_none() && Some(split.tag_names[tag].as_str()) != uncounted
+        };
         for sentence in &split.sentences {
-            if let Some(tag) = sentence.tags.iter().find(|tag| ids[**tag as usize].is_none()) {
+            if let Some(tag) = sentence.tags.iter().find(is_unknown) {
                 return Err(Error::Label {
                     place: place(split, sentence.line),
                     label: split.tag_names[*tag as usize].clone(),
@@ -172,6 +181,11 @@ impl LabelSet {
     /// Whether these are the placeholders `LABEL_0`, `LABEL_1`, … that a head without names gets.
     pub fn is_default(&self) -> bool {
         self.names.iter().enumerate().all(|(id, name)| *name == format!("LABEL_{id}"))
+    }
+
+    /// These labels without the one of this name, if it is among them.
+    pub fn without_name(&self, name: &str) -> Result<LabelSet, Error> {
+        LabelSet::new(self.names.iter().filter(|kept| *kept != name).cloned().collect())
     }
 
     fn without(&self, other: &LabelSet) -> Vec<String> {
@@ -502,6 +516,9 @@ mod tests {
         let error = set.ids_of(&strings("dev.conll", &["O", "O B-LOC"])).unwrap_err();
         expect!["dev.conll:2: the label `B-LOC` is none of the model's 2 labels (`O`, `B-PER`)"]
             .assert_eq(&error.to_string());
+        let split = strings("dev.conll", &["O UNK", "O"]);
+        assert_eq!(set.ids_without(&split, Some("UNK")).unwrap(), [Some(0), None]);
+        assert!(set.ids_without(&split, Some("B-LOC")).is_err() && set.ids_of(&split).is_err());
     }
 
     #[test]

@@ -6,13 +6,16 @@
 
 pub mod aggregate;
 pub mod align;
+pub mod bare;
 pub mod column;
 pub mod columnar;
 mod columns;
 pub mod conll;
 pub mod conllu;
 pub mod csv;
+pub mod ged;
 pub mod json;
+pub mod label_file;
 pub mod labels;
 pub mod note;
 mod pairwise;

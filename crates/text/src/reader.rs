@@ -20,11 +20,13 @@ pub struct ReadOptions {
     pub label_column: Option<String>,
     /// `{task}_tags` is the labels' column when none is named.
     pub task: String,
+    /// In column files, the label of a word that has none; without it such a line is an error.
+    pub missing_label: Option<String>,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { text_column: None, label_column: None, task: "ner".into() }
+        ReadOptions { text_column: None, label_column: None, task: "ner".into(), missing_label: None }
     }
 }
 

@@ -27,6 +27,7 @@ pub mod schedule;
 pub mod snapshot;
 pub mod state;
 pub mod step;
+pub mod tracking;
 pub mod trainer;
 
 #[cfg(test)]

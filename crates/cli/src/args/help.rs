@@ -8,11 +8,11 @@ const OPENING: &str = "\
 Fine-tune, evaluate and run a token classifier, with the options of run_ner.py (transformers 4 and 5).
 
 usage: tagsmith train --model_name_or_path MODEL --train_file FILE --output_dir FOLDER --do_train [OPTIONS]
-       tagsmith train OPTIONS.json
+       tagsmith train OPTIONS.json [OPTIONS]
 
 An option may be written with underscores or hyphens, as `--name value` or `--name=value`, and be shortened to a
 beginning that no other option has. A flag takes true or false, or nothing for true. The last mention counts.
-Options in a file `run_ner.args` in the working folder come first.
+Options in a file `run_ner.args` in the working folder come first; a JSON file is an object of options and values.
 ";
 
 const GROUPS: &[(Group, &str)] = &[
@@ -25,6 +25,11 @@ const GROUPS: &[(Group, &str)] = &[
     (Group::NoEffect, "Accepted, because they can change no result"),
     (Group::Refused, "Refused"),
 ];
+
+/// Whether the words ask for help, wherever among them.
+pub fn is_asked(words: &[String]) -> bool {
+    words.iter().any(|word| word == "--help" || word == "-h")
+}
 
 /// The whole text.
 pub fn text() -> String {

@@ -6,6 +6,7 @@
 pub mod help;
 mod option;
 mod parse;
+mod plan;
 mod settle;
 mod table;
 #[cfg(test)]
@@ -13,7 +14,9 @@ mod tests;
 mod train_args;
 mod value;
 
+use parse::Given;
 pub use parse::UsageError;
+pub use plan::Plan;
 pub use train_args::{DataArgs, Interval, Resume, TrainArgs};
 
 use std::path::Path;
@@ -21,18 +24,27 @@ use std::path::Path;
 /// Options in this file come before those of the command line, if it is in the working folder.
 const ARGS_FILE: &str = "run_ner.args";
 
-/// Reads a command line, with `run_ner.args` of `folder` before it. Returns the lines there are to say too.
+/// Reads a command line, which may begin with a JSON file of options, or else with `run_ner.args` of `folder` before it. Returns the lines there are to say too.
 pub fn parse(words: &[String], folder: &Path) -> Result<(TrainArgs, Vec<String>), UsageError> {
     let mut lines = Vec::new();
     let given = match words {
-        [only] if only.ends_with(".json") => parse::json_file(&folder.join(only))?,
+        [file, more @ ..] if file.ends_with(".json") => {
+            let mut given = parse::json_file(&folder.join(file))?;
+            given.extend(parse::command_line(more)?);
+            given
+        }
         _ => {
             let mut all = args_file(&folder.join(ARGS_FILE), &mut lines)?;
             all.extend_from_slice(words);
             parse::command_line(&all)?
         }
     };
-    let (values, settled) = settle::settle(&given)?;
+    resolve(&given, lines)
+}
+
+/// The choices that options as given come to, and the lines there are to say.
+fn resolve(given: &[Given], mut lines: Vec<String>) -> Result<(TrainArgs, Vec<String>), UsageError> {
+    let (values, settled) = settle::settle(given)?;
     lines.extend(settled);
     let args = TrainArgs::resolve(&values, &mut lines)?;
     Ok((args, lines))

@@ -88,13 +88,22 @@ pub fn command_line(words: &[String]) -> Result<Vec<Given>, UsageError> {
     Ok(given)
 }
 
-/// Reads a JSON file of options and values. Names are exact and values have their type.
+/// Reads a JSON file of options and values.
 pub fn json_file(path: &Path) -> Result<Vec<Given>, UsageError> {
+    json_options(&json_object(path)?)
+}
+
+/// A file that holds one JSON object.
+pub fn json_object(path: &Path) -> Result<Map<String, Json>, UsageError> {
     let unreadable = |reason: String| UsageError::File { file: path.display().to_string(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let map: Map<String, Json> = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Reads options and values from JSON. Names are exact and values have their type.
+pub fn json_options(map: &Map<String, Json>) -> Result<Vec<Given>, UsageError> {
     let mut given = Vec::new();
-    for (name, json) in &map {
+    for (name, json) in map {
         let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
             return Err(UsageError::Unknown { spelled: name.clone(), meant: nearest(name) });
         };

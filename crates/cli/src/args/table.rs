@@ -36,7 +36,7 @@ const FIRST: &str = "the first process alone prints and writes";
 const EVALUATION: &str = "evaluation computes as training does: `--bf16` decides";
 const FP16: &str = "f16 is not used on a processor: `--bf16` decides";
 const CPU: &str = "this build computes on the CPU";
-const NO_TRACKER: &str = "no tracker is in this build; the log is `trainer_state.json`";
+const NO_TRACKER: &str = "logs are files in a folder of the run (`--report_to`), and no service is told of them";
 const COMPILED: &str = "the program is compiled already";
 const ONE_LOADER: &str = "batches are views of the data in memory, there are no loader processes";
 
@@ -60,9 +60,17 @@ pub const OPTIONS: &[Opt] = &[
     flag("overwrite_output_dir").old().needed("write into a folder that holds another run"),
 
     // Data and model.
-    text("task_name", "ner").data("the default label column is `<task_name>_tags`"),
+    text("task_name", "ner")
+        .data("the default label column is `<task_name>_tags`; `ged` detects errors: figures ged_f0.5 and others, `UNK` left out"),
     text_unset("text_column_name").data("column of the words (default: `tokens`, else the first)"),
     text_unset("label_column_name").data("column of the labels (default: `<task_name>_tags`, else the second)"),
+    text_unset("labels").beyond()
+        .data("file of the labels in the order of their ids, one a line; with `ged` by default the data's labels.txt"),
+    flag("bare_tags").beyond().data("the labels are types alone (PER, O): a run of one type becomes B-PER I-PER …"),
+    int_unset("shuffle_seed").beyond().data("shuffle the training split first, as datasets' shuffle(seed=N) does"),
+    float_unset("validation_size").beyond()
+        .data("hold out this many training sentences (below 1, a part) for validation, as datasets' train_test_split does"),
+    int_unset("split_seed").beyond().data("seed of the sentences that --validation_size takes (default: --seed)"),
     text_unset("dataset_config_name").data("configuration of the data set"),
     text_unset("dataset_revision").beyond().data("branch, tag or commit of a data set on the hub"),
     int_unset("max_seq_length").data("longest sequence in sub-tokens (default: the model's own limit)"),
@@ -134,7 +142,10 @@ pub const OPTIONS: &[Opt] = &[
     flag("logging_first_step").reporting("log the first update too"),
     flag_unset("disable_tqdm").reporting("no progress bar"),
     flag("json").beyond().reporting("print the results as one JSON object"),
-    text("report_to", "none").reporting("`none`; a tracker's name is accepted and said to be absent"),
+    flag("html_report").beyond().reporting("write report.html: curves, scores by type, confusion, the worst sentences, settings"),
+    text("report_to", "none").reporting("also write the log as `tensorboard`, `csv`, `jsonl`: one, several parted by commas, or `all`"),
+    text_unset("logging_dir").old()
+        .reporting("folder of these logs (default: TENSORBOARD_LOGGING_DIR, else runs/<date_host> in --output_dir)"),
 
     // The hub.
     flag("push_to_hub").reporting("upload the finished model, as a private or public repository of yours"),
@@ -158,6 +169,7 @@ pub const OPTIONS: &[Opt] = &[
     int_unset("max_length").beyond().renamed("max_seq_length"),
     int_unset("max_train_steps").beyond().renamed("max_steps"),
     int("num_warmup_steps", "0").beyond().renamed("warmup_steps"),
+    flag("with_tracking").beyond().translated(with_tracking, "report_to all"),
     text_unset("checkpointing_steps").beyond().translated(checkpointing_steps, "save_strategy and save_steps"),
 
     // Accepted without effect: none of these can change a result here.
@@ -198,8 +210,6 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("torchdynamo").old().no_effect(COMPILED),
     text_unset("trackio_bucket_id").no_effect(NO_TRACKER),
     text_unset("trackio_static_space_id").no_effect(NO_TRACKER),
-    text_unset("logging_dir").old().no_effect(NO_TRACKER),
-    flag("with_tracking").beyond().no_effect(NO_TRACKER),
     flag_on("eval_do_concat_batches").no_effect("predictions are kept as labels, not as padded matrices"),
     flag("eval_use_gather_object").no_effect("every process gets all predictions"),
     int_unset("eval_accumulation_steps").no_effect("only the predicted labels are kept, from the first batch on"),
@@ -266,6 +276,11 @@ fn group_by_length(value: &str) -> Option<Vec<(&'static str, String)>> {
 fn adafactor(value: &str) -> Option<Vec<(&'static str, String)>> {
     let optimizer = if value == "true" { "adafactor" } else { "adamw_torch_fused" };
     Some(vec![("optim", optimizer.into())])
+}
+
+fn with_tracking(value: &str) -> Option<Vec<(&'static str, String)>> {
+    let formats = if value == "true" { "all" } else { "none" };
+    Some(vec![("report_to", formats.into())])
 }
 
 /// `epoch`, or the number of updates between checkpoints.

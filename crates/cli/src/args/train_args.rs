@@ -7,6 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
 use tagsmith_train::plateau::NAME as PLATEAU;
+use tagsmith_train::tracking::Format;
+
+/// What else transformers reports to.
+#[rustfmt::skip]
+const SERVICES: [&str; 12] = [
+    "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "flyte", "mlflow", "neptune", "swanlab",
+    "trackio", "wandb",
+];
 
 /// When something happens during training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +51,10 @@ pub struct TrainArgs {
     pub accelerate_config: Option<PathBuf>,
     pub disable_tqdm: bool,
     pub json: bool,
+    /// `tensorboard`, `csv`, `jsonl`.
+    pub report_to: Vec<&'static str>,
+    pub html_report: bool,
+    pub logging_dir: Option<PathBuf>,
     #[serde(flatten)]
     pub model: ModelArgs,
     #[serde(flatten)]
@@ -52,6 +64,8 @@ pub struct TrainArgs {
     #[serde(flatten)]
     pub times: TimesArgs,
     #[serde(flatten)]
+    // A token has no place on a page.
+    #[serde(skip)]
     pub hub: HubArgs,
 }
 
@@ -92,6 +106,14 @@ pub struct DataArgs {
     pub test_file: Option<String>,
     pub text_column_name: Option<String>,
     pub label_column_name: Option<String>,
+    /// A file of labels.
+    pub labels: Option<String>,
+    pub bare_tags: bool,
+    pub shuffle_seed: Option<u64>,
+    /// Sentences held out of the training split; below 1, a part of them.
+    pub validation_size: Option<f64>,
+    /// `--split_seed`, else `--seed`.
+    pub split_seed: u64,
     pub max_seq_length: Option<usize>,
     pub max_train_samples: Option<usize>,
     pub max_eval_samples: Option<usize>,
@@ -179,6 +201,9 @@ impl TrainArgs {
             accelerate_config: filled(values, "accelerate_config").map(|file| expanded(&file)),
             disable_tqdm: values.flag("disable_tqdm"),
             json: values.flag("json"),
+            report_to: report_to(values, lines)?,
+            html_report: values.flag("html_report"),
+            logging_dir: filled(values, "logging_dir").map(|folder| expanded(&folder)),
             model: ModelArgs::resolve(values)?,
             data: DataArgs::resolve(values)?,
             learning: LearningArgs::resolve(values)?,
@@ -227,7 +252,8 @@ impl TrainArgs {
             (self.do_eval, "--do_eval", &self.data.validation_file, "--validation_file"),
             (self.do_predict, "--do_predict", &self.data.test_file, "--test_file"),
         ] {
-            if asked && file.is_none() {
+            let held_out = flag == "--do_eval" && self.data.validation_size.is_some() && self.data.train_file.is_some();
+            if asked && file.is_none() && !held_out {
                 let evaluates = self.times.eval_strategy != Interval::No && flag == "--do_eval";
                 let why = if evaluates { "`--eval_strategy`" } else { &format!("`{flag}`") };
                 return Err(refused(
@@ -258,6 +284,9 @@ impl TrainArgs {
         if self.times.early_stopping_patience.is_none() && values.is_given("early_stopping_threshold") {
             let remedy = "say --early_stopping_patience N";
             return Err(refused("`--early_stopping_threshold` works with a patience only", remedy));
+        }
+        if values.is_given("split_seed") && self.data.validation_size.is_none() {
+            return Err(refused("`--split_seed` holds nothing out by itself", "say --validation_size N too"));
         }
         if values.is_given("label_all_tokens_as") && !self.data.label_all_tokens {
             return Err(refused("`--label_all_tokens_as` labels nothing by itself", "say --label_all_tokens too"));
@@ -340,6 +369,14 @@ impl DataArgs {
             test_file: filled(values, "test_file"),
             text_column_name: filled(values, "text_column_name"),
             label_column_name: filled(values, "label_column_name"),
+            labels: filled(values, "labels"),
+            bare_tags: values.flag("bare_tags"),
+            shuffle_seed: whole(values, "shuffle_seed", 0)?,
+            validation_size: validation_size(values)?,
+            split_seed: match whole(values, "split_seed", 0)? {
+                Some(seed) => seed,
+                None => whole(values, "seed", 0)?.expect("it has a default"),
+            },
             max_seq_length: count_if_given(values, "max_seq_length")?,
             max_train_samples: count_if_given(values, "max_train_samples")?,
             max_eval_samples: count_if_given(values, "max_eval_samples")?,
@@ -384,6 +421,17 @@ impl LearningArgs {
             seed,
             data_seed: whole(values, "data_seed", 0)?.unwrap_or(seed),
         })
+    }
+}
+
+/// A number of sentences, or below 1 a part of all.
+fn validation_size(values: &Values) -> Result<Option<f64>, UsageError> {
+    match values.float("validation_size") {
+        Some(size) if size <= 0.0 || size > 1.0 && size.fract() != 0.0 => {
+            let range = "a whole number of sentences, or a part of all below 1";
+            Err(out_of_range("validation_size", &size.to_string(), range))
+        }
+        size => Ok(size),
     }
 }
 
@@ -444,12 +492,6 @@ fn say(values: &Values, lines: &mut Vec<String>) {
     if values.flag("fp16") {
         lines.push("`--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)".into());
     }
-    let tracker = values.text("report_to").unwrap_or_default();
-    if !matches!(tracker.as_str(), "" | "none") {
-        lines.push(format!(
-            "`--report_to {tracker}` reports nowhere: no tracker is in this build; the log is `trainer_state.json`"
-        ));
-    }
     for option in ["hub_model_id", "hub_token", "hub_private_repo", "hub_strategy"] {
         if values.is_given(option) && !values.flag("push_to_hub") {
             lines.push(format!("`--{option}` changes nothing without `--push_to_hub`"));
@@ -468,6 +510,28 @@ fn say(values: &Values, lines: &mut Vec<String>) {
                 .into(),
         );
     }
+}
+
+/// The formats of the log; a service that transformers knows is said to be absent.
+fn report_to(values: &Values, lines: &mut Vec<String>) -> Result<Vec<&'static str>, UsageError> {
+    let all = Format::ALL.map(Format::name);
+    let mut formats = Vec::new();
+    for name in word(values, "report_to").split(',').map(str::trim) {
+        match all.into_iter().find(|format| *format == name) {
+            Some(format) if formats.contains(&format) => {}
+            Some(format) => formats.push(format),
+            None if name == "all" => formats = all.to_vec(),
+            None if ["", "none"].contains(&name) => {}
+            None if SERVICES.contains(&name) => {
+                lines.push(format!("`--report_to {name}` reports nowhere: this build writes {}", all.join(", ")));
+            }
+            None => {
+                let expected = format!("none, all, or some of {} parted by commas", all.join(", "));
+                return Err(out_of_range("report_to", name, &expected));
+            }
+        }
+    }
+    Ok(formats)
 }
 
 /// Whether checkpoints fall on evaluations; two parts of all updates are compared as parts.

@@ -1,5 +1,6 @@
 //! The programs: each exports `command()`, its arguments, and `run()`, which returns the exit status.
 
+pub mod compare;
 pub mod demo;
 pub mod env;
 pub mod predict;

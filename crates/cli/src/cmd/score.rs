@@ -1,7 +1,9 @@
 //! `tagsmith score GOLD [PRED]`: precision, recall and F1 of predicted labels.
 
+mod ged;
+
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -9,6 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
+use tagsmith_text::ged::CORRECT;
 use tagsmith_text::note::Note;
 use tagsmith_text::reader::ReadOptions;
 use tagsmith_text::scheme::{Scheme, Style, is_iob_like};
@@ -39,17 +42,22 @@ pub fn command() -> Command {
         .arg(text("pred-column", "Column or key of the predicted labels [default: the last column]"))
         .arg(format("gold-format", "How GOLD is written [default: told from the file]"))
         .arg(format("pred-format", "How PRED is written [default: told from the file]"))
-        .arg(
-            Arg::new("mode").long("mode").value_parser(["conlleval", "strict", "words"]).help(
-                "Entities by the forgiving rules or by a scheme's, or words [default: told from the gold labels]",
-            ),
-        )
+        .arg(Arg::new("mode").long("mode").value_parser(["conlleval", "strict", "words", "ged"]).help(
+            "Entities by the forgiving rules or by a scheme's, words, or error detection, whose table has tabs \
+                 [default: told from the gold labels]",
+        ))
         .arg(
             Arg::new("scheme")
                 .long("scheme")
                 .value_parser(PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)))
                 .ignore_case(true)
                 .help("Score strictly by this scheme [default with --mode strict: told from the gold labels]"),
+        )
+        .arg(
+            Arg::new("labels")
+                .long("labels")
+                .value_name("FILE")
+                .help("With --mode ged: a label a line; means are over all of them [default: those that occur]"),
         )
         .arg(Arg::new("suffix").long("suffix").action(ArgAction::SetTrue).help("Tags end in their letter: PER-B"))
         .arg(
@@ -72,7 +80,7 @@ pub fn command() -> Command {
                 .long("min-f1")
                 .value_name("F1")
                 .value_parser(share)
-                .help("Exit with status 1 if the micro F1 is below this (0 to 1)"),
+                .help("Exit with status 1 if the micro F1 (with --mode ged: the macro F1) is below this (0 to 1)"),
         )
 }
 
@@ -87,20 +95,20 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         writeln!(io::stderr(), "note: {note}")?;
     }
     io::stdout().write_all(outcome.text.as_bytes())?;
-    let missed = missed_bar(matches, &outcome.score);
+    let missed = missed_bar(matches, outcome.f1);
     if let Some(missed) = &missed {
         writeln!(io::stderr(), "{missed}")?;
     }
     Ok(if missed.is_some() { BELOW_BAR } else { 0 })
 }
 
-fn missed_bar(matches: &ArgMatches, score: &Score) -> Option<String> {
-    let bar = matches.get_one::<f64>("min-f1").filter(|bar| score.micro.f1 < **bar)?;
-    Some(format!("f1 {} is below --min-f1 {bar}", score.micro.f1))
+fn missed_bar(matches: &ArgMatches, f1: f64) -> Option<String> {
+    let bar = matches.get_one::<f64>("min-f1").filter(|bar| f1 < **bar)?;
+    Some(format!("f1 {f1} is below --min-f1 {bar}"))
 }
 
 struct Outcome {
-    score: Score,
+    f1: f64,
     notes: Vec<Note>,
     text: String,
 }
@@ -109,25 +117,27 @@ fn outcome(matches: &ArgMatches) -> anyhow::Result<Outcome> {
     let (gold, predicted) = read_both(matches)?;
     let mut notes = gold.notes.clone();
     notes.extend(predicted.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
+    same_shape(&gold, &predicted)?;
+    if finds_errors(matches) {
+        ged::refuse_others(matches)?;
+        notes.extend(words_differ(&gold, &predicted));
+        return ged::outcome(matches, &gold, &predicted, notes);
+    }
+    if text(matches, "labels").is_some() {
+        bail!("`--labels` goes with `--mode ged`: drop it, or say that errors are detected");
+    }
     let method = method(matches, &gold, &mut notes)?;
     let zero_division =
         if text(matches, "zero-division") == Some("1") { ZeroDivision::One } else { ZeroDivision::Zero };
 
     let mut scorer = Scorer::new(method);
-    let mut words_differ = Note::new(format!("words of {} are other ones in {}", gold.source, predicted.source));
-    same_shape(&gold, &predicted)?;
     for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
         scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
             format!("{}:{} against {}:{}", gold.source, gold_sentence.line, predicted.source, sentence.line)
         })?;
-        for (gold_word, word) in gold_sentence.words.iter().zip(&sentence.words) {
-            if gold_word != word {
-                words_differ.add(|| format!("`{gold_word}` {}:{}", gold.source, gold_sentence.line));
-            }
-        }
     }
     let score = scorer.score(zero_division);
-    notes.extend(Some(words_differ).filter(|note| note.count > 0));
+    notes.extend(words_differ(&gold, &predicted));
     notes.extend(score.notes.iter().cloned());
     let text = if matches.get_flag("json") {
         let mut object = report::json(&score, method);
@@ -141,7 +151,24 @@ fn outcome(matches: &ArgMatches) -> anyhow::Result<Outcome> {
             "{table}\naccuracy {accuracy:.digits$} over {words} words in {sentences} sentences; scored by {method}\n"
         )
     };
-    Ok(Outcome { score, notes, text })
+    Ok(Outcome { f1: score.micro.f1, notes, text })
+}
+
+fn finds_errors(matches: &ArgMatches) -> bool {
+    text(matches, "mode") == Some("ged")
+}
+
+/// Words that both files have, but spelled otherwise.
+fn words_differ(gold: &Labelled, predicted: &Labelled) -> Option<Note> {
+    let mut note = Note::new(format!("words of {} are other ones in {}", gold.source, predicted.source));
+    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
+        for (gold_word, word) in gold_sentence.words.iter().zip(&sentence.words) {
+            if gold_word != word {
+                note.add(|| format!("`{gold_word}` {}:{}", gold.source, gold_sentence.line));
+            }
+        }
+    }
+    (note.count > 0).then_some(note)
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
@@ -286,9 +313,10 @@ struct LabelledSentence {
 fn read_both(matches: &ArgMatches) -> anyhow::Result<(Labelled, Labelled)> {
     let gold_path = text(matches, "gold").expect("clap asks for it");
     let (gold_column, pred_column) = (text(matches, "gold-column"), text(matches, "pred-column"));
-    let gold = open(gold_path, text(matches, "gold-format"))?;
+    let missing_label = finds_errors(matches).then_some(CORRECT[0]);
+    let gold = Opened { missing_label, ..open(gold_path, text(matches, "gold-format"))? };
     if let Some(path) = text(matches, "pred") {
-        let predicted = open(path, text(matches, "pred-format"))?;
+        let predicted = Opened { missing_label, ..open(path, text(matches, "pred-format"))? };
         return Ok((gold.read("--gold-column", gold_column)?, predicted.read("--pred-column", pred_column)?));
     }
     if text(matches, "pred-format").is_some() {
@@ -315,6 +343,12 @@ struct Opened {
     path: String,
     content: String,
     format: Format,
+    /// In columns, the label of a word that has none.
+    missing_label: Option<&'static str>,
+}
+
+fn open_file(path: &str) -> anyhow::Result<File> {
+    File::open(path).with_context(|| format!("`{path}` cannot be read"))
 }
 
 fn open(path: &str, format: Option<&str>) -> anyhow::Result<Opened> {
@@ -329,13 +363,17 @@ fn open(path: &str, format: Option<&str>) -> anyhow::Result<Opened> {
         Some(name) => Format::ALL.into_iter().find(|format| format.name() == name).expect("clap knows the names"),
         None => Format::tell(path, &content),
     };
-    Ok(Opened { path: path.into(), content, format })
+    Ok(Opened { path: path.into(), content, format, missing_label: None })
 }
 
 impl Opened {
     /// Reads the labels of one column, which `flag` names in messages.
     fn read(&self, flag: &str, column: Option<&str>) -> anyhow::Result<Labelled> {
-        let options = ReadOptions { label_column: column.map(String::from), ..ReadOptions::default() };
+        let options = ReadOptions {
+            label_column: column.map(String::from),
+            missing_label: self.missing_label.map(String::from),
+            ..ReadOptions::default()
+        };
         let bytes = self.content.as_bytes();
         let split = match self.format {
             Format::Columns => conll::read(bytes, &self.path, &options),
@@ -404,7 +442,6 @@ fn labels(content: &str) -> Vec<LabelledSentence> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use tagsmith_text::score::{Counts, Metrics};
 
     use super::*;
 
@@ -439,7 +476,7 @@ mod tests {
     /// The F1 alone, which is all that many rows are about.
     fn check_f1(files: &[(&str, &str)], arguments: &[&str], f1: f64) {
         let (outcome, _short) = scored(files, arguments);
-        assert_eq!(outcome.unwrap().score.micro.f1, f1, "{files:?} {arguments:?}");
+        assert_eq!(outcome.unwrap().f1, f1, "{files:?} {arguments:?}");
     }
 
     #[test]
@@ -631,6 +668,109 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_scored_word_by_word() {
+        // Gold: five words, three wrong, the last without its label; `B+A` is `A+B`.
+        let gold = "we\tUC\nhas\tA+B\n\nbeen\tA\n\t\nthe\tB\nend\n";
+        let labels = "UC\nA\nB\nA+B\n";
+        check(
+            &[("gold.txt", gold), ("pred.txt", "UC\nB+A\n\nUC\n\nA\nUC\n")],
+            &["--mode", "ged", "--digits", "3"],
+            expect![[r#"
+                note: 1 words have no label and got `UC` (gold.txt:7)
+                note: pred.txt is read as `labels`: 3 sentences of labels
+                note: means are over the 4 labels that occur: `--labels FILE` names those that could
+                label	precision	recall	f1	f0.5	support
+                A	0.000	0.000	0.000	0.000	1
+                A+B	1.000	1.000	1.000	1.000	1
+                B	0.000	0.000	0.000	0.000	1
+                UC	0.667	1.000	0.800	0.714	2
+                accuracy	0.600	0.600	0.600	0.600	5
+                macro avg	0.417	0.500	0.450	0.429	5
+                weighted avg	0.467	0.600	0.520	0.486	5
+
+                precision	0.417
+                recall	0.500
+                f1	0.450
+                f0.5	0.429
+                err_precision	0.333
+                err_recall	0.333
+                err_f1	0.333
+                err_f0.5	0.333
+                bin_precision	1.000
+                bin_recall	0.667
+                bin_f0.5	0.909
+                bin_accuracy	0.800
+                accuracy	0.600
+            "#]],
+        );
+        // MultiGED's own columns, both in one file; every figure follows from tp 1, fp 1, fn 0 of `i`.
+        check(
+            &[("both.tsv", "I\tc\tc\nis\ti\ti\n\nok\tc\ti\n")],
+            &["--mode", "ged", "--json"],
+            expect![[r#"
+                {
+                  "method": "ged",
+                  "correct_label": "c",
+                  "labels": {
+                    "c": {
+                      "precision": 1.0,
+                      "recall": 0.5,
+                      "f1": 0.6666666666666666,
+                      "f0.5": 0.8333333333333334,
+                      "number": 2
+                    },
+                    "i": {
+                      "precision": 0.5,
+                      "recall": 1.0,
+                      "f1": 0.6666666666666666,
+                      "f0.5": 0.5555555555555556,
+                      "number": 1
+                    }
+                  },
+                  "precision": 0.75,
+                  "recall": 0.75,
+                  "f1": 0.6666666666666666,
+                  "f0.5": 0.6944444444444444,
+                  "err_precision": 0.5,
+                  "err_recall": 1.0,
+                  "err_f1": 0.6666666666666666,
+                  "err_f0.5": 0.5555555555555556,
+                  "bin_precision": 0.5,
+                  "bin_recall": 1.0,
+                  "bin_f0.5": 0.5555555555555556,
+                  "bin_accuracy": 0.6666666666666666,
+                  "accuracy": 0.6666666666666666,
+                  "words": 3,
+                  "notes": [
+                    "means are over the 2 labels that occur: `--labels FILE` names those that could"
+                  ]
+                }
+            "#]],
+        );
+        check_f1(&[("g.txt", gold), ("p.txt", "UC\nA+B\n\nA\n\nB\nUC\n")], &["--mode", "ged"], 1.0);
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("labels.txt");
+        // A label that never occurs is part of the mean; one that is not listed of none.
+        fs::write(&list, labels.to_owned() + "C\n").unwrap();
+        let list = list.to_str().unwrap();
+        check_f1(&[("g.txt", gold), ("p.txt", "UC\nA+B\n\nA\n\nB\nUC\n")], &["--mode", "ged", "--labels", list], 0.8);
+        let complete = gold.replace("end", "end\tUC");
+        let refused = |arguments: &[&str]| {
+            let (outcome, _short) = scored(&[("g.txt", &complete), ("p.txt", &complete)], arguments);
+            outcome.err().expect("it cannot be").to_string()
+        };
+        assert_eq!(
+            refused(&["--labels", list]),
+            "`--labels` goes with `--mode ged`: drop it, or say that errors are detected"
+        );
+        for other in [&["--scheme", "IOB2"][..], &["--zero-division", "1"], &["--suffix"]] {
+            let error = refused(&[&["--mode", "ged"], other].concat());
+            let want = format!("`{}` is about entities, and `--mode ged` scores words: drop one", other[0]);
+            assert_eq!(error, want);
+        }
+    }
+
+    #[test]
     fn files_that_part_are_refused_at_the_first_place() {
         check(
             &[("gold.conll", GOLD), ("p.txt", "B-PER O O B-LOC\nB-PER\n")],
@@ -710,11 +850,7 @@ mod tests {
     fn a_missed_bar_is_told() {
         let missed = |bar: &str| {
             let line = ["score", "g", "p", "--min-f1", bar];
-            let score = Score {
-                micro: Metrics { precision: 0.5, recall: 1.0, f1: 0.75 },
-                ..Counts::default().score(ZeroDivision::Zero)
-            };
-            missed_bar(&command().try_get_matches_from(line).unwrap(), &score)
+            missed_bar(&command().try_get_matches_from(line).unwrap(), 0.75)
         };
         assert_eq!((missed("0.75"), missed("0.8")), (None, Some("f1 0.75 is below --min-f1 0.8".into())));
         for bar in ["1.5", "-0.1", "nan", "x"] {

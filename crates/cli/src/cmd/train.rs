@@ -3,8 +3,11 @@
 mod accelerate;
 mod card;
 mod data;
+mod division;
 mod evaluation;
 mod folder;
+mod labelling;
+mod logs;
 mod memory;
 mod options;
 mod prediction;
@@ -13,12 +16,14 @@ mod progress;
 use crate::args::{self, TrainArgs};
 use crate::hub::{self, Asked};
 use crate::machine::{precision, threads};
+use crate::report::{Finished, page};
 use accelerate::Accelerate;
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
 use data::{Alignment, Data};
 use evaluation::Measure;
 use progress::Report;
+pub use progress::print;
 use serde_json::json;
 use std::fmt::Display;
 use std::fs;
@@ -36,7 +41,7 @@ use tagsmith_train::best::Criterion;
 use tagsmith_train::state::TrainerState;
 use tagsmith_train::step::Learner;
 use tagsmith_train::trainer::{self, Job};
-use tagsmith_train::{outputs, snapshot};
+use tagsmith_train::{durable, outputs, snapshot};
 
 /// What run_ner_no_trainer.py does differently, in the options of run_ner.py.
 const WITHOUT_TRAINER: &str =
@@ -75,8 +80,8 @@ fn words(matches: &ArgMatches) -> Vec<String> {
 }
 
 fn run_words(words: Vec<String>, world: &World) -> anyhow::Result<u8> {
-    if words.iter().any(|word| word == "--help" || word == "-h") {
-        progress::print(&args::help::text())?;
+    if args::help::is_asked(&words) {
+        print(&args::help::text())?;
         return Ok(0);
     }
     let (mut args, lines) = args::parse(&words, Path::new(""))?;
@@ -87,7 +92,7 @@ fn run_words(words: Vec<String>, world: &World) -> anyhow::Result<u8> {
 }
 
 /// One line about what is done otherwise than one might think.
-fn say(line: impl Display) {
+pub fn say(line: impl Display) {
     eprintln!("note: {line}");
 }
 
@@ -106,7 +111,8 @@ fn heed_accelerate(args: &mut TrainArgs, world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
+/// Does what the options ask for; returns what there is to tell of it.
+pub fn train(args: &TrainArgs, world: &World) -> anyhow::Result<Finished> {
     let resume = folder::claim(args)?;
     let hub = open_hub(args, None);
 
@@ -123,11 +129,12 @@ fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
         labels: &labels,
         max_length: max_length(args, &tokenizer, &model.config)?,
         label_all: options::label_all(args),
+        uncounted: data.labelling.uncounted(),
         vocab_size: model.config.vocab_size,
         type_vocab_size: model.config.type_vocab_size,
         threads,
     };
-    let measure = Measure::new(&labels, args, world);
+    let measure = Measure::new(&labels, args, data.labelling.finds_errors, world)?;
     let examples = |asked: bool, name: &str, split: &Option<Split>| match split {
         Some(split) if asked => alignment.examples(name, split),
         _ => Ok(Vec::new()),
@@ -140,26 +147,33 @@ fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
         say(alignment.show_first(split, examples));
     }
 
-    let upload = Upload::prepare(args)?;
+    let upload = Upload::prepare(args, world)?;
     let mut report = Report::new(args, world.is_first());
-    let (mut model, mut epoch, mut history) = (model, json!(0), Vec::new());
+    let (mut model, mut epoch, mut step, mut history) = (model, json!(0), 0, Vec::new());
     if args.do_train {
         let tuning =
             Tuning { args, world, tokenizer: &tokenizer, measure: &measure, to_learn, to_evaluate: &to_evaluate };
         let state;
         (model, state) = tuning.run(model, resume.as_deref(), &mut report)?;
-        (epoch, history) = (json!(state.epoch), state.log_history);
+        (epoch, step, history) = (json!(state.epoch), state.global_step, state.log_history);
     }
+    let mut diagnosis = None;
     // What may be refused was: training made the folder when that was sure, without it there is only this.
     if world.is_first() {
         fs::create_dir_all(&args.output_dir)
             .with_context(|| format!("`{}` cannot be created", args.output_dir.display()))?;
     }
     if args.do_eval {
-        let mut record = measure.run("eval", &model, &to_evaluate).0;
+        let (mut record, evaluation) = measure.run("eval", &model, &to_evaluate);
+        report.error_table("eval", measure.error_score(&to_evaluate, &evaluation))?;
         record.insert("epoch".into(), epoch);
+        report.track(&record, step);
         record.insert("eval_samples".into(), json!(to_evaluate.len()));
+        if let Some(split) = data.validation.as_ref().filter(|_| args.html_report) {
+            diagnosis = measure.diagnosis(split, &to_evaluate, &evaluation);
+        }
         report.results("eval", &record)?;
+        record.insert("step".into(), json!(step));
         history.push(record);
     }
     if let Some(split) = data.test.as_ref().filter(|_| args.do_predict) {
@@ -167,6 +181,7 @@ fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
         if evaluation.counted == 0 {
             say("the test split has no labels, so it is tagged but not measured");
         }
+        report.error_table("predict", measure.error_score(&to_predict, &evaluation))?;
         report.results("predict", &record)?;
         if world.is_first() {
             let labels = prediction::word_labels(
@@ -183,8 +198,20 @@ fn train(args: &TrainArgs, world: &World) -> anyhow::Result<()> {
     if args.do_train && world.is_first() {
         card::save(args, &history)?;
     }
-    report.finish()?;
-    upload.map_or(Ok(()), |upload| upload.finish(args))
+    let finished = Finished {
+        name: args.output_dir.file_name().unwrap_or(args.output_dir.as_os_str()).to_string_lossy().into_owned(),
+        history,
+        results: report.finish()?,
+        metric: measure.main_metric(args.times.metric_for_best_model.as_deref(), &to_evaluate)?,
+        diagnosis,
+        settings: serde_json::to_value(args).context("the options as JSON")?,
+    };
+    if args.html_report && world.is_first() {
+        let page = page(&finished.name, std::slice::from_ref(&finished));
+        durable::write(&args.output_dir.join("report.html"), page.as_bytes())?;
+    }
+    upload.map_or(Ok(()), |upload| upload.finish(args))?;
+    Ok(finished)
 }
 
 fn open_hub(args: &TrainArgs, token: Option<&str>) -> Hub {
@@ -226,8 +253,8 @@ struct Upload {
 
 impl Upload {
     /// Makes the repository, so that what speaks against it is known before the training.
-    fn prepare(args: &TrainArgs) -> anyhow::Result<Option<Upload>> {
-        if !args.hub.push_to_hub {
+    fn prepare(args: &TrainArgs, world: &World) -> anyhow::Result<Option<Upload>> {
+        if !args.hub.push_to_hub || !world.is_first() {
             return Ok(None);
         }
         let hub = open_hub(args, args.hub.hub_token.as_deref());
@@ -359,6 +386,9 @@ impl Tuning<'_> {
             return Ok(None);
         };
         let name = self.measure.metric_name(metric, self.to_evaluate)?;
+        if name != *metric {
+            say(format!("the metric `{metric}` is called `{name}` in this run"));
+        }
         Ok(Some(Criterion::new(&name, Some(self.args.times.greater_is_better))))
     }
 }

@@ -162,8 +162,11 @@ mod tests {
 
     #[test]
     fn precision_and_processes_are_read() {
-        let accelerate =
-            |precision: Option<&str>, processes| Accelerate { precision: precision.map(Into::into), processes };
+        let accelerate = |precision: Option<&str>, processes| Accelerate {
+            precision: precision.map(Into::into),
+            processes,
+            devices: false,
+        };
         assert_eq!(read(FOUR), Ok(accelerate(Some("bf16"), Some(4))));
         let without = "distributed_type: 'NO'\nmixed_precision: 'no'\nnum_processes: 1\n";
         assert_eq!(read(without), Ok(accelerate(None, Some(1))));

@@ -1,5 +1,7 @@
 //! The splits of a run: where they come from, what was found, what the model will see of them.
 
+use super::division::{self, HeldOut};
+use super::labelling::Labelling;
 use super::say;
 use crate::args::{DataArgs, TrainArgs};
 use anyhow::{Context, anyhow, bail};
@@ -17,17 +19,20 @@ pub struct Data {
     pub train: Option<Split>,
     pub validation: Option<Split>,
     pub test: Option<Split>,
+    pub labelling: Labelling,
 }
 
 impl Data {
     /// Reads the splits and says what they are.
     pub fn load(args: &TrainArgs, hub: &Hub) -> anyhow::Result<Data> {
+        let labelling = Labelling::of(args)?;
         let options = ReadOptions {
             text_column: args.data.text_column_name.clone(),
             label_column: args.data.label_column_name.clone(),
             task: args.data.task_name.clone(),
+            missing_label: labelling.missing_label(),
         };
-        let data = match &args.data.dataset_name {
+        let mut data = match &args.data.dataset_name {
             Some(name) => Data::named(name, args, hub, &options)?,
             None => {
                 let read = |file: &Option<String>| {
@@ -39,9 +44,15 @@ impl Data {
                     train: read(&args.data.train_file)?,
                     validation: read(&args.data.validation_file)?,
                     test: read(&args.data.test_file)?,
+                    ..Data::default()
                 }
             }
         };
+        for split in [&mut data.train, &mut data.validation, &mut data.test].into_iter().flatten() {
+            labelling.prepare(split)?;
+        }
+        data.labelling = labelling;
+        data.divide(args)?;
         for (name, split) in data.splits() {
             say(describe(name, split));
             split.notes.iter().for_each(|note| say(format!("{name}: {note}")));
@@ -66,11 +77,45 @@ impl Data {
             train: splits.remove("train"),
             validation: splits.remove("validation"),
             test: splits.remove("test"),
+            ..Data::default()
         };
         for name in splits.keys() {
             say(format!("the split `{name}` is not used: only train, validation and test are"));
         }
         Ok(data)
+    }
+
+    /// Shuffles the training split and holds a part of it out, where that was asked for.
+    fn divide(&mut self, args: &TrainArgs) -> anyhow::Result<()> {
+        let (shuffle_seed, size) = (args.data.shuffle_seed, args.data.validation_size);
+        if shuffle_seed.is_none() && size.is_none() {
+            return Ok(());
+        }
+        let Some(train) = &mut self.train else {
+            bail!(
+                "`--shuffle_seed` and `--validation_size` are about the training split, and there is none: drop them"
+            );
+        };
+        if let Some(seed) = shuffle_seed {
+            division::shuffle(train, seed);
+            say(format!("train: shuffled as datasets' shuffle(seed={seed}) does"));
+        }
+        if let Some(size) = size {
+            if let Some(validation) = &self.validation {
+                bail!(
+                    "`--validation_size` makes a validation split, and there is one, {}: drop either",
+                    validation.source
+                );
+            }
+            let seed = args.data.split_seed;
+            let held_out = division::hold_out(train, HeldOut { size, seed })?;
+            let sentences = held_out.sentences.len();
+            say(format!(
+                "validation: {sentences} sentences held out of train, as datasets' train_test_split(seed={seed}) does"
+            ));
+            self.validation = Some(held_out);
+        }
+        Ok(())
     }
 
     fn splits(&self) -> impl Iterator<Item = (&'static str, &Split)> {
@@ -112,12 +157,10 @@ impl Data {
         self.splits().all(|(_, split)| split.tag_kind == TagKind::Absent)
     }
 
-    /// The labels of all splits, those of train first.
+    /// The labels of the run, those of train first where no list says otherwise.
     pub fn labels(&self) -> anyhow::Result<LabelSet> {
         let others: Vec<&Split> = [&self.validation, &self.test].into_iter().flatten().collect();
-        let (labels, notes) = LabelSet::infer(self.train.as_ref(), &others)?;
-        notes.iter().for_each(|note| say(note.to_string()));
-        Ok(labels)
+        self.labelling.labels(self.train.as_ref(), &others)
     }
 
     /// Keeps the first sentences of each split, where that was asked for.
@@ -172,6 +215,8 @@ pub struct Alignment<'a> {
     /// In pieces, special ones included.
     pub max_length: usize,
     pub label_all: LabelAll,
+    /// The label whose words are not counted.
+    pub uncounted: Option<&'static str>,
     /// Rows of the model's token table.
     pub vocab_size: usize,
     /// Rows of its token-type table; 0 if it has none.
@@ -183,7 +228,7 @@ pub struct Alignment<'a> {
 impl Alignment<'_> {
     /// The split's examples; a longer sentence is truncated, and that is said.
     pub fn examples(&self, name: &str, split: &Split) -> anyhow::Result<Vec<Example>> {
-        let ids = self.labels.ids_of(split)?;
+        let ids = self.labels.ids_without(split, self.uncounted)?;
         let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
         let aligned = align(self.tokenizer, split, self.labels, &ids, options, self.threads)
             .with_context(|| format!("the {name} split cannot be tokenized"))?;

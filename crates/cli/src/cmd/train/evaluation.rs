@@ -2,6 +2,7 @@
 
 use super::say;
 use crate::args::TrainArgs;
+use crate::report::diagnosis::Diagnosis;
 use anyhow::bail;
 use serde_json::json;
 use std::time::Instant;
@@ -9,9 +10,11 @@ use tagsmith_model::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_tagger::eval::{EvalOptions, Evaluation, evaluate};
 use tagsmith_text::align::{Example, IGNORE};
+use tagsmith_text::ged;
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::scheme::Style;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
+use tagsmith_text::sentence::Split;
 use tagsmith_train::outputs;
 use tagsmith_train::state::Record;
 
@@ -31,13 +34,23 @@ pub struct Measure<'a> {
     options: EvalOptions,
     entity_level: bool,
     loss_only: bool,
+    /// With nothing counted yet, where errors are detected.
+    errors: Option<ged::Scorer>,
 }
 
 impl<'a> Measure<'a> {
     /// Says so where the labels are no entity tags.
-    pub fn new(labels: &'a LabelSet, args: &TrainArgs, world: &'a World) -> Self {
-        let (method, note) = Method::for_labels(labels.names(), Style::Prefix);
-        if let Some(note) = note {
+    pub fn new(labels: &'a LabelSet, args: &TrainArgs, finds_errors: bool, world: &'a World) -> anyhow::Result<Self> {
+        let (mut method, note) = Method::for_labels(labels.names(), Style::Prefix);
+        let errors = finds_errors.then(|| ged::Scorer::new(labels.names())).transpose()?;
+        if let Some(errors) = &errors {
+            method = Method::Conlleval(Style::Prefix);
+            say(format!(
+                "errors are what is not `{}`: `ged_…` are their figures; precision, recall and f1 are seqeval's, which \
+                 takes the labels for entities",
+                errors.correct_label()
+            ));
+        } else if let Some(note) = note {
             say(note);
         }
         let options = EvalOptions {
@@ -46,7 +59,7 @@ impl<'a> Measure<'a> {
             label_smoothing: args.learning.label_smoothing_factor,
         };
         let (entity_level, loss_only) = (args.times.return_entity_level_metrics, args.times.prediction_loss_only);
-        Measure { labels, world, method, options, entity_level, loss_only }
+        Ok(Measure { labels, world, method, options, entity_level, loss_only, errors })
     }
 
     /// Runs the model over the examples. The record's names begin with `prefix`.
@@ -59,8 +72,7 @@ impl<'a> Measure<'a> {
             record.insert(format!("{prefix}_token_loss"), json!(evaluation.token_loss));
         }
         if evaluation.counted > 0 && !self.loss_only {
-            let score = self.score(examples, &evaluation.predictions);
-            for (name, value) in score.metrics(self.entity_level) {
+            for (name, value) in self.metrics(examples, &evaluation.predictions) {
                 record.insert(format!("{prefix}_{name}"), value);
             }
         }
@@ -69,9 +81,62 @@ impl<'a> Measure<'a> {
         (record, evaluation)
     }
 
+    /// Everything that predicted labels are worth, by name.
+    fn metrics(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Record {
+        let mut metrics = self.score(examples, predictions).metrics(self.entity_level);
+        if let Some(score) = self.score_errors(examples, predictions) {
+            metrics.extend(score.metrics().into_iter().map(|(name, value)| (format!("ged_{name}"), value)));
+        }
+        metrics
+    }
+
+    /// How well errors are detected, where that is the task and anything is labelled.
+    pub fn error_score(&self, examples: &[Example], evaluation: &Evaluation) -> Option<ged::Score> {
+        (evaluation.counted > 0).then(|| self.score_errors(examples, &evaluation.predictions))?
+    }
+
+    /// What the model gets wrong in a split, where anything of it is labelled.
+    pub fn diagnosis(&self, split: &Split, examples: &[Example], evaluation: &Evaluation) -> Option<Diagnosis> {
+        let (predictions, names) = (&evaluation.predictions, self.labels.names());
+        // The labels of errors are no types of entities.
+        let method = if self.errors.is_some() { Method::Words } else { self.method };
+        let score = self.score_by(method, examples, predictions);
+        (evaluation.counted > 0).then(|| Diagnosis::new(split, examples, predictions, names, method, &score))
+    }
+
+    /// The figure that says most of a run: `chosen`, if anything was, or else what the labels are scored by.
+    pub fn main_metric(&self, chosen: Option<&str>, examples: &[Example]) -> anyhow::Result<String> {
+        let by_labels = match self.method {
+            _ if self.errors.is_some() => "ged_f0.5",
+            Method::Words => "accuracy",
+            Method::Conlleval(_) | Method::Strict(..) if self.entity_level => "overall_f1",
+            Method::Conlleval(_) | Method::Strict(..) => "f1",
+        };
+        let loss = if self.loss_only || examples.is_empty() { Some("loss") } else { None };
+        match chosen.filter(|name| !name.ends_with("loss")) {
+            Some(name) if loss.is_none() => self.metric_name(name, examples),
+            _ => Ok(loss.unwrap_or(by_labels).to_owned()),
+        }
+    }
+
+    fn score_errors(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Option<ged::Score> {
+        let mut scorer = self.errors.clone()?;
+        let names = self.labels.names();
+        for (example, predicted) in examples.iter().zip(predictions) {
+            for (&gold, &predicted) in example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE) {
+                scorer.add(&names[gold as usize], &names[predicted as usize], String::new);
+            }
+        }
+        Some(scorer.score())
+    }
+
     /// Scores predicted labels, one a piece, where the examples' labels count.
     fn score(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
-        let mut scorer = Scorer::with_labels(self.method, self.labels.names());
+        self.score_by(self.method, examples, predictions)
+    }
+
+    fn score_by(&self, method: Method, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+        let mut scorer = Scorer::with_labels(method, self.labels.names());
         for (example, predicted) in examples.iter().zip(predictions) {
             let counted = || example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE);
             let gold: Vec<u32> = counted().map(|(&gold, _)| gold as u32).collect();
@@ -81,22 +146,20 @@ impl<'a> Measure<'a> {
         scorer.score(ZeroDivision::Zero)
     }
 
-    /// The name under which evaluation will report `metric`. `f1` and `overall_f1` mean the same.
+    /// The name under which evaluation will report `metric`. `f1` and `overall_f1` mean the same, as do `f0.5` and
+    /// `ged_f0.5`.
     ///
     /// Found out before training, by scoring the gold labels against themselves.
     pub fn metric_name(&self, metric: &str, examples: &[Example]) -> anyhow::Result<String> {
         let gold: Vec<Vec<u32>> =
             examples.iter().map(|example| example.labels.iter().map(|&label| label.max(0) as u32).collect()).collect();
-        let scores =
-            if self.loss_only { Record::new() } else { self.score(examples, &gold).metrics(self.entity_level) };
+        let scores = if self.loss_only { Record::new() } else { self.metrics(examples, &gold) };
         let names: Vec<&str> = ["loss", "token_loss"].into_iter().chain(scores.keys().map(String::as_str)).collect();
         let long = format!("overall_{metric}");
         let short = metric.strip_prefix("overall_").unwrap_or(metric);
-        for name in [metric, &long, short] {
+        let of_errors = format!("ged_{metric}");
+        for name in [metric, &long, short, &of_errors] {
             if names.contains(&name) {
-                if name != metric {
-                    say(format!("the metric `{metric}` is called `{name}` in this run"));
-                }
                 return Ok(name.into());
             }
         }

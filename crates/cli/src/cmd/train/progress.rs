@@ -1,16 +1,18 @@
 //! What a run shows while it lasts and when it is done: results on stdout, progress on stderr.
 
-use super::say;
+use super::{logs, say};
 use crate::args::TrainArgs;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tagsmith_train::outputs;
+use tagsmith_text::ged;
 use tagsmith_train::state::Record;
 use tagsmith_train::step::StepReport;
+use tagsmith_train::tracking::Tracker;
 use tagsmith_train::trainer::Event;
+use tagsmith_train::{durable, outputs};
 
 /// How often a run that nobody watches on a terminal says where it is.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
@@ -31,8 +33,9 @@ pub struct Report {
     shows_progress: bool,
     results: Record,
     watch: Option<Watch>,
-    /// What the system said of stdout, which events cannot return.
-    failed: io::Result<()>,
+    tracker: Option<Tracker>,
+    /// What the system said of stdout or a log, which events cannot return.
+    failed: anyhow::Result<()>,
 }
 
 /// The part of a run that is being watched.
@@ -49,6 +52,7 @@ struct Watch {
 
 impl Report {
     pub fn new(args: &TrainArgs, writes: bool) -> Report {
+        let tracker = writes.then(|| logs::tracker(args)).flatten();
         Report {
             folder: args.output_dir.clone(),
             writes,
@@ -56,6 +60,7 @@ impl Report {
             shows_progress: !args.disable_tqdm,
             results: Record::new(),
             watch: None,
+            tracker,
             failed: Ok(()),
         }
     }
@@ -70,10 +75,21 @@ impl Report {
                     watch.stepped(step, report);
                 }
             }
-            Event::Logged(record) => self.line(outputs::log_line(record) + "\n"),
+            Event::Logged(record) => {
+                self.line(outputs::log_line(record) + "\n");
+                self.track(record, record["step"].as_u64().expect("a logged record has its step"));
+            }
             Event::Saved(folder) => self.aside(format!("saved {}", folder.display())),
             Event::Deleted(folder) => self.aside(format!("deleted {}", folder.display())),
             Event::Note(note) => self.aside(note.to_owned()),
+        }
+    }
+
+    /// Logs a record where a tracker was asked for.
+    pub fn track(&mut self, record: &Record, step: u64) {
+        let logged = self.tracker.as_mut().map_or(Ok(()), |tracker| tracker.log(record, step));
+        if self.failed.is_ok() {
+            self.failed = logged.map_err(Into::into);
         }
     }
 
@@ -91,12 +107,21 @@ impl Report {
         Ok(())
     }
 
-    /// The JSON object, if it was asked for.
-    pub fn finish(self) -> anyhow::Result<()> {
-        if self.json {
-            print(&format!("{:#}\n", Value::Object(self.results)))?;
+    /// Writes `{split}_ged.tsv`, where errors are detected: each label's figures.
+    pub fn error_table(&self, split: &str, score: Option<ged::Score>) -> anyhow::Result<()> {
+        const DIGITS: usize = 6;
+        if let Some(score) = score.filter(|_| self.writes) {
+            durable::write(&self.folder.join(format!("{split}_ged.tsv")), score.table(DIGITS).as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Prints the JSON object, if it was asked for. Returns all results.
+    pub fn finish(self) -> anyhow::Result<Record> {
+        if self.json {
+            print(&format!("{:#}\n", Value::Object(self.results.clone())))?;
+        }
+        Ok(self.results)
     }
 
     /// Text for stdout, which is for the JSON object alone if that was asked for.
@@ -106,7 +131,7 @@ impl Report {
         // Whoever read along has enough of it; the run and its files matter more.
         let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         if self.failed.is_ok() && !written.as_ref().is_err_and(is_closed) {
-            self.failed = written;
+            self.failed = written.map_err(Into::into);
         }
     }
 

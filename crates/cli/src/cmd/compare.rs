@@ -1,0 +1,59 @@
+//! `tagsmith compare PLAN.json`: several trainings one after another, and what came of each beside the others.
+
+use crate::args::{Plan, help};
+use crate::cmd::train;
+use crate::report;
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command};
+use std::io::{self, Write};
+use tagsmith_ranks::World;
+use tagsmith_train::durable;
+
+const HELP: &str = "\
+Train several times and compare: a table on standard output and in comparison.md, curves and details in report.html.
+
+usage: tagsmith compare PLAN.json [OPTIONS]
+
+PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of its
+own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its folder in
+`output_dir`.
+
+    {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\", \"output_dir\": \"out\", \"do_train\": true},
+     \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
+";
+
+/// The arguments, all of which the plan's reader takes.
+pub fn command() -> Command {
+    let words = Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+    let about = "Train several times by a plan and compare what came of it";
+    Command::new("compare").about(about).disable_help_flag(true).override_help(HELP).arg(words)
+}
+
+/// Runs the plan.
+pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
+    let words: Vec<String> = matches.get_many("words").into_iter().flatten().cloned().collect();
+    if help::is_asked(&words) {
+        train::print(HELP)?;
+        return Ok(0);
+    }
+    let plan = Plan::read(&words)?;
+    let mut finished = Vec::new();
+    let runs = plan.runs.len();
+    for (number, mut planned) in (1..).zip(plan.runs) {
+        writeln!(io::stderr(), "run {number} of {runs}: {}", planned.name)?;
+        planned.lines.iter().for_each(train::say);
+        planned.args.html_report = true;
+        let name = planned.name;
+        let run = train::train(&planned.args, world).with_context(|| format!("the run `{name}`"))?;
+        finished.push(report::Finished { name, ..run });
+    }
+    let table = report::markdown(&finished);
+    if !world.is_first() {
+        return Ok(0);
+    }
+    let title = plan.output_dir.file_name().unwrap_or(plan.output_dir.as_os_str()).to_string_lossy();
+    durable::write(&plan.output_dir.join("comparison.md"), table.as_bytes())?;
+    durable::write(&plan.output_dir.join("report.html"), report::page(&title, &finished).as_bytes())?;
+    train::print(&table)?;
+    Ok(0)
+}

@@ -1,0 +1,7 @@
+//! What runs can do beside training: error detection, logs, recipes, reports.
+
+mod ged;
+mod harness;
+mod logging;
+mod recipes;
+mod report;

@@ -1,0 +1,266 @@
+//! Every recipe runs, on a few sentences and a tiny model; what is typed behind a file wins over it.
+
+use crate::harness::{GOLDEN, Scratch};
+use expect_test::expect;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn recipes() -> PathBuf {
+    Path::new(GOLDEN).join("../recipes")
+}
+
+/// Every recipe's file name.
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(recipes()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.filter(|name| name.ends_with(".json")).collect();
+    names.sort();
+    names
+}
+
+const WORDS: [&[&str]; 4] =
+    [&["jo", "lives", "in", "millville"], &["ann", "lee", "works", "at", "lake", "mill"], &["jo", "works"], &["ann"]];
+
+/// Rows of JSON; `tag` gives a word's label in each column.
+fn rows(text: &str, columns: &[(&str, fn(&str) -> &'static str)], times: usize) -> String {
+    let row = |words: &&[&str]| {
+        let mut row = json!({ text: words });
+        for (name, tag) in columns {
+            row[name] = words.iter().map(|word| tag(word)).collect();
+        }
+        row.to_string() + "\n"
+    };
+    WORDS.iter().map(row).collect::<String>().repeat(times)
+}
+
+fn entity(word: &str) -> &'static str {
+    match word {
+        "jo" | "ann" => "B-PER",
+        "lee" => "I-PER",
+        "millville" | "lake" => "B-LOC",
+        "mill" => "I-LOC",
+        _ => "O",
+    }
+}
+
+fn bare(word: &str) -> &'static str {
+    entity(word).split('-').next_back().unwrap()
+}
+
+fn chunk(word: &str) -> &'static str {
+    if bare(word) == "O" { "B-VP" } else { "B-NP" }
+}
+
+fn judgement(word: &str) -> &'static str {
+    if word == "lives" { "i" } else { "c" }
+}
+
+fn upos(word: &str) -> &'static str {
+    if bare(word) == "O" { "VERB" } else { "PROPN" }
+}
+
+/// A word a line, as `line` writes it with its number; an empty line after each sentence.
+fn lines(line: impl Fn(usize, &str) -> String) -> String {
+    let sentence =
+        |words: &&[&str]| (1..).zip(words.iter()).map(|(number, word)| line(number, word)).collect::<String>() + "\n";
+    WORDS.iter().map(sentence).collect()
+}
+
+/// Data in the form that the recipe asks for, and the options that name it.
+fn data_for(recipe: &str, scratch: &Scratch) -> String {
+    match recipe {
+        "conll2003.json" | "conll2003_course.json" | "chunk_conll2003.json" => {
+            for split in ["train", "validation", "test"] {
+                let columns: [(&str, fn(&str) -> &'static str); 2] = [("chunk_tags", chunk), ("ner_tags", entity)];
+                scratch.write(&format!("conll/{split}.json"), rows("tokens", &columns, 1));
+            }
+            "--dataset_name conll".into()
+        }
+        "polyglot_fr.json" => {
+            scratch.write("polyglot/train.json", rows("words", &[("ner", bare)], 4));
+            "--dataset_name polyglot --validation_size 5".into()
+        }
+        "ged_areta.json" => {
+            let rows = lines(|_, word| format!("{word}\t{}\n", if judgement(word) == "c" { "UC" } else { "SPLIT" }));
+            for split in ["train", "dev", "test"] {
+                scratch.write(&format!("areta/{split}.txt"), &rows);
+            }
+            scratch.write("areta/labels.txt", "SPLIT\nDELETE\nUC\n");
+            "--dataset_name areta".into()
+        }
+        "multiged.json" => {
+            scratch.write("it.tsv", lines(|_, word| format!("{word}\t{}\n", judgement(word))));
+            "--train_file it.tsv --validation_file it.tsv".into()
+        }
+        "pos_ud.json" => {
+            let row = |number, word: &str| format!("{number}\t{word}\t_\t{}\t_\t_\t0\t_\t_\t_\n", upos(word));
+            scratch.write("en.conllu", lines(row));
+            "--train_file en.conllu --validation_file en.conllu --test_file en.conllu".into()
+        }
+        other => panic!("{other} has no data here: every recipe is to be run"),
+    }
+}
+
+/// What makes any recipe small.
+const SMALL: &str = "--model_name_or_path model --max_seq_length 16 --num_train_epochs 2 --threads 1 --output_dir out";
+
+#[test]
+fn every_recipe_runs() {
+    let readme = fs::read_to_string(recipes().join("README.md")).unwrap();
+    assert_eq!(names().len(), 7);
+    for name in names() {
+        let program = if name == "polyglot_fr.json" { "compare" } else { "train" };
+        let command = format!("tagsmith {program} recipes/{name}");
+        assert!(readme.contains(&format!("| `{command}` |")), "README.md does not tell `{command}`");
+        let scratch = Scratch::new();
+        let data = data_for(&name, &scratch);
+        let ran = scratch.good(&format!("{program} {} {SMALL} {data}", recipes().join(&name).display()));
+        if program == "train" {
+            let results = scratch.json("out/all_results.json");
+            assert!(results["eval_loss"].as_f64().is_some_and(f64::is_finite), "{name}: {results}");
+            let reports = scratch.files("out").contains(&"report.html".to_owned());
+            assert_eq!(reports, name != "conll2003.json", "{name}");
+        } else {
+            assert!(ran.stdout.contains("| run | training sentences |"), "{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
+fn the_notebook_is_compared_in_one_go() {
+    let scratch = Scratch::new();
+    let data = data_for("polyglot_fr.json", &scratch);
+    let plan = recipes().join("polyglot_fr.json");
+    let ran = scratch.good(&format!("compare {} {SMALL} {data} --max_train_samples 8", plan.display()));
+    for number in 1..=3 {
+        ran.says(&format!("run {number} of 3: "));
+    }
+    ran.says("words had a bare type and got `B-` or `I-`");
+    ran.says("note: train: shuffled as datasets' shuffle(seed=42) does");
+    ran.says("note: validation: 5 sentences held out of train, as datasets' train_test_split(seed=42) does");
+    ran.says("note: 5 labels: B-LOC B-PER I-LOC I-PER O");
+    let folders = ["1-000-sentences", "3-000-sentences", "3-000-sentences-embeddings-frozen"];
+    for folder in folders {
+        let arguments = scratch.json(&format!("out/{folder}/training_args.json"));
+        assert_eq!((&arguments["max_train_samples"], &arguments["seed"]), (&json!(8), &json!(42)), "{folder}");
+        assert!(scratch.path(&format!("out/{folder}/report.html")).exists());
+    }
+    // The same sentences, whatever the run: only what is frozen differs between the last two.
+    let loss = |folder: &str| scratch.json(&format!("out/{folder}/all_results.json"))["eval_loss"].clone();
+    assert_eq!(loss(folders[0]), loss(folders[1]));
+    assert_ne!(loss(folders[1]), loss(folders[2]));
+    let table = scratch.read("out/comparison.md");
+    assert!(ran.stdout.ends_with(&table));
+    let shown: Vec<&str> = table.lines().map(|line| line.split(" | ").next().unwrap()).collect();
+    assert_eq!(
+        shown,
+        [
+            "| run",
+            "|---|---|---|---|---|---|---|---|---|---|",
+            "| 1,000 sentences",
+            "| 3,000 sentences",
+            "| 3,000 sentences, embeddings frozen"
+        ]
+    );
+    assert!(table.contains("| macro F1 |") && table.contains("best overall_f1 (step)"), "{table}");
+    let page = scratch.read("out/report.html");
+    assert!(page.contains("Where the runs differ") && page.contains("<td>freeze</td><td>[]</td><td>[]</td>"));
+    // A second time, the folders are in the way, which is said before anything is trained.
+    let error = scratch.bad(&format!("compare {} {SMALL} {data}", plan.display()));
+    assert!(error.contains("the run `1,000 sentences`: `out/1-000-sentences` holds another run"), "{error}");
+}
+
+#[test]
+fn a_plan_is_explained_and_asked_for() {
+    let scratch = Scratch::new();
+    let help = scratch.good("compare --help").stdout;
+    assert!(
+        help.contains("usage: tagsmith compare PLAN.json [OPTIONS]")
+            && help.lines().all(|line| line.chars().count() <= 120)
+    );
+    assert_eq!(scratch.bad("compare"), "error: no plan is given");
+    assert!(scratch.bad("compare none.json").starts_with("error: `none.json` cannot be read: "));
+    // The plan in the help is one.
+    let plan = &help[help.find("    {").unwrap()..];
+    scratch.write("plan.json", plan);
+    scratch.write("t.json", rows("tokens", &[("ner_tags", entity)], 1));
+    scratch.good("compare plan.json --model_name_or_path model --max_steps 1 --save_strategy no");
+    assert_eq!(scratch.files("out"), ["comparison.md", "frozen", "plain", "report.html"]);
+}
+
+#[test]
+fn a_file_of_options_may_be_followed_by_more() {
+    let scratch = Scratch::new();
+    scratch.write("data.json", rows("tokens", &[("ner_tags", entity)], 1));
+    let options = json!({
+        "model_name_or_path": "model", "train_file": "data.json", "do_train": true, "seed": 5, "max_steps": 2,
+        "output_dir": "first", "save_strategy": "no",
+    });
+    scratch.write("run.json", options.to_string());
+    scratch.good("train run.json --seed 6 --output_dir second --max-steps=1");
+    let arguments = scratch.json("second/training_args.json");
+    assert_eq!((&arguments["seed"], &arguments["max_steps"]), (&json!(6), &json!(1)));
+    scratch.good("train run.json");
+    assert_eq!(scratch.json("first/training_args.json")["seed"], 5);
+    assert!(scratch.bad("train run.json stray").contains("`stray` follows no option"));
+    assert!(scratch.bad("train run.json --seed x").contains("`--seed` needs a whole number"));
+}
+
+#[test]
+fn sentences_are_held_out_of_training() {
+    let scratch = Scratch::new();
+    scratch.write("data.json", rows("tokens", &[("ner_tags", entity)], 3));
+    let base =
+        "train --model_name_or_path model --train_file data.json --do_train --do_eval --max_steps 1 --save_strategy no";
+    let ran = scratch.good(&format!("{base} --output_dir a --validation_size 0.3 --shuffle_seed 1 --split_seed 7"));
+    ran.says("note: validation: 4 sentences held out of train, as datasets' train_test_split(seed=7) does");
+    let results = scratch.json("a/all_results.json");
+    assert_eq!((&results["train_samples"], &results["eval_samples"]), (&json!(8), &json!(4)));
+    // Which sentences they are depends on both seeds.
+    let loss = |more: &str| -> Value {
+        scratch.good(&format!("{base} --overwrite_output_dir --output_dir b --validation_size 4 {more}"));
+        scratch.json("b/eval_results.json")["eval_loss"].clone()
+    };
+    let first = loss("--shuffle_seed 1 --split_seed 7");
+    assert_eq!(first, results["eval_loss"]);
+    assert_ne!(first, loss("--shuffle_seed 2 --split_seed 7"));
+    assert_ne!(first, loss("--shuffle_seed 1 --split_seed 8"));
+    let errors = [
+        scratch.bad(&format!("{base} --output_dir c --validation_size 12")),
+        scratch.bad(&format!("{base} --output_dir c --validation_size 1.5")),
+        scratch.bad(&format!("{base} --output_dir c --validation_size 4 --validation_file data.json")),
+        scratch.bad(&format!("{base} --output_dir c --validation_file data.json --split_seed 1")),
+        scratch.bad(
+            "train --model_name_or_path model --validation_file data.json --do_eval --output_dir c --shuffle_seed 1",
+        ),
+    ];
+    expect![[r#"
+        error: `--validation_size` takes 12 of 12 sentences: that leaves none to train on
+        error: `--validation_size` needs a whole number of sentences, or a part of all below 1, not `1.5`
+        error: `--validation_size` makes a validation split, and there is one, data.json: drop either
+        error: `--split_seed` holds nothing out by itself
+        error: `--shuffle_seed` and `--validation_size` are about the training split, and there is none: drop them"#]]
+    .assert_eq(&errors.join("\n"));
+}
+
+#[test]
+fn bare_tags_are_types() {
+    let scratch = Scratch::new();
+    scratch.write("bare.json", rows("tokens", &[("ner_tags", bare)], 1));
+    scratch.write("iob.json", rows("tokens", &[("ner_tags", entity)], 1));
+    let base = "train --model_name_or_path model --do_train --do_eval --max_steps 2 --save_strategy no";
+    let ran =
+        scratch.good(&format!("{base} --train_file bare.json --validation_file bare.json --bare_tags --output_dir a"));
+    ran.says("note: train: 8 words had a bare type and got `B-` or `I-`: a run of one type is one entity");
+    scratch.good(&format!("{base} --train_file iob.json --validation_file iob.json --output_dir b"));
+    // No two neighbours have one type here, so it is the same data.
+    let results = |folder: &str| scratch.json(&format!("{folder}/eval_results.json"))["eval_loss"].clone();
+    assert_eq!(results("a"), results("b"));
+    scratch.write("ids.json", "{\"tokens\": [\"jo\"], \"ner_tags\": [1]}\n");
+    let error =
+        scratch.bad(&format!("{base} --train_file ids.json --validation_file ids.json --bare_tags --output_dir c"));
+    assert_eq!(
+        error,
+        "error: ids.json: `--bare_tags` needs types, and the labels are integers: name them with `--labels`"
+    );
+}

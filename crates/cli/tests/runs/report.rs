@@ -1,0 +1,67 @@
+//! `--html_report`: the page of a run.
+
+use crate::harness::{GOLDEN, Scratch};
+use std::fs;
+use std::path::Path;
+
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("data.json", fs::read(Path::new(GOLDEN).join("run_ner/data.json")).unwrap());
+    scratch
+}
+
+const RUN: &str = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train \
+                   --do_eval --num_train_epochs 4 --eval_strategy epoch --logging_steps 2 --save_strategy no \
+                   --per_device_train_batch_size 2 --threads 1 --html_report";
+
+/// The text of the first cell of every row of the table after a heading.
+fn first_cells(page: &str, heading: &str) -> Vec<String> {
+    let table = page.split(heading).nth(1).unwrap().split("</table>").next().unwrap();
+    let cells = table.split("<tr><td>").skip(1).map(|row| row.split("</td>").next().unwrap().to_owned());
+    cells.collect()
+}
+
+#[test]
+fn a_page_shows_what_a_run_did() {
+    let scratch = scratch();
+    scratch.good(&format!("{RUN} --output_dir out"));
+    let page = scratch.read("out/report.html");
+    let results = scratch.json("out/all_results.json");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n") && page.contains("<h1>out</h1>"));
+    for title in ["Training loss", "Evaluation loss", "f1", "Learning rate"] {
+        assert!(page.contains(&format!("<figcaption>{title}</figcaption>")), "{title}");
+    }
+    assert_eq!(first_cells(&page, "Scores by type"), ["LOC", "PER"]);
+    assert_eq!(first_cells(&page, "Confusion, word by word"), ["O", "LOC", "PER"]);
+    assert!(first_cells(&page, "<h2>Settings").contains(&"learning_rate".to_owned()));
+    // The page's figures are the run's.
+    assert!(page.contains(&format!("<td>{:.4}</td>", results["eval_loss"].as_f64().unwrap())));
+    // Every word is in the confusion: the cells' sum is the number of words scored.
+    let table = page.split("Confusion, word by word").nth(1).unwrap().split("</table>").next().unwrap();
+    let count = |cell: &str| {
+        cell.split("</td>").next().and_then(|cell| cell.rsplit('>').next()).and_then(|n| n.parse::<u64>().ok())
+    };
+    let words: u64 = table.split("<td").filter_map(count).sum();
+    assert_eq!(words, 42);
+    assert!(page.contains("42 words in 10 sentences of data.json"));
+    // Without the option there is none.
+    scratch.good(&format!("{} --output_dir plain", RUN.replace("--html_report", "")));
+    assert!(!scratch.path("plain/report.html").exists());
+}
+
+#[test]
+fn words_and_errors_have_their_kinds() {
+    let scratch = scratch();
+    let row = |tags: [&str; 2]| serde_json::json!({"words": ["jo", "lives"], "pos": tags}).to_string() + "\n";
+    scratch.write("pos.json", row(["PROPN", "VERB"]));
+    scratch.write("ged.json", row(["UC", "SPLIT"]));
+    let base = "train --model_name_or_path model --do_train --do_eval --max_steps 1 --save_strategy no --html_report";
+    for (file, more, kinds) in [("pos", "", ["PROPN", "VERB"]), ("ged", "--task_name ged", ["SPLIT", "UC"])] {
+        scratch
+            .good(&format!("{base} --train_file {file}.json --validation_file {file}.json --output_dir {file} {more}"));
+        assert_eq!(first_cells(&scratch.read(&format!("{file}/report.html")), "Scores by type"), kinds);
+    }
+    // A run that evaluates nothing has a page of curves and settings.
+    scratch.good(&format!("{} --train_file pos.json --output_dir bare", base.replace("--do_eval", "")));
+    assert!(scratch.read("bare/report.html").contains("The model was not evaluated"));
+}
