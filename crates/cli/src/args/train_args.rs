@@ -63,8 +63,7 @@ pub struct TrainArgs {
     pub learning: LearningArgs,
     #[serde(flatten)]
     pub times: TimesArgs,
-    #[serde(flatten)]
-    // A token has no place on a page.
+    /// Left out where the options are written down: a token has no place there.
     #[serde(skip)]
     pub hub: HubArgs,
 }
