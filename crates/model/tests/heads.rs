@@ -58,8 +58,9 @@ fn a_new_head_is_the_one_that_transformers_draws() {
         let weight = |seed| {
             let (model, notes) = Model::load(&folder, config.clone(), head(seed)).unwrap();
             assert!(notes.iter().any(|note| note.contains("drawn anew")), "{notes:?}");
-            assert!(model.params.get(tagsmith_model::layout::next(model.layout.classifier)).iter().all(|&x| x == 0.0));
-            model.params.get(model.layout.classifier).to_vec()
+            let classifier = model.layout.classifier;
+            assert!(model.params.get(classifier.bias().expect("it has one")).iter().all(|&x| x == 0.0));
+            model.params.get(classifier.weight).to_vec()
         };
         let what = format!("{family}, seed {seed}");
         assert_close(&what, &weight(seed), &floats(&row["weight"]), C, 1);

@@ -448,7 +448,10 @@ mod tests {
     const GOLD: &str = "Jo B-PER\nmoved O\nto O\nGraz B-LOC\n\nAda B-PER\nLin I-PER\n";
 
     /// Runs on files of these names and contents; paths in the outcome are the bare names.
-    fn scored(files: &[(&str, &str)], arguments: &[&str]) -> (anyhow::Result<Outcome>, impl Fn(String) -> String + use<>) {
+    fn scored(
+        files: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> (anyhow::Result<Outcome>, impl Fn(String) -> String + use<>) {
         let folder = tempfile::tempdir().unwrap();
         let mut line = vec!["score".to_string()];
         for (name, content) in files {
