@@ -311,7 +311,7 @@ fn rows(path: &Path) -> Vec<Value> {
             // As many digits as a float needs, as JSON lines have it.
             let score = |at: usize| -> Value {
                 let scores = entities.column_by_name("score").unwrap().as_primitive::<Float32Type>();
-                scores.value(at).to_string().parse().unwrap()
+                serde_json::to_string(&scores.value(at)).unwrap().parse().unwrap()
             };
             let entity = |at: usize| {
                 serde_json::json!({
