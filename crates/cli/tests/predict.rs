@@ -308,7 +308,11 @@ fn rows(path: &Path) -> Vec<Value> {
                 |name: &str, at: usize| entities.column_by_name(name).unwrap().as_string::<i32>().value(at).to_owned();
             let number =
                 |name: &str, at: usize| entities.column_by_name(name).unwrap().as_primitive::<UInt32Type>().value(at);
-            let score = |at: usize| entities.column_by_name("score").unwrap().as_primitive::<Float32Type>().value(at);
+            // As many digits as a float needs, as JSON lines have it.
+            let score = |at: usize| -> Value {
+                let scores = entities.column_by_name("score").unwrap().as_primitive::<Float32Type>();
+                serde_json::to_string(&scores.value(at)).unwrap().parse().unwrap()
+            };
             let entity = |at: usize| {
                 serde_json::json!({
                     "text": text("text", at), "label": text("label", at), "score": score(at),
