@@ -16,6 +16,7 @@
 
 pub mod check;
 pub mod floats;
+pub mod mersenne;
 pub mod op;
 mod pack;
 pub mod params;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tagsmith_kernel::Precision;
+use tagsmith_kernel::mersenne::MersenneTwister;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 
 /// What to do where a checkpoint has no head for the labels.
@@ -271,8 +272,15 @@ impl Loading {
                 let labels = model.config.labels.len();
                 notes.push(format!("the checkpoint has no head for {labels} labels: drawn from seed {seed}"));
             }
+            // In the order of transformers, which draws a head's missing weights from the generator it has just seeded.
+            let mut generator = MersenneTwister::new(seed);
             for number in missing {
-                model.initialise(number, seed);
+                let is_bias = model.params.slots[number].name.ends_with("bias");
+                let values = model.params.get_mut(SlotId(number));
+                match is_bias {
+                    true => values.fill(0.0),
+                    false => generator.fill_normal(model.config.initializer_range, values),
+                }
             }
         }
         if !unused.is_empty() {

@@ -58,8 +58,8 @@ impl Model {
         model
     }
 
-    /// Draws one parameter anew.
-    pub(crate) fn initialise(&mut self, number: usize, seed: u64) {
+    /// Draws one parameter.
+    fn initialise(&mut self, number: usize, seed: u64) {
         let slot: Slot = self.params.slots[number].clone();
         let deviation = self.deviation(&slot.name);
         let cutoff = match &self.config.family {

@@ -1,6 +1,7 @@
 //! In which order the sentences are learned from: a function of the seed and the epoch.
 
-use crate::random::{MersenneTwister, Pcg64};
+use crate::random::Pcg64;
+use tagsmith_kernel::mersenne::MersenneTwister;
 
 /// How an epoch's order is drawn (`--train_sampling_strategy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,48 +1,4 @@
-//! The two generators whose streams decide an order of sentences elsewhere: PyTorch's and NumPy's.
-
-/// MT19937 with the 32-bit initialiser: `torch.Generator().manual_seed(seed)`.
-///
-/// # Source
-/// Matsumoto and Nishimura, "Mersenne Twister" (1998), with the initialiser of 2002.
-pub struct MersenneTwister {
-    state: [u32; 624],
-    next: usize,
-}
-
-impl MersenneTwister {
-    /// Seeds it; only the low 32 bits of `seed` matter, as in PyTorch.
-    pub fn new(seed: u64) -> Self {
-        let mut state = [seed as u32; 624];
-        for i in 1..state.len() {
-            let before = state[i - 1];
-            state[i] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(i as u32);
-        }
-        MersenneTwister { state, next: state.len() }
-    }
-
-    /// The next 32 bits.
-    pub fn next_u32(&mut self) -> u32 {
-        if self.next == self.state.len() {
-            self.twist();
-        }
-        let mut y = self.state[self.next];
-        self.next += 1;
-        y ^= y >> 11;
-        y ^= (y << 7) & 0x9d2c_5680;
-        y ^= (y << 15) & 0xefc6_0000;
-        y ^ (y >> 18)
-    }
-
-    fn twist(&mut self) {
-        let n = self.state.len();
-        for i in 0..n {
-            let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % n] & 0x7fff_ffff);
-            let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
-            self.state[i] = self.state[(i + 397) % n] ^ (y >> 1) ^ odd;
-        }
-        self.next = 0;
-    }
-}
+//! The generator whose stream decides an order of sentences elsewhere: NumPy's.
 
 /// PCG64 (XSL-RR 128/64) seeded through a seed sequence: `numpy.random.default_rng(seed)`.
 ///

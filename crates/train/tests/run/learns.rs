@@ -2,11 +2,11 @@
 
 use crate::harness::{bits, example, learner, options, run_with};
 use serde_json::json;
+use tagsmith_kernel::mersenne::MersenneTwister;
 use tagsmith_model::model::Model;
 use tagsmith_tagger::eval::{EvalOptions, evaluate};
 use tagsmith_text::align::Example;
 use tagsmith_train::agenda::Every;
-use tagsmith_train::random::MersenneTwister;
 use tagsmith_train::state::Record;
 
 /// A sentence that begins with this word tells of people: its words from 60 to 79 begin a name, those from 80 to 99 go

@@ -1,0 +1,68 @@
+//! New heads against those that transformers draws from the same seed (golden/heads.json, written by oracle/heads.py).
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tagsmith_kernel::check::{assert_close, assert_far};
+use tagsmith_kernel::mersenne::MersenneTwister;
+use tagsmith_model::config::Config;
+use tagsmith_model::model::{Head, Model};
+
+/// PyTorch computes logarithm and cosine in f32, four units in the last place apart from f64's at most.
+const C: f64 = 4.0;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden")
+}
+
+fn rows(part: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(golden().join("heads.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let rows = document[part].as_array().unwrap().clone();
+    assert!(!rows.is_empty(), "{part} is empty");
+    rows
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn normal_numbers_are_those_of_torch() {
+    for row in rows("normals") {
+        let (seed, want) = (row["seed"].as_u64().unwrap(), floats(&row["values"]));
+        let drawn = |seed| {
+            let mut values = vec![f32::NAN; want.len()];
+            MersenneTwister::new(seed).fill_normal(0.02, &mut values);
+            values
+        };
+        let what = format!("{} numbers of seed {seed}", want.len());
+        assert_close(&what, &drawn(seed), &want, C, 1);
+        assert_far(&what, &drawn(seed + 1), &want, C, 1);
+        if want.len() > 16 && want.len() % 16 != 0 {
+            // The twin that forgets to draw the last block anew.
+            let mut longer = vec![0.0; want.len().next_multiple_of(16)];
+            MersenneTwister::new(seed).fill_normal(0.02, &mut longer);
+            assert_far(&what, &longer[..want.len()], &want, C, 1);
+        }
+    }
+}
+
+#[test]
+fn a_new_head_is_the_one_that_transformers_draws() {
+    for row in rows("heads") {
+        let (family, seed) = (row["family"].as_str().unwrap(), row["seed"].as_u64().unwrap());
+        let labels: Vec<String> = (0..row["labels"].as_u64().unwrap()).map(|i| format!("L{i}")).collect();
+        let folder = golden().join("models").join(family);
+        let config = Config::read(&folder).unwrap().0.with_labels(&labels);
+        let head = |seed| Head::Drawn { seed, ignore_mismatched_sizes: true };
+        let weight = |seed| {
+            let (model, notes) = Model::load(&folder, config.clone(), head(seed)).unwrap();
+            assert!(notes.iter().any(|note| note.contains("drawn anew")), "{notes:?}");
+            assert!(model.params.get(tagsmith_model::layout::next(model.layout.classifier)).iter().all(|&x| x == 0.0));
+            model.params.get(model.layout.classifier).to_vec()
+        };
+        let what = format!("{family}, seed {seed}");
+        assert_close(&what, &weight(seed), &floats(&row["weight"]), C, 1);
+        assert_far(&what, &weight(seed + 1), &floats(&row["weight"]), C, 1);
+    }
+}
