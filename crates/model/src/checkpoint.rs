@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Family};
 use crate::error::Error;
-use crate::layout::Layout;
+use crate::layout::{Layout, is_head};
 use crate::model::Model;
 use crate::origin::table_of_file;
 use crate::tensors::{self, Entry, Reader, Values};
@@ -176,7 +176,7 @@ fn check_size(files: &[PathBuf], layout: &Layout) -> Result<(), Error> {
     for path in files {
         bytes += std::fs::metadata(path).map_err(|source| Error::Io { path: path.clone(), source })?.len();
     }
-    let encoder = layout.slots.iter().filter(|slot| !Layout::is_head(&slot.name));
+    let encoder = layout.slots.iter().filter(|slot| !is_head(&slot.name));
     let parameters: u64 = encoder.map(|slot| slot.len() as u64).sum();
     // No type that is read has fewer than two bytes.
     if 2 * parameters > bytes {
@@ -308,7 +308,7 @@ impl Loading {
             let slot = model.params.slots[number].clone();
             let shape = reader.shape(name).expect("the file names its own tensors");
             if shape != slot.shape {
-                if !Layout::is_head(&slot.name) {
+                if !is_head(&slot.name) {
                     let problem = format!("`{name}` has shape {shape:?}, config.json asks for {:?}", slot.shape);
                     return Err(reader.refuse(problem));
                 }
@@ -354,10 +354,10 @@ impl Loading {
             }
         }
         let missing: Vec<usize> = (0..found.len()).filter(|&number| found[number].is_none()).collect();
-        let is_head = |&number: &usize| Layout::is_head(&model.params.slots[number].name);
+        let of_head = |&number: &usize| is_head(&model.params.slots[number].name);
         let lost: Vec<&str> = missing
             .iter()
-            .filter(|number| !is_head(number))
+            .filter(|number| !of_head(number))
             .map(|&number| model.params.slots[number].name.as_str())
             .collect();
         if let Some(first) = lost.first() {

@@ -325,11 +325,6 @@ impl Layout {
         let classifier = table.linear("classifier", config.labels.len(), hidden, true);
         Layout { slots: table.slots, prefix, encoder, prediction, classifier }
     }
-
-    /// Whether a parameter of that name belongs to the head: what a checkpoint of the encoder alone lacks.
-    pub fn is_head(name: &str) -> bool {
-        name.starts_with("classifier.") || name.starts_with("head.")
-    }
 }
 
 impl EncoderLayout {
@@ -416,6 +411,11 @@ pub fn prefix(family: &Family) -> &'static str {
         Family::ModernBert(_) => "model.",
         _ => bert_names(family).prefix,
     }
+}
+
+/// Whether a parameter of that name belongs to the head: what a checkpoint of the encoder alone lacks.
+pub fn is_head(name: &str) -> bool {
+    name.starts_with("classifier.") || name.starts_with("head.")
 }
 
 /// The slot after this one: a weight's bias.

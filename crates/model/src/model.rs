@@ -6,7 +6,7 @@ pub use crate::error::Error;
 use crate::batch::Batch;
 use crate::config::{Config, Family};
 use crate::encoder::{self, Encoder, HEAD, Pass};
-use crate::layout::{Layout, Prediction};
+use crate::layout::{Layout, Prediction, is_head};
 use crate::origin::drawn_table;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::op::dropout::{self, Dropout};
@@ -173,7 +173,7 @@ impl Model {
             let layer = of_layer.and_then(|(_, rest)| rest.split('.').next()?.parse::<usize>().ok());
             match layer {
                 Some(layer) => layer + 1,
-                None if Layout::is_head(inside) => self.config.layers + 1,
+                None if is_head(inside) => self.config.layers + 1,
                 // Behind the last layer.
                 None if inside.starts_with("final_norm.") => self.config.layers,
                 None => 0,

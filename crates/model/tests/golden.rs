@@ -201,6 +201,9 @@ fn checkpointed_layers_change_no_bit() {
     }
 }
 
+/// What is wrong, and how a family's settings become so.
+type Twin<T> = (&'static str, fn(&mut T));
+
 #[test]
 fn wrong_twins_are_rejected() {
     let (model, expected) = (load("bert_eps"), Expected::read("bert_eps"));
@@ -229,7 +232,7 @@ fn wrong_twins_are_rejected() {
     twin.config.pad_id = None;
     assert_far("padding counted", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
     let (model, expected) = (load("modernbert"), Expected::read("modernbert"));
-    let twins: [(&str, fn(&mut ModernBert)); 5] = [
+    let twins: [Twin<ModernBert>; 5] = [
         ("no window", |settings| settings.windows[1] = None),
         ("a window one too small", |settings| settings.windows[1] = Some(3)),
         ("a window one too large", |settings| settings.windows[1] = Some(5)),
@@ -243,7 +246,7 @@ fn wrong_twins_are_rejected() {
         assert_far(what, &twin.infer(&expected.batch()), &expected.floats("logits"), c_forward("modernbert"), TERMS);
     }
     let (model, expected) = (load("deberta-v2"), Expected::read("deberta-v2"));
-    let twins: [(&str, fn(&mut Deberta)); 2] = [
+    let twins: [Twin<Deberta>; 2] = [
         ("linear buckets", |settings| settings.buckets.logarithmic = None),
         ("buckets for longer sequences", |settings| settings.buckets.logarithmic = Some(63)),
     ];

@@ -18,7 +18,7 @@ use tagsmith_kernel::params::{Params, SlotId};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_model::checkpoint::{OTHER_HEADS, WeightFiles, weight_files};
 use tagsmith_model::config::Config as EncoderConfig;
-use tagsmith_model::layout::prefix;
+use tagsmith_model::layout::{is_head, prefix};
 use tagsmith_model::origin::{drawn_table, grown_table, table_of_file};
 use tagsmith_model::tensors::{self, Entry, Reader, Values};
 use tagsmith_text::tokenizer::Tokenizer;
@@ -84,7 +84,7 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
         notes.extend(read);
         let foreign = |name: &&String| {
             let bare = name.strip_prefix(prefix(family)).unwrap_or(name);
-            !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) && !bare.starts_with("classifier")
+            !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) && !is_head(bare)
         };
         notes.extend(unused.iter().filter(foreign).map(|name| format!("{}: not used: `{name}`", folder.display())));
     }

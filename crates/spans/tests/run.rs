@@ -8,6 +8,7 @@ use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
 use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::loss::Normalization;
+use tagsmith_spans::model::Model;
 use tagsmith_spans::run_config::RunConfig;
 use tagsmith_spans::trainer::{Event, Job, Outcome, assess, train};
 use tagsmith_text::tokenizer::Tokenizer;
@@ -67,6 +68,16 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
     let tokenizers = Tokenizers { text, labels };
     let from = resume.map_or_else(|| golden(name), Path::to_owned);
     let model = checkpoint::load_as(&from, config.model.clone()).expect("the model reads").0;
+    let (outcome, model, events) = run_model(model, &tokenizers, config, resume);
+    (outcome, model.params.to_vec(), events)
+}
+
+fn run_model(
+    model: Model,
+    tokenizers: &Tokenizers,
+    config: &RunConfig,
+    resume: Option<&Path>,
+) -> (Outcome, Model, Vec<String>) {
     let data = examples();
     let mut events = Vec::new();
     let mut notify = |event: Event| match event {
@@ -79,15 +90,51 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
         world: &World::alone(),
         train: &data,
         validation: &data,
-        tokenizers: &tokenizers,
+        tokenizers,
         normalization: Normalization::Padded,
         mode: Mode::Flat,
         notify: &mut notify,
     };
     let (outcome, model) = train(model, job, resume).expect("it trains");
-    let evaluation = assess(&model, &tokenizers, config, &data, Mode::Flat, &World::alone()).expect("it evaluates");
-    assert_eq!(evaluation.lost, 0, "{name}");
-    (outcome, model.params.to_vec(), events)
+    let evaluation = assess(&model, tokenizers, config, &data, Mode::Flat, &World::alone()).expect("it evaluates");
+    assert_eq!(evaluation.lost, 0);
+    (outcome, model, events)
+}
+
+/// A small encoder of a family, with random weights and the golden tokenizer.
+fn encoder(family: &str, folder: &Path) {
+    std::fs::create_dir_all(folder).expect("a scratch folder");
+    let file = golden("../models").join(family).join("config.json");
+    let mut json: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&std::fs::read(file).expect("it is in the repository")).expect("it is JSON");
+    json.extend([("vocab_size".into(), 100.into()), ("max_position_embeddings".into(), 64.into())]);
+    let config = tagsmith_model::config::Config::from_json("config.json".into(), json).expect("it reads").0;
+    tagsmith_model::model::Model::new(config, 3).save(folder).expect("it is written");
+    std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
+}
+
+#[test]
+fn other_encoders_learn_the_same_texts() {
+    for (family, name) in [("modernbert", "bi_encoder"), ("deberta-v2", "cross_encoder")] {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let changes = r#""dropout": 0, "per_device_train_batch_size": 5, "max_steps": 800, "warmup_steps": 20, "eval_steps": 100, "learning_rate": 0.002"#;
+        let mut config = config(name, &scratch.path().join("out"), changes);
+        let folder = scratch.path().join("encoder");
+        encoder(family, &folder);
+        let folder = folder.to_str().expect("a plain name").to_owned();
+        (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
+        let (model, tokenizers, notes) =
+            checkpoint::assemble(config.model.clone(), 1, &hub()).expect("it is put together");
+        assert!(notes.is_empty(), "{notes:?}");
+        let outcome = run_model(model, &tokenizers, &config, None).0;
+        assert!(outcome.best_f1 > 0.8, "{family}: {outcome:?}");
+        let best = outcome.best.expect("something was saved");
+        let model = checkpoint::load(&best).expect("our own checkpoint reads").0;
+        let tokenizers = checkpoint::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
+        let evaluation =
+            assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
+        assert_eq!(evaluation.f1(), outcome.best_f1, "{family}");
+    }
 }
 
 #[test]
