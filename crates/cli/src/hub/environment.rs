@@ -30,7 +30,8 @@ pub fn settings(variable: &dyn Fn(&str) -> Option<String>, home: Option<&Path>, 
     let token = token.filter(|_| !is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"));
     let proxy = |names: [&str; 2]| first(&names).or_else(|| first(&["all_proxy", "ALL_PROXY"]));
     let no_proxy = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
-    let seconds = variable("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|text| text.parse().ok()).filter(|&seconds| seconds > 0);
+    let seconds =
+        variable("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|text| text.parse::<u64>().ok()).filter(|&seconds| seconds > 0);
     let endpoint = variable("HF_ENDPOINT");
     Settings {
         endpoint: endpoint.as_deref().unwrap_or(ENDPOINT).trim_end_matches('/').to_owned(),
