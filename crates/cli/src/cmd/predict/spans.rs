@@ -58,12 +58,13 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
     let mode = text("decoding").and_then(Mode::named).unwrap_or_default();
     let stride = matches.get_one("stride").copied();
     let predictor = Predictor::new(&model, &tokenizers, encoding, &labels, threshold, mode, stride)?;
+    predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
     ensure!(
         text("output-format") != Some("conll"),
         "entities that may overlap are no column of labels: pass jsonl or text"
     );
     let mut output = Output::open(matches.get_one("output").cloned(), text("output-format"))?;
-    let (mut count, mut windows, mut entities) = (0, 0, 0);
+    let (mut count, mut windows, mut entities, mut spelled) = (0, 0, 0, 0);
     loop {
         let (mut chunk, mut bytes, mut end) = (Vec::new(), 0, None);
         while bytes < CHUNK_BYTES && (chunk.is_empty() || documents.has_more_at_hand()) {
@@ -78,9 +79,9 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
                 }
             }
         }
-        let (found, read) = predictor.find(&chunk)?;
-        (count, windows) = (count + chunk.len(), windows + read);
-        for (input, found) in chunk.iter().zip(found) {
+        let read = predictor.find(&chunk)?;
+        (count, windows, spelled) = (count + chunk.len(), windows + read.windows, spelled + read.spelled);
+        for (input, found) in chunk.iter().zip(read.entities) {
             entities += found.len();
             output.write_entities(&tagged(input, &found, &labels))?;
         }
@@ -92,6 +93,9 @@ pub fn run(matches: &ArgMatches, folder: &Path, mut documents: Documents) -> Res
         }
     }
     documents.notes().for_each(|note| eprintln!("note: {note}"));
+    if spelled > 0 {
+        eprintln!("note: documents spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters");
+    }
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{count} documents, {entities} entities, {windows} windows, {seconds:.1} s");
     output.finish().map(|()| 0)
