@@ -112,8 +112,8 @@ impl<'a> Finder<'a> {
                 // Column 0 stands before the spans.
                 _ => scores.row(scene.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
             };
-            let findable = |(span, _): &(&(usize, usize), _)| encoded[number].findable(&self.model.config, **span);
-            let spans = listed.spans.iter().zip(&listed.rows).filter(findable);
+            let spans = listed.spans.iter().zip(&listed.rows);
+            let spans = spans.filter(|(span, _)| encoded[number].findable(&self.model.config, **span));
             candidates(spans.map(|(&span, &row)| (span, scores.row(row))), &bars)
         };
         listed.iter().enumerate().map(of).collect()

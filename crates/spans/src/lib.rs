@@ -20,6 +20,7 @@ pub mod memory;
 pub mod model;
 pub mod parity;
 pub mod predict;
+mod progress;
 pub mod read;
 pub mod run_config;
 pub mod scene;

@@ -12,6 +12,7 @@ use crate::learner::{Learner, StepOptions};
 use crate::loss::{Gold, Normalization};
 use crate::memory::{Work, footprint};
 use crate::model::Model;
+use crate::progress::Progress;
 use crate::run_config::RunConfig;
 use crate::scene::Scene;
 use serde_json::{Map, Value, json};
@@ -55,23 +56,6 @@ pub struct Job<'a> {
     pub notify: &'a mut dyn FnMut(Event),
 }
 
-/// Where a run is; with the weights and the moments all that going on needs.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Progress {
-    step: u64,
-    epoch: u64,
-    /// Batches of the epoch that were looked at.
-    batch: usize,
-    loss: f64,
-    losses: u64,
-    best_f1: f64,
-    best_step: Option<u64>,
-    without_improvement: u64,
-    /// F1 of each checkpoint.
-    scores: Vec<(u64, f64)>,
-    stopping: bool,
-}
-
 /// What a run leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
@@ -84,7 +68,6 @@ pub struct Outcome {
 }
 
 const OPTIMIZER: &str = "optimizer.safetensors";
-const PROGRESS: &str = "loop_state.json";
 
 /// Trains, from the start or on from `resume`, as if it had never stopped.
 ///
@@ -509,47 +492,6 @@ fn python_exponent(x: f64) -> String {
     let (digits, exponent) = text.split_once('e').expect("an exponent was asked for");
     let (sign, exponent) = exponent.strip_prefix('-').map_or(("+", exponent), |exponent| ("-", exponent));
     format!("{digits}e{sign}{exponent:0>2}")
-}
-
-impl Progress {
-    fn write(&self, folder: &Path) -> Result<(), Error> {
-        let path = folder.join(PROGRESS);
-        let value = json!({
-            "step": self.step,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "loss": self.loss,
-            "losses": self.losses,
-            "best_f1": self.best_f1,
-            "best_step": self.best_step,
-            "without_improvement": self.without_improvement,
-            "scores": self.scores,
-            "stopping": self.stopping,
-        });
-        let text = serde_json::to_string_pretty(&value).expect("a JSON value always prints");
-        std::fs::write(&path, text + "\n").map_err(|source| Error::Io { path, source })
-    }
-
-    fn read(folder: &Path) -> Result<Progress, Error> {
-        let path = folder.join(PROGRESS);
-        let value = Value::Object(crate::fields::read_object(&path)?);
-        let read = || {
-            let scores = value["scores"].as_array()?.iter();
-            Some(Progress {
-                step: value["step"].as_u64()?,
-                epoch: value["epoch"].as_u64()?,
-                batch: value["batch"].as_u64()? as usize,
-                loss: value["loss"].as_f64()?,
-                losses: value["losses"].as_u64()?,
-                best_f1: value["best_f1"].as_f64()?,
-                best_step: value["best_step"].as_u64(),
-                without_improvement: value["without_improvement"].as_u64()?,
-                scores: scores.map(|pair| Some((pair[0].as_u64()?, pair[1].as_f64()?))).collect::<Option<_>>()?,
-                stopping: value["stopping"].as_bool()?,
-            })
-        };
-        read().ok_or_else(|| Error::at(&path, "is not what tagsmith writes: resume from another checkpoint"))
-    }
 }
 
 #[cfg(test)]
