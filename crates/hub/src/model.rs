@@ -30,10 +30,8 @@ impl Part {
 }
 
 /// Files of weights and the indices that stand for them where they are in shards; the first that is there is read.
-const WEIGHTS: [(&str, &str); 2] = [
-    ("model.safetensors", "model.safetensors.index.json"),
-    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
-];
+const WEIGHTS: [(&str, &str); 2] =
+    [("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
 /// What a configuration may be in; span taggers have their encoders' too.
 const CONFIGS: [&str; 3] = ["config.json", "token_encoder_config.json", "type_encoder_config.json"];

@@ -82,6 +82,7 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
         tokenizers: &tokenizers,
         normalization: Normalization::Padded,
         mode: Mode::Flat,
+        allowed: None,
         notify: &mut notify,
     };
     let (outcome, model) = train(model, job, resume).expect("it trains");
