@@ -2,7 +2,8 @@
 
 `spans.py` derives golden numbers from it, `bench/rivals/spans.py` races against it. What the original does wrong and
 tagsmith does right by default is done right here too: spans of exactly L subwords count, the last token can be part of
-an entity, masked places have no weight in a softmax.
+an entity, masked places have no weight in a softmax. `parity` brings these three defects back, by tagsmith's names for
+them: `longest_span`, `last_piece`, `softmax_mask`.
 """
 
 import torch
@@ -78,7 +79,7 @@ def map_gold(encoding, row: int, format: str, first: int, last: int, start: int,
     return (i, j) if i <= j else None
 
 
-def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking, longest, max_length):
+def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking, longest, max_length, parity=()):
     """A padded batch. An example is (text or words, [(start, end, label)])."""
     threshold = cross and contrastive
     if cross:
@@ -93,8 +94,10 @@ def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking,
     begin = min(region[0] for region in regions if region) if cross else 0
     extra = int(threshold)
     width = batch["input_ids"].shape[1] - begin + extra
+    too_long = longest if "longest_span" in parity else longest + extra + 1
     longest += extra
-    spans = enumerate_spans(width, longest)
+    unreached = int("last_piece" in parity and threshold)
+    spans = enumerate_spans(width - unreached, longest)
     index, at = {span: n for n, span in enumerate(spans)}, torch.tensor(spans)
     rows, kinds = len(examples), len(labels)
     starts, ends = torch.zeros(rows, width), torch.zeros(rows, width)
@@ -112,11 +115,14 @@ def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking,
         starts[row, inside] = torch.tensor(begins[first : last + 1]).float()
         ends[row, inside] = torch.tensor(ends_here[first : last + 1]).float()
         valid[row] = starts[row, at[:, 0]] * ends[row, at[:, 1]]
+        if unreached:
+            # The test of the end does not know that places are one further on.
+            valid[row] *= at[:, 1] <= last - begin
         for start, end, label in entities:
             place = map_gold(encoding, row, format, first, last, start + offset, end + offset)
             if place is not None:
                 i, j = place[0] - begin + extra, place[1] - begin + extra
-            if place is None or (i, j) not in index:
+            if place is None or (i, j) not in index or j - i + 1 >= too_long:
                 lost += 1
                 continue
             kind = labels.index(label)
@@ -236,18 +242,19 @@ def classification_loss(name: str, x, y, mask, settings: dict, positive_weight=N
     return settings["dice_weight"] * part("dice") + settings["focal_weight"] * part("focal")
 
 
-def softmax_loss(x, target, mask, tau: float):
+def softmax_loss(x, target, mask, tau: float, parity=()):
     """−x_t/τ + ln Σ m e^(x/τ), row by row."""
-    x = (x / tau).masked_fill(mask == 0, float("-inf"))
+    x = x / tau
+    x = x + (mask + 1e-13).log() if "softmax_mask" in parity else x.masked_fill(mask == 0, float("-inf"))
     return torch.logsumexp(x, -1) - x.gather(-1, target.unsqueeze(-1)).squeeze(-1)
 
 
-def contrastive_terms(x, gold, mask, mentions, places, tau: float):
+def contrastive_terms(x, gold, mask, mentions, places, tau: float, parity=()):
     """The threshold term and the mention term of one of start, end and span."""
     negative = mask.unsqueeze(1).expand_as(x).clone()
     negative[..., 0] = 1
     negative[gold == 1] = 0
-    threshold = softmax_loss(x, torch.zeros(x.shape[:2], dtype=torch.long), negative, tau).mean()
+    threshold = softmax_loss(x, torch.zeros(x.shape[:2], dtype=torch.long), negative, tau, parity).mean()
     if not mentions:
         return threshold, x.sum() * 0
     row = torch.tensor([mention[0] for mention in mentions])
@@ -255,10 +262,10 @@ def contrastive_terms(x, gold, mask, mentions, places, tau: float):
     place = torch.tensor(places)
     own = negative[row, kind].clone()
     own[torch.arange(len(place)), place] = 1
-    return threshold, softmax_loss(x[row, kind], place, own, tau).mean()
+    return threshold, softmax_loss(x[row, kind], place, own, tau, parity).mean()
 
 
-def loss_of(scores: dict, batch: dict, settings: dict):
+def loss_of(scores: dict, batch: dict, settings: dict, parity=()):
     weights = {part: settings[f"{part}_loss_weight"] for part in ("start", "end", "span")}
     gold = batch["gold"]
     if settings["loss_fn"] != "contrastive":
@@ -277,9 +284,8 @@ def loss_of(scores: dict, batch: dict, settings: dict):
     threshold = mention = 0
     for column, (part, weight) in zip((2, 3, 4), weights.items()):
         places = [m[column] for m in batch["mentions"]]
-        terms = contrastive_terms(
-            scores[part], gold[part], batch[f"{part}_mask"], batch["mentions"], places, settings["contrastive_tau"]
-        )
+        mask, tau = batch[f"{part}_mask"], settings["contrastive_tau"]
+        terms = contrastive_terms(scores[part], gold[part], mask, batch["mentions"], places, tau, parity)
         threshold, mention = threshold + weight * terms[0], mention + weight * terms[1]
     return (
         settings["contrastive_threshold_loss_weight"] * threshold

@@ -2,7 +2,8 @@
 
 `tokenizer.json` is a small WordPiece tokenizer. Each of `bi_encoder`, `contrastive_bi_encoder`, `cross_encoder` and
 `contrastive_cross_encoder` is a checkpoint in the original's layout beside `expect.safetensors`; `cases.json` has batches
-as they are collated, decoded entities and figures; `dataset` and `dataset_dev` are saved data sets. All arithmetic is float64 on the
+as they are collated (by this tokenizer and by those of golden/pieces, and with the original's defects), losses with its
+softmax over masked places, decoded entities and figures; `dataset` and `dataset_dev` are saved data sets. All arithmetic is float64 on the
 float32 weights.
 
     python spans.py            write golden/spans
@@ -29,9 +30,10 @@ from datasets import Dataset, DatasetDict
 from safetensors.torch import load_file, save_file
 from span_model import LABEL, THRESHOLD, SpanModel, collate, decode, enumerate_spans, loss_of, score
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoModel, PreTrainedTokenizerFast, get_linear_schedule_with_warmup
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, get_linear_schedule_with_warmup
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "spans"
+PIECES = GOLDEN.parent / "pieces"
 WORDS = "jo anna lives in new york city or rotterdam works at the mill person place ##burg hamburg org team ,".split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS + list("abcdefghijklmnopqrstuvwxyz.-") + [
     "##" + c for c in "abcdefghijklmnopqrstuvwxyz"
@@ -56,6 +58,12 @@ TOKENS = [
     (["Anna", ",", "Jo", "-", "Hamburg", "mill"], [(0, 1, "person"), (2, 3, "person"), (4, 6, "team org"), (4, 5, "place")]),
     (["the"], []),
 ]
+LONG_TEXT = "xxx jo lives in new york city or rotterdam , anna works at the mill in hamburg"
+LONG = (LONG_TEXT, [(4, 6, "person"), (16, 29, "place"), (49, 61, "person"), (69, 76, "place"), (30, 76, "team org")])
+LONG_TOKENS = (
+    LONG_TEXT.split(),
+    [(1, 2, "person"), (4, 7, "place"), (10, 11, "person"), (15, 16, "place"), (7, 16, "team org")],
+)
 BASE = dict(
     dropout=0.0,
     linear_hidden_size=12,
@@ -258,46 +266,110 @@ def expectation(name: str):
 
 def collated():
     """Batches as a reader without padding has them: pieces, where the text begins, valid spans, gold ones."""
-    long = "x" * 3 + " jo lives in new york city or rotterdam , anna works at the mill in hamburg"
-    long_words = long.split()
-    for format, examples in [("text", TEXTS), ("tokens", TOKENS)]:
-        more = (long, [(4, 6, "person"), (16, 29, "place"), (49, 61, "person"), (69, 76, "place"), (30, 76, "team org")])
-        if format == "tokens":
-            more = (long_words, [(1, 2, "person"), (4, 7, "place"), (10, 11, "person"), (15, 16, "place"), (7, 16, "team org")])
+    for format, examples in [("text", TEXTS + [LONG]), ("tokens", TOKENS + [LONG_TOKENS])]:
         for masking in ("none", "subwords"):
             for cross in (False, True):
                 for contrastive in (False, True):
-                    name = ("contrastive_" if contrastive else "") + ("cross" if cross else "bi") + "_encoder"
                     added = ([LABEL, THRESHOLD] if contrastive else [LABEL]) if cross else []
-                    batch = collate(
-                        examples + [more],
-                        tokenizer(added),
-                        LABELS,
-                        cross=cross,
-                        contrastive=contrastive,
-                        format=format,
-                        masking=masking,
-                        longest=4,
-                        max_length=30,
-                    )
-                    lengths = batch["attention_mask"].sum(1).tolist()
-                    extra = int(cross and contrastive)
-                    yield {
-                        "architecture": name,
-                        "format": format,
-                        "masking": masking,
-                        "examples": [[text, [list(e) for e in entities]] for text, entities in examples + [more]],
-                        "ids": [ids[:n] for ids, n in zip(batch["input_ids"].tolist(), lengths)],
-                        "begin": batch["begin"],
-                        "spans": [
-                            [[i - extra, j - extra] for (i, j), ok in zip(batch["spans"].tolist(), row) if ok]
-                            for row in batch["span_mask"].tolist()
-                        ],
-                        "gold": [sorted(map(list, row)) for row in batch["mapped"]],
-                        "lost": batch["lost"],
-                        "width": batch["start_mask"].shape[1],
-                        "enumerated": len(batch["spans"]),
-                    }
+                    yield collated_by(tokenizer(added), examples, format, masking, cross, contrastive)
+
+
+def families():
+    """The same by other families' tokenizers, of which some have no `[SEP]` and some need a space before words."""
+    for kind in ("roberta", "xlm-roberta", "bert-cased"):
+        for format, examples in [("text", TEXTS), ("tokens", TOKENS)]:
+            prefixed = "roberta-prefix" if (kind, format) == ("roberta", "tokens") else kind
+            for masking in ("none", "subwords"):
+                for contrastive in (False, True):
+                    fast = AutoTokenizer.from_pretrained(PIECES / prefixed)
+                    added = [LABEL, THRESHOLD] if contrastive else [LABEL]
+                    fast.add_special_tokens({"additional_special_tokens": added})
+                    case = collated_by(fast, examples, format, masking, True, contrastive, max_length=80)
+                    yield {"tokenizer": kind} | case
+
+
+def with_defects():
+    for parity in (["longest_span"], ["last_piece"], ["longest_span", "last_piece"]):
+        for cross, contrastive in [(False, False), (False, True), (True, False), (True, True)]:
+            added = ([LABEL, THRESHOLD] if contrastive else [LABEL]) if cross else []
+            examples = TEXTS + [LONG]
+            case = collated_by(tokenizer(added), examples, "text", "none", cross, contrastive, parity=parity)
+            yield {"parity": parity} | case
+
+
+def leaking():
+    """Losses of one text, so that nothing is padded, at a scale where masked places count: its entity is the one whose
+    score, which the threshold's sum should not see, is seen the most."""
+    for name in ("contrastive_bi_encoder", "contrastive_cross_encoder"):
+        model, text_tokenizer, settings = build(name)
+        cross, _, _, format, masking = MODELS[name]
+        settings |= dict(contrastive_tau=0.02, start_loss_weight=0.0, end_loss_weight=0.0, span_loss_weight=1.0)
+        with torch.no_grad():
+            model.span_logit_scale.fill_(3.5)
+        words = ["jo", "mill"]
+        text = words if format == "tokens" else " ".join(words)
+        starts = [0]
+        for word in words:
+            starts.append(starts[-1] + len(word) + 1)
+
+        def case(i, j, label):
+            entity = (i, j, label) if format == "tokens" else (starts[i], starts[j] - 1, label)
+            batch = collate(
+                [(text, [entity])],
+                text_tokenizer,
+                LABELS,
+                cross=cross,
+                contrastive=True,
+                format=format,
+                masking=masking,
+                longest=BASE["max_span_length"],
+                max_length=64,
+            )
+            made = {"architecture": name, "scale": 3.5, "tau": 0.02, "example": [text, [list(entity)]]}
+            for key, parity in [("loss", ["softmax_mask"]), ("loss_without", [])]:
+                model.zero_grad()
+                loss = loss_of(model(double(batch), None if cross else label_batch()), double(batch), settings, parity)
+                loss.backward()
+                made[key] = loss.item()
+                made[key.replace("loss", "gradient")] = model.width_embedding.weight.grad.flatten().tolist()
+            return made
+
+        entities = [(i, j, label) for i in range(len(words)) for j in (i + 1, i + 2) if j <= len(words) for label in LABELS]
+        yield max((case(*entity) for entity in entities), key=lambda made: abs(made["loss"] - made["loss_without"]))
+
+
+def collated_by(fast, examples, format, masking, cross, contrastive, max_length=30, parity=()):
+    name = ("contrastive_" if contrastive else "") + ("cross" if cross else "bi") + "_encoder"
+    batch = collate(
+        examples,
+        fast,
+        LABELS,
+        cross=cross,
+        contrastive=contrastive,
+        format=format,
+        masking=masking,
+        longest=4,
+        max_length=max_length,
+        parity=parity,
+    )
+    lengths = batch["attention_mask"].sum(1).tolist()
+    extra = int(cross and contrastive)
+    return {
+        "architecture": name,
+        "format": format,
+        "masking": masking,
+        "examples": [[text, [list(e) for e in entities]] for text, entities in examples],
+        "ids": [ids[:n] for ids, n in zip(batch["input_ids"].tolist(), lengths)],
+        "begin": batch["begin"],
+        "spans": [
+            [[i - extra, j - extra] for (i, j), ok in zip(batch["spans"].tolist(), row) if ok]
+            for row in batch["span_mask"].tolist()
+        ],
+        "gold": [sorted(map(list, row)) for row in batch["mapped"]],
+        "lost": batch["lost"],
+        "width": batch["start_mask"].shape[1],
+        "enumerated": len(batch["spans"]),
+    }
 
 
 def decoded():
@@ -358,7 +430,8 @@ def write(folder: Path):
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer().backend_tokenizer.save(str(folder / "tokenizer.json"))
     dataset(folder)
-    cases = {"collated": list(collated()), "decoded": list(decoded()), "scored": list(scored())}
+    cases = {"collated": list(collated()), "families": list(families()), "with_defects": list(with_defects())}
+    cases |= {"leaking": list(leaking()), "decoded": list(decoded()), "scored": list(scored())}
     (folder / "cases.json").write_text(json.dumps(cases, ensure_ascii=False, separators=(",", ":")) + "\n")
     for name in MODELS:
         model, text_tokenizer, settings = build(name)

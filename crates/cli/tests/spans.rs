@@ -156,3 +156,156 @@ fn what_cannot_work_is_refused_in_one_line() {
     fs::write(at.join("data.jsonl"), "{\"text\": \"a\", \"char_spans\": []}\n").expect("it is written");
     refused(&["train_bi_encoder", "run.json"], "*.jsonl: no entity of format Text is there: is it the right file?");
 }
+
+/// One line each, with the file, the line and what to do. What a row of data looks like is tested with the reader, keys of
+/// a configuration with the configuration; here is what a command line makes of them.
+#[test]
+fn bad_input_is_refused_with_file_line_and_remedy() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    let good = DATA.lines().next().expect("it has lines");
+    let refused = |line: &str, want: &str| {
+        fs::write(at.join("data.jsonl"), format!("{good}\n{line}\n")).expect("it is written");
+        config(at, "");
+        let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
+        let errors: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("error: ")).collect();
+        assert_eq!((status, &errors[..]), (2, &[&*format!("error: data.jsonl:2: {want}")][..]), "{said}");
+        // Nothing is half done.
+        assert!(!at.join("out/best_checkpoint").exists() && !at.join("out/test_results.json").exists());
+        let evaluate =
+            ["evaluate_bi_encoder", "--pretrained_model_name_or_path", "bi_encoder", "--evaluation_file", "data.jsonl"];
+        let (status, out, said) = tagsmith(&evaluate, at, "");
+        assert_eq!((status, &*out, said.contains(&format!("error: data.jsonl:2: {want}"))), (2, "", true), "{said}");
+        assert!(!at.join("evals").exists());
+    };
+    let spans = |spans: &str| format!(r#"{{"text": "ann", "char_spans": {spans}}}"#);
+    refused(
+        &spans(r#"[{"start": 1, "end": 4, "label": "a"}]"#),
+        "`char_spans` 1: 1 to 4 is empty or outside 0 to 3: `end` is one past the last",
+    );
+    refused(
+        &spans(r#"[{"start": 2, "end": 2, "label": "a"}]"#),
+        "`char_spans` 1: 2 to 2 is empty or outside 0 to 3: `end` is one past the last",
+    );
+    refused(
+        &spans(r#"[{"start": -1, "end": 2, "label": "a"}]"#),
+        "`char_spans` 1: `start` is -1, not a whole number: count from 0",
+    );
+    refused(&spans(r#"[{"end": 2, "label": "a"}]"#), "`char_spans` 1: there is no `start`: add it, or remove the span");
+    refused(&spans(r#"[{"start": 0, "end": 2}]"#), "`char_spans` 1: there is no `label`: name it, or remove the span");
+    refused(
+        &spans(r#"[{"start": 0, "end": 2, "label": ""}]"#),
+        "`char_spans` 1: the label is empty: name it, or remove the span",
+    );
+    refused(
+        &spans(r#"[{"start": 0, "end": 2, "label": 3}]"#),
+        "`char_spans` 1: the label is 3, not a string: quote it",
+    );
+    refused(&spans("3"), "`char_spans` is 3, no list of objects: write [{\"start\": 0, \"end\": 1, \"label\": \"…\"}]");
+    refused(r#"{"text": "ann"}"#, "there is no `char_spans`: give an empty list where nothing is marked");
+    refused(r#"{"text": 3, "char_spans": []}"#, "`text` is 3, not a string: quote it");
+    refused(
+        r#"{"id": {"a": 1}, "text": "ann", "char_spans": []}"#,
+        "`id` is {\"a\":1}, neither a string nor a whole number: correct or remove it",
+    );
+    refused(r#"{"tokens": ["ann"], "token_spans": []}"#, "there is no `text`: add it, or use the format `tokens`");
+    refused("{\"text\": \"ann\"", "is not a JSON object (EOF while parsing an object at line 1 column 14): one a line");
+}
+
+#[test]
+fn what_a_file_as_a_whole_lacks_is_said_too() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    model(at, "contrastive_cross_encoder");
+    let said_of = |changes: &str, data: &str| {
+        fs::write(at.join("data.jsonl"), data).expect("it is written");
+        config(at, changes);
+        let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
+        fs::remove_dir_all(at.join("out")).ok();
+        (status, said)
+    };
+    let (status, said) = said_of("", "");
+    assert_eq!((status, said.contains("data.jsonl: holds no text\n")), (2, true), "{said}");
+    assert!(said.ends_with("error: *.jsonl: no entity of format Text is there: is it the right file?\n"), "{said}");
+    let (status, said) = said_of(r#", "language_weights": {"deu": 2}"#, DATA);
+    let want =
+        "error: *.jsonl: text 1 has no `id`, and `language_weights` needs one in every record, such as `deu_12-s0`\n";
+    assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
+    let with_id = DATA.replace("{\"text\"", "{\"id\": \"eng_1\", \"text\"");
+    let (status, said) = said_of(r#", "language_weights": {"deu": 2}"#, &with_id);
+    let want = "error: `language_weights` names `deu`, and no record's `id` begins with it\n";
+    assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
+    // Overlapping entities are legal: nested decoding finds them. That flat decoding cannot is said, with the line.
+    let overlapping = r#"{"text": "new york city", "char_spans": [{"start": 0, "end": 8, "label": "a"}, {"start": 4, "end": 13, "label": "b"}]}"#;
+    let (status, said) = said_of("", &format!("{DATA}{overlapping}\n"));
+    assert_eq!((status, said.contains("note: data.jsonl:3: entities overlap here")), (0, true), "{said}");
+    assert!(said.contains("note: memory: "), "{said}");
+}
+
+#[test]
+fn labels_with_descriptions_hundreds_of_labels_and_modes() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    let predict = |more: &[&str], text: &str| {
+        let (status, out, said) = tagsmith(&[&["predict", "--model", "bi_encoder"], more].concat(), at, text);
+        assert_eq!(status, 0, "{said}");
+        let document: Value = serde_json::from_str(out.lines().next().expect("a line")).expect("it is JSON");
+        (document["entities"].as_array().expect("a list").clone(), said)
+    };
+    let text = "jo lives in new york city\n";
+    // A description is read; the name is what is reported.
+    let describe = |json: &str| fs::write(at.join("labels.json"), json).expect("it is written");
+    describe(r#"{"person": "anna or jo", "place": null}"#);
+    let (described, _) = predict(&["--labels", "labels.json", "--threshold", "0.01"], text);
+    describe(r#"["person", "place"]"#);
+    let (bare, _) = predict(&["--labels", "labels.json", "--threshold", "0.01"], text);
+    let (named, _) = predict(&["--labels", "person,place", "--threshold", "0.01"], text);
+    assert!(!named.is_empty() && described.iter().all(|it| it["label"] == "person" || it["label"] == "place"));
+    assert_eq!(bare, named);
+    assert_ne!(described, named, "the description changes nothing");
+    describe(r#"{"person": 3}"#);
+    let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
+    let want = "error: labels.json: neither a list of names nor an object of names and descriptions\n";
+    assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
+
+    // 500 labels, each with a vector of its own: what two of them find does not depend on the others.
+    let many: Vec<String> = (0..498).map(|i| format!("team {i}")).collect();
+    let many = format!("person,place,{}", many.join(","));
+    let per_type = ["--decoding", "per_type", "--threshold", "0.01"];
+    let (of_many, _) = predict(&[&["--labels", &many], &per_type[..]].concat(), text);
+    let (of_two, _) = predict(&[&["--labels", "person,place"], &per_type[..]].concat(), text);
+    let ours = |it: &&Value| it["label"] == "person" || it["label"] == "place";
+    assert_eq!(of_many.iter().filter(ours).collect::<Vec<_>>(), of_two.iter().collect::<Vec<_>>());
+    assert!(of_many.len() > of_two.len());
+
+    let overlap = |entities: &[Value], nested: bool| {
+        let place = |it: &Value| (it["start"].as_u64().expect("a number"), it["end"].as_u64().expect("a number"));
+        let pairs = entities.iter().enumerate().flat_map(|(i, a)| entities[i + 1..].iter().map(move |b| (a, b)));
+        pairs.map(|(a, b)| (place(a), place(b), a["label"] == b["label"])).any(|(a, b, same)| {
+            let meet = a.0 < b.1 && b.0 < a.1;
+            let inside = (a.0 <= b.0 && b.1 <= a.1) || (b.0 <= a.0 && a.1 <= b.1);
+            meet && if nested { !inside || a == b } else { same }
+        })
+    };
+    let two = ["--labels", "person,place", "--threshold", "0.01", "--decoding"];
+    let [flat, nested, per_type] =
+        ["flat", "nested", "per_type"].map(|mode| predict(&[&two[..], &[mode]].concat(), text).0);
+    assert!(
+        nested.len() > flat.len() && per_type.len() > flat.len(),
+        "{} {} {}",
+        flat.len(),
+        nested.len(),
+        per_type.len()
+    );
+    assert!(!overlap(&nested, true) && !overlap(&per_type, false));
+
+    // What a document spells is no special token.
+    let (_, said) = predict(&["--labels", "person,a [SEP] b", "--threshold", "0.5"], "jo [SEP] lives in [CLS] york\n");
+    assert!(said.contains("note: documents spell 2 special tokens"), "{said}");
+    assert!(said.contains("note: labels spell 1 special tokens"), "{said}");
+    let (_, said) = predict(&["--labels", &"jo ".repeat(80), "--threshold", "0.5"], text);
+    assert!(said.contains("note: 1 labels are longer than 64 pieces: their ends are not read"), "{said}");
+}

@@ -4,18 +4,19 @@ use crate::config::{Architecture, Config};
 use crate::encode::Encoded;
 use crate::error::Error;
 use crate::loss::{Gold, Mention};
+use crate::model::SPAN;
 use crate::scene::{Kinds, Scene, Text};
 use tagsmith_kernel::op::span_sum::Span;
 use tagsmith_model::batch::Batch;
 use tagsmith_text::tokenizer::Tokenizer;
 
-/// A text's spans in the order of its scores (both ends inclusive, in pieces), and where its scores begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A text's spans that can be entities, and where their scores are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
-    /// The spans; contrastive models score their threshold's before them.
+    /// Both ends inclusive, in pieces, in order.
     pub spans: Vec<(usize, usize)>,
-    /// The row of scores of the first.
-    pub first_row: usize,
+    /// The row of each one's scores.
+    pub rows: Vec<usize>,
 }
 
 /// A scene of encoded examples. `labels` are a bi-encoder's, as its label encoder reads them; a cross-encoder's are in
@@ -25,7 +26,6 @@ pub struct Listed {
 /// If a cross-encoder's examples have prompts of different numbers of labels.
 pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (Scene, Vec<Listed>) {
     let cross = config.architecture == Architecture::CrossEncoder;
-    let column = config.contrastive();
     let mut scene = Scene::default();
     let (mut rows, mut markers, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for example in examples {
@@ -39,17 +39,34 @@ pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (
         let extra = rows.len() - first;
         rows.extend((first_piece..example.ids.len()).map(|piece| base + piece as u32));
         markers.extend(example.markers.iter().map(|&piece| base + piece as u32));
-        let at = |piece: usize| (first + extra + piece - first_piece) as u32;
         let spans = example.spans(config.longest_enumerated());
         let first_span = scene.spans.len();
-        if column {
-            scene.spans.push(Span { start: first as u32, end: first as u32, width: 1 });
+        let mut rows_of_spans = Vec::with_capacity(spans.len());
+        let push = |scene: &mut Scene, i: usize, j: usize| {
+            scene.spans.push(Span { start: (first + i) as u32, end: (first + j) as u32, width: (j - i + 1) as u32 });
+        };
+        // Places count the text's positions.
+        let at = |piece: usize| extra + piece - first_piece;
+        if config.contrastive() && config.parity.softmax_mask {
+            let unreached = usize::from(config.parity.last_piece && config.threshold_in_prompt());
+            for (i, j) in enumerated(rows.len() - first - unreached, config.longest_enumerated()) {
+                if spans.get(rows_of_spans.len()).is_some_and(|&(a, b)| (at(a), at(b)) == (i, j)) {
+                    rows_of_spans.push(scene.spans.len());
+                }
+                push(&mut scene, i, j);
+            }
+        } else {
+            if config.contrastive() {
+                push(&mut scene, 0, 0);
+            }
+            for &(i, j) in &spans {
+                rows_of_spans.push(scene.spans.len());
+                push(&mut scene, at(i), at(j));
+            }
         }
-        let first_row = scene.spans.len();
-        let span = |&(i, j): &(usize, usize)| Span { start: at(i), end: at(j), width: (j - i + 1) as u32 };
-        scene.spans.extend(spans.iter().map(span));
+        assert_eq!(rows_of_spans.len(), spans.len(), "spans: a row a span");
         scene.texts.push(Text { positions: first..rows.len(), spans: first_span..scene.spans.len() });
-        listed.push(Listed { spans, first_row });
+        listed.push(Listed { spans, rows: rows_of_spans });
     }
     scene.kinds = match labels {
         Some(labels) => Kinds::Alone(labels),
@@ -88,16 +105,24 @@ pub fn gold(
         for &(i, j, kind) in &entities[number] {
             let span = listed.spans.binary_search(&(i, j)).expect("an entity is a span of its text");
             let at = |piece: usize| positions.start + extra + piece - first;
-            gold.mentions.push(Mention { text: number, kind, places: [at(i), at(j), listed.first_row + span] });
+            gold.mentions.push(Mention { text: number, kind, places: [at(i), at(j), listed.rows[span]] });
+        }
+        gold.masks[SPAN].resize(scene.texts[number].spans.end, false);
+        for (&span, &row) in listed.spans.iter().zip(&listed.rows) {
+            gold.masks[SPAN][row] = example.findable(config, span);
         }
     }
     let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(0);
     let first = examples.iter().map(|example| first_position(cross, example)).min().unwrap_or(0);
     let width = longest - first + extra;
-    let l = config.longest_enumerated();
-    let enumerated: usize = (0..width).map(|start| l.min(width - start)).sum();
+    let enumerated = enumerated(width, config.longest_enumerated()).count();
     gold.padded = [examples.len() * width, examples.len() * enumerated];
     gold
+}
+
+/// All spans of at most `longest` of some positions, as the original lists them.
+fn enumerated(positions: usize, longest: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..positions).flat_map(move |i| (i..positions.min(i + longest)).map(move |j| (i, j)))
 }
 
 /// The first piece that is a position: in a cross-encoder the text's.
@@ -106,19 +131,22 @@ fn first_position(cross: bool, example: &Encoded) -> usize {
     if cross { text() } else { 0 }
 }
 
-/// A bi-encoder's labels as its encoder reads them: each alone, at most [`LABEL_PIECES`] pieces.
+/// A bi-encoder's labels as its encoder reads them: each alone, at most [`LABEL_PIECES`] pieces. Returns how many
+/// labels were longer.
 ///
 /// # Errors
 /// What the tokenizer says.
-pub fn labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<Batch, Error> {
+pub fn labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<(Batch, usize), Error> {
     let mut batch = Batch::default();
+    let mut cut = 0;
     for label in labels {
         let pieces = tokenizer.encode_running(label)?;
         let content = pieces.content();
         let kept = content.start..content.end.min(content.start + pieces.room(LABEL_PIECES)?);
+        cut += usize::from(kept.end < content.end);
         batch.push(&pieces.around(&pieces.ids, kept.clone()), &pieces.around(&pieces.types, kept), &[]);
     }
-    Ok(batch)
+    Ok((batch, cut))
 }
 
 /// Pieces of a label that are read, as in the original.

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::fields::Fields;
+use crate::parity::{MASKED_WEIGHT, Parity};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -77,6 +78,8 @@ pub struct LossConfig {
     pub mention_weight: f64,
     /// τ.
     pub tau: f64,
+    /// What a masked place weighs in the contrastive loss's sums: nothing, but for [`Parity::softmax_mask`].
+    pub masked_weight: f64,
 }
 
 /// A span tagger's configuration.
@@ -108,6 +111,8 @@ pub struct Config {
     pub type_encoder: String,
     /// Longest sequence it was trained on, if it says so.
     pub max_seq_length: Option<usize>,
+    /// Which defects of the original it has; no part of config.json.
+    pub parity: Parity,
 }
 
 impl Config {
@@ -124,6 +129,17 @@ impl Config {
     /// The longest span that is enumerated: one more in a contrastive cross-encoder, as the original has it.
     pub fn longest_enumerated(&self) -> usize {
         self.longest + usize::from(self.threshold_in_prompt())
+    }
+
+    /// The longest span that a gold entity may have.
+    pub fn longest_gold(&self) -> usize {
+        if self.parity.longest_span { self.longest - 1 } else { self.longest_enumerated() }
+    }
+
+    /// Has some of the original's defects.
+    pub fn reproduce(&mut self, parity: Parity) {
+        self.loss.masked_weight = if parity.softmax_mask { MASKED_WEIGHT } else { 0.0 };
+        self.parity = parity;
     }
 
     /// Rows of the width table; row 0 is of no span.
@@ -216,6 +232,7 @@ impl Config {
             threshold_weight: weight(fields, "contrastive_threshold_loss_weight", 0.5)?,
             mention_weight: weight(fields, "contrastive_span_loss_weight", 0.5)?,
             tau: fields.number("contrastive_tau", 1.0, f64::MIN_POSITIVE..=f64::MAX)?,
+            masked_weight: 0.0,
         };
         let pooling = match fields.text("type_encoder_pooling")?.as_deref() {
             Some("mean") => Pooling::Mean,
@@ -265,6 +282,7 @@ impl Config {
             token_encoder: fields.text("token_encoder")?.unwrap_or_default(),
             type_encoder: fields.text("type_encoder")?.unwrap_or_default(),
             max_seq_length: fields.optional_size("max_seq_length")?,
+            parity: Parity::default(),
         })
     }
 

@@ -39,15 +39,14 @@ pub struct Candidate {
     pub score: f64,
 }
 
-/// Spans whose probability is above `bar`, a number for each label. `scores` (n, C) are logits of `spans`.
+/// Spans whose probability is above `bar`, a number for each label. Each span comes with its logits (C).
 ///
 /// # Panics
 /// If their numbers differ.
-pub fn candidates(scores: &[f32], spans: &[(usize, usize)], bar: &[f64]) -> Vec<Candidate> {
-    let c = bar.len();
-    assert_eq!(scores.len(), spans.len() * c, "decode: {} spans, {c} labels", spans.len());
+pub fn candidates<'s>(spans: impl Iterator<Item = ((usize, usize), &'s [f32])>, bar: &[f64]) -> Vec<Candidate> {
     let mut found = Vec::new();
-    for (row, &(start, end)) in scores.chunks_exact(c.max(1)).zip(spans) {
+    for ((start, end), row) in spans {
+        assert_eq!(row.len(), bar.len(), "decode: a score a label");
         for (kind, (&x, &bar)) in row.iter().zip(bar).enumerate() {
             let score = probability(x);
             if score > bar {
@@ -115,7 +114,8 @@ mod tests {
 
     #[test]
     fn the_bar_is_not_enough() {
-        let got = candidates(&[0.0, 1.0, -1.0, 0.0], &[(1, 1), (1, 2)], &[0.5, 0.5]);
+        let rows = [((1, 1), &[0.0f32, 1.0][..]), ((1, 2), &[-1.0, 0.0][..])];
+        let got = candidates(rows.into_iter(), &[0.5, 0.5]);
         assert_eq!(got.iter().map(|it| (it.start, it.end, it.kind)).collect::<Vec<_>>(), [(1, 1, 1)]);
     }
 }

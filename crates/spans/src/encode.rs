@@ -4,6 +4,7 @@
 use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
 use crate::example::{Entity, Example, Format, Input};
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 
@@ -113,24 +114,26 @@ pub struct Encoded {
     pub threshold: usize,
     /// Pieces of text that were cut off.
     pub cut: usize,
+    /// Special tokens that the text spells (`[SEP]`): read as ordinary letters.
+    pub spelled: usize,
 }
 
 impl Encoding {
-    /// Encodes an input after `prompt`.
+    /// Encodes an input after `prompt`. Special tokens that it spells are read as ordinary letters.
     ///
     /// # Errors
     /// What the tokenizer says; a prompt that leaves no room for the text.
     pub fn encode(&self, tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<Encoded, Error> {
-        let (pieces, offset) = match input {
-            Input::Text(text) => {
-                let before = prompt.map_or(String::new(), |prompt| prompt.items.join(" ") + " ");
-                let offset = before.chars().count();
-                (tokenizer.encode_running(&(before + text))?, offset)
+        let mut read = Cow::Borrowed(input);
+        let mut spelled = 0;
+        let (pieces, offset) = loop {
+            let (pieces, offset) = cut(tokenizer, prompt, &read)?;
+            let mut of_text = tokenizer.spelled(&pieces);
+            of_text.retain(|&at| covers(&pieces, input, at).1 > offset);
+            if of_text.is_empty() || !blank(read.to_mut(), &pieces, offset, &of_text) {
+                break (pieces, offset);
             }
-            Input::Words(words) => {
-                let before = prompt.map_or(&[][..], |prompt| &prompt.items);
-                (tokenizer.encode_words(&[before, words].concat())?, before.len())
-            }
+            spelled += of_text.len();
         };
         let content = pieces.content();
         let room = pieces.room(self.max_length)?;
@@ -180,11 +183,71 @@ impl Encoding {
                 Some(id) => kept.iter().position(|&at| pieces.ids[at] == id).unwrap_or(0),
                 None => 0,
             },
+            spelled,
             text,
             markers,
             cut,
         })
     }
+}
+
+/// The pieces of prompt and input together, and the prompt's length in code points or items.
+fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<(Pieces, usize), Error> {
+    match input {
+        Input::Text(text) => {
+            let before = prompt.map_or(String::new(), |prompt| prompt.items.join(" ") + " ");
+            let offset = before.chars().count();
+            Ok((tokenizer.encode_running(&(before + text))?, offset))
+        }
+        Input::Words(words) => {
+            let before = prompt.map_or(&[][..], |prompt| &prompt.items);
+            Ok((tokenizer.encode_words(&[before, words].concat())?, before.len()))
+        }
+    }
+}
+
+/// Puts a space for the first letter of each of those pieces, so that nothing moves; whether anything changed.
+fn blank(input: &mut Input, pieces: &Pieces, offset: usize, places: &[usize]) -> bool {
+    let mut changed = false;
+    for &at in places {
+        let (start, end) = (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize);
+        let (text, start, end) = match input {
+            Input::Text(text) => (text, start.saturating_sub(offset), end - offset),
+            Input::Words(words) => {
+                (&mut words[pieces.words[at].expect("it covers a word") as usize - offset], start, end)
+            }
+        };
+        let mut letters: Vec<char> = text.chars().collect();
+        if let Some(letter) = letters[start..end].iter_mut().find(|letter| !letter.is_whitespace()) {
+            *letter = ' ';
+            changed = true;
+        }
+        *text = letters.into_iter().collect();
+    }
+    changed
+}
+
+/// Labels as they are read: special tokens that they spell become ordinary letters. Returns how many there were, too.
+///
+/// # Errors
+/// What the tokenizer says.
+pub fn plain_labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<(Vec<String>, usize), Error> {
+    let mut spelled = 0;
+    let mut plain = Vec::with_capacity(labels.len());
+    for label in labels {
+        let mut read = Input::Text(label.clone());
+        loop {
+            let (pieces, _) = cut(tokenizer, None, &read)?;
+            let places = tokenizer.spelled(&pieces);
+            if places.is_empty() || !blank(&mut read, &pieces, 0, &places) {
+                break;
+            }
+            spelled += places.len();
+        }
+        let Input::Text(label) = read else { unreachable!("a label is a text") };
+        plain.push(label);
+    }
+    Ok((plain, spelled))
 }
 
 /// What a piece covers, in code points or words; special pieces nothing.
@@ -229,18 +292,30 @@ impl Encoded {
         text.filter(|&i| self.begins[i]).flat_map(from).collect()
     }
 
-    /// The example's entities as pieces with their label's number among `labels`, each once; and how many have none.
-    pub fn gold(&self, example: &Example, labels: &[String], longest: usize) -> (Vec<(usize, usize, usize)>, usize) {
-        let format = match example.input {
+    /// Whether a span can be found at all. Every one can, but for [`Parity::last_piece`](crate::parity::Parity).
+    pub fn findable(&self, config: &Config, (_, end): (usize, usize)) -> bool {
+        let last = self.text.as_ref().map(|text| *text.end());
+        !(config.parity.last_piece && config.threshold_in_prompt() && last == Some(end))
+    }
+
+    /// The span of a gold entity, both ends inclusive; `None` if it is not whole in what was read, too long, or begins or
+    /// ends where none may.
+    pub fn span_of(&self, entity: &Entity, input: &Input, config: &Config) -> Option<(usize, usize)> {
+        let format = match input {
             Input::Text(_) => Format::Text,
             Input::Words(_) => Format::Tokens,
         };
-        let spans = |(i, j): (usize, usize)| j - i < longest && self.begins[i] && self.ends[j];
+        let is_span = |&(i, j): &(usize, usize)| j - i < config.longest_gold() && self.begins[i] && self.ends[j];
+        self.place(entity, format).filter(is_span)
+    }
+
+    /// The example's entities as pieces with their label's number among `labels`, each once; and how many have none.
+    pub fn gold(&self, example: &Example, labels: &[String], config: &Config) -> (Vec<(usize, usize, usize)>, usize) {
         let mut gold = Vec::new();
         let mut lost = 0;
         for entity in &example.entities {
             let Some(kind) = labels.iter().position(|label| *label == entity.label) else { continue };
-            match self.place(entity, format).filter(|&place| spans(place)) {
+            match self.span_of(entity, &example.input, config) {
                 Some((i, j)) if !gold.contains(&(i, j, kind)) => gold.push((i, j, kind)),
                 Some(_) => {}
                 None => lost += 1,

@@ -2,9 +2,9 @@
 
 use crate::checkpoint::Tokenizers;
 use crate::collate;
-use crate::config::{Architecture, Threshold};
+use crate::config::{Architecture, Config, Threshold};
 use crate::decode::{Candidate, Mode, accept, candidates, probability};
-use crate::encode::{Encoded, Encoding, Prompt};
+use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::example::{Example, Input};
 use crate::model::Model;
@@ -24,10 +24,12 @@ pub struct Finder<'a> {
     prompt: Option<Prompt>,
     label_batch: Option<Batch>,
     label_vectors: Option<Tensor>,
+    /// What the user should know about the labels.
+    pub notes: Vec<String>,
 }
 
 /// Pieces computed at once.
-const BATCH_PIECES: usize = 2048;
+pub const BATCH_PIECES: usize = 2048;
 
 /// What was found in one input before a decision: spans above the lowest bar, and the learned bars.
 #[derive(Clone, Debug)]
@@ -51,13 +53,27 @@ impl<'a> Finder<'a> {
     ) -> Result<Finder<'a>, Error> {
         check_labels(&labels)?;
         let cross = model.config.architecture == Architecture::CrossEncoder;
-        let prompt = cross.then(|| Prompt::new(&model.config, &labels));
-        let label_batch = match (&tokenizers.labels, cross) {
-            (Some(tokenizer), false) => Some(collate::labels(tokenizer, &labels)?),
-            _ => None,
-        };
+        let reader = tokenizers.labels.as_ref().filter(|_| !cross).unwrap_or(&tokenizers.text);
+        let (plain, spelled) = plain_labels(reader, &labels)?;
+        let (mut prompt, mut label_batch, mut cut) = (None, None, 0);
+        if cross {
+            prompt = Some(Prompt::new(&model.config, &plain));
+        } else {
+            let (batch, longer) = collate::labels(reader, &plain)?;
+            (label_batch, cut) = (Some(batch), longer);
+        }
         let label_vectors = label_batch.as_ref().map(|batch| model.label_vectors(batch));
-        Ok(Finder { model, tokenizers, encoding, labels, prompt, label_batch, label_vectors })
+        let notes = label_notes(spelled, cut);
+        Ok(Finder { model, tokenizers, encoding, labels, prompt, label_batch, label_vectors, notes })
+    }
+
+    /// Inputs as the model reads them, in their order.
+    ///
+    /// # Errors
+    /// What the tokenizer says; more labels than a prompt holds.
+    pub fn encode(&self, inputs: &[&Input]) -> Result<Vec<Encoded>, Error> {
+        let encode = |input: &&Input| self.encoding.encode(&self.tokenizers.text, self.prompt.as_ref(), input);
+        inputs.iter().map(encode).collect()
     }
 
     /// Candidates of every input, in their order.
@@ -73,8 +89,7 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// As [`Finder::find`].
     pub fn find_among(&self, world: &World, inputs: &[&Input], bar: Threshold) -> Result<Vec<Findings>, Error> {
-        let encode = |input: &&Input| self.encoding.encode(&self.tokenizers.text, self.prompt.as_ref(), input);
-        let encoded = inputs.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let encoded = self.encode(inputs)?;
         let batches = by_length(&encoded);
         // Batches are sorted by length, so that every so-many-th is as much work for each rank.
         let share = |rank: usize| batches.iter().skip(rank).step_by(world.size());
@@ -102,16 +117,17 @@ impl<'a> Finder<'a> {
         let c = self.labels.len();
         let (scene, listed) = collate::scene(&self.model.config, encoded, self.label_batch.clone());
         let scores = self.model.infer(&scene, self.label_vectors.as_ref());
-        let of = |listed: &collate::Listed| {
-            let rows = &scores.data()[listed.first_row * c..(listed.first_row + listed.spans.len()) * c];
-            let bars = match bar {
+        let of = |(number, listed): (usize, &collate::Listed)| {
+            let bars: Vec<f64> = match bar {
                 Threshold::Number(number) => vec![f64::from(number); c],
                 // Column 0 stands before the spans.
-                _ => scores.row(listed.first_row - 1).iter().map(|&x| probability(x)).collect(),
+                _ => scores.row(scene.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
             };
-            candidates(rows, &listed.spans, &bars)
+            let spans = listed.spans.iter().zip(&listed.rows);
+            let spans = spans.filter(|(span, _)| encoded[number].findable(&self.model.config, **span));
+            candidates(spans.map(|(&span, &row)| (span, scores.row(row))), &bars)
         };
-        listed.iter().map(of).collect()
+        listed.iter().enumerate().map(of).collect()
     }
 }
 
@@ -148,6 +164,18 @@ fn from_bytes(next: &mut impl FnMut() -> [u8; 8]) -> Candidate {
     Candidate { start, end, kind, score: f64::from_le_bytes(next()) }
 }
 
+/// What the user should know about labels of which so many spell special tokens, and so many were cut.
+pub(crate) fn label_notes(spelled: usize, cut: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if spelled > 0 {
+        notes.push(format!("labels spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters"));
+    }
+    if cut > 0 {
+        notes.push(format!("{cut} labels are longer than {} pieces: their ends are not read", collate::LABEL_PIECES));
+    }
+    notes
+}
+
 /// No label, an empty or a repeated one is refused.
 ///
 /// # Errors
@@ -182,6 +210,8 @@ pub struct Evaluation {
     pub lost: u64,
     /// Texts of which a part was cut off.
     pub cut: u64,
+    /// Special tokens that the texts spell: read as ordinary letters.
+    pub spelled: u64,
 }
 
 impl Evaluation {
@@ -197,6 +227,7 @@ impl Evaluation {
         json.insert("gold".into(), json!(self.gold));
         json.insert("gold_without_span".into(), json!(self.lost));
         json.insert("texts_cut_off".into(), json!(self.cut));
+        json.insert("special_tokens_spelled".into(), json!(self.spelled));
         let short = |score: &Score| {
             let mut figures = score.to_json();
             figures.remove("per_class");
@@ -216,14 +247,14 @@ pub fn evaluate(
     examples: &[Example],
     findings: &[Findings],
     labels: &[String],
-    longest: usize,
+    config: &Config,
     above: f64,
     mode: Mode,
 ) -> Evaluation {
     assert_eq!(examples.len(), findings.len(), "evaluate: findings of other examples");
     let mut evaluation = Evaluation::default();
     for (example, Findings { encoded, candidates }) in examples.iter().zip(findings) {
-        let (gold, _) = encoded.gold(example, labels, longest);
+        let (gold, _) = encoded.gold(example, labels, config);
         let named = |&(i, j, kind): &(usize, usize, usize)| -> Labelled { (i, j, labels[kind].clone()) };
         let gold: Vec<Labelled> = gold.iter().map(named).collect();
         let above = candidates.iter().copied().filter(|it| it.score > above).collect();
@@ -245,13 +276,13 @@ pub fn evaluate(
             }
             seen.push(labelled);
             evaluation.gold += 1;
-            let one = Example { entities: vec![entity.clone()], ..example.clone() };
-            if encoded.gold(&one, labels, longest).0.is_empty() {
+            if encoded.span_of(entity, &example.input, config).is_none() {
                 evaluation.lost += 1;
                 evaluation.score.add_missed(&entity.label);
             }
         }
         evaluation.cut += u64::from(encoded.cut > 0);
+        evaluation.spelled += encoded.spelled as u64;
     }
     evaluation
 }
@@ -276,18 +307,21 @@ pub struct Point {
     pub figures: [f64; 3],
 }
 
+/// What candidates have to be above for the [`curve`]: just less than its lowest threshold.
+pub const LOWEST: Threshold = Threshold::Number(0.049);
+
 /// Figures at thresholds from 0.05 to 0.95, and the threshold of the best F1 (the highest of equal ones).
 pub fn curve(
     examples: &[Example],
     findings: &[Findings],
     labels: &[String],
-    longest: usize,
+    config: &Config,
     mode: Mode,
 ) -> (Vec<Point>, f64) {
     let points: Vec<Point> = (1..20)
         .map(|step| {
             let threshold = f64::from(step) / 20.0;
-            let evaluation = evaluate(examples, findings, labels, longest, threshold, mode);
+            let evaluation = evaluate(examples, findings, labels, config, threshold, mode);
             Point { threshold, figures: evaluation.score.total().figures() }
         })
         .collect();

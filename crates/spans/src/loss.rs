@@ -4,7 +4,7 @@
 //! hold is masked there and adds nothing. Only its number counts: the original divides by it.
 
 use crate::config::{LossConfig, LossKind};
-use crate::model::{END, SPAN, START, Scores};
+use crate::model::{SPAN, Scores};
 use crate::scene::Scene;
 use tagsmith_kernel::tensor::Tensor;
 
@@ -13,8 +13,8 @@ use tagsmith_kernel::tensor::Tensor;
 pub struct Gold {
     /// The entities that spans can represent.
     pub mentions: Vec<Mention>,
-    /// Which positions may begin and which may end an entity (P each).
-    pub masks: [Vec<bool>; 2],
+    /// Which positions may begin and which may end an entity (P each), and which spans can be one (N).
+    pub masks: [Vec<bool>; 3],
     /// Elements of the original's padded tensors of positions and of spans for one label: B · S and B · N.
     pub padded: [usize; 2],
 }
@@ -100,12 +100,9 @@ impl One<'_> {
         if self.part == SPAN { text.spans.clone() } else { text.positions.clone() }
     }
 
-    /// Whether a row can be what it is scored as. All spans can, but for the threshold's.
-    fn counts(&self, row: usize, first: usize) -> bool {
-        match self.part {
-            START | END => self.gold.masks[self.part][row],
-            _ => !(self.config.kind == LossKind::Contrastive && row == first),
-        }
+    /// Whether a row can be what it is scored as.
+    fn counts(&self, row: usize) -> bool {
+        self.gold.masks[self.part][row]
     }
 
     fn x(&self, row: usize, kind: usize) -> f64 {
@@ -124,7 +121,7 @@ impl One<'_> {
     fn places(&self) -> impl Iterator<Item = Place> {
         let rows = (0..self.scene.texts.len()).flat_map(move |text| {
             let rows = self.rows(text);
-            rows.clone().filter(move |&row| self.counts(row, rows.start))
+            rows.filter(move |&row| self.counts(row))
         });
         rows.flat_map(move |row| (0..self.c).map(move |kind| Place { row, kind }))
     }
@@ -202,10 +199,11 @@ impl One<'_> {
         100.0 * (1.0 - above / below)
     }
 
-    /// Threshold term: the mean over texts and labels of −x₀/τ + ln Σ e^(x/τ) over column 0 and what is not gold.
-    /// Mention term: the mean over mentions of the same with the mention's score and itself among the sum.
+    /// Threshold term: the mean over texts and labels of −x₀/τ + ln Σ m·e^(x/τ), m being 1 for column 0 and what is not
+    /// gold and `masked_weight` for all else. Mention term: the mean over mentions of the same with the mention's score
+    /// for x₀, its own m being 1.
     fn contrastive(&self, weight: f64, d: &mut [f64]) -> f64 {
-        let LossConfig { tau, threshold_weight, mention_weight, .. } = *self.config;
+        let LossConfig { tau, threshold_weight, mention_weight, masked_weight, .. } = *self.config;
         let targets = self.targets();
         let (texts, mentions) = (self.scene.texts.len(), self.gold.mentions.len());
         let threshold_share = threshold_weight / (texts * self.c) as f64;
@@ -218,24 +216,22 @@ impl One<'_> {
         for text in 0..texts {
             let rows = self.rows(text);
             for kind in 0..self.c {
-                let negative: Vec<usize> = rows
-                    .clone()
-                    .filter(|&row| row == rows.start || (self.counts(row, rows.start) && !targets[row * self.c + kind]))
-                    .collect();
-                let mut term = |target: usize, share: f64, own: Option<usize>| {
-                    let among = || negative.iter().copied().chain(own);
-                    let highest = among().map(|row| self.x(row, kind)).fold(f64::NEG_INFINITY, f64::max);
-                    let each = |row: usize| ((self.x(row, kind) - highest) / tau).exp();
+                let negative = |row: usize| row == rows.start || (self.counts(row) && !targets[row * self.c + kind]);
+                let mut term = |target: usize, share: f64| {
+                    let of_row = |row| if row == target || negative(row) { 1.0 } else { masked_weight };
+                    let among = || rows.clone().map(|row| (row, of_row(row))).filter(|&(_, m)| m > 0.0);
+                    let highest = among().map(|(row, _)| self.x(row, kind)).fold(f64::NEG_INFINITY, f64::max);
+                    let each = |(row, m): (usize, f64)| m * ((self.x(row, kind) - highest) / tau).exp();
                     let sum: f64 = among().map(each).sum();
-                    for row in among() {
-                        d[row * self.c + kind] += weight * share * each(row) / sum / tau;
+                    for (row, m) in among() {
+                        d[row * self.c + kind] += weight * share * each((row, m)) / sum / tau;
                     }
                     d[target * self.c + kind] -= weight * share / tau;
                     share * (sum.ln() + (highest - self.x(target, kind)) / tau)
                 };
-                total += term(rows.start, threshold_share, None);
+                total += term(rows.start, threshold_share);
                 for &place in &of_text[text * self.c + kind] {
-                    total += term(place, mention_share, Some(place));
+                    total += term(place, mention_share);
                 }
             }
         }
@@ -270,6 +266,7 @@ mod tests {
             threshold_weight: 0.5,
             mention_weight: 0.5,
             tau: 1.0,
+            masked_weight: 0.0,
         }
     }
 
@@ -279,8 +276,10 @@ mod tests {
         let text = Text { positions: 0..0, spans: 0..n };
         let kinds = Kinds::InPrompt { count: 1, rows: vec![0] };
         let scene = Scene { texts: vec![text], kinds, ..Scene::default() };
+        let masks = [Vec::new(), Vec::new(), vec![true; n]];
         let mention = |&span: &usize| Mention { text: 0, kind: 0, places: [0, 0, span] };
-        let gold = Gold { mentions: gold.iter().map(mention).collect(), padded: [0, padded], ..Gold::default() };
+        let mentions = gold.iter().map(mention).collect();
+        let gold = Gold { mentions, masks, padded: [0, padded] };
         ([None, None, Some(Tensor::from_slice(n, 1, scores))], scene, gold)
     }
 

@@ -3,7 +3,7 @@
 use crate::checkpoint::Tokenizers;
 use crate::config::{Architecture, Threshold};
 use crate::decode::{Candidate, Mode, accept};
-use crate::encode::{Encoding, Prompt};
+use crate::encode::{Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::evaluate::{Finder, range};
 use crate::example::Input;
@@ -23,6 +23,17 @@ pub struct Found {
     pub kind: usize,
     /// Its probability.
     pub score: f64,
+}
+
+/// What was found in some inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Of each input, in the order of its text.
+    pub entities: Vec<Vec<Found>>,
+    /// How many windows were read.
+    pub windows: usize,
+    /// Special tokens that the inputs spell: read as ordinary letters. In an overlap of windows they count twice.
+    pub spelled: usize,
 }
 
 /// A label as the user names it, and as the model reads it.
@@ -75,7 +86,8 @@ impl<'a> Predictor<'a> {
         let max_length = encoding.max_length;
         let mut room = max_length;
         if model.config.architecture == Architecture::CrossEncoder {
-            let prompt = tokenizers.text.encode_running(&Prompt::new(&model.config, &read).items.join(" "))?;
+            let (plain, _) = plain_labels(&tokenizers.text, &read)?;
+            let prompt = tokenizers.text.encode_running(&Prompt::new(&model.config, &plain).items.join(" "))?;
             let special = prompt.prefix + prompt.suffix;
             // A window with less text than this would see entities without their surroundings.
             let least = special + SEAM + (max_length / 8).max(1);
@@ -88,11 +100,16 @@ impl<'a> Predictor<'a> {
         Ok(Predictor { finder, tokenizer: &tokenizers.text, threshold, mode, room, stride })
     }
 
-    /// The entities of each input, in the order of the text; and how many windows were read.
+    /// What the user should know about the labels.
+    pub fn notes(&self) -> &[String] {
+        &self.finder.notes
+    }
+
+    /// The entities of each input, in the order of the text.
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub fn find(&self, inputs: &[Input]) -> Result<(Vec<Vec<Found>>, usize), Error> {
+    pub fn find(&self, inputs: &[Input]) -> Result<Reading, Error> {
         let (mut windows, mut owners) = (Vec::new(), Vec::new());
         for (number, input) in inputs.iter().enumerate() {
             if input.is_empty() {
@@ -129,7 +146,8 @@ impl<'a> Predictor<'a> {
             entities.sort_by_key(|it| (it.start, it.end, it.kind));
             entities
         });
-        Ok((entities.collect(), windows.len()))
+        let spelled = findings.iter().map(|found| found.encoded.spelled).sum();
+        Ok(Reading { entities: entities.collect(), windows: windows.len(), spelled })
     }
 
     /// Ranges of code points or words, cut at word borders.

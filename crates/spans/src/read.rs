@@ -192,8 +192,10 @@ fn record(row: &Map<String, Value>, format: Format) -> Result<Example, String> {
             let other = if format == Format::Text { "tokens" } else { "text" };
             return Err(format!("there is no `{content}`: add it, or use the format `{other}`"));
         }
-        (Format::Text, Some(_)) => return Err("`text` is no string".into()),
-        (Format::Tokens, Some(_)) => return Err("`tokens` is no list of strings".into()),
+        (Format::Text, Some(other)) => return Err(format!("`text` is {other}, not a string: quote it")),
+        (Format::Tokens, Some(other)) => {
+            return Err(format!("`tokens` is {other}, not a list of strings: write [\"…\", …]"));
+        }
     };
     let id = match row.get("id") {
         None | Some(Value::Null) => None,
@@ -208,7 +210,10 @@ fn record(row: &Map<String, Value>, format: Format) -> Result<Example, String> {
         found.ok_or_else(|| format!("there is no `{}`: give an empty list where nothing is marked", spans[0]))?;
     let length = input.len();
     let mut entities = Vec::new();
-    for (number, span) in listed(spans).ok_or_else(|| format!("`{key}` is no list of objects"))?.iter().enumerate() {
+    let list = listed(spans).ok_or_else(|| {
+        format!("`{key}` is {spans}, no list of objects: write [{{\"start\": 0, \"end\": 1, \"label\": \"…\"}}]")
+    })?;
+    for (number, span) in list.iter().enumerate() {
         let entity = entity(span, length).map_err(|problem| format!("`{key}` {}: {problem}", number + 1))?;
         entities.push(entity);
     }
@@ -234,8 +239,11 @@ fn listed(spans: &Value) -> Option<Vec<Map<String, Value>>> {
 
 fn entity(span: &Map<String, Value>, length: usize) -> Result<Entity, String> {
     let number = |key: &str| match span.get(key) {
-        Some(value) => value.as_u64().map(|n| n as usize).ok_or(format!("`{key}` is {value}, not a whole number")),
-        None => Err(format!("there is no `{key}`")),
+        Some(value) => {
+            let problem = || format!("`{key}` is {value}, not a whole number: count from 0");
+            value.as_u64().map(|n| n as usize).ok_or_else(problem)
+        }
+        None => Err(format!("there is no `{key}`: add it, or remove the span")),
     };
     let (start, end) = (number("start")?, number("end")?);
     if start >= end || end > length {
@@ -245,8 +253,8 @@ fn entity(span: &Map<String, Value>, length: usize) -> Result<Entity, String> {
     match label {
         Some(Value::String(label)) if !label.trim().is_empty() => Ok(Entity { start, end, label: label.clone() }),
         Some(Value::String(_)) => Err("the label is empty: name it, or remove the span".into()),
-        Some(other) => Err(format!("the label is {other}, not a string")),
-        None => Err("there is no `label`".into()),
+        Some(other) => Err(format!("the label is {other}, not a string: quote it")),
+        None => Err("there is no `label`: name it, or remove the span".into()),
     }
 }
 

@@ -4,19 +4,23 @@ use crate::checkpoint::{self as folder, Tokenizers};
 use crate::collate;
 use crate::config::Architecture;
 use crate::decode::Mode;
-use crate::encode::{Encoded, Encoding, Prompt};
+use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
-use crate::evaluate::{Evaluation, Finder, evaluate};
+use crate::evaluate::{Evaluation, Finder, evaluate, label_notes};
 use crate::example::{Example, Input, labels_of};
 use crate::learner::{Learner, Share, StepOptions};
 use crate::loss::{Gold, Normalization};
+use crate::memory::{Work, footprint};
 use crate::model::Model;
+use crate::progress::Progress;
 use crate::run_config::RunConfig;
 use crate::scene::Scene;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_ranks::World;
+use tagsmith_train::memory::size;
 use tagsmith_train::order::torch_permutation;
 use tagsmith_train::{agreement, checkpoint};
 
@@ -49,25 +53,10 @@ pub struct Job<'a> {
     pub normalization: Normalization,
     /// Which entities may share pieces.
     pub mode: Mode,
+    /// Bytes that the process may hold, where somebody knows.
+    pub allowed: Option<u64>,
     /// Hears what happens.
     pub notify: &'a mut dyn FnMut(Event),
-}
-
-/// Where a run is; with the weights and the moments all that going on needs.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Progress {
-    step: u64,
-    epoch: u64,
-    /// Batches of the epoch that each rank looked at.
-    batch: usize,
-    loss: f64,
-    losses: u64,
-    best_f1: f64,
-    best_step: Option<u64>,
-    without_improvement: u64,
-    /// F1 of each checkpoint.
-    scores: Vec<(u64, f64)>,
-    stopping: bool,
 }
 
 /// What a run leads to.
@@ -82,7 +71,6 @@ pub struct Outcome {
 }
 
 const OPTIMIZER: &str = "optimizer.safetensors";
-const PROGRESS: &str = "loop_state.json";
 
 /// Trains, from the start or on from `resume`, as if it had never stopped.
 ///
@@ -125,9 +113,20 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
     }
     let texts = job.train.iter().map(|example| format!("{example:?}").into_bytes());
     agreement::compare(job.world, progress.step, || learner.checksum(), || agreement::fingerprint(texts))?;
-    let window = Window::default();
-    let mut run = Run { job, learner, progress, encoded: Vec::new(), weights, skipped: 0, window, waited: [0.0; 2] };
+    let mut run = Run {
+        job,
+        learner,
+        progress,
+        encoded: Vec::new(),
+        plain: BTreeMap::new(),
+        weights,
+        skipped: 0,
+        lost_to_prompts: 0,
+        window: Window::default(),
+        waited: [0.0; 2],
+    };
     run.encode()?;
+    run.plan_memory()?;
     run.steps()?;
     run.finish()
 }
@@ -136,12 +135,16 @@ struct Run<'a> {
     job: Job<'a>,
     learner: Learner,
     progress: Progress,
-    /// A bi-encoder's texts: they do not depend on the labels.
+    /// The texts without labels: a bi-encoder reads them so.
     encoded: Vec<Encoded>,
+    /// Labels as they are read.
+    plain: BTreeMap<String, String>,
     /// Of each example, for drawing; none for each once an epoch.
     weights: Vec<f64>,
     /// Batches whose labels left no room for a text.
     skipped: u64,
+    /// Entities that would have a span without the prompt before their text.
+    lost_to_prompts: u64,
     /// The update that is being gathered.
     window: Window,
     /// Seconds of waiting for other ranks since the last record, and the steps they are of.
@@ -167,26 +170,85 @@ impl Run<'_> {
     }
 
     fn encode(&mut self) -> Result<(), Error> {
-        let model = self.learner.config();
-        let (longest, cross) = (model.longest_enumerated(), model.architecture == Architecture::CrossEncoder);
+        let model = self.learner.config().clone();
         let labels = labels_of(self.job.train);
-        let (mut lost, mut entities, mut cut) = (0, 0, 0);
+        let (mut lost, mut entities, mut cut, mut spelled) = (0, 0, 0, 0);
         for example in self.job.train {
             let encoded = self.job.config.encoding.encode(&self.job.tokenizers.text, None, &example.input)?;
-            lost += encoded.gold(example, &labels, longest).1;
+            lost += encoded.gold(example, &labels, &model).1;
             entities += example.entities.len();
             cut += usize::from(encoded.cut > 0);
-            if !cross {
-                self.encoded.push(encoded);
-            }
+            spelled += encoded.spelled;
+            self.encoded.push(encoded);
+        }
+        let reader = self.job.tokenizers.labels.as_ref();
+        let (plain, of_labels) = plain_labels(reader.unwrap_or(&self.job.tokenizers.text), &labels)?;
+        let cut_labels = reader.map(|reader| collate::labels(reader, &plain)).transpose()?.map_or(0, |it| it.1);
+        self.plain = labels.into_iter().zip(plain).collect();
+        for note in label_notes(of_labels, cut_labels) {
+            self.note(format!("train: {note}"));
+        }
+        if spelled > 0 {
+            self.note(format!(
+                "train: texts spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters"
+            ));
         }
         if lost > 0 || cut > 0 {
             let Encoding { max_length, .. } = self.job.config.encoding;
             self.note(format!(
-                "train: {lost} of {entities} entities are no span of at most {longest} pieces with ends where they may be, \
-                 and are not learned; {cut} texts are cut off after {max_length} pieces"
+                "train: {lost} of {entities} entities are no span of at most {} pieces with ends where they may be, \
+                 and are not learned; {cut} texts are cut off after {max_length} pieces",
+                model.longest_gold()
             ));
         }
+        Ok(())
+    }
+
+    /// Says what the run will hold, and refuses one that holds more than it may. Validation texts are encoded for it,
+    /// so that more labels than a prompt holds are refused here too.
+    fn plan_memory(&mut self) -> Result<(), Error> {
+        let Job { config, world, train, validation, tokenizers, allowed, .. } = self.job;
+        let mut evaluated = Vec::new();
+        let labels_evaluated = labels_of(validation);
+        let labels_count = labels_evaluated.len();
+        if config.does[1] {
+            let finder = Finder::new(self.learner.model(), tokenizers, config.encoding, labels_evaluated)?;
+            evaluated = finder.encode(&validation.iter().map(|example| &example.input).collect::<Vec<_>>())?;
+        }
+        let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
+        let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);
+        let labels = self.plain.values().map(ids).collect::<Result<Vec<_>, _>>()?;
+        let work = Work {
+            examples: train,
+            encoded: &self.encoded,
+            evaluated: &evaluated,
+            labels_evaluated: labels_count,
+            labels: &labels,
+            batch_size: config.batch_size,
+            accumulation: config.accumulation,
+            max_length: config.encoding.max_length,
+            ranks: world.size(),
+        };
+        let model = self.learner.model();
+        let planned = footprint(model, &work);
+        let line = match allowed {
+            None => format!("memory: {planned}; the system does not say how much there is"),
+            Some(allowed) if planned.total() <= allowed => {
+                format!("memory: {planned}; this process may use {}", size(allowed))
+            }
+            Some(allowed) => {
+                let least = footprint(model, &Work { batch_size: 1, ..work });
+                let remedy = match least.total() <= allowed {
+                    true => "lower `per_device_train_batch_size`",
+                    false => "lower `max_span_length` or `max_seq_length`, or take a smaller encoder",
+                };
+                let allowed = size(allowed);
+                return Err(Error::Setting(format!(
+                    "training takes {planned}, but this process may use {allowed}: {remedy}"
+                )));
+            }
+        };
+        self.note(line);
         Ok(())
     }
 
@@ -257,14 +319,7 @@ impl Run<'_> {
         if self.weights.is_empty() {
             return torch_permutation(seed.wrapping_add(epoch), n);
         }
-        let mut sums = Vec::with_capacity(n);
-        let mut sum = 0.0;
-        for weight in &self.weights {
-            sum += weight;
-            sums.push(sum);
-        }
-        let stream = Stream::new(seed).child(DRAWS).child(epoch);
-        (0..n).map(|i| sums.partition_point(|&s| s <= f64::from(stream.uniform(0, i)) * sum).min(n - 1)).collect()
+        drawn(&self.weights, Stream::new(seed).child(DRAWS).child(epoch))
     }
 
     /// A batch with its labels: all of its entities', shuffled. `None` if there is none, or no room for the text.
@@ -284,10 +339,11 @@ impl Run<'_> {
             labels.swap(i, stream.bits(number, i) as usize % (i + 1));
         }
         let (config, tokenizers) = (self.learner.config().clone(), self.job.tokenizers);
+        let plain: Vec<String> = labels.iter().map(|label| self.plain[label].clone()).collect();
         let encoded = match config.architecture {
             Architecture::BiEncoder => Ok(numbers.iter().map(|&number| self.encoded[number].clone()).collect()),
             Architecture::CrossEncoder => {
-                let prompt = Prompt::new(&config, &labels);
+                let prompt = Prompt::new(&config, &plain);
                 let encode = |example: &&Example| {
                     self.job.config.encoding.encode(&tokenizers.text, Some(&prompt), &example.input)
                 };
@@ -305,11 +361,15 @@ impl Run<'_> {
             other => other?,
         };
         let encoded: Vec<&Encoded> = encoded.iter().collect();
-        let alone = tokenizers.labels.as_ref().map(|tokenizer| collate::labels(tokenizer, &labels)).transpose()?;
-        let (scene, listed) = collate::scene(&config, &encoded, alone);
-        let gold_of =
-            |(encoded, example): (&&Encoded, &&Example)| encoded.gold(example, &labels, config.longest_enumerated()).0;
-        let entities: Vec<_> = encoded.iter().zip(&examples).map(gold_of).collect();
+        let alone = tokenizers.labels.as_ref().map(|tokenizer| collate::labels(tokenizer, &plain)).transpose()?;
+        let (scene, listed) = collate::scene(&config, &encoded, alone.map(|(batch, _)| batch));
+        let mut entities = Vec::with_capacity(encoded.len());
+        for ((number, encoded), example) in numbers.iter().zip(&encoded).zip(&examples) {
+            let (gold, lost) = encoded.gold(example, &labels, &config);
+            let without_prompt = self.encoded[*number].gold(example, &labels, &config).1;
+            self.lost_to_prompts += lost.saturating_sub(without_prompt) as u64;
+            entities.push(gold);
+        }
         let gold = collate::gold(&config, &encoded, &entities, &listed, &scene);
         Ok(Some((scene, gold)))
     }
@@ -429,8 +489,12 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Result<(Outcome, Model), Error> {
-        if self.skipped > 0 {
-            let skipped = self.skipped;
+        // Each rank counted its own batches'.
+        let [lost, skipped] = [self.lost_to_prompts, self.skipped].map(|count| self.job.world.sum(count as f64));
+        if lost > 0.0 {
+            self.note(format!("prompts left no room for {lost} entities of the batches: raise `max_seq_length`"));
+        }
+        if skipped > 0.0 {
             self.note(format!("{skipped} batches were left out, because their labels left no room for text"));
         }
         let output = &self.job.config.output;
@@ -462,7 +526,7 @@ pub fn assess(
     let finder = Finder::new(model, tokenizers, config.encoding, labels)?;
     let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
     let found = finder.find_among(world, &inputs, model.config.threshold)?;
-    Ok(evaluate(examples, &found, &finder.labels, model.config.longest_enumerated(), 0.0, mode))
+    Ok(evaluate(examples, &found, &finder.labels, &model.config, 0.0, mode))
 }
 
 /// Of each example; none where all are 1.
@@ -471,19 +535,33 @@ fn language_weights(config: &RunConfig, examples: &[Example]) -> Result<Vec<f64>
     if weights.is_empty() {
         return Ok(Vec::new());
     }
-    let language = |example: &'_ Example| -> Result<String, Error> {
-        let id = example.id.as_deref().ok_or_else(|| {
-            Error::Setting("`language_weights` needs an `id` in every record, such as `deu_12-s0`".into())
+    let language = |example: (usize, &'_ Example)| -> Result<String, Error> {
+        let id = example.1.id.as_deref().ok_or_else(|| {
+            let (files, number) = (config.files[0].join(", "), example.0 + 1);
+            let problem = "`language_weights` needs one in every record, such as `deu_12-s0`";
+            Error::Setting(format!("{files}: text {number} has no `id`, and {problem}"))
         })?;
         Ok(id.split('_').next().unwrap_or(id).to_owned())
     };
-    let languages = examples.iter().map(language).collect::<Result<Vec<_>, _>>()?;
+    let languages = examples.iter().enumerate().map(language).collect::<Result<Vec<_>, _>>()?;
     if let Some(unknown) = weights.keys().find(|known| !languages.contains(known)) {
         return Err(Error::Setting(format!(
             "`language_weights` names `{unknown}`, and no record's `id` begins with it"
         )));
     }
     Ok(languages.iter().map(|language| weights.get(language).copied().unwrap_or(1.0)).collect())
+}
+
+/// As many draws with replacement as there are weights: each of number i with a share of w_i / Σ w.
+fn drawn(weights: &[f64], stream: Stream) -> Vec<usize> {
+    let n = weights.len();
+    let mut sums = Vec::with_capacity(n);
+    let mut sum = 0.0;
+    for weight in weights {
+        sum += weight;
+        sums.push(sum);
+    }
+    (0..n).map(|i| sums.partition_point(|&s| s <= f64::from(stream.uniform(0, i)) * sum).min(n - 1)).collect()
 }
 
 fn rounded(x: f64, unit: f64) -> f64 {
@@ -498,48 +576,31 @@ fn python_exponent(x: f64) -> String {
     format!("{digits}e{sign}{exponent:0>2}")
 }
 
-impl Progress {
-    fn write(&self, folder: &Path, ranks: usize) -> Result<(), Error> {
-        let path = folder.join(PROGRESS);
-        let value = json!({
-            "step": self.step,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "loss": self.loss,
-            "losses": self.losses,
-            "best_f1": self.best_f1,
-            "best_step": self.best_step,
-            "without_improvement": self.without_improvement,
-            "scores": self.scores,
-            "stopping": self.stopping,
-            "ranks": ranks,
-        });
-        let text = serde_json::to_string_pretty(&value).expect("a JSON value always prints");
-        std::fs::write(&path, text + "\n").map_err(|source| Error::Io { path, source })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FiNERweb's share of Thai, 1.7 %, becomes 10 · 0.017 / (10 · 0.017 + 0.983) = 14.7 % by a weight of 10.
+    #[test]
+    fn a_languages_share_is_its_weights() {
+        let n = 20_000;
+        let thai = |number: usize| number % 1000 < 17;
+        let weights: Vec<f64> = (0..n).map(|number| if thai(number) { 10.0 } else { 1.0 }).collect();
+        let order = drawn(&weights, Stream::new(3));
+        assert_eq!(order.len(), n);
+        let share = order.iter().filter(|&&number| thai(number)).count() as f64 / n as f64;
+        let want = 0.17 / (0.17 + 0.983);
+        // Four standard deviations of so many draws.
+        let deviation = (want * (1.0 - want) / n as f64).sqrt();
+        assert!((share - want).abs() < 4.0 * deviation, "{share}, not {want}");
+        assert_ne!(order, drawn(&weights, Stream::new(4)));
+        // With replacement: some come twice.
+        let different: std::collections::BTreeSet<_> = order.iter().collect();
+        assert!(different.len() < n * 7 / 10);
     }
 
-    /// Reads it back, and how many ranks there were.
-    fn read(folder: &Path) -> Result<(Progress, u64), Error> {
-        let path = folder.join(PROGRESS);
-        let value = Value::Object(crate::fields::read_object(&path)?);
-        let read = || {
-            let scores = value["scores"].as_array()?.iter();
-            Some(Progress {
-                step: value["step"].as_u64()?,
-                epoch: value["epoch"].as_u64()?,
-                batch: value["batch"].as_u64()? as usize,
-                loss: value["loss"].as_f64()?,
-                losses: value["losses"].as_u64()?,
-                best_f1: value["best_f1"].as_f64()?,
-                best_step: value["best_step"].as_u64(),
-                without_improvement: value["without_improvement"].as_u64()?,
-                scores: scores.map(|pair| Some((pair[0].as_u64()?, pair[1].as_f64()?))).collect::<Option<_>>()?,
-                stopping: value["stopping"].as_bool()?,
-            })
-        };
-        let ranks = value["ranks"].as_u64().unwrap_or(1);
-        read()
-            .map(|progress| (progress, ranks))
-            .ok_or_else(|| Error::at(&path, "is not what tagsmith writes: resume from another checkpoint"))
+    #[test]
+    fn rates_are_printed_as_python_does() {
+        assert_eq!([3e-5, 0.0, 1.25e-10, 2.0].map(python_exponent), ["3.00e-05", "0.00e+00", "1.25e-10", "2.00e+00"]);
     }
 }

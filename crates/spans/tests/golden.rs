@@ -2,17 +2,19 @@
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_spans::checkpoint;
 use tagsmith_spans::collate;
 use tagsmith_spans::config::{Config, LossConfig, LossKind};
-use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens};
+use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
 use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::learner::{Learner, StepOptions};
 use tagsmith_spans::loss::{Gold, Normalization, loss};
 use tagsmith_spans::model::{END, Model, SPAN, START};
+use tagsmith_spans::parity::Parity;
 use tagsmith_spans::scene::Scene;
 use tagsmith_text::tokenizer::Tokenizer;
 
@@ -93,13 +95,18 @@ fn labels() -> Vec<String> {
     LABELS.map(str::to_owned).to_vec()
 }
 
-fn encode(config: &Config, examples: &[Example], masking: &str, max_length: usize) -> Vec<Encoded> {
-    let tokenizer = tokenizer(config);
+fn encode(
+    config: &Config,
+    tokenizer: &Tokenizer,
+    examples: &[Example],
+    masking: &str,
+    max_length: usize,
+) -> Vec<Encoded> {
     let masking = Masking::named(masking).expect("the golden file's own");
     let cross = !added_tokens(config).is_empty();
     let prompt = cross.then(|| Prompt::new(config, &labels()));
     let encoding = Encoding { max_length, masking };
-    let one = |example: &Example| encoding.encode(&tokenizer, prompt.as_ref(), &example.input).expect("it encodes");
+    let one = |example: &Example| encoding.encode(tokenizer, prompt.as_ref(), &example.input).expect("it encodes");
     examples.iter().map(one).collect()
 }
 
@@ -111,14 +118,18 @@ fn batch(name: &str, config: &Config) -> (Scene, Gold) {
     let case = cases["collated"].as_array().expect("a list").iter().find(of).expect("there is one");
     let examples: Vec<Example> =
         case["examples"].as_array().expect("a list")[..3].iter().map(|value| example(value, format)).collect();
-    let encoded = encode(config, &examples, masking, 64);
+    batch_of(config, &examples, masking)
+}
+
+/// Examples with the golden tokenizer.
+fn batch_of(config: &Config, examples: &[Example], masking: &str) -> (Scene, Gold) {
+    let tokenizer = tokenizer(config);
+    let encoded = encode(config, &tokenizer, examples, masking, 64);
     let encoded: Vec<&Encoded> = encoded.iter().collect();
-    let alone =
-        added_tokens(config).is_empty().then(|| collate::labels(&tokenizer(config), &labels()).expect("labels"));
+    let alone = added_tokens(config).is_empty().then(|| collate::labels(&tokenizer, &labels()).expect("labels").0);
     let (scene, listed) = collate::scene(config, &encoded, alone);
-    let longest = config.longest_enumerated();
     let entities: Vec<_> =
-        encoded.iter().zip(&examples).map(|(e, example)| e.gold(example, &labels(), longest).0).collect();
+        encoded.iter().zip(examples).map(|(e, example)| e.gold(example, &labels(), config).0).collect();
     let gold = collate::gold(config, &encoded, &entities, &listed, &scene);
     (scene, gold)
 }
@@ -174,47 +185,155 @@ fn the_first_layout_holds_the_same_model() {
     assert_eq!(model.config.architecture, want.config.architecture);
 }
 
-#[test]
-fn batches_are_the_originals_without_padding() {
-    let mut checked = 0;
-    for case in cases()["collated"].as_array().expect("a list") {
-        let text = |key: &str| case[key].as_str().expect("a string");
-        let (name, format, masking) = (text("architecture"), text("format"), text("masking"));
-        let what = format!("{name} {format} {masking}");
-        let config = Config { longest: 4, ..Config::read(&folder(name)).expect("it reads") };
-        let examples: Vec<Example> =
-            case["examples"].as_array().expect("a list").iter().map(|value| example(value, format)).collect();
-        let encoded = encode(&config, &examples, masking, 30);
-        let refs: Vec<&Encoded> = encoded.iter().collect();
-        let alone =
-            added_tokens(&config).is_empty().then(|| collate::labels(&tokenizer(&config), &labels()).expect("labels"));
-        let (scene, listed) = collate::scene(&config, &refs, alone);
-        let mut lost = 0;
-        let mut all = Vec::new();
-        let begin = case["begin"].as_u64().expect("a number") as usize;
-        for (row, (encoded, example)) in encoded.iter().zip(&examples).enumerate() {
-            let ids: Vec<u32> = serde_json::from_value(case["ids"][row].clone()).expect("ids");
-            assert_eq!(encoded.ids, ids, "{what}: ids of {row}");
-            let spans: Vec<(usize, usize)> = serde_json::from_value(case["spans"][row].clone()).expect("spans");
-            let ours: Vec<_> = listed[row].spans.iter().map(|(i, j)| (i - begin, j - begin)).collect();
-            assert_eq!(ours, spans, "{what}: spans of {row}");
-            let (gold, gone) = encoded.gold(example, &labels(), config.longest_enumerated());
-            lost += gone;
-            let mut named: Vec<(usize, usize, &str)> =
-                gold.iter().map(|&(i, j, kind)| (i - begin, j - begin, LABELS[kind])).collect();
-            named.sort_unstable();
-            let want: Vec<(usize, usize, String)> = serde_json::from_value(case["gold"][row].clone()).expect("gold");
-            let want: Vec<_> = want.iter().map(|(i, j, label)| (*i, *j, label.as_str())).collect();
-            assert_eq!(named, want, "{what}: gold of {row}");
-            all.push(gold);
-        }
-        assert_eq!(lost as u64, case["lost"].as_u64().expect("a number"), "{what}: lost");
-        let gold = collate::gold(&config, &refs, &all, &listed, &scene);
+/// Makes a case's batch again and holds it against what the original's collator made.
+fn check_batch(case: &Value, tokenizer: &Tokenizer, max_length: usize, parity: Parity) {
+    let text = |key: &str| case[key].as_str().expect("a string");
+    let (name, format, masking) = (text("architecture"), text("format"), text("masking"));
+    let what = format!("{} {name} {format} {masking} {parity:?}", case["tokenizer"]);
+    let mut config = Config { longest: 4, ..Config::read(&folder(name)).expect("it reads") };
+    config.reproduce(parity);
+    let examples: Vec<Example> =
+        case["examples"].as_array().expect("a list").iter().map(|value| example(value, format)).collect();
+    let encoded = encode(&config, tokenizer, &examples, masking, max_length);
+    let refs: Vec<&Encoded> = encoded.iter().collect();
+    let alone = added_tokens(&config).is_empty().then(|| collate::labels(tokenizer, &labels()).expect("labels").0);
+    let (scene, listed) = collate::scene(&config, &refs, alone);
+    let mut lost = 0;
+    let mut all = Vec::new();
+    let begin = case["begin"].as_u64().expect("a number") as usize;
+    for (row, (encoded, example)) in encoded.iter().zip(&examples).enumerate() {
+        let ids: Vec<u32> = serde_json::from_value(case["ids"][row].clone()).expect("ids");
+        assert_eq!(encoded.ids, ids, "{what}: ids of {row}");
+        let spans: Vec<(usize, usize)> = serde_json::from_value(case["spans"][row].clone()).expect("spans");
+        let ours = listed[row].spans.iter().filter(|&&span| encoded.findable(&config, span));
+        let ours: Vec<_> = ours.map(|(i, j)| (i - begin, j - begin)).collect();
+        assert_eq!(ours, spans, "{what}: spans of {row}");
+        let (gold, gone) = encoded.gold(example, &labels(), &config);
+        lost += gone;
+        let mut named: Vec<(usize, usize, &str)> =
+            gold.iter().map(|&(i, j, kind)| (i - begin, j - begin, LABELS[kind])).collect();
+        named.sort_unstable();
+        let want: Vec<(usize, usize, String)> = serde_json::from_value(case["gold"][row].clone()).expect("gold");
+        let want: Vec<_> = want.iter().map(|(i, j, label)| (*i, *j, label.as_str())).collect();
+        assert_eq!(named, want, "{what}: gold of {row}");
+        all.push(gold);
+    }
+    assert_eq!(lost as u64, case["lost"].as_u64().expect("a number"), "{what}: lost");
+    let gold = collate::gold(&config, &refs, &all, &listed, &scene);
+    let counted = gold.masks[SPAN].iter().filter(|counts| **counts).count();
+    let spans: usize =
+        case["spans"].as_array().expect("a list").iter().map(|row| row.as_array().map_or(0, Vec::len)).sum();
+    assert_eq!(counted, spans, "{what}: spans that count");
+    if parity == Parity::default() {
         let padded = ["width", "enumerated"].map(|key| examples.len() * case[key].as_u64().expect("a number") as usize);
         assert_eq!(gold.padded, padded, "{what}: padded");
-        checked += 1;
     }
-    assert_eq!(checked, 16);
+}
+
+/// The cases of a list, with their tokenizers: the golden one, or one of golden/pieces.
+fn check_batches(key: &str, count: usize, max_length: usize) {
+    let cases = cases();
+    let cases = cases[key].as_array().expect("a list");
+    assert_eq!(cases.len(), count);
+    for case in cases {
+        let config = Config::read(&folder(case["architecture"].as_str().expect("a name"))).expect("it reads");
+        let at = case["tokenizer"].as_str().map_or_else(|| folder(""), |kind| folder("../pieces").join(kind));
+        let mut tokenizer = Tokenizer::from_folder(&at).expect("the golden tokenizer reads");
+        tokenizer.add_special(added_tokens(&config)).expect("it takes tokens");
+        let names = case["parity"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        check_batch(case, &tokenizer, max_length, Parity::named(names));
+    }
+}
+
+#[test]
+fn batches_are_the_originals_without_padding() {
+    check_batches("collated", 16, 30);
+}
+
+#[test]
+fn prompts_of_other_families_are_the_originals() {
+    check_batches("families", 24, 80);
+}
+
+#[test]
+fn batches_with_the_originals_defects_are_the_originals() {
+    check_batches("with_defects", 12, 30);
+    // They do differ from those without.
+    let cases = cases();
+    let losts: BTreeSet<u64> =
+        cases["with_defects"].as_array().expect("a list").iter().filter_map(|case| case["lost"].as_u64()).collect();
+    assert!(losts.len() > 1);
+}
+
+#[test]
+fn a_softmax_over_masked_places_is_the_originals() {
+    for case in cases()["leaking"].as_array().expect("a list") {
+        let name = case["architecture"].as_str().expect("a name");
+        let (_, format, masking) = MODELS.into_iter().find(|model| model.0 == name).expect("it is one of them");
+        let number = |key: &str| case[key].as_f64().expect("a number");
+        let run = |parity: Parity| {
+            let mut model = load(name);
+            let scale = model.layout.scales[SPAN];
+            model.params.get_mut(scale)[0] = number("scale") as f32;
+            model.config.loss.tau = number("tau");
+            model.config.loss.weights = [0.0, 0.0, 1.0];
+            model.config.reproduce(parity);
+            let examples = [example(&case["example"], format)];
+            let batch = batch_of(&model.config, &examples, masking);
+            let mut learner = Learner::new(model, OPTIONS);
+            let loss = learner.step(&[batch], 0.0).loss;
+            (loss, learner.gradient("width_embedding.weight").expect("it learns"))
+        };
+        let gradient = |key: &str| -> Vec<f64> { serde_json::from_value(case[key].clone()).expect("numbers") };
+        let leaking = Parity { softmax_mask: true, ..Parity::default() };
+        for (parity, loss, want) in
+            [(leaking, "loss", "gradient"), (Parity::default(), "loss_without", "gradient_without")]
+        {
+            let (got, gradients) = run(parity);
+            // Scores of ±33 in f32, divided by τ, are exponents: 33 · 2⁻²³ · 8 / τ of them is rounding.
+            let rounding = 33.0 * 8.0 * f64::from(f32::EPSILON) / number("tau");
+            let apart = (got - number(loss)).abs();
+            assert!(apart <= rounding, "{name} {loss}: {got}, {apart} off");
+            let want = gradient(want);
+            let largest = want.iter().fold(0f64, |a, b| a.max(b.abs()));
+            let apart = distance(&gradients, &want);
+            assert!(apart <= 4.0 * rounding * largest, "{name} {loss}: gradient {apart} off of {largest}");
+        }
+        assert!((number("loss") - number("loss_without")).abs() > 10.0, "{name}: nothing leaks");
+    }
+}
+
+#[test]
+fn special_tokens_in_texts_and_labels_are_ordinary_letters() {
+    let config = Config::read(&folder("contrastive_cross_encoder")).expect("it reads");
+    for kind in ["", "../pieces/roberta", "../pieces/xlm-roberta"] {
+        let mut tokenizer = Tokenizer::from_folder(&folder(kind)).expect("the golden tokenizer reads");
+        tokenizer.add_special(added_tokens(&config)).expect("it takes tokens");
+        let encoding = Encoding { max_length: 200, masking: Masking::None };
+        let (plain, in_labels) = plain_labels(&tokenizer, &["place".into(), "a [LABEL] b".into()]).expect("it encodes");
+        assert_eq!((plain, in_labels), (vec!["place".into(), "a  LABEL] b".into()], 1), "{kind}");
+        let prompt = Prompt::new(&config, &labels());
+        let encode = |input: Input| encoding.encode(&tokenizer, Some(&prompt), &input).expect("it encodes");
+        let end = if kind.is_empty() { ("[SEP]", " SEP]") } else { ("</s>", " /s>") };
+        let write = |label: &str, end: &str| format!("jo {label}  anna {end}[SPAN_THRESHOLD] york");
+        let text = encode(Input::Text(write("[LABEL]", end.0)));
+        let blanked = write(" LABEL]", end.1).replace("[SPAN", " SPAN");
+        let want = encode(Input::Text(blanked.clone()));
+        assert_eq!((text.spelled, want.spelled), (3, 0), "{kind}");
+        assert_eq!(Encoded { spelled: 0, ..text.clone() }, want, "{kind}");
+        assert_eq!(text.markers.len(), LABELS.len(), "{kind}");
+        // What the tokenizer alone makes of it has the prompt's own tokens in the text.
+        let raw = tokenizer.encode_running(&write("[LABEL]", end.0)).expect("it encodes");
+        assert!(raw.ids.contains(&tokenizer.token_id("[LABEL]").expect("it was added")), "{kind}");
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let read = encode(Input::Words(words("jo [LABEL] x[SPAN_THRESHOLD] york")));
+        let mut apart = words("jo [LABEL] x[SPAN_THRESHOLD] york");
+        (apart[1], apart[2]) = (" LABEL]".into(), "x SPAN_THRESHOLD]".into());
+        assert_eq!(Encoded { spelled: 0, ..read.clone() }, encode(Input::Words(apart)), "{kind}");
+        assert_eq!(read.spelled, 2, "{kind}");
+        // An unknown word is no special token that somebody wrote.
+        assert_eq!(encode(Input::Text("\u{1F600}".into())).spelled, 0, "{kind}");
+    }
 }
 
 #[test]
@@ -309,6 +428,25 @@ fn every_gradient_is_pytorchs() {
         }
         assert!(learning > 40, "{name}: {learning} parameters learn");
     }
+}
+
+#[test]
+fn a_step_of_several_batches_learns_from_their_mean() {
+    let (name, ..) = MODELS[0];
+    let model = load(name);
+    let examples = cases()["collated"][0]["examples"].as_array().expect("a list").clone();
+    let [first, second] = [0, 1].map(|number| batch_of(&model.config, &[example(&examples[number], "text")], "none"));
+    let gradient = |batches: &[(Scene, Gold)]| {
+        let mut learner = Learner::new(model.clone(), OPTIONS);
+        let loss = learner.step(batches, 0.0).loss;
+        (loss, learner.gradient("token_span_linear.3.weight").expect("it learns"))
+    };
+    let (a, b) = (gradient(std::slice::from_ref(&first)), gradient(std::slice::from_ref(&second)));
+    let both = gradient(&[first, second]);
+    let mean: Vec<f64> = a.1.iter().zip(&b.1).map(|(a, b)| 0.5 * (f64::from(*a) + f64::from(*b))).collect();
+    assert_close("gradient", &both.1, &mean, 8.0, 4);
+    assert_far("of the last alone", &b.1, &mean, 8.0, 4);
+    assert!((both.0 - 0.5 * (a.0 + b.0)).abs() < 1e-9 * both.0.abs());
 }
 
 #[test]

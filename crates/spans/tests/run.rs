@@ -93,6 +93,7 @@ fn run_model(
         tokenizers,
         normalization: Normalization::Padded,
         mode: Mode::Flat,
+        allowed: None,
         notify: &mut notify,
     };
     let (outcome, model) = train(model, job, resume).expect("it trains");

@@ -1,5 +1,6 @@
 //! The one place that knows the `tokenizers` crate: words or running text in, pieces out.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -181,6 +182,8 @@ pub struct Tokenizer {
     /// The longest sequence its model takes, if the tokenizer knows.
     pub model_max_length: Option<usize>,
     unknown: Option<u32>,
+    /// Ids of special tokens, which the tokenizer knows wherever an input spells them.
+    special: HashSet<u32>,
     marks_continuations: bool,
     /// What was changed or is missing in the files.
     pub notes: Vec<Note>,
@@ -249,7 +252,8 @@ impl Tokenizer {
             ModelWrapper::BPE(model) => model.continuing_subword_prefix.as_ref().is_some_and(|it| !it.is_empty()),
             _ => false,
         };
-        Ok(Tokenizer { for_words, for_text, config, model_max_length, unknown, marks_continuations, notes })
+        let special = special_ids(&for_words);
+        Ok(Tokenizer { for_words, for_text, config, model_max_length, unknown, special, marks_continuations, notes })
     }
 
     /// `tokenizer.json` and `tokenizer_config.json` as given words are encoded here, so that whoever loads them sees what
@@ -297,7 +301,15 @@ impl Tokenizer {
         for inner in [Some(&mut self.for_words), self.for_text.as_mut()].into_iter().flatten() {
             inner.add_special_tokens(tokens.clone()).map_err(|error| Error::Encode { message: error.to_string() })?;
         }
+        self.special = special_ids(&self.for_words);
         Ok(())
+    }
+
+    /// Which pieces of an input are special tokens that it spells out (`[SEP]`, `<s>`), whoever wrote it. The unknown
+    /// piece is not among them: it says no more than that a word is unknown.
+    pub fn spelled(&self, pieces: &Pieces) -> Vec<usize> {
+        let is = |&at: &usize| self.special.contains(&pieces.ids[at]) && Some(pieces.ids[at]) != self.unknown;
+        pieces.content().filter(is).collect()
     }
 
     /// A token's id, if there is such a token.
@@ -353,6 +365,11 @@ impl Tokenizer {
         };
         (0..pieces.len()).map(continues).collect()
     }
+}
+
+fn special_ids(inner: &tokenizers::Tokenizer) -> HashSet<u32> {
+    let tokens = inner.get_added_tokens_decoder();
+    tokens.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
 }
 
 fn encode(inner: &tokenizers::Tokenizer, input: InputSequence<'_>) -> Result<Encoding, Error> {

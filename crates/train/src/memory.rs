@@ -26,7 +26,7 @@ use tagsmith_model::model::Model;
 use tagsmith_text::align::Example;
 
 /// Bytes of a number.
-const FLOAT: u64 = 4;
+pub const FLOAT: u64 = 4;
 /// Of a row of the word table, whether or not it is in memory.
 const ROW: u64 = 24;
 /// Of the same row in the optimizer: where its moments are, and which updates it has made.
@@ -75,31 +75,23 @@ pub struct Footprint {
 impl Footprint {
     /// Counts for a model whose frozen parameters are marked.
     pub fn new(model: &Model, work: &Work) -> Footprint {
-        let slots = &model.params.slots;
-        let dense = |slot: &&Slot| !slot.sparse;
-        let numbers = |slots: &mut dyn Iterator<Item = &Slot>| slots.map(|slot| slot.len() as u64).sum::<u64>();
-        let learning = || slots.iter().filter(|slot| !slot.frozen);
-        let read = different_ids(work.examples.iter().chain(work.evaluated));
-        let learned = different_ids(work.examples.iter());
-        let update = (work.accumulation * longest(work.examples, work.batch_size)) as u64;
-        let of_tables = |slots: &mut dyn Iterator<Item = &Slot>, bytes: &dyn Fn(u64, u64) -> u64| {
-            slots.filter(|slot| slot.sparse).map(|slot| bytes(slot.shape[0] as u64, slot.shape[1] as u64)).sum::<u64>()
+        let rows = TableRows {
+            read: different_ids(work.examples.iter().chain(work.evaluated)),
+            learned: different_ids(work.examples.iter()),
+            update: (work.accumulation * longest(work.examples, work.batch_size)) as u64,
         };
+        let stage = dense(&model.params.slots) / model.config.layers.max(1) as u64;
+        let ranks = Ranks { count: work.ranks as u64, stage };
+        let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
         let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
-        let distances = distances(model, longest(work.examples, 1));
-        let activations = training(model, rows as u64, distances, work.gradient_checkpointing)
-            .max(evaluation(model, evaluated as u64) * u64::from(evaluated > 0));
-        let underway = if work.ranks == 1 { 0 } else { 4 * numbers(&mut slots.iter().filter(dense)) };
-        let exchanged = if work.ranks == 1 { 0 } else { 2 * work.ranks as u64 * update };
+        let longest = longest(work.examples, 1);
+        let activations = training(&model.config, rows as u64, longest, work.gradient_checkpointing)
+            .max(evaluation(&model.config, evaluated as u64) * u64::from(evaluated > 0));
         Footprint {
-            weights: FLOAT * numbers(&mut slots.iter().filter(dense))
-                + of_tables(&mut slots.iter(), &|v, e| v * ROW + read.min(v) * FLOAT * e),
-            gradients: FLOAT * numbers(&mut slots.iter().filter(dense))
-                + of_tables(&mut learning(), &|v, e| (update.min(v) + exchanged) * FLOAT * e)
-                + FLOAT * underway / model.config.layers.max(1) as u64,
-            optimizer: FLOAT * 2 * numbers(&mut learning().filter(dense))
-                + of_tables(&mut learning(), &|v, e| v * DEFERRED_ROW + learned.min(v) * (MOMENTS + FLOAT * 2 * e)),
+            weights,
+            gradients,
+            optimizer,
             activations: FLOAT * activations,
             rows,
             data: work.examples.iter().chain(work.evaluated).map(example_bytes).sum(),
@@ -137,6 +129,53 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// Rows of a word table that a run has to do with.
+#[derive(Clone, Copy, Debug)]
+pub struct TableRows {
+    /// Those that occur.
+    pub read: u64,
+    /// Those that occur in training.
+    pub learned: u64,
+    /// Those that one rank can touch in one update.
+    pub update: u64,
+}
+
+/// Ranks that learn together, and what they exchange at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranks {
+    /// How many there are.
+    pub count: u64,
+    /// Numbers that one stage of backward completes at most.
+    pub stage: u64,
+}
+
+/// Numbers in dense parameters.
+pub fn dense<'s>(slots: impl IntoIterator<Item = &'s Slot>) -> u64 {
+    slots.into_iter().filter(|slot| !slot.sparse).map(|slot| slot.len() as u64).sum()
+}
+
+/// Bytes of weights, gradients (with those on their way between ranks) and optimizer; `rows` says it of each word table.
+pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRows) -> [u64; 3] {
+    let exchanging = u64::from(ranks.count > 1);
+    let mut bytes = [0, exchanging * FLOAT * 4 * ranks.stage, 0];
+    for slot in slots {
+        let numbers = slot.len() as u64;
+        let of_slot = match slot.sparse {
+            false => [FLOAT * numbers, FLOAT * numbers, FLOAT * 2 * numbers * u64::from(!slot.frozen)],
+            true => {
+                let (v, e) = (slot.shape[0] as u64, slot.shape[1] as u64);
+                let TableRows { read, learned, update } = rows(slot);
+                let moments = v * DEFERRED_ROW + learned.min(v) * (MOMENTS + FLOAT * 2 * e);
+                let learning = u64::from(!slot.frozen);
+                let touched = update.min(v) + exchanging * 2 * ranks.count * update;
+                [v * ROW + read.min(v) * FLOAT * e, learning * touched * FLOAT * e, learning * moments]
+            }
+        };
+        bytes.iter_mut().zip(of_slot).for_each(|(sum, bytes)| *sum += bytes);
+    }
+    bytes
+}
+
 /// How many pieces of the vocabulary occur.
 fn different_ids<'e>(examples: impl Iterator<Item = &'e Example>) -> u64 {
     examples.flat_map(|example| &example.ids).collect::<HashSet<_>>().len() as u64
@@ -156,9 +195,9 @@ pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens
     batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
 }
 
-/// Numbers in use at the beginning of backward, when there are the most.
-fn training(model: &Model, rows: u64, distances: Option<u64>, checkpointing: bool) -> u64 {
-    let config = &model.config;
+/// Numbers in use at the beginning of backward, when there are the most: of an encoder and its token classifier, for so
+/// many rows in sentences of at most `longest` pieces.
+pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool) -> u64 {
     let [h, f, e, layers, labels] =
         [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
             .map(|number| number as u64);
@@ -166,28 +205,28 @@ fn training(model: &Model, rows: u64, distances: Option<u64>, checkpointing: boo
     let layer = 8 * h + if gated { 3 * f } else { f } + 4;
     let kept = if checkpointing { layers * h + layer } else { layers * layer };
     let ends = 2 * e + 2 * h + 2 * labels + 2;
+    let distances = distances(config, longest);
     let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
     let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
-    rows * (kept + ends + at_work) + of_distances + 2 * largest_weight(model)
+    rows * (kept + ends + at_work) + of_distances + 2 * largest_weight(config)
 }
 
 /// How many embeddings of distances a sentence of so many pieces needs, where there are any.
-fn distances(model: &Model, longest: usize) -> Option<u64> {
-    let Family::Deberta(settings) = &model.config.family else { return None };
+fn distances(config: &Config, longest: usize) -> Option<u64> {
+    let Family::Deberta(settings) = &config.family else { return None };
     Some(2 * longest.min(settings.buckets.span) as u64)
 }
 
 /// Numbers in use inside one layer, with nothing kept.
-fn evaluation(model: &Model, rows: u64) -> u64 {
-    let config = &model.config;
+pub fn evaluation(config: &Config, rows: u64) -> u64 {
     let [h, f, labels] = [config.hidden_size, config.intermediate_size, config.labels.len()].map(|n| n as u64);
-    rows * (8 * h + 3 * f + labels) + largest_weight(model)
+    rows * (8 * h + 3 * f + labels) + largest_weight(config)
 }
 
 /// Of those that are multiplied with, which are packed first.
-fn largest_weight(model: &Model) -> u64 {
-    let (h, f) = (model.config.hidden_size as u64, model.config.intermediate_size as u64);
-    let up = if is_gated(&model.config) { 2 * f } else { f };
+fn largest_weight(config: &Config) -> u64 {
+    let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let up = if is_gated(config) { 2 * f } else { f };
     h * up.max(3 * h)
 }
 

@@ -208,7 +208,43 @@ fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
     for (name, split) in [("train", train), ("validation", validation), ("test", test)] {
         fs::write(data.join(name).with_extension("conll"), conll(split))?;
     }
+    let spans = serde_json::to_string_pretty(&span_run(folder, &data))?;
+    fs::write(folder.join("spans.json"), spans + "\n")?;
     Ok(())
+}
+
+/// What `tagsmith train_bi_encoder` needs to make a label-conditioned tagger of the same encoder and sentences.
+fn span_run(folder: &Path, data: &Path) -> Value {
+    let file = |name: &str| data.join(name).with_extension("conll");
+    json!({
+        "architecture": "bi_encoder",
+        "token_encoder": folder,
+        "type_encoder": folder,
+        "linear_hidden_size": 64,
+        "span_width_embedding_size": 16,
+        "max_span_length": 12,
+        "max_seq_length": 128,
+        "start_loss_weight": 0,
+        "end_loss_weight": 0,
+        "span_loss_weight": 1,
+        "dropout": 0,
+        "dataset_name": "demo",
+        "train_file": file("train"),
+        "validation_file": file("validation"),
+        "test_file": file("test"),
+        "annotation_format": "tokens",
+        "loss_masking": "subwords",
+        "output_dir": folder.join("spans"),
+        "learning_rate": 2e-3,
+        "warmup_steps": 20,
+        "max_steps": 200,
+        "eval_steps": 100,
+        "logging_steps": 50,
+        "save_total_limit": 1,
+        "do_train": true,
+        "do_eval": true,
+        "do_predict": true,
+    })
 }
 
 /// A word and its tag a line, an empty line after each sentence.

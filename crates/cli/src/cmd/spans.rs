@@ -1,7 +1,8 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
 use crate::hub::{self, Asked};
-use crate::machine::threads;
+use crate::machine::memory::allowed;
+use crate::machine::{neighbours, threads};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
@@ -15,9 +16,10 @@ use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
-use tagsmith_spans::evaluate::{Finder, curve, evaluate};
+use tagsmith_spans::evaluate::{Finder, LOWEST, curve, evaluate};
 use tagsmith_spans::example::{Example, Format, Input, labels_of};
 use tagsmith_spans::loss::Normalization;
+use tagsmith_spans::parity::Parity;
 use tagsmith_spans::read::{self, EVALUATED};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
@@ -83,7 +85,7 @@ fn option(name: &'static str) -> Arg {
     if name.contains('_') { option.alias(name.replace('_', "-")) } else { option }
 }
 
-fn common_args() -> [Arg; 2] {
+fn common_args() -> [Arg; 3] {
     [
         option("threads")
             .value_name("N")
@@ -93,6 +95,11 @@ fn common_args() -> [Arg; 2] {
             .value_parser(Mode::NAMES)
             .default_value("flat")
             .help("Which entities may share pieces: none; one inside another; those of different labels"),
+        option("parity")
+            .value_name("NAMES")
+            .value_delimiter(',')
+            .value_parser(Parity::NAMES)
+            .help("Defects of the original to have, for its very figures; DESIGN.md says what each is"),
     ]
 }
 
@@ -126,6 +133,10 @@ fn evaluator_args() -> Vec<Arg> {
     ];
     args.extend(common_args());
     args
+}
+
+fn parity(matches: &ArgMatches) -> Parity {
+    Parity::named(matches.get_many::<String>("parity").into_iter().flatten().map(String::as_str))
 }
 
 fn mode(matches: &ArgMatches) -> Mode {
@@ -167,6 +178,7 @@ fn now() -> [u64; 6] {
 fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> Result<u8> {
     let path = matches.get_one::<PathBuf>("config").context("clap asks for it")?;
     let mut config = RunConfig::read(path, program)?;
+    config.model.reproduce(parity(matches));
     let finished = config.output.join("best_checkpoint");
     if finished.exists() {
         eprintln!("note: `{}` exists: this run is done; remove it to train again", finished.display());
@@ -254,6 +266,8 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
                 failed = log.say(&line);
             }
         };
+        // Ranks on one machine have equal shares of its memory.
+        let here = neighbours::count(world) as u64;
         let job = Job {
             config: &config,
             world,
@@ -265,6 +279,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
                 _ => Normalization::Padded,
             },
             mode: mode(matches),
+            allowed: allowed().map(|bytes| bytes / here),
             notify: &mut notify,
         };
         let (done, trained) = train(model, job, from.as_deref())?;
@@ -279,7 +294,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
         let best = outcome.as_ref().and_then(|outcome| outcome.best.clone()).filter(|_| config.does[1]);
         if let Some(best) = &best {
             let precision = model.precision;
-            model = checkpoint::load(best)?.0;
+            model = checkpoint::load_as(best, config.model.clone())?.0;
             model.precision = precision;
         }
         let evaluation = assess(&model, &tokenizers, &config, &test, mode(matches), world)?;
@@ -323,6 +338,17 @@ fn print_figures(what: &str, metrics: &Value) -> Result<()> {
         let [p, r, f] = ["precision", "recall", "f1"].map(|key| figure(place, key));
         writeln!(out, "{what} {name:<6} precision {p:.4} recall {r:.4} f1 {f:.4}")?;
     }
+    if metrics["special_tokens_spelled"] != 0 {
+        let spelled = &metrics["special_tokens_spelled"];
+        writeln!(out, "{what} texts spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters")?;
+    }
+    if metrics["texts_cut_off"] != 0 {
+        writeln!(
+            out,
+            "{what} {} texts are longer than the model reads: their ends were cut off",
+            metrics["texts_cut_off"]
+        )?;
+    }
     if metrics["gold_without_span"] != 0 {
         let [lost, gold] = ["gold_without_span", "gold"].map(|key| &metrics[key]);
         writeln!(out, "{what} {lost} of {gold} gold entities are no span the model can find: they count as missed")?;
@@ -335,6 +361,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     let folder = matches.get_one::<PathBuf>("pretrained_model_name_or_path").context("clap asks for it")?;
     let (mut model, notes) = checkpoint::load(folder)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
+    model.config.reproduce(parity(matches));
     ensure!(
         model.config.architecture == architecture,
         "{}: this is a {}: use the other evaluator",
@@ -368,9 +395,9 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     let file = text("evaluation_file").context("clap asks for it")?;
     let examples = load(file)?;
     let mode = mode(matches);
-    let longest = model.config.longest_enumerated();
     let find = |examples: &[Example], bar| -> Result<_> {
         let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
+        finder.notes.iter().for_each(|note| eprintln!("note: {note}"));
         let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
         Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
     };
@@ -380,8 +407,8 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
         true => {
             let file = text("validation_file").context("--threshold auto needs --validation_file to choose on")?;
             let validation = load(file)?;
-            let (found, labels) = find(&validation, Threshold::Number(0.0))?;
-            let (points, best) = curve(&validation, &found, &labels, longest, mode);
+            let (found, labels) = find(&validation, LOWEST)?;
+            let (points, best) = curve(&validation, &found, &labels, &model.config, mode);
             let point = |point: &tagsmith_spans::evaluate::Point| {
                 let [precision, recall, f1] = point.figures;
                 json!({"threshold": point.threshold, "precision": precision, "recall": recall, "f1": f1})
@@ -392,7 +419,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
         }
     };
     let (found, labels) = find(&examples, bar)?;
-    let evaluation = evaluate(&examples, &found, &labels, longest, above, mode);
+    let evaluation = evaluate(&examples, &found, &labels, &model.config, above, mode);
     let threshold = match bar {
         Threshold::Number(number) => json!(f64::from(number)),
         Threshold::Cls => json!("cls"),

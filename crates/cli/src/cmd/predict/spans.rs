@@ -67,30 +67,34 @@ pub fn run(
     let mode = text("decoding").and_then(Mode::named).unwrap_or_default();
     let stride = matches.get_one("stride").copied();
     let predictor = Predictor::new(&model, &tokenizers, encoding, &labels, threshold, mode, stride)?;
+    predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
     ensure!(
         text("output-format") != Some("conll"),
         "entities that may overlap are no column of labels: pass jsonl or text"
     );
-    let (mut counts, mut notes) = ([0.0; 3], Vec::new());
+    let (mut counts, mut notes) = ([0.0; 4], Vec::new());
     for work in work {
         let (mut documents, mut output) = work?;
         find_all(&predictor, &mut documents, &mut output, &labels, &mut counts)?;
         notes.extend(documents.notes().map(ToString::to_string));
         output.finish()?;
     }
-    let [count, entities, windows] = say_all(world, &notes, counts);
+    let [count, entities, windows, spelled] = say_all(world, &notes, counts);
+    if spelled > 0.0 {
+        eprintln!("note: documents spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters");
+    }
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{count} documents, {entities} entities, {windows} windows, {seconds:.1} s");
     Ok(0)
 }
 
-/// Finds the entities of all documents. Counts documents, entities and windows.
+/// Finds the entities of all documents. Counts documents, entities, windows and special tokens that are spelled.
 fn find_all(
     predictor: &Predictor<'_>,
     documents: &mut Documents,
     output: &mut Output,
     labels: &[Label],
-    [count, entities, windows]: &mut [f64; 3],
+    [count, entities, windows, spelled]: &mut [f64; 4],
 ) -> Result<()> {
     loop {
         let (mut chunk, mut bytes, mut end) = (Vec::new(), 0, None);
@@ -106,9 +110,11 @@ fn find_all(
                 }
             }
         }
-        let (found, read) = predictor.find(&chunk)?;
-        (*count, *windows) = (*count + chunk.len() as f64, *windows + read as f64);
-        for (input, found) in chunk.iter().zip(found) {
+        let read = predictor.find(&chunk)?;
+        *count += chunk.len() as f64;
+        *windows += read.windows as f64;
+        *spelled += read.spelled as f64;
+        for (input, found) in chunk.iter().zip(read.entities) {
             *entities += found.len() as f64;
             output.write_entities(&tagged(input, &found, labels))?;
         }

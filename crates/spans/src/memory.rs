@@ -1,0 +1,131 @@
+//! What a span tagger's run will hold, counted before its first step: R pieces of text, K of labels, N spans and C labels
+//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are those of
+//! `tagsmith_train::memory`, in numbers of 4 bytes:
+//!
+//! | what | numbers |
+//! |---|---|
+//! | kept by the head for backward | (2R + K + N) × 3E: of each layer its masked sums, what goes into the second product, and the result; a cross-encoder also R × H for the positions it took from all rows |
+//! | at work in backward | (R + N) × 4E: gradients on their way through a layer |
+//! | scores and their gradients | N × 6C, those of the loss being f64 |
+//! | at work in evaluation | N × (5E + C), no layer keeping anything |
+//! | exchange, with more than one rank | 4 × what one stage of backward completes: the head, or a layer |
+//!
+//! `tests/memory.rs` holds a step's true peak against it.
+
+use crate::config::Architecture;
+use crate::encode::Encoded;
+use crate::evaluate::BATCH_PIECES;
+use crate::example::{Example, labels_of};
+use crate::layout::{TOKEN_ENCODER, TYPE_ENCODER};
+use crate::model::Model;
+use std::collections::{BTreeSet, HashSet};
+use tagsmith_model::config::Config as EncoderConfig;
+use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, evaluation, parameters, training};
+
+/// The part of a run that decides what it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// What it learns from.
+    pub examples: &'a [Example],
+    /// The same as it is read, without labels.
+    pub encoded: &'a [Encoded],
+    /// What it is evaluated on, as it is read.
+    pub evaluated: &'a [Encoded],
+    /// Labels that are looked for then.
+    pub labels_evaluated: usize,
+    /// Ids of each label of the training texts, special ones included.
+    pub labels: &'a [Vec<u32>],
+    /// Texts a batch.
+    pub batch_size: usize,
+    /// Batches an update.
+    pub accumulation: usize,
+    /// Pieces in a sequence at most.
+    pub max_length: usize,
+    /// Ranks that learn together.
+    pub ranks: usize,
+}
+
+/// Counts for a batch in which the longest texts and the texts with the most labels meet.
+pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
+    let config = &model.config;
+    let cross = config.architecture == Architecture::CrossEncoder;
+    let of_example =
+        |example: &Example| example.entities.iter().map(|entity| &entity.label).collect::<BTreeSet<_>>().len();
+    let c = largest(work.examples.iter().map(of_example), work.batch_size).min(labels_of(work.examples).len());
+    let of_labels = largest(work.labels.iter().map(Vec::len), c);
+    // Markers, the separator and a threshold; the special pieces of labels are not there.
+    let prompt = if cross { of_labels + 2 } else { 0 };
+    let length = |encoded: &Encoded| (encoded.ids.len() + prompt).min(work.max_length);
+    let rows = largest(work.encoded.iter().map(length), work.batch_size);
+    let spans_in = |encoded: &Encoded| encoded.spans(config.longest_enumerated()).len() + 1;
+    let spans = largest(work.encoded.iter().map(spans_in), work.batch_size);
+    let evaluated = work.evaluated.iter().map(|encoded| spans_in(encoded) as f64 / encoded.ids.len().max(1) as f64);
+    let spans_evaluated = (evaluated.fold(0.0, f64::max) * BATCH_PIECES as f64) as u64;
+
+    let label_rows = if cross { 0 } else { of_labels };
+    let different = |ids: &mut dyn Iterator<Item = &u32>| ids.collect::<HashSet<_>>().len() as u64;
+    let ids = |encoded: &'_ [Encoded]| encoded.iter().flat_map(|it| it.ids.clone()).collect::<HashSet<u32>>();
+    let of_labels_all = different(&mut work.labels.iter().flatten());
+    let ranks = Ranks { count: work.ranks as u64, stage: largest_stage(model) };
+    let [parameters_weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |slot| {
+        if slot.name.starts_with(TYPE_ENCODER) {
+            let update = (work.accumulation * label_rows) as u64;
+            return TableRows { read: of_labels_all, learned: of_labels_all, update };
+        }
+        let learned = ids(work.encoded).len() as u64 + if cross { of_labels_all } else { 0 };
+        let read = ids(work.encoded).union(&ids(work.evaluated)).count() as u64 + if cross { of_labels_all } else { 0 };
+        TableRows { read, learned, update: (work.accumulation * rows) as u64 }
+    });
+
+    let [r, k, n, c] = [rows, label_rows, spans, c].map(|number| number as u64);
+    let (h, e) = (model.token_encoder.hidden_size as u64, config.hidden as u64);
+    let longest = largest(work.encoded.iter().map(length), 1);
+    let longest_label = largest(work.labels.iter().map(Vec::len), 1);
+    let encoders = training(&model.token_encoder, r, longest, false)
+        + model.type_encoder.as_ref().map_or(0, |kinds| training(kinds, k, longest_label, false));
+    let head = (2 * r + k + n) * 3 * e + u64::from(cross) * r * h + (r + n) * 4 * e + n * 6 * c;
+    let pieces = BATCH_PIECES as u64;
+    let at_evaluation = match work.evaluated {
+        [] => 0,
+        _ => {
+            evaluation(&model.token_encoder, pieces)
+                + pieces * 4 * e
+                + spans_evaluated * (5 * e + work.labels_evaluated as u64)
+        }
+    };
+    let texts = work.encoded.iter().chain(work.evaluated);
+    Footprint {
+        weights: parameters_weights,
+        gradients,
+        optimizer,
+        activations: FLOAT * (encoders + head).max(at_evaluation),
+        rows,
+        data: texts.map(bytes).sum(),
+    }
+}
+
+/// Numbers that one stage of backward completes at most: the head's, or those of an encoder by its layers.
+fn largest_stage(model: &Model) -> u64 {
+    let of = |prefix: &str| dense(model.params.slots.iter().filter(|slot| slot.name.starts_with(prefix)));
+    let layers = |encoder: &EncoderConfig| encoder.layers.max(1) as u64;
+    let [text, labels] = [TOKEN_ENCODER, TYPE_ENCODER].map(of);
+    let head = dense(&model.params.slots) - text - labels;
+    let of_a_label_layer = model.type_encoder.as_ref().map_or(0, |kinds| labels / layers(kinds));
+    head.max(text / layers(&model.token_encoder)).max(of_a_label_layer)
+}
+
+/// The sum of the `count` largest.
+fn largest(numbers: impl Iterator<Item = usize>, count: usize) -> usize {
+    let mut numbers: Vec<usize> = numbers.collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    numbers.iter().take(count).sum()
+}
+
+/// A text's numbers, its vectors and what the allocator adds to each.
+fn bytes(encoded: &Encoded) -> u64 {
+    const ALLOCATOR: usize = 16;
+    let Encoded { ids, types, begins, ends, covers, .. } = encoded;
+    let vectors =
+        size_of_val(&ids[..]) + size_of_val(&types[..]) + begins.len() + ends.len() + size_of_val(&covers[..]);
+    (size_of::<Encoded>() + vectors + 5 * ALLOCATOR) as u64
+}

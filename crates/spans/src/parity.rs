@@ -1,0 +1,36 @@
+//! Defects of the original that change a number. Nothing here has them unless their names are given.
+
+/// Which of them to have, so that the original's figures can be had too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parity {
+    /// `longest_span`: entities of L pieces are not learned and never found right, though spans of L pieces are scored.
+    pub longest_span: bool,
+    /// `last_piece`: a contrastive cross-encoder's entities never end at the text's last piece, and no span that does
+    /// is a wrong one to learn from.
+    pub last_piece: bool,
+    /// `softmax_mask`: in contrastive losses masked places and other gold ones weigh [`MASKED_WEIGHT`] instead of
+    /// nothing. Padding, which is never computed here, still weighs nothing: equal for batches without it.
+    pub softmax_mask: bool,
+}
+
+/// The original adds the logarithm of the mask and this, which scores of a small temperature outweigh.
+pub const MASKED_WEIGHT: f64 = 1e-13;
+
+impl Parity {
+    /// Their names.
+    pub const NAMES: [&str; 3] = ["longest_span", "last_piece", "softmax_mask"];
+
+    /// Those of some [`Parity::NAMES`]; others are ignored.
+    pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Parity {
+        let mut parity = Parity::default();
+        for name in names {
+            match name {
+                "longest_span" => parity.longest_span = true,
+                "last_piece" => parity.last_piece = true,
+                "softmax_mask" => parity.softmax_mask = true,
+                _ => {}
+            }
+        }
+        parity
+    }
+}

@@ -1,0 +1,121 @@
+//! The planned memory of a run beside what the system counts, which is the process's: the only test of its file.
+#![cfg(target_os = "linux")]
+
+use serde_json::{Value, json};
+use tagsmith_kernel::params::Params;
+use tagsmith_kernel::params::SlotId;
+use tagsmith_model::batch::Batch;
+use tagsmith_model::config::Config as EncoderConfig;
+use tagsmith_spans::collate;
+use tagsmith_spans::config::{Architecture, Config};
+use tagsmith_spans::encode::Encoded;
+use tagsmith_spans::example::{Entity, Example, Input};
+use tagsmith_spans::fields::Fields;
+use tagsmith_spans::layout::Layout;
+use tagsmith_spans::learner::{Learner, StepOptions};
+use tagsmith_spans::loss::Normalization;
+use tagsmith_spans::memory::{Work, footprint};
+use tagsmith_spans::model::Model;
+
+/// A line of /proc/self/status in bytes.
+fn status(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("it has the line");
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+fn object(value: Value) -> serde_json::Map<String, Value> {
+    let Value::Object(map) = value else { unreachable!("an object was written") };
+    map
+}
+
+fn model() -> Model {
+    let encoder = json!({
+        "model_type": "bert", "vocab_size": 1000, "hidden_size": 128, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "intermediate_size": 512, "max_position_embeddings": 256, "type_vocab_size": 2,
+        "hidden_act": "gelu", "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1, "pad_token_id": 0,
+    });
+    let encoder = EncoderConfig::from_json("config.json".into(), object(encoder)).expect("it is legal").0;
+    let head = json!({"linear_hidden_size": 256, "max_span_length": 20, "loss_fn": "bce", "dropout": 0.1});
+    let mut fields = Fields::new("config.json".as_ref(), object(head));
+    let config = Config::take(&mut fields, Architecture::BiEncoder, Some(false)).expect("it is legal");
+    let layout = Layout::new(&config, &encoder, Some(&encoder));
+    let mut params = Params::zeros(layout.slots.clone());
+    for number in 0..layout.slots.len() {
+        if !layout.slots[number].sparse {
+            params.get_mut(SlotId(number)).iter_mut().enumerate().for_each(|(i, x)| *x = (i % 7) as f32 * 0.01);
+        }
+    }
+    let (token_encoder, type_encoder) = (encoder.clone(), Some(encoder));
+    Model { config, token_encoder, type_encoder, layout, params, precision: tagsmith_kernel::Precision::F32 }
+}
+
+/// A text of one piece a word, all of which may begin and end.
+fn encoded(length: usize) -> Encoded {
+    Encoded {
+        ids: (0..length as u32).map(|at| at % 900 + 1).collect(),
+        types: vec![0; length],
+        text: Some(1..=length - 2),
+        begins: vec![true; length],
+        ends: vec![true; length],
+        covers: (0..length).map(|at| (at.saturating_sub(1), at)).collect(),
+        markers: Vec::new(),
+        threshold: 0,
+        cut: 0,
+        spelled: 0,
+    }
+}
+
+#[test]
+fn the_plan_is_what_a_step_takes() {
+    let texts: Vec<Encoded> = (0..8).map(|_| encoded(120)).collect();
+    let entity = |label: &str| Entity { start: 3, end: 5, label: label.into() };
+    let example = Example {
+        id: None,
+        input: Input::Words(vec!["word".into(); 118]),
+        entities: vec![entity("a"), entity("b"), entity("c")],
+    };
+    let examples = vec![example; 8];
+    let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let label_ids = [vec![2, 5, 3], vec![2, 6, 3], vec![2, 7, 3]];
+
+    let before = status("VmRSS");
+    let options = StepOptions {
+        seed: 1,
+        normalization: Normalization::Padded,
+        learning_rate: 1e-4,
+        type_encoder_rate: None,
+        head_rate: None,
+    };
+    let mut learner = Learner::new(model(), options);
+    let work = Work {
+        examples: &examples,
+        encoded: &texts,
+        evaluated: &[],
+        labels_evaluated: 0,
+        labels: &label_ids,
+        batch_size: 8,
+        accumulation: 1,
+        max_length: 256,
+        ranks: 1,
+    };
+    let planned = footprint(learner.model(), &work);
+    let refs: Vec<&Encoded> = texts.iter().collect();
+    let mut alone = Batch::default();
+    label_ids.iter().for_each(|ids| alone.push(ids, &[0; 3], &[]));
+    let config = learner.config().clone();
+    let (scene, listed) = collate::scene(&config, &refs, Some(alone));
+    let entities: Vec<_> =
+        refs.iter().zip(&examples).map(|(it, example)| it.gold(example, &labels, &config).0).collect();
+    let gold = collate::gold(&config, &refs, &entities, &listed, &scene);
+    assert!(scene.spans.len() > 15_000, "{} spans", scene.spans.len());
+    learner.step(&[(scene, gold)], 1.0);
+    let grown = status("VmHWM") - before;
+    let share = grown as f64 / planned.total() as f64;
+    assert!((0.8..=1.15).contains(&share), "grew by {grown}, planned {} ({planned})", planned.total());
+
+    // What the head holds grows with spans; a batch of one text is an eighth of it.
+    let one = footprint(learner.model(), &Work { batch_size: 1, ..work });
+    assert!(one.activations * 6 < planned.activations && one.weights == planned.weights);
+}
