@@ -4,9 +4,9 @@
     python bench/spans_data.py test.jsonl CROSSNER/politics/test.txt
     python bench/race_spans.py --encoder MINILM --train train.jsonl --test test.jsonl [--rounds N] [--hidden 384] [--longest 30]
 
-Of each of the four trainers one runs, then the other. For tagsmith the time of whole processes counts, start, loading and
-saving included; for the rival that of its loop alone, without its two first steps, and that of its evaluation alone. Prints
-a table and one JSON line. The rival's steps take seconds at full size: few of them are measured.
+Of each of the four trainers one runs, then the other. The rival times its own loops, without its two first steps. tagsmith's
+processes are timed twice, with few steps (texts) and with many, and the difference is divided by the difference: start,
+loading and saving are in neither program's figure. Prints a table and one JSON line.
 """
 
 import argparse
@@ -74,17 +74,28 @@ def race(name, options):
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         config, texts = folder / "config.json", folder / "texts.jsonl"
-        config.write_text(json.dumps(settings(name, options, folder)))
         lines = Path(options.test).read_text(encoding="utf-8").splitlines(keepends=True)[: options.texts]
-        texts.write_text("".join(lines), encoding="utf-8")
-        _, seconds = timed([options.tagsmith, "train-spans", config, "--threads", options.threads])
-        evaluate = "evaluate_cross_encoder" if "cross" in name else "evaluate_bi_encoder"
-        _, evaluation = timed([
-            options.tagsmith, evaluate, "--pretrained_model_name_or_path", folder / "out" / "best_checkpoint",
-            "--evaluation_file", texts, "--evaluation_format", "tokens", "--output_dir", folder / "evals",
-            "--threads", options.threads,
-        ])
-        ours = (seconds / options.steps, evaluation / len(lines))
+        few = 4
+
+        def training(steps):
+            output = str(folder / f"out{steps}")
+            changes = {"output_dir": output, "max_steps": steps, "eval_steps": steps}
+            config.write_text(json.dumps(settings(name, options, folder) | changes))
+            return timed([options.tagsmith, "train-spans", config, "--threads", options.threads])[1]
+
+        def evaluation(count):
+            texts.write_text("".join(lines[:count]), encoding="utf-8")
+            evaluate = "evaluate_cross_encoder" if "cross" in name else "evaluate_bi_encoder"
+            return timed([
+                options.tagsmith, evaluate, "--pretrained_model_name_or_path",
+                folder / f"out{options.steps}" / "best_checkpoint", "--evaluation_file", texts, "--evaluation_format",
+                "tokens", "--output_dir", folder / "evals", "--threads", options.threads,
+            ])[1]
+
+        short, long = training(few), training(options.steps)
+        ours = [(long - short) / (options.steps - few)]
+        short, long = evaluation(few), evaluation(len(lines))
+        ours.append((long - short) / (len(lines) - few))
         theirs_config = settings(name, options, folder) | {"test_file": str(texts)}
         config.write_text(json.dumps(theirs_config))
         out, _ = timed([
@@ -106,7 +117,7 @@ def main():
     parser.add_argument("--hidden", type=int, default=384, help="E")
     parser.add_argument("--longest", type=int, default=30, help="L")
     parser.add_argument("--steps", type=int, default=20, help="of tagsmith")
-    parser.add_argument("--texts", type=int, default=200, help="that tagsmith evaluates")
+    parser.add_argument("--texts", type=int, default=300, help="that tagsmith evaluates")
     parser.add_argument("--rival-steps", type=int, default=4, help="of which two are not counted")
     parser.add_argument("--rival-texts", type=int, default=36)
     parser.add_argument("--threads", type=int, default=2)

@@ -3,7 +3,8 @@
 `spans.py` derives golden numbers from it, `bench/rivals/spans.py` races against it. What the original does wrong and
 tagsmith does right by default is done right here too: spans of exactly L subwords count, the last token can be part of
 an entity, masked places have no weight in a softmax. `parity` brings these three defects back, by tagsmith's names for
-them: `longest_span`, `last_piece`, `softmax_mask`.
+them: `longest_span`, `last_piece`, `softmax_mask`. And gold that begins or ends where nothing may is counted as lost, where
+the original keeps it and never finds it.
 """
 
 import torch
@@ -122,7 +123,7 @@ def collate(examples, tokenizer, labels, *, cross, contrastive, format, masking,
             place = map_gold(encoding, row, format, first, last, start + offset, end + offset)
             if place is not None:
                 i, j = place[0] - begin + extra, place[1] - begin + extra
-            if place is None or (i, j) not in index or j - i + 1 >= too_long:
+            if place is None or (i, j) not in index or j - i + 1 >= too_long or not starts[row, i] * ends[row, j]:
                 lost += 1
                 continue
             kind = labels.index(label)
