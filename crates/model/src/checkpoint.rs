@@ -275,6 +275,11 @@ impl Loading {
             // In the order of transformers, which draws a head's missing weights from the generator it has just seeded.
             let mut generator = MersenneTwister::new(seed);
             for number in missing {
+                if matches!(model.config.family, Family::ModernBert(_)) {
+                    // transformers cuts ModernBERT's normal numbers off, by a formula of PyTorch's own: these are ours.
+                    model.initialise(number, seed);
+                    continue;
+                }
                 let is_bias = model.params.slots[number].name.ends_with("bias");
                 let values = model.params.get_mut(SlotId(number));
                 match is_bias {

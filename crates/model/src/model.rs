@@ -59,7 +59,7 @@ impl Model {
     }
 
     /// Draws one parameter.
-    fn initialise(&mut self, number: usize, seed: u64) {
+    pub(crate) fn initialise(&mut self, number: usize, seed: u64) {
         let slot: Slot = self.params.slots[number].clone();
         let deviation = self.deviation(&slot.name);
         let cutoff = match &self.config.family {
