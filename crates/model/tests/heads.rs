@@ -67,3 +67,21 @@ fn a_new_head_is_the_one_that_transformers_draws() {
         assert_far(&what, &weight(seed + 1), &floats(&row["weight"]), C, 1);
     }
 }
+
+/// transformers: a normal distribution of deviation H^(−1/2), cut off at `initializer_cutoff_factor` deviations, here 2.
+#[test]
+fn a_new_head_of_modernbert_is_of_its_own_width() {
+    let folder = golden().join("models").join("modernbert");
+    let labels: Vec<String> = (0..300).map(|i| format!("L{i}")).collect();
+    let config = Config::read(&folder).unwrap().0.with_labels(&labels);
+    let head = Head::Drawn { seed: 3, ignore_mismatched_sizes: true };
+    let model = Model::load(&folder, config, head).unwrap().0;
+    let weight = model.params.get(model.layout.classifier.weight);
+    let deviation = (1.0 / 24f64).sqrt();
+    let most = weight.iter().fold(0f64, |most, &x| most.max(f64::from(x).abs()));
+    assert!((1.9 * deviation..=2.0 * deviation).contains(&most), "{most}");
+    // What is left of the variance: 1 − 4 φ(2) / (Φ(2) − Φ(−2)) with φ(2) = 0.053991 and Φ(2) − Φ(−2) = 0.954500.
+    let squares: f64 = weight.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / weight.len() as f64;
+    let share = squares / deviation.powi(2);
+    assert!((share - 0.7737).abs() < 0.04, "{share}");
+}

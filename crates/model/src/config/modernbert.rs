@@ -47,13 +47,18 @@ pub(super) fn settings(reader: &Reader) -> Result<ModernBert, Error> {
         classifier_bias: reader.flag_or("classifier_bias", false)?,
         classifier_activation: reader.activation_or("classifier_activation", Activation::Gelu)?,
         mlp_dropout: reader.number_or("mlp_dropout", 0.0, 1.0)?,
-        initializer_cutoff: match reader.number_or("initializer_cutoff_factor", 3.0, 1e3)? {
+        initializer_cutoff: match reader.number_or("initializer_cutoff_factor", no_cutoff_said(reader), 1e3)? {
             cutoff if cutoff >= 1.0 => cutoff,
             cutoff => {
                 return Err(reader.refuse("initializer_cutoff_factor", format!("is {cutoff}, not a number from 1")));
             }
         },
     })
+}
+
+/// The original's default, and what it takes null for.
+fn no_cutoff_said(reader: &Reader) -> f64 {
+    if reader.json.contains_key("initializer_cutoff_factor") { 3.0 } else { 2.0 }
 }
 
 pub(super) fn config(reader: &Reader, settings: ModernBert) -> Result<Config, Error> {
