@@ -116,9 +116,9 @@ fn errors_name_the_option_the_value_and_the_remedy() {
     check(
         "train",
         expect![[r#"
-        error: no model is given
-          hint: start from one: --model_name_or_path FOLDER
-    "#]],
+            error: no model is given
+              hint: start from one: --model_name_or_path FOLDER or NAME
+        "#]],
     );
 }
 
@@ -134,8 +134,9 @@ fn missing_files_are_named_before_anything_runs() {
     check(
         &format!("{base} --dataset_name conll2003"),
         expect![[r#"
-        error: conll2003: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the data set (`hf download conll2003 --repo-type dataset --local-dir conll2003`) and pass its folder
-    "#]],
+            note: the data set `conll2003` is `eriktks/conll2003` now
+            error: eriktks/conll2003: there is no such folder here, the data set is not in the cache cache/datasets--eriktks--conll2003, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download eriktks/conll2003 --repo-type dataset` where there is one and copy the cache
+        "#]],
     );
     check(
         &format!("{base} --train_file none.json --resume_from_checkpoint last"),

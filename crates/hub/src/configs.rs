@@ -243,7 +243,7 @@ mod tests {
             "configs: 3",
             None,
             expect![
-                "C: its `configs:` cannot be read (error: line 2 column 10: unexpected event: expected sequence start): name the files with `--train_file` and the like"
+                "C: its `configs:` cannot be read (error: line 2 column 10: expected sequence start): name the files with `--train_file` and the like"
             ],
         );
     }

@@ -135,7 +135,7 @@ impl Hub {
 
     /// Files that were asked for by their commit have no name in the cache: if they are of one commit only, it is it.
     fn unnamed(&self, shelf: &Shelf, revision: &str, is_whole: &impl Fn(&Listing) -> bool) -> Option<String> {
-        if is_commit(revision) {
+        if revision != MAIN {
             return None;
         }
         let mut commits = shelf.commits();

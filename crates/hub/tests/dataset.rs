@@ -337,15 +337,15 @@ fn files_that_are_not_there() {
         &[],
         &["conll2003"],
         expect![[r#"
-        error: conll2003: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the data set (`hf download conll2003 --repo-type dataset --local-dir conll2003`) and pass its folder
-    "#]],
+            error: conll2003: there is no such file or folder: correct the path
+        "#]],
     );
     check_files(
         &[],
         &["eriktks/conll2003"],
         expect![[r#"
-        error: eriktks/conll2003: there is no such folder, and names on the Hugging Face hub are not resolved yet: download the data set (`hf download eriktks/conll2003 --repo-type dataset --local-dir conll2003`) and pass its folder
-    "#]],
+            error: eriktks/conll2003: there is no such file or folder: correct the path
+        "#]],
     );
     check_files(
         &[],
@@ -462,10 +462,8 @@ fn folders() {
         &[("train.jsonl", ROW), ("labels.txt", "O\n"), ("README.md", "---\nconfigs:\n- x\n---\n")],
         None,
         expect![[r#"
-        train: @train.jsonl: Jo|B-PER runs|O (Strings)
-        note: @README.md lists configurations (`configs:`), which are not read
-        note: 1 data files in @ name no split and were left out (labels.txt)
-    "#]],
+            error: @: its `configs:` cannot be read (error: line 2 column 3: expected mapping start): name the files with `--train_file` and the like
+        "#]],
     );
     check_folder(
         &[("corpus.jsonl", ROW)],
@@ -486,22 +484,22 @@ fn folders() {
         &[("en/train.jsonl", ROW), ("de/train.jsonl", OTHER_ROW)],
         Some("fr"),
         expect![[r#"
-        error: @: there is no configuration `fr`, that is, no folder of this name (there are: `de`, `en`): leave out `--dataset_config_name`, or pass the right folder
-    "#]],
+            error: @: there is no configuration `fr` (there are: `de`, `en`): name one of them with `--dataset_config_name`
+        "#]],
     );
     check_folder(
         &[("train.jsonl", ROW)],
         Some("conll2003"),
         expect![[r#"
-        error: @: there is no configuration `conll2003`, that is, no folder of this name (there are: none): leave out `--dataset_config_name`, or pass the right folder
-    "#]],
+            error: @: there is no configuration `conll2003`, nor any other: leave out `--dataset_config_name`
+        "#]],
     );
     check_folder(
         &[("train.jsonl", ROW)],
         Some(".."),
         expect![[r#"
-        error: @: there is no configuration `..`, that is, no folder of this name (there are: none): leave out `--dataset_config_name`, or pass the right folder
-    "#]],
+            error: @: there is no configuration `..`, nor any other: leave out `--dataset_config_name`
+        "#]],
     );
     check_folder(
         &[("train.jsonl", ROW), ("train.conll", COLUMNS)],

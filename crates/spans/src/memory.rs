@@ -81,9 +81,13 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     let (h, e) = (model.token_encoder.hidden_size as u64, config.hidden as u64);
     let longest = largest(work.encoded.iter().map(length), 1);
     let longest_label = largest(work.labels.iter().map(Vec::len), 1);
-    let encoders = training(&model.token_encoder, r, longest, false)
-        + model.type_encoder.as_ref().map_or(0, |kinds| training(kinds, k, longest_label, false));
+    let text = training(&model.token_encoder, r, longest, false);
+    let of_kinds = model.type_encoder.as_ref().map(|kinds| training(kinds, k, longest_label, false));
+    let encoders = [Some(text), of_kinds].into_iter().flatten();
+    let kept = encoders.clone().map(|held| held.kept).sum::<u64>();
+    // The head is done, and what it held is free, when an encoder's backward begins.
     let head = (2 * r + k + n) * 3 * e + u64::from(cross) * r * h + (r + n) * 4 * e + n * 6 * c;
+    let at_work = encoders.map(|held| held.at_work).fold(head, u64::max);
     let pieces = BATCH_PIECES as u64;
     let at_evaluation = match work.evaluated {
         [] => 0,
@@ -98,7 +102,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
         weights: parameters_weights,
         gradients,
         optimizer,
-        activations: FLOAT * (encoders + head).max(at_evaluation),
+        activations: FLOAT * (kept + at_work).max(at_evaluation),
         rows,
         data: texts.map(bytes).sum(),
     }

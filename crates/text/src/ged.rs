@@ -392,9 +392,8 @@ mod tests {
             }
         }
         let micro = match (&case["micro"], &score.micro) {
-            (Value::Null, None) => false,
-            (want, Some(got)) => row_differs(want, got),
-            _ => true,
+            (Value::Null, got) => got.is_some(),
+            (want, got) => got.as_ref().is_none_or(|got| row_differs(want, got)),
         };
         let Binary { precision, recall, f_half, accuracy } = score.binary;
         let binary = [precision, recall, f_half, accuracy];

@@ -86,8 +86,8 @@ impl Footprint {
         let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
         let longest = longest(work.examples, 1);
-        let activations = training(&model.config, rows as u64, longest, work.gradient_checkpointing)
-            .max(evaluation(&model.config, evaluated as u64) * u64::from(evaluated > 0));
+        let Held { kept, at_work } = training(&model.config, rows as u64, longest, work.gradient_checkpointing);
+        let activations = (kept + at_work).max(evaluation(&model.config, evaluated as u64) * u64::from(evaluated > 0));
         Footprint {
             weights,
             gradients,
@@ -188,16 +188,24 @@ fn longest(examples: &[Example], count: usize) -> usize {
     lengths.iter().take(count).sum()
 }
 
-/// Rows that are computed at once at most, however the examples meet.
 /// Rows of the largest micro-batch, as if the longest sentences met.
 pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
     let batch = longest(examples, batch_size);
     batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
 }
 
-/// Numbers in use at the beginning of backward, when there are the most: of an encoder and its token classifier, for so
+/// Numbers in use at the beginning of backward, when there are the most.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// What forward left.
+    pub kept: u64,
+    /// What backward takes besides.
+    pub at_work: u64,
+}
+
+/// Those of an encoder and its token classifier, for so
 /// many rows in sentences of at most `longest` pieces.
-pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool) -> u64 {
+pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool) -> Held {
     let [h, f, e, layers, labels] =
         [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
             .map(|number| number as u64);
@@ -208,7 +216,7 @@ pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool)
     let distances = distances(config, longest);
     let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
     let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
-    rows * (kept + ends + at_work) + of_distances + 2 * largest_weight(config)
+    Held { kept: rows * (kept + ends) + of_distances, at_work: rows * at_work + 2 * largest_weight(config) }
 }
 
 /// How many embeddings of distances a sentence of so many pieces needs, where there are any.

@@ -203,14 +203,14 @@ mod tests {
         expect_test::expect![[r#"
             step,epoch,name,value
             3,0.5,loss,0.5
-            3,0.5,learning_rate,1e-5
+            3,0.5,learning_rate,0.00001
             4,1.0,"eval_A,""B""_f1",nan
             5,2.0,loss,0.25
             6,1.0,"eval_A,""B""_f1",nan
         "#]]
         .assert_eq(&read("log.csv"));
         expect_test::expect![[r#"
-            {"loss":0.5,"learning_rate":1e-5,"epoch":0.5,"step":3}
+            {"loss":0.5,"learning_rate":0.00001,"epoch":0.5,"step":3}
             {"eval_A,\"B\"_f1":null,"epoch":1.0,"step":4}
             {"loss":0.25,"epoch":2.0,"step":5}
             {"eval_A,\"B\"_f1":null,"epoch":1.0,"step":6}

@@ -4,6 +4,7 @@
 //! gives each option one value, `train_args` checks them and names them.
 
 pub mod help;
+mod hub_args;
 mod option;
 mod parse;
 mod plan;

@@ -258,7 +258,6 @@ fn the_seeds_command_lines_resolve() {
     expect_test::expect![[r#"
         `--text_column` is read as `--text_column_name`
         `--label_column` is read as `--label_column_name`
-        `--cache_dir` changes nothing: models and data sets are read from their folders, and nothing is cached
         `--dataloader_num_workers` changes nothing: batches are views of the data in memory, there are no loader processes
         `--evaluation_strategy` is called `--eval_strategy epoch` now
         `--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)"#]]
@@ -408,7 +407,7 @@ fn options_that_contradict_each_other_are_refused() {
     .map(|line| bad(&line.replace("BASE", BASE)))
     .collect();
     expect_test::expect![[r#"
-        no model is given; start from one: --model_name_or_path FOLDER
+        no model is given; start from one: --model_name_or_path FOLDER or NAME
         there is nothing to do; say --do_train, --do_eval or --do_predict
         `--do_train` has no data; say --train_file FILE, or --dataset_name NAME
         `--do_predict` has no data; say --test_file FILE, or --dataset_name NAME
@@ -428,7 +427,7 @@ fn options_that_contradict_each_other_are_refused() {
         the optimizer `adafactor` is not in this build, AdamW is; leave `--optim` out, or say `--optim adamw_torch`
         the optimizer `adafactor` is not in this build, AdamW is; leave `--optim` out, or say `--optim adamw_torch`
         the schedule `reduce_lr_on_plateau` needs evaluations to look at; say --eval_strategy epoch or steps
-        `--train_sampling_strategy batch_rebalance` needs several processes, and one trains; take `random`, `sequential` or `group_by_length`
+        `--train_sampling_strategy batch_rebalance` is not in this build; take `random`, `sequential` or `group_by_length`
         `--per_device_train_batch_size` needs a number of 1 or more, not `0`; `tagsmith train --help` lists the options
         `--seed` needs a number of 0 or more, not `-1`; `tagsmith train --help` lists the options
         `--adam_beta1` needs a number from 0 to below 1, not `1`; `tagsmith train --help` lists the options

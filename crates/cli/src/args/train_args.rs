@@ -1,5 +1,6 @@
 //! Every choice of a training run, resolved and checked.
 
+use super::hub_args::HubArgs;
 use super::parse::UsageError;
 use super::settle::Values;
 use super::table::ADAMW;
@@ -63,23 +64,8 @@ pub struct TrainArgs {
     pub learning: LearningArgs,
     #[serde(flatten)]
     pub times: TimesArgs,
-    /// Left out where the options are written down: a token has no place there.
-    #[serde(skip)]
+    #[serde(flatten)]
     pub hub: HubArgs,
-}
-
-/// Where names are looked up, and whether the model goes there.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HubArgs {
-    pub cache_dir: Option<String>,
-    /// Secrets stand in no file.
-    #[serde(skip)]
-    pub token: Option<String>,
-    pub push_to_hub: bool,
-    pub hub_model_id: Option<String>,
-    #[serde(skip)]
-    pub hub_token: Option<String>,
-    pub hub_private_repo: bool,
 }
 
 /// What to start from.
@@ -322,25 +308,6 @@ impl TrainArgs {
     }
 }
 
-impl HubArgs {
-    fn resolve(values: &Values) -> Result<HubArgs, UsageError> {
-        let push_to_hub = values.flag("push_to_hub");
-        let strategy = word(values, "hub_strategy");
-        if push_to_hub && !matches!(strategy.as_str(), "end" | "every_save") {
-            let message = format!("`--hub_strategy {strategy}` would upload checkpoints, which stay on this machine");
-            return Err(refused(message, "say --hub_strategy end"));
-        }
-        Ok(HubArgs {
-            cache_dir: filled(values, "cache_dir"),
-            token: filled(values, "token"),
-            push_to_hub,
-            hub_model_id: filled(values, "hub_model_id"),
-            hub_token: filled(values, "hub_token"),
-            hub_private_repo: values.flag("hub_private_repo"),
-        })
-    }
-}
-
 impl ModelArgs {
     fn resolve(values: &Values) -> Result<ModelArgs, UsageError> {
         let model = filled(values, "model_name_or_path");
@@ -491,14 +458,7 @@ fn say(values: &Values, lines: &mut Vec<String>) {
     if values.flag("fp16") {
         lines.push("`--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)".into());
     }
-    for option in ["hub_model_id", "hub_token", "hub_private_repo", "hub_strategy"] {
-        if values.is_given(option) && !values.flag("push_to_hub") {
-            lines.push(format!("`--{option}` changes nothing without `--push_to_hub`"));
-        }
-    }
-    if values.flag("push_to_hub") && values.text("hub_strategy").as_deref() == Some("every_save") {
-        lines.push("`--push_to_hub` uploads once, when the model is finished; checkpoints stay on this machine".into());
-    }
+    super::hub_args::say(values, lines);
     if values.flag("dataloader_drop_last") {
         lines.push("`--dataloader_drop_last` is for training; evaluation and prediction keep every sentence".into());
     }
@@ -570,11 +530,11 @@ fn interval(values: &Values, name: &str) -> Interval {
 }
 
 /// A text that says something.
-fn filled(values: &Values, name: &str) -> Option<String> {
+pub(super) fn filled(values: &Values, name: &str) -> Option<String> {
     values.text(name).filter(|text| !text.is_empty())
 }
 
-fn word(values: &Values, name: &str) -> String {
+pub(super) fn word(values: &Values, name: &str) -> String {
     values.text(name).expect("it has a default")
 }
 
@@ -615,6 +575,6 @@ fn out_of_range(name: &str, value: &str, range: &str) -> UsageError {
     UsageError::WrongValue { option: format!("--{name}"), value: value.into(), expected: range.into() }
 }
 
-fn refused(message: impl Into<String>, remedy: impl Into<String>) -> UsageError {
+pub(super) fn refused(message: impl Into<String>, remedy: impl Into<String>) -> UsageError {
     UsageError::Refused { message: message.into(), remedy: remedy.into() }
 }

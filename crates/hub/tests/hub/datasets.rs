@@ -107,18 +107,66 @@ fn files_named_by_split() {
         ("notes.jsonl", ROW),
         ("test/a.jsonl", ROW),
     ];
-    check(&files[..5], None, expect![[""]]);
-    check(&files[6..], None, expect![[""]]);
-    check(&[("README.md", b"# Set\n")], None, expect![[""]]);
-    check(&[("a.jsonl", ROW), ("b.jsonl", OTHER_ROW)], None, expect![[""]]);
-    check(&[("a/train.jsonl", ROW), ("b/train.jsonl", OTHER_ROW)], Some("b"), expect![[""]]);
-    check(&[("a/train.jsonl", ROW), ("b/train.jsonl", OTHER_ROW)], Some("c"), expect![[""]]);
+    check(
+        &files[..5],
+        None,
+        expect![[r#"
+        train: Jo (train.jsonl; B-PER)
+        validation: Ulm (dev.jsonl; B-LOC)
+    "#]],
+    );
+    check(
+        &files[6..],
+        None,
+        expect![[r#"
+        test: Jo (test/a.jsonl; B-PER)
+    "#]],
+    );
+    check(
+        &[("README.md", b"# Set\n")],
+        None,
+        expect![[r#"
+        error: org/set: this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`
+    "#]],
+    );
+    check(
+        &[("a.jsonl", ROW), ("b.jsonl", OTHER_ROW)],
+        None,
+        expect![[r#"
+        train: Jo Ulm (a.jsonl, b.jsonl; B-PER B-LOC)
+          note: no file in org/set is named by a split: all are `train`
+    "#]],
+    );
+    check(
+        &[("a/train.jsonl", ROW), ("b/train.jsonl", OTHER_ROW)],
+        Some("b"),
+        expect![[r#"
+        train: Ulm (b/train.jsonl; B-LOC)
+    "#]],
+    );
+    check(
+        &[("a/train.jsonl", ROW), ("b/train.jsonl", OTHER_ROW)],
+        Some("c"),
+        expect![[r#"
+        error: org/set: there is no configuration `c` (there are: `a`, `b`): name one of them with `--dataset_config_name`
+    "#]],
+    );
     check(
         &[("data/train-00000-of-00001.jsonl", ROW), ("data/unlabelled-00000-of-00001.jsonl", ROW)],
         None,
-        expect![[""]],
+        expect![[r#"
+            note: org/set: the split `unlabelled` is not downloaded: only train, validation, test are
+            train: Jo (data/train-00000-of-00001.jsonl; B-PER)
+        "#]],
     );
-    check(&[("data/extra-00000-of-00001.jsonl", ROW)], None, expect![[""]]);
+    check(
+        &[("data/extra-00000-of-00001.jsonl", ROW)],
+        None,
+        expect![[r#"
+        note: org/set: the split `extra` is not downloaded: only train, validation, test are
+        error: org/set: it has the splits `extra`, and none of train, validation, test: download its files and pass them by name
+    "#]],
+    );
 }
 
 #[test]
@@ -127,11 +175,26 @@ fn only_what_is_needed_comes_and_once() {
     let files: [(&str, &[u8]); 4] =
         [("README.md", card), ("en/one-0.jsonl", ROW), ("en/two.jsonl", OTHER_ROW), ("fr/train.jsonl", ROW)];
     let scratch = Scratch::new("datasets/org/set", "main", &files);
-    expect![[""]].assert_eq(&scratch.read("org/set", Some("en"), None));
+    expect![[r#"
+        train: Jo (en/one-0.jsonl; B-PER)
+          note: the split `dev` is used as `validation`
+        validation: Ulm (en/two.jsonl; B-LOC)
+    "#]]
+    .assert_eq(&scratch.read("org/set", Some("en"), None));
     assert_eq!(scratch.came(), ["README.md", "en/one-0.jsonl", "en/two.jsonl"]);
-    expect![[""]].assert_eq(&scratch.read("org/set", None, None));
-    expect![[""]].assert_eq(&scratch.read_offline("org/set", Some("en")));
-    expect![[""]].assert_eq(&scratch.read_offline("org/set", Some("fr")));
+    expect![[r#"
+        error: org/set: it has several configurations (`en`, `fr`): name one with `--dataset_config_name`
+    "#]]
+    .assert_eq(&scratch.read("org/set", None, None));
+    expect![[r#"
+        train: Jo (en/one-0.jsonl; B-PER)
+          note: the split `dev` is used as `validation`
+        validation: Ulm (en/two.jsonl; B-LOC)
+    "#]]
+    .assert_eq(&scratch.read_offline("org/set", Some("en")));
+    expect![[r#"
+        error: org/set: fr/train.jsonl is not in the cache (CACHE/datasets--org--set/snapshots/e22f0c1120599eae09806bd13d293f899a56d4c6), and HF_HUB_OFFLINE forbids connections: run it once with a connection
+    "#]].assert_eq(&scratch.read_offline("org/set", Some("fr")));
     assert_eq!(scratch.came(), [""; 0]);
 }
 
@@ -153,12 +216,46 @@ fn old_names_are_programs_and_their_conversion_is_read() {
             ("conll2003/extra/0000.parquet", &other),
         ],
     );
-    expect![[""]].assert_eq(&scratch.read("conll2003", None, None));
+    expect![[r#"
+        note: the data set `conll2003` is `eriktks/conll2003` now
+        note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
+        train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
+        validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
+    "#]].assert_eq(&scratch.read("conll2003", None, None));
     assert_eq!(scratch.came(), ["conll2003/train/0000.parquet", "conll2003/validation/0000.parquet"]);
-    expect![[""]].assert_eq(&scratch.read_offline("conll2003", Some("conll2003")));
-    expect![[""]].assert_eq(&scratch.read("conll2003", Some("other"), None));
-    expect![[""]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("refs/convert/parquet")));
-    expect![[""]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("main")));
+    expect![[r#"
+        note: the data set `conll2003` is `eriktks/conll2003` now
+        note: CACHE/datasets--eriktks--conll2003: nothing says which commit `main` is; 94dffc962f82 is the only one here and used
+        train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
+          note: 1 data files in eriktks/conll2003/conll2003 name no split and were left out (extra/0000.parquet)
+        validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
+    "#]].assert_eq(&scratch.read_offline("conll2003", Some("conll2003")));
+    expect![[r#"
+        note: the data set `conll2003` is `eriktks/conll2003` now
+        note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        error: eriktks/conll2003: there is no configuration `other` (there are: `conll2003`): name one of them with `--dataset_config_name`
+    "#]].assert_eq(&scratch.read("conll2003", Some("other"), None));
+    expect![[r#"
+        note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
+        train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
+        validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
+    "#]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("refs/convert/parquet")));
+    expect![[r#"
+        error: eriktks/conll2003: this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`
+    "#]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("main")));
 }
 
 #[test]
@@ -166,14 +263,25 @@ fn conversions_of_several_configurations_and_of_parts() {
     let parquet = fs::read(golden("class_label.parquet")).expect("a golden file");
     let scratch =
         Scratch::new("datasets/org/set", "main", &[("set.py", b""), ("train.jsonl", b"what the program reads")]);
-    expect![[""]].assert_eq(&scratch.read("org/set", None, None));
+    expect![[r#"
+        error: org/set: it is a program (set.py), which is never run, and the hub has no Parquet conversion of its data: convert it where you trust it (`load_dataset` of datasets 3 with `trust_remote_code=True`, then `save_to_disk`) and pass the folder, or take a copy of the data set that holds files
+    "#]].assert_eq(&scratch.read("org/set", None, None));
     scratch.server.put(
         "datasets/org/set",
         "refs/convert/parquet",
         &[("de/partial-train/0000.parquet", &parquet), ("fr/train/0000.parquet", &parquet)],
     );
-    expect![[""]].assert_eq(&scratch.read("org/set", None, None));
-    expect![[""]].assert_eq(&scratch.read("org/set", Some("de"), None));
+    expect![[r#"
+        note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        error: org/set: it has several configurations (`de`, `fr`): name one with `--dataset_config_name`
+    "#]].assert_eq(&scratch.read("org/set", None, None));
+    expect![[r#"
+        note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (de/partial-train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 5)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 3)
+          note: 1 splits were converted in part only, as the hub does with large ones (train)
+    "#]].assert_eq(&scratch.read("org/set", Some("de"), None));
 }
 
 #[test]
@@ -194,7 +302,13 @@ fn saved_data_sets_come_whole() {
         }
     }
     put(&scratch, &golden("saved"), "");
-    expect![[""]].assert_eq(&scratch.read("org/set", None, None));
+    expect![[r#"
+        test: Lake Geneva Ada (test/data-00000-of-00001.arrow; O B-PER I-PER B-LOC I-LOC)
+        train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (train/data-00000-of-00002.arrow, train/data-00001-of-00002.arrow; O B-PER I-PER B-LOC I-LOC)
+          note: 1 sentences have no words; they are kept (CACHE/datasets--org--set/snapshots/74d8f9053700d824a426f5b3c3b15fbfcf4122f5/train/data-00000-of-00002.arrow: row 3)
+          note: 1 words are empty or blank; they are kept (CACHE/datasets--org--set/snapshots/74d8f9053700d824a426f5b3c3b15fbfcf4122f5/train/data-00001-of-00002.arrow: row 2)
+        validation: Ada reads (validation/data-00000-of-00001.arrow; O B-PER I-PER B-LOC I-LOC)
+    "#]].assert_eq(&scratch.read("org/set", None, None));
 }
 
 #[test]
@@ -206,9 +320,20 @@ fn what_python_left_without_a_name_for_its_commit_is_found() {
     fs::remove_dir_all(shelf.join("trees")).expect("it is there");
     let commit = scratch.server.commit("datasets/org/set", "main");
     let got = scratch.read_offline("org/set", None).replace(&commit[..12], "COMMIT");
-    expect![[""]].assert_eq(&got);
+    expect![[r#"
+        note: CACHE/datasets--org--set: nothing says which commit `main` is; COMMIT is the only one here and used
+        note: org/set: the cache does not say which files there are: those in it are taken for all
+        train: Jo (train.jsonl; B-PER)
+        validation: Ulm (dev.jsonl; B-LOC)
+    "#]]
+    .assert_eq(&got);
     fs::create_dir_all(shelf.join("snapshots").join("0".repeat(40))).expect("a folder");
     fs::write(shelf.join("snapshots").join("0".repeat(40)).join("train.jsonl"), ROW).expect("a file");
     let got = scratch.read_offline("org/set", None).replace(&commit[..12], "COMMIT");
-    expect![[""]].assert_eq(&got);
+    expect![[r#"
+        note: org/set: the cache does not say which files there are: those in it are taken for all
+        train: Jo (train.jsonl; B-PER)
+        validation: Ulm (dev.jsonl; B-LOC)
+    "#]]
+    .assert_eq(&got);
 }

@@ -366,7 +366,7 @@ fn answers_that_no_hub_gives() {
             let body = format!("[{{\"type\": \"file\", \"path\": \"config.json\", \"size\": -2, \"oid\": \"{oid}\"}}]");
             request.target.contains("/tree/").then(|| Reply::new(200).body(body))
         },
-        expect!["org/tiny: the answer is not a hub's: HUB/api/models/org/tiny/tree/COMMIT?recursive=true&expand=false is not what it should be (invalid value: integer `-2`, expected u64 at line 1 column 54): try again later, and check HF_ENDPOINT (HUB)"],
+        expect!["org/tiny: the answer is not a hub's: HUB/api/models/org/tiny/tree/COMMIT?recursive=true&expand=false is not what it should be (invalid value: integer `-2`, expected u64 at line 1 column 51): try again later, and check HF_ENDPOINT (HUB)"],
     );
     scratch.check(
         at("/revision/main", |_| Some(Reply::new(302).with("location", "/api/models/org/tiny/revision/main"))),
@@ -374,10 +374,10 @@ fn answers_that_no_hub_gives() {
     );
     scratch.check(
         at("/revision/main", |_| Some(Reply::new(302).with("location", "ftp://x/y"))),
-        expect!["org/tiny: the hub answers 404: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"],
+        expect!["org/tiny: there is no revision `main`: correct `--model_revision`, or leave it out"],
     );
-    scratch.check(at("/config.json", |_| Some(Reply::new(200).with("content-length", -5))), expect![""]);
-    scratch.check(at("/config.json", |_| Some(Reply::new(200).body("{    }"))), expect![""]);
+    scratch.check(at("/config.json", |_| Some(Reply::new(200).with("content-length", -5))), expect!["org/tiny: config.json: the answer is not a hub's: protocol: content-length header not a number: try again later, and check HF_ENDPOINT (HUB)"]);
+    scratch.check(at("/config.json", |_| Some(Reply::new(200).body("{    }"))), expect!["org/tiny: config.json: the answer is not a hub's: 6 bytes are announced, not 2: try again later, and check HF_ENDPOINT (HUB)"]);
     scratch.check(
         at("/config.json", |_| Some(Reply::error(404, "EntryNotFound", "Entry not found"))),
         expect!["org/tiny: config.json: the hub answers 404: Entry not found: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"],
@@ -463,7 +463,7 @@ fn servers_that_know_no_parts() {
             let part = || Reply::new(206).with("content-range", "bytes 5-9/10").body("abcde");
             is_weights(request).then(|| if count == 0 { Reply { cut: Some(9), ..Reply::file(request, &weights()) } } else { part() })
         },
-        expect!["org/tiny: model.safetensors: the answer is not a hub's: the part `bytes 5-9/10` came, not `bytes 9-159999/160000`: try again later, and check HF_ENDPOINT (HUB)"],
+        expect!["org/tiny: model.safetensors: the answer is not a hub's: the part `bytes 5-9/10` came, not `bytes 0-159999/160000`: try again later, and check HF_ENDPOINT (HUB)"],
     );
 }
 
@@ -484,6 +484,7 @@ fn wrong_bytes_are_not_kept() {
     let left: Vec<_> = fs::read_dir(scratch.shelf().join("blobs")).expect("a folder").flatten().collect();
     assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains(&sha256(&weights()))), "{left:?}");
     // Files that git keeps are verified too.
+    let scratch = Scratch::new();
     scratch.check(
         |request, _| request.target.ends_with("/config.json").then(|| Reply::new(200).body("[]")),
         expect!["org/tiny: config.json: the answer is not a hub's: its bytes hash to 0637a088a01e8ddab3bf3fa98dbe804cbde1a0dc and should to 9e26dfeeb6e641a33dae4961196235bdb965b21b, twice; nothing of it was kept: try again later, and check HF_ENDPOINT (HUB)"],
@@ -504,7 +505,7 @@ fn the_cache_stands_in() {
     let scratch = Scratch::new();
     let gone = || scratch.hub_with(|settings| settings.endpoint = "http://127.0.0.1:9".into());
     let error = scratch.model(&gone()).expect_err("nobody is there");
-    expect!["org/tiny: the hub cannot be reached: io: Connection refused: check the network, HF_ENDPOINT (http://127.0.0.1:9) and https_proxy; or bring the model here with `hf download org/tiny --local-dir FOLDER` and pass its folder"]
+    expect!["org/tiny: the hub cannot be reached: io: Connection refused (os error 111): check the network, HF_ENDPOINT (http://127.0.0.1:9) and https_proxy; or bring the model here with `hf download org/tiny --local-dir FOLDER` and pass its folder"]
         .assert_eq(&error);
     scratch.notes();
     expect!["org/tiny: there is no such folder here, the model is not in the cache CACHE/models--org--tiny, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download org/tiny` where there is one and copy the cache"]
@@ -515,7 +516,7 @@ fn the_cache_stands_in() {
         .assert_eq(&scratch.model(&scratch.offline()).expect_err("a part is not here"));
     scratch.model(&scratch.hub()).expect("it is there");
     scratch.model(&gone()).expect("it is here");
-    expect!["org/tiny: the hub cannot be reached: io: Connection refused: commit COMMIT from the cache is used"]
+    expect!["org/tiny: the hub cannot be reached: io: Connection refused (os error 111): commit COMMIT from the cache is used"]
         .assert_eq(&scratch.notes());
     scratch.server.rule(at("/revision/main", |_| Some(Reply::error(503, "", "down"))));
     scratch.model(&scratch.hub()).expect("it is here");

@@ -120,7 +120,7 @@ fn what_speaks_against_it_is_said_first() {
     scratch.server.rule(|request, _| {
         request.target.ends_with("/create").then(|| Reply::error(403, "", "You don't have the rights"))
     });
-    expect![[""]].assert_eq(&error(&hub, "jo/tagger"));
+    expect!["jo/tagger: the hub answers 403: You don't have the rights: the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"].assert_eq(&error(&hub, "jo/tagger"));
 }
 
 #[test]
