@@ -250,7 +250,7 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let at = scratch.path();
     model(at, "bi_encoder");
     let predict = |more: &[&str], text: &str| {
-        let (status, out, said) = tagsmith(&[&["predict", "--model", "bi_encoder"], more].concat(), at, text);
+        let (status, out, said) = tagsmith(&[&["predict", "--model", "bi_encoder"][..], more].concat(), at, text);
         assert_eq!(status, 0, "{said}");
         let document: Value = serde_json::from_str(out.lines().next().expect("a line")).expect("it is JSON");
         (document["entities"].as_array().expect("a list").clone(), said)
@@ -275,8 +275,8 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let many: Vec<String> = (0..498).map(|i| format!("team {i}")).collect();
     let many = format!("person,place,{}", many.join(","));
     let per_type = ["--decoding", "per_type", "--threshold", "0.01"];
-    let (of_many, _) = predict(&[&["--labels", &many], &per_type[..]].concat(), text);
-    let (of_two, _) = predict(&[&["--labels", "person,place"], &per_type[..]].concat(), text);
+    let (of_many, _) = predict(&[&["--labels", many.as_str()][..], &per_type].concat(), text);
+    let (of_two, _) = predict(&[&["--labels", "person,place"][..], &per_type].concat(), text);
     let ours = |it: &&Value| it["label"] == "person" || it["label"] == "place";
     assert_eq!(of_many.iter().filter(ours).collect::<Vec<_>>(), of_two.iter().collect::<Vec<_>>());
     assert!(of_many.len() > of_two.len());
