@@ -7,7 +7,8 @@ pipeline: TokenClassificationPipeline on the words of each sentence joined by sp
 bare: the model alone on batches sorted by length, the words tokenized all at once; a word has its first piece's label.
 model_s is spent in the model's forward; whole_s runs from words in memory to labels, so it has tokenization too.
 Neither has imports and loading. peak_mb is the whole process. --output writes what was found, a JSON line a sentence:
-labels of the words (bare) or [start, end, label] of the entities (pipeline).
+labels of the words (bare) or [start, end, label] of the entities (pipeline). --batches writes the token ids that the
+bare model reads: a list of batches, each a list of sentences, without padding.
 """
 
 import argparse
@@ -51,8 +52,10 @@ def bare(model, tokenizer, rows, options):
     lengths = [len(ids) for ids in pieces["input_ids"]]
     order = sorted(range(len(rows)), key=lambda i: lengths[i], reverse=True)
     found = [["O"] * len(words) for words in rows]
+    batches = []
     for start in range(0, len(order), options.batch):
         batch = order[start : start + options.batch]
+        batches.append([pieces["input_ids"][i] for i in batch])
         inputs = tokenizer.pad({key: [pieces[key][i] for i in batch] for key in pieces}, return_tensors="pt")
         for i, best in zip(batch, model(**inputs).logits.argmax(-1).tolist()):
             before = None
@@ -60,6 +63,9 @@ def bare(model, tokenizer, rows, options):
                 if word is not None and word != before:
                     found[i][word] = model.config.id2label[label]
                 before = word
+    if options.batches:
+        with open(options.batches, "w", encoding="utf-8") as file:
+            json.dump(batches, file)
     return found
 
 
@@ -69,6 +75,7 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--input", required=True)
     parser.add_argument("--output")
+    parser.add_argument("--batches")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--aggregation", default="first", help="of the pipeline; its own default is none")

@@ -2,6 +2,11 @@
 //!
 //!     cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
 //!
+//!     … --predict MODEL BATCHES [--bf16]
+//!
+//! The second times the model's forward alone on batches of token ids, a JSON list of lists of lists; it is what
+//! `race_predict.py` compares with PyTorch's forward on the same batches.
+//!
 //! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy; `--base` is
 //! BERT-base instead of MiniLM, `--only` takes the rows whose names contain its word. Each row ends in a hash of the
 //! result, so that nobody makes it faster by changing the answer.
@@ -10,6 +15,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 use tagsmith_kernel::check::random;
 use tagsmith_kernel::op::activation::{self, Activation};
@@ -22,7 +28,7 @@ use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads, th
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::encoder::Pass;
-use tagsmith_model::model::Model;
+use tagsmith_model::model::{Head, Model};
 use tagsmith_train::step::{Learner, StepOptions};
 
 /// How large everything is, and how often it is repeated.
@@ -59,6 +65,9 @@ fn main() {
         set_threads(count);
     }
     let precision = if given("--bf16").is_some() { Precision::Bf16 } else { Precision::F32 };
+    if let Some([model, batches]) = given("--predict").and_then(|at| words.get(at + 1..at + 3)) {
+        return predict(Path::new(model), Path::new(batches), precision);
+    }
     let size = match (given("--tiny"), given("--base")) {
         (Some(_), _) => TINY,
         (None, Some(_)) => BASE,
@@ -83,6 +92,30 @@ fn run(size: Size, precision: Precision, only: &str) {
     bench.layer_operations();
     bench.update();
     bench.step();
+}
+
+/// The seconds that a checkpoint's forward takes on these batches, from the first on.
+fn predict(folder: &Path, batches: &Path, precision: Precision) {
+    let config = Config::read(folder).expect("the model's configuration is readable").0;
+    let mut model = Model::load(folder, config, Head::Required).expect("the model is readable").0;
+    model.precision = precision;
+    let text = std::fs::read_to_string(batches).expect("the batches are readable");
+    let ids: Vec<Vec<Vec<u32>>> = serde_json::from_str(&text).expect("batches are lists of lists of token ids");
+    let collate = |sentences: Vec<Vec<u32>>| {
+        let mut batch = Batch::default();
+        sentences.iter().for_each(|ids| batch.push(ids, &vec![0; ids.len()], &[]));
+        batch
+    };
+    let batches: Vec<Batch> = ids.into_iter().map(collate).collect();
+    let start = Instant::now();
+    for batch in &batches {
+        black_box(model.infer(batch));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "{}",
+        serde_json::json!({"engine_s": seconds, "sub_tokens": batches.iter().map(Batch::rows).sum::<usize>()})
+    );
 }
 
 /// A square product's operations a second, the best of all repeats.

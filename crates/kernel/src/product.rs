@@ -285,10 +285,10 @@ unsafe fn multiply_panel(
                 let part = rows.start + part.start..rows.start + part.end;
                 if let Some(ahead) = ahead {
                     let rows = share(ahead.rows, parts, i)..share(ahead.rows, parts, i + 1);
-                    ask_for_later(ahead.part(rows, 0..ahead.columns));
+                    ask_for(ahead.part(rows, 0..ahead.columns), Used::Later);
                 }
                 if let (Some(beside), true) = (beside, complete) {
-                    ask_for(beside.part(part.clone(), columns.clone()));
+                    ask_for(beside.part(part.clone(), columns.clone()), Used::Soon);
                 }
                 // SAFETY: the caller's promise; the panel was packed above.
                 unsafe { tiles(precision, &job, part.start, part.end) };
@@ -306,25 +306,25 @@ unsafe fn multiply_panel(
     });
 }
 
-multiversion! {
-    /// Asks for an area's cache lines.
-    fn ask_for<L>(area: Area) {
-        for row in 0..area.rows {
-            for column in (0..area.columns).step_by(LINE) {
-                // SAFETY: nothing is read.
-                L::prefetch(area.row(row).wrapping_add(column));
-            }
-        }
-    }
+/// When an area's cache lines are used.
+#[derive(Clone, Copy)]
+enum Used {
+    Soon,
+    /// Until then they wait in the second-level cache: the first has no room for them.
+    Later,
 }
 
 multiversion! {
-    /// The same, into the second-level cache: the first has no room for what is not used at once.
-    fn ask_for_later<L>(area: Area) {
+    /// Asks for an area's cache lines.
+    fn ask_for<L>(area: Area, used: Used) {
         for row in 0..area.rows {
             for column in (0..area.columns).step_by(LINE) {
+                let at = area.row(row).wrapping_add(column);
                 // SAFETY: nothing is read.
-                L::prefetch_later(area.row(row).wrapping_add(column));
+                match used {
+                    Used::Soon => L::prefetch(at),
+                    Used::Later => L::prefetch_later(at),
+                }
             }
         }
     }
