@@ -760,7 +760,8 @@ mod tests {
         check_f1(&[("g.txt", gold), ("p.txt", "UC\nA+B\n\nA\n\nB\nUC\n")], &["--mode", "ged", "--labels", list], 0.8);
         let complete = gold.replace("end", "end\tUC");
         let refused = |arguments: &[&str]| {
-            let (outcome, _short) = scored(&[("g.txt", &complete), ("p.txt", &complete)], arguments);
+            let files = [("g.txt", complete.as_str()), ("p.txt", complete.as_str())];
+            let (outcome, _short) = scored(&files, arguments);
             outcome.err().expect("it cannot be").to_string()
         };
         assert_eq!(
