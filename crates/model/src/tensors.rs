@@ -339,8 +339,11 @@ fn fill<const N: usize>(out: &mut [f32], bytes: &[u8], number: impl Fn([u8; N]) 
     }
 }
 
+/// Where each tensor lies, and the file's notes about itself.
+type Header = (BTreeMap<String, Place>, HashMap<String, String>);
+
 /// The tensors and strings of a safetensors file of `bytes` bytes.
-fn header(file: &mut File, bytes: u64) -> Result<(BTreeMap<String, Place>, HashMap<String, String>), String> {
+fn header(file: &mut File, bytes: u64) -> Result<Header, String> {
     let mut length = [0; 8];
     if bytes < 8 {
         return Err(format!("it has {bytes} bytes"));

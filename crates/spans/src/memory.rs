@@ -4,8 +4,8 @@
 //!
 //! | what | numbers |
 //! |---|---|
-//! | kept by the head for backward | (2R + K + N) × 3E: of each layer its masked sums, what goes into the second product, and the result; a cross-encoder also R × H for the positions it took from all rows |
-//! | at work in backward | (R + N) × 4E: gradients on their way through a layer |
+//! | kept by the head for backward | (2R + K + N) × 2E: of each layer its masked sums and the result; a cross-encoder also R × H for the positions it took from all rows |
+//! | at work in backward | (R + N) × 3E: gradients on their way through a layer, and what went into its second product, computed again |
 //! | scores and their gradients | N × 6C, those of the loss being f64 |
 //! | at work in evaluation | N × (5E + C), no layer keeping anything |
 //! | exchange, with more than one rank | 4 × what one stage of backward completes: the head, or a layer |
@@ -86,7 +86,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     let encoders = [Some(text), of_kinds].into_iter().flatten();
     let kept = encoders.clone().map(|held| held.kept).sum::<u64>();
     // The head is done, and what it held is free, when an encoder's backward begins.
-    let head = (2 * r + k + n) * 3 * e + u64::from(cross) * r * h + (r + n) * 4 * e + n * 6 * c;
+    let head = (2 * r + k + n) * 2 * e + u64::from(cross) * r * h + (r + n) * 3 * e + n * 6 * c;
     let at_work = encoders.map(|held| held.at_work).fold(head, u64::max);
     let pieces = BATCH_PIECES as u64;
     let at_evaluation = match work.evaluated {

@@ -421,7 +421,7 @@ impl Parts<'_> {
                         .and_then(|value| Token::of(value, true))
                         .is_some_and(|it| it.content == token)
                 };
-                NAMED.iter().any(|key| is(&key)) || extra.iter().flatten().any(|it| it.content == token)
+                NAMED.iter().any(is) || extra.iter().flatten().any(|it| it.content == token)
             };
             for (content, id) in added {
                 let Some(id) = id.as_u64() else {
