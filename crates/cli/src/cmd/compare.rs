@@ -13,9 +13,9 @@ Train several times and compare: a table on standard output and in comparison.md
 
 usage: tagsmith compare PLAN.json [OPTIONS]
 
-PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of its
-own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its folder in
-`output_dir`.
+PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of
+its own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its
+folder in `output_dir`.
 
     {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\", \"output_dir\": \"out\", \"do_train\": true},
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
