@@ -200,22 +200,22 @@ mod tests {
         // A resumed run goes on where the file ends.
         log(r#"{"loss": 0.25, "epoch": 2.0, "step": 5}"#, 5);
         let read = |name: &str| fs::read_to_string(folder.path().join("runs").join(name)).unwrap();
-        expect_test::expect![[r#"
-            step,epoch,name,value
-            3,0.5,loss,0.5
-            3,0.5,learning_rate,1e-5
-            4,1.0,"eval_A,""B""_f1",nan
-            5,2.0,loss,0.25
-            6,1.0,"eval_A,""B""_f1",nan
-        "#]]
-        .assert_eq(&read("log.csv"));
-        expect_test::expect![[r#"
-            {"loss":0.5,"learning_rate":1e-5,"epoch":0.5,"step":3}
-            {"eval_A,\"B\"_f1":null,"epoch":1.0,"step":4}
-            {"loss":0.25,"epoch":2.0,"step":5}
-            {"eval_A,\"B\"_f1":null,"epoch":1.0,"step":6}
-        "#]]
-        .assert_eq(&read("log.jsonl"));
+        let rows = [
+            "step,epoch,name,value",
+            "3,0.5,loss,0.5",
+            "3,0.5,learning_rate,1e-5",
+            r#"4,1.0,"eval_A,""B""_f1",nan"#,
+            "5,2.0,loss,0.25",
+            r#"6,1.0,"eval_A,""B""_f1",nan"#,
+        ];
+        assert_eq!(read("log.csv").lines().collect::<Vec<_>>(), rows);
+        let records = [
+            r#"{"loss":0.5,"learning_rate":1e-5,"epoch":0.5,"step":3}"#,
+            r#"{"eval_A,\"B\"_f1":null,"epoch":1.0,"step":4}"#,
+            r#"{"loss":0.25,"epoch":2.0,"step":5}"#,
+            r#"{"eval_A,\"B\"_f1":null,"epoch":1.0,"step":6}"#,
+        ];
+        assert_eq!(read("log.jsonl").lines().collect::<Vec<_>>(), records);
     }
 
     #[test]
