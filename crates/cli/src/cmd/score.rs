@@ -708,6 +708,7 @@ mod tests {
             &[("both.tsv", "I\tc\tc\nis\ti\ti\n\nok\tc\ti\n")],
             &["--mode", "ged", "--json"],
             expect![[r#"
+                note: means are over the 2 labels that occur: `--labels FILE` names those that could
                 {
                   "method": "ged",
                   "correct_label": "c",
