@@ -196,7 +196,7 @@ mod tests {
         log(r#"{"loss": 0.5, "learning_rate": 1e-5, "epoch": 0.5, "step": 3}"#, 3);
         let begun = Tracker::begun_before(&folder.path().join("runs"), &formats);
         assert_eq!(begun, [folder.path().join("runs/log.csv"), folder.path().join("runs/log.jsonl")]);
-        assert_eq!(Tracker::begun_before(&folder.path().join("runs"), &[Format::TensorBoard]), [PathBuf::new(); 0]);
+        assert!(Tracker::begun_before(&folder.path().join("runs"), &[Format::TensorBoard]).is_empty());
         // A resumed run goes on where the file ends.
         log(r#"{"loss": 0.25, "epoch": 2.0, "step": 5}"#, 5);
         let read = |name: &str| fs::read_to_string(folder.path().join("runs").join(name)).unwrap();
