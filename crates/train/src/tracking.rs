@@ -159,7 +159,7 @@ fn cell(name: &str) -> String {
 pub fn folder_name(seconds: u64, host: &str) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (mut month, mut day, mut year) = (0, seconds / 86_400, 1970);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     while day >= 365 + u64::from(is_leap(year)) {
         day -= 365 + u64::from(is_leap(year));
         year += 1;
@@ -196,26 +196,26 @@ mod tests {
         log(r#"{"loss": 0.5, "learning_rate": 1e-5, "epoch": 0.5, "step": 3}"#, 3);
         let begun = Tracker::begun_before(&folder.path().join("runs"), &formats);
         assert_eq!(begun, [folder.path().join("runs/log.csv"), folder.path().join("runs/log.jsonl")]);
-        assert_eq!(Tracker::begun_before(&folder.path().join("runs"), &[Format::TensorBoard]), [PathBuf::new(); 0]);
+        assert!(Tracker::begun_before(&folder.path().join("runs"), &[Format::TensorBoard]).is_empty());
         // A resumed run goes on where the file ends.
         log(r#"{"loss": 0.25, "epoch": 2.0, "step": 5}"#, 5);
         let read = |name: &str| fs::read_to_string(folder.path().join("runs").join(name)).unwrap();
-        expect_test::expect![[r#"
-            step,epoch,name,value
-            3,0.5,loss,0.5
-            3,0.5,learning_rate,0.00001
-            4,1.0,"eval_A,""B""_f1",nan
-            5,2.0,loss,0.25
-            6,1.0,"eval_A,""B""_f1",nan
-        "#]]
-        .assert_eq(&read("log.csv"));
-        expect_test::expect![[r#"
-            {"loss":0.5,"learning_rate":0.00001,"epoch":0.5,"step":3}
-            {"eval_A,\"B\"_f1":null,"epoch":1.0,"step":4}
-            {"loss":0.25,"epoch":2.0,"step":5}
-            {"eval_A,\"B\"_f1":null,"epoch":1.0,"step":6}
-        "#]]
-        .assert_eq(&read("log.jsonl"));
+        let rows = [
+            "step,epoch,name,value",
+            "3,0.5,loss,0.5",
+            "3,0.5,learning_rate,0.00001",
+            r#"4,1.0,"eval_A,""B""_f1",nan"#,
+            "5,2.0,loss,0.25",
+            r#"6,1.0,"eval_A,""B""_f1",nan"#,
+        ];
+        assert_eq!(read("log.csv").lines().collect::<Vec<_>>(), rows);
+        let records = [
+            r#"{"loss":0.5,"learning_rate":0.00001,"epoch":0.5,"step":3}"#,
+            r#"{"eval_A,\"B\"_f1":null,"epoch":1.0,"step":4}"#,
+            r#"{"loss":0.25,"epoch":2.0,"step":5}"#,
+            r#"{"eval_A,\"B\"_f1":null,"epoch":1.0,"step":6}"#,
+        ];
+        assert_eq!(read("log.jsonl").lines().collect::<Vec<_>>(), records);
     }
 
     #[test]

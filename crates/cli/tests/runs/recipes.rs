@@ -21,8 +21,11 @@ fn names() -> Vec<String> {
 const WORDS: [&[&str]; 4] =
     [&["jo", "lives", "in", "millville"], &["ann", "lee", "works", "at", "lake", "mill"], &["jo", "works"], &["ann"]];
 
-/// Rows of JSON; `tag` gives a word's label in each column.
-fn rows(text: &str, columns: &[(&str, fn(&str) -> &'static str)], times: usize) -> String {
+/// A column of labels: its name, and the label of a word.
+type Column = (&'static str, fn(&str) -> &'static str);
+
+/// Rows of JSON.
+fn rows(text: &str, columns: &[Column], times: usize) -> String {
     let row = |words: &&[&str]| {
         let mut row = json!({ text: words });
         for (name, tag) in columns {
@@ -71,7 +74,7 @@ fn data_for(recipe: &str, scratch: &Scratch) -> String {
     match recipe {
         "conll2003.json" | "conll2003_course.json" | "chunk_conll2003.json" => {
             for split in ["train", "validation", "test"] {
-                let columns: [(&str, fn(&str) -> &'static str); 2] = [("chunk_tags", chunk), ("ner_tags", entity)];
+                let columns: [Column; 2] = [("chunk_tags", chunk), ("ner_tags", entity)];
                 scratch.write(&format!("conll/{split}.json"), rows("tokens", &columns, 1));
             }
             "--dataset_name conll".into()
