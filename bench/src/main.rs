@@ -1,8 +1,9 @@
 //! Each operation's time beside its floor, and a training step's; both floors are measured in the same run.
 //!
-//!     cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
-//!
-//!     … --predict MODEL BATCHES [--bf16]
+//! ```text
+//! cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
+//! cargo run --release -p tagsmith-bench -- --predict MODEL BATCHES [--bf16]
+//! ```
 //!
 //! The second times the model's forward alone on batches of token ids, a JSON list of lists of lists; it is what
 //! `race_predict.py` compares with PyTorch's forward on the same batches.

@@ -54,8 +54,10 @@ fn main() -> ExitCode {
 #[derive(Clone)]
 struct LastWords {
     /// Of a rank that prints nothing else, with its number.
-    hushed: Option<(usize, Arc<Mutex<Box<dyn Write + Send>>>)>,
+    hushed: Option<(usize, Place)>,
 }
+
+type Place = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// What ends one rank mostly ends all of them, and the first one says it. Another one that has something of its own to
 /// say waits so long for that.

@@ -6,6 +6,7 @@ use crate::report;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, Write};
+use tagsmith_ranks::World;
 use tagsmith_train::durable;
 
 const HELP: &str = "\
@@ -29,7 +30,7 @@ pub fn command() -> Command {
 }
 
 /// Runs the plan.
-pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
+pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     let words: Vec<String> = matches.get_many("words").into_iter().flatten().cloned().collect();
     if help::is_asked(&words) {
         train::print(HELP)?;
@@ -43,10 +44,13 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         planned.lines.iter().for_each(train::say);
         planned.args.html_report = true;
         let name = planned.name;
-        let run = train::train(&planned.args).with_context(|| format!("the run `{name}`"))?;
+        let run = train::train(&planned.args, world).with_context(|| format!("the run `{name}`"))?;
         finished.push(report::Finished { name, ..run });
     }
     let table = report::markdown(&finished);
+    if !world.is_first() {
+        return Ok(0);
+    }
     let title = plan.output_dir.file_name().unwrap_or(plan.output_dir.as_os_str()).to_string_lossy();
     durable::write(&plan.output_dir.join("comparison.md"), table.as_bytes())?;
     durable::write(&plan.output_dir.join("report.html"), report::page(&title, &finished).as_bytes())?;

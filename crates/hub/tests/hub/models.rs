@@ -453,7 +453,7 @@ fn servers_that_know_no_parts() {
     let scratch = Scratch::new();
     scratch.server.rule(|request, count| {
         let whole = Reply::new(200).body(weights());
-        is_weights(request).then(|| if count == 0 { Reply { cut: Some(9), ..whole } } else { whole })
+        is_weights(request).then_some(if count == 0 { Reply { cut: Some(9), ..whole } } else { whole })
     });
     scratch.model(&scratch.hub()).expect("it begins anew");
     scratch.assert_sound();
@@ -609,8 +609,11 @@ fn certificates_are_a_file_of_them() {
         .assert_eq(&scratch.model(&hub).expect_err("none"));
 }
 
+/// Names and contents.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// What huggingface_hub makes of a small repository (oracle/hub_cache.py): its files, and its cache.
-fn golden() -> (Vec<(String, Vec<u8>)>, serde_json::Map<String, Value>) {
+fn golden() -> (Files, serde_json::Map<String, Value>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/hub/cache.json");
     let golden: Value = serde_json::from_slice(&fs::read(path).expect("a golden file")).expect("JSON");
     let files = golden["files"].as_object().expect("files").iter();

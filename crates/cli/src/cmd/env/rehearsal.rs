@@ -22,9 +22,12 @@ const LOSS_APART: f64 = 1e-5;
 /// What accelerate says at the end.
 const SUCCESS: &str = "Test is a success! You are ready for your distributed training!";
 
+/// What all ranks do together.
+type Step = fn(&World) -> Result<()>;
+
 /// Runs it; the exit status.
 pub fn run(world: &World) -> Result<u8> {
-    let steps: [(&str, fn(&World) -> Result<()>); 4] = [
+    let steps: [(&str, Step); 4] = [
         ("processes know each other", acquainted),
         ("all draw the same numbers", same_draws),
         ("the data is shared, none is lost", all_data),
