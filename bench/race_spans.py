@@ -79,7 +79,7 @@ def race(name, options):
 
         def training(steps):
             output = str(folder / f"out{steps}")
-            changes = {"output_dir": output, "max_steps": steps, "eval_steps": steps}
+            changes = {"output_dir": output, "max_steps": steps, "eval_steps": steps, "bf16": options.bf16}
             config.write_text(json.dumps(settings(name, options, folder) | changes))
             return timed([options.tagsmith, "train-spans", config, "--threads", options.threads])[1]
 
@@ -89,7 +89,7 @@ def race(name, options):
             return timed([
                 options.tagsmith, evaluate, "--pretrained_model_name_or_path",
                 folder / f"out{options.steps}" / "best_checkpoint", "--evaluation_file", texts, "--evaluation_format",
-                "tokens", "--output_dir", folder / "evals", "--threads", options.threads,
+                "tokens", "--output_dir", folder / "evals", "--threads", options.threads, *["--bf16"][: options.bf16],
             ])[1]
 
         short, long = training(few), training(options.steps)
@@ -121,6 +121,7 @@ def main():
     parser.add_argument("--rival-steps", type=int, default=4, help="of which two are not counted")
     parser.add_argument("--rival-texts", type=int, default=36)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="tagsmith's products in bf16; PyTorch stays in f32")
     options = parser.parse_args()
     print(f"{'':26} {'s a step':>18} {'ratio':>6} {'ms a text':>18} {'ratio':>6}   tagsmith : PyTorch")
     ratios = {name: [] for name in options.only}

@@ -206,6 +206,31 @@ fn an_evaluation_of_ranks_is_one_process_s_to_the_bit() {
 }
 
 #[test]
+fn ranks_share_one_file_and_its_order_stays() {
+    let scratch = Scratch::new();
+    let lines = (0..200).map(|i| format!("{}\n", json!({"words": ["jo", "lives", "in", "york"][..1 + i % 4]})));
+    fs::write(scratch.path("long.jsonl"), lines.collect::<String>()).unwrap();
+    for options in ["", " --output-format conll", " --bf16 --output-format parquet"] {
+        let tag = |ranks: usize| {
+            let said = scratch.good(ranks, &format!("predict --model model long.jsonl --output of-{ranks}{options}"));
+            assert!(text(&said.stderr).contains("200 documents, 500 words, 200 windows"), "{}", text(&said.stderr));
+            fs::read(scratch.path(&format!("of-{ranks}"))).unwrap()
+        };
+        let one = tag(1);
+        assert!(!one.is_empty() && tag(2) == one && tag(4) == one, "{options}");
+    }
+    let output = scratch.run(2, "predict --model model -");
+    assert!(errors(&output)[0].contains("name a FILE"), "{:?}", errors(&output));
+    // A bad line: what stands before it is tagged, and one rank says which it is.
+    let lines = format!("{}\n{}\n[]\n", json!({"words": ["jo"]}), json!({"words": ["york"]}));
+    fs::write(scratch.path("bad.jsonl"), lines).unwrap();
+    let output = scratch.run(2, "predict --model model bad.jsonl");
+    let said = errors(&output);
+    assert_eq!((output.status.code(), said.len(), text(&output.stdout).lines().count()), (Some(2), 1, 2), "{said:?}");
+    assert!(said[0].starts_with("error: bad.jsonl:3: "), "{said:?}");
+}
+
+#[test]
 fn a_run_goes_on_with_another_number_of_ranks_and_says_so() {
     let scratch = Scratch::new();
     let saving = |ranks: usize, output: &str| {

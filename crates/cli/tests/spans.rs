@@ -78,6 +78,9 @@ fn training_evaluation_and_prediction() {
     let (status, out, said) = tagsmith(&[&evaluate[..], &["data.jsonl", "--threshold", "0.5"]].concat(), at, "");
     assert_eq!(status, 0, "{said}");
     assert!(out.contains("test strict precision "), "{out}");
+    let rounded = ["data.jsonl", "--threshold", "0.5", "--bf16", "--cache_dir", "hub", "--token", "hf_x"];
+    let (status, out, said) = tagsmith(&[&evaluate[..], &rounded].concat(), at, "");
+    assert_eq!((status, said.contains("note: products in bf16, "), out.lines().count() > 2), (0, true, true), "{said}");
     let auto = ["data.jsonl", "--threshold", "auto", "--validation_file", "data.jsonl", "--output_dir", "curve"];
     let (status, _, said) = tagsmith(&[&evaluate[..], &auto].concat(), at, "");
     assert_eq!((status, said.contains("--threshold auto: ")), (0, true), "{said}");

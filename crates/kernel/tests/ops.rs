@@ -35,6 +35,7 @@ fn activation_reference(which: Activation, x: f64) -> f64 {
         Activation::GeluTanh => 0.5 * x * (1.0 + (root * (x + 0.044715 * x * x * x)).tanh()),
         Activation::Relu => x.max(0.0),
         Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::Tanh => x.tanh(),
     }
 }
 
@@ -43,7 +44,7 @@ fn activations() {
     // Φ(1) = 0.841344746069, φ(1) = 0.241970724519: tables of the normal distribution.
     assert!((activation_reference(Activation::Gelu, 1.0) - 0.841_344_746_069).abs() < 1e-12);
     at_every_level(|level| {
-        for which in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
+        for which in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh] {
             for columns in EDGES {
                 let what = format!("{level:?} {which:?} {columns}");
                 let (x, dy) = (random(columns as u64, 3 * columns, 4.0), random(7, 3 * columns, 1.0));
@@ -83,6 +84,11 @@ fn activations_bear_large_inputs() {
             let dx = activation::backward(&x_tensor, which, Tensor::from_slice(1, 8, &[1.0; 8]));
             assert!(dx.data().iter().all(|d| d.is_finite()), "{level:?} {which:?}: {:?}", dx.data());
         }
+        // Where eˣ overflows tanh is ±1, and its slope 0.
+        let x = Tensor::from_slice(1, 4, &[1e4, -1e4, 89.0, -89.0]);
+        assert_eq!(activation::forward(&x, Activation::Tanh).data(), [1.0, -1.0, 1.0, -1.0], "{level:?}");
+        let slope = activation::backward(&x, Activation::Tanh, Tensor::from_slice(1, 4, &[1.0; 4]));
+        assert!(slope.data().iter().all(|slope| (0.0..1e-30).contains(slope)), "{level:?}: {:?}", slope.data());
     });
 }
 

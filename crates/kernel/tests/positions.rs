@@ -6,7 +6,7 @@ use tagsmith_kernel::op::activation::Activation;
 use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
 use tagsmith_kernel::op::rotary::{self, Angles};
-use tagsmith_kernel::op::{attention, gated, layer_norm, linear};
+use tagsmith_kernel::op::{attention, convolution, gated, layer_norm, linear};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
 
@@ -177,6 +177,47 @@ fn gated_units() {
             assert_far("halves exchanged", z.data(), &exchanged, 8.0, 1);
         }
     });
+}
+
+#[test]
+fn convolutions() {
+    let starts = [0, 1, 6, 8];
+    for (h, k) in [(1, 1), (2, 3), (5, 5), (3, 7)] {
+        let what = format!("convolution over {k} of {h}");
+        let (x, w, dy) = (random(1, 8 * h, 1.0), random(2, 2 * h * k, 1.0), random(3, 8 * h * k, 1.0));
+        let tensor = Tensor::from_slice(8, h, &x);
+        let columns = convolution::unfold(&tensor, &starts, k);
+        // PyTorch's definition of Conv1d: y[t, o] = Σ w[o, i, j] · x[t + j − p, i], a sentence at a time.
+        let convolved = |taken: &dyn Fn(usize, usize, usize) -> f64| -> Vec<f64> {
+            let place = |t: usize, o: usize| {
+                let terms = (0..h * k).map(|at| f64::from(w[o * h * k + at]) * taken(t, at / k, at % k));
+                terms.sum::<f64>()
+            };
+            (0..16).map(|at| place(at / 2, at % 2)).collect()
+        };
+        let neighbour = |shift: usize| {
+            let (x, starts) = (&x, &starts);
+            move |t: usize, i: usize, j: usize| {
+                let sentence = starts.windows(2).find(|bounds| (bounds[0]..bounds[1]).contains(&(t as u32))).unwrap();
+                let from = (t + j) as isize - shift as isize;
+                let inside = (sentence[0] as isize..sentence[1] as isize).contains(&from);
+                if inside { f64::from(x[from as usize * h + i]) } else { 0.0 }
+            }
+        };
+        let ours = |t: usize, i: usize, j: usize| f64::from(columns.row(t)[i * k + j]);
+        let want = convolved(&neighbour(k / 2));
+        assert_eq!(convolved(&ours), want, "{what}");
+        if k > 1 {
+            assert_ne!(convolved(&neighbour(k / 2 + 1)), want, "{what}: a neighbour further");
+            assert_ne!(convolution::unfold(&tensor, &[0, 8], k).data(), columns.data(), "{what}: over a boundary");
+        }
+        // Backward is the transposed map: ⟨unfold(x), dy⟩ = ⟨x, fold(dy)⟩, here onto what was there.
+        let mut dx = Tensor::from_slice(8, h, &x);
+        convolution::fold_onto(&Tensor::from_slice(8, h * k, &dy), &starts, k, &mut dx);
+        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let want = product(columns.data(), &dy) + product(&x, &x);
+        assert!((product(&x, dx.data()) - want).abs() <= 1e-5 * want.abs().max(1.0), "{what}");
+    }
 }
 
 #[test]

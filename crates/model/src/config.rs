@@ -3,7 +3,7 @@
 mod deberta;
 mod modernbert;
 
-pub use deberta::Deberta;
+pub use deberta::{Convolution, Deberta};
 pub use modernbert::ModernBert;
 
 use crate::error::Error;
@@ -275,9 +275,10 @@ impl Reader {
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Activation::GeluTanh),
             "relu" => Ok(Activation::Relu),
             "silu" | "swish" => Ok(Activation::Silu),
+            "tanh" => Ok(Activation::Tanh),
             other => Err(self.refuse(
                 key,
-                format!("is `{other}`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu"),
+                format!("is `{other}`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, tanh"),
             )),
         }
     }

@@ -1,6 +1,7 @@
 //! Embeddings, then layers: what is common to all encoders. What a layer computes stands in a file a kind.
 
 mod bert;
+mod convolution;
 mod distances;
 mod modernbert;
 

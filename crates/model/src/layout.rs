@@ -78,6 +78,8 @@ pub struct BertLayout {
     pub projection: Option<Affine>,
     /// DeBERTa's embeddings of distances.
     pub distances: Option<Distances>,
+    /// DeBERTa's convolution beside the first layer.
+    pub convolution: Option<Convolution>,
     /// Each layer's parameters.
     pub layers: Vec<BertLayer>,
 }
@@ -89,6 +91,15 @@ pub struct Distances {
     pub table: SlotId,
     /// Their layer norm.
     pub norm: Option<Affine>,
+}
+
+/// A convolution over neighbours.
+#[derive(Clone, Copy, Debug)]
+pub struct Convolution {
+    /// (H, H, width).
+    pub weight: Affine,
+    /// Layer norm after the sum with the layer's output.
+    pub norm: Affine,
 }
 
 /// A layer's projections of distances: what keys are compared with before what queries are compared with.
@@ -370,9 +381,13 @@ impl EncoderLayout {
             ),
             norm: settings.normalised.then(|| table.norm(&inside("encoder.LayerNorm"), hidden, true)),
         });
+        let convolution = settings.and_then(|settings| settings.convolution).map(|convolution| Convolution {
+            weight: table.affine(&inside("encoder.conv.conv"), vec![hidden, hidden, convolution.width], true, true),
+            norm: table.norm(&inside("encoder.conv.LayerNorm"), hidden, true),
+        });
         let layers =
             (0..config.layers).map(|i| table.layer(&inside(&format!("{}{i}.", names.layer)), &names, config)).collect();
-        let parts = Parts::Bert(BertLayout { positions, types, projection, distances, layers });
+        let parts = Parts::Bert(BertLayout { positions, types, projection, distances, convolution, layers });
         EncoderLayout { words, embedding_norm, parts, final_norm: None }
     }
 

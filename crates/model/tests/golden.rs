@@ -12,7 +12,7 @@ use tagsmith_model::encoder::Pass;
 use tagsmith_model::model::{Error, Head, Model};
 use tagsmith_model::tensors::{self, Entry, Values};
 
-const FAMILIES: [&str; 15] = [
+const FAMILIES: [&str; 17] = [
     "bert",
     "bert_gelu_new",
     "bert_relu",
@@ -27,6 +27,8 @@ const FAMILIES: [&str; 15] = [
     "deberta-v2",
     "deberta-v2_apart",
     "deberta-v2_c2p",
+    "deberta-v2_conv",
+    "deberta-v2_conv-tanh",
     "deberta-v2_p2c",
 ];
 
@@ -256,6 +258,11 @@ fn wrong_twins_are_rejected() {
         change(settings);
         assert_far(what, &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
     }
+    let (mut twin, expected) = (load("deberta-v2_conv"), Expected::read("deberta-v2_conv"));
+    let Family::Deberta(settings) = &mut twin.config.family else { panic!("a DeBERTa") };
+    settings.convolution.as_mut().expect("a convolution").activation =
+        tagsmith_kernel::op::activation::Activation::Tanh;
+    assert_far("another activation", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
 }
 
 #[test]
@@ -332,7 +339,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         (
             "hidden_act",
             "\"mish\"",
-            config("`hidden_act` is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu"),
+            config("`hidden_act` is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, tanh"),
         ),
         (
             "model_type",

@@ -88,7 +88,7 @@ fn what_modernbert_does_not_compute_is_refused() {
         (
             "hidden_activation",
             json!("mish"),
-            "is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu",
+            "is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, tanh",
         ),
         ("num_hidden_layers", json!(1 << 20), "is 1048576; more than 1024 is taken for a mistake"),
     ];
@@ -146,7 +146,9 @@ fn deberta_says_the_same_in_several_ways() {
 fn what_deberta_does_not_compute_is_refused() {
     let cases = [
         ("relative_attention", json!(false), "is not true; nothing else is implemented"),
-        ("conv_kernel_size", json!(3), "is 3; only 0 is implemented"),
+        ("conv_kernel_size", json!(2), "is 2, not an odd number up to 63"),
+        ("conv_kernel_size", json!(65), "is 65, not an odd number up to 63"),
+        ("conv_kernel_size", json!("three"), "is \"three\", not a size from 1 to 16777216"),
         ("z_steps", json!(2), "is 2; only 0 is implemented"),
         ("attention_head_size", json!(16), "is 16; only 8 is implemented"),
         ("pos_att_type", json!("p2c|p2p"), "is \"p2c|p2p\"; implemented are \"c2p\", \"p2c\" and both"),
@@ -158,4 +160,5 @@ fn what_deberta_does_not_compute_is_refused() {
     for (key, value, want) in cases {
         assert_refused("deberta-v2", key, value, want);
     }
+    assert_refused("deberta-v2_conv", "conv_groups", json!(2), "is 2; only 1 is implemented");
 }

@@ -29,7 +29,7 @@ fn object(value: Value) -> serde_json::Map<String, Value> {
     map
 }
 
-fn model() -> Model {
+fn model(architecture: Architecture) -> Model {
     let encoder = json!({
         "model_type": "bert", "vocab_size": 1000, "hidden_size": 128, "num_hidden_layers": 2,
         "num_attention_heads": 4, "intermediate_size": 512, "max_position_embeddings": 256, "type_vocab_size": 2,
@@ -39,37 +39,59 @@ fn model() -> Model {
     let encoder = EncoderConfig::from_json("config.json".into(), object(encoder)).expect("it is legal").0;
     let head = json!({"linear_hidden_size": 256, "max_span_length": 20, "loss_fn": "bce", "dropout": 0.1});
     let mut fields = Fields::new("config.json".as_ref(), object(head));
-    let config = Config::take(&mut fields, Architecture::BiEncoder, Some(false)).expect("it is legal");
-    let layout = Layout::new(&config, &encoder, Some(&encoder));
+    let config = Config::take(&mut fields, architecture, Some(false)).expect("it is legal");
+    let type_encoder = (architecture == Architecture::BiEncoder).then(|| encoder.clone());
+    let layout = Layout::new(&config, &encoder, type_encoder.as_ref());
     let mut params = Params::zeros(layout.slots.clone());
     for number in 0..layout.slots.len() {
         if !layout.slots[number].sparse {
             params.get_mut(SlotId(number)).iter_mut().enumerate().for_each(|(i, x)| *x = (i % 7) as f32 * 0.01);
         }
     }
-    let (token_encoder, type_encoder) = (encoder.clone(), Some(encoder));
-    Model { config, token_encoder, type_encoder, layout, params, precision: tagsmith_kernel::Precision::F32 }
+    Model { config, token_encoder: encoder, type_encoder, layout, params, precision: tagsmith_kernel::Precision::F32 }
 }
 
-/// A text of one piece a word, all of which may begin and end.
-fn encoded(length: usize) -> Encoded {
+/// A text of one piece a word, all of which may begin and end; after labels of one piece each with their markers.
+fn encoded(length: usize, labels: usize) -> Encoded {
+    let prompt = if labels > 0 { 2 * labels + 1 } else { 0 };
+    let of_text = |at: usize| at > prompt && at < prompt + length - 1;
+    let length = prompt + length;
     Encoded {
         ids: (0..length as u32).map(|at| at % 900 + 1).collect(),
         types: vec![0; length],
-        text: Some(1..=length - 2),
-        begins: vec![true; length],
-        ends: vec![true; length],
-        covers: (0..length).map(|at| (at.saturating_sub(1), at)).collect(),
-        markers: Vec::new(),
+        text: Some(prompt + 1..=length - 2),
+        begins: (0..length).map(of_text).collect(),
+        ends: (0..length).map(of_text).collect(),
+        covers: (0..length).map(|at| (at.saturating_sub(prompt + 1), at.saturating_sub(prompt))).collect(),
+        markers: (0..labels).map(|label| 1 + 2 * label).collect(),
         threshold: 0,
         cut: 0,
         spelled: 0,
     }
 }
 
+/// Names the architecture to a process that measures one.
+const CROSS: &str = "TAGSMITH_TEST_CROSS";
+
+/// What a process has had stays with it: each architecture is measured in one of its own.
 #[test]
 fn the_plan_is_what_a_step_takes() {
-    let texts: Vec<Encoded> = (0..8).map(|_| encoded(120)).collect();
+    if let Ok(cross) = std::env::var(CROSS) {
+        return measure(cross == "yes");
+    }
+    for cross in ["no", "yes"] {
+        let mut alone = std::process::Command::new(std::env::current_exe().expect("it runs"));
+        alone.args(["--exact", "the_plan_is_what_a_step_takes"]).env(CROSS, cross);
+        let ran = alone.output().expect("it runs again");
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "cross-encoder {cross}: {said}");
+    }
+}
+
+fn measure(cross: bool) {
+    let plain: Vec<Encoded> = (0..8).map(|_| encoded(120, 0)).collect();
+    let texts: Vec<Encoded> = if cross { (0..8).map(|_| encoded(120, 3)).collect() } else { plain.clone() };
+    let architecture = if cross { Architecture::CrossEncoder } else { Architecture::BiEncoder };
     let entity = |label: &str| Entity { start: 3, end: 5, label: label.into() };
     let example = Example {
         id: None,
@@ -88,10 +110,10 @@ fn the_plan_is_what_a_step_takes() {
         type_encoder_rate: None,
         head_rate: None,
     };
-    let mut learner = Learner::new(model(), options);
+    let mut learner = Learner::new(model(architecture), options);
     let work = Work {
         examples: &examples,
-        encoded: &texts,
+        encoded: &plain,
         evaluated: &[],
         labels_evaluated: 0,
         labels: &label_ids,
@@ -105,7 +127,7 @@ fn the_plan_is_what_a_step_takes() {
     let mut alone = Batch::default();
     label_ids.iter().for_each(|ids| alone.push(ids, &[0; 3], &[]));
     let config = learner.config().clone();
-    let (scene, listed) = collate::scene(&config, &refs, Some(alone));
+    let (scene, listed) = collate::scene(&config, &refs, (!cross).then_some(alone));
     let entities: Vec<_> =
         refs.iter().zip(&examples).map(|(it, example)| it.gold(example, &labels, &config).0).collect();
     let gold = collate::gold(&config, &refs, &entities, &listed, &scene);

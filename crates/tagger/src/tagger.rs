@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use tagsmith_model::batch::Batch;
 use tagsmith_model::config::Config;
 use tagsmith_model::model::{Head, Model};
@@ -123,7 +124,7 @@ pub enum Content {
 }
 
 /// A word's label.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WordLabel {
     /// The label's id.
     pub label: u32,
@@ -132,7 +133,7 @@ pub struct WordLabel {
 }
 
 /// An entity with its text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mention {
     /// The text between `start` and `end`.
     pub text: String,
@@ -147,7 +148,7 @@ pub struct Mention {
 }
 
 /// What was found in an input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tagged {
     /// The text, or the words with spaces between.
     pub text: String,

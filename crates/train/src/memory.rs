@@ -11,6 +11,7 @@
 //! | kept by a layer for backward | R × (8H + F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into the feed-forward's first product and into the activation |
 //! | kept by a layer of ModernBERT | R × (8H + 3F + 4): of the gated part both halves and what the gate makes of them |
 //! | kept by a layer of DeBERTa too | D × 3H, D being the distances that occur: at most twice the longest sentence |
+//! | kept by a layer with a convolution over w neighbours too | R × ((w + 2) × H + 2): those, the sum before the norm, and what goes into the activation |
 //! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
 //! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
 //! | at work in backward | R × (3H + 2F) (DeBERTa 7H + 2F, ModernBERT 3H), and twice the largest weight, packed |
@@ -216,13 +217,23 @@ pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool)
     let distances = distances(config, longest);
     let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
     let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
-    Held { kept: rows * (kept + ends) + of_distances, at_work: rows * at_work + 2 * largest_weight(config) }
+    let convolution = neighbours(config).map_or(0, |width| (width + 2) * h + 2);
+    Held {
+        kept: rows * (kept + ends + convolution) + of_distances,
+        at_work: rows * at_work + 2 * largest_weight(config),
+    }
 }
 
 /// How many embeddings of distances a sentence of so many pieces needs, where there are any.
 fn distances(config: &Config, longest: usize) -> Option<u64> {
     let Family::Deberta(settings) = &config.family else { return None };
     Some(2 * longest.min(settings.buckets.span) as u64)
+}
+
+/// Over how many neighbours a convolution goes, where there is one.
+fn neighbours(config: &Config) -> Option<u64> {
+    let Family::Deberta(settings) = &config.family else { return None };
+    settings.convolution.map(|convolution| convolution.width as u64)
 }
 
 /// Numbers in use inside one layer, with nothing kept.
@@ -235,7 +246,7 @@ pub fn evaluation(config: &Config, rows: u64) -> u64 {
 fn largest_weight(config: &Config) -> u64 {
     let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
     let up = if is_gated(config) { 2 * f } else { f };
-    h * up.max(3 * h)
+    h * up.max(3 * h).max(neighbours(config).unwrap_or(0) * h)
 }
 
 /// Whether the feed-forward part has a gate, as wide as what it lets through.

@@ -87,6 +87,11 @@ fn own(kind: &str) -> Option<Value> {
             "pos_att_type": "c2p|p2c", "share_att_key": true, "norm_rel_ebd": "layer_norm", "type_vocab_size": 0,
             "position_biased_input": false, "max_position_embeddings": 512,
         })),
+        "deberta-v2 with a convolution" => {
+            let mut own = own("deberta-v2")?;
+            own["conv_kernel_size"] = json!(5);
+            Some(own)
+        }
         other => panic!("`{other}` is no kind of encoder here"),
     }
 }
@@ -100,7 +105,7 @@ fn the_plan_is_what_a_step_takes() {
     if let Ok(kind) = std::env::var(KIND) {
         return measure(&kind);
     }
-    for kind in ["bert", "modernbert", "deberta-v2"] {
+    for kind in ["bert", "modernbert", "deberta-v2", "deberta-v2 with a convolution"] {
         let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
         alone.args(["--exact", "the_plan_is_what_a_step_takes"]).env(KIND, kind);
         let ran = alone.output().unwrap();

@@ -4,6 +4,7 @@ mod feed;
 mod input;
 mod output;
 mod shards;
+mod share;
 mod spans;
 mod table;
 
@@ -29,6 +30,7 @@ use feed::{Chunk, End};
 use input::Documents;
 use output::Output;
 use shards::Shard;
+use share::Share;
 
 /// The command line of `tagsmith predict`.
 pub fn command() -> Command {
@@ -119,11 +121,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
         bail!("there is nothing to read: name a FILE, pipe text in, or pass `-` to type it here");
     }
     ensure!(folder.is_some() || inputs.len() <= 1, "several files become several files: say where with `--output-dir`");
-    ensure!(
-        folder.is_some() || world.size() == 1,
-        "{} ranks share files, each of them whole: name several, and `--output-dir` for what becomes of them",
-        world.size()
-    );
+    let share = if folder.is_some() { Share::whole() } else { Share::of(world) };
     let request = Request {
         max_seq_length: matches.get_one("max-seq-length").copied(),
         stride: matches.get_one("stride").copied(),
@@ -143,7 +141,10 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
         }
         None => {
             let input = inputs.into_iter().next().filter(|name| name.as_os_str() != "-");
-            vec![(input, matches.get_one("output").cloned(), text("output-format").map(str::to_owned))]
+            ensure!(input.is_some() || share.ranks == 1, "standard input is the first rank's alone: name a FILE");
+            let output = (matches.get_one("output").cloned(), text("output-format").map(str::to_owned));
+            let (file, format) = if share.is_first() { output } else { (None, None) };
+            vec![(input, file, format)]
         }
     };
     let open = |(input, ..): &Task| Documents::open(input.clone(), formats[0], text("text-column"));
@@ -163,7 +164,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     });
     if spans::is_span_tagger(model) {
         line.iter().for_each(|line| eprintln!("note: {line}"));
-        return spans::run(matches, model, &hub, work, world);
+        return spans::run(matches, model, &hub, work, (world, share));
     }
     if text("labels").is_some() {
         bail!("{}: `--labels` is for label-conditioned models; this one has its own", model.display());
@@ -175,14 +176,14 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let mut tally = Tally::default();
     let Tagger { mut model, tokenizer, options } = tagger;
     if matches.get_flag("bf16") {
-        precision::use_bf16(&mut model);
+        model.precision = precision::bf16();
     }
     let tokenizer = Arc::new(tokenizer);
     let mut notes = Vec::new();
     let outcome = work.into_iter().try_for_each(|work| {
         let (documents, output) = work?;
-        let chunks = feed::start(documents, tokenizer.clone(), options.clone(), threads);
-        tag_all(chunks, &model, &options, output, &mut tally, &mut notes)
+        let chunks = feed::start(documents, share, tokenizer.clone(), options.clone(), threads);
+        tag_all(chunks, (world, share), &model, &options, output, &mut tally, &mut notes)
     });
     notes.extend(tally.notes().map(ToString::to_string));
     let counts = [tally.documents as f64, tally.words as f64, tally.windows as f64];
@@ -196,7 +197,8 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     outcome.map(|()| 0)
 }
 
-/// A file to read (or standard input), one to write (or standard output), and the format of that.
+/// A file to read (or standard input), one to write (or standard output), and the format of that. Of a file that ranks
+/// share only the first one writes.
 type Task = (Option<PathBuf>, Option<PathBuf>, Option<String>);
 
 /// What decides the content of files, for whoever goes on with them.
@@ -243,6 +245,7 @@ fn at_least_one(matches: &ArgMatches, name: &str) -> Result<Option<usize>> {
 /// Chunk by chunk, so that memory does not grow with the input. What stands before a bad document is still tagged.
 fn tag_all(
     chunks: Receiver<Chunk>,
+    (world, share): (&World, Share),
     model: &Model,
     options: &TagOptions,
     mut output: Output,
@@ -251,16 +254,23 @@ fn tag_all(
 ) -> Result<()> {
     loop {
         let Chunk { encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
-        for tagged in tag(options, encoded, tally, |batch| model.infer(batch)) {
-            output.write(&tagged, &options.labels)?;
+        let tagged = tag(options, encoded, tally, |batch| model.infer(batch));
+        let (last, outcome) = match end {
+            End::More => (None, Ok(())),
+            End::Last(documents) => (Some(documents), Ok(())),
+            End::Bad(documents, error) => (Some(documents), Err(error)),
+        };
+        // What was skipped is the same for all who read the file.
+        let notes_of_file = last.iter().filter(|_| share.is_first()).flat_map(Documents::notes);
+        notes.extend(notes_of_file.map(ToString::to_string));
+        let (tagged, outcome) = share.gather(world, tagged, outcome);
+        for tagged in &tagged {
+            output.write(tagged, &options.labels)?;
         }
         output.flush()?;
-        let (documents, outcome) = match end {
-            End::More => continue,
-            End::Last(documents) => (documents, output.finish()),
-            End::Bad(documents, error) => (documents, Err(error)),
-        };
-        notes.extend(documents.notes().map(ToString::to_string));
-        return outcome;
+        outcome?;
+        if last.is_some() {
+            return output.finish();
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::hub::{self, Asked};
 use crate::machine::memory::allowed;
-use crate::machine::{neighbours, threads};
+use crate::machine::{neighbours, precision, threads};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,6 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tagsmith_kernel::Precision;
 use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::{Architecture, Threshold};
@@ -85,7 +84,7 @@ fn option(name: &'static str) -> Arg {
     if name.contains('_') { option.alias(name.replace('_', "-")) } else { option }
 }
 
-fn common_args() -> [Arg; 3] {
+fn common_args() -> [Arg; 5] {
     [
         option("threads")
             .value_name("N")
@@ -100,6 +99,8 @@ fn common_args() -> [Arg; 3] {
             .value_delimiter(',')
             .value_parser(Parity::NAMES)
             .help("Defects of the original to have, for its very figures; DESIGN.md says what each is"),
+        option("cache_dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
+        option("token").value_name("TOKEN").help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
     ]
 }
 
@@ -130,9 +131,15 @@ fn evaluator_args() -> Vec<Arg> {
         option("validation_file").value_name("FILE").help("What --threshold auto is chosen on"),
         path("label_map").value_name("FILE").help("JSON object: labels of the file and their names for the model"),
         path("output_dir").value_name("DIR").default_value("evals").help("Where eval_….json goes"),
+        option("bf16").action(ArgAction::SetTrue).help("Products of factors rounded to bf16; sums and all else stay f32"),
     ];
     args.extend(common_args());
     args
+}
+
+fn asked(matches: &ArgMatches) -> Asked<'_> {
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    Asked { cache_dir: text("cache_dir"), token: text("token"), plain: false }
 }
 
 fn parity(matches: &ArgMatches) -> Parity {
@@ -228,7 +235,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
     let test = load(&config.files[2], config.does[2], "test")?;
 
     let from = newest.filter(|_| resume);
-    let hub = hub::open(Asked::default());
+    let hub = hub::open(asked(matches));
     let (mut model, tokenizers, notes) = match from.as_ref().or(config.model_checkpoint.as_ref()) {
         Some(folder) => {
             if from.is_some() {
@@ -250,7 +257,9 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
         config.encoding.max_length,
         model.positions_max()
     );
-    model.precision = if config.bf16 { Precision::Bf16 } else { Precision::F32 };
+    if config.bf16 {
+        model.precision = precision::bf16();
+    }
 
     let mut outcome = None;
     if config.does[0] {
@@ -368,6 +377,9 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
         folder.display(),
         model.config.architecture_name().replace('_', "-")
     );
+    if matches.get_flag("bf16") {
+        model.precision = precision::bf16();
+    }
     let format = text("evaluation_format").and_then(Format::named).context("clap lets only names through")?;
     let auto = text("threshold") == Some("auto");
     let threshold = match text("threshold") {
@@ -379,7 +391,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
-    let tokenizers = checkpoint::tokenizers(folder, &model.config, &hub::open(Asked::default()))?;
+    let tokenizers = checkpoint::tokenizers(folder, &model.config, &hub::open(asked(matches)))?;
     let masking = if format == Format::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };

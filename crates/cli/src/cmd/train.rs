@@ -316,7 +316,7 @@ fn load_model(args: &TrainArgs, folder: &Path, config: Config) -> anyhow::Result
     let (mut model, notes) = Model::load(folder, config, head)?;
     notes.iter().for_each(|note| say(format!("{}: {note}", args.model.model_name_or_path)));
     if args.bf16 {
-        precision::use_bf16(&mut model);
+        model.precision = precision::bf16();
     }
     Ok(model)
 }

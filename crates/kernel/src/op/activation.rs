@@ -17,6 +17,8 @@ pub enum Activation {
     Relu,
     /// x / (1 + e⁻ˣ).
     Silu,
+    /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+    Tanh,
 }
 
 /// y = f(x).
@@ -87,6 +89,7 @@ pub(super) unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
             }
             Activation::Relu => L::max(x, L::zero()),
             Activation::Silu => L::div(x, L::add(L::splat(1.0), L::exp(L::sub(L::zero(), x)))),
+            Activation::Tanh => tanh::<L>(x).0,
         }
     }
 }
@@ -115,6 +118,7 @@ pub(super) unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
                 let s = L::div(one, L::add(one, L::exp(L::sub(L::zero(), x))));
                 L::mul(s, L::fma(x, L::sub(one, s), one))
             }
+            Activation::Tanh => tanh::<L>(x).1,
         }
     }
 }

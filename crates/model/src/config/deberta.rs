@@ -3,6 +3,7 @@
 use super::{Config, Family, Reader, bert};
 use crate::error::Error;
 use serde_json::Value;
+use tagsmith_kernel::op::activation::Activation;
 use tagsmith_kernel::op::disentangled::Buckets;
 
 /// What DeBERTa-v2 and v3 alone compute with.
@@ -20,16 +21,25 @@ pub struct Deberta {
     pub normalised: bool,
     /// Whether positions are added to the embeddings too.
     pub positions_added: bool,
+    /// The convolution beside the first layer.
+    pub convolution: Option<Convolution>,
+}
+
+/// What the first layer's output is added to: a convolution of what went into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Over how many neighbours, an odd number.
+    pub width: usize,
+    /// What it goes through.
+    pub activation: Activation,
 }
 
 pub(super) fn settings(reader: &Reader) -> Result<Deberta, Error> {
     if !reader.flag_or("relative_attention", false)? {
         return Err(reader.refuse("relative_attention", "is not true; nothing else is implemented"));
     }
-    for (key, only) in [("conv_kernel_size", 0), ("z_steps", 0)] {
-        if let Some(value) = reader.json.get(key).filter(|value| !value.is_null() && value.as_i64() != Some(only)) {
-            return Err(reader.refuse(key, format!("is {value}; only {only} is implemented")));
-        }
+    if let Some(value) = reader.json.get("z_steps").filter(|value| !value.is_null() && value.as_i64() != Some(0)) {
+        return Err(reader.refuse("z_steps", format!("is {value}; only 0 is implemented")));
     }
     let width = reader.size("hidden_size")? / reader.size("num_attention_heads")?;
     if let Some(value) = reader.json.get("attention_head_size").filter(|value| !value.is_null())
@@ -49,7 +59,27 @@ pub(super) fn settings(reader: &Reader) -> Result<Deberta, Error> {
             Some(_) => reader.text("norm_rel_ebd")?.to_lowercase().split('|').any(|norm| norm.trim() == "layer_norm"),
         },
         positions_added: reader.flag_or("position_biased_input", true)?,
+        convolution: convolution(reader)?,
     })
+}
+
+/// Neighbours of one convolution at most.
+const WIDTH_MAX: usize = 63;
+
+fn convolution(reader: &Reader) -> Result<Option<Convolution>, Error> {
+    match reader.json.get("conv_kernel_size") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) if value.as_i64().is_some_and(|number| number < 1) => return Ok(None),
+        Some(_) => (),
+    }
+    let width = reader.size("conv_kernel_size")?;
+    if width % 2 == 0 || width > WIDTH_MAX {
+        return Err(reader.refuse("conv_kernel_size", format!("is {width}, not an odd number up to {WIDTH_MAX}")));
+    }
+    if let Some(groups) = reader.json.get("conv_groups").filter(|value| !value.is_null() && value.as_i64() != Some(1)) {
+        return Err(reader.refuse("conv_groups", format!("is {groups}; only 1 is implemented")));
+    }
+    Ok(Some(Convolution { width, activation: reader.activation_or("conv_act", Activation::Tanh)? }))
 }
 
 pub(super) fn config(reader: &Reader, settings: Deberta) -> Result<Config, Error> {

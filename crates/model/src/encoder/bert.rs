@@ -2,10 +2,10 @@
 //! the sum.
 
 use super::distances::{self, Distances};
-use super::{EMBEDDINGS, Encoder, Kind, Pass, into_spans};
+use super::{EMBEDDINGS, Encoder, Kind, Pass, convolution, into_spans};
 use crate::batch::Batch;
-use crate::config::{Config, Deberta, Family};
-use crate::layout::{BertLayer, BertLayout};
+use crate::config::{Config, Convolution, Deberta, Family};
+use crate::layout::{self, BertLayer, BertLayout};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::{attention, layer_norm, linear};
@@ -43,6 +43,7 @@ pub(super) struct Kept {
     before_activation: Tensor,
     down_dropout: Option<Dropout>,
     feed_forward_norm: layer_norm::Saved,
+    convolution: Option<convolution::Saved>,
 }
 
 /// The places of dropout in a layer.
@@ -50,6 +51,7 @@ const ATTENTION: u64 = 0;
 const OUTPUT: u64 = 1;
 const DOWN: u64 = 2;
 const DISTANCES: u64 = 3;
+const CONVOLUTION: u64 = 4;
 
 impl Bert<'_> {
     fn deberta(&self) -> Option<&Deberta> {
@@ -57,6 +59,11 @@ impl Bert<'_> {
             Family::Deberta(settings) => Some(settings),
             _ => None,
         }
+    }
+
+    /// The convolution beside this layer: the first may have one.
+    fn convolution(&self, number: usize) -> Option<(Convolution, layout::Convolution)> {
+        self.deberta()?.convolution.zip(self.layout.convolution).filter(|_| number == 0)
     }
 
     /// x itself where embeddings are as wide as the encoder.
@@ -104,6 +111,7 @@ impl Kind for Bert<'_> {
         let Encoder { config, params, precision, .. } = self.encoder;
         let layer: BertLayer = self.layout.layers[number];
         let dropout = |place, rate| pass.dropout(number as u64, place, rate);
+        let convolved = self.convolution(number).map(|convolution| (convolution, x.clone()));
 
         let (weight, bias) = (params.span(layer.qkv_weight, 3), params.span(layer.qkv_bias, 3));
         let (qkv, qkv_saved) = linear::forward(x.clone(), weight, bias, precision);
@@ -132,6 +140,14 @@ impl Kind for Bert<'_> {
         let (weight, bias) = self.encoder.values(layer.down);
         let (sum, _) = linear::forward_joined(activated, weight, bias, precision, down_dropout, &x);
         let (y, feed_forward_norm) = self.encoder.norm(sum, layer.feed_forward_norm);
+        let (y, convolution) = match convolved {
+            Some(((settings, layout), input)) => {
+                let dropout = dropout(CONVOLUTION, config.hidden_dropout);
+                let (y, saved) = convolution::join(&self.encoder, settings, layout, (&input, &y), batch, dropout);
+                (y, Some(saved))
+            }
+            None => (y, None),
+        };
         let kept = Kept {
             qkv: qkv_saved,
             attention,
@@ -142,6 +158,7 @@ impl Kind for Bert<'_> {
             before_activation,
             down_dropout,
             feed_forward_norm,
+            convolution,
         };
         (y, kept)
     }
@@ -158,6 +175,13 @@ impl Kind for Bert<'_> {
         let Encoder { config, params, precision, .. } = self.encoder;
         let layer: BertLayer = self.layout.layers[number];
 
+        let (dy, neighbours) = match (kept.convolution, self.convolution(number)) {
+            (Some(saved), Some((settings, layout))) => {
+                let (dy, dneighbours) = saved.backward(&self.encoder, settings, layout, &dy, grads);
+                (dy, Some((settings, dneighbours)))
+            }
+            _ => (dy, None),
+        };
         let dy = self.encoder.norm_backward(kept.feed_forward_norm, layer.feed_forward_norm, &dy, None, grads);
         let (weight, into) = self.encoder.gradients_of(layer.down, grads);
         let dropped = dropout::apply(&dy, kept.down_dropout);
@@ -167,10 +191,13 @@ impl Kind for Bert<'_> {
         drop(dropped);
         let dy = self.encoder.linear_backward(kept.up, layer.up, &dx, Some(dy), grads);
 
-        let dy = self.encoder.norm_backward(kept.attention_norm, layer.attention_norm, &dy, None, grads);
+        let mut dy = self.encoder.norm_backward(kept.attention_norm, layer.attention_norm, &dy, None, grads);
         let dropped = dropout::apply(&dy, kept.output_dropout);
         let dx = self.encoder.linear_backward(kept.output, layer.output, &dropped, None, grads);
         drop(dropped);
+        if let Some((settings, dneighbours)) = neighbours {
+            convolution::add_neighbours(settings, &dneighbours, batch, &mut dy);
+        }
         let content = |dqkv: &Tensor, grads: &mut Grads| {
             let into = into_spans(grads, (layer.qkv_weight, 3), (layer.qkv_bias, 3));
             kept.qkv.backward(params.span(layer.qkv_weight, 3), into, dqkv, Some(dy))

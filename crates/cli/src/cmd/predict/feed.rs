@@ -10,8 +10,9 @@ use tagsmith_text::parallel;
 use tagsmith_text::tokenizer::Tokenizer;
 
 use super::input::Documents;
+use super::share::Share;
 
-/// Documents are tagged together up to this many bytes of them: windows of like length then share batches.
+/// Documents are tagged together up to this many bytes of them a rank: windows of like length then share batches.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// What an empty document counts for, so that there are not too many in a chunk.
@@ -20,7 +21,7 @@ const DOCUMENT_BYTES_MIN: usize = 64;
 /// Chunks that may wait for the model.
 const CHUNKS_AHEAD: usize = 1;
 
-/// Documents in their order.
+/// A rank's documents, in their order.
 pub struct Chunk {
     pub encoded: Vec<Encoded>,
     /// Whether there are more.
@@ -36,13 +37,19 @@ pub enum End {
 
 /// Begins to read. Whoever drops the receiver ends that, when the next chunk is there: a thread that waits for a person
 /// to type cannot be woken, so it is not waited for.
-pub fn start(documents: Documents, tokenizer: Arc<Tokenizer>, options: TagOptions, threads: usize) -> Receiver<Chunk> {
+pub fn start(
+    documents: Documents,
+    share: Share,
+    tokenizer: Arc<Tokenizer>,
+    options: TagOptions,
+    threads: usize,
+) -> Receiver<Chunk> {
     let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
     thread::spawn(move || {
         let mut source = Some(documents);
         while let Some(documents) = source.take() {
             let chunk;
-            (chunk, source) = next_chunk(documents, &tokenizer, &options, threads);
+            (chunk, source) = next_chunk(documents, share, &tokenizer, &options, threads);
             if sender.send(chunk).is_err() {
                 return;
             }
@@ -54,12 +61,14 @@ pub fn start(documents: Documents, tokenizer: Arc<Tokenizer>, options: TagOption
 /// A chunk, and the source if there is more. What stands before a bad document is good.
 fn next_chunk(
     mut documents: Documents,
+    share: Share,
     tokenizer: &Tokenizer,
     options: &TagOptions,
     threads: usize,
 ) -> (Chunk, Option<Documents>) {
-    let (inputs, read) = read_chunk(&mut documents);
-    let cut = parallel::map(&inputs, threads, |input| encode(tokenizer, options, input));
+    let (inputs, read) = read_chunk(&mut documents, share);
+    let inputs = &inputs[share.range(inputs.len())];
+    let cut = parallel::map(inputs, threads, |input| encode(tokenizer, options, input));
     let mut encoded = Vec::with_capacity(cut.len());
     for outcome in cut {
         match outcome {
@@ -75,7 +84,8 @@ fn next_chunk(
 }
 
 /// Documents up to [`CHUNK_BYTES`], or as many as are there without waiting for more; and whether there are more.
-fn read_chunk(documents: &mut Documents) -> (Vec<Input>, Result<bool, Error>) {
+/// Ranks that share documents wait: all must cut the same chunks.
+fn read_chunk(documents: &mut Documents, share: Share) -> (Vec<Input>, Result<bool, Error>) {
     let mut chunk = Vec::new();
     let mut bytes = 0;
     loop {
@@ -87,7 +97,7 @@ fn read_chunk(documents: &mut Documents) -> (Vec<Input>, Result<bool, Error>) {
             Ok(None) => return (chunk, Ok(false)),
             Err(error) => return (chunk, Err(error)),
         }
-        if bytes >= CHUNK_BYTES || !documents.has_more_at_hand() {
+        if bytes >= CHUNK_BYTES * share.ranks || share.ranks == 1 && !documents.has_more_at_hand() {
             return (chunk, Ok(true));
         }
     }

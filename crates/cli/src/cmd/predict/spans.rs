@@ -3,6 +3,8 @@
 use super::input::Documents;
 use super::output::Output;
 use super::say_all;
+use super::share::Share;
+use crate::machine::precision;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ArgMatches;
 use serde_json::Value;
@@ -10,7 +12,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tagsmith_hub::Hub;
-use tagsmith_kernel::Precision;
 use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::Threshold;
@@ -20,7 +21,7 @@ use tagsmith_spans::example::Input;
 use tagsmith_spans::predict::{Label, Predictor};
 use tagsmith_tagger::tagger::{Content, Mention, Tagged};
 
-/// Documents are looked at together up to this many bytes of them.
+/// Documents are looked at together up to this many bytes of them a rank.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Pieces in a window where the model does not say.
@@ -39,7 +40,7 @@ pub fn run(
     folder: &Path,
     hub: &Hub,
     work: impl Iterator<Item = Result<(Documents, Output)>>,
-    world: &World,
+    (world, share): (&World, Share),
 ) -> Result<u8> {
     let started = Instant::now();
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
@@ -56,7 +57,7 @@ pub fn run(
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
     if matches.get_flag("bf16") {
-        model.precision = Precision::Bf16;
+        model.precision = precision::bf16();
     }
     let tokenizers = checkpoint::tokenizers(folder, &model.config, hub)?;
     let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(model.positions_max());
@@ -75,8 +76,9 @@ pub fn run(
     let (mut counts, mut notes) = ([0.0; 4], Vec::new());
     for work in work {
         let (mut documents, mut output) = work?;
-        find_all(&predictor, &mut documents, &mut output, &labels, &mut counts)?;
-        notes.extend(documents.notes().map(ToString::to_string));
+        find_all(&predictor, (world, share), &mut documents, &mut output, &labels, &mut counts)?;
+        // What was skipped is the same for all who read the file.
+        notes.extend(documents.notes().filter(|_| share.is_first()).map(ToString::to_string));
         output.finish()?;
     }
     let [count, entities, windows, spelled] = say_all(world, &notes, counts);
@@ -91,6 +93,7 @@ pub fn run(
 /// Finds the entities of all documents. Counts documents, entities, windows and special tokens that are spelled.
 fn find_all(
     predictor: &Predictor<'_>,
+    (world, share): (&World, Share),
     documents: &mut Documents,
     output: &mut Output,
     labels: &[Label],
@@ -98,7 +101,9 @@ fn find_all(
 ) -> Result<()> {
     loop {
         let (mut chunk, mut bytes, mut end) = (Vec::new(), 0, None);
-        while bytes < CHUNK_BYTES && (chunk.is_empty() || documents.has_more_at_hand()) {
+        // Ranks that share documents wait for more: all must cut the same chunks.
+        while bytes < CHUNK_BYTES * share.ranks && (chunk.is_empty() || share.ranks > 1 || documents.has_more_at_hand())
+        {
             match documents.next() {
                 Ok(Some((document, size))) => {
                     bytes += size;
@@ -110,17 +115,22 @@ fn find_all(
                 }
             }
         }
-        let read = predictor.find(&chunk)?;
+        let chunk = &chunk[share.range(chunk.len())];
+        let read = predictor.find(chunk)?;
         *count += chunk.len() as f64;
         *windows += read.windows as f64;
         *spelled += read.spelled as f64;
-        for (input, found) in chunk.iter().zip(read.entities) {
-            *entities += found.len() as f64;
-            output.write_entities(&tagged(input, &found, labels))?;
+        *entities += read.entities.iter().map(Vec::len).sum::<usize>() as f64;
+        let found = chunk.iter().zip(read.entities).map(|(input, found)| tagged(input, &found, labels)).collect();
+        let last = end.is_some();
+        let (found, outcome) = share.gather(world, found, end.unwrap_or(Ok(())));
+        for tagged in &found {
+            output.write_entities(tagged)?;
         }
         output.flush()?;
-        if let Some(end) = end {
-            return end;
+        outcome?;
+        if last {
+            return Ok(());
         }
     }
 }

@@ -1,0 +1,82 @@
+//! One file that several ranks read: each tags its part of every chunk, and the first writes all of it in order.
+
+use anyhow::{Context, Result, anyhow};
+use std::ops::Range;
+use tagsmith_ranks::World;
+use tagsmith_tagger::tagger::Tagged;
+
+/// Which documents of a chunk are a rank's.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    rank: usize,
+    /// How many ranks read the same documents.
+    pub ranks: usize,
+}
+
+impl Share {
+    /// All of them: nobody else reads what this rank reads.
+    pub fn whole() -> Share {
+        Share { rank: 0, ranks: 1 }
+    }
+
+    /// Those of one rank among all.
+    pub fn of(world: &World) -> Share {
+        Share { rank: world.rank(), ranks: world.size() }
+    }
+
+    /// Whether this rank writes what all have tagged.
+    pub fn is_first(self) -> bool {
+        self.rank == 0
+    }
+
+    /// This rank's part of so many documents.
+    pub fn range(self, count: usize) -> Range<usize> {
+        count * self.rank / self.ranks..count * (self.rank + 1) / self.ranks
+    }
+
+    /// What all ranks have tagged of a chunk up to the first document that is bad, and how that went; on the first rank.
+    /// The others learn how it went.
+    pub fn gather(self, world: &World, tagged: Vec<Tagged>, outcome: Result<()>) -> (Vec<Tagged>, Result<()>) {
+        if self.ranks == 1 {
+            return (tagged, outcome);
+        }
+        let bad = outcome.as_ref().err().map(|error| format!("{error:#}"));
+        let mut bytes = serde_json::to_vec(&bad).expect("a string is JSON");
+        bytes.push(b'\n');
+        serde_json::to_writer(&mut bytes, &tagged).expect("strings and numbers are JSON");
+        let mut all = Vec::new();
+        for bytes in world.gather(&bytes) {
+            match self.part(&bytes) {
+                Ok((tagged, None)) => all.extend(tagged),
+                Ok((tagged, Some(bad))) => {
+                    all.extend(tagged);
+                    return (all, Err(anyhow!(bad)));
+                }
+                Err(error) => return (all, Err(error)),
+            }
+        }
+        (all, Ok(()))
+    }
+
+    fn part(self, bytes: &[u8]) -> Result<(Vec<Tagged>, Option<String>)> {
+        let lines = bytes.iter().position(|&byte| byte == b'\n').map(|end| bytes.split_at(end));
+        let (bad, tagged) = lines.context("what a rank sends has two lines")?;
+        let tagged = if self.is_first() { serde_json::from_slice(tagged)? } else { Vec::new() };
+        Ok((tagged, serde_json::from_slice(bad)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_document_is_one_rank_s() {
+        for ranks in 1..5 {
+            for count in 0..12 {
+                let shares = (0..ranks).map(|rank| Share { rank, ranks }.range(count));
+                assert_eq!(shares.flatten().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The neighbours of each row side by side: with them a convolution over a sentence is a product.
+
+use crate::tensor::Tensor;
+use crate::threads::for_each;
+
+/// y[t, i·k + j] = x[t + j − (k − 1) / 2, i], and 0 beyond the sentence's ends.
+///
+/// With PyTorch's weight (outputs, H, k) of a `Conv1d`, read as (outputs, H · k), `linear` of y is the convolution.
+///
+/// # Shapes
+/// x (R, H), `starts` the sentences' bounds → y (R, H · k).
+/// # Panics
+/// If k, the number of neighbours, is even: rows would have no middle.
+pub fn unfold(x: &Tensor, starts: &[u32], k: usize) -> Tensor {
+    assert!(k % 2 == 1, "convolution: {k} neighbours have no middle");
+    let h = x.columns();
+    let mut y = Tensor::unfilled(x.rows(), h * k);
+    let area = y.area_mut();
+    for_each(starts.len() - 1, |sentence| {
+        let (start, end) = (starts[sentence] as usize, starts[sentence + 1] as usize);
+        for t in start..end {
+            // SAFETY: a row of y, which belongs to this sentence alone.
+            let y = unsafe { std::slice::from_raw_parts_mut(area.row(t), h * k) };
+            for j in 0..k {
+                match (t + j).checked_sub(k / 2).filter(|from| (start..end).contains(from)) {
+                    Some(from) => {
+                        for (y, x) in y[j..].iter_mut().step_by(k).zip(x.row(from)) {
+                            *y = *x;
+                        }
+                    }
+                    None => y[j..].iter_mut().step_by(k).for_each(|y| *y = 0.0),
+                }
+            }
+        }
+    });
+    y
+}
+
+/// Adds to dx (R, H) what [`unfold`] takes dy (R, H · k) from, the neighbours of a row in their order.
+pub fn fold_onto(dy: &Tensor, starts: &[u32], k: usize, dx: &mut Tensor) {
+    let h = dx.columns();
+    dy.assert_shape("convolution", "dy", dx.rows(), h * k);
+    let area = dx.area_mut();
+    for_each(starts.len() - 1, |sentence| {
+        let (start, end) = (starts[sentence] as usize, starts[sentence + 1] as usize);
+        for from in start..end {
+            // SAFETY: a row of dx, which belongs to this sentence alone.
+            let dx = unsafe { std::slice::from_raw_parts_mut(area.row(from), h) };
+            for j in (0..k).rev() {
+                let Some(t) = (from + k / 2).checked_sub(j).filter(|t| (start..end).contains(t)) else { continue };
+                for (dx, dy) in dx.iter_mut().zip(dy.row(t)[j..].iter().step_by(k)) {
+                    *dx += *dy;
+                }
+            }
+        }
+    });
+}
