@@ -208,7 +208,8 @@ fn an_evaluation_of_ranks_is_one_process_s_to_the_bit() {
 #[test]
 fn ranks_share_one_file_and_its_order_stays() {
     let scratch = Scratch::new();
-    let lines = (0..200).map(|i| format!("{}\n", json!({"words": ["jo", "lives", "in", "york"][..1 + i % 4]})));
+    let words = ["jo", "lives", "in", "york"];
+    let lines = (0..200).map(|i| format!("{}\n", json!({"words": &words[..1 + i % 4]})));
     fs::write(scratch.path("long.jsonl"), lines.collect::<String>()).unwrap();
     for options in ["", " --output-format conll", " --bf16 --output-format parquet"] {
         let tag = |ranks: usize| {

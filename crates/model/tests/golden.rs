@@ -339,7 +339,9 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         (
             "hidden_act",
             "\"mish\"",
-            config("`hidden_act` is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, tanh"),
+            config(
+                "`hidden_act` is `mish`; implemented are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, tanh",
+            ),
         ),
         (
             "model_type",

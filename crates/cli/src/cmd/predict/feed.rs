@@ -79,7 +79,8 @@ fn next_chunk(
     match read {
         Ok(true) => (Chunk { encoded, end: End::More }, Some(documents)),
         Ok(false) => (Chunk { encoded, end: End::Last(documents) }, None),
-        Err(error) => (Chunk { encoded, end: End::Bad(documents, error) }, None),
+        Err(error) if share.is_last() => (Chunk { encoded, end: End::Bad(documents, error) }, None),
+        Err(_) => (Chunk { encoded, end: End::Last(documents) }, None),
     }
 }
 

@@ -29,6 +29,11 @@ impl Share {
         self.rank == 0
     }
 
+    /// Whether what cannot be read is this rank's to report: it comes after the documents of all.
+    pub fn is_last(self) -> bool {
+        self.rank + 1 == self.ranks
+    }
+
     /// This rank's part of so many documents.
     pub fn range(self, count: usize) -> Range<usize> {
         count * self.rank / self.ranks..count * (self.rank + 1) / self.ranks

@@ -123,6 +123,7 @@ fn find_all(
         *entities += read.entities.iter().map(Vec::len).sum::<usize>() as f64;
         let found = chunk.iter().zip(read.entities).map(|(input, found)| tagged(input, &found, labels)).collect();
         let last = end.is_some();
+        let end = end.filter(|_| share.is_last());
         let (found, outcome) = share.gather(world, found, end.unwrap_or(Ok(())));
         for tagged in &found {
             output.write_entities(tagged)?;
