@@ -53,6 +53,11 @@ impl Floats {
         }
     }
 
+    /// Where they begin, for parts that are borrowed one by one.
+    pub(crate) fn pointer(&mut self) -> *mut f32 {
+        self.at.as_ptr()
+    }
+
     /// What is asked for, and the boundary at which the floats begin in it: the allocator itself zeroes memory of
     /// unusual alignment by writing to it.
     fn layout(len: usize) -> (Layout, usize) {

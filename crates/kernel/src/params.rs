@@ -185,6 +185,8 @@ pub struct Grads {
     /// How often each slot was written since that was last forgotten.
     writes: Vec<u32>,
     frozen: Vec<bool>,
+    /// Slots whose gradients somebody else has: see [`Grads::lend`].
+    lent: Vec<bool>,
     sparse: Vec<Option<RowGradients>>,
 }
 
@@ -201,6 +203,7 @@ impl Grads {
             written: vec![false; params.slots.len()],
             writes: vec![0; params.slots.len()],
             frozen: params.slots.iter().map(|slot| slot.frozen).collect(),
+            lent: vec![false; params.slots.len()],
             sparse: sparse.collect(),
             offsets,
         }
@@ -219,7 +222,7 @@ impl Grads {
     /// If some were written and some were not.
     pub fn span(&mut self, first: SlotId, count: usize) -> (Option<&mut [f32]>, bool) {
         let (range, accumulates) = self.mark(first, count);
-        (range.map(|range| &mut self.values[range]), accumulates)
+        (range.map(|range| self.part(range)), accumulates)
     }
 
     /// Two spans at once, the first before the second.
@@ -232,14 +235,52 @@ impl Grads {
         assert!(a.0 + a_count <= b.0, "grads: the first span comes first");
         let (a_range, a_accumulates) = self.mark(a, a_count);
         let (b_range, b_accumulates) = self.mark(b, b_count);
-        let (low, high) = self.values.split_at_mut(self.offsets[b.0]);
-        let one = a_range.map(|range| &mut low[range]);
-        let two = b_range.map(|range| &mut high[..range.len()]);
-        ((one, a_accumulates), (two, b_accumulates))
+        let one = a_range.map(|range| std::ptr::from_mut(self.part(range)));
+        let two = b_range.map(|range| self.part(range));
+        // SAFETY: the first span ends before the second begins, and both are borrowed as long as `self` is.
+        (((one.map(|one| unsafe { &mut *one })), a_accumulates), (two, b_accumulates))
+    }
+
+    /// Part of the buffer, of slots that are not lent.
+    fn part(&mut self, range: Range<usize>) -> &mut [f32] {
+        assert!(range.start <= range.end && range.end <= self.values.len(), "grads: {range:?} is outside");
+        // SAFETY: inside the buffer. Whoever asks has looked that no slot in it is lent.
+        unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
+    }
+
+    /// Runs `work`, which has the gradients of these spans of slots, each as one, and may write those of all others
+    /// meanwhile. Where nothing was written they are 0.
+    ///
+    /// # Panics
+    /// If a slot is in two spans, or `work` asks for one of them.
+    pub fn lend<T>(
+        &mut self,
+        spans: &[Range<usize>],
+        work: impl for<'l> FnOnce(Vec<&'l mut [f32]>, &'l mut Grads) -> T,
+    ) -> T {
+        for slot in spans.iter().cloned().flatten() {
+            assert!(self.sparse[slot].is_none(), "grads: a table's gradients are rows");
+            assert!(!self.lent[slot], "grads: slot {slot} is lent");
+            if !std::mem::replace(&mut self.written[slot], true) {
+                self.part(self.offsets[slot]..self.offsets[slot + 1]).fill(0.0);
+            }
+            self.lent[slot] = true;
+        }
+        let lend = |slots: &Range<usize>| {
+            let range = self.offsets[slots.start]..self.offsets[slots.end];
+            // SAFETY: inside the buffer. Each slot is in one span, and until `work` ends `self` gives none of them
+            // to anybody else.
+            unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
+        };
+        let lent = spans.iter().map(lend).collect();
+        let value = work(lent, self);
+        spans.iter().cloned().flatten().for_each(|slot| self.lent[slot] = false);
+        value
     }
 
     fn mark(&mut self, first: SlotId, count: usize) -> (Option<Range<usize>>, bool) {
         let slots = first.0..first.0 + count;
+        assert!(!self.lent[slots.clone()].contains(&true), "grads: slots {slots:?} are lent");
         let accumulates = self.written[first.0];
         assert!(
             self.written[slots.clone()].iter().all(|&mark| mark == accumulates),
@@ -268,20 +309,6 @@ impl Grads {
         &self.writes
     }
 
-    /// A dense slot's gradient, to be replaced as a whole by what all ranks' together are. Where nothing was written
-    /// it is 0.
-    ///
-    /// # Panics
-    /// If the slot is sparse.
-    pub fn dense_mut(&mut self, id: SlotId) -> &mut [f32] {
-        assert!(self.sparse[id.0].is_none(), "grads: a table's gradients are rows");
-        let values = &mut self.values[self.offsets[id.0]..self.offsets[id.0 + 1]];
-        if !std::mem::replace(&mut self.written[id.0], true) {
-            values.fill(0.0);
-        }
-        values
-    }
-
     /// A dense slot's gradient, `None` if it is sparse or frozen.
     ///
     /// # Panics
@@ -291,6 +318,7 @@ impl Grads {
             return None;
         }
         let range = self.offsets[id.0]..self.offsets[id.0 + 1];
+        assert!(!self.lent[id.0], "grads: slot {} is lent", id.0);
         assert!(self.written[id.0], "grads: nothing wrote the gradient of `{}`", params.slots[id.0].name);
         Some(&self.values[range])
     }
@@ -326,5 +354,58 @@ impl Moments {
     pub fn new(params: &Params) -> Moments {
         let len = params.slots.iter().filter(|slot| !slot.frozen).map(Slot::room).sum();
         Moments { first: Floats::zeros(len), second: Floats::zeros(len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn grads() -> (Params, Grads) {
+        let slot = |number: usize| Slot {
+            name: format!("slot {number}"),
+            shape: vec![20],
+            offset: 20 * number,
+            decays: false,
+            sparse: false,
+            frozen: false,
+        };
+        let params = Params::zeros((0..4).map(slot).collect());
+        let grads = Grads::new(&params);
+        (params, grads)
+    }
+
+    #[test]
+    fn what_is_lent_is_whole_and_comes_back() {
+        let (params, mut grads) = grads();
+        grads.span(SlotId(1), 1).0.unwrap().fill(1.0);
+        grads.lend(&[1..3, 0..1], |mut lent, grads| {
+            // What was not written is 0.
+            assert!(lent[0][..20] == [1.0; 20] && lent[0][20..] == [0.0; 20] && lent[1] == [0.0; 20]);
+            lent[0].fill(2.0);
+            grads.span(SlotId(3), 1).0.unwrap().fill(3.0);
+        });
+        let values = |slot| grads.dense(&params, SlotId(slot)).unwrap()[19];
+        assert_eq!([0, 1, 2, 3].map(values), [0.0, 2.0, 2.0, 3.0]);
+        assert_eq!(grads.two_spans((SlotId(0), 2), (SlotId(3), 1)).0.0.map(|span| span.len()), Some(40));
+    }
+
+    #[test]
+    fn nobody_else_gets_what_is_lent() {
+        type Asks = fn(&Params, &mut Grads);
+        let asks: [Asks; 4] = [
+            |_, grads| _ = grads.span(SlotId(0), 2),
+            |_, grads| _ = grads.two_spans((SlotId(0), 1), (SlotId(1), 1)),
+            |params, grads| _ = grads.dense(params, SlotId(1)),
+            |_, grads| grads.lend(&[1..2], |_, _| ()),
+        ];
+        for ask in asks {
+            let (params, mut grads) = grads();
+            let asked = || grads.lend(&[1..2], |_, grads| ask(&params, grads));
+            assert!(catch_unwind(AssertUnwindSafe(asked)).is_err());
+        }
+        let (_, mut grads) = grads();
+        assert!(catch_unwind(AssertUnwindSafe(|| grads.lend(&[0..2, 1..2], |_, _| ()))).is_err());
     }
 }

@@ -19,6 +19,7 @@ use engine::Joined;
 use launcher::Launcher;
 use std::cell::Cell;
 use std::io::Write;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// All ranks of a job, as one of them sees them.
@@ -27,23 +28,20 @@ pub struct World {
     waited: Cell<Duration>,
 }
 
-/// Floats that are underway while something else is computed. A rank's `send` is cut into as many equal parts as there
-/// are ranks.
+/// Floats that are underway while something else is computed. They are cut into a part for each rank: [`World::part`].
 #[derive(Debug)]
 pub enum Transfer<'a> {
-    /// Part j goes to rank j; part j of `receive` comes from rank j.
+    /// Each rank gets its part from every other.
     Exchange {
-        /// One part for each rank.
-        send: &'a [f32],
-        /// One part from each rank.
+        /// What this rank has; its own part stays.
+        parts: &'a [f32],
+        /// This rank's part as the others have it, in their order.
         receive: &'a mut [f32],
     },
-    /// All of `send` goes to every rank; part j of `receive` is rank j's.
+    /// Each rank's part goes to every other.
     Gather {
-        /// The same for all.
-        send: &'a [f32],
-        /// What each rank sent.
-        receive: &'a mut [f32],
+        /// This rank's part is sent, the others' are received.
+        parts: &'a mut [f32],
     },
 }
 
@@ -89,6 +87,11 @@ impl World {
         self.joined.as_ref().map_or(1, Joined::size)
     }
 
+    /// This rank's part of so many numbers: all but the last have equally many, whole cache lines.
+    pub fn part(&self, len: usize) -> Range<usize> {
+        part(len, self.rank(), self.size())
+    }
+
     /// Whether this is the rank that prints and writes.
     pub fn is_first(&self) -> bool {
         self.rank() == 0
@@ -124,14 +127,14 @@ impl World {
     /// same kinds and sizes.
     ///
     /// # Panics
-    /// If there is one rank, or a buffer has not a part for each.
+    /// If there is one rank, or what is received has no room for a part of each other.
     pub fn during<T>(&self, transfers: Vec<Transfer<'_>>, work: impl FnOnce() -> T) -> T {
         let Some(joined) = &self.joined else { panic!("ranks: one alone has nobody to exchange with") };
         for transfer in &transfers {
-            let (Transfer::Exchange { send, receive } | Transfer::Gather { send, receive }) = transfer;
-            let parts = if matches!(transfer, Transfer::Gather { .. }) { self.size() } else { 1 };
-            assert_eq!(receive.len(), parts * send.len(), "ranks: what is sent is received");
-            assert!(receive.len().is_multiple_of(self.size()), "ranks: each has an equal part");
+            if let Transfer::Exchange { parts, receive } = transfer {
+                let others = (self.size() - 1) * self.part(parts.len()).len();
+                assert_eq!(receive.len(), others, "ranks: a part comes from each other rank");
+            }
         }
         let (value, waited) = joined.during(transfers, work);
         self.waited.set(self.waited.get() + waited);
@@ -171,6 +174,14 @@ impl World {
     }
 }
 
+/// Floats in a cache line, which no two ranks' parts share.
+const LINE: usize = 16;
+
+fn part(len: usize, rank: usize, ranks: usize) -> Range<usize> {
+    let size = len.div_ceil(ranks).next_multiple_of(LINE);
+    (rank * size).min(len)..((rank + 1) * size).min(len)
+}
+
 /// Lets the messages of [`World::during`] move on: to be called now and then by its `work`, on the thread that joined.
 pub fn progress() {
     engine::progress();
@@ -194,5 +205,15 @@ mod tests {
         assert_eq!(world.sum(0.1), 0.1);
         assert!(world.hush().unwrap().is_none());
         assert_eq!(world.waited(), 0.0);
+    }
+
+    #[test]
+    fn each_number_is_in_one_rank_s_part() {
+        for ranks in 1..6 {
+            for len in [0, 1, 15, 16, 17, 64, 100, 1000] {
+                let parts = (0..ranks).map(|rank| part(len, rank, ranks));
+                assert_eq!(parts.flatten().collect::<Vec<_>>(), (0..len).collect::<Vec<_>>(), "{len} on {ranks}");
+            }
+        }
     }
 }

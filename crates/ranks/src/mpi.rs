@@ -1,13 +1,13 @@
 //! Ranks of an MPI job.
 
-use crate::Transfer;
 use crate::launcher::Launcher;
+use crate::{Transfer, part};
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
 use mpi::environment::{Universe, initialize_with_threading, library_version};
 use mpi::request::{self, WaitGuard};
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, CommunicatorCollectives, Source};
+use mpi::traits::{Communicator, CommunicatorCollectives, Destination, Source};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -76,15 +76,41 @@ impl Joined {
 
     pub fn during<T>(&self, transfers: Vec<Transfer<'_>>, work: impl FnOnce() -> T) -> (T, Duration) {
         request::scope(|scope| {
-            let begin = |transfer| match transfer {
-                Transfer::Exchange { send, receive } => {
-                    WaitGuard::from(self.ranks.immediate_all_to_all_into(scope, send, receive))
+            let mut underway = Vec::new();
+            // Between two ranks messages are matched in the order in which both begin them.
+            let others = |rank: &usize| *rank != self.rank();
+            for transfer in transfers {
+                match transfer {
+                    Transfer::Exchange { parts, receive } => {
+                        let own = part(parts.len(), self.rank(), self.size()).len();
+                        let mut rest = receive;
+                        for rank in (0..self.size()).filter(others) {
+                            let other = self.ranks.process_at_rank(rank as i32);
+                            let (from, after) = rest.split_at_mut(own);
+                            rest = after;
+                            underway.push(WaitGuard::from(other.immediate_receive_into(scope, from)));
+                            let to = &parts[part(parts.len(), rank, self.size())];
+                            underway.push(WaitGuard::from(other.immediate_send(scope, to)));
+                        }
+                    }
+                    Transfer::Gather { parts } => {
+                        let (all, mut rest) = (parts.len(), parts);
+                        let mut cut = Vec::with_capacity(self.size());
+                        for rank in 0..self.size() {
+                            let (one, after) = rest.split_at_mut(part(all, rank, self.size()).len());
+                            cut.push(one);
+                            rest = after;
+                        }
+                        let own: &mut [f32] = std::mem::take(&mut cut[self.rank()]);
+                        let own: &[f32] = own;
+                        for (rank, from) in cut.into_iter().enumerate().filter(|(rank, _)| others(rank)) {
+                            let other = self.ranks.process_at_rank(rank as i32);
+                            underway.push(WaitGuard::from(other.immediate_receive_into(scope, from)));
+                            underway.push(WaitGuard::from(other.immediate_send(scope, own)));
+                        }
+                    }
                 }
-                Transfer::Gather { send, receive } => {
-                    WaitGuard::from(self.ranks.immediate_all_gather_into(scope, send, receive))
-                }
-            };
-            let underway: Vec<_> = transfers.into_iter().map(begin).collect();
+            }
             let value = work();
             let began = Instant::now();
             drop(underway);

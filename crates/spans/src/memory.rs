@@ -8,7 +8,7 @@
 //! | at work in backward | (R + N) × 3E: gradients on their way through a layer, and what went into its second product, computed again |
 //! | scores and their gradients | N × 6C, those of the loss being f64 |
 //! | at work in evaluation | N × (5E + C), no layer keeping anything |
-//! | exchange, with more than one rank | 4 × what one stage of backward completes: the head, or a layer |
+//! | exchange, with more than one rank | what one stage of backward completes: the head, or a layer |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
 

@@ -1,14 +1,15 @@
 //! Gradients of all ranks become their sums, while backward still runs.
 //!
 //! A model's parameters fall into buckets, one for what each stage of its backward pass completes. A bucket makes two
-//! journeys: each rank gets its part of the bucket from every rank and adds them in the order of ranks; then all ranks
-//! get all sums. Each journey has a stage of backward to hide behind: while stage i computes, the gradients of stage
+//! journeys: each rank gets its part of the bucket from every other and adds them in the order of ranks; then all ranks
+//! get all sums, which come to where the gradients were. Each journey has a stage of backward to hide behind: while stage i computes, the gradients of stage
 //! i − 1 travel to be summed, and the sums of stage i − 2 travel back. Rows of tables follow as rows when all else is
 //! done, each rank's to every rank.
 //!
 //! The order in which ranks begin journeys is that of the buckets, whatever is complete when: MPI matches them by order.
 
 use std::mem;
+use std::ops::Range;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 use tagsmith_kernel::set_interlude;
 use tagsmith_ranks::{Transfer, World};
@@ -16,14 +17,11 @@ use tagsmith_ranks::{Transfer, World};
 /// Numbers in a bucket at least: smaller ones would be all latency.
 const BUCKET_MIN: usize = 1 << 16;
 
-/// The buckets of a model and the memory of one of them on each journey.
+/// The buckets of a model, and what the other ranks have of this one's part of a bucket.
 #[derive(Debug, Default)]
 pub struct Exchange {
     plan: Option<Plan>,
-    send: Vec<f32>,
     received: Vec<f32>,
-    sums: Vec<f32>,
-    gathered: Vec<f32>,
 }
 
 /// What the first step's backward taught: which slots are complete after which stage.
@@ -36,9 +34,16 @@ struct Plan {
 
 #[derive(Debug)]
 struct Bucket {
-    slots: Vec<SlotId>,
+    /// Slots that lie side by side, from each first to the one behind the last.
+    spans: Vec<Range<usize>>,
     /// Numbers of all of them.
     len: usize,
+}
+
+impl Bucket {
+    fn slots(&self) -> impl Iterator<Item = usize> {
+        self.spans.iter().cloned().flatten()
+    }
 }
 
 /// In a stage's place: the slot was not written.
@@ -58,7 +63,7 @@ pub struct Reduction<'a> {
     /// Whether the bucket before it is summed and on its way back.
     returning: bool,
     /// Writes of each slot when its bucket left.
-    left: Vec<(SlotId, u32)>,
+    left: Vec<(usize, u32)>,
 }
 
 impl Exchange {
@@ -103,17 +108,21 @@ impl Plan {
 fn buckets(params: &Params, stages: &[u32]) -> Vec<Bucket> {
     let mut slots: Vec<usize> = (0..stages.len()).collect();
     slots.retain(|&slot| !params.slots[slot].sparse && !params.slots[slot].frozen);
+    // Those of one stage stay in their order.
     slots.sort_by_key(|&slot| stages[slot]);
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut stage = NEVER;
     for slot in slots {
         let begins = stages[slot] != stage && buckets.last().is_none_or(|bucket| bucket.len >= BUCKET_MIN);
         if begins {
-            buckets.push(Bucket { slots: Vec::new(), len: 0 });
+            buckets.push(Bucket { spans: Vec::new(), len: 0 });
         }
         stage = stages[slot];
         let bucket = buckets.last_mut().expect("the first slot begins one");
-        bucket.slots.push(SlotId(slot));
+        match bucket.spans.last_mut() {
+            Some(span) if span.end == slot => span.end += 1,
+            _ => bucket.spans.push(slot..slot + 1),
+        }
         bucket.len += params.slots[slot].len();
     }
     buckets
@@ -148,8 +157,8 @@ impl Reduction<'_> {
             self.exchange.plan = Some(Plan::agreed(self.world, self.params, &self.stages, self.grads.writes()));
         }
         for (slot, writes) in &self.left {
-            let name = &self.params.slots[slot.0].name;
-            assert_eq!(self.grads.writes()[slot.0], *writes, "exchange: `{name}` was written after it had left");
+            let name = &self.params.slots[*slot].name;
+            assert_eq!(self.grads.writes()[*slot], *writes, "exchange: `{name}` was written after it had left");
         }
         while self.next < self.exchange.buckets().len() || self.returning {
             self.advance(&mut |_| ());
@@ -159,56 +168,47 @@ impl Reduction<'_> {
 
     fn is_complete(&self, bucket: usize) -> bool {
         let Some(Plan { buckets, writes }) = &self.exchange.plan else { return false };
-        buckets[bucket].slots.iter().all(|slot| self.grads.writes()[slot.0] == writes[slot.0])
+        buckets[bucket].slots().all(|slot| self.grads.writes()[slot] == writes[slot])
     }
 
     /// The next bucket leaves and the one before it comes back, while `work` is done.
     fn advance(&mut self, work: &mut dyn FnMut(&mut Grads)) {
         let Reduction { exchange, world, grads, next, returning, left, .. } = self;
-        let Exchange { plan: Some(plan), send, received, sums, gathered } = &mut **exchange else {
+        let Exchange { plan: Some(plan), received } = &mut **exchange else {
             unreachable!("exchange: nothing leaves before there is a plan")
         };
-        let ranks = world.size();
-        let part = |bucket: usize| plan.buckets[bucket].len.div_ceil(ranks);
+        let of = |bucket: Option<usize>| bucket.map_or(&[][..], |bucket| &plan.buckets[bucket].spans);
         let (leaving, returned) = ((*next < plan.buckets.len()).then_some(*next), returning.then(|| *next - 1));
-        let mut transfers = Vec::with_capacity(2);
         if let Some(bucket) = leaving {
-            send.clear();
-            for &slot in &plan.buckets[bucket].slots {
-                left.push((slot, grads.writes()[slot.0]));
-                send.extend_from_slice(grads.dense_mut(slot));
-            }
-            send.resize(ranks * part(bucket), 0.0);
-            received.resize(send.len(), 0.0);
-            transfers.push(Transfer::Exchange { send, receive: received });
+            left.extend(plan.buckets[bucket].slots().map(|slot| (slot, grads.writes()[slot])));
         }
-        if let Some(bucket) = returned {
-            gathered.resize(ranks * part(bucket), 0.0);
-            transfers.push(Transfer::Gather { send: sums, receive: gathered });
-        }
-        world.during(transfers, || {
-            set_interlude(Some(tagsmith_ranks::progress));
-            work(grads);
-            set_interlude(None);
-        });
-        if let Some(bucket) = returned {
-            let mut rest = &gathered[..];
-            for &slot in &plan.buckets[bucket].slots {
-                let gradient = grads.dense_mut(slot);
-                let (values, after) = rest.split_at(gradient.len());
-                gradient.copy_from_slice(values);
+        let spans = [of(leaving), of(returned)].concat();
+        grads.lend(&spans, |mut lent, grads| {
+            let (sent, returned) = lent.split_at_mut(of(leaving).len());
+            let own: Vec<Range<usize>> = sent.iter().map(|span| world.part(span.len())).collect();
+            received.resize((world.size() - 1) * own.iter().map(Range::len).sum::<usize>(), 0.0);
+            let mut transfers = Vec::with_capacity(spans.len());
+            let mut rest = &mut received[..];
+            for (span, own) in sent.iter().zip(&own) {
+                let (receive, after) = rest.split_at_mut((world.size() - 1) * own.len());
                 rest = after;
+                transfers.push(Transfer::Exchange { parts: span, receive });
             }
-        }
+            transfers.extend(returned.iter_mut().map(|span| Transfer::Gather { parts: span }));
+            world.during(transfers, || {
+                set_interlude(Some(tagsmith_ranks::progress));
+                work(grads);
+                set_interlude(None);
+            });
+            let mut rest = &received[..];
+            for (span, own) in sent.iter_mut().zip(own) {
+                let (parts, after) = rest.split_at((world.size() - 1) * own.len());
+                rest = after;
+                add_in_order(world.rank(), &mut span[own], parts);
+            }
+        });
         *returning = leaving.is_some();
-        if let Some(bucket) = leaving {
-            *next += 1;
-            sums.clear();
-            sums.extend_from_slice(&received[..part(bucket)]);
-            for part in received.chunks_exact(part(bucket)).skip(1) {
-                sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
-            }
-        }
+        *next += usize::from(leaving.is_some());
     }
 
     /// Tables' rows: all ranks' to every rank, and `value` with them.
@@ -237,6 +237,25 @@ impl Reduction<'_> {
             self.grads.rows(table).expect("the table learns").set_sum(width, &parts);
         }
         sum
+    }
+}
+
+/// own ← the sum of every rank's in their order; `others` are those of the other ranks, one after another.
+fn add_in_order(rank: usize, own: &mut [f32], others: &[f32]) {
+    if own.is_empty() {
+        return;
+    }
+    let (before, after) = others.split_at(rank * own.len());
+    let mut before = before.chunks_exact(own.len());
+    if let Some(first) = before.next() {
+        // Two numbers have one sum in either order; of more, own is not the first.
+        let between: Vec<&[f32]> = before.collect();
+        for (i, x) in own.iter_mut().enumerate() {
+            *x += between.iter().fold(first[i], |sum, part| sum + part[i]);
+        }
+    }
+    for part in after.chunks_exact(own.len()) {
+        own.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
     }
 }
 

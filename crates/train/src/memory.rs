@@ -5,7 +5,7 @@
 //! |---|---|
 //! | weights | P without the word table, and those rows of it that occur × E |
 //! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
-//! | exchange, with more than one rank | 4 × what one stage of backward completes (at most P / L without the word table), and twice the rows that all ranks' sentences can touch × E |
+//! | exchange, with more than one rank | what one stage of backward completes (at most P / L without the word table), and twice the rows that all ranks' sentences can touch × E |
 //! | optimizer | twice the weights that learn and occur in training |
 //! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 //! | kept by a layer for backward | R × (8H + F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into the feed-forward's first product and into the activation |
@@ -158,7 +158,7 @@ pub fn dense<'s>(slots: impl IntoIterator<Item = &'s Slot>) -> u64 {
 /// Bytes of weights, gradients (with those on their way between ranks) and optimizer; `rows` says it of each word table.
 pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRows) -> [u64; 3] {
     let exchanging = u64::from(ranks.count > 1);
-    let mut bytes = [0, exchanging * FLOAT * 4 * ranks.stage, 0];
+    let mut bytes = [0, exchanging * FLOAT * ranks.stage, 0];
     for slot in slots {
         let numbers = slot.len() as u64;
         let of_slot = match slot.sparse {

@@ -49,14 +49,15 @@ pub fn run(world: &World) -> Result<u8> {
 fn speed(world: &World) -> String {
     const TIMES: usize = 50;
     const NUMBERS: usize = 1 << 18;
-    let send = vec![1.0; NUMBERS * world.size()];
-    let (mut one_each, mut receive) = (vec![0.0; world.size()], send.clone());
+    let mut one_each = vec![1.0; 16 * world.size()];
+    let parts = vec![1.0; NUMBERS * world.size()];
+    let mut receive = vec![0.0; NUMBERS * (world.size() - 1)];
     let (mut small, mut large) = (0.0, 0.0);
     for _ in 0..TIMES {
         let began = world.waited();
-        world.during(vec![Transfer::Gather { send: &[1.0], receive: &mut one_each }], || ());
+        world.during(vec![Transfer::Gather { parts: &mut one_each }], || ());
         let between = world.waited();
-        world.during(vec![Transfer::Exchange { send: &send, receive: &mut receive }], || ());
+        world.during(vec![Transfer::Exchange { parts: &parts, receive: &mut receive }], || ());
         small += between - began;
         large += world.waited() - between;
     }
