@@ -30,8 +30,8 @@ def config(name, options, folder):
         "dropout": 0.1,
         "span_width_embedding_size": 64,
         "max_seq_length": 128 if "cross" in name else 96,
-        "learning_rate": 2e-4,
-        "linear_layers_learning_rate": 2e-3,
+        "learning_rate": options.rates[0],
+        "linear_layers_learning_rate": options.rates[1],
         "warmup_steps": 15,
         "logging_steps": 25,
     }
@@ -90,9 +90,10 @@ def main():
     parser.add_argument("--tagsmith", default="target/release/tagsmith")
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--hidden", type=int, default=96, help="E")
-    parser.add_argument("--longest", type=int, default=8, help="L")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--hidden", type=int, default=128, help="E")
+    parser.add_argument("--longest", type=int, default=12, help="L")
+    parser.add_argument("--rates", nargs=2, type=float, default=[1e-4, 1e-3], help="learning rates of encoders and head")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--summary", action="store_true", help="run nothing")
     options = parser.parse_args()

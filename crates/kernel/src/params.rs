@@ -361,6 +361,7 @@ impl Moments {
 mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::slice::from_ref;
 
     fn grads() -> (Params, Grads) {
         let slot = |number: usize| Slot {
@@ -398,11 +399,11 @@ mod tests {
             |_, grads| _ = grads.span(SlotId(0), 2),
             |_, grads| _ = grads.two_spans((SlotId(0), 1), (SlotId(1), 1)),
             |params, grads| _ = grads.dense(params, SlotId(1)),
-            |_, grads| grads.lend(&[1..2], |_, _| ()),
+            |_, grads| grads.lend(from_ref(&(1..2)), |_, _| ()),
         ];
         for ask in asks {
             let (params, mut grads) = grads();
-            let asked = || grads.lend(&[1..2], |_, grads| ask(&params, grads));
+            let asked = || grads.lend(from_ref(&(1..2)), |_, grads| ask(&params, grads));
             assert!(catch_unwind(AssertUnwindSafe(asked)).is_err());
         }
         let (_, mut grads) = grads();
