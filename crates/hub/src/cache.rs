@@ -46,7 +46,9 @@ impl Shelf {
         let file = self.folder.join("refs").join(revision);
         let is_short = fs::metadata(&file).is_ok_and(|about| about.len() <= REF_BYTES_MAX);
         let commit = is_short.then(|| fs::read_to_string(&file).ok()).flatten()?.trim().to_owned();
-        (is_commit(&commit) && self.snapshot(&commit).is_dir()).then_some(commit)
+        // Of a repository whose conversion is read there is the listing alone.
+        let is_known = self.snapshot(&commit).is_dir() || self.listing(&commit).is_some();
+        (is_commit(&commit) && is_known).then_some(commit)
     }
 
     /// The commits of which something is here.
@@ -85,7 +87,9 @@ impl Shelf {
     pub(crate) fn lock(&self, etag: &str, waiting: impl FnOnce()) -> Result<Option<File>, Error> {
         let path = self.locks.join(format!("{etag}.lock"));
         create_folder_of(&path)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::write(&path))?;
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        // Another user's can be locked too.
+        let file = file.or_else(|error| File::open(&path).map_err(|_| error)).map_err(Error::write(&path))?;
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
             Err(TryLockError::WouldBlock) => {}
@@ -106,7 +110,11 @@ impl Shelf {
         // What a killed process left might be a link, through which a copy would be written.
         let _ = fs::remove_file(&beside);
         let link = symlink(&format!("{up}blobs/{etag}"), &beside);
-        let made = link.or_else(|_| fs::copy(self.blob(etag), &beside).map(drop));
+        let made = link.or_else(|error| match error.kind() {
+            // A copy would be written through the link that is there.
+            io::ErrorKind::AlreadyExists => Err(error),
+            _ => fs::copy(self.blob(etag), &beside).map(drop),
+        });
         made.and_then(|()| fs::rename(&beside, &place)).map_err(Error::write(&place))
     }
 }

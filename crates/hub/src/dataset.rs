@@ -4,7 +4,7 @@ use crate::configs::{self, CARD_BYTES_MAX};
 use crate::files::{self, Input};
 use crate::format::{self, Format};
 use crate::merge::Merger;
-use crate::repo::Kind;
+use crate::repo::{Kind, is_inside};
 use crate::{Error, Hub, no_path};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +131,7 @@ pub(crate) fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTree
     let mut splits = BTreeMap::new();
     for name in names.iter().copied() {
         let mut merger = Merger::new(options);
-        read_saved(&folder.join(name), options, &mut merger)?;
+        read_saved(&folder.join(inside(name, &file)?), options, &mut merger)?;
         let mut split = merger.finish().ok_or_else(|| files::no_data(&folder.join(name)))?;
         let key = canonical(name, &names, &mut split.notes);
         insert(&mut splits, key, split, folder)?;
@@ -189,12 +189,20 @@ fn read_saved(folder: &Path, options: &ReadOptions, merger: &mut Merger) -> Resu
     let class_names =
         if info_file.exists() { ClassNames::of_info(&description(&info_file)?) } else { ClassNames::default() };
     for name in names {
-        let path = folder.join(name);
+        let path = folder.join(inside(name, &state_file)?);
         let file = File::open(&path).map_err(Error::open(&path))?;
         let split = read_arrow(BufReader::new(file), &class_names, &path.display().to_string(), options)?;
         merger.add(&path, Format::Arrow, split)?;
     }
     Ok(())
+}
+
+/// A name that a description gives, which may come from anywhere, stays in the description's folder.
+fn inside<'n>(name: &'n str, description: &Path) -> Result<&'n str, Error> {
+    match is_inside(name) {
+        true => Ok(name),
+        false => Err(Error::path(description.display(), format!("it names {name:?}, which is outside its folder"))),
+    }
 }
 
 fn description(file: &Path) -> Result<Value, Error> {
@@ -237,8 +245,17 @@ impl Layout {
             let mut notes = Vec::new();
             let names: Vec<String> = of_split.keys().cloned().collect();
             let all: Vec<&str> = names.iter().map(String::as_str).collect();
-            let renamed = of_split.into_iter().map(|(name, files)| (canonical(&name, &all, &mut notes), files));
-            return Ok(Layout { of_split: renamed.collect(), notes });
+            let mut renamed = BTreeMap::new();
+            for (name, files) in of_split {
+                let key = canonical(&name, &all, &mut notes);
+                if renamed.contains_key(&key) {
+                    let problem =
+                        format!("two splits would be `{key}`: name the files with `--train_file` and the like");
+                    return Err(Error::path(place, problem));
+                }
+                renamed.insert(key, files);
+            }
+            return Ok(Layout { of_split: renamed, notes });
         }
         let place =
             if inner.is_empty() { place.to_owned() } else { format!("{place}/{}", inner.trim_end_matches('/')) };

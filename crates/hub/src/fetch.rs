@@ -122,14 +122,16 @@ impl Hub {
     fn complete(&self, url: &str, partial: &mut Partial<'_>) -> Result<(), Failure> {
         let mut tries = 1;
         let mut pause = self.settings.pause;
+        // Who begins again each time gets no further, however much comes.
+        let mut furthest = partial.done;
         while partial.done < partial.blob.size {
-            let before = partial.done;
             let failure = match self.pull(url, partial) {
                 Ok(()) => continue,
                 Err(failure @ Failure::Unreachable(_)) => failure,
                 Err(failure) => return Err(failure),
             };
-            if partial.done.saturating_sub(before) >= PROGRESS_BYTES {
+            if partial.done.saturating_sub(furthest) >= PROGRESS_BYTES {
+                furthest = partial.done;
                 (tries, pause) = (0, self.settings.pause);
             }
             if tries >= TRIES {

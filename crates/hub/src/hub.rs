@@ -126,7 +126,7 @@ impl Hub {
         if let Some(listing) = shelf.listing(&commit) {
             return Ok((commit, listing));
         }
-        let listing = self.list(repo, &commit)?;
+        let listing = self.list(repo, &commit, if has_cached { 1 } else { TRIES })?;
         if let Err(error) = shelf.set_listing(&commit, &listing) {
             self.say(format!("{}: the listing is not kept", error.with_cause()));
         }
@@ -198,6 +198,10 @@ impl Hub {
             self.fetch(repo, shelf, commit, file, blob).map_err(|failure| {
                 failure.explain(&Asked { file: Some(file), ..self.asked(repo, &snapshot.revision) })
             })?;
+        }
+        // What was guessed, or could not be asked for, is no news to the cache.
+        if snapshot.closed.is_some() {
+            return Ok(());
         }
         if let Err(error) = shelf.set_commit(&snapshot.revision, commit) {
             let why = error.with_cause();

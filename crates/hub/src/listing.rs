@@ -154,12 +154,12 @@ impl Listing {
 }
 
 impl Hub {
-    /// Asks the hub for a commit's files, page by page.
-    pub(crate) fn list(&self, repo: &Repo, commit: &str) -> Result<Listing, Failure> {
+    /// Asks the hub for a commit's files, page by page, each so many times.
+    pub(crate) fn list(&self, repo: &Repo, commit: &str, tries: u32) -> Result<Listing, Failure> {
         let mut listing = Listing::default();
         let mut url = self.url(&format!("{}/tree/{commit}?recursive=true&expand=false", repo.api()));
         for _ in 0..PAGES_MAX {
-            let (entries, headers): (Vec<Entry>, _) = self.json(&Call::get(&url))?;
+            let (entries, headers): (Vec<Entry>, _) = self.json(&Call { tries, ..Call::get(&url) })?;
             entries.into_iter().try_for_each(|entry| listing.add(entry))?;
             match next_page(&headers) {
                 Some(next) if next.starts_with(&self.url("/")) => url = next,

@@ -57,7 +57,7 @@ impl Hub {
             converted = true;
         }
         let place = repo.id.as_str();
-        if snapshot.listing.has("dataset_dict.json") {
+        if snapshot.listing.has("dataset_dict.json") && config_name.is_none() {
             let files = snapshot.listing.paths().filter(|file| is_saved(file));
             self.ensure(&snapshot, files)?;
             return saved_splits(&snapshot.folder(), options);
@@ -156,9 +156,6 @@ fn conversion(place: &str, files: &[PathBuf], config_name: Option<&str>) -> Resu
         let [config, split, _] = parts.as_slice() else { continue };
         let name = split.strip_prefix(PARTIAL).unwrap_or(split);
         let of_split = of_config.entry(config.clone().into_owned()).or_default();
-        if name != split && !of_split.contains_key(name) {
-            partial.add(|| name.to_owned());
-        }
         of_split.entry(name.to_owned()).or_default().push(file.clone());
     }
     let name = match (config_name, of_config.len()) {
@@ -171,6 +168,11 @@ fn conversion(place: &str, files: &[PathBuf], config_name: Option<&str>) -> Resu
     }
     match of_config.remove(&name) {
         Some(of_split) => {
+            let in_part =
+                |file: &PathBuf| file.iter().nth(1).is_some_and(|split| split.to_string_lossy().starts_with(PARTIAL));
+            for (name, _) in of_split.iter().filter(|(_, files)| files.iter().any(in_part)) {
+                partial.add(|| name.clone());
+            }
             Ok(Layout { of_split, notes: Some(partial).filter(|note| note.count > 0).into_iter().collect() })
         }
         None => Err(configs::no_such(config_name, of_config.keys().map(String::as_str), place)),

@@ -82,10 +82,12 @@ pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
-/// Whether a path of a repository stays inside the folder it is joined to, on every system.
+/// Whether a path of a repository stays inside the folder it is joined to.
 pub(crate) fn is_inside(path: &str) -> bool {
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-    path.split('/').all(is_plain) && !path.contains(['\\', ':', '\0']) && path.len() <= 1024
+    // Windows takes the first for a slash, and what stands before the second for a disk.
+    let leads_away: &[char] = if cfg!(windows) { &['\\', ':', '\0'] } else { &['\0'] };
+    path.split('/').all(is_plain) && !path.contains(leads_away) && path.len() <= 1024
 }
 
 /// Whether this is a whole commit's name.
@@ -117,11 +119,14 @@ mod tests {
 
     #[test]
     fn paths_that_leave_their_folder() {
-        for path in ["", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/.", "a\\..\\b", "C:x", "a\0b"] {
+        for path in ["", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/.", "a\0b"] {
             assert!(!is_inside(path), "{path:?}");
         }
         for path in ["a", "a/b.json", "..a", "a..b/c", ".gitattributes"] {
             assert!(is_inside(path), "{path:?}");
+        }
+        for path in ["a\\..\\b", "C:x", "eval/2023-08-17T15:09:42.json"] {
+            assert_eq!(is_inside(path), cfg!(not(windows)), "{path:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha1::Digest;
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -132,6 +133,10 @@ impl Hub {
         match self.call(&Call::post(&self.url("/api/repos/create"), body.to_string().as_bytes(), JSON)) {
             // It exists already.
             Ok(_) | Err(Failure::Refused { status: 409, .. }) => Ok(()),
+            // Who may make none may still write to one that is there.
+            Err(failure @ Failure::Refused { status: 403, .. }) => {
+                self.call(&Call::get(&self.url(&repo.api()))).map(drop).map_err(|_| failure)
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -252,9 +257,13 @@ impl Hub {
         let length = length.as_u64().or_else(|| length.as_str()?.parse().ok()).filter(|length| *length > 0);
         let length = length.ok_or_else(|| Failure::Malformed("the length of parts is no number".into()))?;
         let mut parts = Vec::new();
+        // Numbers of parts may begin with zeros.
+        let urls: BTreeMap<u64, &str> =
+            upload.header.iter().filter_map(|(key, url)| Some((key.parse().ok()?, url.as_str()?))).collect();
         for number in 1..=file.size.div_ceil(length) {
-            let url = upload.header.get(&number.to_string()).and_then(Value::as_str);
-            let url = url.ok_or_else(|| Failure::Malformed(format!("it does not say where part {number} goes")))?;
+            let url = *urls
+                .get(&number)
+                .ok_or_else(|| Failure::Malformed(format!("it does not say where part {number} goes")))?;
             let start = (number - 1) * length;
             let response = part(url, start, length.min(file.size - start))?;
             let etag = header(&response, "etag").filter(|etag| !etag.is_empty());
@@ -309,6 +318,11 @@ fn list(folder: &Path, before: &str, depth: usize, files: &mut Vec<Sent>) -> Res
         } else if is_inside(&path) && local.is_file() {
             let size = fs::metadata(&local).map_err(Error::open(&local))?.len();
             files.push(Sent { path, local, size });
+        } else {
+            return Err(Error::path(
+                local.display(),
+                "it cannot be uploaded under this name, or so deep: rename or remove it",
+            ));
         }
     }
     Ok(())

@@ -19,6 +19,9 @@ pub(crate) const PICKLE_BYTES_MAX: usize = 1 << 25;
 /// Steps a pickle may take: a tensor needs some 45, so this is 46,000 tensors.
 const STEPS_MAX: usize = 1 << 21;
 
+/// Longest text that can be a name: names are compared again and again.
+const NAME_BYTES_MAX: usize = 1 << 12;
+
 /// More dimensions than any parameter has.
 const DIMENSIONS_MAX: usize = 8;
 
@@ -333,8 +336,8 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, length: u64) -> Result<(), String> {
         let length = usize::try_from(length).map_err(|_| "it ends too early")?;
-        // A string of bytes is no name of a tensor: what is not UTF-8 stays nameless.
-        let text = std::str::from_utf8(self.take(length)?);
+        // A string of bytes is no name of a tensor: what is not UTF-8, or longer than any name, stays nameless.
+        let text = std::str::from_utf8(self.take(length)?).ok().filter(|text| text.len() <= NAME_BYTES_MAX);
         self.stack.push(text.map_or(Value::Plain, Value::Text));
         Ok(())
     }
@@ -449,7 +452,12 @@ impl<'a> Machine<'a> {
         }
         // So that whoever multiplies sizes need not look again.
         shape.iter().try_fold(8usize, |product, &n| product.checked_mul(n))?;
-        if !shape.contains(&0) {
+        if shape.contains(&0) {
+            // No element has to be inside, but the offset is multiplied all the same.
+            if offset > storage.len {
+                return None;
+            }
+        } else {
             let reach = shape
                 .iter()
                 .zip(&strides)

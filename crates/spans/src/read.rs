@@ -227,6 +227,9 @@ fn listed(spans: &Value) -> Option<Vec<Map<String, Value>>> {
         Value::Array(spans) => spans.iter().map(|span| span.as_object().cloned()).collect(),
         Value::Object(columns) => {
             let count = columns.values().next()?.as_array()?.len();
+            if columns.values().any(|column| column.as_array().map(Vec::len) != Some(count)) {
+                return None;
+            }
             let row = |number: usize| {
                 let cell = |(key, column): (&String, &Value)| Some((key.clone(), column.get(number)?.clone()));
                 columns.iter().map(cell).collect::<Option<Map<_, _>>>()

@@ -13,6 +13,9 @@ pub(crate) const MODEL_BYTES_MAX: u64 = 64 << 20;
 /// The longest piece: cutting one at every place takes the square of its length.
 const PIECE_BYTES_MAX: usize = 512;
 
+/// More pieces than any model has, by a factor of ten.
+const PIECES_MAX: usize = 1 << 22;
+
 /// The longest text that one character may become; U+FDFA takes 33 bytes.
 const REPLACEMENT_BYTES_MAX: usize = 256;
 
@@ -79,6 +82,9 @@ impl Model {
         if model.pieces.is_empty() {
             return Err("is no sentencepiece model (it has no pieces)".into());
         }
+        if model.pieces.len() > PIECES_MAX {
+            return Err(format!("has {} pieces; {PIECES_MAX} are more than any has", model.pieces.len()));
+        }
         if let Some(at) = model.pieces.iter().position(|piece| !piece.score.is_finite()) {
             return Err(format!("piece {at} has the score {}", model.pieces[at].score));
         }
@@ -133,8 +139,8 @@ fn is_sound(table: &[u8]) -> bool {
         texts.is_char_boundary(start) && end.is_some()
     };
     let is_sound = |(at, &unit): (usize, &u32)| {
-        // A leaf leads nowhere.
-        if unit >> 31 == 1 {
+        // A leaf leads nowhere; from the root every walk begins, whatever it is.
+        if at > 0 && unit >> 31 == 1 {
             return true;
         }
         let next = at ^ ((unit >> 10) << ((unit & (1 << 9)) >> 6)) as usize;

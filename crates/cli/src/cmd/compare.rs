@@ -37,23 +37,30 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let plan = Plan::read(&words)?;
-    let mut finished = Vec::new();
+    let (mut finished, mut failed) = (Vec::new(), Ok(0));
     let runs = plan.runs.len();
     for (number, mut planned) in (1..).zip(plan.runs) {
         writeln!(io::stderr(), "run {number} of {runs}: {}", planned.name)?;
         planned.lines.iter().for_each(train::say);
         planned.args.html_report = true;
+        train::heed_accelerate(&mut planned.args, world)?;
         let name = planned.name;
-        let run = train::train(&planned.args, world).with_context(|| format!("the run `{name}`"))?;
-        finished.push(report::Finished { name, ..run });
+        match train::train(&planned.args, world).with_context(|| format!("the run `{name}`")) {
+            Ok(run) => finished.push(report::Finished { name, ..run }),
+            // What came of the runs before it is still worth a look.
+            Err(error) => {
+                failed = Err(error);
+                break;
+            }
+        }
+    }
+    if finished.is_empty() || !world.is_first() {
+        return failed;
     }
     let table = report::markdown(&finished);
-    if !world.is_first() {
-        return Ok(0);
-    }
     let title = plan.output_dir.file_name().unwrap_or(plan.output_dir.as_os_str()).to_string_lossy();
     durable::write(&plan.output_dir.join("comparison.md"), table.as_bytes())?;
     durable::write(&plan.output_dir.join("report.html"), report::page(&title, &finished).as_bytes())?;
     train::print(&table)?;
-    Ok(0)
+    failed
 }

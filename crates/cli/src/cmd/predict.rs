@@ -209,6 +209,7 @@ fn choices(matches: &ArgMatches) -> Value {
     };
     let names = [
         "model",
+        "model-revision",
         "input-format",
         "text-column",
         "aggregation-strategy",
@@ -253,7 +254,7 @@ fn tag_all(
     notes: &mut Vec<String>,
 ) -> Result<()> {
     loop {
-        let Chunk { encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
+        let Chunk { read, encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
         let tagged = tag(options, encoded, tally, |batch| model.infer(batch));
         let (last, outcome) = match end {
             End::More => (None, Ok(())),
@@ -263,7 +264,7 @@ fn tag_all(
         // What was skipped is the same for all who read the file.
         let notes_of_file = last.iter().filter(|_| share.is_first()).flat_map(Documents::notes);
         notes.extend(notes_of_file.map(ToString::to_string));
-        let (tagged, outcome) = share.gather(world, tagged, outcome);
+        let (tagged, outcome) = share.gather(world, tagged, (read, last.is_some()), outcome);
         for tagged in &tagged {
             output.write(tagged, &options.labels)?;
         }

@@ -97,7 +97,7 @@ pub fn say(line: impl Display) {
 }
 
 /// Takes over what accelerate's configuration says, and the options do not.
-fn heed_accelerate(args: &mut TrainArgs, world: &World) -> anyhow::Result<()> {
+pub fn heed_accelerate(args: &mut TrainArgs, world: &World) -> anyhow::Result<()> {
     let Some(file) = &args.accelerate_config else { return Ok(()) };
     let configuration = Accelerate::read(file)?;
     configuration.check(world.size())?;

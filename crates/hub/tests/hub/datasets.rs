@@ -230,11 +230,11 @@ fn old_names_are_programs_and_their_conversion_is_read() {
     assert_eq!(scratch.came(), ["conll2003/train/0000.parquet", "conll2003/validation/0000.parquet"]);
     expect![[r#"
         note: the data set `conll2003` is `eriktks/conll2003` now
-        note: CACHE/datasets--eriktks--conll2003: nothing says which commit `main` is; 94dffc962f82 is the only one here and used
+        note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
           note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
           note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
-          note: 1 data files in eriktks/conll2003/conll2003 name no split and were left out (extra/0000.parquet)
         validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
           note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
           note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
@@ -331,9 +331,7 @@ fn what_python_left_without_a_name_for_its_commit_is_found() {
     fs::write(shelf.join("snapshots").join("0".repeat(40)).join("train.jsonl"), ROW).expect("a file");
     let got = scratch.read_offline("org/set", None).replace(&commit[..12], "COMMIT");
     expect![[r#"
-        note: org/set: the cache does not say which files there are: those in it are taken for all
-        train: Jo (train.jsonl; B-PER)
-        validation: Ulm (dev.jsonl; B-LOC)
+        error: org/set: there is no such folder here, the data set is not in the cache CACHE/datasets--org--set (there are the commits 000000000000, COMMIT; take one with `--dataset_revision`), and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download org/set --repo-type dataset` where there is one and copy the cache
     "#]]
     .assert_eq(&got);
 }

@@ -16,13 +16,15 @@ use super::share::Share;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// What an empty document counts for, so that there are not too many in a chunk.
-const DOCUMENT_BYTES_MIN: usize = 64;
+pub const DOCUMENT_BYTES_MIN: usize = 64;
 
 /// Chunks that may wait for the model.
 const CHUNKS_AHEAD: usize = 1;
 
 /// A rank's documents, in their order.
 pub struct Chunk {
+    /// How many documents those of all ranks are.
+    pub read: usize,
     pub encoded: Vec<Encoded>,
     /// Whether there are more.
     pub end: End,
@@ -67,20 +69,20 @@ fn next_chunk(
     threads: usize,
 ) -> (Chunk, Option<Documents>) {
     let (inputs, read) = read_chunk(&mut documents, share);
-    let inputs = &inputs[share.range(inputs.len())];
-    let cut = parallel::map(inputs, threads, |input| encode(tokenizer, options, input));
+    let count = inputs.len();
+    let cut = parallel::map(&inputs[share.range(count)], threads, |input| encode(tokenizer, options, input));
     let mut encoded = Vec::with_capacity(cut.len());
     for outcome in cut {
         match outcome {
             Ok(document) => encoded.push(document),
-            Err(error) => return (Chunk { encoded, end: End::Bad(documents, error.into()) }, None),
+            Err(error) => return (Chunk { read: count, encoded, end: End::Bad(documents, error.into()) }, None),
         }
     }
     match read {
-        Ok(true) => (Chunk { encoded, end: End::More }, Some(documents)),
-        Ok(false) => (Chunk { encoded, end: End::Last(documents) }, None),
-        Err(error) if share.is_last() => (Chunk { encoded, end: End::Bad(documents, error) }, None),
-        Err(_) => (Chunk { encoded, end: End::Last(documents) }, None),
+        Ok(true) => (Chunk { read: count, encoded, end: End::More }, Some(documents)),
+        Ok(false) => (Chunk { read: count, encoded, end: End::Last(documents) }, None),
+        Err(error) if share.is_last() => (Chunk { read: count, encoded, end: End::Bad(documents, error) }, None),
+        Err(_) => (Chunk { read: count, encoded, end: End::Last(documents) }, None),
     }
 }
 

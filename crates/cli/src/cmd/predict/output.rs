@@ -144,6 +144,11 @@ impl Write for Staged {
 impl Staged {
     /// Opens it.
     pub fn create(path: PathBuf) -> Result<Staged> {
+        // A link's target is what becomes another file, not the link.
+        let path = fs::canonicalize(&path).unwrap_or(path);
+        if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+            bail!("{}: no ordinary file, which `--output` writes: pass it standard output instead", path.display());
+        }
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().with_context(|| format!("{}: not a file's name", path.display()))?);
         name.push(format!(".{}.part", std::process::id()));

@@ -3,7 +3,6 @@
 use super::input::is_parquet;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_ranks::World;
@@ -29,6 +28,9 @@ pub fn to_make(shards: Vec<Shard>, folder: &Path, choices: &Value, world: &World
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
             match fs::read(&run) {
                 Ok(before) => check_choices(&before, choices, folder)?,
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| run.display().to_string());
+                }
                 Err(_) => {
                     let mut file = super::output::Staged::create(run)?;
                     serde_json::to_writer_pretty(&mut file, choices)?;
@@ -39,28 +41,42 @@ pub fn to_make(shards: Vec<Shard>, folder: &Path, choices: &Value, world: &World
         }
         false => Vec::new(),
     };
-    // One rank looks, so that all agree on what there is to do.
-    let done = world.gather(&done).swap_remove(0);
-    let count = done.iter().filter(|&&done| done == 1).count();
+    let names = shards.iter().flat_map(|shard| [shard.input.as_os_str().as_encoded_bytes(), &[0]].concat());
+    let names = world.gather(&names.collect::<Vec<u8>>());
+    let same = names.iter().all(|seen| *seen == names[0]);
+    ensure!(same, "ranks see different files to tag: start again when all of them are there");
+    // One rank looks at what is there, and at sizes, so that all agree on who does what.
+    let owners: Vec<u8> = match world.is_first() {
+        true => owners(&shards, &done, world.size()).into_iter().flat_map(u32::to_le_bytes).collect(),
+        false => Vec::new(),
+    };
+    let owners = world.gather(&owners).swap_remove(0);
+    let owners: Vec<u32> = owners.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+    let count = owners.iter().filter(|&&owner| owner == DONE).count();
     if count > 0 {
         eprintln!("note: {count} of {} files are there already, in {}", shards.len(), folder.display());
     }
-    let left = shards.into_iter().zip(done).filter(|(_, done)| *done == 0).map(|(shard, _)| shard);
-    Ok(dealt(left.collect(), world.size()).swap_remove(world.rank()))
+    let mine = shards.into_iter().zip(owners).filter(|(_, owner)| *owner as usize == world.rank());
+    Ok(mine.map(|(shard, _)| shard).collect())
 }
 
-/// To each rank its shards: the largest first, each to the rank that has least.
-fn dealt(mut shards: Vec<Shard>, ranks: usize) -> Vec<Vec<Shard>> {
-    let size = |shard: &Shard| fs::metadata(&shard.input).map_or(0, |data| data.len());
-    let sizes: BTreeMap<PathBuf, u64> = shards.iter().map(|shard| (shard.input.clone(), size(shard))).collect();
-    shards.sort_by_key(|shard| std::cmp::Reverse(sizes[&shard.input]));
-    let mut dealt = vec![(0, Vec::new()); ranks];
-    for shard in shards {
-        let least = dealt.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("there is a rank");
-        least.0 += sizes[&shard.input].max(1);
-        least.1.push(shard);
+/// In a rank's place: nobody has to make it.
+const DONE: u32 = u32::MAX;
+
+/// Whose each shard is: the largest first, each to the rank that has least.
+fn owners(shards: &[Shard], done: &[u8], ranks: usize) -> Vec<u32> {
+    let sizes: Vec<u64> =
+        shards.iter().map(|shard| fs::metadata(&shard.input).map_or(0, |data| data.len()).max(1)).collect();
+    let mut order: Vec<usize> = (0..shards.len()).filter(|&shard| done[shard] == 0).collect();
+    order.sort_by_key(|&shard| std::cmp::Reverse(sizes[shard]));
+    let mut owners = vec![DONE; shards.len()];
+    let mut bytes = vec![0; ranks];
+    for shard in order {
+        let least = (0..ranks).min_by_key(|&rank| bytes[rank]).expect("there is a rank");
+        bytes[least] += sizes[shard];
+        owners[shard] = least as u32;
     }
-    dealt.into_iter().map(|(_, shards)| shards).collect()
+    owners
 }
 
 fn check_choices(before: &[u8], now: &Value, folder: &Path) -> Result<()> {
@@ -146,18 +162,12 @@ mod tests {
         };
         let all: Vec<Shard> = [5, 90, 40, 0, 50, 1].map(shard).into();
         for ranks in 1..8 {
-            let dealt = dealt(all.clone(), ranks);
-            assert_eq!(dealt.len(), ranks);
-            let mut names: Vec<_> = dealt.concat().into_iter().map(|shard| shard.input).collect();
-            names.sort();
-            let mut want: Vec<_> = all.iter().map(|shard| shard.input.clone()).collect();
-            want.sort();
-            assert_eq!(names, want);
+            let owners = owners(&all, &[0; 6], ranks);
+            assert!(owners.iter().all(|&owner| (owner as usize) < ranks), "{owners:?}");
         }
-        // 90 for one, 50 + 40 + … for the other.
-        let two = dealt(all, 2);
-        assert_eq!([two[0].len(), two[1].len()].iter().sum::<usize>(), 6);
-        assert!(two[0][0].input.ends_with("90") && two[1][0].input.ends_with("50") && two[1][1].input.ends_with("40"));
+        // 90 for one, 50 + 40 + … for the other; what is done is nobody's.
+        assert_eq!(owners(&all, &[0, 0, 0, 0, 0, 1], 2)[..5], [0, 0, 1, 1, 1]);
+        assert_eq!(owners(&all, &[1, 0, 0, 1, 0, 1], 2), [DONE, 0, 1, DONE, 1, DONE]);
     }
 
     #[test]

@@ -41,29 +41,43 @@ impl Share {
 
     /// What all ranks have tagged of a chunk up to the first document that is bad, and how that went; on the first rank.
     /// The others learn how it went.
-    pub fn gather(self, world: &World, tagged: Vec<Tagged>, outcome: Result<()>) -> (Vec<Tagged>, Result<()>) {
+    /// `read` says how many documents the whole chunk has, and whether it is the last: all ranks must have read the same.
+    pub fn gather(
+        self,
+        world: &World,
+        tagged: Vec<Tagged>,
+        read: (usize, bool),
+        outcome: Result<()>,
+    ) -> (Vec<Tagged>, Result<()>) {
         if self.ranks == 1 {
             return (tagged, outcome);
         }
         let bad = outcome.as_ref().err().map(|error| format!("{error:#}"));
-        let mut bytes = serde_json::to_vec(&bad).expect("a string is JSON");
+        let mut bytes = serde_json::to_vec(&(bad, read)).expect("strings and numbers are JSON");
         bytes.push(b'\n');
         serde_json::to_writer(&mut bytes, &tagged).expect("strings and numbers are JSON");
-        let mut all = Vec::new();
-        for bytes in world.gather(&bytes) {
-            match self.part(&bytes) {
-                Ok((tagged, None)) => all.extend(tagged),
-                Ok((tagged, Some(bad))) => {
+        let (mut all, mut differs) = (Vec::new(), None);
+        for (rank, bytes) in world.gather(&bytes).iter().enumerate() {
+            match self.part(bytes) {
+                Ok((tagged, (None, of_rank))) => {
+                    all.extend(tagged);
+                    differs = differs.or((of_rank != read).then_some(rank));
+                }
+                Ok((tagged, (Some(bad), _))) => {
                     all.extend(tagged);
                     return (all, Err(anyhow!(bad)));
                 }
                 Err(error) => return (all, Err(error)),
             }
         }
-        (all, Ok(()))
+        match differs {
+            None => (all, Ok(())),
+            Some(rank) => (Vec::new(), Err(anyhow!("ranks {} and {rank} read different documents", self.rank))),
+        }
     }
 
-    fn part(self, bytes: &[u8]) -> Result<(Vec<Tagged>, Option<String>)> {
+    #[allow(clippy::type_complexity)]
+    fn part(self, bytes: &[u8]) -> Result<(Vec<Tagged>, (Option<String>, (usize, bool)))> {
         let lines = bytes.iter().position(|&byte| byte == b'\n').map(|end| bytes.split_at(end));
         let (bad, tagged) = lines.context("what a rank sends has two lines")?;
         let tagged = if self.is_first() { serde_json::from_slice(tagged)? } else { Vec::new() };

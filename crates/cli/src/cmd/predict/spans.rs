@@ -1,5 +1,6 @@
 //! `tagsmith predict --labels …`: entities of labels that are named now, by a label-conditioned span tagger.
 
+use super::feed::DOCUMENT_BYTES_MIN;
 use super::input::Documents;
 use super::output::Output;
 use super::say_all;
@@ -106,7 +107,7 @@ fn find_all(
         {
             match documents.next() {
                 Ok(Some((document, size))) => {
-                    bytes += size;
+                    bytes += size.max(DOCUMENT_BYTES_MIN);
                     chunk.push(input(document.content));
                 }
                 other => {
@@ -115,7 +116,8 @@ fn find_all(
                 }
             }
         }
-        let chunk = &chunk[share.range(chunk.len())];
+        let all = chunk.len();
+        let chunk = &chunk[share.range(all)];
         let read = predictor.find(chunk)?;
         *count += chunk.len() as f64;
         *windows += read.windows as f64;
@@ -124,7 +126,7 @@ fn find_all(
         let found = chunk.iter().zip(read.entities).map(|(input, found)| tagged(input, &found, labels)).collect();
         let last = end.is_some();
         let end = end.filter(|_| share.is_last());
-        let (found, outcome) = share.gather(world, found, end.unwrap_or(Ok(())));
+        let (found, outcome) = share.gather(world, found, (all, last), end.unwrap_or(Ok(())));
         for tagged in &found {
             output.write_entities(tagged)?;
         }

@@ -11,13 +11,19 @@ use std::io::Write;
 use std::sync::Arc;
 use tagsmith_tagger::tagger::Tagged;
 
-/// Rows that are held before they are encoded.
+/// Rows that are held before they are encoded, and about how many bytes of them.
 const ROWS: usize = 1024;
+const ROWS_BYTES: usize = 16 << 20;
+
+/// Encoded bytes that are held before they are written.
+const GROUP_BYTES: usize = 128 << 20;
 
 /// The file and the rows on their way into it.
 pub struct Table<W: Write + Send> {
     writer: ArrowWriter<W>,
     rows: Rows,
+    /// Of the rows.
+    bytes: usize,
 }
 
 struct Rows {
@@ -44,7 +50,7 @@ impl<W: Write + Send> Table<W> {
     pub fn new(to: W) -> Result<Table<W>> {
         let mut rows = Rows::new();
         let writer = ArrowWriter::try_new(to, rows.batch()?.schema(), None).context("the Parquet file cannot begin")?;
-        Ok(Table { writer, rows })
+        Ok(Table { writer, rows, bytes: 0 })
     }
 
     /// Adds a document.
@@ -65,8 +71,14 @@ impl<W: Write + Send> Table<W> {
         words.append(true);
         labels.iter().for_each(|label| names.values().append_value(label));
         names.append(true);
-        if self.rows.texts.len() == ROWS {
+        let strings = tagged.words.iter().map(String::len).chain(labels.iter().map(|label| label.len()));
+        self.bytes += tagged.text.len() + strings.sum::<usize>();
+        if self.rows.texts.len() == ROWS || self.bytes >= ROWS_BYTES {
+            self.bytes = 0;
             self.writer.write(&self.rows.batch()?)?;
+            if self.writer.in_progress_size() >= GROUP_BYTES {
+                self.writer.flush()?;
+            }
         }
         Ok(())
     }
