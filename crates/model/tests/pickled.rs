@@ -226,6 +226,8 @@ fn a_tensor_outside_its_numbers_is_refused() {
         (4, 0, &[i32::MAX, i32::MAX, i32::MAX], &[0, 0, 0]),
         (i32::MAX, 0, &[2, 2, 2], &[i32::MAX, i32::MAX, i32::MAX]),
         (4, 0, &[1; 9], &[1; 9]),
+        // Nothing to read, but from where it would overflow.
+        (4, i32::MAX, &[0], &[1]),
     ] {
         let error = refused(&tensor(len, offset, shape, strides));
         assert!(error.contains(outside), "{shape:?} {strides:?}: {error}");

@@ -398,6 +398,17 @@ mod tests {
         assert!(data.notes[0].contains("data.jsonl:1: entities overlap here and in 1 more texts"), "{:?}", data.notes);
     }
 
+    #[test]
+    fn columns_of_spans_have_one_length() {
+        let line = |ends: &str| {
+            format!(r#"{{"text": "Jo in Rome", "char_spans": {{"start": [0], "end": {ends}, "label": ["a"]}}}}"#)
+        };
+        assert_eq!(read(&(line("[2]") + "\n"), Format::Text).expect("it reads").examples[0].entities.len(), 1);
+        for ends in ["[]", "[2, 10]"] {
+            assert!(read(&(line(ends) + "\n"), Format::Text).is_err(), "{ends}");
+        }
+    }
+
     /// What `save_to_disk` wrote (golden/spans, by oracle/spans.py): lists of structures, in both spellings.
     #[test]
     fn saved_data_sets() {

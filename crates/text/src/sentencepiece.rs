@@ -181,12 +181,15 @@ mod tests {
         let mut far = good.clone();
         far[4 + 3] = 0x7f;
         assert!(!is_sound(&far));
+        // One unit, a leaf, from which the reader would look for `A` all the same.
+        assert!(!is_sound(&[4, 0, 0, 0, 0, 0, 0, 0x80]));
     }
 
     #[test]
     fn what_is_no_model_is_refused() {
         assert!(Model::parse(b"").is_err());
         assert!(Model::parse(b"not a model at all").is_err());
+        assert!(Model::parse(&b"\n\0".repeat(PIECES_MAX + 1)).unwrap_err().contains("4194305 pieces"));
         let piece = Piece { piece: "a".into(), score: f32::NAN, kind: None };
         let model = Model { pieces: vec![piece], ..Model::default() };
         assert_eq!(Model::parse(&model.encode_to_vec()).unwrap_err(), "piece 0 has the score NaN");
