@@ -226,6 +226,16 @@ fn a_file_is_whole_or_not_there() {
 }
 
 #[test]
+fn columns_hold_no_tabs() {
+    let model = scratch();
+    let ran = predict(model.path(), &["--output-format", "conll"], "{\"tokens\": [\"Jo\", \"a\\tb\"]}\n");
+    let want =
+        "error: the word \"a\\tb\" holds a tab or a line break, which columns cannot: pass `--output-format jsonl`\n";
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{}", ran.err);
+    assert!(ran.err.ends_with(want), "{}", ran.err);
+}
+
+#[test]
 fn a_model_that_is_not_there_is_named() {
     let ran = predict(Path::new("no/such/model"), &[], "Jo");
     assert_eq!(ran.status, 2);

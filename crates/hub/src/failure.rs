@@ -36,6 +36,8 @@ pub(crate) struct Asked<'a> {
     /// A file of the repository.
     pub(crate) file: Option<&'a str>,
     pub(crate) with_token: bool,
+    /// Whether something was to be sent.
+    pub(crate) up: bool,
 }
 
 impl Failure {
@@ -83,6 +85,9 @@ impl Failure {
             Failure::Unreachable(why) if why.contains("certificate") => {
                 "name your proxy's certificates with SSL_CERT_FILE".to_owned()
             }
+            Failure::Unreachable(_) if asked.up => {
+                format!("check the network, HF_ENDPOINT ({endpoint}) and https_proxy")
+            }
             Failure::Unreachable(_) => format!(
                 "check the network, HF_ENDPOINT ({endpoint}) and https_proxy; or bring the {} here with `hf download \
                  {}{} --local-dir FOLDER` and pass its folder",
@@ -98,7 +103,7 @@ impl Failure {
             Failure::Refused { code, .. } if code == "GatedRepo" => {
                 format!("this {} is gated ({})", repo.kind.noun(), self.reason())
             }
-            Failure::Refused { status: 401 | 404, .. } if file.is_none() => {
+            Failure::Refused { status: 401 | 404, .. } if file.is_none() && !asked.up => {
                 format!("{}, so there is no such {}, or it is not shown to you", self.reason(), repo.kind.noun())
             }
             _ => self.reason(),
@@ -117,6 +122,8 @@ fn remedy(status: u16, code: &str, asked: &Asked<'_>) -> String {
     match (status, code) {
         (_, "GatedRepo") => format!("accept its conditions at {endpoint}{}, and {token}", repo.page()),
         (_, "RevisionNotFound") => format!("correct `{}`, or leave it out", repo.kind.revision_option()),
+        (401, _) if asked.up => token.to_owned(),
+        (500.., _) if asked.up => "try again later".into(),
         (401 | 404, _) => format!("correct the name, or {token}"),
         (403, _) => token.to_owned(),
         (429, _) if !with_token => "wait, or pass a token, which the hub allows more requests".into(),

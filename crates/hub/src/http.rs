@@ -237,8 +237,8 @@ impl Hub {
     fn proxy(&self, at: &Uri) -> Result<Option<Proxy>, Failure> {
         let settings = &self.settings;
         let proxy = if at.scheme_str() == Some("https") { &settings.https_proxy } else { &settings.http_proxy };
-        let Some(proxy) = proxy.as_ref().filter(|_| !is_excepted(at.host().unwrap_or_default(), &settings.no_proxy))
-        else {
+        let (_, host, port) = origin(at);
+        let Some(proxy) = proxy.as_ref().filter(|_| !is_excepted(&host, port, &settings.no_proxy)) else {
             return Ok(None);
         };
         Proxy::new(proxy).map(Some).map_err(|error| {
@@ -283,12 +283,21 @@ fn join(at: &Uri, location: &str) -> Result<Uri, Failure> {
     parse(&format!("{scheme}://{authority}{folder}/{location}"))
 }
 
-/// As `no_proxy` means it: a host, the end of its name, or `*`.
-fn is_excepted(host: &str, exceptions: &[String]) -> bool {
-    let host = host.to_lowercase();
+/// As `no_proxy` means it: a host, the end of its name, or `*`; a port may follow, and then is the only one.
+fn is_excepted(host: &str, port: u16, exceptions: &[String]) -> bool {
+    let host = host.trim_matches(['[', ']']).to_lowercase();
     exceptions.iter().any(|exception| {
         let exception = exception.trim().to_lowercase();
         let exception = exception.trim_start_matches("*.").trim_start_matches('.');
+        // The colons of an address (`::1`) are none before a port, unless it stands in brackets.
+        let (exception, only) = match exception.rsplit_once(':') {
+            Some((name, number)) if !name.contains(':') || name.ends_with(']') => (name, number.parse().ok()),
+            _ => (exception, None),
+        };
+        let exception = exception.trim_matches(['[', ']']);
+        if only.is_some_and(|only: u16| only != port) {
+            return false;
+        }
         exception == "*" || !exception.is_empty() && (host == exception || host.ends_with(&format!(".{exception}")))
     })
 }
@@ -344,7 +353,7 @@ mod tests {
     fn hosts_without_a_proxy() {
         let check = |exceptions: &str, host: &str, want: bool| {
             let exceptions: Vec<String> = exceptions.split(',').map(str::to_owned).collect();
-            assert_eq!(is_excepted(host, &exceptions), want, "{exceptions:?} {host}");
+            assert_eq!(is_excepted(host, 443, &exceptions), want, "{exceptions:?} {host}");
         };
         check("", "hub.co", false);
         check("*", "hub.co", true);
@@ -352,6 +361,11 @@ mod tests {
         check("hub.co", "cdn.hub.co", true);
         check("hub.co", "github.co", false);
         check("127.0.0.1", "127.0.0.1", true);
+        check("hub.co:443", "hub.co", true);
+        check("hub.co:8080", "hub.co", false);
+        check("::1", "[::1]", true);
+        check("[::1]:443", "[::1]", true);
+        check("[::1]:80", "[::1]", false);
     }
 
     #[test]

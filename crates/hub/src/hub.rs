@@ -212,7 +212,7 @@ impl Hub {
 
     pub(crate) fn asked<'a>(&'a self, repo: &'a Repo, revision: &'a str) -> Asked<'a> {
         let with_token = self.settings.token.is_some();
-        Asked { endpoint: &self.settings.endpoint, repo, revision, file: None, with_token }
+        Asked { endpoint: &self.settings.endpoint, repo, revision, file: None, with_token, up: false }
     }
 
     /// Says that a revision, other than what everything is, means nothing for a folder.

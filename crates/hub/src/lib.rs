@@ -92,6 +92,6 @@ fn is_hub_name(name: &str) -> bool {
             && !part.starts_with(['.', '-'])
             && part.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.'))
     };
-    let is_short = name.len() <= 96 && name.split('/').count() <= 2;
+    let is_short = name.rsplit('/').next().is_some_and(|own| own.len() <= 96) && name.split('/').count() <= 2;
     is_short && name.split('/').all(is_part) && !name.contains("--") && !name.contains("..")
 }

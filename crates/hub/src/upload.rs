@@ -1,6 +1,6 @@
 //! A finished folder becomes a repository's next commit.
 
-use crate::failure::Failure;
+use crate::failure::{Asked, Failure};
 use crate::fetch::hex;
 use crate::http::{Call, Content, TRIES, header};
 use crate::repo::{Kind, Repo, is_inside};
@@ -116,7 +116,7 @@ impl Hub {
         }
         let mut repo = Repo { kind: Kind::Model, id: name.to_owned() };
         let created = self.create(&mut repo, private);
-        created.map_err(|failure| failure.explain(&self.asked(&repo, BRANCH)))?;
+        created.map_err(|failure| failure.explain(&Asked { up: true, ..self.asked(&repo, BRANCH) }))?;
         Ok(repo.id)
     }
 
@@ -144,13 +144,14 @@ impl Hub {
     /// Uploads a folder as one commit, but checkpoints and what begins with `_` or `.`; the commit's address.
     ///
     /// # Errors
-    /// A file cannot be read; whatever the hub answers instead of taking it. The repository is then as it was.
+    /// A file cannot be read; whatever the hub answers instead of taking it. The repository is then as it was, unless
+    /// the answer to the commit itself was lost.
     pub fn upload_model(&self, id: &str, folder: &Path, message: &str) -> Result<String, Error> {
         let mut files = Vec::new();
         list(folder, "", 0, &mut files)?;
         let repo = Repo { kind: Kind::Model, id: id.to_owned() };
         self.commit(&repo, files, message).map_err(|failure| {
-            let error = failure.explain(&self.asked(&repo, BRANCH));
+            let error = failure.explain(&Asked { up: true, ..self.asked(&repo, BRANCH) });
             let again = format!("the model is in {0}; `hf upload {id} {0}` uploads it later", folder.display());
             Error::path(error.with_cause(), again)
         })

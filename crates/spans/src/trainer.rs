@@ -111,7 +111,9 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
         std::fs::create_dir_all(&config.output).map_err(|source| Error::Io { path: config.output.clone(), source })?;
         checkpoint::sweep(&config.output)?;
     }
+    let settings = serde_json::to_vec(&config.json).expect("a JSON object is one");
     let texts = job.train.iter().map(|example| format!("{example:?}").into_bytes());
+    let texts = std::iter::once(settings).chain(texts);
     agreement::compare(job.world, progress.step, || learner.checksum(), || agreement::fingerprint(texts))?;
     let mut run = Run {
         job,

@@ -31,6 +31,8 @@ struct Format {
     layout: Layout,
     colour: bool,
     types: Vec<String>,
+    /// Entities that are not shown as text.
+    hidden: usize,
 }
 
 impl Output {
@@ -53,7 +55,7 @@ impl Output {
             Some(file) => Sink::File(Staged::create(file)?),
             None => Sink::Standard(BufWriter::new(io::stdout())),
         };
-        Ok(Output { sink, format: Format { layout, colour, types: Vec::new() } })
+        Ok(Output { sink, format: Format { layout, colour, types: Vec::new(), hidden: 0 } })
     }
 
     /// Writes one document. `labels` names the labels.
@@ -65,6 +67,11 @@ impl Output {
         let mut text = match self.format.layout {
             Layout::Json | Layout::Parquet => json(tagged, &names),
             Layout::Columns => {
+                if let Some(word) = tagged.words.iter().find(|word| word.contains(['\t', '\n', '\r'])) {
+                    bail!(
+                        "the word {word:?} holds a tab or a line break, which columns cannot: pass `--output-format jsonl`"
+                    );
+                }
                 tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect()
             }
             Layout::Text => self.format.brackets(tagged),
@@ -99,6 +106,12 @@ impl Output {
     /// Everything is written.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
+        if self.format.hidden > 0 {
+            let hidden = self.format.hidden;
+            eprintln!(
+                "note: {hidden} entities overlap others, and are not shown as text: pass `--output-format jsonl`"
+            );
+        }
         match self.sink {
             Sink::Standard(_) => Ok(()),
             Sink::File(staged) => staged.publish(),
@@ -221,8 +234,9 @@ impl Format {
         let mut letters = tagged.text.chars();
         let mut at = 0;
         for found in &tagged.entities {
-            // Pieces of one letter overlap: the letter is shown once.
+            // Pieces of one letter overlap, and so may entities by `--decoding`: each letter is shown once.
             if found.start < at || found.end <= found.start {
+                self.hidden += usize::from(found.end > found.start);
                 continue;
             }
             out.extend(letters.by_ref().take((found.start - at) as usize));

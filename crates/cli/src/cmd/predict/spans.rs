@@ -160,11 +160,12 @@ fn tagged(input: &Input, found: &[tagsmith_spans::predict::Found], labels: &[Lab
             (words.join(" "), Some(places))
         }
     };
+    let letters: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let mention = |it: &tagsmith_spans::predict::Found| {
         let (start, end) =
             places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
         Mention {
-            text: text.chars().skip(start).take(end - start).collect(),
+            text: text[letters[start]..letters[end]].to_owned(),
             label: labels[it.kind].name.clone(),
             score: it.score as f32,
             start: start as u32,
