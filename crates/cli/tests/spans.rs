@@ -304,6 +304,14 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
         per_type.len()
     );
     assert!(!overlap(&nested, true) && !overlap(&per_type, false));
+    // Brackets cannot show what overlaps: with those that a note counts they are all.
+    for (mode, all) in [("flat", &flat), ("nested", &nested), ("per_type", &per_type)] {
+        let shown = ["predict", "--model", "bi_encoder", "--output-format", "text"];
+        let (_, out, said) = tagsmith(&[&shown[..], &two, &[mode]].concat(), at, text);
+        let hidden = all.len() - out.matches('[').count();
+        let note = format!("note: {hidden} entities overlap others, and are not shown as text");
+        assert_eq!((hidden > 0, said.contains(&note)), (mode != "flat", mode != "flat"), "{mode}: {said}");
+    }
 
     // What a document spells is no special token.
     let (_, said) = predict(&["--labels", "person,a [SEP] b", "--threshold", "0.5"], "jo [SEP] lives in [CLS] york\n");

@@ -607,6 +607,21 @@ fn saved_folders_that_cannot_be_read() {
         error: @train/data-00000-of-00001.arrow: cannot be opened: No such file or directory (os error 2)
     "#]],
     );
+    let state = "{\"_data_files\": [{\"filename\": \"../secret.arrow\"}]}";
+    check_folder(
+        &[("dataset_dict.json", "{\"splits\": [\"train\"]}"), ("train/state.json", state)],
+        None,
+        expect![[r#"
+        error: @train/state.json: it names "../secret.arrow", which is outside its folder
+    "#]],
+    );
+    check_folder(
+        &[("dataset_dict.json", "{\"splits\": [\"/etc\"]}")],
+        None,
+        expect![[r#"
+        error: @dataset_dict.json: it names "/etc", which is outside its folder
+    "#]],
+    );
     let state = "{\"_data_files\": [], \"_indices_data_files\": [{\"filename\": \"indices.arrow\"}]}";
     check_folder(
         &[("dataset_dict.json", "{\"splits\": [\"train\"]}"), ("train/state.json", state)],

@@ -238,7 +238,8 @@ impl Grads {
         let one = a_range.map(|range| std::ptr::from_mut(self.part(range)));
         let two = b_range.map(|range| self.part(range));
         // SAFETY: the first span ends before the second begins, and both are borrowed as long as `self` is.
-        (((one.map(|one| unsafe { &mut *one })), a_accumulates), (two, b_accumulates))
+        let one = one.map(|one| unsafe { &mut *one });
+        ((one, a_accumulates), (two, b_accumulates))
     }
 
     /// Part of the buffer, of slots that are not lent.

@@ -405,7 +405,9 @@ impl State {
                 } else {
                     let mut header = json!({"chunk_size": "400"});
                     for part in 1..=size.div_ceil(400) {
-                        header[part.to_string()] = json!(format!("{cdn}/{oid}/{part}"));
+                        // Numbers may be padded with zeros: every other one is here.
+                        let key = if part % 2 == 0 { part.to_string() } else { format!("{part:05}") };
+                        header[key] = json!(format!("{cdn}/{oid}/{part}"));
                     }
                     json!({"href": format!("{hub}/complete"), "header": header})
                 };

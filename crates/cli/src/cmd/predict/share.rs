@@ -39,8 +39,7 @@ impl Share {
         count * self.rank / self.ranks..count * (self.rank + 1) / self.ranks
     }
 
-    /// What all ranks have tagged of a chunk up to the first document that is bad, and how that went; on the first rank.
-    /// The others learn how it went.
+    /// What all ranks have tagged of a chunk up to the first document that is bad, on the first rank, and how that went.
     /// `read` says how many documents the whole chunk has, and whether it is the last: all ranks must have read the same.
     pub fn gather(
         self,
