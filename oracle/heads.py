@@ -3,6 +3,8 @@
 normals: float32 tensors of n elements after `manual_seed(seed)` and `normal_(0, 0.02)`.
 heads: `classifier.weight`, row after row, of `from_pretrained` after `set_seed(seed)`, for a checkpoint of each family in
 golden/models without its head, with this many labels. (The bias is 0.)
+spans: of new span taggers (encoders of width 24; E, W, L as in golden/spans) the head's last drawn parameter, row after row,
+which depends on how many numbers all before it took, and the first 16 numbers of one in the middle.
 
     python oracle/heads.py [--check]
 """
@@ -13,6 +15,8 @@ import sys
 import tempfile
 
 import torch
+from span_model import SpanModel, draw_head
+from spans import BASE, MODELS, encoder
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, set_seed
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
@@ -45,8 +49,19 @@ def heads():
                 yield {"family": family, "seed": seed, "labels": labels, "weight": weight}
 
 
+def span_heads():
+    for name, (cross, contrastive, *_) in MODELS.items():
+        settings = BASE | {"loss_fn": "contrastive" if contrastive else "bce", "type_encoder_pooling": "cls"}
+        model = SpanModel(encoder(60, "text"), None if cross else encoder(60, "labels"), settings)
+        for seed in [42, 7]:
+            draw_head(model, seed)
+            widths = shortest(model.width_embedding.weight.detach())
+            middle = shortest(model.token_end_linear[3].weight.detach())[:16]
+            yield {"architecture": name, "seed": seed, "width_embedding": widths, "token_end_linear.3": middle}
+
+
 def main():
-    document = {"normals": list(normals()), "heads": list(heads())}
+    document = {"normals": list(normals()), "heads": list(heads()), "spans": list(span_heads())}
     parts = [f'"{key}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for key, rows in document.items()]
     text, path = "{\n" + ",\n".join(parts) + "\n}\n", os.path.join(GOLDEN, "heads.json")
     if "--check" in sys.argv[1:]:

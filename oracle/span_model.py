@@ -215,6 +215,18 @@ class SpanModel(nn.Module):
         }
 
 
+def draw_head(model: SpanModel, seed: int):
+    """New weights for all but the encoders: linear ones and width embeddings N(0, 0.02), biases and the width of no span 0."""
+    torch.manual_seed(seed)
+    for name, module in model.named_modules():
+        if "encoder" not in name and isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, 0.02)
+            nn.init.zeros_(module.bias)
+    nn.init.normal_(model.width_embedding.weight, 0, 0.02)
+    with torch.no_grad():
+        model.width_embedding.weight[0] = 0
+
+
 def bce_elements(x, y, positive_weight):
     weight = 1.0 if positive_weight is None else positive_weight
     return weight * y * functional.softplus(-x) + (1 - y) * functional.softplus(x)

@@ -2,13 +2,14 @@
 
 The model, the collator and the losses are those of `oracle/span_model.py`, dense and padded as the original's; the loop
 is the original's too: AdamW with decay 0.01 on everything, linear warm-up and fall, clip 10, label vectors encoded anew
-for every batch. It reads the same JSON file and JSON lines, and prints one JSON line: seconds a step, and for each of
+for every batch. A seed draws the head and the order of texts that it draws in tagsmith. It reads the same JSON file and JSON lines, and prints one JSON line: seconds a step, and for each of
 the files of `test_file` seconds and figures, counted as the original does: gold that no span can represent is left out.
 
     python bench/rivals/spans.py CONFIG.json [--steps N] [--texts N] [--threads N] [--seed N]
 """
 
 import argparse
+import itertools
 import json
 import random
 import sys
@@ -19,7 +20,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer, get_linear_schedule_with_warmup
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "oracle"))
-from span_model import LABEL, THRESHOLD, SpanModel, collate, loss_of, score  # noqa: E402
+from span_model import LABEL, THRESHOLD, SpanModel, collate, draw_head, loss_of, score  # noqa: E402
 
 
 def read(files, format):
@@ -34,8 +35,8 @@ def read(files, format):
 
 
 class Run:
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, config, seed):
+        self.config, self.seed = config, seed
         name = config["architecture"]
         self.cross, self.contrastive = "cross" in name, "contrastive" in name
         self.tokenizer = AutoTokenizer.from_pretrained(config["token_encoder"])
@@ -49,15 +50,7 @@ class Run:
             self.type_tokenizer = AutoTokenizer.from_pretrained(config["type_encoder"])
             type_encoder = AutoModel.from_pretrained(config["type_encoder"])
         self.model = SpanModel(token_encoder, type_encoder, config)
-        for name, module in self.model.named_modules():
-            if "encoder" in name:
-                continue
-            if isinstance(module, torch.nn.Linear):
-                torch.nn.init.normal_(module.weight, 0, 0.02)
-                torch.nn.init.zeros_(module.bias)
-        torch.nn.init.normal_(self.model.width_embedding.weight, 0, 0.02)
-        with torch.no_grad():
-            self.model.width_embedding.weight[0] = 0
+        draw_head(self.model, seed)
 
     def batch(self, examples, labels):
         config = self.config
@@ -95,8 +88,10 @@ class Run:
         scheduler = get_linear_schedule_with_warmup(optimizer, config["warmup_steps"], config["max_steps"])
         self.model.train()
         size, seconds, done = config["per_device_train_batch_size"], [], 0
-        while done < steps:
-            order = torch.randperm(len(examples)).tolist()
+        for epoch in itertools.count():
+            if done == steps:
+                break
+            order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
             for first in range(0, len(order), size):
                 chosen = [examples[n] for n in order[first : first + size]]
                 labels = list(dict.fromkeys(label for _, spans in chosen for _, _, label in spans))
@@ -163,7 +158,7 @@ def main():
     random.seed(args.seed)
     config = json.loads(Path(args.config).read_text())
     config.setdefault("architecture", Path(args.config).stem)
-    run = Run(config)
+    run = Run(config, args.seed)
     format = config["annotation_format"]
     report = {"architecture": config["architecture"], "seed": args.seed}
     report["seconds_per_step"] = run.train(read(config["train_file"], format), args.steps or config["max_steps"])

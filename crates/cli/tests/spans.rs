@@ -240,10 +240,21 @@ fn what_a_file_as_a_whole_lacks_is_said_too() {
     let (status, said) = said_of(r#", "language_weights": {"deu": 2}"#, &with_id);
     let want = "error: `language_weights` names `deu`, and no record's `id` begins with it\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
-    // Overlapping entities are legal: nested decoding finds them. That flat decoding cannot is said, with the line.
-    let overlapping = r#"{"text": "new york city", "char_spans": [{"start": 0, "end": 8, "label": "a"}, {"start": 4, "end": 13, "label": "b"}]}"#;
-    let (status, said) = said_of("", &format!("{DATA}{overlapping}\n"));
+    // What flat decoding never finds is refused; where it lies inside, nested decoding finds it.
+    let overlapping = |second: &str| {
+        let spans = format!(r#"[{{"start": 0, "end": 13, "label": "a"}}, {second}]"#);
+        format!("{DATA}{{\"text\": \"new york city hall\", \"char_spans\": {spans}}}\n")
+    };
+    let inside = overlapping(r#"{"start": 4, "end": 8, "label": "b"}"#);
+    let (status, said) = said_of("", &inside);
+    let want = "error: data.jsonl:3: entities overlap, `a` from 0 to 13 and `b` from 4 to 8, and flat decoding finds one \
+                of them at most: remove one, or use `--decoding nested`\n";
+    assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
+    let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json", "--parity", "overlapping"], at, "");
     assert_eq!((status, said.contains("note: data.jsonl:3: entities overlap here")), (0, true), "{said}");
+    fs::remove_dir_all(at.join("out")).expect("it was written");
+    let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json", "--decoding", "nested"], at, "");
+    assert_eq!((status, said.contains("overlap")), (0, false), "{said}");
     assert!(said.contains("note: memory: "), "{said}");
 }
 

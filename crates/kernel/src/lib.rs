@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+mod amx;
 pub mod check;
 pub mod floats;
 pub mod mersenne;

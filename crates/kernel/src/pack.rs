@@ -3,6 +3,7 @@
 //! Packing reads a weight from memory once a product, while the panel it goes to is in the first-level cache; a copy
 //! kept in packed form would have to be written by each update and read just as often.
 
+use crate::amx::TILE;
 use crate::product::{Operand, Precision};
 use crate::simd::{Lanes, Level, multiversion};
 use crate::tensor::Tensor;
@@ -15,7 +16,7 @@ pub(crate) const MOST_LANES: usize = 16;
 /// Columns of a panel of B: two vectors.
 pub(crate) fn panel_width() -> usize {
     match Level::in_use() {
-        Level::Avx512Bf16 | Level::Avx512 => 32,
+        Level::Amx | Level::Avx512Bf16 | Level::Avx512 => 32,
         Level::Avx2 | Level::Portable => 16,
         Level::Neon => 8,
     }
@@ -99,13 +100,16 @@ pub(crate) struct Left {
 const LEFT_BLOCK: usize = 32;
 
 impl Left {
-    /// Packs A (m × k) along the direction in which it lies.
+    /// Packs A (m × k) along the direction in which it lies; in rows always for a matrix unit, which reads rows of a
+    /// tile from every row on.
     pub fn pack(precision: Precision, a: Operand, m: usize, k: usize, each: &Each) -> Left {
         let lanes = k.div_ceil(precision.per_lane());
+        let room = lanes.next_multiple_of(MOST_LANES);
+        let tiled = Level::in_use() == Level::Amx;
+        let rows = if tiled { m + TILE - 1 } else { m };
         match a {
             Operand::Rows(data, stride) => {
-                let room = lanes.next_multiple_of(MOST_LANES);
-                let mut packed = Tensor::unfilled(m, room);
+                let mut packed = Tensor::unfilled(rows, room);
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     for row in block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK) {
@@ -113,6 +117,17 @@ impl Left {
                         let to = unsafe { out.slice(row * room, room) };
                         pack_along(precision, &data[row * stride..][..k], to);
                     }
+                });
+                Left { data: packed, row_stride: room, lane_stride: 1 }
+            }
+            Operand::Columns(data, stride) if tiled => {
+                let mut packed = Tensor::unfilled(rows, room);
+                let out = Shared::new(packed.data_mut());
+                each(m.div_ceil(LEFT_BLOCK), &|block| {
+                    let rows = block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK);
+                    // SAFETY: each row is one task's.
+                    let to = unsafe { out.slice(rows.start * room, rows.len() * room) };
+                    pack_down(precision, data, stride, k, rows, to, room);
                 });
                 Left { data: packed, row_stride: room, lane_stride: 1 }
             }
@@ -137,9 +152,12 @@ impl Left {
     }
 }
 
-/// Packs rows `k` and columns `columns` of B as a panel: lane by lane, the panel's columns, zeros beyond them.
+/// Packs rows `k` and columns `columns` of B as a panel: lane by lane, the panel's columns, zeros beyond them and in
+/// what a last tile of lanes lacks.
 pub(crate) fn pack_right(precision: Precision, b: Operand, k: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
     let width = panel_width();
+    let lanes = k.len().div_ceil(precision.per_lane());
+    out[lanes * width..lanes.next_multiple_of(TILE) * width].fill(0.0);
     match b {
         Operand::Rows(data, stride) => pack_across(precision, data, stride, k, columns, out, width),
         Operand::Columns(data, stride) => pack_turned(precision, data, stride, k, columns, out, width),
@@ -174,7 +192,7 @@ macro_rules! for_each_precision {
                 Precision::F32 => f32($($arg),*),
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: the level says that the processor has the instructions.
-                Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { native($($arg),*) },
+                Precision::Bf16 if Level::in_use() >= Level::Avx512Bf16 => unsafe { native($($arg),*) },
                 Precision::Bf16 => bf16($($arg),*),
             }
         }
@@ -198,6 +216,11 @@ for_each_precision! {
     fn pack_turned = turned(
         data: &[f32], stride: usize, k: Range<usize>, columns: Range<usize>, to: &mut [f32], room: usize,
     )
+}
+
+for_each_precision! {
+    /// Columns of what is stored, k of each: `to` gets a row of `room` lanes for each column, zeros up to its end.
+    fn pack_down = down(data: &[f32], stride: usize, k: usize, columns: Range<usize>, to: &mut [f32], room: usize)
 }
 
 /// Loads `count` floats, none if it is not positive.
@@ -299,6 +322,72 @@ unsafe fn turned<L: Lanes, F: Factors<L>>(
     }
 }
 
+#[inline(always)]
+unsafe fn down<L: Lanes, F: Factors<L>>(
+    data: &[f32],
+    stride: usize,
+    k: usize,
+    columns: Range<usize>,
+    to: &mut [f32],
+    room: usize,
+) {
+    assert!(room.is_multiple_of(L::N) && k <= room * F::PER_LANE && columns.len() * room <= to.len());
+    assert!(k == 0 || (k - 1) * stride + columns.end <= data.len());
+    let (mut square, mut turned) = (Square([0.0; MOST_LANES * MOST_LANES]), Square([0.0; MOST_LANES * MOST_LANES]));
+    for first in (0..columns.len()).step_by(L::N) {
+        let left = (columns.len() - first) as isize;
+        for lane in (0..room).step_by(L::N) {
+            for (i, row) in square.0.chunks_exact_mut(L::N).take(L::N).enumerate() {
+                let at = (lane + i) * F::PER_LANE;
+                let some = |at: usize| {
+                    let left = if at < k { left } else { 0 };
+                    // SAFETY: `left` floats of row `at` are there by the assert.
+                    unsafe { load_some::<L>(data.as_ptr().wrapping_add(at * stride + columns.start + first), left) }
+                };
+                // SAFETY: a row of the square has N floats.
+                unsafe {
+                    let high = if F::PER_LANE == 2 { some(at + 1) } else { L::zero() };
+                    L::store(row.as_mut_ptr(), F::across(some(at), high));
+                }
+            }
+            // SAFETY: both squares are N × N.
+            unsafe { L::transpose(square.0.as_ptr(), L::N, turned.0.as_mut_ptr(), L::N) };
+            for (to, row) in to[first * room..].chunks_mut(room).zip(turned.0.chunks_exact(L::N)).take(left as usize) {
+                to[lane..lane + L::N].copy_from_slice(row);
+            }
+        }
+    }
+}
+
 /// N × N lanes on the way from rows to columns.
 #[repr(align(64))]
 struct Square([f32; MOST_LANES * MOST_LANES]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{at_every_level, random};
+
+    #[test]
+    fn columns_become_rows_of_lanes() {
+        at_every_level(|level| {
+            for precision in [Precision::F32, Precision::Bf16] {
+                for (k, m) in [(1_usize, 1), (2, 16), (31, 17), (33, 15), (64, 33), (70, 5)] {
+                    let (stride, first, room) =
+                        (m + 4, 3, k.div_ceil(precision.per_lane()).next_multiple_of(MOST_LANES));
+                    let data = random(1, k * stride, 1.0);
+                    let mut got = vec![f32::NAN; m * room];
+                    pack_down(precision, &data, stride, k, first..first + m, &mut got, room);
+                    // Rows of the transpose, packed along.
+                    let mut want = vec![f32::NAN; m * room];
+                    for (column, to) in want.chunks_exact_mut(room).enumerate() {
+                        let row: Vec<f32> = (0..k).map(|p| data[p * stride + first + column]).collect();
+                        pack_along(precision, &row, to);
+                    }
+                    let same = got.iter().zip(&want).all(|(got, want)| got.to_bits() == want.to_bits());
+                    assert!(same, "{level:?} {precision:?}: {m} columns of {k}");
+                }
+            }
+        });
+    }
+}

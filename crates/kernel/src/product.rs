@@ -6,9 +6,10 @@
 //!
 //! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
+use crate::amx;
 use crate::floats::{Floats, LINE};
 use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
-use crate::simd::{Lanes, multiversion};
+use crate::simd::{Lanes, Level, multiversion};
 use crate::tensor::Area;
 use crate::threads::{for_each, threads};
 use std::cell::RefCell;
@@ -215,7 +216,7 @@ pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum StartAt {
+pub(crate) enum StartAt {
     Zero,
     Unread,
     Bias(*const f32),
@@ -252,6 +253,10 @@ unsafe fn multiply_panel(
 ) {
     let per_lane = precision.per_lane();
     let lanes = k.div_ceil(per_lane);
+    // Vectors have tiles of every height, a matrix unit of one.
+    let whole_tiles = precision == Precision::Bf16 && Level::in_use() == Level::Amx;
+    let finished = if whole_tiles { amx::ROWS } else { FINISHED_ROWS };
+    let edge = |parts, i| if whole_tiles { rows.len().min(i * finished) } else { share(rows.len(), parts, i) };
     let block = |lane: usize| k.min(lane * per_lane)..k.min((lane + BLOCK_LANES) * per_lane);
     PANEL.with_borrow_mut(|panel| {
         let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
@@ -279,9 +284,9 @@ unsafe fn multiply_panel(
                 Some(next) => Some(b.area(block(0), next.clone())),
                 None => None,
             };
-            let parts = rows.len().div_ceil(FINISHED_ROWS);
+            let parts = rows.len().div_ceil(finished);
             for i in 0..parts {
-                let part = share(rows.len(), parts, i)..share(rows.len(), parts, i + 1);
+                let part = edge(parts, i)..edge(parts, i + 1);
                 let part = rows.start + part.start..rows.start + part.end;
                 if let Some(ahead) = ahead {
                     let rows = share(ahead.rows, parts, i)..share(ahead.rows, parts, i + 1);
@@ -338,16 +343,16 @@ multiversion! {
 }
 
 /// Rows of A times one packed panel.
-struct Job {
-    a: *const f32,
-    row_stride: usize,
-    lane_stride: usize,
-    b: *const f32,
-    depth: usize,
-    start: StartAt,
-    c: *mut f32,
-    ldc: usize,
-    columns: usize,
+pub(crate) struct Job {
+    pub a: *const f32,
+    pub row_stride: usize,
+    pub lane_stride: usize,
+    pub b: *const f32,
+    pub depth: usize,
+    pub start: StartAt,
+    pub c: *mut f32,
+    pub ldc: usize,
+    pub columns: usize,
 }
 
 /// # Safety
@@ -356,10 +361,11 @@ unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
     match precision {
         Precision::F32 => tiles_f32(job, row, row_end),
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level says that the processor has the unit; for it, A was packed in rows.
+        Precision::Bf16 if Level::in_use() == Level::Amx => unsafe { amx::rows(job, row, row_end) },
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the instructions.
-        Precision::Bf16 if crate::simd::Level::in_use() == crate::simd::Level::Avx512Bf16 => unsafe {
-            tiles_bf16_native(job, row, row_end)
-        },
+        Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { tiles_bf16_native(job, row, row_end) },
         Precision::Bf16 => tiles_bf16(job, row, row_end),
     }
 }

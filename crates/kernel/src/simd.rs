@@ -18,13 +18,15 @@ pub enum Level {
     Avx512,
     /// The same with products of bf16 pairs.
     Avx512Bf16,
+    /// The same with a matrix unit for bf16.
+    Amx,
 }
 
 /// 0 = not asked yet; otherwise the level in use plus one.
 static IN_USE: AtomicU8 = AtomicU8::new(0);
 
 impl Level {
-    const ALL: [Level; 5] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Bf16];
+    const ALL: [Level; 6] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx];
 
     /// The best level this processor has.
     pub fn detected() -> Level {
@@ -35,7 +37,11 @@ impl Level {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512bw")
             {
-                return if is_x86_feature_detected!("avx512bf16") { Level::Avx512Bf16 } else { Level::Avx512 };
+                return match is_x86_feature_detected!("avx512bf16") {
+                    true if crate::amx::unit::available() => Level::Amx,
+                    true => Level::Avx512Bf16,
+                    false => Level::Avx512,
+                };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return Level::Avx2;
@@ -69,6 +75,7 @@ impl Level {
     /// How products of bf16 are computed at this level.
     pub fn bf16_path(self) -> &'static str {
         match self {
+            Level::Amx => "by AMX",
             Level::Avx512Bf16 => "by AVX512-BF16",
             _ => {
                 "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster"
@@ -535,7 +542,9 @@ macro_rules! multiversion {
             unsafe {
                 match $crate::simd::Level::in_use() {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::simd::Level::Avx512 | $crate::simd::Level::Avx512Bf16 => avx512($($arg),*),
+                    $crate::simd::Level::Avx512 | $crate::simd::Level::Avx512Bf16 | $crate::simd::Level::Amx => {
+                        avx512($($arg),*)
+                    }
                     #[cfg(target_arch = "x86_64")]
                     $crate::simd::Level::Avx2 => avx2($($arg),*),
                     #[cfg(target_arch = "aarch64")]

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
+use tagsmith_kernel::mersenne::MersenneTwister;
 use tagsmith_kernel::params::{Params, SlotId};
-use tagsmith_kernel::rng::Stream;
 use tagsmith_model::checkpoint::{OTHER_HEADS, WeightFiles, weight_files};
 use tagsmith_model::config::Config as EncoderConfig;
 use tagsmith_model::layout::{is_head, prefix};
-use tagsmith_model::origin::{drawn_table, grown_table, table_of_file};
+use tagsmith_model::origin::{grown_table, table_of_file};
 use tagsmith_model::tensors::{self, Entry, Reader, Values};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_text::tokenizer_files::has_tokenizer;
@@ -88,13 +88,15 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
         };
         notes.extend(unused.iter().filter(foreign).map(|name| format!("{}: not used: `{name}`", folder.display())));
     }
-    for (number, found) in found.into_iter().enumerate() {
-        if found {
-            continue;
-        }
+    let of_encoder = |name: &str| [TOKEN_ENCODER, TYPE_ENCODER].iter().any(|inside| name.starts_with(inside));
+    let missing = |model: &Model, encoders: bool| -> Vec<usize> {
+        let slots = model.params.slots.iter().zip(&found).enumerate();
+        slots.filter(|(_, (slot, found))| !**found && of_encoder(&slot.name) == encoders).map(|(i, _)| i).collect()
+    };
+    let (of_head, of_encoders) = (missing(&model, false), missing(&model, true));
+    for &number in &of_encoders {
         let name = &model.params.slots[number].name;
-        let of_encoder = [TOKEN_ENCODER, TYPE_ENCODER].iter().any(|inside| name.starts_with(inside));
-        if of_encoder && !name.contains("pooler.") {
+        if !name.contains("pooler.") {
             let folder =
                 if name.starts_with(TOKEN_ENCODER) { &model.config.token_encoder } else { &model.config.type_encoder };
             return Err(Error::at(
@@ -102,8 +104,9 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
                 format!("the weights lack `{name}`: download or save the model again"),
             ));
         }
-        draw(&mut model, number, seed);
     }
+    let mut generator = MersenneTwister::new(seed);
+    of_head.into_iter().chain(of_encoders).for_each(|number| draw(&mut model, number, &mut generator));
     Ok((model, Tokenizers { text, labels }, notes))
 }
 
@@ -121,27 +124,20 @@ fn with_rows(mut config: EncoderConfig, rows: usize) -> EncoderConfig {
     config
 }
 
-/// Draws one parameter: weights normal, biases 0, scales ln(1/temperature).
-fn draw(model: &mut Model, number: usize, seed: u64) {
+/// Draws one parameter: weights normal, biases 0, scales ln(1/temperature). Slots are in the order of the original's
+/// modules, so that PyTorch draws the same head where its generator is seeded before `normal_` of each weight in turn.
+fn draw(model: &mut Model, number: usize, generator: &mut MersenneTwister) {
     let slot = model.params.slots[number].clone();
-    let (id, stream) = (SlotId(number), Stream::new(seed).child(number as u64));
-    let columns = slot.shape.last().copied().unwrap_or(1);
-    if slot.sparse {
-        *model.params.table_mut(id) = drawn_table(stream, DEVIATION, slot.shape[0], columns);
-        return;
-    }
     let scale = (1.0 / model.config.temperature).ln() as f32;
     let widths = number == model.layout.widths.0;
-    let values = model.params.get_mut(id);
-    match slot.shape.len() {
-        0 => values[0] = scale,
-        1 => values.fill(0.0),
+    let values = model.params.get_mut(SlotId(number));
+    match slot.shape[..] {
+        [] => values[0] = scale,
+        [_] => values.fill(0.0),
         _ => {
-            for (i, value) in values.iter_mut().enumerate() {
-                *value = DEVIATION * stream.normal(i / columns, i % columns);
-            }
+            generator.fill_normal(DEVIATION, values);
             if widths {
-                values[..columns].fill(0.0);
+                values[..slot.shape[1]].fill(0.0);
             }
         }
     }
@@ -266,7 +262,7 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
             return Err(Error::at(&first, problem));
         }
         if !found {
-            draw(&mut model, number, 0);
+            draw(&mut model, number, &mut MersenneTwister::new(0));
         }
     }
     Ok((model, notes))

@@ -11,6 +11,8 @@ pub struct Parity {
     /// `softmax_mask`: in contrastive losses masked places and other gold ones weigh [`MASKED_WEIGHT`] instead of
     /// nothing. Padding, which is never computed here, still weighs nothing: equal for batches without it.
     pub softmax_mask: bool,
+    /// `overlapping`: entities that share pieces are learned from and counted, though flat decoding never finds both.
+    pub overlapping: bool,
 }
 
 /// The original adds the logarithm of the mask and this, which scores of a small temperature outweigh.
@@ -18,7 +20,7 @@ pub const MASKED_WEIGHT: f64 = 1e-13;
 
 impl Parity {
     /// Their names.
-    pub const NAMES: [&str; 3] = ["longest_span", "last_piece", "softmax_mask"];
+    pub const NAMES: [&str; 4] = ["longest_span", "last_piece", "softmax_mask", "overlapping"];
 
     /// Those of some [`Parity::NAMES`]; others are ignored.
     pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Parity {
@@ -28,6 +30,7 @@ impl Parity {
                 "longest_span" => parity.longest_span = true,
                 "last_piece" => parity.last_piece = true,
                 "softmax_mask" => parity.softmax_mask = true,
+                "overlapping" => parity.overlapping = true,
                 _ => {}
             }
         }

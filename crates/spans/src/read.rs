@@ -1,8 +1,10 @@
 //! Data files become examples: JSON lines with spans, saved data sets, and whatever has words and tags.
 
+use crate::decode::Mode;
 use crate::error::Error;
 use crate::example::{Entity, Example, Format, Input};
 use serde_json::{Map, Value};
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,15 @@ pub struct Data {
     pub notes: Vec<String>,
 }
 
+/// What becomes of texts whose entities cannot all be found, because they share pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlapping {
+    /// They are refused where this decoding never finds all of their entities.
+    Refused(Mode),
+    /// They are taken, and a note counts them: [`Parity::overlapping`](crate::parity::Parity).
+    Taken,
+}
+
 /// The splits of a saved data set that are evaluated, the first that there is.
 pub const EVALUATED: &[&str] = &["test", "dev", "validation"];
 
@@ -27,14 +38,15 @@ pub const EVALUATED: &[&str] = &["test", "dev", "validation"];
 ///
 /// # Errors
 /// A pattern that matches nothing; a record that is not what it should be, with its line.
-pub fn load(patterns: &[String], format: Format, splits: &[&str]) -> Result<Data, Error> {
+pub fn load(patterns: &[String], format: Format, splits: &[&str], overlapping: Overlapping) -> Result<Data, Error> {
     let mut data = Data::default();
     for path in expand(patterns)? {
         let before = data.examples.len();
+        let overlaps = Overlaps { rule: overlapping, count: 0, first: String::new() };
         if path.is_dir() {
-            saved(&path, format, splits, &mut data)?;
+            saved(&path, format, splits, overlaps, &mut data)?;
         } else {
-            file(&path, format, &mut data)?;
+            file(&path, format, overlaps, &mut data)?;
         }
         if data.examples.len() == before {
             data.notes.push(format!("{}: holds no text", path.display()));
@@ -80,10 +92,9 @@ fn has_spans(row: &Map<String, Value>) -> bool {
     [Format::Text, Format::Tokens].iter().any(|&format| keys(format).0.iter().any(|key| row.contains_key(*key)))
 }
 
-fn file(path: &Path, format: Format, data: &mut Data) -> Result<(), Error> {
+fn file(path: &Path, format: Format, mut overlaps: Overlaps, data: &mut Data) -> Result<(), Error> {
     let source = path.display().to_string();
     let is_json = path.extension().is_some_and(|extension| extension == "jsonl" || extension == "json");
-    let mut overlaps = Overlaps::default();
     if is_json {
         let mut first = true;
         for (number, line) in open(path)?.lines().enumerate() {
@@ -105,7 +116,7 @@ fn file(path: &Path, format: Format, data: &mut Data) -> Result<(), Error> {
             }
             first = false;
             let example = record(&row, format).map_err(|problem| Error::line(&source, number, problem))?;
-            overlaps.look(&example, || format!("{source}:{number}"));
+            overlaps.look(&example, || format!("{source}:{number}"))?;
             data.examples.push(example);
         }
         overlaps.note(data);
@@ -115,7 +126,7 @@ fn file(path: &Path, format: Format, data: &mut Data) -> Result<(), Error> {
 }
 
 /// A folder that `save_to_disk` wrote: its spans if it has them, its tags otherwise.
-fn saved(folder: &Path, format: Format, splits: &[&str], data: &mut Data) -> Result<(), Error> {
+fn saved(folder: &Path, format: Format, splits: &[&str], mut overlaps: Overlaps, data: &mut Data) -> Result<(), Error> {
     let split = match folder.join("dataset_dict.json").exists() {
         false => folder.to_owned(),
         true => match splits.iter().find(|split| folder.join(split).is_dir()) {
@@ -128,7 +139,6 @@ fn saved(folder: &Path, format: Format, splits: &[&str], data: &mut Data) -> Res
     let files = state.get("_data_files").and_then(Value::as_array);
     let names: Option<Vec<&str>> = files.and_then(|files| files.iter().map(|file| file["filename"].as_str()).collect());
     let names = names.ok_or_else(|| Error::at(&state_file, "`_data_files` does not list files: save it again"))?;
-    let mut overlaps = Overlaps::default();
     for name in names {
         let path = split.join(name);
         let source = path.display().to_string();
@@ -139,7 +149,7 @@ fn saved(folder: &Path, format: Format, splits: &[&str], data: &mut Data) -> Res
         for (number, row) in rows.iter().enumerate() {
             let place = || format!("{source}: row {}", number + 1);
             let example = record(row, format).map_err(|problem| Error::Content { place: place(), problem })?;
-            overlaps.look(&example, place);
+            overlaps.look(&example, place)?;
             data.examples.push(example);
         }
     }
@@ -147,36 +157,72 @@ fn saved(folder: &Path, format: Format, splits: &[&str], data: &mut Data) -> Res
     Ok(())
 }
 
-/// Texts whose entities overlap: a flat decoder finds one of them at most.
-#[derive(Default)]
+/// Texts whose entities share pieces.
 struct Overlaps {
+    rule: Overlapping,
     count: usize,
     first: String,
 }
 
 impl Overlaps {
-    fn look(&mut self, example: &Example, place: impl FnOnce() -> String) {
-        let mut ranges: Vec<(usize, usize)> =
-            example.entities.iter().map(|entity| (entity.start, entity.end)).collect();
-        ranges.sort_unstable();
-        if ranges.windows(2).any(|pair| pair[1].0 < pair[0].1) {
-            if self.count == 0 {
-                self.first = place();
-            }
-            self.count += 1;
+    fn look(&mut self, example: &Example, place: impl FnOnce() -> String) -> Result<(), Error> {
+        let mode = match self.rule {
+            Overlapping::Refused(mode) => mode,
+            Overlapping::Taken => Mode::Flat,
+        };
+        let Some(pair) = clash(example.entities.iter().collect(), mode) else { return Ok(()) };
+        if self.rule != Overlapping::Taken {
+            return Err(Error::Content { place: place(), problem: never_found(pair, mode) });
         }
+        if self.count == 0 {
+            self.first = place();
+        }
+        self.count += 1;
+        Ok(())
     }
 
     fn note(self, data: &mut Data) {
         if self.count > 0 {
             data.notes.push(format!(
-                "{}: entities overlap here and in {} more texts: flat decoding finds one of them at most \
-                 (`--decoding nested` or `per_type` finds more)",
+                "{}: entities overlap here and in {} more texts: flat decoding finds one of them at most",
                 self.first,
                 self.count - 1
             ));
         }
     }
+}
+
+/// Two entities of which `mode` finds one at most.
+fn clash(mut entities: Vec<&Entity>, mode: Mode) -> Option<[&Entity; 2]> {
+    let by_label = mode == Mode::PerType;
+    entities.sort_by_key(|it| (by_label.then_some(&it.label), it.start, Reverse(it.end)));
+    // Each lies in the one before it.
+    let mut around: Vec<&Entity> = Vec::new();
+    for it in entities {
+        while around.last().is_some_and(|last| last.end <= it.start || (by_label && last.label != it.label)) {
+            around.pop();
+        }
+        if let Some(&last) = around.last() {
+            let inside = it.end <= last.end && (it.start, it.end) != (last.start, last.end);
+            if mode != Mode::Nested || !inside {
+                return Some([last, it]);
+            }
+        }
+        around.push(it);
+    }
+    None
+}
+
+/// What is wrong with a text that has both, and what to do.
+fn never_found([a, b]: [&Entity; 2], mode: Mode) -> String {
+    let name = |mode| Mode::NAMES[mode as usize];
+    let remedy = match [Mode::Nested, Mode::PerType].into_iter().find(|&other| clash(vec![a, b], other).is_none()) {
+        Some(other) => format!("remove one, or use `--decoding {}`", name(other)),
+        None => "remove one".into(),
+    };
+    let show = |it: &Entity| format!("`{}` from {} to {}", it.label, it.start, it.end);
+    let (a, b, mode) = (show(a), show(b), name(mode).replace('_', "-"));
+    format!("entities overlap, {a} and {b}, and {mode} decoding finds one of them at most: {remedy}")
 }
 
 /// One record; the error says what is wrong and what to do.
@@ -340,11 +386,16 @@ mod tests {
     use std::fs;
 
     fn read(lines: &str, format: Format) -> Result<Data, String> {
+        read_with(lines, format, Overlapping::Refused(Mode::Flat))
+    }
+
+    fn read_with(lines: &str, format: Format, overlapping: Overlapping) -> Result<Data, String> {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let path = folder.path().join("data.jsonl");
         fs::write(&path, lines).expect("it is written");
         let at = path.display().to_string();
-        load(std::slice::from_ref(&at), format, EVALUATED).map_err(|error| error.to_string().replace(&at, "F"))
+        load(std::slice::from_ref(&at), format, EVALUATED, overlapping)
+            .map_err(|error| error.to_string().replace(&at, "F"))
     }
 
     fn refused(line: &str, want: &str) {
@@ -391,10 +442,46 @@ mod tests {
     }
 
     #[test]
-    fn overlaps_are_told() {
-        let line = r#"{"text": "New York", "char_spans": [{"start": 0, "end": 8, "label": "a"}, {"start": 4, "end": 8, "label": "b"}]}"#;
-        let data = read(&format!("{line}\n{line}\n"), Format::Text).expect("it reads");
-        assert_eq!(data.notes.len(), 1);
+    fn what_a_decoding_never_finds_is_refused_or_told() {
+        let line = |spans: &[(usize, usize, &str)]| {
+            let span = |(start, end, label): &(usize, usize, &str)| {
+                format!(r#"{{"start": {start}, "end": {end}, "label": "{label}"}}"#)
+            };
+            let spans: Vec<String> = spans.iter().map(span).collect();
+            format!("{{\"text\": \"New York City Hall\", \"char_spans\": [{}]}}\n", spans.join(", "))
+        };
+        let apart = [(0, 3, "a"), (9, 13, "b"), (4, 8, "a")];
+        let inside = [(4, 8, "b"), (0, 13, "a"), (14, 18, "a"), (0, 3, "a")];
+        let crossing = [(0, 8, "a"), (4, 13, "b"), (0, 18, "c")];
+        let twice = [(0, 3, "a"), (4, 8, "c"), (4, 8, "b")];
+        let same = [(0, 8, "a"), (4, 13, "a")];
+        let all: [(&[_], [bool; 3]); 5] = [
+            (&apart, [true; 3]),
+            (&inside, [false, true, false]),
+            (&crossing, [false, false, true]),
+            (&twice, [false, false, true]),
+            (&same, [false; 3]),
+        ];
+        for (spans, taken) in all {
+            for (mode, taken) in [Mode::Flat, Mode::Nested, Mode::PerType].into_iter().zip(taken) {
+                let read = read_with(&line(spans), Format::Text, Overlapping::Refused(mode));
+                assert_eq!(read.is_ok(), taken, "{spans:?} {mode:?}: {read:?}");
+            }
+        }
+        let refusal = |spans: &[_], mode| {
+            let lines = line(&apart) + &line(spans);
+            read_with(&lines, Format::Text, Overlapping::Refused(mode)).expect_err("they overlap")
+        };
+        assert_eq!(
+            refusal(&inside[..2], Mode::Flat),
+            "F:2: entities overlap, `a` from 0 to 13 and `b` from 4 to 8, and flat decoding finds one of them at most: \
+             remove one, or use `--decoding nested`"
+        );
+        assert!(refusal(&crossing[..2], Mode::Nested).ends_with("remove one, or use `--decoding per_type`"));
+        assert!(refusal(&same, Mode::PerType).ends_with("per-type decoding finds one of them at most: remove one"));
+        let lines = line(&inside) + &line(&apart) + &line(&crossing);
+        let data = read_with(&lines, Format::Text, Overlapping::Taken).expect("it reads");
+        assert_eq!((data.examples.len(), data.notes.len()), (3, 1));
         assert!(data.notes[0].contains("data.jsonl:1: entities overlap here and in 1 more texts"), "{:?}", data.notes);
     }
 
@@ -415,8 +502,11 @@ mod tests {
         let golden = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans");
         for name in ["dataset", "dataset_dev"] {
             let folder = golden.join(name).display().to_string();
-            let text = load(std::slice::from_ref(&folder), Format::Text, EVALUATED).expect("it reads").examples;
-            let tokens = load(std::slice::from_ref(&folder), Format::Tokens, EVALUATED).expect("it reads").examples;
+            let read = |format| {
+                let nested = Overlapping::Refused(Mode::Nested);
+                load(std::slice::from_ref(&folder), format, EVALUATED, nested).expect("it reads").examples
+            };
+            let (text, tokens) = (read(Format::Text), read(Format::Tokens));
             assert_eq!((text.len(), tokens.len()), (3, 3), "{name}");
             assert_eq!(text[0].id.as_deref(), Some("eng_0"));
             assert_eq!(text[0].input, Input::Text("Jo lives in New York City".into()));
@@ -426,7 +516,7 @@ mod tests {
             assert!(text[2].entities.is_empty() && tokens[2].entities.is_empty(), "{name}");
         }
         let folder = golden.join("dataset").display().to_string();
-        let error = load(&[folder], Format::Text, &["dev"]).expect_err("there is none").to_string();
+        let error = load(&[folder], Format::Text, &["dev"], Overlapping::Taken).expect_err("there is none").to_string();
         assert!(error.ends_with("holds no split called dev"), "{error}");
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use tagsmith_hub::{Hub, Settings};
+use tagsmith_kernel::check::{assert_close, assert_far};
+use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_spans::checkpoint::{self, Tokenizers};
 use tagsmith_spans::decode::Mode;
@@ -112,6 +114,39 @@ fn encoder(family: &str, folder: &Path) {
     let config = tagsmith_model::config::Config::from_json("config.json".into(), json).expect("it reads").0;
     tagsmith_model::model::Model::new(config, 3).save(folder).expect("it is written");
     std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
+}
+
+/// golden/heads.json, which oracle/heads.py writes.
+#[test]
+fn a_new_head_is_the_one_that_pytorch_draws() {
+    let file = std::fs::read(golden("../heads.json")).expect("it is in the repository");
+    let document: serde_json::Value = serde_json::from_slice(&file).expect("it is JSON");
+    let rows = document["spans"].as_array().expect("it has spans");
+    assert_eq!(rows.len(), 8);
+    for row in rows {
+        let (name, seed) = (row["architecture"].as_str().expect("a name"), row["seed"].as_u64().expect("a seed"));
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let mut config = config(name, &scratch.path().join("out"), r#""max_steps": 1"#);
+        let folder = scratch.path().join("encoder");
+        encoder("bert", &folder);
+        let folder = folder.to_str().expect("a plain name").to_owned();
+        (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
+        let head = |seed| {
+            let model = checkpoint::assemble(config.model.clone(), seed, &hub()).expect("it is put together").0;
+            let bias = SlotId(model.layout.ends.second.0 + 1);
+            assert!(model.params.get(bias).iter().all(|&x| x == 0.0), "{name}: a bias");
+            let middle = model.params.get(model.layout.ends.second)[..16].to_vec();
+            (model.params.get(model.layout.widths).to_vec(), middle)
+        };
+        for (key, part) in [("width_embedding", 0), ("token_end_linear.3", 1)] {
+            let want: Vec<f64> = row[key].as_array().expect("numbers").iter().filter_map(|x| x.as_f64()).collect();
+            let of = |seed| if part == 0 { head(seed).0 } else { head(seed).1 };
+            let what = format!("{name}, seed {seed}: {key}");
+            // PyTorch computes logarithm and cosine in f32.
+            assert_close(&what, &of(seed), &want, 4.0, 1);
+            assert_far(&what, &of(seed + 1), &want, 4.0, 1);
+        }
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tagsmith_spans::evaluate::{Finder, LOWEST, curve, evaluate};
 use tagsmith_spans::example::{Example, Format, Input, labels_of};
 use tagsmith_spans::loss::Normalization;
 use tagsmith_spans::parity::Parity;
-use tagsmith_spans::read::{self, EVALUATED};
+use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
 
@@ -146,6 +146,10 @@ fn parity(matches: &ArgMatches) -> Parity {
     Parity::named(matches.get_many::<String>("parity").into_iter().flatten().map(String::as_str))
 }
 
+fn overlapping(matches: &ArgMatches) -> Overlapping {
+    if parity(matches).overlapping { Overlapping::Taken } else { Overlapping::Refused(mode(matches)) }
+}
+
 fn mode(matches: &ArgMatches) -> Mode {
     matches.get_one::<String>("decoding").and_then(|name| Mode::named(name)).unwrap_or_default()
 }
@@ -212,7 +216,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
         if !does {
             return Ok(Vec::new());
         }
-        let data = read::load(files, config.format, &[what, "train"])?;
+        let data = read::load(files, config.format, &[what, "train"], overlapping(matches))?;
         for note in data.notes {
             log.say(&format!("note: {note}"))?;
         }
@@ -396,7 +400,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };
     let load = |file: &str| -> Result<Vec<Example>> {
-        let mut data = read::load(&[file.to_owned()], format, EVALUATED)?;
+        let mut data = read::load(&[file.to_owned()], format, EVALUATED, overlapping(matches))?;
         data.notes.iter().for_each(|note| eprintln!("note: {note}"));
         if let Some(map) = matches.get_one::<PathBuf>("label_map") {
             read::rename_labels(&mut data.examples, map)?;
