@@ -2,7 +2,7 @@
 
 The model, the collator and the losses are those of `oracle/span_model.py`, dense and padded as the original's; the loop
 is the original's too: AdamW with decay 0.01 on everything, linear warm-up and fall, clip 10, label vectors encoded anew
-for every batch. A seed draws the head and the order of texts that it draws in tagsmith. It reads the same JSON file and JSON lines, and prints one JSON line: seconds a step, and for each of
+for every batch. A seed draws the head and the orders of texts and labels that it draws in tagsmith. It reads the same JSON file and JSON lines, and prints one JSON line: seconds a step, and for each of
 the files of `test_file` seconds and figures, counted as the original does: gold that no span can represent is left out.
 
     python bench/rivals/spans.py CONFIG.json [--steps N] [--texts N] [--threads N] [--seed N]
@@ -11,7 +11,6 @@ the files of `test_file` seconds and figures, counted as the original does: gold
 import argparse
 import itertools
 import json
-import random
 import sys
 import time
 from pathlib import Path
@@ -21,6 +20,16 @@ from transformers import AutoModel, AutoTokenizer, get_linear_schedule_with_warm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "oracle"))
 from span_model import LABEL, THRESHOLD, SpanModel, collate, draw_head, loss_of, score  # noqa: E402
+
+
+# Of the seeds of label orders.
+PRIME = 1_000_003
+
+
+def permuted(items, seed):
+    """In the order that PyTorch draws; of a seed its low 32 bits count."""
+    generator = torch.Generator().manual_seed(seed % 2**32)
+    return [items[n] for n in torch.randperm(len(items), generator=generator).tolist()]
 
 
 def read(files, format):
@@ -36,7 +45,7 @@ def read(files, format):
 
 class Run:
     def __init__(self, config, seed):
-        self.config, self.seed = config, seed
+        self.config, self.seed, self.losses = config, seed, []
         name = config["architecture"]
         self.cross, self.contrastive = "cross" in name, "contrastive" in name
         self.tokenizer = AutoTokenizer.from_pretrained(config["token_encoder"])
@@ -91,17 +100,19 @@ class Run:
         for epoch in itertools.count():
             if done == steps:
                 break
-            order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
+            order = permuted(examples, self.seed + epoch)
             for first in range(0, len(order), size):
-                chosen = [examples[n] for n in order[first : first + size]]
+                chosen = order[first : first + size]
                 labels = list(dict.fromkeys(label for _, spans in chosen for _, _, label in spans))
                 if not labels:
                     continue
                 began = time.perf_counter()
-                random.shuffle(labels)
+                labels = permuted(labels, ((self.seed * PRIME) + epoch) * PRIME + first // size)
                 batch, label_batch = self.batch(chosen, labels)
                 optimizer.zero_grad()
-                loss_of(self.model(batch, label_batch), batch, config).backward()
+                loss = loss_of(self.model(batch, label_batch), batch, config)
+                loss.backward()
+                self.losses.append(loss.item())
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
                 optimizer.step()
                 scheduler.step()
@@ -155,7 +166,6 @@ def main():
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    random.seed(args.seed)
     config = json.loads(Path(args.config).read_text())
     config.setdefault("architecture", Path(args.config).stem)
     run = Run(config, args.seed)

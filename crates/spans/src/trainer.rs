@@ -336,10 +336,8 @@ impl Run<'_> {
         if labels.is_empty() {
             return Ok(None);
         }
-        let stream = Stream::new(self.job.config.seed).child(LABEL_ORDER).child(epoch);
-        for i in (1..labels.len()).rev() {
-            labels.swap(i, stream.bits(number, i) as usize % (i + 1));
-        }
+        let order = torch_permutation(label_seed(self.job.config.seed, epoch, number as u64), labels.len());
+        let labels: Vec<String> = order.into_iter().map(|label| std::mem::take(&mut labels[label])).collect();
         let (config, tokenizers) = (self.learner.config().clone(), self.job.tokenizers);
         let plain: Vec<String> = labels.iter().map(|label| self.plain[label].clone()).collect();
         let encoded = match config.architecture {
@@ -508,9 +506,14 @@ impl Run<'_> {
     }
 }
 
-/// Streams of what is drawn in training, beside a step's dropout.
+/// The stream of what is drawn in training, beside a step's dropout.
 const DRAWS: u64 = u64::MAX;
-const LABEL_ORDER: u64 = u64::MAX - 1;
+
+/// What PyTorch's generator is seeded with for the order of a batch's labels.
+fn label_seed(seed: u64, epoch: u64, batch: u64) -> u64 {
+    const PRIME: u64 = 1_000_003;
+    seed.wrapping_mul(PRIME).wrapping_add(epoch).wrapping_mul(PRIME).wrapping_add(batch)
+}
 
 /// Evaluates examples with their own labels.
 ///
