@@ -200,9 +200,10 @@ class SpanModel(nn.Module):
                 text = torch.cat([states[:, batch["threshold_position"]].unsqueeze(1), text], 1)
         else:
             kinds = self.encode_labels(labels) if label_vectors is None else label_vectors
-            kinds, text = kinds.unsqueeze(0).expand(len(states), -1, -1), states
+            text = states
         unit = lambda x: functional.normalize(self.dropout(x), dim=-1)
-        u = unit(self.type_linear(kinds))
+        # A bi-encoder's label vectors are the batch's: every text meets the same, dropout and all.
+        u = unit(self.type_linear(kinds)).expand(len(states), -1, -1)
         a, z = unit(self.token_start_linear(text)), unit(self.token_end_linear(text))
         spans = batch["spans"]
         widths = self.width_embedding(batch["widths"]).unsqueeze(0).expand(len(states), -1, -1)

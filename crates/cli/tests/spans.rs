@@ -155,6 +155,12 @@ fn what_cannot_work_is_refused_in_one_line() {
         &["train_bi_encoder", "run.json"],
         "run.json: `do_trane` is not a key that is known here: did you mean `do_train`?",
     );
+    config(at, r#", "seed": 1, "seed": 2"#);
+    let config_line = fs::read_to_string(at.join("run.json")).expect("it was written");
+    let place = config_line.lines().position(|line| line.contains("\"seed\": 2")).expect("it is there") + 1;
+    let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
+    let want = format!("error: run.json: is not valid JSON (the key `seed` occurs twice at line {place} column");
+    assert_eq!((status, said.contains(&want)), (2, true), "{said}");
     config(at, "");
     fs::write(at.join("data.jsonl"), "{\"text\": \"a\", \"char_spans\": []}\n").expect("it is written");
     refused(&["train_bi_encoder", "run.json"], "*.jsonl: no entity of format Text is there: is it the right file?");
@@ -213,6 +219,10 @@ fn bad_input_is_refused_with_file_line_and_remedy() {
         "`id` is {\"a\":1}, neither a string nor a whole number: correct or remove it",
     );
     refused(r#"{"tokens": ["ann"], "token_spans": []}"#, "there is no `text`: add it, or use the format `tokens`");
+    refused(
+        r#"{"text": "ann", "char_spans": [], "text": "bob"}"#,
+        "is not a JSON object (the key `text` occurs twice at line 1 column 48): one a line",
+    );
     refused("{\"text\": \"ann\"", "is not a JSON object (EOF while parsing an object at line 1 column 14): one a line");
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use tagsmith_text::distinct::Distinct;
 
 /// A JSON object whose keys are taken one by one. `null` is as good as absent.
 pub struct Fields {
@@ -22,7 +23,7 @@ pub struct Fields {
 pub fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {
     let text = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
     match serde_json::from_slice(&text) {
-        Ok(Value::Object(json)) => Ok(json),
+        Ok(Distinct(Value::Object(json))) => Ok(json),
         Ok(_) => Err(Error::at(path, "holds no JSON object: it should be `{\"key\": value, …}`")),
         Err(error) => Err(Error::at(path, format!("is not valid JSON ({error}): correct it"))),
     }

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use tagsmith_text::distinct::Object;
 use tagsmith_text::reader::ReadOptions;
 use tagsmith_text::rows::arrow_rows;
 use tagsmith_text::sentence::Split;
@@ -103,8 +104,8 @@ fn file(path: &Path, format: Format, mut overlaps: Overlaps, data: &mut Data) ->
             if line.trim().is_empty() {
                 continue;
             }
-            let row: Map<String, Value> = match serde_json::from_str(line.trim_start_matches('\u{FEFF}')) {
-                Ok(row) => row,
+            let row = match serde_json::from_str(line.trim_start_matches('\u{FEFF}')) {
+                Ok(Object(row)) => row,
                 // One array, or one object over several lines: the other reader knows them.
                 Err(_) if first => return tagged(path, format, data),
                 Err(error) => {
@@ -437,7 +438,7 @@ mod tests {
         refused(r#"{"text": "a"}"#, "F:2: there is no `char_spans`: give an empty list where nothing is marked");
         refused(
             "[1",
-            "F:2: is not a JSON object (invalid type: sequence, expected a map at line 1 column 0): one a line",
+            "F:2: is not a JSON object (invalid type: sequence, expected an object at line 1 column 0): one a line",
         );
     }
 

@@ -55,11 +55,14 @@ fn config(name: &str, output: &Path, changes: &str) -> RunConfig {
         "dataset_name": "few", "train_file": "t", "validation_file": "v", "annotation_format": "tokens",
         "loss_masking": "subwords", "max_seq_length": 64, "output_dir": {output:?}, "per_device_train_batch_size": 2,
         "learning_rate": 0.003, "eval_steps": 4, "logging_steps": 2, "save_total_limit": 2, "do_train": true,
-        "early_stopping_patience": 100, "do_eval": true, {changes}}}"#
+        "early_stopping_patience": 100, "do_eval": true}}"#
     );
+    let object = |text: &str| -> serde_json::Map<_, _> { serde_json::from_str(text).expect("it is JSON") };
+    let mut json = object(&text);
+    json.extend(object(&format!("{{{changes}}}")));
     let file = output.join("config.json");
     std::fs::create_dir_all(output).expect("a scratch folder");
-    std::fs::write(&file, text).expect("it is written");
+    std::fs::write(&file, serde_json::Value::Object(json).to_string()).expect("it is written");
     RunConfig::read(&file, None).expect("the configuration is whole")
 }
 

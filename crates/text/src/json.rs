@@ -1,13 +1,12 @@
 //! JSON: one object a sentence, as lines, one after another, or in one array.
 
 use crate::columns::{Cells, Choice, choose};
+use crate::distinct::Object;
 use crate::note::Note;
 use crate::reader::{Error, ITEM_BYTES_MAX, ReadOptions, SplitBuilder, at_line, quote, quote_all, too_long, utf8};
 use crate::sentence::{Columns, Split};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
-use std::fmt;
 use std::io::BufRead;
 
 /// Reads rows such as `{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}`; labels may be integers.
@@ -21,7 +20,7 @@ pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<
     let mut seen = HashSet::new();
     while let Some((line, column, text)) = values.next()? {
         let place = at_line(source, line);
-        let Row(mut row) = serde_json::from_str(text).map_err(|error| syntax(source, line, column, &error))?;
+        let Object(mut row) = serde_json::from_str(text).map_err(|error| syntax(source, line, column, &error))?;
         let columns = match &mut chosen {
             Some(columns) => columns,
             None => chosen.insert(choose_columns(&place, &row, options, &mut notes)?),
@@ -39,34 +38,6 @@ pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<
         builder.push(words, tags, (&columns.text, label), line)?;
     }
     builder.finish(chosen.unwrap_or_default(), notes)
-}
-
-/// An object whose keys all differ: a repeated key would hide the value before it.
-struct Row(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Row {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Row;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Row, A::Error> {
-                let mut row = Map::new();
-                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
-                    if row.contains_key(&key) {
-                        return Err(A::Error::custom(format!("the key {} occurs twice", quote(&key))));
-                    }
-                    row.insert(key, value);
-                }
-                Ok(Row(row))
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
 }
 
 fn choose_columns(

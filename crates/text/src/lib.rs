@@ -13,6 +13,7 @@ mod columns;
 pub mod conll;
 pub mod conllu;
 pub mod csv;
+pub mod distinct;
 pub mod ged;
 pub mod json;
 pub mod label_file;

@@ -5,6 +5,7 @@ use super::table::OPTIONS;
 use super::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
+use tagsmith_text::distinct::Object;
 
 /// Why a command line cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -97,7 +98,8 @@ pub fn json_file(path: &Path) -> Result<Vec<Given>, UsageError> {
 pub fn json_object(path: &Path) -> Result<Map<String, Json>, UsageError> {
     let unreadable = |reason: String| UsageError::File { file: path.display().to_string(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+    let object = serde_json::from_str(&text).map(|Object(object)| object);
+    object.map_err(|error| unreadable(error.to_string()))
 }
 
 /// Reads options and values from JSON. Names are exact and values have their type.

@@ -21,6 +21,7 @@ use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::example::Input;
 use tagsmith_spans::predict::{Label, Predictor};
 use tagsmith_tagger::tagger::{Content, Mention, Tagged};
+use tagsmith_text::distinct::Distinct;
 
 /// Documents are looked at together up to this many bytes of them a rank.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -183,7 +184,7 @@ fn labels(argument: &str) -> Result<Vec<Label>> {
     }
     let path = PathBuf::from(argument);
     let text = fs::read(&path).with_context(|| path.display().to_string())?;
-    let value: Value = serde_json::from_slice(&text).with_context(|| format!("{}: not JSON", path.display()))?;
+    let Distinct(value) = serde_json::from_slice(&text).with_context(|| format!("{}: not JSON", path.display()))?;
     let labels: Option<Vec<Label>> = match &value {
         Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
         Value::Object(names) => {
