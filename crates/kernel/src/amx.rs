@@ -6,6 +6,9 @@
 //! # Source
 //! Intel 64 and IA-32 Architectures Software Developer's Manual, volumes 1 (chapter 18) and 2 (TDPBF16PS).
 
+// Elsewhere only its tests use what surrounds the unit.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
 use crate::product::{Job, StartAt};
 use crate::simd::multiversion;
 
@@ -48,7 +51,7 @@ static ZEROS: Beside = Beside([0.0; ROWS * ROWS]);
 pub(crate) unsafe fn rows(job: &Job, row: usize, row_end: usize) {
     unit::configure();
     // SAFETY: the caller's promise; this thread's tiles have their shape.
-    unsafe { rows_by(job, row, row_end, |tiles| unit::multiply(tiles)) }
+    unsafe { rows_by(job, row, row_end, unit::multiply) }
 }
 
 /// # Safety
