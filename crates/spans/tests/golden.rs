@@ -404,6 +404,60 @@ const OPTIONS: StepOptions = StepOptions {
     head_rate: None,
 };
 
+/// With dropout everywhere, which PyTorch draws otherwise: the loss's slope along a part's gradient is its length, by
+/// central differences under the same masks; along the gradient under other masks it is not.
+#[test]
+fn gradients_under_dropout_are_slopes() {
+    const STEP: f64 = 2e-3;
+    for (name, ..) in MODELS {
+        let mut model = load(name);
+        model.config.dropout = 0.3;
+        for encoder in [Some(&mut model.token_encoder), model.type_encoder.as_mut()].into_iter().flatten() {
+            (encoder.hidden_dropout, encoder.attention_dropout) = (0.2, 0.2);
+        }
+        let batch = batch(name, &model.config);
+        let learn = |model: &Model, seed: u64| {
+            let mut learner = Learner::new(model.clone(), StepOptions { seed, ..OPTIONS });
+            let loss = learner.step(std::slice::from_ref(&batch), 0.0).loss;
+            (loss, learner)
+        };
+        for part in ["token_encoder.", "type_encoder.", "type_linear.", "token_"] {
+            let of_part =
+                |name: &str| name.starts_with(part) && (part != "token_" || !name.starts_with("token_encoder."));
+            let gradients = |learner: &Learner| -> Vec<(usize, Vec<f32>)> {
+                let dense =
+                    model.params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse && of_part(&slot.name));
+                dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name)?))).collect()
+            };
+            let slope = |gradients: &[(usize, Vec<f32>)]| -> (f64, f64) {
+                let squares = gradients.iter().flat_map(|(_, gradient)| gradient).map(|g| f64::from(*g).powi(2));
+                let length = squares.sum::<f64>().sqrt();
+                let at = |step: f64| {
+                    let mut moved = model.clone();
+                    for (number, gradient) in gradients {
+                        let values = moved.params.get_mut(SlotId(*number)).iter_mut();
+                        values.zip(gradient).for_each(|(x, g)| *x += (step / length * f64::from(*g)) as f32);
+                    }
+                    learn(&moved, 1).0
+                };
+                (length, (at(STEP) - at(-STEP)) / (2.0 * STEP))
+            };
+            let own = gradients(&learn(&model, 1).1);
+            if own.is_empty() {
+                assert_eq!((part, model.type_encoder.is_none()), ("type_encoder.", true), "{name}");
+                continue;
+            }
+            let (length, got) = slope(&own);
+            assert!((got - length).abs() <= 0.02 * length, "{name} {part}: slope {got}, gradient {length}");
+            let (length, got) = slope(&gradients(&learn(&model, 2).1));
+            assert!(
+                (got - length).abs() > 0.02 * length,
+                "{name} {part}: other masks pass, slope {got}, gradient {length}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_gradient_is_pytorchs() {
     for (name, ..) in MODELS {
