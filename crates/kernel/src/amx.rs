@@ -6,17 +6,12 @@
 //! # Source
 //! Intel 64 and IA-32 Architectures Software Developer's Manual, volumes 1 (chapter 18) and 2 (TDPBF16PS).
 
-// Elsewhere only its tests use what surrounds the unit.
-#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-
+use crate::pack::TILE;
 use crate::product::{Job, StartAt};
 use crate::simd::multiversion;
 
-/// Rows, and lanes of a row, in a tile.
-pub(crate) const TILE: usize = 16;
-
 /// Rows of C, and columns, that are computed at a time.
-pub(crate) const ROWS: usize = 2 * TILE;
+const ROWS: usize = 2 * TILE;
 
 /// What four tiles of C start from and go to, and what they sum; strides are in floats or lanes.
 #[derive(Clone, Copy)]
@@ -47,7 +42,6 @@ static ZEROS: Beside = Beside([0.0; ROWS * ROWS]);
 ///
 /// # Safety
 /// The job's memory is there, its part of C is the caller's, and the processor has the unit.
-#[cfg(target_arch = "x86_64")]
 pub(crate) unsafe fn rows(job: &Job, row: usize, row_end: usize) {
     unit::configure();
     // SAFETY: the caller's promise; this thread's tiles have their shape.
@@ -105,7 +99,6 @@ multiversion! {
 }
 
 /// Instructions that Rust has no stable names for.
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod unit {
     use super::{ROWS, Tiles};
     use std::arch::asm;
@@ -292,7 +285,7 @@ mod tests {
             .collect()
     }
 
-    /// Every machine tests what surrounds the unit; one that has it tests the unit too, here and in tests/products.rs.
+    /// Every x86 machine tests what surrounds the unit; one that has it tests the unit too, here and in tests/products.rs.
     #[test]
     fn parts_of_tiles_start_and_end_where_they_should() {
         at_every_level(|level| {

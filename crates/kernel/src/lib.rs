@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
 mod amx;
 pub mod check;
 pub mod floats;

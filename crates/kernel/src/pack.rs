@@ -3,7 +3,6 @@
 //! Packing reads a weight from memory once a product, while the panel it goes to is in the first-level cache; a copy
 //! kept in packed form would have to be written by each update and read just as often.
 
-use crate::amx::TILE;
 use crate::product::{Operand, Precision};
 use crate::simd::{Lanes, Level, multiversion};
 use crate::tensor::Tensor;
@@ -12,6 +11,9 @@ use std::ops::Range;
 
 /// The widest vector's floats.
 pub(crate) const MOST_LANES: usize = 16;
+
+/// Rows, and lanes of a row, in a matrix unit's tile.
+pub(crate) const TILE: usize = 16;
 
 /// Columns of a panel of B: two vectors.
 pub(crate) fn panel_width() -> usize {

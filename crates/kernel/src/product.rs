@@ -6,9 +6,8 @@
 //!
 //! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
-use crate::amx;
 use crate::floats::{Floats, LINE};
-use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, pack_right, panel_width};
+use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, TILE, pack_right, panel_width};
 use crate::simd::{Lanes, Level, multiversion};
 use crate::tensor::Area;
 use crate::threads::{for_each, threads};
@@ -115,7 +114,8 @@ pub enum Start<'a> {
 /// C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps.
 ///
 /// # Precision
-/// Factors as `precision` says; an element's sum is f32, over k in order (bf16: two neighbours at a time).
+/// Factors as `precision` says; an element's sum is f32, over k in order (bf16: two neighbours at a time, or by AMX 32,
+/// even and odd ones apart).
 /// # Panics
 /// If a shape does not fit.
 pub fn product(
@@ -255,7 +255,7 @@ unsafe fn multiply_panel(
     let lanes = k.div_ceil(per_lane);
     // Vectors have tiles of every height, a matrix unit of one.
     let whole_tiles = precision == Precision::Bf16 && Level::in_use() == Level::Amx;
-    let finished = if whole_tiles { amx::ROWS } else { FINISHED_ROWS };
+    let finished = if whole_tiles { 2 * TILE } else { FINISHED_ROWS };
     let edge = |parts, i| if whole_tiles { rows.len().min(i * finished) } else { share(rows.len(), parts, i) };
     let block = |lane: usize| k.min(lane * per_lane)..k.min((lane + BLOCK_LANES) * per_lane);
     PANEL.with_borrow_mut(|panel| {
@@ -362,7 +362,7 @@ unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
         Precision::F32 => tiles_f32(job, row, row_end),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the unit; for it, A was packed in rows.
-        Precision::Bf16 if Level::in_use() == Level::Amx => unsafe { amx::rows(job, row, row_end) },
+        Precision::Bf16 if Level::in_use() == Level::Amx => unsafe { crate::amx::rows(job, row, row_end) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the instructions.
         Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { tiles_bf16_native(job, row, row_end) },
