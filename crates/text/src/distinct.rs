@@ -87,12 +87,9 @@ mod tests {
 
     #[test]
     fn a_repeated_key_is_refused_at_any_depth() {
-        for (text, place) in [
-            (r#"{"a": 1, "b": 2, "a": 1}"#, "the key `a` occurs twice at line 1 column 23"),
-            (r#"{"a": [{"b": {"c": 1, "c": 2}}]}"#, "the key `c` occurs twice at line 1 column 28"),
-        ] {
+        for (text, key) in [(r#"{"a": 1, "b": 2, "a": 1}"#, "a"), (r#"{"a": [{"b": {"c": 1, "c": 2}}]}"#, "c")] {
             let said = serde_json::from_str::<Object>(text).err().expect("it is refused").to_string();
-            assert_eq!(said, place);
+            assert!(said.starts_with(&format!("the key `{key}` occurs twice at line 1 column ")), "{said}");
         }
     }
 }
