@@ -2,8 +2,9 @@
 
 The model, the collator and the losses are those of `oracle/span_model.py`, dense and padded as the original's; the loop
 is the original's too: AdamW with decay 0.01 on everything, linear warm-up and fall, clip 10, label vectors encoded anew
-for every batch. A seed draws the head and the orders of texts and labels that it draws in tagsmith. It reads the same JSON file and JSON lines, and prints one JSON line: seconds a step, and for each of
-the files of `test_file` seconds and figures, counted as the original does: gold that no span can represent is left out.
+for every batch. A seed draws the head and the orders of texts and labels that it draws in tagsmith. It reads the same
+JSON file and JSON lines, and prints one JSON line: seconds a step, and for each of the files of `test_file` seconds and
+figures, counted as the original does: gold that no span can represent is left out.
 
     python bench/rivals/spans.py CONFIG.json [--steps N] [--texts N] [--threads N] [--seed N]
 """
@@ -20,7 +21,6 @@ from transformers import AutoModel, AutoTokenizer, get_linear_schedule_with_warm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "oracle"))
 from span_model import LABEL, THRESHOLD, SpanModel, collate, draw_head, loss_of, score  # noqa: E402
-
 
 # Of the seeds of label orders.
 PRIME = 1_000_003

@@ -162,6 +162,12 @@ fn a_bad_line_is_located_and_what_stands_before_it_stays() {
         "error: standard input:3: not JSON from column 9 on: write one object a line",
         2,
     );
+    check(
+        &format!("{good}{{\"text\": \"Jo\", \"text\": \"Al\"}}\n"),
+        &[],
+        "error: standard input:2: the key `text` occurs twice at line 1 column 28: write it once",
+        1,
+    );
     check(&format!("{good}[1]\n"), &[], "error: standard input:2: not a JSON object: write one a line", 1);
     check(
         "{\"body\": \"Jo\"}",

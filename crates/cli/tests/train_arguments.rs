@@ -42,6 +42,16 @@ fn help_lists_what_is_needed_first() {
 }
 
 #[test]
+fn a_file_of_options_names_each_once() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("run.json"), "{\"seed\": 1,\n \"seed\": 2}").unwrap();
+    let output = tagsmith(folder.path()).args(["train", "run.json"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("error: `run.json` cannot be read: the key `seed` occurs twice at line 2 "), "{stderr}");
+}
+
+#[test]
 fn errors_name_the_option_the_value_and_the_remedy() {
     check(
         "train --learnig_rate 1",

@@ -9,6 +9,7 @@
 use crate::pack::TILE;
 use crate::product::{Job, StartAt};
 use crate::simd::multiversion;
+use std::mem::MaybeUninit;
 
 /// Rows of C, and columns, that are computed at a time.
 const ROWS: usize = 2 * TILE;
@@ -43,9 +44,11 @@ static ZEROS: Beside = Beside([0.0; ROWS * ROWS]);
 /// # Safety
 /// The job's memory is there, its part of C is the caller's, and the processor has the unit.
 pub(crate) unsafe fn rows(job: &Job, row: usize, row_end: usize) {
-    unit::configure();
-    // SAFETY: the caller's promise; this thread's tiles have their shape.
-    unsafe { rows_by(job, row, row_end, unit::multiply) }
+    // SAFETY: the caller's promise; this thread's tiles have their shape when they multiply.
+    unsafe {
+        unit::configure();
+        rows_by(job, row, row_end, |tiles| unit::multiply(tiles));
+    }
 }
 
 /// # Safety
@@ -54,7 +57,8 @@ unsafe fn rows_by(job: &Job, row: usize, row_end: usize, multiply: impl Fn(Tiles
     let (rows, columns) = (row_end - row, job.columns);
     assert!(rows <= ROWS && columns <= ROWS && job.lane_stride == 1, "amx: {rows} rows of {columns} columns at once");
     let c = job.c.wrapping_add(row * job.ldc);
-    let mut beside = Beside([0.0; ROWS * ROWS]);
+    let mut beside = MaybeUninit::<Beside>::uninit();
+    let beside = beside.as_mut_ptr().cast::<f32>();
     let mut bias = [0.0; ROWS];
     let whole = rows.is_multiple_of(TILE) && columns == ROWS;
     let (from, from_stride) = match job.start {
@@ -66,17 +70,17 @@ unsafe fn rows_by(job: &Job, row: usize, row_end: usize, multiply: impl Fn(Tiles
         }
         StartAt::Accumulate if whole => (c.cast_const(), job.ldc),
         StartAt::Accumulate => {
-            copy(c, job.ldc, beside.0.as_mut_ptr(), ROWS, rows, columns, false);
-            (beside.0.as_ptr(), ROWS)
+            copy(c, job.ldc, beside, ROWS, rows, columns, false);
+            (beside.cast_const(), ROWS)
         }
     };
     let in_place = whole && job.start != StartAt::Unread;
-    let (to, to_stride) = if in_place { (c, job.ldc) } else { (beside.0.as_mut_ptr(), ROWS) };
+    let (to, to_stride) = if in_place { (c, job.ldc) } else { (beside, ROWS) };
     let (a, a_stride) = (job.a.wrapping_add(row * job.row_stride), job.row_stride);
     let (steps, two) = (job.depth.div_ceil(TILE), rows > TILE);
     multiply(Tiles { from, from_stride, a, a_stride, b: job.b, steps, to, to_stride, two });
     if !in_place {
-        copy(beside.0.as_ptr(), ROWS, c, job.ldc, rows, columns, job.start == StartAt::Unread);
+        copy(beside, ROWS, c, job.ldc, rows, columns, job.start == StartAt::Unread);
     }
 }
 
@@ -155,21 +159,27 @@ pub(crate) mod unit {
     };
 
     /// Gives this thread's tiles their shape, for as long as it lives: nothing else in the process uses them.
-    pub(super) fn configure() {
+    ///
+    /// # Safety
+    /// The unit is available.
+    pub(super) unsafe fn configure() {
         thread_local! {
             static DONE: Cell<bool> = const { Cell::new(false) };
         }
         if !DONE.replace(true) {
-            // SAFETY: `rows` is called only where the unit is available; the shapes are valid.
+            // SAFETY: the caller's promise; the shapes are valid.
             unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES, options(nostack, readonly)) };
         }
     }
 
     /// C = from + A·B.
-    pub(super) fn multiply(tiles: Tiles) {
+    ///
+    /// # Safety
+    /// All of what `tiles` points at is there, and this thread's tiles are configured.
+    pub(super) unsafe fn multiply(tiles: Tiles) {
         let Tiles { from, from_stride, a, a_stride, b, steps, to, to_stride, two } = tiles;
         let bytes = |lanes: usize| lanes * size_of::<f32>();
-        // SAFETY: the addresses are those that `rows` was promised; tiles are used by nobody else.
+        // SAFETY: the caller's promise; tiles are used by nobody else.
         unsafe {
             if two {
                 let below = |stride: usize| 16 * stride;
@@ -285,7 +295,7 @@ mod tests {
             .collect()
     }
 
-    /// Every x86 machine tests what surrounds the unit; one that has it tests the unit too, here and in tests/products.rs.
+    /// Every x86 machine tests what surrounds the unit; one that has it tests the unit too, in tests/products.rs.
     #[test]
     fn parts_of_tiles_start_and_end_where_they_should() {
         at_every_level(|level| {

@@ -15,6 +15,11 @@ pub(crate) const MOST_LANES: usize = 16;
 /// Rows, and lanes of a row, in a matrix unit's tile.
 pub(crate) const TILE: usize = 16;
 
+/// Whether such products run on a matrix unit: A then lies in rows of whole tiles, and B's panels end in whole tiles.
+pub(crate) fn on_tiles(precision: Precision) -> bool {
+    precision == Precision::Bf16 && Level::in_use() == Level::Amx
+}
+
 /// Columns of a panel of B: two vectors.
 pub(crate) fn panel_width() -> usize {
     match Level::in_use() {
@@ -107,7 +112,7 @@ impl Left {
     pub fn pack(precision: Precision, a: Operand, m: usize, k: usize, each: &Each) -> Left {
         let lanes = k.div_ceil(precision.per_lane());
         let room = lanes.next_multiple_of(MOST_LANES);
-        let tiled = Level::in_use() == Level::Amx;
+        let tiled = on_tiles(precision);
         let rows = if tiled { m + TILE - 1 } else { m };
         match a {
             Operand::Rows(data, stride) => {
@@ -154,12 +159,14 @@ impl Left {
     }
 }
 
-/// Packs rows `k` and columns `columns` of B as a panel: lane by lane, the panel's columns, zeros beyond them and in
-/// what a last tile of lanes lacks.
+/// Packs rows `k` and columns `columns` of B as a panel: lane by lane, the panel's columns, zeros beyond them and,
+/// for a matrix unit, in what a last tile of lanes lacks.
 pub(crate) fn pack_right(precision: Precision, b: Operand, k: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
     let width = panel_width();
-    let lanes = k.len().div_ceil(precision.per_lane());
-    out[lanes * width..lanes.next_multiple_of(TILE) * width].fill(0.0);
+    if on_tiles(precision) {
+        let lanes = k.len().div_ceil(precision.per_lane());
+        out[lanes * width..lanes.next_multiple_of(TILE) * width].fill(0.0);
+    }
     match b {
         Operand::Rows(data, stride) => pack_across(precision, data, stride, k, columns, out, width),
         Operand::Columns(data, stride) => pack_turned(precision, data, stride, k, columns, out, width),

@@ -7,7 +7,7 @@
 //! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
 use crate::floats::{Floats, LINE};
-use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, TILE, pack_right, panel_width};
+use crate::pack::{Bf16, F32, Factors, Left, LeftView, MOST_LANES, TILE, on_tiles, pack_right, panel_width};
 use crate::simd::{Lanes, Level, multiversion};
 use crate::tensor::Area;
 use crate::threads::{for_each, threads};
@@ -254,7 +254,7 @@ unsafe fn multiply_panel(
     let per_lane = precision.per_lane();
     let lanes = k.div_ceil(per_lane);
     // Vectors have tiles of every height, a matrix unit of one.
-    let whole_tiles = precision == Precision::Bf16 && Level::in_use() == Level::Amx;
+    let whole_tiles = on_tiles(precision);
     let finished = if whole_tiles { 2 * TILE } else { FINISHED_ROWS };
     let edge = |parts, i| if whole_tiles { rows.len().min(i * finished) } else { share(rows.len(), parts, i) };
     let block = |lane: usize| k.min(lane * per_lane)..k.min((lane + BLOCK_LANES) * per_lane);
@@ -362,7 +362,7 @@ unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
         Precision::F32 => tiles_f32(job, row, row_end),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the unit; for it, A was packed in rows.
-        Precision::Bf16 if Level::in_use() == Level::Amx => unsafe { crate::amx::rows(job, row, row_end) },
+        Precision::Bf16 if on_tiles(precision) => unsafe { crate::amx::rows(job, row, row_end) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the instructions.
         Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { tiles_bf16_native(job, row, row_end) },

@@ -1,5 +1,7 @@
 //! Scores become entities.
 
+use std::ops::Range;
+
 /// Which entities may share pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -23,6 +25,17 @@ impl Mode {
             .zip(Mode::NAMES)
             .find(|(_, it)| *it == name)
             .map(|it| it.0)
+    }
+
+    /// Whether it finds one at most of two entities that cover these ranges, of one label or of two.
+    pub(crate) fn excludes(self, a: Range<usize>, b: Range<usize>, one_label: bool) -> bool {
+        let apart = a.end <= b.start || b.end <= a.start;
+        let inside = |a: &Range<usize>, b: &Range<usize>| b.start <= a.start && a.end <= b.end;
+        match self {
+            Mode::Flat => !apart,
+            Mode::Nested => a == b || !(apart || inside(&a, &b) || inside(&b, &a)),
+            Mode::PerType => one_label && !apart,
+        }
     }
 }
 
@@ -71,16 +84,8 @@ pub fn accept(mut candidates: Vec<Candidate>, mode: Mode) -> Vec<Candidate> {
     });
     let mut accepted: Vec<Candidate> = Vec::new();
     for it in candidates {
-        let clash = |other: &Candidate| {
-            let apart = it.end < other.start || other.end < it.start;
-            let inside = |a: &Candidate, b: &Candidate| b.start <= a.start && a.end <= b.end;
-            let same = (it.start, it.end) == (other.start, other.end);
-            match mode {
-                Mode::Flat => !apart,
-                Mode::Nested => same || !(apart || inside(&it, other) || inside(other, &it)),
-                Mode::PerType => it.kind == other.kind && !apart,
-            }
-        };
+        let range = |it: &Candidate| it.start..it.end + 1;
+        let clash = |other: &Candidate| mode.excludes(range(&it), range(other), it.kind == other.kind);
         if !accepted.iter().any(clash) {
             accepted.push(it);
         }

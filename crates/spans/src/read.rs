@@ -193,21 +193,19 @@ impl Overlaps {
     }
 }
 
-/// Two entities of which `mode` finds one at most.
+/// Two entities of which `mode` finds one at most. Sorted so, one of them is the last before the other that touches it.
 fn clash(mut entities: Vec<&Entity>, mode: Mode) -> Option<[&Entity; 2]> {
     let by_label = mode == Mode::PerType;
     entities.sort_by_key(|it| (by_label.then_some(&it.label), it.start, Reverse(it.end)));
-    // Each lies in the one before it.
     let mut around: Vec<&Entity> = Vec::new();
     for it in entities {
-        while around.last().is_some_and(|last| last.end <= it.start || (by_label && last.label != it.label)) {
+        while around.last().is_some_and(|last| last.end <= it.start) {
             around.pop();
         }
-        if let Some(&last) = around.last() {
-            let inside = it.end <= last.end && (it.start, it.end) != (last.start, last.end);
-            if mode != Mode::Nested || !inside {
-                return Some([last, it]);
-            }
+        if let Some(&last) = around.last()
+            && mode.excludes(last.start..last.end, it.start..it.end, last.label == it.label)
+        {
+            return Some([last, it]);
         }
         around.push(it);
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use tagsmith_tagger::tagger::{Content, Input};
 use tagsmith_text::column::{Cell, Column};
+use tagsmith_text::distinct::Distinct;
 use tagsmith_text::note::Note;
 
 /// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.
@@ -179,8 +180,9 @@ fn next_json(lines: &mut Lines, source: &str, column: Option<&str>) -> Result<Fo
             continue;
         }
         let place = || format!("{source}:{number}");
-        let object: Value = serde_json::from_str(&line).map_err(|error| {
-            anyhow!("{}: not JSON from column {} on: write one object a line", place(), error.column())
+        let Distinct(object) = serde_json::from_str(&line).map_err(|error| match error.is_data() {
+            true => anyhow!("{}: {error}: write it once", place()),
+            false => anyhow!("{}: not JSON from column {} on: write one object a line", place(), error.column()),
         })?;
         let Value::Object(object) = object else { bail!("{}: not a JSON object: write one a line", place()) };
         let keys = column.map_or(KEYS.to_vec(), |column| vec![column]);

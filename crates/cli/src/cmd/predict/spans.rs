@@ -184,7 +184,8 @@ fn labels(argument: &str) -> Result<Vec<Label>> {
     }
     let path = PathBuf::from(argument);
     let text = fs::read(&path).with_context(|| path.display().to_string())?;
-    let Distinct(value) = serde_json::from_slice(&text).with_context(|| format!("{}: not JSON", path.display()))?;
+    let Distinct(value) =
+        serde_json::from_slice(&text).with_context(|| format!("{}: no JSON that can be read", path.display()))?;
     let labels: Option<Vec<Label>> = match &value {
         Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
         Value::Object(names) => {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use tagsmith_text::distinct::Distinct;
 use yaml_rust2::parser::{Event, Parser};
 
 /// More than any configuration has.
@@ -99,7 +100,7 @@ const NESTED: &str = "{…}";
 const NOTHING: [&str; 4] = ["", "null", "~", "Null"];
 
 fn from_json(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let value: Value = serde_json::from_str(text).context("this is no JSON")?;
+    let Distinct(value) = serde_json::from_str(text).context("this is no JSON that can be read")?;
     let Value::Object(object) = value else { bail!("this is no JSON object") };
     let word = |value: Value| match value {
         Value::Null => String::new(),
