@@ -10,6 +10,7 @@ use crate::example::{Example, Input};
 use crate::model::Model;
 use crate::score::{Labelled, Score};
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 use tagsmith_kernel::tensor::Tensor;
 use tagsmith_model::batch::Batch;
 use tagsmith_ranks::World;
@@ -131,10 +132,10 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Batches of at most so many pieces, or of one text, the shortest first.
+/// Batches of at most so many pieces, or of one text. The longest come first: later ones live in their memory.
 fn by_length(encoded: &[Encoded]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..encoded.len()).collect();
-    order.sort_by_key(|&number| encoded[number].ids.len());
+    order.sort_by_key(|&number| Reverse(encoded[number].ids.len()));
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut pieces = 0;
     for number in order {

@@ -7,7 +7,7 @@
 //! | kept by the head for backward | (2R + K + N) × 2E: of each layer its masked sums and the result; a cross-encoder also R × H for the positions it took from all rows |
 //! | at work in backward | (R + N) × 3E: gradients on their way through a layer, and what went into its second product, computed again |
 //! | scores and their gradients | N × 6C, those of the loss being f64 |
-//! | at work in evaluation | N × (5E + C), no layer keeping anything |
+//! | at work in evaluation | N × C, and 4E for each span of a block: no layer keeps anything |
 //! | exchange, with more than one rank | what one stage of backward completes: the head, or a layer |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
@@ -17,7 +17,7 @@ use crate::encode::Encoded;
 use crate::evaluate::BATCH_PIECES;
 use crate::example::{Example, labels_of};
 use crate::layout::{TOKEN_ENCODER, TYPE_ENCODER};
-use crate::model::Model;
+use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_model::config::Config as EncoderConfig;
 use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, evaluation, parameters, training};
@@ -94,7 +94,8 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
         _ => {
             evaluation(&model.token_encoder, pieces)
                 + pieces * 4 * e
-                + spans_evaluated * (5 * e + work.labels_evaluated as u64)
+                + spans_evaluated * work.labels_evaluated as u64
+                + spans_evaluated.min(BLOCK as u64) * 4 * e
         }
     };
     let texts = work.encoded.iter().chain(work.evaluated);

@@ -7,7 +7,8 @@ use std::ops::Range;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};
-use tagsmith_kernel::op::{linear, normalize, span_sum};
+use tagsmith_kernel::op::span_sum::{self, Span};
+use tagsmith_kernel::op::{linear, normalize};
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 use tagsmith_kernel::rng::Stream;
 use tagsmith_kernel::tensor::Tensor;
@@ -81,11 +82,21 @@ struct Tail {
     norm: normalize::Saved,
 }
 
+/// Widths, and what of the span layer's first products belongs to starts, to ends and to widths.
+struct SpanParts {
+    widths: Tensor,
+    products: [Tensor; 3],
+}
+
 #[must_use]
 struct SpanSaved {
     widths: Tensor,
     tail: Tail,
 }
+
+/// Spans whose vectors are computed at once where nobody learns from them: they stay in the cache, and a long document's
+/// take no memory.
+pub(crate) const BLOCK: usize = 1024;
 
 /// Places of dropout, each with two streams.
 const TEXT: u64 = 0;
@@ -135,7 +146,9 @@ impl Model {
         let kinds = self.unit(labels, self.layout.kinds, HEAD[0], stream);
         let starts = self.unit(positions.clone(), self.layout.starts, HEAD[1], stream);
         let ends = self.unit(positions, self.layout.ends, HEAD[2], stream);
-        let spans = self.span_vectors(&starts.tail.y, &ends.tail.y, scene, stream);
+        let parts_of_spans = self.span_parts(&starts.tail.y, &ends.tail.y);
+        let h = self.span_sums(&parts_of_spans, &scene.spans);
+        let spans = SpanSaved { widths: parts_of_spans.widths, tail: self.tail(h, self.layout.spans, HEAD[3], stream) };
         let scores = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], scene, parts);
         let heads = Heads { kinds, starts, ends, spans, scores: scores.clone() };
         let saved = Saved { text, states: rows, labels: label_saved, label_states, heads };
@@ -159,11 +172,19 @@ impl Model {
             }
         };
         let positions = scene.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
+        drop(states);
         let starts = self.unit(positions.clone(), self.layout.starts, HEAD[1], None).tail.y;
         let ends = self.unit(positions, self.layout.ends, HEAD[2], None).tail.y;
-        let spans = self.span_vectors(&starts, &ends, scene, None).tail.y;
-        let [_, _, scores] = self.scores(&kinds, [&starts, &ends, &spans], scene, [false, false, true]);
-        scores.expect("span scores were asked for")
+        let parts = self.span_parts(&starts, &ends);
+        let c = scene.kinds.count();
+        let mut scores = zeros(scene.spans.len(), c);
+        for first in (0..scene.spans.len()).step_by(BLOCK) {
+            let rows = first..scene.spans.len().min(first + BLOCK);
+            let h = self.span_sums(&parts, &scene.spans[rows.clone()]);
+            let vectors = self.tail(h, self.layout.spans, HEAD[3], None).y;
+            self.score(SPAN, scene, &kinds, &vectors, &rows, &mut scores.data_mut()[rows.start * c..rows.end * c]);
+        }
+        scores
     }
 
     /// One row a label.
@@ -225,14 +246,17 @@ impl Model {
 
     /// The first layer over [start; end; width] is linear in each of the three: each is multiplied once, and their
     /// products are added span by span.
-    fn span_vectors(&self, starts: &Tensor, ends: &Tensor, scene: &Scene, stream: Option<Stream>) -> SpanSaved {
-        let (e, rows) = (self.config.hidden, self.config.width_rows());
+    fn span_parts(&self, starts: &Tensor, ends: &Tensor) -> SpanParts {
+        let e = self.config.hidden;
         let table = self.params.get(self.layout.widths);
-        let widths = Tensor::from_slice(rows, self.config.width_size, table);
-        let [a, z, k] = [(starts, 0), (ends, e), (&widths, 2 * e)].map(|(x, column)| self.span_part(x, column));
-        let bias = self.params.get(next(self.layout.spans.first));
-        let h = span_sum::forward(&a, &z, &k, bias, &scene.spans);
-        SpanSaved { widths, tail: self.tail(h, self.layout.spans, HEAD[3], stream) }
+        let widths = Tensor::from_slice(self.config.width_rows(), self.config.width_size, table);
+        let products = [(starts, 0), (ends, e), (&widths, 2 * e)].map(|(x, column)| self.span_part(x, column));
+        SpanParts { widths, products }
+    }
+
+    fn span_sums(&self, parts: &SpanParts, spans: &[Span]) -> Tensor {
+        let [a, z, k] = &parts.products;
+        span_sum::forward(a, z, k, self.params.get(next(self.layout.spans.first)), spans)
     }
 
     /// x times the columns of the span layer's first weight from `column` on, as many as x has.
@@ -273,20 +297,30 @@ impl Model {
     }
 
     fn scores(&self, kinds: &Tensor, vectors: [&Tensor; 3], scene: &Scene, parts: [bool; 3]) -> Scores {
-        let (e, c) = (self.config.hidden, scene.kinds.count());
         std::array::from_fn(|part| {
             let x = parts[part].then_some(vectors[part])?;
-            let mut scores = zeros(x.rows(), c);
-            for (rows, first) in groups(scene, part) {
-                let out = &mut scores.data_mut()[rows.start * c..rows.end * c];
-                let left = Operand::Rows(&x.data()[rows.start * e..rows.end * e], e);
-                let right = Operand::Columns(&kinds.data()[first * e..(first + c) * e], e);
-                product(Precision::F32, (rows.len(), e, c), left, right, Start::Zero, out);
-            }
-            let factor = self.factor(part);
-            scores.data_mut().iter_mut().for_each(|score| *score *= factor);
+            let mut scores = zeros(x.rows(), scene.kinds.count());
+            self.score(part, scene, kinds, x, &(0..x.rows()), scores.data_mut());
             Some(scores)
         })
+    }
+
+    /// Scores of those rows, whose vectors `x` are.
+    fn score(&self, part: usize, scene: &Scene, kinds: &Tensor, x: &Tensor, rows: &Range<usize>, scores: &mut [f32]) {
+        let (e, c) = (self.config.hidden, scene.kinds.count());
+        for (group, first) in groups(scene, part) {
+            let inside = group.start.max(rows.start)..group.end.min(rows.end);
+            if inside.is_empty() {
+                continue;
+            }
+            let inside = inside.start - rows.start..inside.end - rows.start;
+            let left = Operand::Rows(&x.data()[inside.start * e..inside.end * e], e);
+            let right = Operand::Columns(&kinds.data()[first * e..(first + c) * e], e);
+            let out = &mut scores[inside.start * c..inside.end * c];
+            product(Precision::F32, (inside.len(), e, c), left, right, Start::Zero, out);
+        }
+        let factor = self.factor(part);
+        scores.iter_mut().for_each(|score| *score *= factor);
     }
 }
 
