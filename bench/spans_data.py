@@ -1,9 +1,9 @@
 """CoNLL columns become the JSON lines that span taggers learn from: texts, words and spans, labels as words.
 
-    python bench/spans_data.py OUT.jsonl [--limit N] FILE...
+    python bench/spans_data.py OUT.jsonl [--limit N] [--with-entities] FILE...
 
 `musicalartist` becomes `musical artist`, `creative-work` `creative work`: a label is read, so it should be English. With
---limit only the first N sentences of each file are taken.
+--limit only the first N sentences of each file are taken; with --with-entities only those of them that have an entity.
 """
 
 import argparse
@@ -62,14 +62,16 @@ def main():
     parser.add_argument("output", type=Path)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--with-entities", action="store_true")
     options = parser.parse_args()
     with options.output.open("w", encoding="utf-8") as out:
         for file in options.files:
             for number, (words, tags) in enumerate(sentences(file)):
                 if number == options.limit:
                     break
-                line = json.dumps(record(f"eng_{file.parent.name}-{file.stem}-s{number}", words, tags), ensure_ascii=False)
-                out.write(line + "\n")
+                found = record(f"eng_{file.parent.name}-{file.stem}-s{number}", words, tags)
+                if found["token_spans"] or not options.with_entities:
+                    out.write(json.dumps(found, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -294,6 +294,10 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
     let want = "error: labels.json: neither a list of names nor an object of names and descriptions\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
+    describe(r#"{"person": null, "person": "a human being"}"#);
+    let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
+    let want = "error: labels.json: no JSON that can be read: the key `person` occurs twice at line 1 column 43\n";
+    assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
 
     // 500 labels, each with a vector of its own: what two of them find does not depend on the others.
     let many: Vec<String> = (0..498).map(|i| format!("team {i}")).collect();
