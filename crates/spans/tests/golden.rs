@@ -110,14 +110,19 @@ fn encode(
     examples.iter().map(one).collect()
 }
 
-/// The golden batch, made from the golden examples.
-fn batch(name: &str, config: &Config) -> (Scene, Gold) {
+/// The golden batch's examples, and how their losses are masked.
+fn examples(name: &str) -> (Vec<Example>, &'static str) {
     let (_, format, masking) = MODELS.into_iter().find(|model| model.0 == name).expect("it is one of them");
     let cases = cases();
     let of = |case: &&Value| case["format"] == format && case["masking"] == masking && case["architecture"] == name;
     let case = cases["collated"].as_array().expect("a list").iter().find(of).expect("there is one");
-    let examples: Vec<Example> =
-        case["examples"].as_array().expect("a list")[..3].iter().map(|value| example(value, format)).collect();
+    let examples = &case["examples"].as_array().expect("a list")[..3];
+    (examples.iter().map(|value| example(value, format)).collect(), masking)
+}
+
+/// The golden batch, made from the golden examples.
+fn batch(name: &str, config: &Config) -> (Scene, Gold) {
+    let (examples, masking) = examples(name);
     batch_of(config, &examples, masking)
 }
 
@@ -350,6 +355,12 @@ fn scores_are_pytorchs() {
         }
         let inferred = model.infer(&scene, None);
         assert_eq!(inferred.data(), scores[SPAN].as_ref().expect("all are wanted").data(), "{name}");
+        // So many spans that they are scored in blocks, which end within texts.
+        let (few, masking) = examples(name);
+        let (many, _) = batch_of(&model.config, &vec![few; 90].concat(), masking);
+        assert!(many.spans.len() > 2500, "{name}: {} spans", many.spans.len());
+        let ([_, _, whole], _saved) = model.forward(&many, None, [false, false, true]);
+        assert!(model.infer(&many, None).data() == whole.expect("it is wanted").data(), "{name}: blocks change scores");
         // Wrong twins.
         let want = transposed(&expected.want("span"));
         let reject = |what: &str, model: &Model, scene: &Scene| {
