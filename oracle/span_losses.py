@@ -4,7 +4,8 @@
       [--seed 42] [--longest 12] [--dropout]
 
 Both programs start from the same head and take the same texts and labels in the same order (bench/rivals/spans.py); all
-dropout is off, or with --dropout on: each program then has its own, nothing is held against anything, and only many steps say much. Prints the mean loss up to each logged step, as tagsmith logs it, and PyTorch's; exit status 1 where the
+dropout is off, or with --dropout on: each program then has its own, nothing is held against anything, and only many
+steps say much. Prints the mean loss up to each logged step, as tagsmith logs it, and PyTorch's; exit status 1 where the
 first 5 differ by more than 1e-3 of the value. After that rounding grows: of a cross-encoder the rows of its new tokens
 begin near the mean of the others, with PyTorch's noise of 1e-9 of their covariance and without. `--check` is accepted, as
 by every script here; this one never does anything but check.

@@ -94,8 +94,8 @@ struct SpanSaved {
     tail: Tail,
 }
 
-/// Spans whose vectors are computed at once where nobody learns from them: they stay in the cache, and a long document's
-/// take no memory.
+/// Spans whose vectors are computed at once where nobody learns from them: they stay in the cache, and of a long
+/// document's spans only the scores take memory.
 pub(crate) const BLOCK: usize = 1024;
 
 /// Places of dropout, each with two streams.
