@@ -299,6 +299,22 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let want = "error: labels.json: no JSON that can be read: the key `person` occurs twice at line 1 column 43\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
 
+    // An output folder remembers what the file held, not its name.
+    describe(r#"["person", "place"]"#);
+    fs::write(at.join("text.txt"), text).expect("it is written");
+    let run = |labels| {
+        let model = ["predict", "--model", "bi_encoder", "--labels", labels];
+        let (status, _, said) = tagsmith(&[&model[..], &["text.txt", "--output-dir", "out"]].concat(), at, "");
+        (status, said)
+    };
+    assert_eq!(run("labels.json").0, 0);
+    let (status, said) = run("person, place");
+    assert!(status == 0 && said.contains("note: 1 of 1 files are there already"), "{said}");
+    describe(r#"["person", "lake"]"#);
+    let want = r#"its files were made with `labels` ["person","place"], and now it is ["person","lake"]: name another"#;
+    let (status, said) = run("labels.json");
+    assert!(status == 2 && said.contains(want), "{said}");
+
     // 500 labels, each with a vector of its own: what two of them find does not depend on the others.
     let many: Vec<String> = (0..498).map(|i| format!("team {i}")).collect();
     let many = format!("person,place,{}", many.join(","));

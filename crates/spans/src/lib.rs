@@ -18,6 +18,7 @@ pub mod learner;
 pub mod loss;
 pub mod memory;
 pub mod model;
+mod order;
 pub mod parity;
 pub mod predict;
 mod progress;

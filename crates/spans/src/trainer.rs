@@ -12,16 +12,15 @@ use crate::learner::{Learner, Share, StepOptions};
 use crate::loss::{Gold, Normalization};
 use crate::memory::{Work, footprint};
 use crate::model::Model;
+use crate::order::Order;
 use crate::progress::Progress;
 use crate::run_config::RunConfig;
 use crate::scene::Scene;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tagsmith_kernel::rng::Stream;
 use tagsmith_ranks::World;
 use tagsmith_train::memory::size;
-use tagsmith_train::order::torch_permutation;
 use tagsmith_train::{agreement, checkpoint};
 
 /// Something that happened.
@@ -92,7 +91,7 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
         type_encoder_rate: config.type_encoder_rate,
         head_rate: config.head_rate,
     };
-    let weights = language_weights(config, job.train)?;
+    let order = Order::new(config, job.train, job.world.size())?;
     let mut learner = Learner::new(model, options);
     let mut progress = Progress::default();
     if let Some(from) = resume {
@@ -121,7 +120,7 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
         progress,
         encoded: Vec::new(),
         plain: BTreeMap::new(),
-        weights,
+        order,
         skipped: 0,
         lost_to_prompts: 0,
         window: Window::default(),
@@ -141,8 +140,8 @@ struct Run<'a> {
     encoded: Vec<Encoded>,
     /// Labels as they are read.
     plain: BTreeMap<String, String>,
-    /// Of each example, for drawing; none for each once an epoch.
-    weights: Vec<f64>,
+    /// Of texts and labels.
+    order: Order,
     /// Batches whose labels left no room for a text.
     skipped: u64,
     /// Entities that would have a span without the prompt before their text.
@@ -259,7 +258,7 @@ impl Run<'_> {
         let (ranks, rank) = (self.job.world.size(), self.job.world.rank());
         while self.progress.step < config.max_steps && !self.progress.stopping {
             let epoch = self.progress.epoch;
-            let order = self.order(epoch);
+            let order = self.order.texts(epoch);
             let batches: Vec<&[usize]> = order.chunks(config.batch_size).collect();
             let rounds = batches.len() / ranks;
             let (whole, mut any) = (self.progress.batch == 0, false);
@@ -304,26 +303,6 @@ impl Run<'_> {
         count(&has) > 0
     }
 
-    /// An epoch's examples: each once in PyTorch's order, or as many draws with replacement by weight. Several ranks have
-    /// as many full batches each: what is missing is taken from the beginning.
-    fn order(&self, epoch: u64) -> Vec<usize> {
-        let mut order = self.drawn(epoch);
-        let round = self.job.config.batch_size * self.job.world.size();
-        if self.job.world.size() > 1 {
-            let again: Vec<usize> = order.iter().copied().cycle().take(order.len().next_multiple_of(round)).collect();
-            order = again;
-        }
-        order
-    }
-
-    fn drawn(&self, epoch: u64) -> Vec<usize> {
-        let (n, seed) = (self.job.train.len(), self.job.config.seed);
-        if self.weights.is_empty() {
-            return torch_permutation(seed.wrapping_add(epoch), n);
-        }
-        drawn(&self.weights, Stream::new(seed).child(DRAWS).child(epoch))
-    }
-
     /// A batch with its labels: all of its entities', shuffled. `None` if there is none, or no room for the text.
     fn batch(&mut self, numbers: &[usize], epoch: u64, number: usize) -> Result<Option<(Scene, Gold)>, Error> {
         let examples: Vec<&Example> = numbers.iter().map(|&number| &self.job.train[number]).collect();
@@ -336,7 +315,7 @@ impl Run<'_> {
         if labels.is_empty() {
             return Ok(None);
         }
-        let order = torch_permutation(label_seed(self.job.config.seed, epoch, number as u64), labels.len());
+        let order = self.order.labels(epoch, number, labels.len());
         let labels: Vec<String> = order.into_iter().map(|label| std::mem::take(&mut labels[label])).collect();
         let (config, tokenizers) = (self.learner.config().clone(), self.job.tokenizers);
         let plain: Vec<String> = labels.iter().map(|label| self.plain[label].clone()).collect();
@@ -506,15 +485,6 @@ impl Run<'_> {
     }
 }
 
-/// The stream of what is drawn in training, beside a step's dropout.
-const DRAWS: u64 = u64::MAX;
-
-/// What PyTorch's generator is seeded with for the order of a batch's labels.
-fn label_seed(seed: u64, epoch: u64, batch: u64) -> u64 {
-    const PRIME: u64 = 1_000_003;
-    seed.wrapping_mul(PRIME).wrapping_add(epoch).wrapping_mul(PRIME).wrapping_add(batch)
-}
-
 /// Evaluates examples with their own labels.
 ///
 /// # Errors
@@ -534,41 +504,6 @@ pub fn assess(
     Ok(evaluate(examples, &found, &finder.labels, &model.config, 0.0, mode))
 }
 
-/// Of each example; none where all are 1.
-fn language_weights(config: &RunConfig, examples: &[Example]) -> Result<Vec<f64>, Error> {
-    let weights = &config.language_weights;
-    if weights.is_empty() {
-        return Ok(Vec::new());
-    }
-    let language = |example: (usize, &'_ Example)| -> Result<String, Error> {
-        let id = example.1.id.as_deref().ok_or_else(|| {
-            let (files, number) = (config.files[0].join(", "), example.0 + 1);
-            let problem = "`language_weights` needs one in every record, such as `deu_12-s0`";
-            Error::Setting(format!("{files}: text {number} has no `id`, and {problem}"))
-        })?;
-        Ok(id.split('_').next().unwrap_or(id).to_owned())
-    };
-    let languages = examples.iter().enumerate().map(language).collect::<Result<Vec<_>, _>>()?;
-    if let Some(unknown) = weights.keys().find(|known| !languages.contains(known)) {
-        return Err(Error::Setting(format!(
-            "`language_weights` names `{unknown}`, and no record's `id` begins with it"
-        )));
-    }
-    Ok(languages.iter().map(|language| weights.get(language).copied().unwrap_or(1.0)).collect())
-}
-
-/// As many draws with replacement as there are weights: each of number i with a share of w_i / Σ w.
-fn drawn(weights: &[f64], stream: Stream) -> Vec<usize> {
-    let n = weights.len();
-    let mut sums = Vec::with_capacity(n);
-    let mut sum = 0.0;
-    for weight in weights {
-        sum += weight;
-        sums.push(sum);
-    }
-    (0..n).map(|i| sums.partition_point(|&s| s <= f64::from(stream.uniform(0, i)) * sum).min(n - 1)).collect()
-}
-
 fn rounded(x: f64, unit: f64) -> f64 {
     (x * unit).round() / unit
 }
@@ -584,25 +519,6 @@ fn python_exponent(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// FiNERweb's share of Thai, 1.7 %, becomes 10 · 0.017 / (10 · 0.017 + 0.983) = 14.7 % by a weight of 10.
-    #[test]
-    fn a_languages_share_is_its_weights() {
-        let n = 20_000;
-        let thai = |number: usize| number % 1000 < 17;
-        let weights: Vec<f64> = (0..n).map(|number| if thai(number) { 10.0 } else { 1.0 }).collect();
-        let order = drawn(&weights, Stream::new(3));
-        assert_eq!(order.len(), n);
-        let share = order.iter().filter(|&&number| thai(number)).count() as f64 / n as f64;
-        let want = 0.17 / (0.17 + 0.983);
-        // Four standard deviations of so many draws.
-        let deviation = (want * (1.0 - want) / n as f64).sqrt();
-        assert!((share - want).abs() < 4.0 * deviation, "{share}, not {want}");
-        assert_ne!(order, drawn(&weights, Stream::new(4)));
-        // With replacement: some come twice.
-        let different: std::collections::BTreeSet<_> = order.iter().collect();
-        assert!(different.len() < n * 7 / 10);
-    }
 
     #[test]
     fn rates_are_printed_as_python_does() {

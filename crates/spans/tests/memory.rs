@@ -9,6 +9,7 @@ use tagsmith_model::config::Config as EncoderConfig;
 use tagsmith_spans::collate;
 use tagsmith_spans::config::{Architecture, Config};
 use tagsmith_spans::encode::Encoded;
+use tagsmith_spans::evaluate::BATCH_PIECES;
 use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::fields::Fields;
 use tagsmith_spans::layout::Layout;
@@ -70,28 +71,73 @@ fn encoded(length: usize, labels: usize) -> Encoded {
     }
 }
 
-/// Names the architecture to a process that measures one.
-const CROSS: &str = "TAGSMITH_TEST_CROSS";
+/// Names to a process what it measures.
+const MEASURED: &str = "TAGSMITH_TEST_MEASURED";
 
-/// What a process has had stays with it: each architecture is measured in one of its own.
+/// What a process has had stays with it: each measurement has one of its own.
 #[test]
-fn the_plan_is_what_a_step_takes() {
-    if let Ok(cross) = std::env::var(CROSS) {
-        return measure(cross == "yes");
+fn the_plan_is_what_is_taken() {
+    if let Ok(measured) = std::env::var(MEASURED) {
+        let (what, architecture) = measured.split_once(' ').expect("two words");
+        return if what == "step" { step(architecture == "cross") } else { evaluation(architecture == "cross") };
     }
-    for cross in ["no", "yes"] {
+    for measured in ["step bi", "step cross", "evaluation bi", "evaluation cross"] {
         let mut alone = std::process::Command::new(std::env::current_exe().expect("it runs"));
-        alone.args(["--exact", "the_plan_is_what_a_step_takes"]).env(CROSS, cross);
+        alone.args(["--exact", "the_plan_is_what_is_taken"]).env(MEASURED, measured);
         let ran = alone.output().expect("it runs again");
         let said = String::from_utf8_lossy(&ran.stdout);
-        assert!(ran.status.success() && said.contains("1 passed"), "cross-encoder {cross}: {said}");
+        assert!(ran.status.success() && said.contains("1 passed"), "{measured}: {said}");
     }
 }
 
-fn measure(cross: bool) {
+fn architecture(cross: bool) -> Architecture {
+    if cross { Architecture::CrossEncoder } else { Architecture::BiEncoder }
+}
+
+fn label_ids() -> [Vec<u32>; 3] {
+    [5, 6, 7].map(|id| vec![2, id, 3])
+}
+
+/// What a bi-encoder reads beside texts.
+fn labels_alone(cross: bool) -> Option<Batch> {
+    let mut batch = Batch::default();
+    label_ids().iter().for_each(|ids| batch.push(ids, &[0; 3], &[]));
+    (!cross).then_some(batch)
+}
+
+/// A whole batch of evaluation.
+fn evaluation(cross: bool) {
+    let length = 120;
+    let of_prompt = if cross { 7 } else { 0 };
+    let texts: Vec<Encoded> =
+        (0..BATCH_PIECES / (length + of_prompt)).map(|_| encoded(length, if cross { 3 } else { 0 })).collect();
+    let model = model(architecture(cross));
+    let refs: Vec<&Encoded> = texts.iter().collect();
+    let (scene, _) = collate::scene(&model.config, &refs, labels_alone(cross));
+    assert!(scene.spans.len() > 25_000, "{} spans", scene.spans.len());
+    let work = Work {
+        examples: &[],
+        encoded: &[],
+        evaluated: &texts,
+        labels_evaluated: 3,
+        labels: &label_ids(),
+        batch_size: 8,
+        accumulation: 1,
+        max_length: 256,
+        ranks: 1,
+    };
+    let planned = footprint(&model, &work).activations;
+    let before = status("VmRSS");
+    let scores = model.infer(&scene, None);
+    let grown = status("VmHWM") - before;
+    assert!(scores.data().iter().all(|score| score.is_finite()));
+    let share = grown as f64 / planned as f64;
+    assert!((0.8..=1.15).contains(&share), "grew by {grown}, planned {planned}");
+}
+
+fn step(cross: bool) {
     let plain: Vec<Encoded> = (0..8).map(|_| encoded(120, 0)).collect();
     let texts: Vec<Encoded> = if cross { (0..8).map(|_| encoded(120, 3)).collect() } else { plain.clone() };
-    let architecture = if cross { Architecture::CrossEncoder } else { Architecture::BiEncoder };
     let entity = |label: &str| Entity { start: 3, end: 5, label: label.into() };
     let example = Example {
         id: None,
@@ -100,7 +146,6 @@ fn measure(cross: bool) {
     };
     let examples = vec![example; 8];
     let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
-    let label_ids = [vec![2, 5, 3], vec![2, 6, 3], vec![2, 7, 3]];
 
     let before = status("VmRSS");
     let options = StepOptions {
@@ -110,13 +155,13 @@ fn measure(cross: bool) {
         type_encoder_rate: None,
         head_rate: None,
     };
-    let mut learner = Learner::new(model(architecture), options);
+    let mut learner = Learner::new(model(architecture(cross)), options);
     let work = Work {
         examples: &examples,
         encoded: &plain,
         evaluated: &[],
         labels_evaluated: 0,
-        labels: &label_ids,
+        labels: &label_ids(),
         batch_size: 8,
         accumulation: 1,
         max_length: 256,
@@ -124,10 +169,8 @@ fn measure(cross: bool) {
     };
     let planned = footprint(learner.model(), &work);
     let refs: Vec<&Encoded> = texts.iter().collect();
-    let mut alone = Batch::default();
-    label_ids.iter().for_each(|ids| alone.push(ids, &[0; 3], &[]));
     let config = learner.config().clone();
-    let (scene, listed) = collate::scene(&config, &refs, (!cross).then_some(alone));
+    let (scene, listed) = collate::scene(&config, &refs, labels_alone(cross));
     let entities: Vec<_> =
         refs.iter().zip(&examples).map(|(it, example)| it.gold(example, &labels, &config).0).collect();
     let gold = collate::gold(&config, &refs, &entities, &listed, &scene);

@@ -1,13 +1,13 @@
 //! `tagsmith compare PLAN.json`: several trainings one after another, and what came of each beside the others.
 
-use crate::args::{Plan, help};
+use crate::args::{Plan, Resume, help};
 use crate::cmd::train;
 use crate::report;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, Write};
 use tagsmith_ranks::World;
-use tagsmith_train::durable;
+use tagsmith_train::{checkpoint, durable};
 
 const HELP: &str = "\
 Train several times and compare: a table on standard output and in comparison.md, curves and details in report.html.
@@ -16,7 +16,8 @@ usage: tagsmith compare PLAN.json [OPTIONS]
 
 PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of
 its own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its
-folder in `output_dir`.
+folder in `output_dir`. After an interruption, `--resume_from_checkpoint last` goes on: a run without a checkpoint begins
+anew.
 
     {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\", \"output_dir\": \"out\", \"do_train\": true},
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
@@ -44,6 +45,11 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
         planned.lines.iter().for_each(train::say);
         planned.args.html_report = true;
         train::heed_accelerate(&mut planned.args, world)?;
+        let goes_on = planned.args.resume_from_checkpoint == Some(Resume::Last);
+        if goes_on && checkpoint::newest(&planned.args.output_dir).is_none() {
+            train::say(format!("`{}` holds no checkpoint: the run begins anew", planned.args.output_dir.display()));
+            planned.args.resume_from_checkpoint = None;
+        }
         let name = planned.name;
         match train::train(&planned.args, world).with_context(|| format!("the run `{name}`")) {
             Ok(run) => finished.push(report::Finished { name, ..run }),

@@ -133,7 +133,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
         Some(folder) => {
             let output_format = Some(formats[1]).filter(|format| !format.is_empty());
             let shards = shards::of(&inputs, folder, formats[0], output_format)?;
-            let shards = shards::to_make(shards, folder, &choices(matches), world)?;
+            let shards = shards::to_make(shards, folder, &choices(matches)?, world)?;
             shards
                 .into_iter()
                 .map(|Shard { input, output, format }| (Some(input), Some(output), Some(format)))
@@ -202,7 +202,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
 type Task = (Option<PathBuf>, Option<PathBuf>, Option<String>);
 
 /// What decides the content of files, for whoever goes on with them.
-fn choices(matches: &ArgMatches) -> Value {
+fn choices(matches: &ArgMatches) -> Result<Value> {
     let said = |name: &str| -> Vec<String> {
         let raw = matches.get_raw(name).into_iter().flatten();
         raw.map(|word| word.to_string_lossy().into_owned()).collect()
@@ -215,14 +215,15 @@ fn choices(matches: &ArgMatches) -> Value {
         "aggregation-strategy",
         "max-seq-length",
         "stride",
-        "labels",
         "threshold",
         "decoding",
     ];
     let mut choices: Map<String, Value> =
         names.iter().map(|&name| (name.to_owned(), said(name).join(" ").into())).collect();
     choices.insert("bf16".into(), matches.get_flag("bf16").into());
-    Value::Object(choices)
+    let labels = matches.get_one("labels").map(|labels: &String| spans::said(labels)).transpose()?;
+    choices.insert("labels".into(), labels.into());
+    Ok(Value::Object(choices))
 }
 
 /// Prints the notes of all ranks, and returns the sums of their counts.

@@ -6,11 +6,11 @@ use super::output::Output;
 use super::say_all;
 use super::share::Share;
 use crate::machine::precision;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
@@ -177,16 +177,20 @@ fn tagged(input: &Input, found: &[tagsmith_spans::predict::Found], labels: &[Lab
     Tagged { text, words: Vec::new(), labels: Vec::new(), entities }
 }
 
-/// `person,place`, or a JSON file: a list of names, or an object of names and descriptions.
-fn labels(argument: &str) -> Result<Vec<Label>> {
+/// What `--labels` says, a list of names or an object of names and descriptions: `person,place`, or what a JSON file holds.
+pub fn said(argument: &str) -> Result<Value> {
     if !argument.ends_with(".json") {
-        return Ok(argument.split(',').map(|name| Label::new(name.trim(), None)).collect());
+        return Ok(argument.split(',').map(str::trim).collect());
     }
-    let path = PathBuf::from(argument);
-    let text = fs::read(&path).with_context(|| path.display().to_string())?;
+    let path = Path::new(argument);
+    let text = fs::read(path).with_context(|| path.display().to_string())?;
     let Distinct(value) =
         serde_json::from_slice(&text).with_context(|| format!("{}: no JSON that can be read", path.display()))?;
-    let labels: Option<Vec<Label>> = match &value {
+    Ok(value)
+}
+
+fn labels(argument: &str) -> Result<Vec<Label>> {
+    let labels: Option<Vec<Label>> = match &said(argument)? {
         Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
         Value::Object(names) => {
             let label = |(name, said): (&String, &Value)| match said {
@@ -197,8 +201,5 @@ fn labels(argument: &str) -> Result<Vec<Label>> {
         }
         _ => None,
     };
-    match labels {
-        Some(labels) => Ok(labels),
-        None => bail!("{}: neither a list of names nor an object of names and descriptions", path.display()),
-    }
+    labels.with_context(|| format!("{argument}: neither a list of names nor an object of names and descriptions"))
 }
