@@ -131,8 +131,10 @@ fn evaluation(cross: bool) {
     let scores = model.infer(&scene, None);
     let grown = status("VmHWM") - before;
     assert!(scores.data().iter().all(|score| score.is_finite()));
+    // The head lives in part in what the encoder gave back, which no plan counts on: from what the encoder takes alone,
+    // some 0.6 of the plan, to the sum.
     let share = grown as f64 / planned as f64;
-    assert!((0.8..=1.15).contains(&share), "grew by {grown}, planned {planned}");
+    assert!((0.6..=1.05).contains(&share), "grew by {grown}, planned {planned}");
 }
 
 fn step(cross: bool) {
