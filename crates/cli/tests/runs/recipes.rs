@@ -200,17 +200,17 @@ fn an_interrupted_comparison_goes_on() {
             "model_name_or_path": "model", "train_file": "data.json", "validation_file": "data.json", "do_train": true,
             "do_eval": true, "max_steps": 2, "save_steps": 1, "output_dir": "out",
         },
-        "runs": {"done": {}, "stopped": {"seed": 5}, "to_come": {"seed": 6}},
+        "runs": {"done": {}, "stopped": {"seed": 5}, "later": {"seed": 6}},
     });
     scratch.write("plan.json", plan.to_string());
     scratch.good("compare plan.json");
     let losses = || {
-        ["done", "stopped", "to_come"]
+        ["done", "stopped", "later"]
             .map(|run| scratch.json(&format!("out/{run}/all_results.json"))["eval_loss"].clone())
     };
     let uninterrupted = losses();
     assert!(uninterrupted[0] != uninterrupted[1] && uninterrupted[1] != uninterrupted[2]);
-    fs::remove_dir_all(scratch.path("out/to_come")).unwrap();
+    fs::remove_dir_all(scratch.path("out/later")).unwrap();
     for file in ["checkpoint-2", "all_results.json", "trainer_state.json", "model.safetensors"] {
         let file = scratch.path(&format!("out/stopped/{file}"));
         if file.is_dir() { fs::remove_dir_all(file).unwrap() } else { fs::remove_file(file).unwrap() }
@@ -218,9 +218,9 @@ fn an_interrupted_comparison_goes_on() {
     let ran = scratch.good("compare plan.json --resume_from_checkpoint last");
     ran.says("going on from out/done/checkpoint-2");
     ran.says("going on from out/stopped/checkpoint-1");
-    ran.says("`out/to_come` holds no checkpoint: the run begins anew");
+    ran.says("`out/later` holds no checkpoint: the run begins anew");
     assert_eq!(losses(), uninterrupted);
-    assert!(["| done |", "| stopped |", "| to_come |"].iter().all(|run| ran.stdout.contains(run)), "{}", ran.stdout);
+    assert!(["| done |", "| stopped |", "| later |"].iter().all(|run| ran.stdout.contains(run)), "{}", ran.stdout);
 }
 
 #[test]
