@@ -16,8 +16,8 @@ usage: tagsmith compare PLAN.json [OPTIONS]
 
 PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of
 its own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its
-folder in `output_dir`. After an interruption, `--resume_from_checkpoint last` goes on: a run without a checkpoint begins
-anew.
+folder in `output_dir`. An interrupted comparison goes on with `--resume_from_checkpoint last`: runs without a
+checkpoint begin anew.
 
     {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\", \"output_dir\": \"out\", \"do_train\": true},
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
