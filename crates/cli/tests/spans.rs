@@ -300,13 +300,16 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
 
     // An output folder remembers what the file held, not its name.
-    describe(r#"["person", "place"]"#);
     fs::write(at.join("text.txt"), text).expect("it is written");
     let run = |labels| {
         let model = ["predict", "--model", "bi_encoder", "--labels", labels];
         let (status, _, said) = tagsmith(&[&model[..], &["text.txt", "--output-dir", "out"]].concat(), at, "");
         (status, said)
     };
+    // What was refused binds nobody.
+    describe(r#"{"person": 3}"#);
+    assert_eq!(run("labels.json").0, 2);
+    describe(r#"["person", "place"]"#);
     assert_eq!(run("labels.json").0, 0);
     let (status, said) = run("person, place");
     assert!(status == 0 && said.contains("note: 1 of 1 files are there already"), "{said}");

@@ -23,6 +23,9 @@ checkpoint begin anew.
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
 ";
 
+/// What a run that goes on has of its last part alone.
+const OF_THE_REST: [&str; 4] = ["train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"];
+
 /// The arguments, all of which the plan's reader takes.
 pub fn command() -> Command {
     let words = Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
@@ -45,14 +48,25 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
         planned.lines.iter().for_each(train::say);
         planned.args.html_report = true;
         train::heed_accelerate(&mut planned.args, world)?;
-        let goes_on = planned.args.resume_from_checkpoint == Some(Resume::Last);
-        if goes_on && checkpoint::newest(&planned.args.output_dir).is_none() {
+        let resume = &mut planned.args.resume_from_checkpoint;
+        if *resume == Some(Resume::Last) && checkpoint::newest(&planned.args.output_dir).is_none() {
             train::say(format!("`{}` holds no checkpoint: the run begins anew", planned.args.output_dir.display()));
-            planned.args.resume_from_checkpoint = None;
+            *resume = None;
         }
+        let goes_on = resume.is_some();
         let name = planned.name;
         match train::train(&planned.args, world).with_context(|| format!("the run `{name}`")) {
-            Ok(run) => finished.push(report::Finished { name, ..run }),
+            Ok(run) => {
+                let mut run = report::Finished { name, ..run };
+                if goes_on {
+                    let name = &run.name;
+                    train::say(format!(
+                        "the table leaves out training loss and time of `{name}`: it went on in between"
+                    ));
+                    run.results.retain(|name, _| !OF_THE_REST.contains(&name.as_str()));
+                }
+                finished.push(run);
+            }
             // What came of the runs before it is still worth a look.
             Err(error) => {
                 failed = Err(error);

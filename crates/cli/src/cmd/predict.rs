@@ -129,11 +129,12 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
         strategy: text("aggregation-strategy").and_then(Strategy::named).context("clap lets only names through")?,
     };
     let formats = [text("input-format").unwrap_or("auto"), text("output-format").unwrap_or_default()];
+    let labels = text("labels").map(spans::said).transpose()?;
     let tasks: Vec<Task> = match folder {
         Some(folder) => {
             let output_format = Some(formats[1]).filter(|format| !format.is_empty());
             let shards = shards::of(&inputs, folder, formats[0], output_format)?;
-            let shards = shards::to_make(shards, folder, &choices(matches)?, world)?;
+            let shards = shards::to_make(shards, folder, &choices(matches, &labels), world)?;
             shards
                 .into_iter()
                 .map(|Shard { input, output, format }| (Some(input), Some(output), Some(format)))
@@ -164,9 +165,10 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     });
     if spans::is_span_tagger(model) {
         line.iter().for_each(|line| eprintln!("note: {line}"));
-        return spans::run(matches, model, &hub, work, (world, share));
+        let labels = labels.context("a span tagger looks for labels: name them with `--labels a,b,…`")?;
+        return spans::run(matches, &labels, model, &hub, work, (world, share));
     }
-    if text("labels").is_some() {
+    if labels.is_some() {
         bail!("{}: `--labels` is for label-conditioned models; this one has its own", model.display());
     }
     let (tagger, notes) = Tagger::load(model, request).with_context(|| model.display().to_string())?;
@@ -202,7 +204,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
 type Task = (Option<PathBuf>, Option<PathBuf>, Option<String>);
 
 /// What decides the content of files, for whoever goes on with them.
-fn choices(matches: &ArgMatches) -> Result<Value> {
+fn choices(matches: &ArgMatches, labels: &Option<Value>) -> Value {
     let said = |name: &str| -> Vec<String> {
         let raw = matches.get_raw(name).into_iter().flatten();
         raw.map(|word| word.to_string_lossy().into_owned()).collect()
@@ -221,9 +223,8 @@ fn choices(matches: &ArgMatches) -> Result<Value> {
     let mut choices: Map<String, Value> =
         names.iter().map(|&name| (name.to_owned(), said(name).join(" ").into())).collect();
     choices.insert("bf16".into(), matches.get_flag("bf16").into());
-    let labels = matches.get_one("labels").map(|labels: &String| spans::said(labels)).transpose()?;
-    choices.insert("labels".into(), labels.into());
-    Ok(Value::Object(choices))
+    choices.insert("labels".into(), labels.clone().into());
+    Value::Object(choices)
 }
 
 /// Prints the notes of all ranks, and returns the sums of their counts.

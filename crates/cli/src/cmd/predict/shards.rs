@@ -3,6 +3,7 @@
 use super::input::is_parquet;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_ranks::World;
@@ -27,11 +28,12 @@ pub fn to_make(shards: Vec<Shard>, folder: &Path, choices: &Value, world: &World
         true => {
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
             match fs::read(&run) {
-                Ok(before) => check_choices(&before, choices, folder)?,
+                Ok(before) if holds_files(folder)? => check_choices(&before, choices, folder)?,
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| run.display().to_string());
                 }
-                Err(_) => {
+                // Choices of which nothing came bind nobody: they may have been refused.
+                _ => {
                     let mut file = super::output::Staged::create(run)?;
                     serde_json::to_writer_pretty(&mut file, choices)?;
                     file.publish()?;
@@ -79,6 +81,17 @@ fn owners(shards: &[Shard], done: &[u8], ranks: usize) -> Vec<u32> {
     owners
 }
 
+/// Whether anything whole is in a folder beside what it says of its run.
+fn holds_files(folder: &Path) -> Result<bool> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<std::io::Result<Vec<_>>>()?;
+    Ok(names.iter().any(|name| name != RUN && !is_hidden(name)))
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
 fn check_choices(before: &[u8], now: &Value, folder: &Path) -> Result<()> {
     let before: Value = serde_json::from_slice(before).with_context(|| format!("{}: {RUN}", folder.display()))?;
     let names = now.as_object().into_iter().flatten().map(|(name, _)| name);
@@ -104,7 +117,7 @@ pub fn of(inputs: &[PathBuf], folder: &Path, input_format: &str, output_format: 
         }
         let entries = fs::read_dir(input).with_context(|| input.display().to_string())?;
         let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
-        let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = |path: &Path| path.file_name().is_some_and(is_hidden);
         files.extend(paths.into_iter().filter(|path| path.is_file() && !hidden(path)));
     }
     files.sort();

@@ -39,6 +39,7 @@ pub fn is_span_tagger(folder: &Path) -> bool {
 /// Runs it over each source of documents; the exit status.
 pub fn run(
     matches: &ArgMatches,
+    said: &Value,
     folder: &Path,
     hub: &Hub,
     work: impl Iterator<Item = Result<(Documents, Output)>>,
@@ -46,7 +47,10 @@ pub fn run(
 ) -> Result<u8> {
     let started = Instant::now();
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let labels = labels(text("labels").context("a span tagger looks for labels: name them with `--labels a,b,…`")?)?;
+    let labels = labels(said).with_context(|| {
+        let argument = text("labels").unwrap_or_default();
+        format!("{argument}: neither a list of names nor an object of names and descriptions")
+    })?;
     let (mut model, notes) = checkpoint::load(folder)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     let threshold = match text("threshold") {
@@ -189,8 +193,9 @@ pub fn said(argument: &str) -> Result<Value> {
     Ok(value)
 }
 
-fn labels(argument: &str) -> Result<Vec<Label>> {
-    let labels: Option<Vec<Label>> = match &said(argument)? {
+/// As [`said`] has them; none where it is something else.
+fn labels(said: &Value) -> Option<Vec<Label>> {
+    match said {
         Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
         Value::Object(names) => {
             let label = |(name, said): (&String, &Value)| match said {
@@ -200,6 +205,5 @@ fn labels(argument: &str) -> Result<Vec<Label>> {
             names.iter().map(label).collect()
         }
         _ => None,
-    };
-    labels.with_context(|| format!("{argument}: neither a list of names nor an object of names and descriptions"))
+    }
 }
