@@ -18,19 +18,20 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::encoder::Pass;
+use tagsmith_encoder::model::{Head, Model};
 use tagsmith_kernel::check::random;
+use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, Slot};
-use tagsmith_kernel::rng::Stream;
-use tagsmith_kernel::tensor::Tensor;
-use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads, threads};
-use tagsmith_model::batch::Batch;
-use tagsmith_model::config::Config;
-use tagsmith_model::encoder::Pass;
-use tagsmith_model::model::{Head, Model};
-use tagsmith_train::step::{Learner, StepOptions};
+use tagsmith_kernel::product;
+use tagsmith_kernel::random::stream::Stream;
+use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads, threads};
+use tagsmith_train::learner::{Learner, StepOptions};
 
 /// How large everything is, and how often it is repeated.
 #[derive(Clone, Copy)]

@@ -1,16 +1,12 @@
 //! `tagsmith` with names of the hub, against a hub on this machine.
 
-#[expect(dead_code, reason = "the hub's own tests need more of it")]
-#[path = "../../hub/tests/hub/server.rs"]
-mod server;
-
 use assert_cmd::Command;
 use expect_test::{Expect, expect};
 use serde_json::Value;
-use server::{Reply, Server};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use tagsmith_testkit::hub_server::{Reply, Server};
 use tempfile::TempDir;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");

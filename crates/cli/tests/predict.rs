@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use serde_json::Value;
-use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::Model;
 use tempfile::TempDir;
 
 const LABELS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];

@@ -155,7 +155,8 @@ impl Hub {
         }
     }
 
-    pub(crate) fn say(&self, note: String) {
+    /// Reports a note.
+    pub fn say(&self, note: String) {
         (self.notify)(Event::Note(note));
     }
 

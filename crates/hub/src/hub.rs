@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use ureq::Agent;
 
 /// The revision that a name alone means.
-pub(crate) const MAIN: &str = "main";
+pub const MAIN: &str = "main";
 
 /// Names become folders: those that are here, those in the cache, those on the hub.
 ///
@@ -26,10 +26,12 @@ pub struct Hub {
 }
 
 /// A commit of a repository, of which files may be here.
-pub(crate) struct Snapshot {
-    pub(crate) repo: Repo,
+pub struct Snapshot {
+    /// The repository.
+    pub repo: Repo,
     pub(crate) commit: String,
-    pub(crate) listing: Listing,
+    /// The files of the commit.
+    pub listing: Listing,
     revision: String,
     shelf: Shelf,
     /// Why nothing more of it can be brought here, if so.
@@ -37,7 +39,8 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn folder(&self) -> PathBuf {
+    /// The folder in the cache that holds the files that are here.
+    pub fn folder(&self) -> PathBuf {
         self.shelf.snapshot(&self.commit)
     }
 
@@ -71,7 +74,7 @@ impl Hub {
     }
 
     /// The name of a repository, where a path was not found.
-    pub(crate) fn repo(&self, kind: Kind, name: &str) -> Result<Repo, Error> {
+    pub fn repo(&self, kind: Kind, name: &str) -> Result<Repo, Error> {
         if is_hub_name(name) { Ok(Repo { kind, id: name.to_owned() }) } else { Err(no_path(name)) }
     }
 
@@ -174,11 +177,7 @@ impl Hub {
     }
 
     /// Brings files of a commit here, those that are not yet, and remembers which commit the revision is.
-    pub(crate) fn ensure<'f>(
-        &self,
-        snapshot: &Snapshot,
-        files: impl IntoIterator<Item = &'f str>,
-    ) -> Result<(), Error> {
+    pub fn ensure<'f>(&self, snapshot: &Snapshot, files: impl IntoIterator<Item = &'f str>) -> Result<(), Error> {
         let missing: Vec<&str> = files.into_iter().filter(|file| !snapshot.has(file)).collect();
         let Snapshot { repo, commit, shelf, .. } = snapshot;
         if let (Some(why), false) = (&snapshot.closed, missing.is_empty()) {
@@ -210,13 +209,45 @@ impl Hub {
         Ok(())
     }
 
+    /// A revision of a repository, as [`Hub::ensure`] takes it. `is_whole` says whether a listing found in the cache has
+    /// what is needed.
+    ///
+    /// # Errors
+    /// Whatever the hub answers instead of a listing.
+    pub fn snapshot(
+        &self,
+        repo: &Repo,
+        revision: &str,
+        is_whole: impl Fn(&Listing) -> bool,
+    ) -> Result<Snapshot, Error> {
+        let found = self.look_up(repo.clone(), revision, is_whole);
+        found.map_err(|failure| failure.explain(&self.asked(repo, revision)))
+    }
+
+    /// The same, or none where the hub has no such revision.
+    ///
+    /// # Errors
+    /// Whatever else the hub answers instead of a listing.
+    pub fn snapshot_if_any(
+        &self,
+        repo: &Repo,
+        revision: &str,
+        is_whole: impl Fn(&Listing) -> bool,
+    ) -> Result<Option<Snapshot>, Error> {
+        match self.look_up(repo.clone(), revision, is_whole) {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(failure) if failure.is_missing() => Ok(None),
+            Err(failure) => Err(failure.explain(&self.asked(repo, revision))),
+        }
+    }
+
     pub(crate) fn asked<'a>(&'a self, repo: &'a Repo, revision: &'a str) -> Asked<'a> {
         let with_token = self.settings.token.is_some();
         Asked { endpoint: &self.settings.endpoint, repo, revision, file: None, with_token, up: false }
     }
 
     /// Says that a revision, other than what everything is, means nothing for a folder.
-    pub(crate) fn say_unused_revision(&self, kind: Kind, folder: &Path, revision: Option<&str>) {
+    pub fn say_unused_revision(&self, kind: Kind, folder: &Path, revision: Option<&str>) {
         if revision.is_some_and(|revision| revision != MAIN) {
             let option = kind.revision_option();
             self.say(format!("`{option}` changes nothing: {} is a folder here, which has one", folder.display()));

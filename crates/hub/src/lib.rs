@@ -7,24 +7,19 @@
 //! It prints nothing, reads no environment ([`Settings`] come from above), and runs no program that a repository holds.
 
 mod cache;
-mod configs;
-pub mod dataset;
 mod failure;
 mod fetch;
-mod files;
-mod format;
 mod http;
 mod hub;
 mod listing;
-mod merge;
 pub mod model;
-mod remote_dataset;
 mod repo;
 mod settings;
 mod upload;
 
-pub use format::open;
-pub use hub::Hub;
+pub use hub::{Hub, MAIN, Snapshot};
+pub use listing::Listing;
+pub use repo::{Kind, Repo, is_inside};
 pub use settings::{Event, Settings, Token};
 
 /// Why a name does not lead to data or to a model.
@@ -54,9 +49,6 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file's content is refused.
-    #[error(transparent)]
-    Content(#[from] tagsmith_text::reader::Error),
 }
 
 impl Error {

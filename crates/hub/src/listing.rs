@@ -42,7 +42,7 @@ impl Blob {
 
 /// A commit's files by path; where only the cache was looked at, without what the hub says of them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Listing(pub(crate) BTreeMap<String, Option<Blob>>);
+pub struct Listing(pub(crate) BTreeMap<String, Option<Blob>>);
 
 #[derive(Deserialize)]
 struct Entry {
@@ -62,12 +62,19 @@ struct Lfs {
 }
 
 impl Listing {
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+    /// The paths of all files, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    pub(crate) fn has(&self, path: &str) -> bool {
+    /// Whether the commit has this file.
+    pub fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)
+    }
+
+    /// Whether the hub confirmed each file; false where only the cache was looked at.
+    pub fn is_confirmed(&self) -> bool {
+        self.0.values().all(Option::is_some)
     }
 
     /// What is in a snapshot's folder.

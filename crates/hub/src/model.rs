@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tagsmith_text::tokenizer_files::has_tokenizer;
 
 /// Largest index of weight shards that is read.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
@@ -43,17 +42,12 @@ const TOKENIZER_FOLDERS: [&str; 4] = ["", "tokenizer/", "token_tokenizer/", "typ
 const TOKENIZER: [&str; 4] =
     ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
-/// What a tokenizer without tokenizer.json is made of.
-const VOCABULARIES: [&str; 8] = [
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "tokenizer.model",
-    "bpe.codes",
-];
+/// Files that each hold the vocabulary of a tokenizer without tokenizer.json.
+pub const VOCABULARIES: [&str; 6] =
+    ["vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spm.model", "spiece.model", "tokenizer.model"];
+
+/// Files beside a vocabulary that a tokenizer also needs.
+const VOCABULARY_COMPANIONS: [&str; 2] = ["merges.txt", "bpe.codes"];
 
 impl Hub {
     /// The folder of a model with the parts that are needed: a folder as it is, or else the snapshot of a name on the
@@ -118,7 +112,8 @@ fn wanted(listing: &Listing, parts: &[Part]) -> Vec<String> {
         for folder in TOKENIZER_FOLDERS {
             TOKENIZER.iter().for_each(|file| take(format!("{folder}{file}")));
             if !listing.has(&format!("{folder}tokenizer.json")) {
-                VOCABULARIES.iter().for_each(|file| take(format!("{folder}{file}")));
+                let vocabulary = VOCABULARIES.iter().chain(&VOCABULARY_COMPANIONS);
+                vocabulary.for_each(|file| take(format!("{folder}{file}")));
             }
         }
     }
@@ -163,7 +158,9 @@ fn check(folder: &Path, name: &str, parts: &[Part]) -> Result<(), Error> {
             None => missing.push(WEIGHTS[0].0.into()),
         }
     }
-    if parts.contains(&Part::Tokenizer) && !TOKENIZER_FOLDERS.iter().any(|at| has_tokenizer(&folder.join(at))) {
+    let has_tokenizer =
+        |at: &&str| has(&format!("{at}tokenizer.json")) || VOCABULARIES.iter().any(|name| has(&format!("{at}{name}")));
+    if parts.contains(&Part::Tokenizer) && !TOKENIZER_FOLDERS.iter().any(has_tokenizer) {
         missing.push("tokenizer.json".into());
     }
     if missing.is_empty() {

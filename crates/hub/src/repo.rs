@@ -8,8 +8,10 @@ const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A data set.
     Dataset,
+    /// A model.
     Model,
 }
 
@@ -47,9 +49,11 @@ impl Kind {
 
 /// `org/name`, or an old name without an organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Repo {
-    pub(crate) kind: Kind,
-    pub(crate) id: String,
+pub struct Repo {
+    /// What it holds.
+    pub kind: Kind,
+    /// The name: `org/name`.
+    pub id: String,
 }
 
 impl Repo {
@@ -83,7 +87,7 @@ pub(crate) fn segment(text: &str) -> String {
 }
 
 /// Whether a path of a repository stays inside the folder it is joined to.
-pub(crate) fn is_inside(path: &str) -> bool {
+pub fn is_inside(path: &str) -> bool {
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     // Windows takes the first for a slash, and what stands before the second for a disk.
     let leads_away: &[char] = if cfg!(windows) { &['\\', ':', '\0'] } else { &['\0'] };

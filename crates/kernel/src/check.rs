@@ -1,7 +1,7 @@
 //! What tests compare with: NaN-proof, with a tolerance that follows from the arithmetic.
 
 use crate::Level;
-use crate::rng::Stream;
+use crate::random::stream::Stream;
 use std::sync::{Mutex, PoisonError};
 
 /// f32's spacing just above 1.

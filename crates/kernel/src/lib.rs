@@ -14,21 +14,14 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(target_arch = "x86_64")]
-mod amx;
 pub mod check;
-pub mod floats;
-pub mod mersenne;
+pub mod cpu;
+pub mod memory;
 pub mod op;
-mod pack;
 pub mod params;
-mod product;
-pub mod rng;
-mod simd;
-pub mod table;
-pub mod tensor;
+pub mod random;
 mod threads;
 
-pub use product::{Operand, Precision, Start, product};
-pub use simd::Level;
+pub use crate::cpu::product::{Operand, Precision, Start, product};
+pub use crate::cpu::simd::Level;
 pub use threads::{set_interlude, set_threads, threads};

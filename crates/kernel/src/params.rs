@@ -1,8 +1,10 @@
 //! All dense parameters in one buffer, addressed by slot; all their gradients in another.
 
-use crate::floats::Floats;
+pub mod table;
+
+use crate::memory::floats::Floats;
 use crate::op::embedding::RowGradients;
-use crate::table::{Origin, Table};
+use crate::params::table::{Origin, Table};
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use tagsmith_kernel::check::{at_every_level, random};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::op::embedding::RowGradients;
-use tagsmith_kernel::rng::Stream;
-use tagsmith_kernel::table::{Origin, Table};
+use tagsmith_kernel::params::table::{Origin, Table};
+use tagsmith_kernel::random::stream::Stream;
 
 const ROWS: usize = 29;
 /// This row is read and never has a gradient, as the padding id's.

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
+use tagsmith_kernel::cpu::reduce;
+use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::embedding::{self, RowGradients, Rows};
-use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear, reduce};
-use tagsmith_kernel::rng::Stream;
-use tagsmith_kernel::table::{Origin, Table};
-use tagsmith_kernel::tensor::Tensor;
+use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear};
+use tagsmith_kernel::params::table::{Origin, Table};
+use tagsmith_kernel::random::stream::Stream;
 
 /// 1, primes, one less and one more than a tile, a tile.
 const EDGES: [usize; 9] = [1, 2, 7, 11, 12, 13, 31, 32, 33];

@@ -2,13 +2,13 @@
 
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
+use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::Activation;
 use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
 use tagsmith_kernel::op::rotary::{self, Angles};
 use tagsmith_kernel::op::{attention, convolution, gated, layer_norm, linear};
-use tagsmith_kernel::rng::Stream;
-use tagsmith_kernel::tensor::Tensor;
+use tagsmith_kernel::random::stream::Stream;
 
 const EDGES: [usize; 7] = [1, 2, 7, 15, 16, 17, 33];
 

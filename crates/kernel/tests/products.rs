@@ -1,8 +1,9 @@
 //! Matrix products against their definition in f64, in f32 and bf16, at every instruction level and at edge shapes.
 
 use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, random};
-use tagsmith_kernel::floats::Floats;
-use tagsmith_kernel::{Level, Operand, Precision, Start, product, set_threads};
+use tagsmith_kernel::memory::floats::Floats;
+use tagsmith_kernel::product;
+use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads};
 
 /// 1, primes, one less and one more than a tile, a tile.
 const EDGES: [usize; 9] = [1, 2, 7, 11, 12, 13, 31, 32, 33];

@@ -1,13 +1,13 @@
 //! Encoded examples become a scene and its gold.
 
+use crate::batch::{Kinds, Scene, Text};
 use crate::config::{Architecture, Config};
 use crate::encode::Encoded;
 use crate::error::Error;
-use crate::loss::{Gold, Mention};
 use crate::model::SPAN;
-use crate::scene::{Kinds, Scene, Text};
+use crate::model::loss::{Gold, Mention};
+use tagsmith_encoder::batch::Batch;
 use tagsmith_kernel::op::span_sum::Span;
-use tagsmith_model::batch::Batch;
 use tagsmith_text::tokenizer::Tokenizer;
 
 /// A text's spans that can be entities, and where their scores are.

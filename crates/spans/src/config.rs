@@ -1,10 +1,12 @@
 //! config.json of a span tagger: the original's keys, in a checkpoint and in a training configuration alike.
 
+pub mod parity;
+
+use crate::config::parity::{MASKED_WEIGHT, Parity};
 use crate::error::Error;
-use crate::fields::Fields;
-use crate::parity::{MASKED_WEIGHT, Parity};
 use serde_json::{Map, Value};
 use std::path::Path;
+use tagsmith_files::json_fields::Fields;
 
 /// What the labels are read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +165,7 @@ impl Config {
     /// A file that cannot be read, or a setting that is missing or makes no sense.
     pub fn read(folder: &Path) -> Result<Config, Error> {
         let path = folder.join("config.json");
-        let json = crate::fields::read_object(&path)?;
+        let json = tagsmith_files::json_fields::read_object(&path)?;
         let kind = kind_in_checkpoint(&json);
         let mut fields = Fields::new(&path, json);
         let architecture = match kind {
@@ -191,12 +193,12 @@ impl Config {
             Some("contrastive") => LossKind::Contrastive,
             Some(other) => {
                 let problem = format!("is `{other}`; there are bce, focal, dice, dice_focal, contrastive");
-                return Err(fields.refuse("loss_fn", problem));
+                return Err(fields.refuse("loss_fn", problem).into());
             }
         };
         if contrastive.is_some_and(|contrastive| contrastive != (kind == LossKind::Contrastive)) {
             let needed = if contrastive == Some(true) { "contrastive" } else { "bce, focal, dice or dice_focal" };
-            return Err(fields.refuse("loss_fn", format!("must be {needed} for this architecture")));
+            return Err(fields.refuse("loss_fn", format!("must be {needed} for this architecture")).into());
         }
         let weight = |fields: &mut Fields, key: &str, default: f64| fields.number(key, default, 0.0..=f64::MAX);
         let weights = [
@@ -205,7 +207,7 @@ impl Config {
             weight(fields, "span_loss_weight", 0.6)?,
         ];
         if weights.iter().all(|&weight| weight == 0.0) {
-            return Err(fields.refuse("span_loss_weight", "and both others are 0: nothing would be learned"));
+            return Err(fields.refuse("span_loss_weight", "and both others are 0: nothing would be learned").into());
         }
         let mut positive_weights = [None; 3];
         for (part, weight) in ["start", "end", "span"].into_iter().zip(&mut positive_weights) {
@@ -218,7 +220,7 @@ impl Config {
         }
         let alpha = fields.number("focal_alpha", 0.75, -1.0..=1.0)?;
         if alpha < 0.0 && alpha != -1.0 {
-            return Err(fields.refuse("focal_alpha", format!("is {alpha}, neither from 0 to 1 nor -1 (off)")));
+            return Err(fields.refuse("focal_alpha", format!("is {alpha}, neither from 0 to 1 nor -1 (off)")).into());
         }
         let loss = LossConfig {
             kind,
@@ -239,7 +241,7 @@ impl Config {
             None | Some("cls") => Pooling::Cls,
             Some(other) => {
                 let problem = format!("is `{other}`; there are cls and mean");
-                return Err(fields.refuse("type_encoder_pooling", problem));
+                return Err(fields.refuse("type_encoder_pooling", problem).into());
             }
         };
         let contrastive = kind == LossKind::Contrastive;
@@ -262,7 +264,7 @@ impl Config {
             Some("cls") => Threshold::Cls,
             Some(other) => {
                 let problem = format!("is `{other}`; there are label_token and cls");
-                return Err(fields.refuse("contrastive_threshold_token", problem));
+                return Err(fields.refuse("contrastive_threshold_token", problem).into());
             }
         };
         if threshold == Threshold::LabelToken {

@@ -292,7 +292,7 @@ impl Encoded {
         text.filter(|&i| self.begins[i]).flat_map(from).collect()
     }
 
-    /// Whether a span can be found at all. Every one can, but for [`Parity::last_piece`](crate::parity::Parity).
+    /// Whether a span can be found at all. Every one can, but for [`Parity::last_piece`](crate::config::parity::Parity).
     pub fn findable(&self, config: &Config, (_, end): (usize, usize)) -> bool {
         let last = self.text.as_ref().map(|text| *text.end());
         !(config.parity.last_piece && config.threshold_in_prompt() && last == Some(end))

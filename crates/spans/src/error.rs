@@ -35,13 +35,19 @@ pub enum Error {
     },
     /// A model's files.
     #[error(transparent)]
-    Model(#[from] tagsmith_model::model::Error),
+    Model(#[from] tagsmith_encoder::model::Error),
     /// A tokenizer's files, or an input that it refuses.
     #[error(transparent)]
     Tokenizer(#[from] tagsmith_text::tokenizer::Error),
+    /// JSON files.
+    #[error(transparent)]
+    Files(#[from] tagsmith_files::Error),
     /// Data files.
     #[error(transparent)]
-    Data(#[from] tagsmith_hub::Error),
+    Data(#[from] tagsmith_data::error::Error),
+    /// Models and tokenizers of the hub.
+    #[error(transparent)]
+    Hub(#[from] tagsmith_hub::Error),
     /// A run's checkpoints and schedules.
     #[error(transparent)]
     Run(#[from] tagsmith_train::error::Error),

@@ -1,18 +1,18 @@
 //! A model finds entities in examples, and how good they are.
 
-use crate::checkpoint::Tokenizers;
 use crate::collate;
 use crate::config::{Architecture, Config, Threshold};
 use crate::decode::{Candidate, Mode, accept, candidates, probability};
 use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::example::{Example, Input};
+use crate::folder::Tokenizers;
 use crate::model::Model;
 use crate::score::{Labelled, Score};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
-use tagsmith_kernel::tensor::Tensor;
-use tagsmith_model::batch::Batch;
+use tagsmith_encoder::batch::Batch;
+use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_ranks::World;
 
 /// A model ready to find some labels.

@@ -4,7 +4,7 @@
 //! It prints nothing and computes no matrix itself. There is one path from a text to scores: `infer` is `forward` with
 //! what backward would need dropped.
 
-pub mod checkpoint;
+pub mod batch;
 pub mod collate;
 pub mod config;
 pub mod decode;
@@ -12,20 +12,16 @@ pub mod encode;
 mod error;
 pub mod evaluate;
 pub mod example;
-pub mod fields;
-pub mod layout;
-pub mod learner;
-pub mod loss;
+pub mod folder;
+pub mod learn;
 pub mod memory;
 pub mod model;
 mod order;
-pub mod parity;
-pub mod predict;
 mod progress;
 pub mod read;
 pub mod run_config;
-pub mod scene;
 pub mod score;
+pub mod tag;
 pub mod trainer;
 
 pub use error::Error;

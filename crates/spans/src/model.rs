@@ -1,22 +1,26 @@
 //! Encoders, a head over positions, spans and labels, and scores: ⟨span, label⟩ times a learned factor.
 
+pub mod layout;
+pub mod loss;
+
+use crate::batch::{Kinds, Scene};
 use crate::config::{Config, Pooling};
-use crate::layout::{Layout, Mlp};
-use crate::scene::{Kinds, Scene};
+use crate::model::layout::{Layout, Mlp};
 use std::ops::Range;
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config as EncoderConfig;
+use tagsmith_encoder::encoder::{self, Encoder, Pass};
+use tagsmith_encoder::layout::next;
+use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::span_sum::{self, Span};
 use tagsmith_kernel::op::{linear, normalize};
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
-use tagsmith_kernel::rng::Stream;
-use tagsmith_kernel::tensor::Tensor;
-use tagsmith_kernel::{Operand, Precision, Start, product};
-use tagsmith_model::batch::Batch;
-use tagsmith_model::config::Config as EncoderConfig;
-use tagsmith_model::encoder::{self, Encoder, Pass};
-use tagsmith_model::layout::next;
+use tagsmith_kernel::product;
+use tagsmith_kernel::random::stream::Stream;
+use tagsmith_kernel::{Operand, Precision, Start};
 
 /// Start, end, span: places in arrays of three.
 pub const START: usize = 0;
@@ -327,7 +331,7 @@ impl Model {
 /// The rows of positions (or spans) that are scored together, and the first of their label vectors.
 fn groups(scene: &Scene, part: usize) -> Vec<(Range<usize>, usize)> {
     let of =
-        |(text, first): (crate::scene::Text, usize)| (if part == SPAN { text.spans } else { text.positions }, first);
+        |(text, first): (crate::batch::Text, usize)| (if part == SPAN { text.spans } else { text.positions }, first);
     scene.groups().into_iter().map(of).collect()
 }
 

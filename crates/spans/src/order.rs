@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::example::Example;
 use crate::run_config::RunConfig;
-use tagsmith_kernel::rng::Stream;
-use tagsmith_train::order::torch_permutation;
+use tagsmith_kernel::random::stream::Stream;
+use tagsmith_train::trainer::order::torch_permutation;
 
 /// A function of the seed, the number of texts and that of ranks.
 pub(crate) struct Order {

@@ -46,7 +46,7 @@ impl Progress {
     /// Reads it back, and how many ranks there were.
     pub(crate) fn read(folder: &Path) -> Result<(Progress, u64), Error> {
         let path = folder.join(PROGRESS);
-        let value = Value::Object(crate::fields::read_object(&path)?);
+        let value = Value::Object(tagsmith_files::json_fields::read_object(&path)?);
         let read = || {
             let scores = value["scores"].as_array()?.iter();
             Some(Progress {

@@ -8,9 +8,9 @@ use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use tagsmith_text::distinct::Object;
-use tagsmith_text::reader::ReadOptions;
-use tagsmith_text::rows::arrow_rows;
+use tagsmith_data::format::arrow_json::arrow_rows;
+use tagsmith_data::split_builder::ReadOptions;
+use tagsmith_files::strict_json::Object;
 use tagsmith_text::sentence::Split;
 
 /// What was read.
@@ -27,7 +27,7 @@ pub struct Data {
 pub enum Overlapping {
     /// They are refused where this decoding never finds all of their entities.
     Refused(Mode),
-    /// They are taken, and a note counts them: [`Parity::overlapping`](crate::parity::Parity).
+    /// They are taken, and a note counts them: [`Parity::overlapping`](crate::config::parity::Parity).
     Taken,
 }
 
@@ -136,14 +136,14 @@ fn saved(folder: &Path, format: Format, splits: &[&str], mut overlaps: Overlaps,
         },
     };
     let state_file = split.join("state.json");
-    let state = crate::fields::read_object(&state_file)?;
+    let state = tagsmith_files::json_fields::read_object(&state_file)?;
     let files = state.get("_data_files").and_then(Value::as_array);
     let names: Option<Vec<&str>> = files.and_then(|files| files.iter().map(|file| file["filename"].as_str()).collect());
     let names = names.ok_or_else(|| Error::at(&state_file, "`_data_files` does not list files: save it again"))?;
     for name in names {
         let path = split.join(name);
         let source = path.display().to_string();
-        let rows = arrow_rows(open(&path)?, &source).map_err(tagsmith_hub::Error::from)?;
+        let rows = arrow_rows(open(&path)?, &source)?;
         if rows.first().is_some_and(|row| !has_spans(row)) {
             return tagged(&split, format, data);
         }
@@ -308,7 +308,7 @@ fn entity(span: &Map<String, Value>, length: usize) -> Result<Entity, String> {
 
 /// Words with tags, by the readers of token classification.
 fn tagged(path: &Path, format: Format, data: &mut Data) -> Result<(), Error> {
-    let split = tagsmith_hub::dataset::load_files(&[path.display().to_string()], &ReadOptions::default())?;
+    let split = tagsmith_data::dataset::load_files(&[path.display().to_string()], &ReadOptions::default())?;
     data.notes.extend(split.notes.iter().map(ToString::to_string));
     data.notes.push(format!("{}: spans are made of its tags", path.display()));
     data.examples.extend(of_tags(&split, format));
@@ -366,7 +366,7 @@ pub fn bio(tags: &[&str]) -> Vec<Entity> {
 /// # Errors
 /// A file that is no object of strings.
 pub fn rename_labels(examples: &mut [Example], map: &Path) -> Result<(), Error> {
-    let names = crate::fields::read_object(map)?;
+    let names = tagsmith_files::json_fields::read_object(map)?;
     for entity in examples.iter_mut().flat_map(|example| &mut example.entities) {
         match names.get(&entity.label) {
             Some(Value::String(name)) if !name.trim().is_empty() => entity.label.clone_from(name),

@@ -4,10 +4,10 @@ use crate::config::{Architecture, Config};
 use crate::encode::{Encoding, Masking};
 use crate::error::Error;
 use crate::example::Format;
-use crate::fields::{Fields, read_object};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tagsmith_files::json_fields::{Fields, read_object};
 use tagsmith_train::schedule::Schedule;
 
 /// Everything a run needs to know.
@@ -116,12 +116,16 @@ impl RunConfig {
         let named = fields.text("architecture")?;
         let program = match (named.as_deref(), program) {
             (None, Some(program)) => program,
-            (None, None) => return Err(fields.refuse("architecture", format!("is missing: it is one of {NAMES}"))),
+            (None, None) => {
+                return Err(fields.refuse("architecture", format!("is missing: it is one of {NAMES}")).into());
+            }
             (Some(name), program) => {
                 let found = program_named(name)
                     .ok_or_else(|| fields.refuse("architecture", format!("is `{name}`; there are {NAMES}")))?;
                 if program.is_some_and(|program| program != found) {
-                    return Err(fields.refuse("architecture", format!("is `{name}`, another than this command trains")));
+                    return Err(fields
+                        .refuse("architecture", format!("is `{name}`, another than this command trains"))
+                        .into());
                 }
                 found
             }
@@ -131,13 +135,13 @@ impl RunConfig {
         let mut model = Config::take(&mut fields, program.architecture, Some(program.contrastive))?;
         model.max_seq_length = Some(max_length);
         if model.token_encoder.is_empty() && model_checkpoint.is_none() {
-            return Err(fields.refuse("token_encoder", "is missing: it names the text encoder's folder"));
+            return Err(fields.refuse("token_encoder", "is missing: it names the text encoder's folder").into());
         }
         if program.architecture == Architecture::BiEncoder
             && model.type_encoder.is_empty()
             && model_checkpoint.is_none()
         {
-            return Err(fields.refuse("type_encoder", "is missing: it names the label encoder's folder"));
+            return Err(fields.refuse("type_encoder", "is missing: it names the label encoder's folder").into());
         }
         fields.required_text("dataset_name")?;
         let output = PathBuf::from(fields.required_text("output_dir")?);
@@ -160,7 +164,9 @@ impl RunConfig {
         let keywords = match fields.take("lr_scheduler_kwargs") {
             None => Map::new(),
             Some(Value::Object(keywords)) => keywords,
-            Some(other) => return Err(fields.refuse("lr_scheduler_kwargs", format!("is {other}, not an object"))),
+            Some(other) => {
+                return Err(fields.refuse("lr_scheduler_kwargs", format!("is {other}, not an object")).into());
+            }
         };
         let schedule = Schedule::new(&name, &keywords, learning_rate, warmup, max_steps)?;
         let language_weights = language_weights(&mut fields)?;
@@ -206,7 +212,7 @@ impl RunConfig {
             (config.does[2], &config.files[2], ["do_predict", "test_file"]),
         ] {
             if does && files.is_empty() {
-                return Err(fields.refuse(key, format!("is missing, and `{flag}` is true")));
+                return Err(fields.refuse(key, format!("is missing, and `{flag}` is true")).into());
             }
         }
         config.notes = fields.finish()?;
@@ -232,9 +238,9 @@ fn files(fields: &mut Fields, key: &str) -> Result<Vec<String>, Error> {
         Some(Value::String(file)) => Ok(vec![file]),
         Some(Value::Array(files)) => {
             let files = files.iter().map(|file| file.as_str().map(str::to_owned)).collect::<Option<_>>();
-            files.ok_or_else(|| fields.refuse(key, "holds something that is no string"))
+            files.ok_or_else(|| fields.refuse(key, "holds something that is not a string").into())
         }
-        Some(other) => Err(fields.refuse(key, format!("is {other}, neither a path nor a list of them"))),
+        Some(other) => Err(fields.refuse(key, format!("is {other}, neither a path nor a list of them")).into()),
     }
 }
 
@@ -242,11 +248,11 @@ fn language_weights(fields: &mut Fields) -> Result<BTreeMap<String, f64>, Error>
     const KEY: &str = "language_weights";
     let Some(value) = fields.take(KEY) else { return Ok(BTreeMap::new()) };
     let Value::Object(weights) = value else {
-        return Err(fields.refuse(KEY, "is no object of language and number"));
+        return Err(fields.refuse(KEY, "is no object of language and number").into());
     };
     let weight = |(language, weight): (String, Value)| match weight.as_f64() {
         Some(weight) if weight > 0.0 && weight.is_finite() => Ok((language, weight)),
-        _ => Err(fields.refuse(KEY, format!("gives `{language}` {weight}, not a number above 0"))),
+        _ => Err(fields.refuse(KEY, format!("gives `{language}` {weight}, not a number above 0")).into()),
     };
     weights.into_iter().map(weight).collect()
 }

@@ -1,6 +1,6 @@
 //! The loop: step, log, evaluate, save, stop.
 
-use crate::checkpoint::{self as folder, Tokenizers};
+use crate::batch::Scene;
 use crate::collate;
 use crate::config::Architecture;
 use crate::decode::Mode;
@@ -8,20 +8,22 @@ use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, Finder, evaluate, label_notes};
 use crate::example::{Example, Input, labels_of};
-use crate::learner::{Learner, Share, StepOptions};
-use crate::loss::{Gold, Normalization};
+use crate::folder;
+use crate::folder::Tokenizers;
+use crate::learn::{Learner, Share, StepOptions};
 use crate::memory::{Work, footprint};
 use crate::model::Model;
+use crate::model::loss::{Gold, Normalization};
 use crate::order::Order;
 use crate::progress::Progress;
 use crate::run_config::RunConfig;
-use crate::scene::Scene;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_ranks::World;
+use tagsmith_train::checkpoint;
 use tagsmith_train::memory::size;
-use tagsmith_train::{agreement, checkpoint};
+use tagsmith_train::trainer::same_on_all_ranks;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -113,7 +115,12 @@ pub fn train(model: Model, job: Job<'_>, resume: Option<&Path>) -> Result<(Outco
     let settings = serde_json::to_vec(&config.json).expect("a JSON object is one");
     let texts = job.train.iter().map(|example| format!("{example:?}").into_bytes());
     let texts = std::iter::once(settings).chain(texts);
-    agreement::compare(job.world, progress.step, || learner.checksum(), || agreement::fingerprint(texts))?;
+    same_on_all_ranks::compare(
+        job.world,
+        progress.step,
+        || learner.checksum(),
+        || same_on_all_ranks::fingerprint(texts),
+    )?;
     let mut run = Run {
         job,
         learner,
@@ -387,8 +394,8 @@ impl Run<'_> {
             record.insert("epoch".into(), json!(rounded(epoch, 1e2)));
             if self.job.world.size() > 1 {
                 let [waited, steps] = std::mem::take(&mut self.waited);
-                agreement::compare(self.job.world, step, || self.learner.checksum(), || 0)?;
-                record.extend(agreement::waits(self.job.world, waited / steps));
+                same_on_all_ranks::compare(self.job.world, step, || self.learner.checksum(), || 0)?;
+                record.extend(same_on_all_ranks::waits(self.job.world, waited / steps));
             }
             (self.job.notify)(Event::Trained(step, record));
         }

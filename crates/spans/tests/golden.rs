@@ -6,16 +6,16 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::params::SlotId;
-use tagsmith_spans::checkpoint;
+use tagsmith_spans::batch::Scene;
 use tagsmith_spans::collate;
+use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Config, LossConfig, LossKind};
 use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
 use tagsmith_spans::example::{Entity, Example, Input};
-use tagsmith_spans::learner::{Learner, StepOptions};
-use tagsmith_spans::loss::{Gold, Normalization, loss};
+use tagsmith_spans::folder;
+use tagsmith_spans::learn::{Learner, StepOptions};
+use tagsmith_spans::model::loss::{Gold, Normalization, loss};
 use tagsmith_spans::model::{END, Model, SPAN, START};
-use tagsmith_spans::parity::Parity;
-use tagsmith_spans::scene::Scene;
 use tagsmith_text::tokenizer::Tokenizer;
 
 const MODELS: [(&str, &str, &str); 4] = [
@@ -140,7 +140,7 @@ fn batch_of(config: &Config, examples: &[Example], masking: &str) -> (Scene, Gol
 }
 
 fn load(name: &str) -> Model {
-    let (model, notes) = checkpoint::load(&folder(name)).expect("the golden model reads");
+    let (model, notes) = folder::load(&folder(name)).expect("the golden model reads");
     assert!(notes.is_empty(), "{notes:?}");
     model
 }
@@ -183,7 +183,7 @@ fn variants(config: &LossConfig) -> Vec<(&'static str, LossConfig)> {
 #[test]
 fn the_first_layout_holds_the_same_model() {
     let first = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/pickled/span_tagger");
-    let (model, notes) = checkpoint::load(&first).expect("the golden model reads");
+    let (model, notes) = folder::load(&first).expect("the golden model reads");
     assert_eq!(notes, [""; 0]);
     let want = load("bi_encoder");
     assert_eq!(model.params.to_vec(), want.params.to_vec());

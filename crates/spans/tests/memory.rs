@@ -2,21 +2,21 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config as EncoderConfig;
+use tagsmith_files::json_fields::Fields;
 use tagsmith_kernel::params::Params;
 use tagsmith_kernel::params::SlotId;
-use tagsmith_model::batch::Batch;
-use tagsmith_model::config::Config as EncoderConfig;
 use tagsmith_spans::collate;
 use tagsmith_spans::config::{Architecture, Config};
 use tagsmith_spans::encode::Encoded;
 use tagsmith_spans::evaluate::BATCH_PIECES;
 use tagsmith_spans::example::{Entity, Example, Input};
-use tagsmith_spans::fields::Fields;
-use tagsmith_spans::layout::Layout;
-use tagsmith_spans::learner::{Learner, StepOptions};
-use tagsmith_spans::loss::Normalization;
+use tagsmith_spans::learn::{Learner, StepOptions};
 use tagsmith_spans::memory::{Work, footprint};
 use tagsmith_spans::model::Model;
+use tagsmith_spans::model::layout::Layout;
+use tagsmith_spans::model::loss::Normalization;
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {

@@ -5,12 +5,12 @@ use tagsmith_hub::{Hub, Settings};
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
-use tagsmith_spans::checkpoint::{self, Tokenizers};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
 use tagsmith_spans::example::{Entity, Example, Input};
-use tagsmith_spans::loss::Normalization;
+use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::model::Model;
+use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::run_config::RunConfig;
 use tagsmith_spans::trainer::{Event, Job, Outcome, assess, train};
 use tagsmith_text::tokenizer::Tokenizer;
@@ -72,7 +72,7 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
     let labels = added_tokens(&config.model).is_empty().then(tokenizer);
     let tokenizers = Tokenizers { text, labels };
     let from = resume.map_or_else(|| golden(name), Path::to_owned);
-    let model = checkpoint::load_as(&from, config.model.clone()).expect("the model reads").0;
+    let model = folder::load_as(&from, config.model.clone()).expect("the model reads").0;
     let (outcome, model, events) = run_model(model, &tokenizers, config, resume);
     (outcome, model.params.to_vec(), events)
 }
@@ -114,8 +114,8 @@ fn encoder(family: &str, folder: &Path) {
     let mut json: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&std::fs::read(file).expect("it is in the repository")).expect("it is JSON");
     json.extend([("vocab_size".into(), 100.into()), ("max_position_embeddings".into(), 64.into())]);
-    let config = tagsmith_model::config::Config::from_json("config.json".into(), json).expect("it reads").0;
-    tagsmith_model::model::Model::new(config, 3).save(folder).expect("it is written");
+    let config = tagsmith_encoder::config::Config::from_json("config.json".into(), json).expect("it reads").0;
+    tagsmith_encoder::model::Model::new(config, 3).save(folder).expect("it is written");
     std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
 }
 
@@ -135,7 +135,7 @@ fn a_new_head_is_the_one_that_pytorch_draws() {
         let folder = folder.to_str().expect("a plain name").to_owned();
         (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
         let head = |seed| {
-            let model = checkpoint::assemble(config.model.clone(), seed, &hub()).expect("it is put together").0;
+            let model = folder::assemble(config.model.clone(), seed, &hub()).expect("it is put together").0;
             let bias = SlotId(model.layout.ends.second.0 + 1);
             assert!(model.params.get(bias).iter().all(|&x| x == 0.0), "{name}: a bias");
             let middle = model.params.get(model.layout.ends.second)[..16].to_vec();
@@ -162,14 +162,13 @@ fn other_encoders_learn_the_same_texts() {
         encoder(family, &folder);
         let folder = folder.to_str().expect("a plain name").to_owned();
         (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
-        let (model, tokenizers, notes) =
-            checkpoint::assemble(config.model.clone(), 1, &hub()).expect("it is put together");
+        let (model, tokenizers, notes) = folder::assemble(config.model.clone(), 1, &hub()).expect("it is put together");
         assert!(notes.is_empty(), "{notes:?}");
         let outcome = run_model(model, &tokenizers, &config, None).0;
         assert!(outcome.best_f1 > 0.8, "{family}: {outcome:?}");
         let best = outcome.best.expect("something was saved");
-        let model = checkpoint::load(&best).expect("our own checkpoint reads").0;
-        let tokenizers = checkpoint::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
+        let model = folder::load(&best).expect("our own checkpoint reads").0;
+        let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
         let evaluation =
             assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{family}");
@@ -186,9 +185,9 @@ fn all_four_learn_a_few_texts() {
         assert!(outcome.best_f1 > 0.8, "{name}: {outcome:?}");
         // What was saved is read back, and is the best.
         let best = outcome.best.expect("something was saved");
-        let (model, notes) = checkpoint::load(&best).expect("our own checkpoint reads");
+        let (model, notes) = folder::load(&best).expect("our own checkpoint reads");
         assert!(notes.is_empty(), "{notes:?}");
-        let tokenizers = checkpoint::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
+        let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
         let evaluation =
             assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");

@@ -1,11 +1,14 @@
 //! Word labels become piece labels: what a model is trained and scored on.
 
+pub mod aggregate;
+pub mod windows;
+
+use crate::align::windows::Plan;
 use crate::labels::LabelSet;
 use crate::note::Note;
 use crate::parallel;
 use crate::sentence::{Sentence, Split};
 use crate::tokenizer::{Error, Pieces, Tokenizer};
-use crate::windows::Plan;
 
 /// The label of a piece that is not counted.
 pub const IGNORE: i32 = -100;

@@ -1,5 +1,8 @@
 //! Label sets: tag ⇄ id, where the labels come from, and how they meet those of a checkpoint.
 
+pub mod bare_tags;
+pub mod scheme;
+
 use std::collections::{BTreeMap, HashMap};
 
 use crate::note::Note;

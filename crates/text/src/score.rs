@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use tagsmith_text::score::{Method, Scorer, ZeroDivision};
-//! use tagsmith_text::scheme::Style;
+//! use crate::labels::scheme::Style;
 //!
 //! let mut scorer = Scorer::new(Method::Conlleval(Style::Prefix));
 //! scorer.add(&["B-PER", "O", "O", "B-LOC"], &["B-PER", "O", "O", "O"]).unwrap();
@@ -13,14 +13,17 @@
 //! assert_eq!((score.micro.precision, score.micro.recall), (1.0, 0.5));
 //! ```
 
+pub mod error_detection;
+pub mod numpy_sum;
+pub mod table;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::labels::scheme::{self, Conlleval, Scheme, Span, Style, Tag, UNTYPED};
 use crate::note::Note;
-use crate::pairwise;
-use crate::scheme::{self, Conlleval, Scheme, Span, Style, Tag, UNTYPED};
 
 /// What is counted as one thing to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -504,7 +507,7 @@ fn macro_average(types: &[TypeScore], zero_division: ZeroDivision) -> Metrics {
     }
     Metrics::map(|get| {
         let values: Vec<f64> = types.iter().map(|kind| get(&kind.metrics)).collect();
-        pairwise::sum(&values) / values.len() as f64
+        numpy_sum::sum(&values) / values.len() as f64
     })
 }
 
@@ -516,7 +519,7 @@ fn weighted_average(types: &[TypeScore], total: Count, zero_division: ZeroDivisi
     }
     Metrics::map(|get| {
         let values: Vec<f64> = types.iter().map(|kind| get(&kind.metrics) * kind.support as f64).collect();
-        pairwise::sum(&values) / total.gold as f64
+        numpy_sum::sum(&values) / total.gold as f64
     })
 }
 
@@ -526,7 +529,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report;
+    use crate::score::table;
 
     /// Random corpora and what seqeval 1.2.2 (words: scikit-learn 1.9) says of them, written by `oracle/score.py`.
     const DEFAULT: &str = include_str!("../../../golden/score_default.jsonl");
@@ -596,7 +599,7 @@ mod tests {
             }
         }
         if let Some(expected) = case["text"].as_str() {
-            let found = report::table(score, case["digits"].as_u64().unwrap() as usize);
+            let found = table::table(score, case["digits"].as_u64().unwrap() as usize);
             if found != expected {
                 return Some(format!("text: {found}"));
             }
@@ -770,7 +773,7 @@ mod tests {
         expect![[r#"{"LOC_precision":0.0,"LOC_recall":0.0,"LOC_f1":0.0,"LOC_number":2,"PER_precision":0.5,"PER_recall":1.0,"PER_f1":0.6666666666666666,"PER_number":1,"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5}"#]]
             .assert_eq(&text(true));
         expect![[r#"{"method":"conlleval","types":{"LOC":{"precision":0.0,"recall":0.0,"f1":0.0,"number":2},"PER":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666,"number":1}},"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5,"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},"weighted":{"precision":0.16666666666666666,"recall":0.3333333333333333,"f1":0.2222222222222222},"number":3,"words":4,"sentences":1}"#]]
-            .assert_eq(&report::json(&score, scorer.method()).to_string());
+            .assert_eq(&table::json(&score, scorer.method()).to_string());
     }
 
     #[test]
@@ -783,7 +786,7 @@ mod tests {
                macro avg       0.00      0.00      0.00         0
             weighted avg       0.00      0.00      0.00         0
         "#]]
-        .assert_eq(&report::table(&Counts::default().score(ZeroDivision::Zero), 2));
+        .assert_eq(&table::table(&Counts::default().score(ZeroDivision::Zero), 2));
     }
 
     fn corpora() -> impl Strategy<Value = Sentences> {

@@ -1,5 +1,9 @@
 //! The one place that knows the `tokenizers` crate: words or running text in, pieces out.
 
+pub mod json_parts;
+pub mod old_files;
+pub mod sentencepiece;
+
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +24,7 @@ use tokenizers::{
 };
 
 use crate::note::Note;
-use crate::tokenizer_files::{self, VOCABULARY_FILES};
+use crate::tokenizer::old_files::VOCABULARY_FILES;
 
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
 const UNLIMITED: f64 = 1e20;
@@ -202,7 +206,7 @@ impl Tokenizer {
         };
         let json = match read("tokenizer.json") {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                let parts = tokenizer_files::assemble(folder)?;
+                let parts = old_files::assemble(folder)?;
                 let config = serde_json::to_vec(&parts.config).expect("JSON can be written");
                 // What is wrong with what was put together is wrong with its vocabulary: there is no other file.
                 let mut tokenizer = Tokenizer::from_bytes(&parts.json, &config).map_err(|error| match error {

@@ -1,12 +1,12 @@
 //! README.md of a trained model: what model hubs read of it, and what people should.
 
-use crate::durable;
+use crate::checkpoint::state::Record;
 use crate::error::Error;
-use crate::python::repr;
-use crate::state::Record;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
+use tagsmith_files::atomic_write;
+use tagsmith_files::python_json::repr;
 
 /// What a model card is made of.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ const NO_METRICS: [&str; 5] = ["eval_runtime", "eval_samples_per_second", "eval_
 impl Card<'_> {
     /// Writes `README.md`.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        durable::write(&folder.join("README.md"), self.text().as_bytes())
+        Ok(atomic_write::write(&folder.join("README.md"), self.text().as_bytes())?)
     }
 
     /// The card's text.
@@ -224,7 +224,7 @@ fn yaml_number(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden;
+    use tagsmith_testkit::golden::trainer as golden;
 
     #[test]
     fn hubs_read_it_as_the_trainers() {

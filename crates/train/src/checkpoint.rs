@@ -1,12 +1,15 @@
 //! checkpoint-N folders: there whole after a crash, or not at all.
 
-use crate::durable;
+pub mod contents;
+pub mod state;
+
 use crate::error::Error;
-use crate::python;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use tagsmith_files::atomic_write;
+use tagsmith_files::python_json;
 
 /// The list of a checkpoint's files with their sizes and checksums.
 pub const MANIFEST: &str = "manifest.json";
@@ -57,7 +60,7 @@ pub fn save<E: From<Error>>(
         fs::rename(&target, &replaced).map_err(Error::at(&target))?;
     }
     fs::rename(&staged, &target).map_err(Error::at(&target))?;
-    durable::sync_folder(output)?;
+    atomic_write::sync_folder(output).map_err(Error::from)?;
     remove(&replaced)?;
     Ok(target)
 }
@@ -157,7 +160,7 @@ fn seal(folder: &Path) -> Result<(), Error> {
         files.push(json!({"name": name, "bytes": bytes, "crc32": crc32}));
     }
     // Writing it also sends the folder to the disk.
-    durable::write(&folder.join(MANIFEST), (python::json(&json!({"files": files}), 2) + "\n").as_bytes())
+    Ok(atomic_write::write(&folder.join(MANIFEST), (python_json::json(&json!({"files": files}), 2) + "\n").as_bytes())?)
 }
 
 /// The files under a folder, as paths in it.
@@ -168,7 +171,7 @@ fn list(folder: &Path, inside: &str, names: &mut Vec<String>) -> Result<(), Erro
         match entry.path().is_dir() {
             true => {
                 list(&entry.path(), &format!("{inside}{name}/"), names)?;
-                durable::sync_folder(&entry.path())?;
+                atomic_write::sync_folder(&entry.path()).map_err(Error::from)?;
             }
             false => names.push(format!("{inside}{name}")),
         }
@@ -203,7 +206,7 @@ fn remove(folder: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden;
+    use tagsmith_testkit::golden::trainer as golden;
 
     fn numbers(value: &Value) -> Vec<u64> {
         serde_json::from_value(value.clone()).unwrap()

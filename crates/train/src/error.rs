@@ -80,24 +80,19 @@ pub enum Error {
     },
 
     /// A file that cannot be read or written.
-    #[error("`{}`: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Files(#[from] tagsmith_files::Error),
 
     /// The model's own.
     #[error(transparent)]
-    Model(#[from] tagsmith_model::model::Error),
+    Model(#[from] tagsmith_encoder::model::Error),
 }
 
 impl Error {
     /// For `map_err` after an operation on `path`.
     pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::File { path, source }
+        move |source| Error::Files(tagsmith_files::Error::Io { path, source })
     }
 
     pub(crate) fn setting(message: impl Into<String>) -> Error {

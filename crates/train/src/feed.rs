@@ -1,13 +1,13 @@
 //! The batches of a run in their order, collated on a thread ahead of the steps: neither waits on the other, unless it
 //! is the slower one throughout.
 
-use crate::order::Order;
+use crate::trainer::order::Order;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
-use tagsmith_model::batch::{Batch, IGNORE};
-use tagsmith_tagger::batch::{collate, cut};
+use tagsmith_encoder::batch::{Batch, IGNORE};
 use tagsmith_text::align::Example;
+use tagsmith_tokens::batch::{collate, cut};
 
 /// Updates that may wait for the step.
 const UPDATES_AHEAD: usize = 2;

@@ -21,9 +21,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::model::Model;
 use tagsmith_kernel::params::Slot;
-use tagsmith_model::config::{Config, Family};
-use tagsmith_model::model::Model;
 use tagsmith_text::align::Example;
 
 /// Bytes of a number.

@@ -1,11 +1,14 @@
 //! Learning rates that are functions of the step.
 
+pub mod keywords;
+pub mod plateau;
+
 use crate::error::Error;
-use crate::keywords::Keywords;
+use crate::schedule::keywords::Keywords;
 use serde_json::{Map, Value};
 use std::f64::consts::PI;
 
-/// The schedules `--lr_scheduler_type` names, apart from those that follow a metric ([`crate::plateau`]).
+/// The schedules `--lr_scheduler_type` names, apart from those that follow a metric ([`crate::schedule::plateau`]).
 pub const NAMES: [&str; 10] = [
     "linear",
     "cosine",
@@ -204,7 +207,7 @@ fn fall(name: &str, keywords: &mut Keywords, learning_rate: f64, warmup: f64, to
             return Err(Error::Setting(format!(
                 "no learning-rate schedule is called `{name}`; there are {}, {}",
                 NAMES.join(", "),
-                crate::plateau::NAME
+                crate::schedule::plateau::NAME
             )));
         }
     })
@@ -255,7 +258,7 @@ fn raised(factor: f64, floor: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden;
+    use tagsmith_testkit::golden::trainer as golden;
 
     fn object(value: &Value) -> &Map<String, Value> {
         value.as_object().unwrap()

@@ -4,8 +4,8 @@
 
 pub mod event_file;
 
+use crate::checkpoint::state::Record;
 use crate::error::Error;
-use crate::state::Record;
 use event_file::EventFile;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};

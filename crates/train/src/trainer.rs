@@ -1,20 +1,26 @@
 //! The loop: step, log, evaluate, save, stop.
 
-use crate::agenda::{Agenda, Due};
-use crate::agreement;
+pub mod agenda;
+pub mod best;
+pub mod options;
+pub mod order;
+pub mod plan;
+pub mod results;
+pub mod same_on_all_ranks;
+
 use crate::checkpoint;
+use crate::checkpoint::contents::{self, Progress, Ranks};
+use crate::checkpoint::state::{EarlyStoppingState, Record, TrainerState};
 use crate::error::Error;
 use crate::feed::{Feed, Update};
+use crate::learner::{Learner, Share, StepReport};
 use crate::memory::rows_at_once;
-use crate::options::Options;
-use crate::order::Order;
-use crate::outputs;
-use crate::plan::Plan;
-use crate::plateau::{self, Plateau};
 use crate::schedule::Schedule;
-use crate::snapshot::{self, Progress, Ranks};
-use crate::state::{EarlyStoppingState, Record, TrainerState};
-use crate::step::{Learner, Share, StepReport};
+use crate::schedule::plateau::{self, Plateau};
+use crate::trainer::agenda::{Agenda, Due};
+use crate::trainer::options::Options;
+use crate::trainer::order::Order;
+use crate::trainer::plan::Plan;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -22,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
-use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
-use tagsmith_model::model::Model;
+use tagsmith_encoder::model::Model;
+use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 
@@ -345,8 +351,8 @@ impl<'a> Run<'a> {
     fn compare_ranks(&mut self) -> Result<Record, Error> {
         let Call { waited, steps, .. } = self.call;
         (self.call.waited, self.call.steps) = (0.0, 0);
-        agreement::compare(self.job.world, self.state.global_step, || self.learner.checksum(), || 0)?;
-        Ok(agreement::waits(self.job.world, waited / steps.max(1) as f64))
+        same_on_all_ranks::compare(self.job.world, self.state.global_step, || self.learner.checksum(), || 0)?;
+        Ok(same_on_all_ranks::waits(self.job.world, waited / steps.max(1) as f64))
     }
 
     /// All ranks begin with the same weights, sentences and options, or not at all.
@@ -357,9 +363,9 @@ impl<'a> Run<'a> {
         };
         let inputs = || {
             let arguments = std::iter::once(self.job.arguments.to_string().into_bytes());
-            agreement::fingerprint(arguments.chain(self.job.examples.iter().map(numbers)))
+            same_on_all_ranks::fingerprint(arguments.chain(self.job.examples.iter().map(numbers)))
         };
-        agreement::compare(self.job.world, self.state.global_step, || self.learner.checksum(), inputs)
+        same_on_all_ranks::compare(self.job.world, self.state.global_step, || self.learner.checksum(), inputs)
     }
 
     /// Adds the time to a record and the record to the log.
@@ -422,19 +428,19 @@ impl<'a> Run<'a> {
             }
             false => Vec::new(),
         };
-        self.delete(agreement::told(world, &superfluous))
+        self.delete(same_on_all_ranks::told(world, &superfluous))
     }
 
     /// Writes the checkpoint of this step.
     fn write(&mut self, step: u64) -> Result<(), Error> {
         let (options, ranks) = (self.job.options, self.ranks());
         checkpoint::save(&options.output, step, |folder| {
-            snapshot::write_model(folder, self.learner.model(), self.job.attachments, self.job.arguments)?;
-            snapshot::write_state(folder, &self.state)?;
+            contents::write_model(folder, self.learner.model(), self.job.attachments, self.job.arguments)?;
+            contents::write_state(folder, &self.state)?;
             if options.save_only_model {
                 return Ok(());
             }
-            self.learner.save_state(&folder.join(snapshot::OPTIMIZER))?;
+            self.learner.save_state(&folder.join(contents::OPTIMIZER))?;
             self.progress.write(folder, ranks, self.rate.state())
         })?;
         Ok(())
@@ -462,7 +468,7 @@ impl<'a> Run<'a> {
         let options = self.job.options;
         let steps = self.state.global_step - self.call.first_step;
         let samples = self.plan.samples * steps as f64 / self.plan.total_steps as f64;
-        let mut metrics = outputs::speed("train", self.call.began.elapsed().as_secs_f64(), samples, steps);
+        let mut metrics = results::speed("train", self.call.began.elapsed().as_secs_f64(), samples, steps);
         metrics.insert("total_flos".to_owned(), json!(self.state.total_flos));
         metrics.insert("train_loss".to_owned(), json!(self.call.loss / self.call.losses.max(1) as f64));
         self.log(metrics.clone());
@@ -474,7 +480,7 @@ impl<'a> Run<'a> {
                 return Err(Error::NoBest { metric: criterion.key.clone(), newest });
             };
             let folder = checkpoint::folder(&options.output, best);
-            snapshot::load_weights(self.learner, &folder)?;
+            contents::load_weights(self.learner, &folder)?;
             let value = self.state.best_metric.unwrap_or(f64::NAN);
             self.note(&format!("loaded the best model, `{}`: `{}` is {value}", folder.display(), criterion.key));
         }
@@ -492,8 +498,8 @@ impl<'a> Run<'a> {
     /// Takes up a run where a checkpoint of it was saved.
     fn resume(&mut self, folder: &Path) -> Result<(), Error> {
         checkpoint::verify(folder)?;
-        let before = snapshot::read_state(folder)?;
-        for difference in snapshot::differences(&before, &self.state) {
+        let before = contents::read_state(folder)?;
+        for difference in contents::differences(&before, &self.state) {
             self.note(&difference);
         }
         let (progress, ranks, schedule) = Progress::read(folder)?;
@@ -510,8 +516,8 @@ impl<'a> Run<'a> {
                 format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);
             checkpoint::refusal(folder, problem)
         })?;
-        snapshot::load_weights(self.learner, folder)?;
-        self.learner.load_state(&folder.join(snapshot::OPTIMIZER))?;
+        contents::load_weights(self.learner, folder)?;
+        self.learner.load_state(&folder.join(contents::OPTIMIZER))?;
         if self.learner.updates != before.global_step {
             let problem =
                 format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);

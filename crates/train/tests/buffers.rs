@@ -3,13 +3,13 @@
 //! A binary of its own: the count belongs to the process.
 
 use serde_json::{Value, json};
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::Model;
 use tagsmith_kernel::Precision;
-use tagsmith_kernel::floats::taken;
-use tagsmith_kernel::tensor::{expect_rows, release_free_memory};
-use tagsmith_model::batch::Batch;
-use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
-use tagsmith_train::step::{Learner, StepOptions};
+use tagsmith_kernel::memory::floats::taken;
+use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
+use tagsmith_train::learner::{Learner, StepOptions};
 
 fn batch(lengths: &[usize], first: u32) -> Batch {
     let mut batch = Batch::default();

@@ -2,12 +2,12 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
-use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
-use tagsmith_tagger::batch::collate;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::Model;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::batch::collate;
+use tagsmith_train::learner::{Learner, StepOptions};
 use tagsmith_train::memory::{Footprint, Work};
-use tagsmith_train::step::{Learner, StepOptions};
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {
@@ -121,7 +121,7 @@ fn measure(kind: &str) {
     // The lean way first: a peak does not fall again.
     for gradient_checkpointing in [true, false] {
         let (grown, footprint) = grown(make, &examples, gradient_checkpointing);
-        tagsmith_kernel::tensor::release_free_memory();
+        tagsmith_kernel::memory::tensor::release_free_memory();
         let share = grown as f64 / footprint.total() as f64;
         assert!((0.85..=1.1).contains(&share), "{kind}: grew by {grown}, planned {} ({footprint})", footprint.total());
     }

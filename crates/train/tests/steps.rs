@@ -2,13 +2,13 @@
 
 use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::{Head, Model};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
-use tagsmith_model::batch::Batch;
-use tagsmith_model::config::Config;
-use tagsmith_model::model::{Head, Model};
-use tagsmith_train::step::{Learner, LossScaling, StepOptions};
+use tagsmith_train::learner::{Learner, LossScaling, StepOptions};
 
 const FAMILIES: [&str; 9] = [
     "bert",
@@ -268,7 +268,7 @@ fn a_step_without_labels_changes_nothing_and_says_so() {
     let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
     let before = run.learner.model().params.to_vec();
     let mut batch = Expected::read("bert").batches(&[0]).remove(0);
-    batch.labels.fill(tagsmith_model::batch::IGNORE);
+    batch.labels.fill(tagsmith_encoder::batch::IGNORE);
     let report = run.learner.step(&[batch], 1e-3);
     assert!(report.loss.is_nan() && report.counted == 0);
     assert_eq!(before, run.learner.model().params.to_vec());
@@ -293,7 +293,8 @@ fn the_state_reads_back_bit_for_bit() {
 
 /// A step of one sequence in four, a warm-up of 100 steps and a linear fall: words are read at gaps of all lengths.
 fn varied_step(learner: &mut Learner, sequences: &[Batch], step: u64) -> [u64; 2] {
-    let chosen = (tagsmith_kernel::rng::Stream::new(7).uniform(0, step as usize) * sequences.len() as f32) as usize;
+    let chosen =
+        (tagsmith_kernel::random::stream::Stream::new(7).uniform(0, step as usize) * sequences.len() as f32) as usize;
     let rate = 1e-3 * (step as f64 / 100.0).min((STEPS - step) as f64 / (STEPS - 100) as f64);
     // Sentences of the end are read rarely.
     let chosen = if step.is_multiple_of(97) { chosen } else { chosen / 2 };

@@ -1,8 +1,8 @@
 //! The choices about the hub.
 
 use super::parse::UsageError;
-use super::settle::Values;
 use super::train_args::{filled, refused, word};
+use crate::args::values::Values;
 use serde::Serialize;
 
 /// Where names are looked up, and whether the model goes there.

@@ -5,7 +5,7 @@ use super::table::OPTIONS;
 use super::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
-use tagsmith_text::distinct::Object;
+use tagsmith_files::strict_json::Object;
 
 /// Why a command line cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

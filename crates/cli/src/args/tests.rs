@@ -3,10 +3,10 @@
 
 use super::option::{Fate, Kind, Opt, Vocabulary};
 use super::parse::{UsageError, command_line, json_file};
-use super::settle::{Values, settle};
 use super::table::OPTIONS;
 use super::value::Value;
 use super::{Interval, Resume, TrainArgs, parse};
+use crate::args::values::{Values, settle};
 use serde_json::Value as Json;
 use std::path::Path;
 

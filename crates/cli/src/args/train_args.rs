@@ -2,12 +2,12 @@
 
 use super::hub_args::HubArgs;
 use super::parse::UsageError;
-use super::settle::Values;
 use super::table::ADAMW;
+use crate::args::values::Values;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
-use tagsmith_train::plateau::NAME as PLATEAU;
+use tagsmith_train::schedule::plateau::NAME as PLATEAU;
 use tagsmith_train::tracking::Format;
 
 /// What else transformers reports to.

@@ -6,8 +6,9 @@ use crate::report;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, Write};
+use tagsmith_files::atomic_write;
 use tagsmith_ranks::World;
-use tagsmith_train::{checkpoint, durable};
+use tagsmith_train::checkpoint;
 
 const HELP: &str = "\
 Train several times and compare: a table on standard output and in comparison.md, curves and details in report.html.
@@ -79,8 +80,8 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     }
     let table = report::markdown(&finished);
     let title = plan.output_dir.file_name().unwrap_or(plan.output_dir.as_os_str()).to_string_lossy();
-    durable::write(&plan.output_dir.join("comparison.md"), table.as_bytes())?;
-    durable::write(&plan.output_dir.join("report.html"), report::page(&title, &finished).as_bytes())?;
+    atomic_write::write(&plan.output_dir.join("comparison.md"), table.as_bytes())?;
+    atomic_write::write(&plan.output_dir.join("report.html"), report::page(&title, &finished).as_bytes())?;
     train::print(&table)?;
     failed
 }

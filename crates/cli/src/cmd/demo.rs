@@ -16,11 +16,11 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
-use tagsmith_text::report;
+use tagsmith_text::score::table;
 use tagsmith_text::sentence::{Sentence, Split};
-use tagsmith_train::state::Record;
+use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::Event;
 
 /// Sentences shown.
@@ -288,7 +288,7 @@ fn about_model(recipe: &Recipe, model: &Model, seed: u64) -> String {
 
 fn about_scores(validation: &Marks, test: &Marks) -> String {
     let table: String =
-        report::table(&test.score, 3).lines().map(|line| format!("   {line}").trim_end().to_owned() + "\n").collect();
+        table::table(&test.score, 3).lines().map(|line| format!("   {line}").trim_end().to_owned() + "\n").collect();
     format!(
         "5. Score on the test (new names, new shapes), and F1 {:.3} on validation (known ones, newly combined):\n\n{table}",
         validation.score.micro.f1
@@ -382,8 +382,8 @@ fn json_report(
         },
         "vocabulary": lesson.pieces,
         "parameters": model.parameter_counts().0,
-        "validation": report::json(&validation.score, METHOD),
-        "test": report::json(&test.score, METHOD),
+        "validation": table::json(&validation.score, METHOD),
+        "test": table::json(&test.score, METHOD),
         "tagged": shown.iter().map(tagged).collect::<Vec<_>>(),
         "output_dir": folder,
     })

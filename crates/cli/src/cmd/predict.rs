@@ -18,14 +18,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
+use tagsmith_encoder::model::Model;
 use tagsmith_hub::model::Part;
-use tagsmith_model::model::Model;
 use tagsmith_ranks::World;
-use tagsmith_tagger::tagger::{Request, TagOptions, Tagger, Tally, tag};
-use tagsmith_text::aggregate::Strategy;
+use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_tokens::tag::{Request, TagOptions, Tagger, Tally, tag};
 
-use crate::hub::{self, Asked};
 use crate::machine::{precision, threads};
+use crate::open_hub::{self, Asked};
 use feed::{Chunk, End};
 use input::Documents;
 use output::Output;
@@ -151,7 +151,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let open = |(input, ..): &Task| Documents::open(input.clone(), formats[0], text("text-column"));
     // What cannot be opened is refused before a model is read.
     let mut first = tasks.first().map(open).transpose()?;
-    let hub = hub::open(Asked { cache_dir: text("cache-dir"), token: text("token"), plain: false });
+    let hub = open_hub::open(Asked { cache_dir: text("cache-dir"), token: text("token"), plain: false });
     let name = text("model").context("clap asks for the model")?;
     // A folder that is here is taken as it is: only its kind says what belongs into it.
     let model = &match Path::new(name).is_dir() {

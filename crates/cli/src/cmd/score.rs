@@ -11,13 +11,14 @@ use anyhow::{Context, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
-use tagsmith_text::ged::CORRECT;
+use tagsmith_data::format::{conll, conllu, json};
+use tagsmith_data::split_builder::ReadOptions;
+use tagsmith_text::labels::scheme::{Scheme, Style, is_iob_like};
 use tagsmith_text::note::Note;
-use tagsmith_text::reader::ReadOptions;
-use tagsmith_text::scheme::{Scheme, Style, is_iob_like};
+use tagsmith_text::score::error_detection::CORRECT;
+use tagsmith_text::score::table;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::{Split, TagKind};
-use tagsmith_text::{conll, conllu, json, report};
 
 /// It ran, and F1 is below the asked-for bar.
 const BELOW_BAR: u8 = 1;
@@ -140,13 +141,13 @@ fn outcome(matches: &ArgMatches) -> anyhow::Result<Outcome> {
     notes.extend(words_differ(&gold, &predicted));
     notes.extend(score.notes.iter().cloned());
     let text = if matches.get_flag("json") {
-        let mut object = report::json(&score, method);
+        let mut object = table::json(&score, method);
         object["notes"] = notes.iter().map(|note| Value::from(note.to_string())).collect();
         format!("{object:#}\n")
     } else {
         let digits = usize::from(*matches.get_one::<u8>("digits").expect("clap fills the default in"));
         let Score { sentences, words, accuracy, .. } = score;
-        let table = report::table(&score, digits);
+        let table = table::table(&score, digits);
         format!(
             "{table}\naccuracy {accuracy:.digits$} over {words} words in {sentences} sentences; scored by {method}\n"
         )

@@ -1,8 +1,8 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
-use crate::hub::{self, Asked};
 use crate::machine::memory::allowed;
 use crate::machine::{neighbours, precision, threads};
+use crate::open_hub::{self, Asked};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
@@ -11,14 +11,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tagsmith_ranks::World;
-use tagsmith_spans::checkpoint;
+use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::evaluate::{Finder, LOWEST, curve, evaluate};
 use tagsmith_spans::example::{Example, Format, Input, labels_of};
-use tagsmith_spans::loss::Normalization;
-use tagsmith_spans::parity::Parity;
+use tagsmith_spans::folder;
+use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
@@ -239,17 +239,17 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
     let test = load(&config.files[2], config.does[2], "test")?;
 
     let from = newest.filter(|_| resume);
-    let hub = hub::open(asked(matches));
+    let hub = open_hub::open(asked(matches));
     let (mut model, tokenizers, notes) = match from.as_ref().or(config.model_checkpoint.as_ref()) {
         Some(folder) => {
             if from.is_some() {
                 tagsmith_train::checkpoint::verify(folder)?;
             }
-            let (model, notes) = checkpoint::load_as(folder, config.model.clone())?;
-            let tokenizers = checkpoint::tokenizers(folder, &config.model, &hub)?;
+            let (model, notes) = folder::load_as(folder, config.model.clone())?;
+            let tokenizers = folder::tokenizers(folder, &config.model, &hub)?;
             (model, tokenizers, notes)
         }
-        None => checkpoint::assemble(config.model.clone(), config.seed, &hub)?,
+        None => folder::assemble(config.model.clone(), config.seed, &hub)?,
     };
     for note in notes {
         log.say(&format!("note: {note}"))?;
@@ -307,7 +307,7 @@ fn train_run(matches: &ArgMatches, program: Option<Program>, world: &World) -> R
         let best = outcome.as_ref().and_then(|outcome| outcome.best.clone()).filter(|_| config.does[1]);
         if let Some(best) = &best {
             let precision = model.precision;
-            model = checkpoint::load_as(best, config.model.clone())?.0;
+            model = folder::load_as(best, config.model.clone())?.0;
             model.precision = precision;
         }
         let evaluation = assess(&model, &tokenizers, &config, &test, mode(matches), world)?;
@@ -372,7 +372,7 @@ fn print_figures(what: &str, metrics: &Value) -> Result<()> {
 fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World) -> Result<u8> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let folder = matches.get_one::<PathBuf>("pretrained_model_name_or_path").context("clap asks for it")?;
-    let (mut model, notes) = checkpoint::load(folder)?;
+    let (mut model, notes) = folder::load(folder)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     model.config.reproduce(parity(matches));
     ensure!(
@@ -395,7 +395,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
-    let tokenizers = checkpoint::tokenizers(folder, &model.config, &hub::open(asked(matches)))?;
+    let tokenizers = folder::tokenizers(folder, &model.config, &open_hub::open(asked(matches)))?;
     let masking = if format == Format::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };

@@ -3,9 +3,9 @@
 mod accelerate;
 mod card;
 mod data;
-mod division;
 mod evaluation;
 mod folder;
+pub mod hold_out;
 mod labelling;
 mod logs;
 mod memory;
@@ -14,8 +14,8 @@ mod prediction;
 mod progress;
 
 use crate::args::{self, TrainArgs};
-use crate::hub::{self, Asked};
 use crate::machine::{precision, threads};
+use crate::open_hub::{self, Asked};
 use crate::report::{Finished, page};
 use accelerate::Accelerate;
 use anyhow::{Context, bail};
@@ -28,20 +28,22 @@ use serde_json::json;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::{Head, Model};
+use tagsmith_files::atomic_write;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
-use tagsmith_model::config::Config;
-use tagsmith_model::model::{Head, Model};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_text::labels::{self, LabelSet};
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_train::best::Criterion;
-use tagsmith_train::state::TrainerState;
-use tagsmith_train::step::Learner;
+use tagsmith_train::checkpoint::contents;
+use tagsmith_train::checkpoint::state::TrainerState;
+use tagsmith_train::learner::Learner;
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::results;
 use tagsmith_train::trainer::{self, Job};
-use tagsmith_train::{durable, outputs, snapshot};
 
 /// What run_ner_no_trainer.py does differently, in the options of run_ner.py.
 const WITHOUT_TRAINER: &str =
@@ -192,7 +194,7 @@ pub fn train(args: &TrainArgs, world: &World) -> anyhow::Result<Finished> {
                 &evaluation.predictions,
                 evaluation::rows_at_once(args),
             )?;
-            outputs::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
+            results::save_predictions(&args.output_dir.join("predictions.txt"), &labels)?;
         }
     }
     if args.do_train && world.is_first() {
@@ -208,7 +210,7 @@ pub fn train(args: &TrainArgs, world: &World) -> anyhow::Result<Finished> {
     };
     if args.html_report && world.is_first() {
         let page = page(&finished.name, std::slice::from_ref(&finished));
-        durable::write(&args.output_dir.join("report.html"), page.as_bytes())?;
+        atomic_write::write(&args.output_dir.join("report.html"), page.as_bytes())?;
     }
     upload.map_or(Ok(()), |upload| upload.finish(args))?;
     Ok(finished)
@@ -216,7 +218,7 @@ pub fn train(args: &TrainArgs, world: &World) -> anyhow::Result<Finished> {
 
 fn open_hub(args: &TrainArgs, token: Option<&str>) -> Hub {
     let token = token.or(args.hub.token.as_deref());
-    hub::open(Asked { cache_dir: args.hub.cache_dir.as_deref(), token, plain: args.disable_tqdm })
+    open_hub::open(Asked { cache_dir: args.hub.cache_dir.as_deref(), token, plain: args.disable_tqdm })
 }
 
 /// Where each part of the model is.
@@ -369,7 +371,7 @@ impl Tuning<'_> {
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
         if world.is_first() {
-            snapshot::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
+            contents::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
         }
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(self.to_learn.len()));

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
-use tagsmith_text::scheme::{self, Span, Style};
+use tagsmith_text::labels::scheme::{self, Span, Style};
 
 /// Whether standard output takes colour.
 pub fn colour_wanted() -> bool {

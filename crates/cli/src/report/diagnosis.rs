@@ -1,7 +1,7 @@
 //! What a model gets wrong: scores by type, which types it takes for which, the sentences with the most errors.
 
 use tagsmith_text::align::{Example, IGNORE};
-use tagsmith_text::scheme::{Style, Tag};
+use tagsmith_text::labels::scheme::{Style, Tag};
 use tagsmith_text::score::{Method, Score};
 use tagsmith_text::sentence::Split;
 

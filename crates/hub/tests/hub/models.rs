@@ -1,6 +1,5 @@
 //! Names of the hub, looked up and brought here, against a hub on this machine.
 
-use crate::server::{Reply, Request, Server, git_oid, sha256};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use expect_test::{Expect, expect};
@@ -14,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 use tagsmith_hub::model::Part;
 use tagsmith_hub::{Event, Hub, Settings, Token};
+use tagsmith_testkit::hub_server::{Reply, Request, Server, git_oid, sha256};
 use tempfile::TempDir;
 
 const MODEL: &str = "models/org/tiny";

@@ -1,6 +1,5 @@
 //! A finished folder becomes a repository, against a hub on this machine.
 
-use crate::server::{Reply, Server};
 use expect_test::expect;
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tagsmith_hub::{Event, Hub, Settings, Token};
+use tagsmith_testkit::hub_server::{Reply, Server};
 use tempfile::TempDir;
 
 const ID: &str = "models/jo/tagger";

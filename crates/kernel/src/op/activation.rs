@@ -1,7 +1,7 @@
 //! y = f(x), element by element, for the activations that encoders name in `hidden_act`.
 
-use crate::simd::{Lanes, multiversion};
-use crate::tensor::{Area, Tensor};
+use crate::cpu::simd::{Lanes, multiversion};
+use crate::memory::tensor::{Area, Tensor};
 
 /// Rows one task works on.
 const BLOCK: usize = 16;

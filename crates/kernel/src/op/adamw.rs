@@ -1,6 +1,6 @@
 //! AdamW: Adam with decoupled weight decay.
 
-use crate::simd::{Lanes, multiversion};
+use crate::cpu::simd::{Lanes, multiversion};
 use crate::threads::{Shared, for_each};
 
 /// Elements one task updates.

@@ -3,10 +3,10 @@
 //! Nothing of size T × T is kept: backward computes the weights again.
 
 use super::dropout::Dropout;
-use crate::floats::Floats;
-use crate::product::{Operand, product_here};
-use crate::simd::multiversion;
-use crate::tensor::{Area, LINE, Tensor};
+use crate::cpu::product::{Operand, product_here};
+use crate::cpu::simd::multiversion;
+use crate::memory::floats::Floats;
+use crate::memory::tensor::{Area, LINE, Tensor};
 use crate::threads::for_each;
 use std::cell::RefCell;
 use std::ops::Range;

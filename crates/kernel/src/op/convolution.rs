@@ -1,6 +1,6 @@
 //! The neighbours of each row side by side: with them a convolution over a sentence is a product.
 
-use crate::tensor::Tensor;
+use crate::memory::tensor::Tensor;
 use crate::threads::for_each;
 
 /// y[t, i·k + j] = x[t + j − (k − 1) / 2, i], and 0 beyond the sentence's ends.

@@ -1,6 +1,6 @@
 //! loss = Σ over counted rows of `−log softmax(scores)[label]`.
 
-use crate::tensor::Tensor;
+use crate::memory::tensor::Tensor;
 
 /// Loss and gradient of a batch.
 #[derive(Debug)]

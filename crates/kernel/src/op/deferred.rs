@@ -18,8 +18,8 @@
 
 use super::adamw::{AdamW, Constants, update_block, updated};
 use super::embedding::RowGradients;
-use crate::simd::{Lanes, multiversion};
-use crate::table::Table;
+use crate::cpu::simd::{Lanes, multiversion};
+use crate::params::table::Table;
 use crate::threads::{Shared, for_each};
 
 /// Rows one task brings up to date.

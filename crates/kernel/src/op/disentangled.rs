@@ -9,11 +9,11 @@
 
 use super::attention::{Part, parts, softmax, softmax_backward};
 use super::dropout::Dropout;
-use super::reduce::{add, add_area, for_each_column_block};
-use crate::floats::Floats;
-use crate::product::{Operand, product_here};
-use crate::simd::multiversion;
-use crate::tensor::{Area, LINE, Tensor};
+use crate::cpu::product::{Operand, product_here};
+use crate::cpu::reduce::{add, add_area, for_each_column_block};
+use crate::cpu::simd::multiversion;
+use crate::memory::floats::Floats;
+use crate::memory::tensor::{Area, LINE, Tensor};
 use crate::threads::{Shared, for_each};
 use std::cell::RefCell;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Dropout whose mask is a function of where: backward makes it again instead of keeping it.
 
-use crate::rng::{Stream, mask_area};
-use crate::tensor::{Area, Tensor};
+use crate::memory::tensor::{Area, Tensor};
+use crate::random::stream::{Stream, mask_area};
 use std::ops::Range;
 
 /// Rows one task works on.

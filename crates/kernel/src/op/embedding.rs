@@ -1,8 +1,8 @@
 //! Sums of table rows: words, positions and token types.
 
-use super::reduce::add;
-use crate::table::Table;
-use crate::tensor::Tensor;
+use crate::cpu::reduce::add;
+use crate::memory::tensor::Tensor;
+use crate::params::table::Table;
 use crate::threads::for_each_block;
 
 /// A table to read.

@@ -1,8 +1,8 @@
 //! z = f(u) · g, element by element, u and g being the two halves of each row: a gated linear unit.
 
 use super::activation::{Activation, slope, value};
-use crate::simd::multiversion;
-use crate::tensor::{Area, Tensor};
+use crate::cpu::simd::multiversion;
+use crate::memory::tensor::{Area, Tensor};
 
 /// Rows one task works on.
 const BLOCK: usize = 16;

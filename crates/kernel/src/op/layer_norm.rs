@@ -1,8 +1,8 @@
 //! y = gain · (x − mean) / √(variance + ε) + bias, row by row.
 
-use super::reduce::for_each_column_block;
-use crate::simd::multiversion;
-use crate::tensor::{Area, Tensor};
+use crate::cpu::reduce::for_each_column_block;
+use crate::cpu::simd::multiversion;
+use crate::memory::tensor::{Area, Tensor};
 use crate::threads::{Shared, for_each};
 
 /// Rows one task works on.

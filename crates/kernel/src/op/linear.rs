@@ -2,9 +2,9 @@
 
 use super::activation::{self, Activation};
 use super::dropout::Dropout;
-use super::reduce::{add_area, add_columns};
-use crate::product::{Operand, Precision, Start, product_then};
-use crate::tensor::{Area, Tensor};
+use crate::cpu::product::{Operand, Precision, Start, product_then};
+use crate::cpu::reduce::{add_area, add_columns};
+use crate::memory::tensor::{Area, Tensor};
 use std::ops::Range;
 
 /// The input, for backward.

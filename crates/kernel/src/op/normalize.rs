@@ -1,7 +1,7 @@
 //! y = x / ‖x‖, row by row.
 
-use crate::simd::multiversion;
-use crate::tensor::Tensor;
+use crate::cpu::simd::multiversion;
+use crate::memory::tensor::Tensor;
 use crate::threads::{Shared, for_each};
 
 /// Rows one task works on.

@@ -2,8 +2,8 @@
 //!
 //! A pair is an element of the head's first half and the same element of its second half.
 
-use crate::simd::multiversion;
-use crate::tensor::{Area, Tensor};
+use crate::cpu::simd::multiversion;
+use crate::memory::tensor::{Area, Tensor};
 
 /// Rows one task works on.
 const BLOCK: usize = 16;

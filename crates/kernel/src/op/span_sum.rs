@@ -3,8 +3,8 @@
 //! W · [a; z; k] = Wᵃ·a + Wᶻ·z + Wᵏ·k, and each part is the same for all spans that share a start, an end or a width:
 //! three small products and this sum stand for one of N rows.
 
-use super::reduce::{add, add_columns, for_each_column_block};
-use crate::tensor::Tensor;
+use crate::cpu::reduce::{add, add_columns, for_each_column_block};
+use crate::memory::tensor::Tensor;
 use crate::threads::{Shared, for_each_block};
 
 /// Rows of a, z and k that make up a span's.

@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
-use tagsmith_model::batch::IGNORE;
-use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::batch::IGNORE;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
-use tagsmith_train::agenda::{Every, Saving, Times};
+use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::error::Error;
-use tagsmith_train::options::Options;
-use tagsmith_train::order::Sampling;
-use tagsmith_train::plan::Amount;
-use tagsmith_train::state::Record;
-use tagsmith_train::step::{Learner, StepOptions};
+use tagsmith_train::learner::{Learner, StepOptions};
+use tagsmith_train::trainer::agenda::{Every, Saving, Times};
+use tagsmith_train::trainer::options::Options;
+use tagsmith_train::trainer::order::Sampling;
+use tagsmith_train::trainer::plan::Amount;
 use tagsmith_train::trainer::{Event, Job, Outcome, train};
 
 /// The encoder of oracle/trainer.py: two layers of width 16.

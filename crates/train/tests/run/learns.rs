@@ -2,13 +2,13 @@
 
 use crate::harness::{bits, example, learner, options, run_with};
 use serde_json::json;
-use tagsmith_kernel::mersenne::MersenneTwister;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::model::Model;
+use tagsmith_kernel::random::torch::MersenneTwister;
 use tagsmith_ranks::World;
-use tagsmith_tagger::eval::{EvalOptions, evaluate};
 use tagsmith_text::align::Example;
-use tagsmith_train::agenda::Every;
-use tagsmith_train::state::Record;
+use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::trainer::agenda::Every;
 
 /// A sentence that begins with this word tells of people: its words from 60 to 79 begin a name, those from 80 to 99 go
 /// on with it. One that begins with the word after tells of flowers, which have the same names but are none.
@@ -43,7 +43,7 @@ fn language(seed: u64, sentences: usize) -> Vec<Example> {
 /// The same labels, dealt out anew over all rows.
 fn shuffled(mut sentences: Vec<Example>) -> Vec<Example> {
     let labels: Vec<i32> = sentences.iter().flat_map(|sentence| sentence.labels[1..].to_vec()).collect();
-    let mut order = tagsmith_train::order::torch_permutation(3, labels.len()).into_iter();
+    let mut order = tagsmith_train::trainer::order::torch_permutation(3, labels.len()).into_iter();
     for label in sentences.iter_mut().flat_map(|sentence| &mut sentence.labels[1..]) {
         *label = labels[order.next().unwrap()];
     }

@@ -3,14 +3,14 @@
 use crate::harness::{Heard, bits, example, examples, learner, model, options, run};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tagsmith_train::agenda::{Every, Saving};
-use tagsmith_train::best::Criterion;
 use tagsmith_train::checkpoint;
-use tagsmith_train::options::{EarlyStopping, Options};
-use tagsmith_train::order::Sampling;
-use tagsmith_train::plan::Amount;
-use tagsmith_train::state::Record;
+use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::Outcome;
+use tagsmith_train::trainer::agenda::{Every, Saving};
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::order::Sampling;
+use tagsmith_train::trainer::plan::Amount;
 
 const SCORES: [f64; 9] = [0.1, 0.4, 0.3, 0.5, 0.45, 0.6, 0.2, 0.65, 0.1];
 

@@ -3,11 +3,11 @@
 use crate::harness::{Heard, bits, examples, learner, options, run};
 use serde_json::{Value, json};
 use std::path::Path;
-use tagsmith_train::agenda::{Every, Saving};
-use tagsmith_train::best::Criterion;
 use tagsmith_train::checkpoint;
-use tagsmith_train::options::{EarlyStopping, Options};
-use tagsmith_train::plan::Amount;
+use tagsmith_train::trainer::agenda::{Every, Saving};
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::plan::Amount;
 
 fn golden() -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/trainer_runs.jsonl");

@@ -4,12 +4,12 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use std::io::{Write, stdout};
-use tagsmith_model::batch::Batch;
-use tagsmith_model::config::Config;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::Model;
 use tagsmith_ranks::{Transfer, World};
-use tagsmith_train::order::{Order, Sampling};
-use tagsmith_train::step::{Learner, Share, StepOptions};
+use tagsmith_train::learner::{Learner, Share, StepOptions};
+use tagsmith_train::trainer::order::{Order, Sampling};
 
 /// Sentences of a rank in an update.
 const BATCH: usize = 2;

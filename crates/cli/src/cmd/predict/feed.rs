@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use anyhow::Error;
-use tagsmith_tagger::tagger::{Encoded, Input, TagOptions, encode};
 use tagsmith_text::parallel;
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::tag::{Encoded, Input, TagOptions, encode};
 
 use super::input::Documents;
 use super::share::Share;

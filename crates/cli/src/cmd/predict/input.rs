@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
-use tagsmith_tagger::tagger::{Content, Input};
-use tagsmith_text::column::{Cell, Column};
-use tagsmith_text::distinct::Distinct;
+use tagsmith_data::format::parquet_texts::{Cell, Column};
+use tagsmith_files::strict_json::Distinct;
 use tagsmith_text::note::Note;
+use tagsmith_tokens::tag::{Content, Input};
 
 /// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
@@ -45,7 +45,7 @@ impl Documents {
             return Ok(Documents { source, format: Format::Parquet(Box::new(rows)), column: None, marks });
         }
         let input: Box<dyn Read + Send> = match &file {
-            Some(file) => tagsmith_hub::open(file)?,
+            Some(file) => tagsmith_data::format::open(file)?,
             None => Box::new(io::stdin()),
         };
         let mut input = BufReader::with_capacity(BUFFER_BYTES, input);

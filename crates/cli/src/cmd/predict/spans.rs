@@ -12,16 +12,16 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
+use tagsmith_files::strict_json::Distinct;
 use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
-use tagsmith_spans::checkpoint;
 use tagsmith_spans::config::Threshold;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::example::Input;
-use tagsmith_spans::predict::{Label, Predictor};
-use tagsmith_tagger::tagger::{Content, Mention, Tagged};
-use tagsmith_text::distinct::Distinct;
+use tagsmith_spans::folder;
+use tagsmith_spans::tag::{Label, Predictor};
+use tagsmith_tokens::tag::{Content, Mention, Tagged};
 
 /// Documents are looked at together up to this many bytes of them a rank.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -51,7 +51,7 @@ pub fn run(
         let argument = text("labels").unwrap_or_default();
         format!("{argument}: neither a list of names nor an object of names and descriptions")
     })?;
-    let (mut model, notes) = checkpoint::load(folder)?;
+    let (mut model, notes) = folder::load(folder)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     let threshold = match text("threshold") {
         None => model.config.threshold,
@@ -65,7 +65,7 @@ pub fn run(
     if matches.get_flag("bf16") {
         model.precision = precision::bf16();
     }
-    let tokenizers = checkpoint::tokenizers(folder, &model.config, hub)?;
+    let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
     let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(model.positions_max());
     let max_length = matches.get_one("max-seq-length").copied().unwrap_or(longest);
     let positions = model.positions_max();
@@ -151,7 +151,7 @@ fn input(content: Content) -> Input {
 }
 
 /// Offsets count code points of the text, or of the words with a space between them.
-fn tagged(input: &Input, found: &[tagsmith_spans::predict::Found], labels: &[Label]) -> Tagged {
+fn tagged(input: &Input, found: &[tagsmith_spans::tag::Found], labels: &[Label]) -> Tagged {
     let (text, places) = match input {
         Input::Text(text) => (text.clone(), None),
         Input::Words(words) => {
@@ -166,7 +166,7 @@ fn tagged(input: &Input, found: &[tagsmith_spans::predict::Found], labels: &[Lab
         }
     };
     let letters: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    let mention = |it: &tagsmith_spans::predict::Found| {
+    let mention = |it: &tagsmith_spans::tag::Found| {
         let (start, end) =
             places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
         Mention {

@@ -6,9 +6,9 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::BufReader;
-use tagsmith_text::ged::{LabelFigures, Score, Scorer, canonical};
-use tagsmith_text::label_file;
+use tagsmith_data::format::label_list;
 use tagsmith_text::note::Note;
+use tagsmith_text::score::error_detection::{LabelFigures, Score, Scorer, canonical};
 
 /// Scores files that label the same words.
 pub fn outcome(
@@ -46,7 +46,7 @@ fn labels(
     notes: &mut Vec<Note>,
 ) -> anyhow::Result<Vec<String>> {
     if let Some(path) = text(matches, "labels") {
-        let listed = label_file::read(BufReader::new(open_file(path)?), path)?;
+        let listed = label_list::read(BufReader::new(open_file(path)?), path)?;
         return Ok(listed.names().to_vec());
     }
     let sentences = gold.sentences.iter().chain(&predicted.sentences);

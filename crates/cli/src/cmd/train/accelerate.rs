@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use tagsmith_text::distinct::Distinct;
+use tagsmith_files::strict_json::Distinct;
 use yaml_rust2::parser::{Event, Parser};
 
 /// More than any configuration has.

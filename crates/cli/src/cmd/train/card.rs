@@ -2,10 +2,10 @@
 
 use crate::args::TrainArgs;
 use std::path::Path;
+use tagsmith_files::python_json::repr;
 use tagsmith_train::card::Card;
+use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::error::Error;
-use tagsmith_train::python::repr;
-use tagsmith_train::state::Record;
 
 /// Writes README.md beside the finished model; `history` is the run's log with the last evaluation at its end.
 pub fn save(args: &TrainArgs, history: &[Record]) -> Result<(), Error> {

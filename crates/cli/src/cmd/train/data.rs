@@ -1,15 +1,16 @@
 //! The splits of a run: where they come from, what was found, what the model will see of them.
 
-use super::division::{self, HeldOut};
 use super::labelling::Labelling;
 use super::say;
 use crate::args::{DataArgs, TrainArgs};
+use crate::cmd::train::hold_out::{self, HeldOut};
 use anyhow::{Context, anyhow, bail};
 use std::fmt::Write;
+use tagsmith_data::dataset;
+use tagsmith_data::split_builder::ReadOptions;
 use tagsmith_hub::Hub;
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
-use tagsmith_text::reader::ReadOptions;
 use tagsmith_text::sentence::{Split, TagKind};
 use tagsmith_text::tokenizer::Tokenizer;
 
@@ -36,9 +37,7 @@ impl Data {
             Some(name) => Data::named(name, args, hub, &options)?,
             None => {
                 let read = |file: &Option<String>| {
-                    file.as_ref()
-                        .map(|file| tagsmith_hub::dataset::load_files(std::slice::from_ref(file), &options))
-                        .transpose()
+                    file.as_ref().map(|file| dataset::load_files(std::slice::from_ref(file), &options)).transpose()
                 };
                 Data {
                     train: read(&args.data.train_file)?,
@@ -72,7 +71,8 @@ impl Data {
             }
         }
         let DataArgs { dataset_config_name, dataset_revision, .. } = &args.data;
-        let mut splits = hub.dataset(name, dataset_config_name.as_deref(), dataset_revision.as_deref(), options)?;
+        let mut splits =
+            dataset::load(hub, name, dataset_config_name.as_deref(), dataset_revision.as_deref(), options)?;
         let data = Data {
             train: splits.remove("train"),
             validation: splits.remove("validation"),
@@ -97,7 +97,7 @@ impl Data {
             );
         };
         if let Some(seed) = shuffle_seed {
-            division::shuffle(train, seed);
+            hold_out::shuffle(train, seed);
             say(format!("train: shuffled as datasets' shuffle(seed={seed}) does"));
         }
         if let Some(size) = size {
@@ -108,7 +108,7 @@ impl Data {
                 );
             }
             let seed = args.data.split_seed;
-            let held_out = division::hold_out(train, HeldOut { size, seed })?;
+            let held_out = hold_out::hold_out(train, HeldOut { size, seed })?;
             let sentences = held_out.sentences.len();
             say(format!(
                 "validation: {sentences} sentences held out of train, as datasets' train_test_split(seed={seed}) does"

@@ -6,17 +6,17 @@ use crate::report::diagnosis::Diagnosis;
 use anyhow::bail;
 use serde_json::json;
 use std::time::Instant;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
-use tagsmith_tagger::eval::{EvalOptions, Evaluation, evaluate};
 use tagsmith_text::align::{Example, IGNORE};
-use tagsmith_text::ged;
 use tagsmith_text::labels::LabelSet;
-use tagsmith_text::scheme::Style;
+use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::score::error_detection;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
-use tagsmith_train::outputs;
-use tagsmith_train::state::Record;
+use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate};
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::trainer::results;
 
 /// Rows that the model reads at once where it does not learn: enough for full speed, and they fit the caches.
 const READ_AT_ONCE: usize = 2048;
@@ -35,14 +35,14 @@ pub struct Measure<'a> {
     entity_level: bool,
     loss_only: bool,
     /// With nothing counted yet, where errors are detected.
-    errors: Option<ged::Scorer>,
+    errors: Option<error_detection::Scorer>,
 }
 
 impl<'a> Measure<'a> {
     /// Says so where the labels are no entity tags.
     pub fn new(labels: &'a LabelSet, args: &TrainArgs, finds_errors: bool, world: &'a World) -> anyhow::Result<Self> {
         let (mut method, note) = Method::for_labels(labels.names(), Style::Prefix);
-        let errors = finds_errors.then(|| ged::Scorer::new(labels.names())).transpose()?;
+        let errors = finds_errors.then(|| error_detection::Scorer::new(labels.names())).transpose()?;
         if let Some(errors) = &errors {
             method = Method::Conlleval(Style::Prefix);
             say(format!(
@@ -77,7 +77,7 @@ impl<'a> Measure<'a> {
             }
         }
         let steps = examples.len().div_ceil(self.options.batch_size) as u64;
-        record.extend(outputs::speed(prefix, start.elapsed().as_secs_f64(), examples.len() as f64, steps));
+        record.extend(results::speed(prefix, start.elapsed().as_secs_f64(), examples.len() as f64, steps));
         (record, evaluation)
     }
 
@@ -91,7 +91,7 @@ impl<'a> Measure<'a> {
     }
 
     /// How well errors are detected, where that is the task and anything is labelled.
-    pub fn error_score(&self, examples: &[Example], evaluation: &Evaluation) -> Option<ged::Score> {
+    pub fn error_score(&self, examples: &[Example], evaluation: &Evaluation) -> Option<error_detection::Score> {
         (evaluation.counted > 0).then(|| self.score_errors(examples, &evaluation.predictions))?
     }
 
@@ -119,7 +119,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn score_errors(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Option<ged::Score> {
+    fn score_errors(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Option<error_detection::Score> {
         let mut scorer = self.errors.clone()?;
         let names = self.labels.names();
         for (example, predicted) in examples.iter().zip(predictions) {

@@ -6,9 +6,11 @@ use anyhow::{Context, bail};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use tagsmith_data::format::label_list;
 use tagsmith_text::labels::LabelSet;
+use tagsmith_text::labels::bare_tags;
+use tagsmith_text::score::error_detection;
 use tagsmith_text::sentence::{Split, TagKind};
-use tagsmith_text::{bare, ged, label_file};
 
 /// The task of `--task_name` that is grammatical error detection.
 const ERROR_DETECTION: &str = "ged";
@@ -42,7 +44,7 @@ impl Labelling {
             say(format!(
                 "`{}` lists `{}`: this is error detection (`--task_name ged`)",
                 path.display(),
-                ged::CORRECT[0]
+                error_detection::CORRECT[0]
             ));
         }
         let labels = if finds_errors { for_errors(&labels)? } else { labels };
@@ -52,12 +54,12 @@ impl Labelling {
 
     /// The label of a word that has none.
     pub fn missing_label(&self) -> Option<String> {
-        self.finds_errors.then(|| ged::CORRECT[0].to_owned())
+        self.finds_errors.then(|| error_detection::CORRECT[0].to_owned())
     }
 
     /// The label whose words are neither learned nor scored.
     pub fn uncounted(&self) -> Option<&'static str> {
-        self.finds_errors.then_some(ged::UNKNOWN)
+        self.finds_errors.then_some(error_detection::UNKNOWN)
     }
 
     /// Brings a split's labels into the form that the run's have.
@@ -83,10 +85,10 @@ impl Labelling {
             );
         }
         if self.bare {
-            bare::to_iob2(split);
+            bare_tags::to_iob2(split);
         }
         if self.finds_errors {
-            ged::canonicalize(split);
+            error_detection::canonicalize(split);
         }
         Ok(())
     }
@@ -102,10 +104,10 @@ impl Labelling {
         if self.finds_errors {
             return for_errors(&labels);
         }
-        if labels.id(ged::CORRECT[0]).is_some() {
+        if labels.id(error_detection::CORRECT[0]).is_some() {
             say(format!(
                 "the label `{}` looks like grammatical error detection: `--task_name ged` gives its figures",
-                ged::CORRECT[0]
+                error_detection::CORRECT[0]
             ));
         }
         Ok(labels)
@@ -114,13 +116,13 @@ impl Labelling {
 
 /// The labels in their canonical form, without the one that is not learned.
 fn for_errors(labels: &LabelSet) -> anyhow::Result<LabelSet> {
-    let names = labels.names().iter().map(|name| ged::canonical(name).into_owned()).collect();
-    Ok(LabelSet::new(names)?.without_name(ged::UNKNOWN)?)
+    let names = labels.names().iter().map(|name| error_detection::canonical(name).into_owned()).collect();
+    Ok(LabelSet::new(names)?.without_name(error_detection::UNKNOWN)?)
 }
 
 fn read(path: &Path) -> anyhow::Result<LabelSet> {
     let file = File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-    Ok(label_file::read(BufReader::new(file), &path.display().to_string())?)
+    Ok(label_list::read(BufReader::new(file), &path.display().to_string())?)
 }
 
 /// The list in the data's folder, where it is one of error detection; another is left aside, which is said.
@@ -140,7 +142,7 @@ fn beside_the_data(args: &TrainArgs, asked: bool) -> anyhow::Result<Option<(Path
         Err(error) if asked => return Err(error),
         Err(_) => return Ok(None),
     };
-    if !asked && labels.id(ged::CORRECT[0]).is_none() {
+    if !asked && labels.id(error_detection::CORRECT[0]).is_none() {
         say(format!("`{0}` is not read: pass `--labels {0}` to take the labels in its order", path.display()));
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use crate::args::TrainArgs;
 use crate::machine::memory::allowed;
 use crate::machine::neighbours;
 use anyhow::bail;
-use tagsmith_model::model::Model;
+use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_train::memory::{Footprint, Work, size};
@@ -68,7 +68,7 @@ fn remedy(model: &Model, work: &Work, allowed: u64) -> &'static str {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use tagsmith_model::config::Config;
+    use tagsmith_encoder::config::Config;
 
     #[test]
     fn what_does_not_fit_is_refused_with_a_remedy_that_helps() {

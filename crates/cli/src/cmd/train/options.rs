@@ -2,13 +2,13 @@
 
 use crate::args::{Interval, TrainArgs};
 use tagsmith_text::align::LabelAll;
-use tagsmith_train::agenda::{Every, Saving, Times};
-use tagsmith_train::best::Criterion;
 use tagsmith_train::error::Error;
-use tagsmith_train::options::{EarlyStopping, Options};
-use tagsmith_train::order::Sampling;
-use tagsmith_train::plan::Amount;
-use tagsmith_train::step::{LossScaling, StepOptions};
+use tagsmith_train::learner::{LossScaling, StepOptions};
+use tagsmith_train::trainer::agenda::{Every, Saving, Times};
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::order::Sampling;
+use tagsmith_train::trainer::plan::Amount;
 
 /// Which labels a word's later pieces get.
 pub fn label_all(args: &TrainArgs) -> LabelAll {

@@ -7,12 +7,13 @@ use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tagsmith_text::ged;
-use tagsmith_train::state::Record;
-use tagsmith_train::step::StepReport;
+use tagsmith_files::atomic_write;
+use tagsmith_text::score::error_detection;
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::learner::StepReport;
 use tagsmith_train::tracking::Tracker;
 use tagsmith_train::trainer::Event;
-use tagsmith_train::{durable, outputs};
+use tagsmith_train::trainer::results;
 
 /// How often a run that nobody watches on a terminal says where it is.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
@@ -76,7 +77,7 @@ impl Report {
                 }
             }
             Event::Logged(record) => {
-                self.line(outputs::log_line(record) + "\n");
+                self.line(results::log_line(record) + "\n");
                 self.track(record, record["step"].as_u64().expect("a logged record has its step"));
             }
             Event::Saved(folder) => self.aside(format!("saved {}", folder.display())),
@@ -99,19 +100,19 @@ impl Report {
             bar.finish_and_clear();
         }
         if self.writes {
-            outputs::save_metrics(&self.folder, split, record)?;
+            results::save_metrics(&self.folder, split, record)?;
         }
         self.results.extend(record.clone());
-        self.line(outputs::metrics_block(split, record));
+        self.line(results::metrics_block(split, record));
         std::mem::replace(&mut self.failed, Ok(()))?;
         Ok(())
     }
 
     /// Writes `{split}_ged.tsv`, where errors are detected: each label's figures.
-    pub fn error_table(&self, split: &str, score: Option<ged::Score>) -> anyhow::Result<()> {
+    pub fn error_table(&self, split: &str, score: Option<error_detection::Score>) -> anyhow::Result<()> {
         const DIGITS: usize = 6;
         if let Some(score) = score.filter(|_| self.writes) {
-            durable::write(&self.folder.join(format!("{split}_ged.tsv")), score.table(DIGITS).as_bytes())?;
+            atomic_write::write(&self.folder.join(format!("{split}_ged.tsv")), score.table(DIGITS).as_bytes())?;
         }
         Ok(())
     }

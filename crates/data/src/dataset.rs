@@ -1,0 +1,422 @@
+//! Data sets: a folder with its splits, or the files of one split.
+
+pub mod card;
+pub mod files;
+pub mod merge;
+pub mod remote;
+
+use crate::dataset::card::CARD_BYTES_MAX;
+use crate::dataset::files::Input;
+use crate::dataset::merge::Merger;
+use crate::error::Error;
+use crate::format::arrow::{ClassNames, read_arrow};
+use crate::format::{self, Format};
+use crate::split_builder::ReadOptions;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use tagsmith_hub::{Hub, Kind, is_inside};
+use tagsmith_text::note::Note;
+use tagsmith_text::sentence::Split;
+
+/// Split names and the words in file and folder names that mean them, as `datasets` has them.
+const KEYWORDS: [(&str, &[&str]); 3] = [
+    ("train", &["train", "training"]),
+    ("validation", &["validation", "valid", "dev", "val"]),
+    ("test", &["test", "testing", "eval", "evaluation"]),
+];
+
+/// Largest dataset_info.json, state.json or dataset_dict.json that is read.
+const DESCRIPTION_BYTES_MAX: u64 = 64 << 20;
+
+/// Reads the files of one split: each pattern is a file, a folder, a glob, or several of these parted by commas or
+/// spaces. Sentences follow each other in the order of the files.
+pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, Error> {
+    let mut merger = Merger::new(options);
+    for input in files::expand(patterns)? {
+        match input {
+            Input::File(path) => {
+                let (format, split) = format::read(&path, options)?;
+                merger.add(&path, format, split)?;
+            }
+            Input::Saved(folder) => read_saved(&folder, options, &mut merger)?,
+        }
+    }
+    merger.finish().ok_or_else(|| Error::path("data", "no file is named: give at least one"))
+}
+
+/// The splits that run scripts look for; a repository's others are not downloaded.
+pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
+
+/// Reads a data set's splits, as `load_dataset(name, config_name, revision=revision)` finds them: those of a folder
+/// that is here, or else [`SPLITS`] of a name on the hub. No program of a repository is ever run.
+///
+/// A folder is a saved DatasetDict, or files and folders named by split, or has a card that says which files are
+/// which split of which configuration. Without any such name all files are `train`.
+///
+/// Unlike there, upper and lower case are one, `dev` and the like mean `validation` for saved and sharded splits too,
+/// and a file whose name names two splits is refused.
+///
+/// # Errors
+/// There is no such folder or name, or nothing that is data; whatever the hub answers instead of a file; whatever the
+/// readers refuse.
+pub fn load(
+    hub: &Hub,
+    name: &str,
+    config_name: Option<&str>,
+    revision: Option<&str>,
+    options: &ReadOptions,
+) -> Result<BTreeMap<String, Split>, Error> {
+    let folder = Path::new(name);
+    if folder.exists() {
+        hub.say_unused_revision(Kind::Dataset, folder, revision);
+        return local_dataset(folder, config_name, options);
+    }
+    if format::is_data_file(folder) {
+        return Err(Error::no_path(name));
+    }
+    remote::load(hub, hub.repo(Kind::Dataset, name)?, config_name, revision, options)
+}
+
+fn local_dataset(
+    folder: &Path,
+    config_name: Option<&str>,
+    options: &ReadOptions,
+) -> Result<BTreeMap<String, Split>, Error> {
+    let place = folder.display().to_string();
+    if !folder.is_dir() {
+        return Err(Error::path(
+            place,
+            "this is a file, not a folder: pass it with `--train_file`, `--validation_file` or `--test_file`",
+        ));
+    }
+    // A configuration of a saved data set is a folder in its folder.
+    let inner = config_name.map(|name| folder.join(name)).filter(|inner| inner.join("dataset_dict.json").exists());
+    let saved = inner.as_deref().unwrap_or(folder);
+    if saved.join("dataset_dict.json").exists() && (config_name.is_none() || inner.is_some()) {
+        return saved_splits(saved, options);
+    }
+    if folder.join("state.json").exists() {
+        return Err(Error::path(
+            place,
+            "this is a single saved Dataset, not a DatasetDict: pass it with `--train_file`, `--validation_file` or `--test_file`",
+        ));
+    }
+    let files = files::relative(&files::data_files(folder)?, folder);
+    let card = read_card(&folder.join("README.md"))?;
+    let layout = Layout::new(&place, &files, card.as_deref(), config_name)?;
+    read_layout(folder, layout, options)
+}
+
+/// A data set's card, if it has one.
+pub(crate) fn read_card(file: &Path) -> Result<Option<String>, Error> {
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let length = fs::metadata(file).map_err(Error::open(file))?.len();
+    if length > CARD_BYTES_MAX {
+        return Err(Error::path(file.display(), format!("{length} bytes are too many for a card: shorten it")));
+    }
+    let text = fs::read(file).map_err(Error::open(file))?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+pub(crate) fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTreeMap<String, Split>, Error> {
+    let file = folder.join("dataset_dict.json");
+    let described = description(&file)?;
+    let names: Option<Vec<&str>> =
+        described.get("splits").and_then(Value::as_array).and_then(|names| names.iter().map(Value::as_str).collect());
+    let names = names.filter(|names| !names.is_empty()).ok_or_else(|| {
+        Error::path(file.display(), "`splits` is not a list of names: save the data set again with `save_to_disk`")
+    })?;
+    let mut splits = BTreeMap::new();
+    for name in names.iter().copied() {
+        let mut merger = Merger::new(options);
+        read_saved(&folder.join(inside(name, &file)?), options, &mut merger)?;
+        let mut split = merger.finish().ok_or_else(|| files::no_data(&folder.join(name)))?;
+        let key = canonical(name, &names, &mut split.notes);
+        insert(&mut splits, key, split, folder)?;
+    }
+    Ok(splits)
+}
+
+/// `dev`, `valid` and so on mean the split that run scripts look for, unless that one is there as well.
+fn canonical(name: &str, all: &[&str], notes: &mut Vec<Note>) -> String {
+    let Some(meant) = keyword(name).filter(|meant| *meant != name && !all.contains(meant)) else {
+        return name.to_owned();
+    };
+    notes.push(renamed(name, meant));
+    meant.to_owned()
+}
+
+fn renamed(name: &str, meant: &str) -> Note {
+    Note::once(format!("the split `{name}` is used as `{meant}`"))
+}
+
+fn keyword(word: &str) -> Option<&'static str> {
+    KEYWORDS.iter().find(|(_, words)| words.contains(&word)).map(|(split, _)| *split)
+}
+
+fn insert(splits: &mut BTreeMap<String, Split>, name: String, split: Split, folder: &Path) -> Result<(), Error> {
+    let refused = format!("two splits would be `{name}`: rename one");
+    match splits.insert(name, split) {
+        None => Ok(()),
+        Some(_) => Err(Error::path(folder.display(), refused)),
+    }
+}
+
+/// Reads the shards that a folder's state.json lists, with the label names of its dataset_info.json.
+fn read_saved(folder: &Path, options: &ReadOptions, merger: &mut Merger) -> Result<(), Error> {
+    let state_file = folder.join("state.json");
+    let state = description(&state_file)?;
+    let names: Option<Vec<&str>> = state
+        .get("_data_files")
+        .and_then(Value::as_array)
+        .and_then(|files| files.iter().map(|file| file.get("filename").and_then(Value::as_str)).collect());
+    let names = names.ok_or_else(|| {
+        Error::path(
+            state_file.display(),
+            "`_data_files` does not list files: save the data set again with `save_to_disk`",
+        )
+    })?;
+    let indices = state.get("_indices_data_files").and_then(Value::as_array);
+    if indices.is_some_and(|indices| !indices.is_empty()) {
+        return Err(Error::path(
+            state_file.display(),
+            "the rows are selected by an index file, as old versions of `datasets` did: save the data set again with `save_to_disk`",
+        ));
+    }
+    let info_file = folder.join("dataset_info.json");
+    let class_names =
+        if info_file.exists() { ClassNames::of_info(&description(&info_file)?) } else { ClassNames::default() };
+    for name in names {
+        let path = folder.join(inside(name, &state_file)?);
+        let file = File::open(&path).map_err(Error::open(&path))?;
+        let split = read_arrow(BufReader::new(file), &class_names, &path.display().to_string(), options)?;
+        merger.add(&path, Format::Arrow, split)?;
+    }
+    Ok(())
+}
+
+/// A name that a description gives, which may come from anywhere, stays in the description's folder.
+fn inside<'n>(name: &'n str, description: &Path) -> Result<&'n str, Error> {
+    match is_inside(name) {
+        true => Ok(name),
+        false => Err(Error::path(description.display(), format!("it names {name:?}, which is outside its folder"))),
+    }
+}
+
+fn description(file: &Path) -> Result<Value, Error> {
+    let length = fs::metadata(file).map_err(Error::open(file))?.len();
+    if length > DESCRIPTION_BYTES_MAX {
+        return Err(Error::path(
+            file.display(),
+            format!("{length} bytes are too many for a description: is it the right file?"),
+        ));
+    }
+    let text = fs::read(file).map_err(Error::open(file))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        Error::path(file.display(), format!("this is not JSON ({error}): save the data set again with `save_to_disk`"))
+    })
+}
+
+/// Which files of a folder, here or on the hub, are which split of a configuration.
+pub(crate) struct Layout {
+    pub(crate) of_split: BTreeMap<String, Vec<PathBuf>>,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Layout {
+    /// `files` are the data files by their paths in the folder, which is called `place`.
+    pub(crate) fn new(
+        place: &str,
+        files: &[PathBuf],
+        card: Option<&str>,
+        config_name: Option<&str>,
+    ) -> Result<Layout, Error> {
+        let configs = card::of_card(card.unwrap_or_default(), place)?;
+        let (inner, named) = if configs.is_empty() {
+            let inner = config_name.map(|name| inner_folder(files, name, place)).transpose()?;
+            (inner.unwrap_or_default(), None)
+        } else {
+            let config = card::choose(&configs, config_name, place)?;
+            (config.folder(), config.files(files, place)?)
+        };
+        if let Some(of_split) = named {
+            let mut notes = Vec::new();
+            let names: Vec<String> = of_split.keys().cloned().collect();
+            let all: Vec<&str> = names.iter().map(String::as_str).collect();
+            let mut renamed = BTreeMap::new();
+            for (name, files) in of_split {
+                let key = canonical(&name, &all, &mut notes);
+                if renamed.contains_key(&key) {
+                    let problem =
+                        format!("two splits would be `{key}`: name the files with `--train_file` and the like");
+                    return Err(Error::path(place, problem));
+                }
+                renamed.insert(key, files);
+            }
+            return Ok(Layout { of_split: renamed, notes });
+        }
+        let place =
+            if inner.is_empty() { place.to_owned() } else { format!("{place}/{}", inner.trim_end_matches('/')) };
+        let inside = files.iter().filter_map(|file| Some(file.strip_prefix(&inner).ok()?.to_owned()));
+        let data: Vec<PathBuf> = inside.collect();
+        if data.is_empty() {
+            return Err(files::no_data(Path::new(&place)));
+        }
+        let of_split = splits_of(Path::new(&place), &data)?;
+        let notes = folder_notes(&place, &data, &of_split);
+        let outside = |files: Vec<PathBuf>| files.iter().map(|file| Path::new(&inner).join(file)).collect();
+        Ok(Layout { of_split: of_split.into_iter().map(|(name, files)| (name, outside(files))).collect(), notes })
+    }
+}
+
+/// Without `configs:`, a configuration is a folder of its name, here with a slash at its end.
+fn inner_folder(files: &[PathBuf], name: &str, place: &str) -> Result<String, Error> {
+    let is_name = !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
+    if is_name && card::has_folder(files, name) {
+        return Ok(format!("{name}/"));
+    }
+    let folders: BTreeSet<String> = files
+        .iter()
+        .filter(|file| file.components().count() > 1)
+        .filter_map(|file| Some(file.components().next()?.as_os_str().to_string_lossy().into_owned()))
+        .collect();
+    Err(card::no_such(Some(name), folders.iter().map(String::as_str), place))
+}
+
+/// Reads the files of each split, which are in `folder`.
+pub(crate) fn read_layout(
+    folder: &Path,
+    layout: Layout,
+    options: &ReadOptions,
+) -> Result<BTreeMap<String, Split>, Error> {
+    let mut notes = layout.notes;
+    let mut splits = BTreeMap::new();
+    for (name, paths) in layout.of_split {
+        let mut merger = Merger::new(options);
+        let mut first_format = None;
+        for path in paths.iter().map(|path| folder.join(path)) {
+            let (format, split) = format::read(&path, options)?;
+            let first = *first_format.get_or_insert(format);
+            if first != format {
+                return Err(Error::path(
+                    path.display(),
+                    format!(
+                        "`{name}` is here as {format} and as {first}, perhaps the same data twice: keep one, or pass the files with `--train_file` and the like"
+                    ),
+                ));
+            }
+            merger.add(&path, format, split)?;
+        }
+        let mut split = merger.finish().ok_or_else(|| files::no_data(folder))?;
+        split.notes.append(&mut notes);
+        insert(&mut splits, name, split, folder)?;
+    }
+    Ok(splits)
+}
+
+/// What was decided about the folder as a whole.
+fn folder_notes(place: &str, relative: &[PathBuf], of_split: &BTreeMap<String, Vec<PathBuf>>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let taken: BTreeSet<&PathBuf> = of_split.values().flatten().collect();
+    let mut left = Note::new(format!("data files in {place} name no split and were left out"));
+    for path in relative.iter().filter(|path| !taken.contains(path)) {
+        left.add(|| path.display().to_string());
+    }
+    let named = relative.iter().any(|path| {
+        !name_splits(path).is_empty() || !folder_split_names(path).is_empty() || shard_split(path).is_some()
+    });
+    if !named {
+        notes.push(Note::once(format!("no file in {place} is named by a split: all are `train`")));
+    }
+    for path in taken.iter().filter(|path| words(path).iter().any(|word| word == "eval" || word == "evaluation")) {
+        notes.push(Note::once(format!("{} is the split `test`, as `load_dataset` has it", path.display())));
+    }
+    for (name, paths) in of_split {
+        if let Some(shard) = paths.first().and_then(|path| shard_split(path)).filter(|shard| shard != name) {
+            notes.push(renamed(&shard, name));
+        }
+    }
+    notes.push(left);
+    notes.retain(|note| note.count > 0);
+    notes
+}
+
+fn words(path: &Path) -> Vec<String> {
+    path.components().flat_map(|part| parts(&part.as_os_str().to_string_lossy())).collect()
+}
+
+/// Which of the folder's files belong to which split: by `data/NAME-00000-of-00001.*`, else by their folders' names,
+/// else by their own; all are `train` when no name says anything.
+pub(crate) fn splits_of(folder: &Path, files: &[PathBuf]) -> Result<BTreeMap<String, Vec<PathBuf>>, Error> {
+    let shards: Vec<(&PathBuf, String)> = files.iter().filter_map(|file| Some((file, shard_split(file)?))).collect();
+    let mut splits: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    if !shards.is_empty() {
+        let names: Vec<&str> = shards.iter().map(|(_, name)| name.as_str()).collect();
+        for (file, name) in &shards {
+            let name = keyword(name).filter(|meant| !names.contains(meant)).unwrap_or(name);
+            splits.entry(name.to_owned()).or_default().push((*file).clone());
+        }
+        return Ok(splits);
+    }
+    for names in [folder_split_names, name_splits] {
+        for file in files {
+            let found = names(file);
+            if found.len() > 1 {
+                let found: Vec<&str> = found.into_iter().collect();
+                return Err(Error::path(
+                    folder.join(file).display(),
+                    format!(
+                        "its name means several splits ({}): rename it, or pass the files with `--train_file` and the like",
+                        found.join(", ")
+                    ),
+                ));
+            }
+            for name in found {
+                splits.entry(name.to_owned()).or_default().push(file.clone());
+            }
+        }
+        if !splits.is_empty() {
+            return Ok(splits);
+        }
+    }
+    if !files.is_empty() {
+        splits.insert("train".into(), files.to_vec());
+    }
+    Ok(splits)
+}
+
+/// `NAME` of `data/NAME-00000-of-00001.parquet`.
+fn shard_split(file: &Path) -> Option<String> {
+    if file.parent() != Some(Path::new("data")) {
+        return None;
+    }
+    let name = file.file_name()?.to_str()?;
+    let (before, after) = name.rsplit_once("-of-")?;
+    let (split, number) = before.rsplit_once('-')?;
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(number) && is_number(after.get(..5)?) && !split.is_empty()).then(|| split.to_owned())
+}
+
+/// Splits that the names of a file's folders mean.
+fn folder_split_names(file: &Path) -> BTreeSet<&'static str> {
+    let folders = file.parent().into_iter().flat_map(Path::components);
+    let words = folders.flat_map(|folder| parts(&folder.as_os_str().to_string_lossy()));
+    words.filter_map(|word| keyword(&word)).collect()
+}
+
+/// Splits that a file's own name means; its last extension is no part of it.
+fn name_splits(file: &Path) -> BTreeSet<&'static str> {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    parts(&name).iter().filter_map(|word| keyword(word)).collect()
+}
+
+/// The words of a name, which `-`, `.`, `_`, spaces and digits part.
+fn parts(name: &str) -> Vec<String> {
+    let is_separator = |char: char| matches!(char, '-' | '.' | '_' | ' ') || char.is_ascii_digit();
+    name.split(is_separator).filter(|part| !part.is_empty()).map(str::to_lowercase).collect()
+}

@@ -1,0 +1,153 @@
+//! Paths, folders, globs and lists of them become files.
+
+use crate::error::Error;
+use crate::format::is_data_file;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders in folders that are looked into; a link that leads back would never end.
+const DEPTH_MAX: usize = 12;
+
+/// One thing to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A data file.
+    File(PathBuf),
+    /// A folder that `save_to_disk` wrote for one split.
+    Saved(PathBuf),
+}
+
+/// What the patterns stand for, in their order; a folder's and a glob's files in the order of their names.
+///
+/// A pattern is a file, a folder, a glob, or several of these parted by commas or white space (a path that exists
+/// is never taken apart).
+pub(crate) fn expand(patterns: &[String]) -> Result<Vec<Input>, Error> {
+    let mut inputs = Vec::new();
+    for pattern in patterns {
+        let is_list = pattern.contains(|char: char| char == ',' || char.is_whitespace());
+        if is_list && !Path::new(pattern).exists() {
+            let parts = pattern.split(|char: char| char == ',' || char.is_whitespace());
+            for part in parts.filter(|part| !part.is_empty()) {
+                expand_one(part, &mut inputs)?;
+            }
+        } else {
+            expand_one(pattern, &mut inputs)?;
+        }
+    }
+    let mut seen = HashSet::new();
+    for input in &inputs {
+        let (Input::File(path) | Input::Saved(path)) = input;
+        if !seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())) {
+            return Err(Error::path(path.display(), "it is given twice: name every file once"));
+        }
+    }
+    Ok(inputs)
+}
+
+fn expand_one(pattern: &str, inputs: &mut Vec<Input>) -> Result<(), Error> {
+    let path = Path::new(pattern);
+    if path.exists() {
+        return expand_path(path, inputs);
+    }
+    if !pattern.contains(['*', '?', '[']) {
+        return Err(Error::no_path(pattern));
+    }
+    let matches = glob::glob(pattern)
+        .map_err(|error| Error::path(pattern, format!("this is no glob pattern ({error}): correct it")))?;
+    let before = inputs.len();
+    for path in matches {
+        let path =
+            path.map_err(|error| Error::Open { path: error.path().display().to_string(), source: error.into() })?;
+        expand_path(&path, inputs)?;
+    }
+    if inputs.len() == before {
+        return Err(Error::path(pattern, "no file matches: correct the pattern"));
+    }
+    Ok(())
+}
+
+fn expand_path(path: &Path, inputs: &mut Vec<Input>) -> Result<(), Error> {
+    if !path.is_dir() {
+        inputs.push(Input::File(path.to_owned()));
+        return Ok(());
+    }
+    if path.join("state.json").exists() {
+        inputs.push(Input::Saved(path.to_owned()));
+        return Ok(());
+    }
+    if path.join("dataset_dict.json").exists() {
+        return Err(Error::path(
+            path.display(),
+            "this folder holds a DatasetDict: pass it with `--dataset_name`, or pass the folder of one split",
+        ));
+    }
+    let files = data_files(path)?;
+    let splits = crate::dataset::splits_of(path, &relative(&files, path))?;
+    if splits.len() > 1 {
+        let names: Vec<&str> = splits.keys().map(String::as_str).collect();
+        return Err(Error::path(
+            path.display(),
+            format!(
+                "this folder holds several splits ({}): pass it with `--dataset_name`, or name one split's files",
+                names.join(", ")
+            ),
+        ));
+    }
+    if files.is_empty() {
+        return Err(no_data(path));
+    }
+    inputs.extend(files.into_iter().map(Input::File));
+    Ok(())
+}
+
+pub(crate) fn no_data(folder: &Path) -> Error {
+    Error::path(
+        folder.display(),
+        "this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`",
+    )
+}
+
+/// The data files among a repository's, sorted, as [`data_files`] would find them in its folder.
+pub(crate) fn data_files_of<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<PathBuf> {
+    let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.') || part.starts_with("__"));
+    let mut files: Vec<PathBuf> = paths.filter(|path| !is_hidden(path)).map(PathBuf::from).collect();
+    files.retain(|path| is_data_file(path));
+    files.sort();
+    files
+}
+
+/// The same files, as they are called in `folder`.
+pub(crate) fn relative(files: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
+    files.iter().map(|file| file.strip_prefix(folder).unwrap_or(file).to_owned()).collect()
+}
+
+/// All data files under `folder`, sorted, but those whose own or whose folder's name begins with `.` or `__`.
+pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    list(folder, 0, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    if depth > DEPTH_MAX {
+        return Err(Error::path(
+            folder.display(),
+            format!("folders nest more than {DEPTH_MAX} deep: pass an inner one"),
+        ));
+    }
+    for entry in fs::read_dir(folder).map_err(Error::open(folder))? {
+        let path = entry.map_err(Error::open(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || name.starts_with("__") {
+            continue;
+        }
+        if path.is_dir() {
+            list(&path, depth + 1, files)?;
+        } else if is_data_file(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

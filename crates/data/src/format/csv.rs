@@ -1,0 +1,439 @@
+//! CSV and TSV: one sentence a row, words and labels in list cells.
+
+use crate::choose_columns::{Cells, choose};
+use crate::error::{Error, at_line};
+use crate::format::json::{cells_of, tags_of, words_of};
+use crate::lines::{ITEM_BYTES_MAX, Lines, too_long};
+use crate::split_builder::{ReadOptions, SplitBuilder};
+use serde_json::Value;
+use std::io::BufRead;
+use tagsmith_files::message::{counted, quote};
+use tagsmith_text::note::Note;
+use tagsmith_text::sentence::Split;
+
+/// Reads comma-separated rows under a header.
+///
+/// A cell that begins with `[` must be a JSON array; any other is split at white space.
+pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+    read_separated(input, ',', source, options)
+}
+
+/// Reads tab-separated rows under a header, as [`read`] does.
+pub fn read_tabs(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+    read_separated(input, '\t', source, options)
+}
+
+fn read_separated(input: impl BufRead, separator: char, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+    let mut rows = Rows { lines: Lines::new(input, source), separator, source };
+    let mut builder = SplitBuilder::new(source, at_line, None);
+    let mut notes = Vec::new();
+    let mut arrays = Note::new("cells were read as JSON arrays");
+    let mut split_cells = Note::new("cells were split at white space (they do not begin with `[`)");
+    let Some((_, header)) = rows.next()? else {
+        return builder.finish(Default::default(), notes);
+    };
+    let names: Vec<String> = header.into_iter().map(|name| name.trim().to_owned()).collect();
+    let mut chosen = None;
+    let mut one_word_rows = true;
+    while let Some((line, cells)) = rows.next()? {
+        let place = at_line(source, line);
+        if cells.len() != names.len() {
+            return Err(Error::content(
+                place,
+                format!(
+                    "the row has {}, the header {}: quote cells that hold the separator",
+                    counted(cells.len(), "cell"),
+                    names.len()
+                ),
+            ));
+        }
+        let (choice, columns) = match &chosen {
+            Some(chosen) => chosen,
+            None => {
+                let offered: Vec<(String, Cells)> =
+                    names.iter().cloned().zip(cells.iter().map(|cell| first_cell(cell))).collect();
+                let choice = choose(&place, &offered, options, &mut notes)?;
+                chosen.insert((choice, choice.columns(&offered)))
+            }
+        };
+        let (text, label) = (&names[choice.text], &names[choice.label]);
+        let mut list = |cell: &str, column: &str| {
+            let read_as = if cell.trim_start().starts_with('[') { &mut arrays } else { &mut split_cells };
+            read_as.add(|| place.clone());
+            list_of(cell, column, &place)
+        };
+        let (words, labels) = (list(&cells[choice.text], text)?, list(&cells[choice.label], label)?);
+        let words = words_of(words, text, &place)?;
+        let tags = tags_of(labels, label, &mut builder, line)?;
+        one_word_rows = one_word_rows && words.len() == 1 && !cells[choice.text].contains('[');
+        builder.push(words, tags, (&columns.text, label), line)?;
+    }
+    if one_word_rows && builder.sentences() > 1 {
+        notes.push(Note::once(
+            "every row holds a single word, and is read as a sentence: if rows are words, write one sentence a row, or CoNLL columns",
+        ));
+    }
+    if split_cells.count > 0 {
+        builder.read_spelled_integers();
+    }
+    notes.extend([arrays, split_cells]);
+    builder.finish(chosen.map(|(_, columns)| columns).unwrap_or_default(), notes)
+}
+
+/// What the first row's cell says about its column.
+fn first_cell(cell: &str) -> Cells {
+    if !cell.trim_start().starts_with('[') {
+        return Cells::Text;
+    }
+    serde_json::from_str::<Value>(cell).map_or(Cells::Text, |value| cells_of(&value))
+}
+
+fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
+    if cell.trim_start().starts_with('[') {
+        return serde_json::from_str(cell).map_err(|error| {
+            Error::content(
+                place,
+                format!(
+                    "the cell {} of {} begins with `[` but is no JSON array ({error}): write the lists with `json.dumps`",
+                    quote(cell),
+                    quote(column)
+                ),
+            )
+        });
+    }
+    if cell.contains('\n') {
+        return Err(Error::content(
+            place,
+            format!(
+                "the cell {} of {} spans lines: close the quotation mark that opens it, or double those inside",
+                quote(cell),
+                quote(column)
+            ),
+        ));
+    }
+    Ok(cell.split_whitespace().map(Value::from).collect())
+}
+
+/// Records (RFC 4180), cut here rather than by a library so that a record's length is bounded while a quotation mark
+/// is open, and every place is exact.
+struct Rows<'s, R> {
+    lines: Lines<'s, R>,
+    separator: char,
+    source: &'s str,
+}
+
+impl<R: BufRead> Rows<'_, R> {
+    /// The next record's cells and the line where it begins. Empty lines between records are passed over.
+    fn next(&mut self) -> Result<Option<(u64, Vec<String>)>, Error> {
+        let mut cells = Cutter::default();
+        let mut begin = None;
+        while let Some((number, line)) = self.lines.next()? {
+            if begin.is_none() && line.is_empty() {
+                continue;
+            }
+            let begin = *begin.get_or_insert(number);
+            cells.line(line, self.separator);
+            if !cells.quoted {
+                return Ok(Some((begin, cells.finish())));
+            }
+            if cells.bytes > ITEM_BYTES_MAX {
+                return Err(too_long(at_line(self.source, begin), "row that begins here"));
+            }
+        }
+        let Some(begin) = begin else { return Ok(None) };
+        Err(Error::content(
+            at_line(self.source, begin),
+            "the row that begins here opens a quotation mark and never closes it: close it, or double those inside",
+        ))
+    }
+}
+
+/// The cells of a record while its lines come in.
+#[derive(Default)]
+struct Cutter {
+    cells: Vec<String>,
+    cell: String,
+    /// Inside quotation marks, where a separator is text and so is a line's end.
+    quoted: bool,
+    bytes: usize,
+}
+
+impl Cutter {
+    fn line(&mut self, line: &str, separator: char) {
+        self.bytes += line.len() + 1;
+        if self.quoted {
+            self.cell.push('\n');
+        }
+        // Only a quotation mark that begins a cell opens one; any other is text.
+        let mut at_start = !self.quoted;
+        let mut chars = line.chars().peekable();
+        while let Some(char) = chars.next() {
+            match char {
+                '"' if at_start => self.quoted = true,
+                '"' if self.quoted && chars.next_if_eq(&'"').is_some() => self.cell.push('"'),
+                '"' if self.quoted => self.quoted = false,
+                _ if char == separator && !self.quoted => {
+                    self.cells.push(std::mem::take(&mut self.cell));
+                    at_start = true;
+                    continue;
+                }
+                _ => self.cell.push(char),
+            }
+            at_start = false;
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        self.cells.push(self.cell);
+        self.cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split_builder::tests::show;
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    fn check(input: &str, want: Expect) {
+        want.assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
+    }
+
+    fn check_tabs(input: &str, want: Expect) {
+        want.assert_eq(&show(read_tabs(input.as_bytes(), "f", &ReadOptions::default())));
+    }
+
+    #[test]
+    fn lists_in_cells() {
+        check(
+            "tokens,ner_tags\nEU says no,B-ORG O O\n\"Jo, too\",B-PER O\n",
+            expect![[r#"
+            2: EU|B-ORG says|O no|O
+            3: Jo,|B-PER too|O
+            Strings ["B-ORG", "O", "B-PER"]; tokens and ner_tags of tokens ner_tags
+            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"[\"\"EU\"\", \"\"says no\"\"]\",\"[\"\"B-ORG\"\", \"\"O\"\"]\"\n",
+            expect![[r#"
+            2: EU|B-ORG says no|O
+            Strings ["B-ORG", "O"]; tokens and ner_tags of tokens ner_tags
+            note: 2 cells were read as JSON arrays (f:2, f:2)
+        "#]],
+        );
+        check(
+            "id,tokens,ner_tags\n0,\"[\"\"EU\"\"]\",[3]\n",
+            expect![[r#"
+                2: EU|3
+                Integers ["3"]; tokens and ner_tags of id tokens ner_tags
+                note: 2 cells were read as JSON arrays (f:2, f:2)
+            "#]],
+        );
+        check(
+            "id,words,tags\n0,\"[\"\"EU\"\"]\",[3]\n",
+            expect![[r#"
+                2: EU|3
+                Integers ["3"]; words and tags of id words tags
+                note: the words are read from `words`, the only column of word lists; the first column, `id`, holds none
+                note: the labels are read from `tags`, the only other column of lists; there is no `ner_tags`
+                note: 2 cells were read as JSON arrays (f:2, f:2)
+            "#]],
+        );
+        check(
+            "tokens,ner_tags\nEU no,3 0\nno,0\n",
+            expect![[r#"
+            2: EU|3 no|0
+            3: no|0
+            Integers ["3", "0"]; tokens and ner_tags of tokens ner_tags
+            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\nEU no,3 O\n",
+            expect![[r#"
+            2: EU|3 no|O
+            Strings ["3", "O"]; tokens and ner_tags of tokens ner_tags
+            note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
+        "#]],
+        );
+        check(
+            "\u{FEFF}tokens,ner_tags\r\nEU no,B-X O\r\n",
+            expect![[r#"
+                2: EU|B-X no|O
+                Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
+                note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
+            "#]],
+        );
+        check(
+            "tokens,ner_tags\nEU no,B-X O\n,\n",
+            expect![[r#"
+            2: EU|B-X no|O
+            3: 
+            Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
+            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
+            note: 1 sentences have no words; they are kept (f:3)
+        "#]],
+        );
+        check_tabs(
+            "tokens\tner_tags\nEU, no\tB-X O\n",
+            expect![[r#"
+            2: EU,|B-X no|O
+            Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
+            note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
+        "#]],
+        );
+    }
+
+    #[test]
+    fn rows_are_found_by_their_first_line() {
+        check(
+            "tokens,ner_tags\r\n\r\n\nEU no,B-X O\r\n\"[\"\"a\"\",\n\"\"b\"\"]\",O O\na b,O\n",
+            expect![[r#"
+            error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"a b\",\"O\"\" \"\"O\"\n5\" b,O O\n",
+            expect![[r#"
+            2: a|O" b|"O
+            3: 5\"|O b|O
+            Strings ["O\"", "\"O", "O"]; tokens and ner_tags of tokens ner_tags
+            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
+        "#]],
+        );
+    }
+
+    #[test]
+    fn words_one_a_row_are_pointed_out() {
+        check(
+            "tokens,ner_tags\nEU,B-ORG\nno,O\n",
+            expect![[r#"
+            2: EU|B-ORG
+            3: no|O
+            Strings ["B-ORG", "O"]; tokens and ner_tags of tokens ner_tags
+            note: every row holds a single word, and is read as a sentence: if rows are words, write one sentence a row, or CoNLL columns
+            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
+        "#]],
+        );
+    }
+
+    #[test]
+    fn refusals() {
+        check(
+            "",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n",
+            expect![[r#"
+            error: f: there is no sentence in it: check the path and how the file was made
+        "#]],
+        );
+        check(
+            "tokens\nEU no\n",
+            expect![[r#"
+            error: f:2: there is only the column `tokens`: words and labels need a column each
+        "#]],
+        );
+        check(
+            "sentence,ner_tags,x\nEU no,B-X,1\n",
+            expect![[r#"
+                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+            "#]],
+        );
+        check(
+            "tokens,ner_tags\nEU no,B-X O,1\n",
+            expect![[r#"
+            error: f:2: the row has 3 cells, the header 2: quote cells that hold the separator
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"['EU', 'no']\",\"['O', 'O']\"\n",
+            expect![[r#"
+            error: f:2: the cell `['EU', 'no']` of `tokens` begins with `[` but is no JSON array (expected value at line 1 column 2): write the lists with `json.dumps`
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"EU no,O O\nyes,O\n",
+            expect![[r#"
+                error: f:2: the row that begins here opens a quotation mark and never closes it: close it, or double those inside
+            "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"EU\nno\",O O\n",
+            expect![[r#"
+            error: f:2: the cell `EU\nno` of `tokens` spans lines: close the quotation mark that opens it, or double those inside
+        "#]],
+        );
+        check(
+            "tokens,tokens\na,b\n",
+            expect![[r#"
+            error: f:2: two columns are called `tokens`: rename one
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"[\"\"EU\"\", null]\",O O\n",
+            expect![[r#"
+            error: f:2: word 2 of `tokens` is `null`, not a string: write it in quotes, or drop it and its label
+        "#]],
+        );
+        check(
+            "tokens,ner_tags\n\"[\"\"EU\"\"]\",[0]\nno,O\n",
+            expect![[r#"
+            error: f:3: the label `O` is a string, the labels before are integers: write all of them one way
+        "#]],
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8() {
+        expect![[r#"
+            error: f:3: byte 4 of the line (0xE9) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)
+        "#]].assert_eq(&show(read(&b"tokens,ner_tags\na b,O O\ncaf\xE9,O\n"[..], "f", &ReadOptions::default())));
+    }
+
+    #[test]
+    fn a_quotation_mark_left_open_is_bounded() {
+        let line = "a".repeat(1 << 20) + "\n";
+        let input = format!("tokens,ner_tags\n\"{}", line.repeat(65));
+        expect![[r#"
+            error: f:2: the row that begins here is longer than 64 MiB: is this the right file? Split it if it is
+        "#]]
+        .assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
+    }
+
+    proptest! {
+        /// The csv crate cuts records alike (it takes a lone carriage return for a line's end, which is not made here).
+        #[test]
+        fn records_are_those_of_the_csv_crate(text in "([\",a\n é]|\r\n|\"\"|a,){0,40}") {
+            let mut rows = Rows { lines: Lines::new(text.as_bytes(), "f"), separator: ',', source: "f" };
+            let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+            for want in reader.records() {
+                let want: Vec<String> = want.expect("UTF-8").iter().map(|cell| cell.replace("\r\n", "\n")).collect();
+                match rows.next() {
+                    Ok(got) => prop_assert_eq!(got.map(|(_, cells)| cells), Some(want)),
+                    // The crate closes an open quotation mark at the end.
+                    Err(error) => {
+                        prop_assert!(error.to_string().contains("never closes"));
+                        return Ok(());
+                    }
+                }
+            }
+            prop_assert!(rows.next().expect("the end").is_none());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(bytes.as_slice(), "f", &ReadOptions::default());
+        }
+
+        #[test]
+        fn arbitrary_cells_never_panic(text in "[\\[\\]\",a0 \r\n]{0,40}") {
+            let _ = read(format!("a,b\n{text}").as_bytes(), "f", &ReadOptions::default());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A file of labels, one a line, whose order gives their ids: `labels.txt`.
+
+use crate::error::Error;
+use crate::lines::Lines;
+use std::io::BufRead;
+use tagsmith_text::labels::LabelSet;
+
+/// Reads the labels. Empty lines at the end are nothing; between labels they are errors, as are labels listed twice.
+pub fn read(input: impl BufRead, source: &str) -> Result<LabelSet, Error> {
+    let mut lines = Lines::new(input, source);
+    let mut names = Vec::new();
+    let mut empty = 0;
+    while let Some((_, line)) = lines.next()? {
+        if line.trim().is_empty() {
+            empty += 1;
+        } else {
+            names.extend(vec![String::new(); std::mem::take(&mut empty)]);
+            names.push(line.trim().to_owned());
+        }
+    }
+    LabelSet::new(names)
+        .map_err(|error| Error::content(source, format!("{error}: it needs one label a line, each once")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, want: Expect) {
+        let got = match read(text.as_bytes(), "labels.txt") {
+            Ok(labels) => labels.names().join(" "),
+            Err(error) => error.to_string(),
+        };
+        want.assert_eq(&got);
+    }
+
+    #[test]
+    fn a_label_a_line() {
+        check("\u{FEFF}UC\r\nREPLACE_OH+MERGE-B \r\nUNK\n\n", expect!["UC REPLACE_OH+MERGE-B UNK"]);
+        check(
+            "UC\n\nI\n",
+            expect!["labels.txt: the label with id 1 has an empty name: it needs one label a line, each once"],
+        );
+        check(
+            "UC\nI\nUC\n",
+            expect![
+                "labels.txt: the label `UC` is listed twice, as id 0 and as id 2: it needs one label a line, each once"
+            ],
+        );
+        check(
+            "\n",
+            expect!["labels.txt: the data has no labels: name the label column: it needs one label a line, each once"],
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! Errors of files that are not data.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refuses.
+    #[error("{}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The content is not what it must be.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the value, and what to do.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// Adds the path to what the system said.
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    }
+
+    /// An error about the content of a file.
+    pub fn content(path: &Path, problem: impl Into<String>) -> Error {
+        Error::Content { path: path.to_owned(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,13 @@
+//! JSON read strictly or written as Python writes it, files written whole, values shown in messages.
+//!
+//! # What this crate does not do
+//! It knows no format of data and no setting of a program.
+
+pub mod atomic_write;
+mod error;
+pub mod json_fields;
+pub mod message;
+pub mod python_json;
+pub mod strict_json;
+
+pub use error::Error;

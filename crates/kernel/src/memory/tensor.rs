@@ -1,0 +1,203 @@
+//! Row-major matrices of f32 whose memory is used again.
+
+use crate::memory::floats::Floats;
+pub(crate) use crate::memory::floats::LINE;
+use crate::threads::for_each;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Buffers that were dropped, sorted by capacity.
+static FREE: Mutex<Vec<Floats>> = Mutex::new(Vec::new());
+
+/// A rows × columns matrix, row-major, contiguous. Cloning shares it; a shared one is never written.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    rows: usize,
+    columns: usize,
+    buffer: Arc<Buffer>,
+}
+
+#[derive(Debug)]
+struct Buffer(Floats);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let buffer = std::mem::replace(&mut self.0, Floats::zeros(0));
+        if let (Ok(mut free), true) = (FREE.lock(), !buffer.is_empty()) {
+            let at = free.partition_point(|other| other.len() < buffer.len());
+            free.insert(at, buffer);
+        }
+    }
+}
+
+/// A buffer of at least `len` floats with any content.
+fn take(len: usize) -> Floats {
+    let mut free = FREE.lock().expect("no thread panics while it holds the list of free buffers");
+    let at = free.partition_point(|buffer| buffer.len() < len);
+    // A buffer more than twice as large stays for whoever needs its size.
+    if at < free.len() && free[at].len() <= 2 * len.max(1024) {
+        return free.remove(at);
+    }
+    drop(free);
+    Floats::zeros(len)
+}
+
+/// Rows of the largest batch to come: see [`expect_rows`].
+static EXPECTED_ROWS: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on a matrix of up to `rows` rows takes the memory of one with so many: then a run asks the system for
+/// memory in its first step only, whatever the sizes of its batches.
+pub fn expect_rows(rows: usize) {
+    EXPECTED_ROWS.store(rows, Ordering::Relaxed);
+}
+
+/// Gives the memory of all dropped tensors back to the system.
+pub fn release_free_memory() {
+    FREE.lock().expect("no thread panics while it holds the list of free buffers").clear();
+}
+
+impl Tensor {
+    /// A matrix with any content; whoever asks for it writes every element.
+    pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
+        let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed));
+        Tensor { rows, columns, buffer: Arc::new(Buffer(take(room * columns))) }
+    }
+
+    /// A matrix with these elements, row after row.
+    ///
+    /// # Panics
+    /// If their number is not rows × columns.
+    pub fn from_slice(rows: usize, columns: usize, values: &[f32]) -> Tensor {
+        let mut tensor = Tensor::unfilled(rows, columns);
+        tensor.data_mut().copy_from_slice(values);
+        tensor
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// All elements, row after row.
+    pub fn data(&self) -> &[f32] {
+        &self.buffer.0[..self.rows * self.columns]
+    }
+
+    /// One row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.data()[row * self.columns..][..self.columns]
+    }
+
+    /// All elements, to write.
+    ///
+    /// # Panics
+    /// If the matrix is shared.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        let len = self.rows * self.columns;
+        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0[..len]
+    }
+
+    /// The whole of it as an area that is only read.
+    pub(crate) fn area(&self) -> Area {
+        Area { at: self.data().as_ptr().cast_mut(), stride: self.columns, rows: self.rows, columns: self.columns }
+    }
+
+    /// The whole of it as an area to write.
+    pub(crate) fn area_mut(&mut self) -> Area {
+        Area { at: self.data_mut().as_mut_ptr(), stride: self.columns, rows: self.rows, columns: self.columns }
+    }
+
+    pub(crate) fn assert_shape(&self, op: &str, what: &str, rows: usize, columns: usize) {
+        assert!(
+            (self.rows, self.columns) == (rows, columns),
+            "{op}: {what} is ({}, {}), not ({rows}, {columns})",
+            self.rows,
+            self.columns
+        );
+    }
+}
+
+/// A rectangle of a row-major matrix, for kernels: its rows begin `stride` floats apart. Whoever writes one sees to it
+/// that nobody else touches it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Area {
+    at: *mut f32,
+    stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+// SAFETY: threads write disjoint parts only, as the type demands.
+unsafe impl Send for Area {}
+// SAFETY: as above.
+unsafe impl Sync for Area {}
+
+impl Area {
+    /// # Safety
+    /// The memory is there: rows of `columns` floats that begin `stride` apart.
+    pub unsafe fn new(at: *mut f32, stride: usize, rows: usize, columns: usize) -> Area {
+        Area { at, stride, rows, columns }
+    }
+
+    /// A smaller rectangle.
+    ///
+    /// # Panics
+    /// If it is not inside.
+    pub fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Area {
+        assert!(rows.end <= self.rows && columns.end <= self.columns, "area: {rows:?} × {columns:?} is outside");
+        let at = self.at.wrapping_add(rows.start * self.stride + columns.start);
+        Area { at, rows: rows.len(), columns: columns.len(), ..*self }
+    }
+
+    /// Where a row begins.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> *mut f32 {
+        assert!(row < self.rows, "area: row {row} of {}", self.rows);
+        self.at.wrapping_add(row * self.stride)
+    }
+
+    /// Its rows with what lies between them.
+    ///
+    /// # Safety
+    /// Nobody writes to it as long as the slice is used.
+    pub unsafe fn data<'a>(self) -> &'a [f32] {
+        let len = if self.rows == 0 { 0 } else { (self.rows - 1) * self.stride + self.columns };
+        // SAFETY: an area's memory is there; the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.at, len) }
+    }
+
+    /// Floats from one row's beginning to the next's.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Zeros everywhere.
+    pub fn clear(self) {
+        for row in 0..self.rows {
+            // SAFETY: an area's memory is there, and its writer sees to it that nobody else touches it.
+            unsafe { std::ptr::write_bytes(self.row(row), 0, self.columns) };
+        }
+    }
+
+    /// Calls `work` on parts of `block` rows, on all threads.
+    pub fn for_each_block(self, block: usize, work: impl Fn(Range<usize>, Area) + Sync) {
+        for_each(self.rows.div_ceil(block), |b| {
+            let rows = b * block..self.rows.min((b + 1) * block);
+            work(rows.clone(), self.part(rows, 0..self.columns));
+        });
+    }
+
+    /// Asserts that two areas have one shape.
+    pub fn assert_like(&self, other: &Area) {
+        assert_eq!((self.rows, self.columns), (other.rows, other.columns), "area: shapes differ");
+    }
+}

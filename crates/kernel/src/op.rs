@@ -1,0 +1,17 @@
+//! One operation a file: forward, backward, and the tests that hold both to an outside truth.
+
+pub mod activation;
+pub mod adamw;
+pub mod attention;
+pub mod convolution;
+pub mod cross_entropy;
+pub mod deferred;
+pub mod disentangled;
+pub mod dropout;
+pub mod embedding;
+pub mod gated;
+pub mod layer_norm;
+pub mod linear;
+pub mod normalize;
+pub mod rotary;
+pub mod span_sum;

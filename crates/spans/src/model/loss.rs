@@ -1,0 +1,358 @@
+//! Losses over scores of starts, ends and spans, with their gradients.
+//!
+//! The scores are those of places that can be a start, an end or a span; whatever else the original's dense tensors
+//! hold is masked there and adds nothing. Only its number counts: the original divides by it.
+
+use crate::batch::Scene;
+use crate::config::{LossConfig, LossKind};
+use crate::model::{SPAN, Scores};
+use tagsmith_kernel::memory::tensor::Tensor;
+
+/// What the scores should be.
+#[derive(Clone, Debug, Default)]
+pub struct Gold {
+    /// The entities that spans can represent.
+    pub mentions: Vec<Mention>,
+    /// Which positions may begin and which may end an entity (P each), and which spans can be one (N).
+    pub masks: [Vec<bool>; 3],
+    /// Elements of the original's padded tensors of positions and of spans for one label: B · S and B · N.
+    pub padded: [usize; 2],
+}
+
+/// One entity; places count in the whole batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// Its text.
+    pub text: usize,
+    /// Its label.
+    pub kind: usize,
+    /// Position, position and span.
+    pub places: [usize; 3],
+}
+
+/// What sums are divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Normalization {
+    /// All elements of the original's tensors, padding and what the masks take away included: its learning rates fit.
+    #[default]
+    Padded,
+    /// The elements that count.
+    Valid,
+}
+
+/// A loss and its gradient.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// Its value.
+    pub value: f64,
+    /// Its gradient with respect to each score that there is.
+    pub dscores: Scores,
+}
+
+/// A place's score: its gold value and its weight, 0 where it does not count.
+struct Place {
+    row: usize,
+    kind: usize,
+}
+
+/// The loss that `config` names.
+///
+/// # Precision
+/// f64 throughout, sums in the order of places.
+/// # Panics
+/// If scores are missing whose part has a weight.
+pub fn loss(config: &LossConfig, normalization: Normalization, scores: &Scores, scene: &Scene, gold: &Gold) -> Loss {
+    let c = scene.kinds.count();
+    let mut value = 0.0;
+    let dscores = std::array::from_fn(|part| {
+        let scores = scores[part].as_ref();
+        let weight = config.weights[part];
+        assert!(scores.is_some() || weight == 0.0, "loss: scores of part {part} are missing");
+        let scores = scores?;
+        let mut d = vec![0f64; scores.data().len()];
+        if weight != 0.0 {
+            let one = One { config, scores: scores.data(), scene, gold, part, c };
+            value += weight
+                * match config.kind {
+                    LossKind::Contrastive => one.contrastive(weight, &mut d),
+                    _ => one.classification(normalization, weight, &mut d),
+                };
+        }
+        let d: Vec<f32> = d.into_iter().map(|d| d as f32).collect();
+        Some(Tensor::from_slice(scores.rows(), c, &d))
+    });
+    Loss { value, dscores }
+}
+
+/// One of start, end and span.
+struct One<'a> {
+    config: &'a LossConfig,
+    scores: &'a [f32],
+    scene: &'a Scene,
+    gold: &'a Gold,
+    part: usize,
+    c: usize,
+}
+
+impl One<'_> {
+    fn rows(&self, text: usize) -> std::ops::Range<usize> {
+        let text = &self.scene.texts[text];
+        if self.part == SPAN { text.spans.clone() } else { text.positions.clone() }
+    }
+
+    /// Whether a row can be what it is scored as.
+    fn counts(&self, row: usize) -> bool {
+        self.gold.masks[self.part][row]
+    }
+
+    fn x(&self, row: usize, kind: usize) -> f64 {
+        f64::from(self.scores[row * self.c + kind])
+    }
+
+    /// Which (row, label) are gold, row-major.
+    fn targets(&self) -> Vec<bool> {
+        let mut targets = vec![false; self.scores.len()];
+        for mention in &self.gold.mentions {
+            targets[mention.places[self.part] * self.c + mention.kind] = true;
+        }
+        targets
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> {
+        let rows = (0..self.scene.texts.len()).flat_map(move |text| {
+            let rows = self.rows(text);
+            rows.filter(move |&row| self.counts(row))
+        });
+        rows.flat_map(move |row| (0..self.c).map(move |kind| Place { row, kind }))
+    }
+
+    /// The value; adds `weight` times its gradient to `d`.
+    fn classification(&self, normalization: Normalization, weight: f64, d: &mut [f64]) -> f64 {
+        let count = match normalization {
+            Normalization::Padded => self.gold.padded[usize::from(self.part == SPAN)] * self.c,
+            Normalization::Valid => self.places().count(),
+        };
+        // A batch without a place has a loss of 0.
+        let mean = 100.0 / count.max(1) as f64;
+        match self.config.kind {
+            LossKind::Bce => self.focal(None, mean, weight, d),
+            LossKind::Focal => self.focal(Some(self.config.focal_gamma), mean, weight, d),
+            LossKind::Dice => self.dice(weight, d),
+            LossKind::DiceFocal => {
+                let (dice, focal) = (self.config.dice_weight, self.config.focal_weight);
+                dice * self.dice(weight * dice, d)
+                    + focal * self.focal(Some(self.config.focal_gamma), mean, weight * focal, d)
+            }
+            LossKind::Contrastive => unreachable!("contrastive is no classification"),
+        }
+    }
+
+    /// `mean` · Σ α_t (1 − q_t)^γ ℓ with ℓ = p·y·sp(−x) + (1 − y)·sp(x), q_t the probability of what is right; without
+    /// γ it is Σ ℓ.
+    fn focal(&self, gamma: Option<f64>, mean: f64, weight: f64, d: &mut [f64]) -> f64 {
+        let targets = self.targets();
+        let positive = self.config.positive_weights[self.part].unwrap_or(1.0);
+        let mut total = 0.0;
+        for Place { row, kind } in self.places() {
+            let at = row * self.c + kind;
+            // z is x towards what is right.
+            let (z, sign, factor) = match targets[at] {
+                true => (self.x(row, kind), 1.0, positive),
+                false => (-self.x(row, kind), -1.0, 1.0),
+            };
+            let (l, wrong) = (softplus(-z), sigmoid(-z));
+            let (value, slope) = match gamma {
+                None => (l, -wrong),
+                Some(gamma) => {
+                    let hard = wrong.powf(gamma);
+                    // d wrong / dz = −wrong · (1 − wrong)
+                    (l * hard, -hard * (wrong + gamma * (1.0 - wrong) * l))
+                }
+            };
+            let alpha = match (gamma, self.config.focal_alpha) {
+                (Some(_), Some(alpha)) if targets[at] => alpha,
+                (Some(_), Some(alpha)) => 1.0 - alpha,
+                _ => 1.0,
+            };
+            total += alpha * factor * value;
+            d[at] += weight * mean * alpha * factor * sign * slope;
+        }
+        mean * total
+    }
+
+    /// 100 · (1 − (2 Σ P·Y + s) / (Σ P² + Σ Y² + s)) with P = σ(x).
+    fn dice(&self, weight: f64, d: &mut [f64]) -> f64 {
+        let targets = self.targets();
+        let smooth = self.config.dice_smooth;
+        let (mut common, mut sizes) = (0.0, 0.0);
+        for Place { row, kind } in self.places() {
+            let (p, y) = (sigmoid(self.x(row, kind)), f64::from(u8::from(targets[row * self.c + kind])));
+            common += p * y;
+            sizes += p * p + y;
+        }
+        let (above, below) = (2.0 * common + smooth, sizes + smooth);
+        for Place { row, kind } in self.places() {
+            let (p, y) = (sigmoid(self.x(row, kind)), f64::from(u8::from(targets[row * self.c + kind])));
+            let slope = (2.0 * y * below - above * 2.0 * p) / (below * below);
+            d[row * self.c + kind] -= weight * 100.0 * slope * p * (1.0 - p);
+        }
+        100.0 * (1.0 - above / below)
+    }
+
+    /// Threshold term: the mean over texts and labels of −x₀/τ + ln Σ m·e^(x/τ), m being 1 for column 0 and what is not
+    /// gold and `masked_weight` for all else. Mention term: the mean over mentions of the same with the mention's score
+    /// for x₀, its own m being 1.
+    fn contrastive(&self, weight: f64, d: &mut [f64]) -> f64 {
+        let LossConfig { tau, threshold_weight, mention_weight, masked_weight, .. } = *self.config;
+        let targets = self.targets();
+        let (texts, mentions) = (self.scene.texts.len(), self.gold.mentions.len());
+        let threshold_share = threshold_weight / (texts * self.c) as f64;
+        let mention_share = if mentions > 0 { mention_weight / mentions as f64 } else { 0.0 };
+        let mut of_text: Vec<Vec<usize>> = vec![Vec::new(); texts * self.c];
+        for mention in &self.gold.mentions {
+            of_text[mention.text * self.c + mention.kind].push(mention.places[self.part]);
+        }
+        let mut total = 0.0;
+        for text in 0..texts {
+            let rows = self.rows(text);
+            for kind in 0..self.c {
+                let negative = |row: usize| row == rows.start || (self.counts(row) && !targets[row * self.c + kind]);
+                let mut term = |target: usize, share: f64| {
+                    let of_row = |row| if row == target || negative(row) { 1.0 } else { masked_weight };
+                    let among = || rows.clone().map(|row| (row, of_row(row))).filter(|&(_, m)| m > 0.0);
+                    let highest = among().map(|(row, _)| self.x(row, kind)).fold(f64::NEG_INFINITY, f64::max);
+                    let each = |(row, m): (usize, f64)| m * ((self.x(row, kind) - highest) / tau).exp();
+                    let sum: f64 = among().map(each).sum();
+                    for (row, m) in among() {
+                        d[row * self.c + kind] += weight * share * each((row, m)) / sum / tau;
+                    }
+                    d[target * self.c + kind] -= weight * share / tau;
+                    share * (sum.ln() + (highest - self.x(target, kind)) / tau)
+                };
+                total += term(rows.start, threshold_share);
+                for &place in &of_text[text * self.c + kind] {
+                    total += term(place, mention_share);
+                }
+            }
+        }
+        total
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// ln(1 + eˣ), without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Kinds, Text};
+
+    fn config(kind: LossKind) -> LossConfig {
+        LossConfig {
+            kind,
+            weights: [0.0, 0.0, 1.0],
+            positive_weights: [None; 3],
+            focal_alpha: Some(0.75),
+            focal_gamma: 2.0,
+            dice_smooth: 1.0,
+            dice_weight: 0.5,
+            focal_weight: 0.5,
+            threshold_weight: 0.5,
+            mention_weight: 0.5,
+            tau: 1.0,
+            masked_weight: 0.0,
+        }
+    }
+
+    /// One text, one label, a score a span; `padded` elements in the original's tensor.
+    fn one(scores: &[f32], gold: &[usize], padded: usize) -> (Scores, Scene, Gold) {
+        let n = scores.len();
+        let text = Text { positions: 0..0, spans: 0..n };
+        let kinds = Kinds::InPrompt { count: 1, rows: vec![0] };
+        let scene = Scene { texts: vec![text], kinds, ..Scene::default() };
+        let masks = [Vec::new(), Vec::new(), vec![true; n]];
+        let mention = |&span: &usize| Mention { text: 0, kind: 0, places: [0, 0, span] };
+        let mentions = gold.iter().map(mention).collect();
+        let gold = Gold { mentions, masks, padded: [0, padded] };
+        ([None, None, Some(Tensor::from_slice(n, 1, scores))], scene, gold)
+    }
+
+    /// The specification's values. x = [2, −1, 0.5, −3], y = [1, 0, 0, 0], the third masked.
+    #[test]
+    fn the_specifications_values() {
+        let (scores, scene, gold) = one(&[2.0, -1.0, -3.0], &[0], 4);
+        let value = |config: LossConfig| loss(&config, Normalization::Padded, &scores, &scene, &gold).value;
+        let near = |got: f64, want: f64| assert!((got - want).abs() <= 6e-7, "{got} is not {want}");
+        near(value(config(LossKind::Bce)), 12.219426);
+        near(value(LossConfig { positive_weights: [None, None, Some(10.0)], ..config(LossKind::Bce) }), 40.778229);
+        near(value(config(LossKind::Focal)), 0.176113);
+        near(value(LossConfig { focal_gamma: 0.0, ..config(LossKind::Focal) }), 4.641457);
+        near(value(config(LossKind::Dice)), 3.114952);
+        near(value(config(LossKind::DiceFocal)), 1.645532);
+        let valid = loss(&config(LossKind::Bce), Normalization::Valid, &scores, &scene, &gold).value;
+        near(valid, 12.219426 * 4.0 / 3.0);
+
+        let (scores, scene, gold) = one(&[1.0, 3.0, 0.5, -2.0, 2.5], &[1, 4], 5);
+        let value = |threshold_weight, mention_weight| {
+            let config = LossConfig { threshold_weight, mention_weight, ..config(LossKind::Contrastive) };
+            loss(&config, Normalization::Padded, &scores, &scene, &gold).value
+        };
+        near(value(1.0, 0.0), 0.504597);
+        near(value(0.0, 1.0), (0.202253 + 0.314500) / 2.0);
+        near(value(0.5, 0.5), 0.381487);
+        assert!((value(0.5, 0.4) - 0.381487).abs() > 1e-3, "the weights do nothing");
+    }
+
+    #[test]
+    fn no_mention_leaves_the_threshold_term() {
+        let (scores, scene, gold) = one(&[1.0, 3.0, 0.5], &[], 3);
+        let got = loss(&config(LossKind::Contrastive), Normalization::Padded, &scores, &scene, &gold);
+        let want = 0.5 * ((1f64.exp() + 3f64.exp() + 0.5f64.exp()).ln() - 1.0);
+        assert!((got.value - want).abs() < 1e-12, "{} {want}", got.value);
+        assert!(got.dscores[SPAN].as_ref().expect("there is one").data().iter().all(|d| d.is_finite()));
+    }
+
+    #[test]
+    fn gradients_are_finite_differences() {
+        let kinds = [LossKind::Bce, LossKind::Focal, LossKind::Dice, LossKind::DiceFocal, LossKind::Contrastive];
+        for kind in kinds {
+            for (alpha, gamma, tau) in [(Some(0.25), 2.0, 0.5), (None, 0.5, 1.0), (Some(0.9), 0.0, 2.0)] {
+                let config = LossConfig {
+                    focal_alpha: alpha,
+                    focal_gamma: gamma,
+                    tau,
+                    positive_weights: [None, None, Some(3.0)],
+                    weights: [0.0, 0.0, 0.7],
+                    threshold_weight: 0.3,
+                    ..config(kind)
+                };
+                let x = [0.5f32, -1.25, 2.0, 0.25, -3.5, 1.5];
+                let (scores, scene, gold) = one(&x, &[2, 4], 9);
+                let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
+                // Scores are f32: steps that it holds exactly, and the error of a central difference with them.
+                let step = 1.0 / 1024.0;
+                let value = |at: usize, by: f32| {
+                    let mut x = x;
+                    x[at] += by;
+                    let (scores, scene, gold) = one(&x, &[2, 4], 9);
+                    loss(&config, Normalization::Padded, &scores, &scene, &gold).value
+                };
+                let d = got.dscores[SPAN].as_ref().expect("there is one").data().to_vec();
+                for (at, &d) in d.iter().enumerate() {
+                    let fine = (value(at, step) - value(at, -step)) / f64::from(2.0 * step);
+                    let coarse = (value(at, 2.0 * step) - value(at, -2.0 * step)) / f64::from(4.0 * step);
+                    // Richardson's extrapolation: error O(step⁴).
+                    let want = (4.0 * fine - coarse) / 3.0;
+                    let apart = (f64::from(d) - want).abs();
+                    assert!(apart <= 1e-6 * want.abs().max(0.1), "{kind:?} at {at}: {d} {want}");
+                }
+            }
+        }
+    }
+}

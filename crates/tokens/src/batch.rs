@@ -1,0 +1,102 @@
+//! Examples become batches.
+
+use std::ops::Range;
+
+use tagsmith_encoder::batch::Batch;
+use tagsmith_text::align::Example;
+
+/// The examples' rows one after the other, nothing padded.
+pub fn collate(examples: &[&Example]) -> Batch {
+    let mut batch = Batch::default();
+    for example in examples {
+        batch.push(&example.ids, &example.types, &example.labels);
+    }
+    batch
+}
+
+/// Cuts sequences of these lengths, in their order, into parts of at most `tokens_max` rows. A longer sequence is a part
+/// of its own.
+pub fn cut(lengths: &[usize], tokens_max: usize) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut rows = 0;
+    for (at, &length) in lengths.iter().enumerate() {
+        match parts.last_mut() {
+            Some(part) if rows + length <= tokens_max => {
+                rows += length;
+                part.end = at + 1;
+            }
+            _ => {
+                rows = length;
+                parts.push(at..at + 1);
+            }
+        }
+    }
+    parts
+}
+
+/// Groups sequences of these lengths, the longest first, so that no group has more than `tokens_max` rows unless it
+/// is a single sequence. Returns their indices.
+pub fn by_tokens(lengths: &[usize], tokens_max: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(lengths[at]));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut rows = 0;
+    for at in order {
+        match groups.last_mut() {
+            Some(group) if rows + lengths[at] <= tokens_max => {
+                rows += lengths[at];
+                group.push(at);
+            }
+            _ => {
+                rows = lengths[at];
+                groups.push(vec![at]);
+            }
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_the_examples_rows() {
+        let example = |ids: &[u32], labels: &[i32]| Example {
+            ids: ids.to_vec(),
+            types: vec![1; ids.len()],
+            labels: labels.to_vec(),
+            words: vec![None; ids.len()],
+            sentence: 0,
+        };
+        let (a, b) = (example(&[5, 6], &[-100, 2]), example(&[7, 8, 9], &[0, 1, -100]));
+        let batch = collate(&[&a, &b]);
+        assert_eq!(batch.ids, [5, 6, 7, 8, 9]);
+        assert_eq!(batch.types, [1; 5]);
+        assert_eq!(batch.starts, [0, 2, 5]);
+        assert_eq!(batch.labels, [-100, 2, 0, 1, -100]);
+        assert_eq!(batch.counted(), 3);
+    }
+
+    #[test]
+    fn the_ignored_label_is_one_number_everywhere() {
+        assert_eq!(tagsmith_text::align::IGNORE, tagsmith_encoder::batch::IGNORE);
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)]
+    fn parts_keep_the_order_and_are_bounded() {
+        assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 9), [0..1, 1..2, 2..4, 4..5, 5..6]);
+        assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 10), [0..1, 1..3, 3..4, 4..5, 5..6]);
+        assert_eq!(cut(&[3, 9, 1], 100), [0..3]);
+        assert_eq!(cut(&[], 9), Vec::<Range<usize>>::new());
+    }
+
+    #[test]
+    fn groups_are_sorted_and_bounded() {
+        assert_eq!(by_tokens(&[3, 9, 1, 3, 20], 9), [vec![4], vec![1], vec![0, 3, 2]]);
+        assert_eq!(by_tokens(&[], 9), Vec::<Vec<usize>>::new());
+        // Equal lengths keep their order.
+        assert_eq!(by_tokens(&[2, 2, 2], 4), [vec![0, 1], vec![2]]);
+    }
+}

@@ -1,0 +1,268 @@
+//! What a model says of labelled examples: its loss and, row by row, its most probable labels.
+
+use tagsmith_encoder::batch::{Batch, IGNORE};
+use tagsmith_ranks::World;
+use tagsmith_text::align::Example;
+use tagsmith_text::align::aggregate::most_probable;
+
+use crate::batch::{by_tokens, collate};
+
+/// What changes the numbers, apart from the data.
+#[derive(Clone, Copy, Debug)]
+pub struct EvalOptions {
+    /// Examples a batch of the Trainer's (`per_device_eval_batch_size`): its loss is a mean of means over them.
+    pub batch_size: usize,
+    /// Rows that the model reads at once, at most (a longer example is read alone). It bounds memory and changes no
+    /// number.
+    pub batch_tokens: usize,
+    /// ε of label smoothing, from 0 to 1.
+    pub label_smoothing: f64,
+}
+
+/// The outcome of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The Trainer's: Σ n·ℓ / Σ n over batches of n examples with a mean of ℓ a counted label. Batches that count no
+    /// label have no mean and are left out. NaN if nothing is counted.
+    pub loss: f64,
+    /// The mean over all counted labels, whatever the batches. NaN if nothing is counted.
+    pub token_loss: f64,
+    /// Labels counted.
+    pub counted: usize,
+    /// Examples in batches that count no label.
+    pub examples_left_out: usize,
+    /// For each example the most probable label of each row, the lowest id of equals.
+    pub predictions: Vec<Vec<u32>>,
+}
+
+/// Runs `infer` (rows × `labels` scores of a batch) over the examples, those of like length together.
+///
+/// Ranks share the work, and each of them gets the outcome. It is that of one rank, to the bit: what an example's rows
+/// are is a function of the example alone, and sums are made of all examples in their order.
+pub fn evaluate(
+    examples: &[Example],
+    labels: usize,
+    options: EvalOptions,
+    world: &World,
+    infer: impl Fn(&Batch) -> Vec<f32>,
+) -> Evaluation {
+    assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
+    let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+    let groups = by_tokens(&lengths, options.batch_tokens);
+    // Groups are sorted by length, so that every so-many-th is as much work for each rank.
+    let share = |rank: usize| groups.iter().skip(rank).step_by(world.size());
+    let mut found = Vec::new();
+    for group in share(world.rank()) {
+        let batch = collate(&group.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
+        let scores = infer(&batch);
+        assert_eq!(scores.len(), batch.rows() * labels, "evaluate: {} rows of {labels} labels", batch.rows());
+        for (&at, &start) in group.iter().zip(&batch.starts) {
+            let rows = &scores[start as usize * labels..][..lengths[at] * labels];
+            found.extend(loss_sum(rows, &examples[at].labels, labels, options.label_smoothing).to_le_bytes());
+            let predicted = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
+            found.extend(predicted.flat_map(u32::to_le_bytes));
+        }
+    }
+    let mut predictions = vec![Vec::new(); examples.len()];
+    let mut losses = vec![(0.0, 0); examples.len()];
+    for (rank, found) in world.gather(&found).iter().enumerate() {
+        let mut rest = &found[..];
+        for &at in share(rank).flatten() {
+            let (loss, predicted);
+            (loss, rest) = rest.split_first_chunk().expect("a loss for each example of a rank");
+            (predicted, rest) = rest.split_at(4 * lengths[at]);
+            losses[at] = (f64::from_le_bytes(*loss), counted(&examples[at].labels));
+            let label = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            predictions[at] = predicted.chunks_exact(4).map(label).collect();
+        }
+    }
+    let mut sums = Sums::default();
+    let mut examples_left_out = 0;
+    for batch in losses.chunks(options.batch_size) {
+        let counted = batch.iter().map(|&(_, counted)| counted).sum();
+        match counted {
+            0 => examples_left_out += batch.len(),
+            _ => sums.add(batch.iter().map(|&(loss, _)| loss).sum(), counted, batch.len()),
+        }
+    }
+    Evaluation {
+        loss: sums.batch_means / sums.examples as f64,
+        token_loss: sums.losses / sums.counted as f64,
+        counted: sums.counted,
+        examples_left_out,
+        predictions,
+    }
+}
+
+/// Sums over the batches that count a label.
+#[derive(Default)]
+struct Sums {
+    batch_means: f64,
+    examples: usize,
+    losses: f64,
+    counted: usize,
+}
+
+impl Sums {
+    fn add(&mut self, loss: f64, counted: usize, examples: usize) {
+        self.batch_means += examples as f64 * loss / counted as f64;
+        self.examples += examples;
+        self.losses += loss;
+        self.counted += counted;
+    }
+}
+
+/// How many labels are counted.
+fn counted(labels: &[i32]) -> usize {
+    labels.iter().filter(|&&label| label != IGNORE).count()
+}
+
+/// Σ over counted rows of (1 − ε)·(−log p of the label) + ε·(mean over labels of −log p).
+fn loss_sum(scores: &[f32], row_labels: &[i32], labels: usize, smoothing: f64) -> f64 {
+    let mut sum = 0.0;
+    for (row, &label) in scores.chunks_exact(labels).zip(row_labels) {
+        if label == IGNORE {
+            continue;
+        }
+        let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
+        let log_sum = row.iter().map(|&score| (score as f64 - highest).exp()).sum::<f64>().ln() + highest;
+        let mean = row.iter().map(|&score| score as f64).sum::<f64>() / labels as f64;
+        sum += (1.0 - smoothing) * (log_sum - row[label as usize] as f64) + smoothing * (log_sum - mean);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model that scores a row by its token id: id i gives the row `SCORES[i]`.
+    const SCORES: [[f32; 3]; 4] = [[0.0, 0.0, 0.0], [2.0, 0.0, -1.0], [-3.0, 5.0, 5.0], [1.0, 90.0, -90.0]];
+
+    fn infer(batch: &Batch) -> Vec<f32> {
+        batch.ids.iter().flat_map(|&id| SCORES[id as usize]).collect()
+    }
+
+    fn example(rows: &[(u32, i32)]) -> Example {
+        Example {
+            ids: rows.iter().map(|row| row.0).collect(),
+            types: vec![0; rows.len()],
+            labels: rows.iter().map(|row| row.1).collect(),
+            words: vec![None; rows.len()],
+            sentence: 0,
+        }
+    }
+
+    fn examples() -> Vec<Example> {
+        vec![
+            example(&[(0, IGNORE), (1, 0), (2, 1), (2, 2)]),
+            example(&[(1, 2)]),
+            example(&[(3, 1), (0, 0), (3, IGNORE)]),
+            example(&[(0, IGNORE)]),
+        ]
+    }
+
+    fn close(got: f64, want: f64) {
+        assert!((got - want).abs() <= 1e-12 * want.abs().max(1.0), "{got} is not {want}");
+    }
+
+    // −log softmax by hand: row 1 has log(e² + 1 + e⁻¹) = L1, row 2 has log(e⁻³ + 2e⁵) = L2, row 0 has log 3.
+    fn l1() -> f64 {
+        (2f64.exp() + 1.0 + (-1f64).exp()).ln()
+    }
+
+    fn l2() -> f64 {
+        ((-3f64).exp() + 2.0 * 5f64.exp()).ln()
+    }
+
+    #[test]
+    fn the_loss_is_a_mean_of_batch_means_weighted_by_examples() {
+        let got = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 2, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
+        let first = (l1() - 2.0 + 2.0 * (l2() - 5.0) + l1() + 1.0) / 4.0;
+        let second = (0.0 + 3f64.ln()) / 2.0;
+        close(got.loss, (2.0 * first + 2.0 * second) / 4.0);
+        close(got.token_loss, (4.0 * first + 2.0 * second) / 6.0);
+        assert_eq!(got.counted, 6);
+        // Neither is the other, nor the mean that a batch size of one gives.
+        assert!((got.loss - got.token_loss).abs() > 0.01);
+        let single = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
+        assert!((got.loss - single.loss).abs() > 0.01);
+        close(got.token_loss, single.token_loss);
+    }
+
+    #[test]
+    fn how_many_rows_are_read_at_once_changes_nothing() {
+        let read = |batch_tokens| {
+            let got = evaluate(
+                &examples(),
+                3,
+                EvalOptions { batch_size: 2, batch_tokens, label_smoothing: 0.1 },
+                &World::alone(),
+                infer,
+            );
+            (got.loss.to_bits(), got.token_loss.to_bits(), got.counted, got.predictions)
+        };
+        for batch_tokens in [1, 2, 4, 7, 1000] {
+            assert_eq!(read(batch_tokens), read(3), "{batch_tokens} rows at once");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_counts_nothing_is_left_out() {
+        let got = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
+        let means = [(l1() - 2.0 + 2.0 * (l2() - 5.0)) / 3.0, l1() + 1.0, 3f64.ln() / 2.0];
+        close(got.loss, means.iter().sum::<f64>() / 3.0);
+        assert_eq!(got.examples_left_out, 1);
+        let nothing = evaluate(
+            &examples()[3..],
+            3,
+            EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
+        assert!(nothing.loss.is_nan() && nothing.token_loss.is_nan());
+    }
+
+    #[test]
+    fn smoothing_mixes_in_the_mean_over_labels() {
+        let one = [example(&[(1, 2)])];
+        let got = evaluate(
+            &one,
+            3,
+            EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.1 },
+            &World::alone(),
+            infer,
+        );
+        close(got.loss, 0.9 * (l1() + 1.0) + 0.1 * (l1() - 1.0 / 3.0));
+    }
+
+    #[test]
+    fn predictions_are_the_most_probable_labels_of_every_row() {
+        let got = evaluate(
+            &examples(),
+            3,
+            EvalOptions { batch_size: 3, batch_tokens: 5, label_smoothing: 0.0 },
+            &World::alone(),
+            infer,
+        );
+        assert_eq!(got.predictions, [vec![0, 0, 1, 1], vec![0], vec![1, 0, 1], vec![0]]);
+    }
+}

@@ -1,0 +1,428 @@
+//! From words or running text to labels and entities: encode, cut into windows, score in batches, merge, read off.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::{Head, Model};
+use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
+use tagsmith_text::align::windows::Plan;
+use tagsmith_text::note::Note;
+use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
+
+use crate::batch::by_tokens;
+
+/// Why something cannot be tagged.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The model's files.
+    #[error("the model cannot be read")]
+    Model(#[from] tagsmith_encoder::model::Error),
+    /// The tokenizer's files.
+    #[error("the tokenizer cannot be read")]
+    Tokenizer(#[source] tokenizer::Error),
+    /// A longest sequence that the model does not take.
+    #[error("`max_seq_length` is {asked} but the model has {positions} positions: ask for at most that")]
+    TooLong {
+        /// What was asked for.
+        asked: usize,
+        /// What the position table allows.
+        positions: usize,
+    },
+    /// An input that the tokenizer or the windows refuse.
+    #[error("{place}: cannot be tagged")]
+    Input {
+        /// Where the input is.
+        place: String,
+        /// Why.
+        source: tokenizer::Error,
+    },
+    /// A piece that the model has no row for.
+    #[error("{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint")]
+    Table {
+        /// Where the input is.
+        place: String,
+        /// `token id` or `token type`.
+        what: &'static str,
+        /// The number.
+        id: u32,
+        /// Rows of the table.
+        rows: usize,
+    },
+}
+
+/// What the user may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The longest sequence in pieces, special ones included; what tokenizer and model allow if none.
+    pub max_seq_length: Option<usize>,
+    /// How many pieces windows share at most; a quarter of a window if none.
+    pub stride: Option<usize>,
+    /// Rows of a batch at most (a longer window is a batch of its own).
+    pub batch_tokens: usize,
+    /// How entities are formed.
+    pub strategy: Strategy,
+}
+
+/// A request made definite for one model.
+#[derive(Clone, Debug)]
+pub struct TagOptions {
+    /// The labels' names, in id order.
+    pub labels: Vec<String>,
+    /// The longest sequence in pieces, special ones included.
+    pub max_length: usize,
+    /// How many pieces windows share at most.
+    pub stride: usize,
+    /// Rows of a batch at most.
+    pub batch_tokens: usize,
+    /// How entities are formed.
+    pub strategy: Strategy,
+    /// Rows of the model's token table.
+    pub vocab_size: usize,
+    /// Rows of its token-type table; 0 if it has none.
+    pub type_vocab_size: usize,
+}
+
+impl TagOptions {
+    /// What `request` means for a model of this configuration.
+    pub fn new(config: &Config, tokenizer: &Tokenizer, request: Request) -> Result<TagOptions, Error> {
+        let positions = config.positions_max;
+        let max_length = match request.max_seq_length {
+            Some(asked) if asked > positions => return Err(Error::TooLong { asked, positions }),
+            Some(asked) => asked,
+            None => tokenizer.model_max_length.map_or(positions, |length| length.min(positions)),
+        };
+        Ok(TagOptions {
+            labels: config.labels.clone(),
+            max_length,
+            stride: request.stride.unwrap_or(max_length / 4),
+            batch_tokens: request.batch_tokens,
+            strategy: request.strategy,
+            vocab_size: config.vocab_size,
+            type_vocab_size: config.type_vocab_size,
+        })
+    }
+}
+
+/// Something to tag.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Where it is, for messages: `notes.txt:17`.
+    pub place: String,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Words that were given, or text whose words are found.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Given words: each gets one label.
+    Words(Vec<String>),
+    /// Running text.
+    Text(String),
+}
+
+/// A word's label.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WordLabel {
+    /// The label's id.
+    pub label: u32,
+    /// Its probability; 0 where the word has no piece and the label is a stopgap.
+    pub probability: f32,
+}
+
+/// An entity with its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mention {
+    /// The text between `start` and `end`.
+    pub text: String,
+    /// Its type.
+    pub label: String,
+    /// Mean probability.
+    pub score: f32,
+    /// Where it begins, in code points.
+    pub start: u32,
+    /// Where it ends.
+    pub end: u32,
+}
+
+/// What was found in an input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tagged {
+    /// The text, or the words with spaces between.
+    pub text: String,
+    /// The words.
+    pub words: Vec<String>,
+    /// One label a word, always.
+    pub labels: Vec<WordLabel>,
+    /// The entities in the order of the text.
+    pub entities: Vec<Mention>,
+}
+
+/// Counts and notes over everything tagged so far.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// Inputs.
+    pub documents: usize,
+    /// Words in them.
+    pub words: usize,
+    /// Sequences that the model read: at least one an input.
+    pub windows: usize,
+    long: Note,
+    cut: Note,
+    pieceless: Note,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally {
+            documents: 0,
+            words: 0,
+            windows: 0,
+            long: Note::new("inputs are longer than the model reads at once and went through overlapping windows"),
+            cut: Note::new("words are longer than a whole window and were read only in part"),
+            pieceless: Note::new("words give the model nothing to read and got a stopgap label"),
+        }
+    }
+}
+
+impl Tally {
+    /// What happened to the inputs, if anything did.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        [&self.long, &self.cut, &self.pieceless].into_iter().filter(|note| note.count > 0)
+    }
+
+    fn count(&mut self, Encoded { place, prepared, plan }: &Encoded) {
+        self.documents += 1;
+        self.words += prepared.words.len();
+        self.windows += plan.windows.len();
+        if plan.windows.len() > 1 {
+            self.long.add(|| format!("{place}: {} windows", plan.windows.len()));
+        }
+        for &(word, lost) in &plan.cut {
+            self.cut.add(|| format!("{place} word {} by {lost} pieces", word + 1));
+        }
+    }
+}
+
+/// A model with its tokenizer.
+pub struct Tagger {
+    /// The model.
+    pub model: Model,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// What was asked for.
+    pub options: TagOptions,
+}
+
+impl Tagger {
+    /// Reads a Hugging Face folder. Returns what was noteworthy in its files beside the tagger.
+    pub fn load(folder: &Path, request: Request) -> Result<(Tagger, Vec<String>), Error> {
+        let (config, mut notes) = Config::read(folder)?;
+        let tokenizer = Tokenizer::from_folder(folder).map_err(Error::Tokenizer)?;
+        let options = TagOptions::new(&config, &tokenizer, request)?;
+        let (model, of_weights) = Model::load(folder, config, Head::Required)?;
+        notes.extend(of_weights);
+        notes.extend(tokenizer.notes.iter().map(ToString::to_string));
+        Ok((Tagger { model, tokenizer, options }, notes))
+    }
+}
+
+/// An input as the model will read it.
+pub struct Encoded {
+    place: String,
+    prepared: Prepared,
+    plan: Plan,
+}
+
+/// Cuts an input into pieces and windows: all that tagging does without the model.
+pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Result<Encoded, Error> {
+    let Input { place, content } = input;
+    let refused = |source| Error::Input { place: place.clone(), source };
+    let prepared = prepare(tokenizer, content.clone()).map_err(refused)?;
+    check_tables(&prepared.pieces, options, place)?;
+    let plan = Plan::new(&prepared.pieces, options.max_length, options.stride).map_err(refused)?;
+    Ok(Encoded { place: place.clone(), prepared, plan })
+}
+
+/// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels).
+pub fn tag(
+    options: &TagOptions,
+    inputs: Vec<Encoded>,
+    tally: &mut Tally,
+    infer: impl Fn(&Batch) -> Vec<f32>,
+) -> Vec<Tagged> {
+    inputs.iter().for_each(|input| tally.count(input));
+    let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
+    let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer);
+    let read_off = |(Encoded { place, prepared, .. }, probabilities): (Encoded, Vec<f32>)| {
+        let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
+        let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
+        for word in stopgaps {
+            tally.pieceless.add(|| format!("{place} word {} {:?}", word + 1, prepared.words[word]));
+        }
+        let entities = mentions(&prepared, &rows, options);
+        Tagged { text: prepared.text, words: prepared.words, labels, entities }
+    };
+    inputs.into_iter().zip(probabilities).map(read_off).collect()
+}
+
+/// An input in pieces, with everything that leads back from them to its text.
+struct Prepared {
+    text: String,
+    words: Vec<String>,
+    pieces: Pieces,
+    /// The first piece of each word.
+    first_pieces: Vec<Option<u32>>,
+    /// Start and end of each piece in the text, in code points.
+    spans: Vec<(u32, u32)>,
+    /// Whether each piece belongs to the word of the one before.
+    continues: Vec<bool>,
+}
+
+fn prepare(tokenizer: &Tokenizer, content: Content) -> Result<Prepared, tokenizer::Error> {
+    match content {
+        Content::Words(words) => {
+            let pieces = tokenizer.encode_words(&words)?;
+            let mut starts = Vec::with_capacity(words.len());
+            let mut at = 0;
+            for word in &words {
+                starts.push(at);
+                at += word.chars().count() as u32 + 1;
+            }
+            let shift = |(word, &(start, end)): (&Option<u32>, &(u32, u32))| {
+                let by = word.map_or(0, |word| starts[word as usize]);
+                (start + by, end + by)
+            };
+            Ok(Prepared {
+                text: words.join(" "),
+                first_pieces: pieces.first_of_words(words.len()),
+                spans: pieces.words.iter().zip(&pieces.offsets).map(shift).collect(),
+                continues: (0..pieces.len()).map(|at| at > 0 && pieces.words[at] == pieces.words[at - 1]).collect(),
+                words,
+                pieces,
+            })
+        }
+        Content::Text(text) => {
+            let encoded = tokenizer.encode_text(&text)?;
+            let letters = CodePoints::new(&text);
+            let words = encoded.words.iter().map(|&(start, end)| letters.slice(start, end).to_owned()).collect();
+            let spans = encoded.pieces.offsets.clone();
+            let (pieces, first_pieces, continues) = (encoded.pieces, encoded.first_pieces, encoded.continues);
+            Ok(Prepared { text, words, pieces, first_pieces, spans, continues })
+        }
+    }
+}
+
+fn check_tables(pieces: &Pieces, options: &TagOptions, place: &str) -> Result<(), Error> {
+    let beyond = |ids: &[u32], rows: usize, what| match ids.iter().find(|&&id| id as usize >= rows) {
+        Some(&id) => Err(Error::Table { place: place.to_owned(), what, id, rows }),
+        None => Ok(()),
+    };
+    beyond(&pieces.ids, options.vocab_size, "token id")?;
+    if options.type_vocab_size > 0 { beyond(&pieces.types, options.type_vocab_size, "token type") } else { Ok(()) }
+}
+
+/// The probabilities of every piece (T × K) of each sequence: windows of like length share batches of at most
+/// `batch_tokens` rows, and are merged as [`Plan::merge`] says.
+pub fn probabilities(
+    sequences: &[(&Pieces, &Plan)],
+    labels: usize,
+    batch_tokens: usize,
+    infer: impl Fn(&Batch) -> Vec<f32>,
+) -> Vec<Vec<f32>> {
+    let windows: Vec<(&Pieces, std::ops::Range<usize>)> = sequences
+        .iter()
+        .flat_map(|&(pieces, plan)| plan.windows.iter().map(move |window| (pieces, window.clone())))
+        .collect();
+    let lengths: Vec<usize> =
+        windows.iter().map(|(pieces, window)| window.len() + pieces.prefix + pieces.suffix).collect();
+    let mut of_windows = vec![Vec::new(); windows.len()];
+    for group in by_tokens(&lengths, batch_tokens) {
+        let mut batch = Batch::default();
+        for &at in &group {
+            let (pieces, window) = &windows[at];
+            batch.push(&pieces.around(&pieces.ids, window.clone()), &pieces.around(&pieces.types, window.clone()), &[]);
+        }
+        let scores = infer(&batch);
+        assert_eq!(scores.len(), batch.rows() * labels, "tag: {} rows of {labels} labels", batch.rows());
+        for (&at, &start) in group.iter().zip(&batch.starts) {
+            let (pieces, window) = &windows[at];
+            let first = start as usize + pieces.prefix;
+            let rows = scores[first * labels..(first + window.len()) * labels].chunks_exact(labels);
+            of_windows[at] = rows.flat_map(softmax).collect();
+        }
+    }
+    let mut of_windows = of_windows.into_iter();
+    let merge = |&(pieces, plan): &(&Pieces, &Plan)| {
+        let windows: Vec<Vec<f32>> = of_windows.by_ref().take(plan.windows.len()).collect();
+        plan.merge(pieces, labels, &windows)
+    };
+    sequences.iter().map(merge).collect()
+}
+
+/// exp(score − highest) / Σ exp(score − highest), in f32 as the pipeline has it.
+pub fn softmax(scores: &[f32]) -> Vec<f32> {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
+    let sum: f32 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+/// The most probable label at each word's first piece, and the words that have none to look at: they get `O`, or if
+/// the labels have no `O` the one most frequent among the other words.
+fn word_labels(first_pieces: &[Option<u32>], rows: &[&[f32]], names: &[String]) -> (Vec<WordLabel>, Vec<usize>) {
+    let read = |first: &Option<u32>| {
+        // A piece that no window holds has probabilities of zero.
+        let row = first.map(|at| rows[at as usize]).filter(|row| row.iter().any(|&probability| probability != 0.0))?;
+        let (label, probability) = most_probable(row);
+        Some(WordLabel { label: label as u32, probability })
+    };
+    let found: Vec<Option<WordLabel>> = first_pieces.iter().map(read).collect();
+    let stopgap = names.iter().position(|name| name == "O").unwrap_or_else(|| {
+        let mut counts = vec![0usize; names.len()];
+        found.iter().flatten().for_each(|word| counts[word.label as usize] += 1);
+        let most = counts.iter().max().copied().unwrap_or(0);
+        counts.iter().position(|&count| count == most).unwrap_or(0)
+    });
+    let stopgaps = (0..found.len()).filter(|&word| found[word].is_none()).collect();
+    let stopgap = WordLabel { label: stopgap as u32, probability: 0.0 };
+    (found.into_iter().map(|word| word.unwrap_or(stopgap)).collect(), stopgaps)
+}
+
+fn mentions(prepared: &Prepared, rows: &[&[f32]], options: &TagOptions) -> Vec<Mention> {
+    let read = |&at: &usize| rows[at].iter().any(|&probability| probability != 0.0);
+    let piece = |at: usize| {
+        let (start, end) = prepared.spans[at];
+        PieceScores { probabilities: rows[at], start, end, continues: prepared.continues[at] }
+    };
+    let pieces: Vec<PieceScores> = prepared.pieces.content().filter(read).map(piece).collect();
+    let letters = CodePoints::new(&prepared.text);
+    aggregate(options.strategy, &options.labels, &pieces)
+        .into_iter()
+        .map(|found| Mention {
+            text: letters.slice(found.start, found.end).to_owned(),
+            label: found.label,
+            score: found.score,
+            start: found.start,
+            end: found.end,
+        })
+        .collect()
+}
+
+/// A text that can be cut by code points.
+struct CodePoints<'t> {
+    text: &'t str,
+    bytes: Vec<usize>,
+}
+
+impl<'t> CodePoints<'t> {
+    fn new(text: &'t str) -> Self {
+        CodePoints { text, bytes: text.char_indices().map(|(at, _)| at).chain([text.len()]).collect() }
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &'t str {
+        if start >= end { "" } else { &self.text[self.bytes[start as usize]..self.bytes[end as usize]] }
+    }
+}

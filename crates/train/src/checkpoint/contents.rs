@@ -1,0 +1,226 @@
+//! What a run's checkpoint holds, and how a run takes it back.
+
+use crate::checkpoint::refusal;
+use crate::checkpoint::state::TrainerState;
+use crate::error::Error;
+use crate::learner::Learner;
+use crate::trainer::results;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::model::Model;
+use tagsmith_files::python_json;
+
+/// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
+/// write with confidence or read with safety.
+pub const OPTIMIZER: &str = "optimizer.safetensors";
+/// Where the run is, in the Trainer's words.
+const STATE: &str = "trainer_state.json";
+/// What resuming needs beyond that; the Trainer forgets it.
+const PROGRESS: &str = "loop_state.json";
+
+/// Writes the model with all that using it needs, and the choices it was trained with.
+pub fn write_model(
+    folder: &Path,
+    model: &Model,
+    attachments: &[(String, Vec<u8>)],
+    arguments: &Value,
+) -> Result<(), Error> {
+    model.save(folder)?;
+    for (name, bytes) in attachments {
+        let path = folder.join(name);
+        fs::write(&path, bytes).map_err(Error::at(&path))?;
+    }
+    results::save_arguments(folder, arguments)
+}
+
+/// Writes the state as the Trainer does while it is saving.
+pub(crate) fn write_state(folder: &Path, state: &TrainerState) -> Result<(), Error> {
+    let path = folder.join(STATE);
+    fs::write(&path, state.to_json(true)).map_err(Error::at(&path))
+}
+
+/// Reads it back.
+pub(crate) fn read_state(folder: &Path) -> Result<TrainerState, Error> {
+    let path = folder.join(STATE);
+    let text = fs::read_to_string(&path).map_err(Error::at(&path))?;
+    TrainerState::from_json(&text).ok_or_else(|| refusal(folder, format!("`{STATE}` is no trainer state")))
+}
+
+/// Puts a checkpoint's weights into a learner of the same model and labels. What is frozen stays so.
+pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
+    let (config, _) = Config::read(folder)?;
+    let labels = &learner.config().labels;
+    if config.labels != *labels {
+        let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
+        return Err(refusal(folder, problem));
+    }
+    learner.reload(folder)?;
+    Ok(())
+}
+
+/// What differs between the run that saved a checkpoint and the one that resumes it.
+pub(crate) fn differences(before: &TrainerState, now: &TrainerState) -> Vec<String> {
+    let pairs = [
+        ("a batch of {} sentences", before.train_batch_size, now.train_batch_size),
+        ("records every {} steps", before.logging_steps, now.logging_steps),
+        ("evaluations every {} steps", before.eval_steps, now.eval_steps),
+        ("checkpoints every {} steps", before.save_steps, now.save_steps),
+        ("a run of {} steps", before.max_steps, now.max_steps),
+    ];
+    let differing = pairs.into_iter().filter(|(_, before, now)| before != now);
+    let say = |(what, before, now): (&str, u64, u64)| {
+        let (was, is) = (what.replace("{}", &before.to_string()), what.replace("{}", &now.to_string()));
+        format!("the checkpoint is of {was}, this is {is}: the run differs from one without interruption")
+    };
+    differing.map(say).collect()
+}
+
+/// Who shared an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ranks {
+    /// How many they were.
+    pub ranks: u64,
+    /// Sentences of an update, on all of them.
+    pub sentences: u64,
+}
+
+impl Ranks {
+    /// What another number of ranks means for the rest of the run.
+    pub fn difference(self, now: Ranks) -> Option<String> {
+        if self.ranks == now.ranks {
+            return None;
+        }
+        let ranks = |ranks: Ranks| if ranks.ranks == 1 { "1 rank".into() } else { format!("{} ranks", ranks.ranks) };
+        let (was, is) = (ranks(self), ranks(now));
+        Some(match self.sentences == now.sentences {
+            true => format!(
+                "the checkpoint is of {was}, this is {is}: an update is of {} sentences as before, in the same order, \
+                 and sums are rounded otherwise",
+                now.sentences
+            ),
+            false => format!(
+                "the checkpoint is of {was} and {} sentences an update, this is {is} and {}: steps stay steps, so \
+                 that the epoch goes on at another sentence; pass batches of {} sentences an update to change nothing",
+                self.sentences, now.sentences, self.sentences
+            ),
+        })
+    }
+}
+
+/// What resuming needs beyond `trainer_state.json`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Progress {
+    /// The sum of the losses since the last training record.
+    pub loss: f64,
+    /// How many they are.
+    pub losses: u64,
+    /// The step of the last training record.
+    pub last_logged: u64,
+    /// Of the last step.
+    pub grad_norm: f64,
+    /// Of the last step.
+    pub learning_rate: f64,
+    /// Whether what is due at the end of an epoch was begun after the last step.
+    pub epoch_ended: bool,
+}
+
+impl Progress {
+    /// The epoch to go on in and its updates already made. An epoch whose end is still to come is not over.
+    pub fn position(&self, step: u64, updates_per_epoch: u64) -> (u64, usize) {
+        let (epoch, done) = (step / updates_per_epoch, step % updates_per_epoch);
+        if step > 0 && done == 0 && !self.epoch_ended {
+            (epoch - 1, updates_per_epoch as usize)
+        } else {
+            (epoch, done as usize)
+        }
+    }
+
+    pub fn write(&self, folder: &Path, ranks: Ranks, schedule: Value) -> Result<(), Error> {
+        let path = folder.join(PROGRESS);
+        let value = json!({
+            "loss": self.loss,
+            "losses": self.losses,
+            "last_logged": self.last_logged,
+            "grad_norm": self.grad_norm,
+            "learning_rate": self.learning_rate,
+            "epoch_ended": self.epoch_ended,
+            "ranks": ranks.ranks,
+            "sentences_per_update": ranks.sentences,
+            "schedule": schedule,
+        });
+        fs::write(&path, python_json::json(&value, 2) + "\n").map_err(Error::at(&path))
+    }
+
+    /// Reads it back, and with it who shared an update, where that is said, and the state of the schedule.
+    pub fn read(folder: &Path) -> Result<(Progress, Option<Ranks>, Value), Error> {
+        let Ok(text) = fs::read_to_string(folder.join(PROGRESS)) else {
+            let problem = format!("it has no `{PROGRESS}`: it was saved with `--save_only_model`, for use alone");
+            return Err(refusal(folder, problem));
+        };
+        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let read = || {
+            Some(Progress {
+                loss: value["loss"].as_f64()?,
+                losses: value["losses"].as_u64()?,
+                last_logged: value["last_logged"].as_u64()?,
+                grad_norm: value["grad_norm"].as_f64()?,
+                learning_rate: value["learning_rate"].as_f64()?,
+                epoch_ended: value["epoch_ended"].as_bool()?,
+            })
+        };
+        let progress = read().ok_or_else(|| refusal(folder, format!("`{PROGRESS}` is not what tagsmith writes")))?;
+        let ranks = value["ranks"].as_u64().zip(value["sentences_per_update"].as_u64());
+        Ok((progress, ranks.map(|(ranks, sentences)| Ranks { ranks, sentences }), value["schedule"].clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_read_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let progress = Progress {
+            loss: 0.1 + 0.2,
+            losses: 7,
+            last_logged: 12,
+            grad_norm: f64::from(0.1_f32),
+            learning_rate: 5e-5 / 3.0,
+            epoch_ended: true,
+        };
+        let ranks = Ranks { ranks: 4, sentences: 32 };
+        progress.write(folder.path(), ranks, json!({"best": 1e-7})).unwrap();
+        let read = Progress::read(folder.path()).unwrap();
+        assert_eq!(read, (progress, Some(ranks), json!({"best": 1e-7})));
+        fs::write(folder.path().join(PROGRESS), "{}").unwrap();
+        assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("not what tagsmith writes"));
+        fs::remove_file(folder.path().join(PROGRESS)).unwrap();
+        assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("--save_only_model"));
+    }
+
+    #[test]
+    fn another_number_of_ranks_is_said() {
+        let ranks = |ranks, sentences| Ranks { ranks, sentences };
+        assert_eq!(ranks(2, 16).difference(ranks(2, 32)), None);
+        let same = ranks(4, 32).difference(ranks(1, 32)).unwrap();
+        assert!(same.starts_with("the checkpoint is of 4 ranks, this is 1 rank: an update is of 32"), "{same}");
+        let other = ranks(4, 32).difference(ranks(2, 16)).unwrap();
+        assert!(other.contains("4 ranks and 32 sentences an update, this is 2 ranks and 16"), "{other}");
+        assert!(other.ends_with("pass batches of 32 sentences an update to change nothing"), "{other}");
+    }
+
+    #[test]
+    fn an_epoch_whose_end_is_to_come_is_not_over() {
+        let check = |step, epoch_ended, want| {
+            assert_eq!(Progress { epoch_ended, ..Progress::default() }.position(step, 3), want);
+        };
+        check(0, false, (0, 0));
+        check(2, false, (0, 2));
+        check(3, false, (0, 3));
+        check(3, true, (1, 0));
+        check(7, false, (2, 1));
+    }
+}

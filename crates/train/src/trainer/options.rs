@@ -1,0 +1,95 @@
+//! Every choice of a training run, resolved; nothing here has a default.
+
+use crate::error::Error;
+use crate::schedule::plateau;
+use crate::trainer::agenda::{Every, Saving, Times};
+use crate::trainer::best::Criterion;
+use crate::trainer::order::Sampling;
+use crate::trainer::plan::{Amount, Extent};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// Every choice of a training run, apart from those of a single step ([`crate::learner::StepOptions`]).
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where checkpoints go.
+    pub output: PathBuf,
+    /// Sentences a batch.
+    pub batch_size: usize,
+    /// Batches an update.
+    pub accumulation: usize,
+    /// Rows of a micro-batch at most (a longer sentence is one of its own); without it a batch is one. It bounds memory
+    /// and changes no number where the loss is divided once ([`crate::learner::LossScaling::Token`]).
+    pub batch_tokens: Option<usize>,
+    /// Whether an epoch's last, smaller batch is left out.
+    pub drop_last: bool,
+    /// How an epoch's order is drawn.
+    pub sampling: Sampling,
+    /// `--data_seed`, or the run's seed.
+    pub data_seed: u64,
+    /// Passes over the data.
+    pub epochs: f64,
+    /// Updates, instead of epochs.
+    pub max_steps: Option<u64>,
+    /// The rate that the schedule multiplies.
+    pub learning_rate: f64,
+    /// `--lr_scheduler_type`.
+    pub schedule: String,
+    /// `--lr_scheduler_kwargs`.
+    pub schedule_keywords: Map<String, Value>,
+    /// Steps of warm-up.
+    pub warmup: Amount,
+    /// When to log, evaluate and save.
+    pub times: Times,
+    /// What makes a model the best.
+    pub best: Option<Criterion>,
+    /// When to give up waiting for a better one.
+    pub early_stopping: Option<EarlyStopping>,
+    /// How many checkpoints to keep.
+    pub save_total_limit: Option<usize>,
+    /// Whether checkpoints leave out what only resuming needs.
+    pub save_only_model: bool,
+}
+
+/// When to give up waiting for a better model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlyStopping {
+    /// Evaluations without improvement.
+    pub patience: u64,
+    /// Improvements up to this do not count.
+    pub threshold: f64,
+}
+
+impl Options {
+    /// What decides the run's length over so many sentences on so many ranks.
+    pub fn extent(&self, sentences: usize, ranks: usize) -> Extent {
+        Extent {
+            sentences,
+            batch_size: self.batch_size,
+            accumulation: self.accumulation,
+            drop_last: self.drop_last,
+            epochs: self.epochs,
+            max_steps: self.max_steps,
+            ranks,
+        }
+    }
+
+    /// Refuses what follows a metric without having one.
+    pub fn check(&self) -> Result<(), Error> {
+        let follows = [
+            ("--load_best_model_at_end", self.times.load_best_at_end),
+            ("--save_strategy best", self.times.saving == Saving::Best),
+            ("early stopping", self.early_stopping.is_some()),
+            ("--lr_scheduler_type reduce_lr_on_plateau", self.schedule == plateau::NAME),
+        ];
+        let Some((what, _)) = follows.into_iter().find(|&(_, set)| set) else { return Ok(()) };
+        let missing = if self.best.is_none() {
+            "--metric_for_best_model"
+        } else if self.times.evaluation == Every::Never {
+            "--eval_strategy"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Setting(format!("`{what}` follows a metric: pass `{missing}`")))
+    }
+}
