@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::split_builder::ReadOptions;
-use tagsmith_files::message::{quote, quote_all};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::{quote, quote_all};
 use tagsmith_text::sentence::Columns;
 
 /// Longest name for which a slip is looked for.

@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::{Hub, Kind, is_inside};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
 use tagsmith_text::sentence::Split;
 
 /// Split names and the words in file and folder names that mean them, as `datasets` has them.

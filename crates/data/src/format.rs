@@ -17,7 +17,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
 use tagsmith_text::sentence::Split;
 
 /// Bytes looked at when the name does not say the format.

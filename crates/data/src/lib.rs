@@ -2,7 +2,7 @@
 //!
 //! # What this crate does not do
 //! It knows no model and no option of a command line, and prints nothing: what happened to the input comes back as a
-//! [`tagsmith_text::note::Note`] or an [`error::Error`].
+//! [`tagsmith_message::Note`] or an [`error::Error`].
 
 mod choose_columns;
 pub mod dataset;

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use std::collections::HashMap;
-use tagsmith_files::message::{counted, quote};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::{counted, quote};
 use tagsmith_text::sentence::{Columns, Sentence, Split, TagKind};
 
 /// Which columns to read.

@@ -1,4 +1,4 @@
-//! JSON read strictly or written as Python writes it, files written whole, values shown in messages.
+//! JSON read strictly or written as Python writes it, and files written whole.
 //!
 //! # What this crate does not do
 //! It knows no format of data and no setting of a program.
@@ -6,7 +6,6 @@
 pub mod atomic_write;
 mod error;
 pub mod json_fields;
-pub mod message;
 pub mod python_json;
 pub mod strict_json;
 

@@ -1,9 +1,9 @@
 //! JSON whose objects name each key once: a repeated key would hide the value before it.
 
-use crate::message::quote;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
+use tagsmith_message::quote;
 
 /// An object; what it holds is as distinct as itself.
 pub struct Object(pub Map<String, Value>);

@@ -5,10 +5,10 @@ pub mod windows;
 
 use crate::align::windows::Plan;
 use crate::labels::LabelSet;
-use crate::note::Note;
 use crate::parallel;
 use crate::sentence::{Sentence, Split};
 use crate::tokenizer::{Error, Pieces, Tokenizer};
+use tagsmith_message::Note;
 
 /// The label of a piece that is not counted.
 pub const IGNORE: i32 = -100;

@@ -5,8 +5,8 @@ pub mod scheme;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::note::Note;
 use crate::sentence::{Split, TagKind};
+use tagsmith_message::Note;
 
 /// The largest integer that is taken for a label without a name: a column of other numbers should not size a head.
 const INTEGER_LABEL_MAX: u32 = 9_999;

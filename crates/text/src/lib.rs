@@ -2,11 +2,10 @@
 //!
 //! # What this crate does not do
 //! It knows no tensor, opens no file but a tokenizer's (readers take `impl BufRead`), prints nothing and never panics on
-//! content: whatever it meets becomes data, a [`note::Note`] or a located error.
+//! content: whatever it meets becomes data, a [`tagsmith_message::Note`] or a located error.
 
 pub mod align;
 pub mod labels;
-pub mod note;
 pub mod parallel;
 pub mod score;
 pub mod sentence;

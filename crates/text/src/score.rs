@@ -23,7 +23,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::labels::scheme::{self, Conlleval, Scheme, Span, Style, Tag, UNTYPED};
-use crate::note::Note;
+use tagsmith_message::Note;
 
 /// What is counted as one thing to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

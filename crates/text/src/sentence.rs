@@ -1,6 +1,6 @@
 //! What every reader yields: sentences of words, each word with at most one tag.
 
-use crate::note::Note;
+use tagsmith_message::Note;
 
 /// One sentence: its words and, where the data has them, one tag a word.
 #[derive(Clone, Debug, PartialEq, Eq)]

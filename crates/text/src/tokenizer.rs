@@ -23,8 +23,8 @@ use tokenizers::{
     SplitDelimiterBehavior,
 };
 
-use crate::note::Note;
 use crate::tokenizer::old_files::VOCABULARY_FILES;
+use tagsmith_message::Note;
 
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
 const UNLIMITED: f64 = 1e20;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::model::{Head, Model};
+use tagsmith_message::Note;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
-use tagsmith_text::note::Note;
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
 
 use crate::batch::by_tokens;

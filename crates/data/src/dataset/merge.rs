@@ -5,7 +5,7 @@ use crate::format::Format;
 use crate::split_builder::ReadOptions;
 use std::collections::HashMap;
 use std::path::Path;
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
 use tagsmith_text::sentence::{Split, TagKind};
 
 /// Reads files, or folders with a saved data set, one after another into one split.

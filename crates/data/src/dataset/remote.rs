@@ -7,7 +7,7 @@ use crate::split_builder::ReadOptions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::{Hub, Listing, MAIN, Repo, Snapshot};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
 use tagsmith_text::sentence::Split;
 
 /// Where the hub keeps what it made of a data set: `<configuration>/<split>/0000.parquet`.

@@ -15,8 +15,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tagsmith_files::message::quote;
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::quote;
 use tagsmith_text::sentence::Split;
 
 /// Rows decoded at a time from Parquet.

@@ -5,8 +5,8 @@ use crate::error::{Error, at_line};
 use crate::lines::Lines;
 use crate::split_builder::{ReadOptions, SplitBuilder};
 use std::io::BufRead;
-use tagsmith_files::message::{counted, quote};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::{counted, quote};
 use tagsmith_text::sentence::{Columns, Split};
 
 /// Reads CoNLL columns.

@@ -6,8 +6,8 @@ use crate::lines::Lines;
 use crate::split_builder::{ReadOptions, SplitBuilder};
 use std::collections::BTreeSet;
 use std::io::BufRead;
-use tagsmith_files::message::{counted, quote};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::{counted, quote};
 use tagsmith_text::sentence::{Columns, Split};
 
 const COLUMNS: [&str; 10] = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"];

@@ -7,8 +7,8 @@ use crate::lines::{ITEM_BYTES_MAX, Lines, too_long};
 use crate::split_builder::{ReadOptions, SplitBuilder};
 use serde_json::Value;
 use std::io::BufRead;
-use tagsmith_files::message::{counted, quote};
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::{counted, quote};
 use tagsmith_text::sentence::Split;
 
 /// Reads comma-separated rows under a header.

@@ -7,9 +7,9 @@ use crate::split_builder::{ReadOptions, SplitBuilder};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io::BufRead;
-use tagsmith_files::message::{quote, quote_all};
 use tagsmith_files::strict_json::Object;
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
+use tagsmith_message::{quote, quote_all};
 use tagsmith_text::sentence::{Columns, Split};
 
 /// Reads rows such as `{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}`; labels may be integers.

@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use tagsmith_files::message::quote;
+use tagsmith_message::quote;
 
 /// What a row has in the column.
 #[derive(Clone, Debug, PartialEq, Eq)]

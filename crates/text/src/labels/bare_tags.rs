@@ -1,8 +1,8 @@
 //! Bare types as labels (`PER PER O LOC`) become IOB2 (`B-PER I-PER O B-LOC`).
 
-use crate::note::Note;
 use crate::sentence::{Split, TagKind};
 use std::collections::HashMap;
+use tagsmith_message::Note;
 
 /// Rewrites a split's labels: `O` stays, a label that begins with `B-` or `I-` is kept, and of a run of equal types the
 /// first begins an entity that the others continue. Two neighbouring entities of one type cannot be told apart: they

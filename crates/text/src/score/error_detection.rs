@@ -8,12 +8,12 @@
 //! # Source
 //! CAMeL-Lab/arabic-gec's `ged` evaluation and the MultiGED 2023 task; scikit-learn's figures where it has them.
 
-use crate::note::Note;
 use crate::score::numpy_sum;
 use crate::sentence::Split;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use tagsmith_message::Note;
 
 /// The labels that say that a word is right: the ARETA taxonomy's and MultiGED's.
 pub const CORRECT: [&str; 2] = ["UC", "c"];

@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::note::Note;
 use crate::tokenizer::Error;
 use crate::tokenizer::old_files::{Class, Parts, Token, Vocabulary, read};
 use crate::tokenizer::sentencepiece::UNIGRAM;
+use tagsmith_message::Note;
 
 /// The model's part, and the table of characters that belongs to another.
 struct ModelPart {

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::note::Note;
 use crate::tokenizer::Error;
 use crate::tokenizer::sentencepiece::{self, Model};
+use tagsmith_message::Note;
 
 /// Every file that a tokenizer can be put together from.
 pub const VOCABULARY_FILES: [&str; 6] =

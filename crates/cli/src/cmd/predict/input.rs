@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use tagsmith_data::format::parquet_texts::{Cell, Column};
 use tagsmith_files::strict_json::Distinct;
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
 use tagsmith_tokens::tag::{Content, Input};
 
 /// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.

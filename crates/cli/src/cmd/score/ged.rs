@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::BufReader;
 use tagsmith_data::format::label_list;
-use tagsmith_text::note::Note;
+use tagsmith_message::Note;
 use tagsmith_text::score::error_detection::{LabelFigures, Score, Scorer, canonical};
 
 /// Scores files that label the same words.

@@ -1,4 +1,4 @@
-//! How values and counts are written in messages.
+//! Values and counts as messages show them.
 
 /// Characters of a value that a message shows.
 const SHOWN_CHARS: usize = 60;
