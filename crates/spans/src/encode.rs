@@ -3,9 +3,9 @@
 
 use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
-use crate::example::{Entity, Example, Format, Input};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use tagsmith_text::example::{AnnotationFormat, Entity, Example, Input};
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 
 /// Before each label of a prompt.
@@ -71,10 +71,10 @@ impl Prompt {
     }
 
     /// Its length in code points or in items.
-    pub fn len(&self, format: Format) -> usize {
+    pub fn len(&self, format: AnnotationFormat) -> usize {
         match format {
-            Format::Text => self.items.iter().map(|item| item.chars().count() + 1).sum(),
-            Format::Tokens => self.items.len(),
+            AnnotationFormat::Text => self.items.iter().map(|item| item.chars().count() + 1).sum(),
+            AnnotationFormat::Tokens => self.items.len(),
         }
     }
 
@@ -261,12 +261,12 @@ fn covers(pieces: &Pieces, input: &Input, at: usize) -> (usize, usize) {
 impl Encoded {
     /// The pieces that a gold entity snaps to, both ends inclusive: the smallest range that covers it. `None` if it is
     /// not whole in what was read.
-    pub fn place(&self, entity: &Entity, format: Format) -> Option<(usize, usize)> {
+    pub fn place(&self, entity: &Entity, format: AnnotationFormat) -> Option<(usize, usize)> {
         let text = self.text.clone()?;
         let (first, last) = (*text.start(), *text.end());
         let covers = |at: usize| self.covers[at];
         match format {
-            Format::Text => {
+            AnnotationFormat::Text => {
                 if covers(first).0 > entity.start || covers(last).1 < entity.end {
                     return None;
                 }
@@ -274,7 +274,7 @@ impl Encoded {
                 let j = (first..=last).rev().find(|&at| covers(at).1 < entity.end).map_or(first, |at| at + 1);
                 (i <= j).then_some((i, j))
             }
-            Format::Tokens => {
+            AnnotationFormat::Tokens => {
                 let is = |word: usize| move |at: &usize| covers(*at) == (word, word + 1);
                 let i = text.clone().find(is(entity.start))?;
                 text.clone().find(is(entity.end - 1))?;
@@ -302,8 +302,8 @@ impl Encoded {
     /// ends where none may.
     pub fn span_of(&self, entity: &Entity, input: &Input, config: &Config) -> Option<(usize, usize)> {
         let format = match input {
-            Input::Text(_) => Format::Text,
-            Input::Words(_) => Format::Tokens,
+            Input::Text(_) => AnnotationFormat::Text,
+            Input::Words(_) => AnnotationFormat::Tokens,
         };
         let is_span = |&(i, j): &(usize, usize)| j - i < config.longest_gold() && self.begins[i] && self.ends[j];
         self.place(entity, format).filter(is_span)

@@ -5,7 +5,6 @@ use crate::config::{Architecture, Config, Threshold};
 use crate::decode::{Candidate, Mode, accept, candidates, probability};
 use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
-use crate::example::{Example, Input};
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use crate::score::{Labelled, Score};
@@ -14,6 +13,7 @@ use std::cmp::Reverse;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_ranks::World;
+use tagsmith_text::example::{Example, Input};
 
 /// A model ready to find some labels.
 pub struct Finder<'a> {

@@ -5,11 +5,11 @@ use crate::decode::{Candidate, Mode, accept};
 use crate::encode::{Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::evaluate::{Finder, range};
-use crate::example::Input;
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
 use tagsmith_text::align::windows::Plan;
+use tagsmith_text::example::Input;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 
 /// An entity, half-open in code points of running text or in words.

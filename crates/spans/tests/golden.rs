@@ -11,11 +11,11 @@ use tagsmith_spans::collate;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Config, LossConfig, LossKind};
 use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
-use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::folder;
 use tagsmith_spans::learn::{Learner, StepOptions};
 use tagsmith_spans::model::loss::{Gold, Normalization, loss};
 use tagsmith_spans::model::{END, Model, SPAN, START};
+use tagsmith_text::example::{Entity, Example, Input};
 use tagsmith_text::tokenizer::Tokenizer;
 
 const MODELS: [(&str, &str, &str); 4] = [

@@ -11,12 +11,12 @@ use tagsmith_spans::collate;
 use tagsmith_spans::config::{Architecture, Config};
 use tagsmith_spans::encode::Encoded;
 use tagsmith_spans::evaluate::BATCH_PIECES;
-use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::learn::{Learner, StepOptions};
 use tagsmith_spans::memory::{Work, footprint};
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::layout::Layout;
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_text::example::{Entity, Example, Input};
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {

@@ -18,9 +18,9 @@ use tagsmith_ranks::World;
 use tagsmith_spans::config::Threshold;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
-use tagsmith_spans::example::Input;
 use tagsmith_spans::folder;
 use tagsmith_spans::tag::{Label, Predictor};
+use tagsmith_text::example::Input;
 use tagsmith_tokens::tag::{Content, Mention, Tagged};
 
 /// Documents are looked at together up to this many bytes of them a rank.

@@ -1,17 +1,17 @@
-//! Texts with entities.
+//! Texts with entities: what a span tagger learns from and is evaluated on.
 
-/// A text or a list of words, and its entities.
+/// A text or a list of words, and its gold entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Its `id`, where the data has one.
+    /// The `id` of its record, where the data has one.
     pub id: Option<String>,
-    /// What is read.
+    /// The text or the words that the model reads.
     pub input: Input,
-    /// What is to be found.
+    /// The entities that the model must find.
     pub entities: Vec<Entity>,
 }
 
-/// What a model reads.
+/// The text or the words that a model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Running text; entities count its code points.
@@ -23,36 +23,36 @@ pub enum Input {
 /// A half-open range with a label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entity {
-    /// Its first code point or word.
+    /// The first code point or word.
     pub start: usize,
-    /// One past its last.
+    /// One past the last code point or word.
     pub end: usize,
-    /// What it is.
+    /// The name of the entity's kind.
     pub label: String,
 }
 
-/// What entities count (`annotation_format`, `--evaluation_format`).
+/// The unit in which entities count: `annotation_format` of a span tagger's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum AnnotationFormat {
     /// Code points of running text.
     Text,
     /// Words.
     Tokens,
 }
 
-impl Format {
-    /// `text` or `tokens`.
-    pub fn named(name: &str) -> Option<Format> {
+impl AnnotationFormat {
+    /// Returns the format called `text` or `tokens`.
+    pub fn named(name: &str) -> Option<AnnotationFormat> {
         match name {
-            "text" => Some(Format::Text),
-            "tokens" => Some(Format::Tokens),
+            "text" => Some(AnnotationFormat::Text),
+            "tokens" => Some(AnnotationFormat::Tokens),
             _ => None,
         }
     }
 }
 
 impl Input {
-    /// How many code points or words it has.
+    /// Returns the number of code points or words.
     pub fn len(&self) -> usize {
         match self {
             Input::Text(text) => text.chars().count(),
@@ -60,7 +60,7 @@ impl Input {
         }
     }
 
-    /// Whether there is nothing to read.
+    /// Returns whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         match self {
             Input::Text(text) => text.trim().is_empty(),
@@ -69,7 +69,7 @@ impl Input {
     }
 }
 
-/// All labels of some examples, sorted: an order that depends on nothing else.
+/// Returns all labels of some examples, sorted: an order that depends on nothing but the set of labels.
 pub fn labels_of<'a>(examples: impl IntoIterator<Item = &'a Example>) -> Vec<String> {
     let mut labels: Vec<String> =
         examples.into_iter().flat_map(|example| &example.entities).map(|entity| entity.label.clone()).collect();
