@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use tagsmith_data::format::arrow_json::arrow_rows;
 use tagsmith_data::split_builder::ReadOptions;
 use tagsmith_files::strict_json::Object;
-use tagsmith_text::example::{AnnotationFormat, Entity, Example, Input};
+use tagsmith_text::example::{AnnotationFormat, Entity, Example};
 use tagsmith_text::sentence::Split;
+use tagsmith_text::tagged::Content;
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
@@ -241,10 +242,10 @@ fn never_found([a, b]: [&Entity; 2], mode: Mode) -> String {
 fn record(row: &Map<String, Value>, format: AnnotationFormat) -> Result<Example, String> {
     let (spans, content) = keys(format);
     let input = match (format, row.get(content)) {
-        (AnnotationFormat::Text, Some(Value::String(text))) => Input::Text(text.clone()),
+        (AnnotationFormat::Text, Some(Value::String(text))) => Content::Text(text.clone()),
         (AnnotationFormat::Tokens, Some(Value::Array(words))) => {
             let words = words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<_>>();
-            Input::Words(words.ok_or("`tokens` holds something that is no string: make it a list of strings")?)
+            Content::Words(words.ok_or("`tokens` holds something that is no string: make it a list of strings")?)
         }
         (_, None | Some(Value::Null)) => {
             let other = if format == AnnotationFormat::Text { "tokens" } else { "text" };
@@ -275,7 +276,7 @@ fn record(row: &Map<String, Value>, format: AnnotationFormat) -> Result<Example,
         let entity = entity(span, length).map_err(|problem| format!("`{key}` {}: {problem}", number + 1))?;
         entities.push(entity);
     }
-    Ok(Example { id, input, entities })
+    Ok(Example { id, content: input, entities })
 }
 
 /// A list of objects; older data sets have an object of lists.
@@ -334,7 +335,7 @@ pub fn of_tags(split: &Split, format: AnnotationFormat) -> Vec<Example> {
         let tags: Vec<&str> = sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect();
         let entities = bio(&tags);
         match format {
-            AnnotationFormat::Tokens => Example { id: None, input: Input::Words(sentence.words.clone()), entities },
+            AnnotationFormat::Tokens => Example { id: None, content: Content::Words(sentence.words.clone()), entities },
             AnnotationFormat::Text => {
                 let mut at = 0;
                 let mut places = Vec::new();
@@ -345,7 +346,7 @@ pub fn of_tags(split: &Split, format: AnnotationFormat) -> Vec<Example> {
                 }
                 let entity = |e: Entity| Entity { start: places[e.start].0, end: places[e.end - 1].1, label: e.label };
                 let text = sentence.words.join(" ");
-                Example { id: None, input: Input::Text(text), entities: entities.into_iter().map(entity).collect() }
+                Example { id: None, content: Content::Text(text), entities: entities.into_iter().map(entity).collect() }
             }
         }
     };
@@ -426,7 +427,7 @@ mod tests {
         assert_eq!(text.entities, [Entity { start: 4, end: 10, label: "city".into() }]);
         let tokens = &read(&line, AnnotationFormat::Tokens).expect("it reads").examples[0];
         assert_eq!(tokens.entities, [Entity { start: 2, end: 3, label: "city".into() }]);
-        assert_eq!(tokens.input.len(), 3);
+        assert_eq!(tokens.content.len(), 3);
     }
 
     #[test]
@@ -525,7 +526,7 @@ mod tests {
             let (text, tokens) = (read(AnnotationFormat::Text), read(AnnotationFormat::Tokens));
             assert_eq!((text.len(), tokens.len()), (3, 3), "{name}");
             assert_eq!(text[0].id.as_deref(), Some("eng_0"));
-            assert_eq!(text[0].input, Input::Text("Jo lives in New York City".into()));
+            assert_eq!(text[0].content, Content::Text("Jo lives in New York City".into()));
             let entity = |start, end, label: &str| Entity { start, end, label: label.into() };
             assert_eq!(text[0].entities, [entity(0, 2, "person"), entity(12, 25, "place")], "{name}");
             assert_eq!(tokens[0].entities, [entity(0, 1, "person"), entity(3, 6, "place")], "{name}");

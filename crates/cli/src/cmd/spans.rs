@@ -21,7 +21,8 @@ use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
-use tagsmith_text::example::{AnnotationFormat, Example, Input, labels_of};
+use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
+use tagsmith_text::tagged::Content;
 
 /// Command, other spelling, what it trains; `train-spans` reads that from its file.
 const TRAINERS: [(&str, &str, Option<Program>); 5] = [
@@ -414,7 +415,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     let find = |examples: &[Example], bar| -> Result<_> {
         let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
         finder.notes.iter().for_each(|note| eprintln!("note: {note}"));
-        let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
+        let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
         Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
     };
     let mut json = Map::new();
