@@ -1,7 +1,7 @@
 //! Label-conditioned span taggers from the command line: training, evaluation, prediction, refusals.
 
 use assert_cmd::Command;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ fn training_evaluation_and_prediction() {
     let written = fs::read_dir(at.join("curve")).expect("it is there").next().expect("one file").expect("it reads");
     let json: Value = serde_json::from_slice(&fs::read(written.path()).expect("it is there")).expect("it is JSON");
     assert_eq!(json["threshold_curve"].as_array().map(Vec::len), Some(19));
-    assert_eq!(json["labels"], serde_json::json!(["person", "place"]));
+    assert_eq!(json["labels"], json!(["person", "place"]));
 
     let predict = ["predict", "--model", "bi_encoder", "--labels", "person,place", "--threshold", "0.05"];
     let long = "anna lives in new york city , jo works at the mill in hamburg . ".repeat(12);
@@ -95,7 +95,7 @@ fn training_evaluation_and_prediction() {
     assert_eq!(status, 0, "{said}");
     let documents: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert_eq!(documents.len(), 3);
-    assert_eq!(documents[1], serde_json::json!({"text": "", "entities": []}));
+    assert_eq!(documents[1], json!({"text": "", "entities": []}));
     let mut found = 0;
     for document in &documents {
         let letters: Vec<char> = document["text"].as_str().expect("a text").chars().collect();
@@ -357,10 +357,15 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
         assert_eq!((hidden > 0, said.contains(&note)), (mode != "flat", mode != "flat"), "{mode}: {said}");
     }
 
-    // What a document spells is no special token.
-    let (_, said) = predict(&["--labels", "person,a [SEP] b", "--threshold", "0.5"], "jo [SEP] lives in [CLS] york\n");
-    assert!(said.contains("note: documents spell 2 special tokens"), "{said}");
-    assert!(said.contains("note: labels spell 1 special tokens"), "{said}");
+    // Special tokens that given words spell are ordinary letters. In running text their brackets are words of their own.
+    let spelled = "jo [SEP] lives in [CLS] york\n";
+    let words = json!({"tokens": spelled.split_whitespace().collect::<Vec<_>>()}).to_string() + "\n";
+    let (_, said) = predict(&["--labels", "person,a [SEP] b", "--threshold", "0.5"], &words);
+    let of_words = "note: 2 special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
+    assert!(said.contains(of_words), "{said}");
+    assert!(said.contains("note: labels spell 1 special token (such as `[SEP]`)"), "{said}");
+    let (_, said) = predict(&["--labels", "person", "--threshold", "0.5"], spelled);
+    assert!(!said.contains("special token"), "{said}");
     let (_, said) = predict(&["--labels", &"jo ".repeat(80), "--threshold", "0.5"], text);
-    assert!(said.contains("note: 1 labels are longer than 64 pieces: their ends are not read"), "{said}");
+    assert!(said.contains("note: 1 label is longer than 64 pieces: its end is not read"), "{said}");
 }

@@ -4,15 +4,13 @@ use std::path::Path;
 
 use crate::folder::Head;
 use crate::model::Model;
-use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_message::Note;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, WordLabel, joined};
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
-
-use crate::batch::by_tokens;
 
 /// Why something cannot be tagged.
 #[derive(Debug, thiserror::Error)]

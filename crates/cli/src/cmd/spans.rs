@@ -15,14 +15,13 @@ use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
-use tagsmith_spans::evaluate::{Finder, LOWEST, curve, evaluate};
+use tagsmith_spans::evaluate::{self, Found, LOWEST, curve, evaluate};
 use tagsmith_spans::folder;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
 use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
-use tagsmith_text::tagged::Content;
 
 /// Command, other spelling, what it trains; `train-spans` reads that from its file.
 const TRAINERS: [(&str, &str, Option<Program>); 5] = [
@@ -412,11 +411,11 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     let file = text("evaluation_file").context("clap asks for it")?;
     let examples = load(file)?;
     let mode = mode(matches);
-    let find = |examples: &[Example], bar| -> Result<_> {
-        let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
-        finder.notes.iter().for_each(|note| eprintln!("note: {note}"));
-        let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
-        Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
+    let find = |examples: &[Example], bar| -> Result<Found> {
+        let labels = labels_of(examples);
+        let found = evaluate::find((&model, &tokenizers), encoding, labels, examples, bar, world)?;
+        found.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        Ok(found)
     };
     let mut json = Map::new();
     let (bar, above) = match auto {
@@ -424,8 +423,8 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
         true => {
             let file = text("validation_file").context("--threshold auto needs --validation_file to choose on")?;
             let validation = load(file)?;
-            let (found, labels) = find(&validation, LOWEST)?;
-            let (points, best) = curve(&validation, &found, &labels, &model.config, mode);
+            let found = find(&validation, LOWEST)?;
+            let (points, best) = curve(&validation, &found, &model.config, mode);
             let point = |point: &tagsmith_spans::evaluate::Point| {
                 let [precision, recall, f1] = point.figures;
                 json!({"threshold": point.threshold, "precision": precision, "recall": recall, "f1": f1})
@@ -435,15 +434,15 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
             (Threshold::Number(best as f32), best)
         }
     };
-    let (found, labels) = find(&examples, bar)?;
-    let evaluation = evaluate(&examples, &found, &labels, &model.config, above, mode);
+    let found = find(&examples, bar)?;
+    let evaluation = evaluate(&examples, &found, &model.config, above, mode);
     let threshold = match bar {
         Threshold::Number(number) => json!(f64::from(number)),
         Threshold::Cls => json!("cls"),
         Threshold::LabelToken => json!("label_token"),
     };
     json.insert("test_metrics".into(), Value::Object(evaluation.to_json()));
-    json.insert("labels".into(), json!(labels));
+    json.insert("labels".into(), json!(found.labels));
     json.insert("threshold".into(), threshold);
     json.insert("eval_from".into(), json!(file));
     let output = matches.get_one::<PathBuf>("output_dir").context("clap has a default")?;

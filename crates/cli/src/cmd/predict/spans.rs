@@ -17,16 +17,11 @@ use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
 use tagsmith_spans::config::Threshold;
 use tagsmith_spans::decode::Mode;
-use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::folder;
-use tagsmith_spans::tag::{Label, Predictor};
-use tagsmith_text::tagged::{CodePoints, Content, Tagged, joined};
+use tagsmith_spans::tag::{Label, Request, Tagger, Tally};
 
 /// Documents are looked at together up to this many bytes of them a rank.
 const CHUNK_BYTES: usize = 64 << 10;
-
-/// Pieces in a window where the model does not say.
-const WINDOW: usize = 512;
 
 /// Whether a folder holds a span tagger.
 pub fn is_span_tagger(folder: &Path) -> bool {
@@ -58,51 +53,49 @@ pub fn run(
             Threshold::parse(word, model.config.contrastive()).map_err(|why| anyhow::anyhow!("--threshold {why}"))?
         }
     };
-    if model.config.threshold_in_prompt() {
-        model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
-    }
     if matches.get_flag("bf16") {
         model.precision = precision::bf16();
     }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
-    let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(model.positions_max());
-    let max_length = matches.get_one("max-seq-length").copied().unwrap_or(longest);
-    let positions = model.positions_max();
-    ensure!(max_length <= positions, "`--max-seq-length` is {max_length} but the model has {positions} positions");
-    let encoding = Encoding { max_length, masking: Masking::None };
     let mode = text("decoding").and_then(Mode::named).unwrap_or_default();
-    let stride = matches.get_one("stride").copied();
-    let predictor = Predictor::new(&model, &tokenizers, encoding, &labels, threshold, mode, stride)?;
-    predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    let request = Request {
+        labels,
+        threshold: Some(threshold),
+        decoding: mode,
+        max_seq_length: matches.get_one("max-seq-length").copied(),
+        stride: matches.get_one("stride").copied(),
+        batch_tokens: matches.get_one("batch-tokens").copied().unwrap_or(2048),
+    };
+    let (tagger, notes) = Tagger::new(model, tokenizers, request)?;
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
     ensure!(
         text("output-format") != Some("conll"),
         "entities that may overlap are no column of labels: pass jsonl or text"
     );
-    let (mut counts, mut notes) = ([0.0; 4], Vec::new());
+    let (mut tally, mut entities, mut notes) = (Tally::default(), 0, Vec::new());
     for work in work {
         let (mut documents, mut output) = work?;
-        find_all(&predictor, (world, share), &mut documents, &mut output, &labels, &mut counts)?;
+        find_all(&tagger, (world, share), &mut documents, &mut output, &mut tally, &mut entities)?;
         // What was skipped is the same for all who read the file.
         notes.extend(documents.notes().filter(|_| share.is_first()).map(ToString::to_string));
         output.finish()?;
     }
-    let [count, entities, windows, spelled] = say_all(world, &notes, counts);
-    if spelled > 0.0 {
-        eprintln!("note: documents spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters");
-    }
+    notes.extend(tally.notes().map(ToString::to_string));
+    let counts = [tally.documents as f64, entities as f64, tally.windows as f64];
+    let [count, entities, windows] = say_all(world, &notes, counts);
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{count} documents, {entities} entities, {windows} windows, {seconds:.1} s");
     Ok(0)
 }
 
-/// Finds the entities of all documents. Counts documents, entities, windows and special tokens that are spelled.
+/// Finds the entities of all documents, and counts them.
 fn find_all(
-    predictor: &Predictor<'_>,
+    tagger: &Tagger,
     (world, share): (&World, Share),
     documents: &mut Documents,
     output: &mut Output,
-    labels: &[Label],
-    [count, entities, windows, spelled]: &mut [f64; 4],
+    tally: &mut Tally,
+    entities: &mut usize,
 ) -> Result<()> {
     loop {
         let (mut chunk, mut bytes, mut end) = (Vec::new(), 0, None);
@@ -112,7 +105,7 @@ fn find_all(
             match documents.next() {
                 Ok(Some((document, size))) => {
                     bytes += size.max(DOCUMENT_BYTES_MIN);
-                    chunk.push(document.content);
+                    chunk.push(document);
                 }
                 other => {
                     end = Some(other.map(|_| ()));
@@ -122,12 +115,10 @@ fn find_all(
         }
         let all = chunk.len();
         let chunk = &chunk[share.range(all)];
-        let read = predictor.find(chunk)?;
-        *count += chunk.len() as f64;
-        *windows += read.windows as f64;
-        *spelled += read.spelled as f64;
-        *entities += read.entities.iter().map(Vec::len).sum::<usize>() as f64;
-        let found = chunk.iter().zip(read.entities).map(|(content, found)| tagged(content, &found, labels)).collect();
+        let reader = tagger.reader();
+        let encoded = chunk.iter().map(|input| reader.encode(input)).collect::<Result<Vec<_>, _>>()?;
+        let found = tagger.tag(encoded, tally);
+        *entities += found.iter().map(|tagged| tagged.entities.len()).sum::<usize>();
         let last = end.is_some();
         let end = end.filter(|_| share.is_last());
         let (found, outcome) = share.gather(world, found, (all, last), end.unwrap_or(Ok(())));
@@ -140,25 +131,6 @@ fn find_all(
             return Ok(());
         }
     }
-}
-
-/// Offsets count code points of the text, or of the words with a space between them.
-fn tagged(content: &Content, found: &[tagsmith_spans::tag::Found], labels: &[Label]) -> Tagged {
-    let (text, places) = match content {
-        Content::Text(text) => (text.clone(), None),
-        Content::Words(words) => {
-            let (text, places) = joined(words);
-            (text, Some(places))
-        }
-    };
-    let letters = CodePoints::new(&text);
-    let mention = |it: &tagsmith_spans::tag::Found| {
-        let (start, end) =
-            places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
-        letters.mention(labels[it.kind].name.clone(), it.score as f32, (start as u32, end as u32))
-    };
-    let entities = found.iter().map(mention).collect();
-    Tagged { text, words: Vec::new(), labels: Vec::new(), entities }
 }
 
 /// What `--labels` says, a list of names or an object of names and descriptions: `person,place`, or what a JSON file holds.
