@@ -1,66 +1,65 @@
-//! `y[n] = a[start] + z[end] + k[width] + b`: the first layer over the joined features of a span, factored.
+//! `y[n] = starts[span.start] + ends[span.end] + widths[span.width] + bias`: the first layer over a span's joined
+//! features, factored.
 //!
-//! W · [a; z; k] = Wᵃ·a + Wᶻ·z + Wᵏ·k, and each part is the same for all spans that share a start, an end or a width:
-//! three small products and this sum stand for one of N rows.
+//! The layer computes W · [start; end; width], which is a sum of three products with parts of W. Spans that share a
+//! start, an end or a width share a summand: three small products and this sum replace one product of N rows.
 
 use crate::cpu::reduce::{add, add_columns, for_each_column_block};
 use crate::memory::tensor::Tensor;
+use crate::params::GradSlot;
 use crate::threads::{Shared, for_each_block};
 
-/// Rows of a, z and k that make up a span's.
+/// The rows of the three summands that make up one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Its first position.
+    /// The first position.
     pub start: u32,
-    /// Its last position.
+    /// The last position.
     pub end: u32,
-    /// The row of its width.
+    /// The row of the width.
     pub width: u32,
 }
 
-/// The gradients.
+/// Gradients of the three summands.
 #[derive(Debug)]
-pub struct Parts {
-    /// Of a.
+pub struct SummandGrads {
+    /// Gradient of `starts`, shape (P, E).
     pub starts: Tensor,
-    /// Of z.
+    /// Gradient of `ends`, shape (P, E).
     pub ends: Tensor,
-    /// Of k.
+    /// Gradient of `widths`, shape (L, E).
     pub widths: Tensor,
 }
 
-/// `y[n] = a[start] + z[end] + k[width] + b`.
+/// Returns one row a span: the sum of its three rows and `bias`.
 ///
 /// # Shapes
-/// a (P, E), z (P, E), k (L, E), b (E), N spans → y (N, E).
+/// starts (P, E), ends (P, E), widths (L, E), bias (E), N spans → y (N, E).
 /// # Panics
-/// If a span's row is not there.
-pub fn forward(a: &Tensor, z: &Tensor, k: &Tensor, b: &[f32], spans: &[Span]) -> Tensor {
-    let width = b.len();
-    a.assert_shape("span_sum", "a", z.rows(), width);
-    z.assert_shape("span_sum", "z", a.rows(), width);
-    k.assert_shape("span_sum", "k", k.rows(), width);
+/// If a span names a row that does not exist.
+pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: &[f32], spans: &[Span]) -> Tensor {
+    let width = bias.len();
+    starts.assert_shape("span_sum", "starts", ends.rows(), width);
+    ends.assert_shape("span_sum", "ends", starts.rows(), width);
+    widths.assert_shape("span_sum", "widths", widths.rows(), width);
     let mut y = Tensor::unfilled(spans.len(), width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (row, span) in block.chunks_exact_mut(width).zip(&spans[first..]) {
-            row.copy_from_slice(a.row(span.start as usize));
-            add(z.row(span.end as usize), row);
-            add(k.row(span.width as usize), row);
-            add(b, row);
+            row.copy_from_slice(starts.row(span.start as usize));
+            add(ends.row(span.end as usize), row);
+            add(widths.row(span.width as usize), row);
+            add(bias, row);
         }
     });
     y
 }
 
-/// The parts' gradients, in order of n; db (+)= Σ dy.
-pub fn backward(
-    positions: usize,
-    widths: usize,
-    spans: &[Span],
-    dy: &Tensor,
-    accumulate: bool,
-    db: &mut [f32],
-) -> Parts {
+/// Returns the summands' gradients, each summed in the order of spans; `positions` and `widths` are their rows. The
+/// gradient of the bias, Σ dy, goes to `bias`.
+///
+/// # Panics
+/// If a span names a row that does not exist.
+pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bias: GradSlot) -> SummandGrads {
     let width = dy.columns();
     dy.assert_shape("span_sum", "dy", spans.len(), width);
     let zeros = |rows: usize| {
@@ -68,10 +67,10 @@ pub fn backward(
         tensor.data_mut().fill(0.0);
         tensor
     };
-    let mut parts = Parts { starts: zeros(positions), ends: zeros(positions), widths: zeros(widths) };
-    let scatter = |into: &mut Tensor, row: &(dyn Fn(&Span) -> u32 + Sync)| {
-        let rows = into.rows();
-        let shared = Shared::new(into.data_mut());
+    let mut grads = SummandGrads { starts: zeros(positions), ends: zeros(positions), widths: zeros(widths) };
+    let scatter = |sums: &mut Tensor, row: &(dyn Fn(&Span) -> u32 + Sync)| {
+        let rows = sums.rows();
+        let shared = Shared::new(sums.data_mut());
         for_each_column_block(width, |part| {
             for (n, span) in spans.iter().enumerate() {
                 let row = row(span) as usize;
@@ -81,11 +80,12 @@ pub fn backward(
             }
         });
     };
-    scatter(&mut parts.starts, &|span| span.start);
-    scatter(&mut parts.ends, &|span| span.end);
-    scatter(&mut parts.widths, &|span| span.width);
-    add_columns(dy, accumulate, db);
-    parts
+    scatter(&mut grads.starts, &|span| span.start);
+    scatter(&mut grads.ends, &|span| span.end);
+    scatter(&mut grads.widths, &|span| span.width);
+    let (dbias, holds_sum) = bias.into_parts();
+    add_columns(dy, holds_sum, dbias);
+    grads
 }
 
 #[cfg(test)]
@@ -98,14 +98,15 @@ mod tests {
         let (positions, widths, e) = (6, 4, 70);
         let parts = [random(1, positions * e, 1.0), random(2, positions * e, 1.0), random(3, widths * e, 1.0)];
         let tensor = |rows, values: &[f32]| Tensor::from_slice(rows, e, values);
-        let [a, z, k] = [tensor(positions, &parts[0]), tensor(positions, &parts[1]), tensor(widths, &parts[2])];
+        let [starts, ends, widths_table] =
+            [tensor(positions, &parts[0]), tensor(positions, &parts[1]), tensor(widths, &parts[2])];
         let b = random(4, e, 1.0);
         let all = (0..positions as u32).flat_map(|start| (start..positions as u32).map(move |end| (start, end)));
         let spans: Vec<Span> = all
             .filter(|(start, end)| end - start < 3)
             .map(|(start, end)| Span { start, end, width: end - start + 1 })
             .collect();
-        let y = forward(&a, &z, &k, &b, &spans);
+        let y = forward(&starts, &ends, &widths_table, &b, &spans);
         let row = |values: &[f32], row: u32, c: usize| f64::from(values[row as usize * e + c]);
         let sum = |shift: u32| -> Vec<f64> {
             let of = |span: &Span, c| {
@@ -121,7 +122,7 @@ mod tests {
 
         let dy = random(5, spans.len() * e, 1.0);
         let mut db = vec![7.0; e];
-        let got = backward(positions, widths, &spans, &tensor(spans.len(), &dy), false, &mut db);
+        let got = backward(positions, widths, &spans, &tensor(spans.len(), &dy), GradSlot::Overwrite(&mut db));
         let gather = |rows: usize, of: &dyn Fn(&Span) -> u32| -> Vec<f64> {
             let mut sums = vec![0.0; rows * e];
             for (n, span) in spans.iter().enumerate() {
@@ -131,11 +132,11 @@ mod tests {
             }
             sums
         };
-        assert_close("da", got.starts.data(), &gather(positions, &|span| span.start), 2.0, spans.len());
-        assert_close("dz", got.ends.data(), &gather(positions, &|span| span.end), 2.0, spans.len());
-        assert_close("dk", got.widths.data(), &gather(widths, &|span| span.width), 2.0, spans.len());
+        assert_close("dstarts", got.starts.data(), &gather(positions, &|span| span.start), 2.0, spans.len());
+        assert_close("dends", got.ends.data(), &gather(positions, &|span| span.end), 2.0, spans.len());
+        assert_close("dwidths", got.widths.data(), &gather(widths, &|span| span.width), 2.0, spans.len());
         assert_far("ends for starts", got.ends.data(), &gather(positions, &|span| span.start), 8.0, spans.len());
         let columns: Vec<f64> = (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
-        assert_close("db", &db, &columns, 2.0, spans.len());
+        assert_close("dbias", &db, &columns, 2.0, spans.len());
     }
 }
