@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use tagsmith_text::score::{Method, Scorer, ZeroDivision};
-//! use crate::labels::scheme::Style;
+//! use tagsmith_text::labels::scheme::Style;
 //!
 //! let mut scorer = Scorer::new(Method::Conlleval(Style::Prefix));
 //! scorer.add(&["B-PER", "O", "O", "B-LOC"], &["B-PER", "O", "O", "O"]).unwrap();
