@@ -4,6 +4,8 @@
 //! The layer computes W · [start; end; width], which is a sum of three products with parts of W. Spans that share a
 //! start, an end or a width share a summand: three small products and this sum replace one product of N rows.
 
+use crate::cpu::product::operand::{Operand, Precision, Start};
+use crate::cpu::product::product;
 use crate::cpu::reduce::{add, add_columns, for_each_column_block};
 use crate::memory::tensor::Tensor;
 use crate::params::GradSlot;
@@ -29,6 +31,60 @@ pub struct SummandGrads {
     pub ends: Tensor,
     /// Gradient of `widths`, shape (L, E).
     pub widths: Tensor,
+}
+
+/// Returns the product of x with a part of a weight: as many of its columns, from `column` on, as x has.
+///
+/// # Shapes
+/// x (R, K), weight (E, any), E = `outputs` → y (R, E).
+/// # Precision
+/// Factors as `precision` says; sums in f32.
+/// # Panics
+/// If the weight has not so many columns.
+pub fn project(x: &Tensor, weight: &[f32], outputs: usize, column: usize, precision: Precision) -> Tensor {
+    let (k, stride) = (x.columns(), weight.len() / outputs);
+    assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
+    let mut y = Tensor::unfilled(x.rows(), outputs);
+    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(&weight[column..], stride));
+    product(precision, (x.rows(), k, outputs), left, right, Start::Zero, y.data_mut());
+    y
+}
+
+/// Returns dx (R, K), given dy (R, E). The gradient of the weight's part goes to the same columns of `dweight`; other
+/// columns stay as they are.
+///
+/// # Panics
+/// As [`project`].
+pub fn project_backward(
+    x: &Tensor,
+    weight: &[f32],
+    column: usize,
+    precision: Precision,
+    dy: &Tensor,
+    dweight: &mut GradSlot,
+) -> Tensor {
+    let (e, k, stride) = (dy.columns(), x.columns(), weight.len() / dy.columns());
+    assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
+    let mut dx = Tensor::unfilled(x.rows(), k);
+    let (left, right) = (Operand::Rows(dy.data(), e), Operand::Rows(&weight[column..], stride));
+    product(precision, (x.rows(), e, k), left, right, Start::Zero, dx.data_mut());
+    let mut part = Tensor::unfilled(e, k);
+    let (left, right) = (Operand::Columns(dy.data(), e), Operand::Rows(x.data(), k));
+    product(precision, (e, x.rows(), k), left, right, Start::Zero, part.data_mut());
+    let columns = column..column + k;
+    match dweight {
+        GradSlot::Overwrite(dweight) => {
+            for (row, part) in dweight.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
+                row[columns.clone()].copy_from_slice(part);
+            }
+        }
+        GradSlot::Add(dweight) => {
+            for (row, part) in dweight.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
+                add(part, &mut row[columns.clone()]);
+            }
+        }
+    }
+    dx
 }
 
 /// Returns one row a span: the sum of its three rows and `bias`.
@@ -62,11 +118,7 @@ pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: &[f32], sp
 pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bias: GradSlot) -> SummandGrads {
     let width = dy.columns();
     dy.assert_shape("span_sum", "dy", spans.len(), width);
-    let zeros = |rows: usize| {
-        let mut tensor = Tensor::unfilled(rows, width);
-        tensor.data_mut().fill(0.0);
-        tensor
-    };
+    let zeros = |rows: usize| Tensor::zeros(rows, width);
     let mut grads = SummandGrads { starts: zeros(positions), ends: zeros(positions), widths: zeros(widths) };
     let scatter = |sums: &mut Tensor, row: &(dyn Fn(&Span) -> u32 + Sync)| {
         let rows = sums.rows();
@@ -91,7 +143,7 @@ pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{assert_close, assert_far, random, wide};
+    use crate::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
 
     #[test]
     fn it_is_the_first_layer_over_joined_features_and_its_gradient() {
@@ -138,5 +190,44 @@ mod tests {
         assert_far("ends for starts", got.ends.data(), &gather(positions, &|span| span.start), 8.0, spans.len());
         let columns: Vec<f64> = (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
         assert_close("dbias", &db, &columns, 2.0, spans.len());
+    }
+
+    #[test]
+    fn a_part_of_the_weight_is_multiplied_and_its_gradient_stays_in_its_columns() {
+        at_every_level(|level| {
+            for (r, k, e, stride, column) in [(1, 1, 1, 1, 0), (9, 5, 7, 20, 12), (40, 33, 17, 70, 3)] {
+                let what = format!("{level:?} ({r}, {k}) → {e}, columns from {column} of {stride}");
+                let (x, w) = (random(1, r * k, 1.0), random(2, e * stride, 1.0));
+                let (dy, before) = (random(3, r * e, 1.0), random(4, e * stride, 1.0));
+                let (xs, ws, dys) = (wide(&x), wide(&w), wide(&dy));
+                let reference = |x: &[f64], w: &[f64], column: usize| -> Vec<f64> {
+                    let element =
+                        |at: usize| (0..k).map(|p| x[at / e * k + p] * w[at % e * stride + column + p]).sum::<f64>();
+                    (0..r * e).map(element).collect()
+                };
+                let x_tensor = Tensor::from_slice(r, k, &x);
+                let y = project(&x_tensor, &w, e, column, Precision::F32);
+                assert_close(&what, y.data(), &reference(&xs, &ws, column), 2.0, k);
+                let mut dw = before.clone();
+                let (dy, mut slot) = (Tensor::from_slice(r, e, &dy), GradSlot::Add(&mut dw));
+                let dx = project_backward(&x_tensor, &w, column, Precision::F32, &dy, &mut slot);
+                assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, column)), 4.0, e);
+                let gradient = finite_differences(&ws, &dys, |w| reference(&xs, w, column));
+                let sums: Vec<f64> = gradient.iter().zip(&before).map(|(d, b)| d + f64::from(*b)).collect();
+                assert_close(&what, &dw, &sums, 4.0, r);
+                assert_far("what was there is kept", &dw, &gradient, 8.0, r);
+                // Overwriting touches no column of another part.
+                let mut dw = before.clone();
+                let mut slot = GradSlot::Overwrite(&mut dw);
+                project_backward(&x_tensor, &w, column, Precision::F32, &dy, &mut slot);
+                let inside = |at: usize| (column..column + k).contains(&(at % stride));
+                let want: Vec<f64> =
+                    (0..e * stride).map(|at| if inside(at) { gradient[at] } else { f64::from(before[at]) }).collect();
+                assert_close(&what, &dw, &want, 4.0, r);
+                if column > 0 {
+                    assert_far("the first columns", y.data(), &reference(&xs, &ws, 0), 8.0, k);
+                }
+            }
+        });
     }
 }
