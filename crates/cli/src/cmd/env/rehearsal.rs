@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::io::{Write, stdout};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::Model;
 use tagsmith_ranks::{Transfer, World};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Share, StepOptions};
 use tagsmith_train::trainer::order::{Order, Sampling};
 

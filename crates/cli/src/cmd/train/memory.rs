@@ -6,9 +6,9 @@ use crate::args::TrainArgs;
 use crate::machine::memory::allowed;
 use crate::machine::neighbours;
 use anyhow::bail;
-use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::memory::{Footprint, Work, size};
 
 /// Says what the run will hold; refuses one that holds more than this process may. Ranks on one machine have equal
