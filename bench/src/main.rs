@@ -21,7 +21,6 @@ use std::time::Instant;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::encoder::Pass;
-use tagsmith_encoder::model::{Head, Model};
 use tagsmith_kernel::check::random;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
@@ -31,6 +30,8 @@ use tagsmith_kernel::params::{Grads, Slot};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads, threads};
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, StepOptions};
 
 /// How large everything is, and how often it is repeated.

@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tagsmith_encoder::model::Model;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::score::table;
 use tagsmith_text::sentence::{Sentence, Split};
+use tagsmith_tokens::model::Model;
 
 /// Sentences shown.
 const SHOWN: usize = 5;

@@ -7,8 +7,8 @@ use crate::demo::lesson::Lesson;
 use crate::predict::Predicted;
 use crate::report::Finished;
 use std::fmt::Display;
-use tagsmith_encoder::model::Model;
 use tagsmith_message::Note;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer;
 

@@ -24,13 +24,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
-use tagsmith_encoder::model::Model;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_tokens::model::Model;
 use tagsmith_tokens::tag::{Request, TagOptions, Tagger, Tally, tag};
 
 /// A request to tag documents.

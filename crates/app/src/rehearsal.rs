@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::Model;
 use tagsmith_ranks::{Transfer, World};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Share, StepOptions};
 use tagsmith_train::trainer::order::{Order, Sampling};
 

@@ -102,7 +102,7 @@ impl FatalOutput {
 fn hook_panics(fatal: FatalOutput) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if let Some(lost) = panic.payload().downcast_ref::<tagsmith_encoder::model::Error>() {
+        if let Some(lost) = panic.payload().downcast_ref::<tagsmith_weights::Error>() {
             let cause = lost.source().map_or(String::new(), |cause| format!(": {cause}"));
             fatal.line(&format!("error: {lost}{cause}"));
             std::process::exit(COULD_NOT_RUN);

@@ -22,6 +22,7 @@ pub mod params;
 pub mod random;
 mod threads;
 
-pub use crate::cpu::product::{Operand, Precision, Start, product};
-pub use crate::cpu::simd::Level;
+pub use crate::cpu::level::Level;
+pub use crate::cpu::product::operand::{Operand, Precision, Start};
+pub use crate::cpu::product::product;
 pub use threads::{set_interlude, set_threads, threads};

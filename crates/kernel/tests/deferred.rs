@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tagsmith_kernel::check::{at_every_level, random};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
-use tagsmith_kernel::op::embedding::RowGradients;
+use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Table};
 use tagsmith_kernel::random::stream::Stream;
 

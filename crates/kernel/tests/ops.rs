@@ -8,8 +8,9 @@ use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
-use tagsmith_kernel::op::embedding::{self, RowGradients, Rows};
+use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear};
+use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Table};
 use tagsmith_kernel::random::stream::Stream;
 

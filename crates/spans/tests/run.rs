@@ -7,12 +7,13 @@ use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
-use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::run_config::RunConfig;
 use tagsmith_spans::trainer::{Event, Job, Outcome, assess, train};
+use tagsmith_text::example::{Entity, Example};
+use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
 
 const NAMES: [&str; 4] = ["bi_encoder", "contrastive_bi_encoder", "cross_encoder", "contrastive_cross_encoder"];
@@ -33,7 +34,7 @@ fn tokenizer() -> Tokenizer {
 fn examples() -> Vec<Example> {
     let example = |text: &str, entities: &[(usize, usize, &str)]| Example {
         id: Some("eng_1".into()),
-        input: Input::Words(text.split(' ').map(str::to_owned).collect()),
+        content: Content::Words(text.split(' ').map(str::to_owned).collect()),
         entities: entities.iter().map(|&(start, end, label)| Entity { start, end, label: label.into() }).collect(),
     };
     vec![
@@ -115,7 +116,7 @@ fn encoder(family: &str, folder: &Path) {
         serde_json::from_slice(&std::fs::read(file).expect("it is in the repository")).expect("it is JSON");
     json.extend([("vocab_size".into(), 100.into()), ("max_position_embeddings".into(), 64.into())]);
     let config = tagsmith_encoder::config::Config::from_json("config.json".into(), json).expect("it reads").0;
-    tagsmith_encoder::model::Model::new(config, 3).save(folder).expect("it is written");
+    tagsmith_tokens::model::Model::new(config, 3).save(folder).expect("it is written");
     std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
 }
 

@@ -6,4 +6,7 @@
 
 pub mod batch;
 pub mod evaluate;
+pub mod folder;
+pub mod layout;
+pub mod model;
 pub mod tag;

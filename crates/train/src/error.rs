@@ -85,7 +85,7 @@ pub enum Error {
 
     /// The model's own.
     #[error(transparent)]
-    Model(#[from] tagsmith_encoder::model::Error),
+    Model(#[from] tagsmith_weights::Error),
 }
 
 impl Error {

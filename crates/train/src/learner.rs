@@ -10,12 +10,13 @@ use std::path::Path;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::encoder::Pass;
-use tagsmith_encoder::model::{Error, Model};
 use tagsmith_kernel::op::adamw::AdamW;
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::Grads;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_ranks::World;
+use tagsmith_tokens::model::Model;
+use tagsmith_weights::Error;
 
 /// How micro-batch losses become one gradient: the exact way, and both of the original's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,9 +22,9 @@
 use std::collections::HashSet;
 use std::fmt;
 use tagsmith_encoder::config::{Config, Family};
-use tagsmith_encoder::model::Model;
 use tagsmith_kernel::params::Slot;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::model::Model;
 
 /// Bytes of a number.
 pub const FLOAT: u64 = 4;

@@ -28,10 +28,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
-use tagsmith_encoder::model::Model;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::model::Model;
 
 /// What a run works with.
 pub struct Job<'a> {

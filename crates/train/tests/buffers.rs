@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::Model;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::floats::taken;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, StepOptions};
 
 fn batch(lengths: &[usize], first: u32) -> Batch {

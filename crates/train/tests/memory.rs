@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::Model;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::batch::collate;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, StepOptions};
 use tagsmith_train::memory::{Footprint, Work};
 

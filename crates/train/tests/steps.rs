@@ -4,10 +4,11 @@ use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::{Head, Model};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, LossScaling, StepOptions};
 
 const FAMILIES: [&str; 9] = [

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use tagsmith_text::parallel;
+use tagsmith_text::tagged::Input;
 use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_tokens::tag::{Encoded, Input, TagOptions, encode};
+use tagsmith_tokens::tag::{Encoded, TagOptions, encode};
 
 /// Documents are tagged together up to this many bytes of them a rank: windows of like length then share batches.
 const CHUNK_BYTES: usize = 256 << 10;

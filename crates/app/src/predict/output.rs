@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use tagsmith_message::{Note, Remedy, Setting};
-use tagsmith_tokens::tag::Tagged;
+use tagsmith_text::tagged::Tagged;
 
 /// Codes of the colors of entity types, in order of appearance. The type is always written out beside them.
 const COLORS: [u8; 6] = [36, 33, 35, 32, 34, 31];

@@ -17,9 +17,10 @@ use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::evaluate::{Finder, LOWEST, Point, curve, evaluate};
-use tagsmith_spans::example::{Example, Format, Input, labels_of};
 use tagsmith_spans::folder;
 use tagsmith_spans::read::{self, EVALUATED, Overlapping};
+use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
+use tagsmith_text::tagged::Content;
 
 /// Pieces of a text where the model does not say how many it was trained on.
 const MAX_LENGTH: usize = 512;
@@ -39,7 +40,7 @@ pub struct SpanEvaluateRequest {
     /// The file that an automatic threshold is chosen on.
     pub validation_file: Option<String>,
     /// What entities count.
-    pub format: Format,
+    pub format: AnnotationFormat,
     /// A number, `cls`, `label_token` or `auto`; without it, the model's.
     pub threshold: Option<String>,
     /// A file with the labels of the file and their names for the model.
@@ -98,14 +99,14 @@ pub fn evaluate_spans(
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
-    let masking = if request.format == Format::Text { Masking::None } else { Masking::Subwords };
+    let masking = if request.format == AnnotationFormat::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };
     let examples = load(request, &request.file, events)?;
     let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<_> {
         let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
         finder.notes.iter().for_each(|note| events.say(note));
-        let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
+        let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
         Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
     };
     let mut json = Map::new();

@@ -15,12 +15,12 @@ use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::decode::Mode;
-use tagsmith_spans::example::{Example, labels_of};
 use tagsmith_spans::folder;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
+use tagsmith_text::example::{Example, labels_of};
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@ use crate::options::{LearningArgs, TimesArgs};
 use crate::report::diagnosis::Diagnosis;
 use serde_json::json;
 use std::time::Instant;
-use tagsmith_encoder::model::Model;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
@@ -16,6 +15,7 @@ use tagsmith_text::score::error_detection;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
 use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::results;
 

@@ -6,10 +6,10 @@ use crate::events::Events;
 use crate::machine::memory::allowed;
 use crate::machine::neighbors;
 use crate::options::LearningArgs;
-use tagsmith_encoder::model::Model;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::memory::{Footprint, Work, size};
 
 /// Says what the run will hold, and refuses a run that holds more than this process may. Ranks on one machine have

@@ -8,12 +8,13 @@ use crate::options::ModelArgs;
 use anyhow::Context;
 use std::path::PathBuf;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::{Head, Model};
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
 use tagsmith_message::{Remedy, Setting, counted};
 use tagsmith_text::labels::{self, LabelSet};
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
 
 /// The folders of the parts, which may be of several models.
 pub struct Parts<'a> {

@@ -15,10 +15,10 @@ use tagsmith_app::demo::lesson::{Lesson, Marks};
 use tagsmith_app::demo::recipe::Recipe;
 use tagsmith_app::demo::{DemoRequest, demo, show};
 use tagsmith_app::events::{Event, Events};
-use tagsmith_encoder::model::Model;
 use tagsmith_message::counted;
 use tagsmith_text::score::table;
 use tagsmith_text::sentence::Split;
+use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer;
 

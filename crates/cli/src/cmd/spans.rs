@@ -15,9 +15,9 @@ use tagsmith_ranks::World;
 use tagsmith_spans::config::Architecture;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::decode::Mode;
-use tagsmith_spans::example::Format;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::run_config::Program;
+use tagsmith_text::example::AnnotationFormat;
 
 /// Command, other spelling, and what the command trains. `train-spans` reads that from its file.
 const TRAINERS: [(&str, &str, Option<Program>); 5] = [
@@ -115,7 +115,7 @@ fn evaluate(
         file: text("evaluation_file").context("clap asks for it")?,
         validation_file: text("validation_file"),
         format: text("evaluation_format")
-            .and_then(|name| Format::named(&name))
+            .and_then(|name| AnnotationFormat::named(&name))
             .context("clap lets only names through")?,
         threshold: text("threshold"),
         label_map: path("label_map"),

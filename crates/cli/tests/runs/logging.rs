@@ -114,5 +114,5 @@ fn what_reports_nowhere_is_said() {
     // A log that cannot be written fails the run with a line.
     scratch.write("file", "");
     let error = scratch.bad(&format!("{quick} --report_to csv --logging_dir file"));
-    assert!(error.starts_with("error: `file`: "), "{error}");
+    assert!(error.starts_with("error: file: "), "{error}");
 }

@@ -7,13 +7,19 @@
 //! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
 
 #[cfg(target_arch = "x86_64")]
-pub mod amx;
-pub mod pack;
+mod amx;
+mod factors;
+pub(crate) mod operand;
+mod pack;
+mod tile;
 
-use crate::cpu::product::pack::{
-    Bf16, F32, Factors, Left, LeftView, MOST_LANES, TILE, on_tiles, pack_right, panel_width,
-};
-use crate::cpu::simd::{Lanes, Level, multiversion};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::level::Level;
+use crate::cpu::product::factors::{Bf16, F32};
+use crate::cpu::product::operand::{Operand, Precision, Start};
+use crate::cpu::product::pack::{Left, LeftView, pack_right};
+use crate::cpu::product::tile::{Job, MOST_LANES, StartAt, TILE, on_tiles, panel_width, share};
+use crate::cpu::simd::multiversion;
 use crate::memory::floats::{Floats, LINE};
 use crate::memory::tensor::Area;
 use crate::threads::{for_each, threads};
@@ -34,88 +40,6 @@ const FINISHED_ROWS: usize = 24;
 
 /// Products below this many multiply-adds run on the calling thread.
 const PARALLEL_FROM: usize = 64 * 1024;
-
-/// How a product's factors are rounded. Sums are f32 always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Not at all.
-    #[default]
-    F32,
-    /// To bfloat16: eight bits of precision, f32's range.
-    Bf16,
-}
-
-impl Precision {
-    /// Elements of k in a lane.
-    pub(crate) fn per_lane(self) -> usize {
-        match self {
-            Precision::F32 => 1,
-            Precision::Bf16 => 2,
-        }
-    }
-}
-
-/// A matrix as it lies in memory; `stride` is the distance between its rows (or columns).
-#[derive(Clone, Copy, Debug)]
-pub enum Operand<'a> {
-    /// Element (i, j) at i · stride + j.
-    Rows(&'a [f32], usize),
-    /// Element (i, j) at j · stride + i: the transpose of what is stored.
-    Columns(&'a [f32], usize),
-}
-
-impl Operand<'_> {
-    pub(crate) fn pointer(&self) -> *const f32 {
-        match self {
-            Operand::Rows(data, _) | Operand::Columns(data, _) => data.as_ptr(),
-        }
-    }
-
-    /// Distances between rows and between columns.
-    pub(crate) fn strides(&self) -> (usize, usize) {
-        match *self {
-            Operand::Rows(_, stride) => (stride, 1),
-            Operand::Columns(_, stride) => (1, stride),
-        }
-    }
-
-    /// Where rows `k` and columns `columns` lie; to be read, if at all.
-    fn area(&self, k: Range<usize>, columns: Range<usize>) -> Area {
-        let (stride, outer, inner) = match *self {
-            Operand::Rows(_, stride) => (stride, k, columns),
-            Operand::Columns(_, stride) => (stride, columns, k),
-        };
-        let at = self.pointer().wrapping_add(outer.start * stride + inner.start);
-        // SAFETY: whoever multiplies has asserted that the operand holds what it asks for.
-        unsafe { Area::new(at.cast_mut(), stride, outer.len(), inner.len()) }
-    }
-
-    fn assert_holds(&self, rows: usize, columns: usize) {
-        let (len, stride, outer, inner) = match *self {
-            Operand::Rows(data, stride) => (data.len(), stride, rows, columns),
-            Operand::Columns(data, stride) => (data.len(), stride, columns, rows),
-        };
-        let needed = if outer == 0 { 0 } else { (outer - 1) * stride + inner };
-        assert!(
-            inner <= stride.max(inner * usize::from(outer <= 1)) && needed <= len,
-            "product: {rows} × {columns} with stride {stride} does not fit {len} floats"
-        );
-    }
-}
-
-/// What C starts from.
-#[derive(Clone, Copy, Debug)]
-pub enum Start<'a> {
-    /// C = A·B.
-    Zero,
-    /// The same where nobody reads C soon: it goes to memory past the caches, which then neither fetch what is
-    /// overwritten nor lose what they hold.
-    Unread,
-    /// C = A·B + bias, one number a column.
-    Bias(&'a [f32]),
-    /// C += A·B.
-    Accumulate,
-}
 
 /// C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps.
 ///
@@ -200,11 +124,6 @@ pub(crate) fn product_then(
     });
 }
 
-/// Where part `i` of `parts` nearly equal parts of `total` begins.
-fn share(total: usize, parts: usize, i: usize) -> usize {
-    total * i / parts
-}
-
 /// C (+)= A·B in f32 on the calling thread; k columns of A.
 pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c: Area) {
     let (m, n) = (c.rows, c.columns);
@@ -220,17 +139,6 @@ pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c
         }
     }
 }
-
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum StartAt {
-    Zero,
-    Unread,
-    Bias(*const f32),
-    Accumulate,
-}
-
-// SAFETY: a bias is only read.
-unsafe impl Sync for StartAt {}
 
 thread_local! {
     /// A thread's panel of B.
@@ -348,19 +256,6 @@ multiversion! {
     }
 }
 
-/// Rows of A times one packed panel.
-pub(crate) struct Job {
-    pub a: *const f32,
-    pub row_stride: usize,
-    pub lane_stride: usize,
-    pub b: *const f32,
-    pub depth: usize,
-    pub start: StartAt,
-    pub c: *mut f32,
-    pub ldc: usize,
-    pub columns: usize,
-}
-
 /// # Safety
 /// The job's memory is there, and its part of C is the caller's.
 unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
@@ -368,7 +263,7 @@ unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
         Precision::F32 => tiles_f32(job, row, row_end),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the unit; for it, A was packed in rows.
-        Precision::Bf16 if on_tiles(precision) => unsafe { crate::cpu::product::amx::rows(job, row, row_end) },
+        Precision::Bf16 if on_tiles(precision) => unsafe { amx::rows(job, row, row_end) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level says that the processor has the instructions.
         Precision::Bf16 if Level::in_use() == Level::Avx512Bf16 => unsafe { tiles_bf16_native(job, row, row_end) },
@@ -392,103 +287,7 @@ multiversion! {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")]
 unsafe fn tiles_bf16_native(job: &Job, row: usize, row_end: usize) {
     // SAFETY: the caller's promise.
-    unsafe { job.run::<crate::cpu::simd::Avx512, crate::cpu::product::pack::NativeBf16>(row, row_end) }
-}
-
-impl Job {
-    /// Splits the rows into tiles of nearly equal height, none below half the most.
-    ///
-    /// # Safety
-    /// The job's memory is there, its part of C is the caller's, and L is available.
-    #[inline(always)]
-    unsafe fn run<L: Lanes, F: Factors<L>>(&self, row: usize, row_end: usize) {
-        let count = (row_end - row).div_ceil(L::TILE_ROWS);
-        for i in 0..count {
-            let (first, end) = (row + share(row_end - row, count, i), row + share(row_end - row, count, i + 1));
-            // SAFETY: the caller's promise.
-            unsafe {
-                match end - first {
-                    12 => self.tile::<L, F, 12>(first),
-                    11 => self.tile::<L, F, 11>(first),
-                    10 => self.tile::<L, F, 10>(first),
-                    9 => self.tile::<L, F, 9>(first),
-                    8 => self.tile::<L, F, 8>(first),
-                    7 => self.tile::<L, F, 7>(first),
-                    6 => self.tile::<L, F, 6>(first),
-                    5 => self.tile::<L, F, 5>(first),
-                    4 => self.tile::<L, F, 4>(first),
-                    3 => self.tile::<L, F, 3>(first),
-                    2 => self.tile::<L, F, 2>(first),
-                    _ => self.tile::<L, F, 1>(first),
-                }
-            }
-        }
-    }
-
-    /// One register tile: ROWS rows of A from `row` times the panel.
-    ///
-    /// # Safety
-    /// As for `run`.
-    #[inline(always)]
-    unsafe fn tile<L: Lanes, F: Factors<L>, const ROWS: usize>(&self, row: usize) {
-        if ROWS > L::TILE_ROWS {
-            return;
-        }
-        // SAFETY: the caller's promise; the two vectors of a row are read and written in full only where the
-        // panel is full.
-        unsafe {
-            let mut sums = [[L::zero(); 2]; ROWS];
-            let (first, second) = (self.columns.min(L::N), self.columns.saturating_sub(L::N));
-            let c = self.c.add(row * self.ldc);
-            match self.start {
-                StartAt::Zero | StartAt::Unread => {}
-                StartAt::Bias(bias) => {
-                    let bias = [L::load_first(bias, first), L::load_first(bias.wrapping_add(L::N), second)];
-                    sums = [bias; ROWS];
-                }
-                StartAt::Accumulate => {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        let at = c.add(i * self.ldc);
-                        *sum = if second == L::N {
-                            [L::load(at), L::load(at.add(L::N))]
-                        } else {
-                            [L::load_first(at, first), L::load_first(at.wrapping_add(L::N), second)]
-                        };
-                    }
-                }
-            }
-            let (mut a, mut b) = (self.a.wrapping_add(row * self.row_stride), self.b);
-            for _ in 0..self.depth {
-                let (b0, b1) = (L::load(b), L::load(b.add(L::N)));
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    let x = L::splat(*a.add(i * self.row_stride));
-                    sum[0] = F::multiply_add(x, b0, sum[0]);
-                    sum[1] = F::multiply_add(x, b1, sum[1]);
-                }
-                a = a.wrapping_add(self.lane_stride);
-                b = b.add(2 * L::N);
-            }
-            if self.start == StartAt::Unread && second == L::N {
-                // A loop of its own: a choice inside would keep the sums out of registers.
-                for (i, sum) in sums.iter().enumerate() {
-                    let at = c.add(i * self.ldc);
-                    L::store_past(at, sum[0]);
-                    L::store_past(at.add(L::N), sum[1]);
-                }
-                return;
-            }
-            for (i, sum) in sums.iter().enumerate() {
-                let at = c.add(i * self.ldc);
-                if second == L::N {
-                    L::store(at, sum[0]);
-                    L::store(at.add(L::N), sum[1]);
-                } else {
-                    L::store_first(at, sum[0], first);
-                    L::store_first(at.wrapping_add(L::N), sum[1], second);
-                }
-            }
-        }
-    }
+    unsafe { job.run::<crate::cpu::simd::Avx512, factors::NativeBf16>(row, row_end) }
 }
 
 #[cfg(test)]

@@ -1,97 +1,7 @@
 //! Vector instructions behind one trait: each kernel is written once and compiled for every level.
 //!
-//! [`multiversion!`] makes, from one generic body, a function for each [`Level`] and picks at run time what the
+//! [`multiversion!`] makes, from one generic body, a function for each [`Level`](crate::cpu::level::Level) and picks at run time what the
 //! processor has. The portable level is plain Rust and the reference for the others.
-
-use std::sync::atomic::{AtomicU8, Ordering};
-
-/// An instruction set that kernels are compiled for, from the plainest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Plain Rust on eight floats at a time.
-    Portable,
-    /// Arm's 128-bit vectors.
-    Neon,
-    /// 256-bit vectors with fused multiply-add.
-    Avx2,
-    /// 512-bit vectors.
-    Avx512,
-    /// The same with products of bf16 pairs.
-    Avx512Bf16,
-    /// The same with a matrix unit for bf16.
-    Amx,
-}
-
-/// 0 = not asked yet; otherwise the level in use plus one.
-static IN_USE: AtomicU8 = AtomicU8::new(0);
-
-impl Level {
-    const ALL: [Level; 6] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx];
-
-    /// The best level this processor has.
-    pub fn detected() -> Level {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512bw")
-            {
-                return match is_x86_feature_detected!("avx512bf16") {
-                    true if crate::cpu::product::amx::unit::available() => Level::Amx,
-                    true => Level::Avx512Bf16,
-                    false => Level::Avx512,
-                };
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Level::Avx2;
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        return Level::Neon;
-        #[allow(unreachable_code)]
-        Level::Portable
-    }
-
-    /// The levels this processor can run, the portable one first.
-    pub fn available() -> Vec<Level> {
-        let best = Level::detected();
-        let neon = cfg!(target_arch = "aarch64");
-        Level::ALL.into_iter().filter(|&level| level <= best && (level == Level::Neon) <= neon).collect()
-    }
-
-    /// The level kernels run at.
-    pub fn in_use() -> Level {
-        match IN_USE.load(Ordering::Relaxed) {
-            0 => {
-                let level = Level::detected();
-                IN_USE.store(level as u8 + 1, Ordering::Relaxed);
-                level
-            }
-            stored => Level::ALL[stored as usize - 1],
-        }
-    }
-
-    /// How products of bf16 are computed at this level.
-    pub fn bf16_path(self) -> &'static str {
-        match self {
-            Level::Amx => "by AMX",
-            Level::Avx512Bf16 => "by AVX512-BF16",
-            _ => {
-                "by f32 arithmetic on rounded factors: this processor has no bf16 instruction known here, so no faster"
-            }
-        }
-    }
-
-    /// Makes every kernel of the process run at `level`.
-    ///
-    /// # Panics
-    /// If the processor lacks it.
-    pub fn select(level: Level) {
-        assert!(Level::available().contains(&level), "this processor has no {level:?}");
-        IN_USE.store(level as u8 + 1, Ordering::Relaxed);
-    }
-}
 
 /// `N` floats in one register, or what stands in for one.
 ///
@@ -422,24 +332,6 @@ mod x86 {
         }
     }
 
-    /// Pairs of bf16 made and multiplied by instructions of their own. They take subnormal numbers for 0.
-    pub(crate) struct NativeBf16;
-
-    #[rustfmt::skip]
-    impl crate::cpu::product::pack::Factors<Avx512> for NativeBf16 {
-        const PER_LANE: usize = 2;
-        // SAFETY (of the casts): vectors of 512 bits, whatever is in them.
-        #[inline(always)] unsafe fn along(first: __m512, second: __m512) -> __m512 { unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(second, first)) } }
-        #[inline(always)] unsafe fn across(low: __m512, high: __m512) -> __m512 {
-            unsafe {
-                let halves: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
-                let order = _mm512_setr_epi32(0x10_0000, 0x11_0001, 0x12_0002, 0x13_0003, 0x14_0004, 0x15_0005, 0x16_0006, 0x17_0007, 0x18_0008, 0x19_0009, 0x1a_000a, 0x1b_000b, 0x1c_000c, 0x1d_000d, 0x1e_000e, 0x1f_000f);
-                _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves))
-            }
-        }
-        #[inline(always)] unsafe fn multiply_add(a: __m512, b: __m512, sum: __m512) -> __m512 { unsafe { _mm512_dpbf16_ps(sum, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute::<__m512, __m512bh>(b)) } }
-    }
-
     #[derive(Clone, Copy)]
     pub(crate) struct Avx2;
 
@@ -479,7 +371,7 @@ mod x86 {
     }
 }
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512, NativeBf16};
+pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
@@ -524,7 +416,7 @@ mod arm {
 pub(crate) use arm::Neon;
 
 /// From `fn name<L>(args) { body }`, with the body written over `L: Lanes`, makes `fn name(args)` that runs it at
-/// [`Level::in_use`]. The body stands in an unsafe context: its author owes the pointers' validity.
+/// [`Level::in_use`](crate::cpu::level::Level::in_use). The body stands in an unsafe context: its author owes the pointers' validity.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$L:ident>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -540,15 +432,15 @@ macro_rules! multiversion {
             unsafe fn avx2($($arg: $ty),*) $(-> $ret)? { unsafe { body::<$crate::cpu::simd::Avx2>($($arg),*) } }
             // SAFETY: `in_use` is a level that this processor has; the body's own duties are argued where it stands.
             unsafe {
-                match $crate::cpu::simd::Level::in_use() {
+                match $crate::cpu::level::Level::in_use() {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::cpu::simd::Level::Avx512 | $crate::cpu::simd::Level::Avx512Bf16 | $crate::cpu::simd::Level::Amx => {
+                    $crate::cpu::level::Level::Avx512 | $crate::cpu::level::Level::Avx512Bf16 | $crate::cpu::level::Level::Amx => {
                         avx512($($arg),*)
                     }
                     #[cfg(target_arch = "x86_64")]
-                    $crate::cpu::simd::Level::Avx2 => avx2($($arg),*),
+                    $crate::cpu::level::Level::Avx2 => avx2($($arg),*),
                     #[cfg(target_arch = "aarch64")]
-                    $crate::cpu::simd::Level::Neon => body::<$crate::cpu::simd::Neon>($($arg),*),
+                    $crate::cpu::level::Level::Neon => body::<$crate::cpu::simd::Neon>($($arg),*),
                     _ => body::<$crate::cpu::simd::Portable>($($arg),*),
                 }
             }

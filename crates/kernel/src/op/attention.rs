@@ -3,7 +3,8 @@
 //! Nothing of size T × T is kept: backward computes the weights again.
 
 use super::dropout::Dropout;
-use crate::cpu::product::{Operand, product_here};
+use crate::cpu::product::operand::Operand;
+use crate::cpu::product::product_here;
 use crate::cpu::simd::multiversion;
 use crate::memory::floats::Floats;
 use crate::memory::tensor::{Area, LINE, Tensor};

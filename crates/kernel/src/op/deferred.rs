@@ -17,8 +17,9 @@
 //! later, S is that later rate.
 
 use super::adamw::{AdamW, Constants, update_block, updated};
-use super::embedding::RowGradients;
+use crate::cpu::decay::{GROUP, decay, decay_group, load_group, store_group};
 use crate::cpu::simd::{Lanes, multiversion};
+use crate::params::row_gradients::RowGradients;
 use crate::params::table::Table;
 use crate::threads::{Shared, for_each};
 
@@ -202,8 +203,6 @@ fn largest_step(past: &[Constants]) -> f32 {
     if shrinks { past.iter().fold(0.0, |most, c| if c.step <= most { most } else { c.step }) } else { f32::INFINITY }
 }
 
-/// Vectors computed side by side, so that one's latency hides behind the others'.
-const GROUP: usize = 8;
 /// Updates over which rest is foreseen at once: √v falls by an eighth, a little more than one update's move.
 const HORIZON: usize = 256;
 /// Updates made in full before rest is looked for again.
@@ -256,27 +255,6 @@ multiversion! {
     }
 }
 
-/// p ← p · factor, factor after factor: the missed updates of a row without moments.
-pub(crate) fn decay(factors: &[f32], p: &mut [f32]) {
-    if factors.iter().any(|&factor| factor != 1.0) {
-        decay_row(factors, p);
-    }
-}
-
-multiversion! {
-    fn decay_row<L>(factors: &[f32], p: &mut [f32]) {
-        let mut start = 0;
-        while start < p.len() {
-            // SAFETY: `start` is inside the slice.
-            let (to, count) = (p.as_mut_ptr().add(start), p.len() - start);
-            let mut x = load_group::<L>(to, count);
-            decay_group::<L>(factors.iter().copied(), &mut x);
-            store_group::<L>(&x, to, count);
-            start += GROUP * L::N;
-        }
-    }
-}
-
 /// Whether every move of these lanes is lost in rounding; see the module's page.
 ///
 /// # Safety
@@ -323,17 +301,6 @@ unsafe fn decayed<L: Lanes>(past: &[Constants], now: &Group<L>) -> Group<L> {
     }
 }
 
-/// x ← x · factor, factor after factor.
-#[inline(always)]
-unsafe fn decay_group<L: Lanes>(factors: impl Iterator<Item = f32>, x: &mut [L::V; GROUP]) {
-    for factor in factors {
-        for x in x.iter_mut() {
-            // SAFETY: the caller's promise.
-            *x = unsafe { L::mul(*x, L::splat(factor)) };
-        }
-    }
-}
-
 /// x ← β·x + 0, `times` times. Rounding leaves a number of the smallest ones where it is: that ends it.
 #[inline(always)]
 unsafe fn power_group<L: Lanes>(beta: f32, times: usize, x: &mut [L::V; GROUP]) {
@@ -365,33 +332,4 @@ unsafe fn power_group<L: Lanes>(beta: f32, times: usize, x: &mut [L::V; GROUP]) 
 unsafe fn absolute<L: Lanes>(x: L::V) -> L::V {
     // SAFETY: the caller's promise.
     unsafe { L::max(x, L::sub(L::zero(), x)) }
-}
-
-/// The first `count` floats from here, or as many as a group has, then zeros.
-#[inline(always)]
-unsafe fn load_group<L: Lanes>(from: *const f32, count: usize) -> [L::V; GROUP] {
-    std::array::from_fn(|j| {
-        // SAFETY: the caller's promise; a vector beyond `count` is not touched.
-        unsafe {
-            match count.saturating_sub(j * L::N) {
-                0 => L::zero(),
-                left if left < L::N => L::load_first(from.add(j * L::N), left),
-                _ => L::load(from.add(j * L::N)),
-            }
-        }
-    })
-}
-
-#[inline(always)]
-unsafe fn store_group<L: Lanes>(x: &[L::V; GROUP], to: *mut f32, count: usize) {
-    for (j, &x) in x.iter().enumerate() {
-        // SAFETY: as in `load_group`.
-        unsafe {
-            match count.saturating_sub(j * L::N) {
-                0 => {}
-                left if left < L::N => L::store_first(to.add(j * L::N), x, left),
-                _ => L::store(to.add(j * L::N), x),
-            }
-        }
-    }
 }

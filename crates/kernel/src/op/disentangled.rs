@@ -9,7 +9,8 @@
 
 use super::attention::{Part, parts, softmax, softmax_backward};
 use super::dropout::Dropout;
-use crate::cpu::product::{Operand, product_here};
+use crate::cpu::product::operand::Operand;
+use crate::cpu::product::product_here;
 use crate::cpu::reduce::{add, add_area, for_each_column_block};
 use crate::cpu::simd::multiversion;
 use crate::memory::floats::Floats;

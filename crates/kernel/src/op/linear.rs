@@ -2,7 +2,8 @@
 
 use super::activation::{self, Activation};
 use super::dropout::Dropout;
-use crate::cpu::product::{Operand, Precision, Start, product_then};
+use crate::cpu::product::operand::{Operand, Precision, Start};
+use crate::cpu::product::product_then;
 use crate::cpu::reduce::{add_area, add_columns};
 use crate::memory::tensor::{Area, Tensor};
 use std::ops::Range;

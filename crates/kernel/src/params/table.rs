@@ -1,6 +1,6 @@
 //! An embedding table whose rows come into memory when they are first read.
 
-use crate::op::deferred::decay;
+use crate::cpu::decay::decay;
 use crate::threads::for_each_block;
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::Model;
 use tagsmith_files::python_json;
+use tagsmith_tokens::model::Model;
 
 /// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
 /// write with confidence or read with safety.

@@ -1,11 +1,11 @@
 //! AdamW over a model's parameters: the dense ones all at once, tables of which few rows have a gradient deferred.
 
 use std::path::Path;
-use tagsmith_encoder::model::Error;
 use tagsmith_kernel::cpu::reduce::sum_of_squares;
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::{Grads, Moments, Params, Slot, SlotId};
+use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Reader, Values};
 
 /// The moments of everything that learns, and the updates that rows of tables have yet to make.

@@ -1,8 +1,8 @@
 //! `batch_tokens` bounds memory and changes no number.
 
 use crate::harness::{examples, learner, options, run};
-use tagsmith_encoder::model::Model;
 use tagsmith_kernel::params::SlotId;
+use tagsmith_tokens::model::Model;
 
 /// Three updates of four sentences in two batches (20 pieces, some of 9 in one sentence).
 fn three_steps(batch_tokens: Option<usize>) -> (Model, Vec<f64>, Vec<String>, f64) {

@@ -6,8 +6,7 @@
 //! # Source
 //! Intel 64 and IA-32 Architectures Software Developer's Manual, volumes 1 (chapter 18) and 2 (TDPBF16PS).
 
-use crate::cpu::product::pack::TILE;
-use crate::cpu::product::{Job, StartAt};
+use crate::cpu::product::tile::{Job, StartAt, TILE};
 use crate::cpu::simd::multiversion;
 use std::mem::MaybeUninit;
 
@@ -103,40 +102,10 @@ multiversion! {
 }
 
 /// Instructions that Rust has no stable names for.
-pub(crate) mod unit {
+mod unit {
     use super::{ROWS, Tiles};
     use std::arch::asm;
-    use std::arch::x86_64::__cpuid_count;
     use std::cell::Cell;
-
-    /// Whether the processor has the unit for bf16, and the system lets this process use it: Linux is asked for it, once
-    /// for all threads.
-    pub(crate) fn available() -> bool {
-        const BF16: u32 = 1 << 22;
-        const TILES: u32 = 1 << 24;
-        let flags = __cpuid_count(7, 0).edx;
-        flags & BF16 != 0 && flags & TILES != 0 && permitted()
-    }
-
-    #[cfg(target_os = "linux")]
-    fn permitted() -> bool {
-        const ARCH_PRCTL: i64 = 158;
-        const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
-        const TILE_DATA: u64 = 18;
-        let mut answer = ARCH_PRCTL;
-        // SAFETY: the call takes two numbers, touches no memory of ours, and clobbers what is named.
-        unsafe {
-            asm!("syscall", inout("rax") answer, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") TILE_DATA,
-                 lateout("rcx") _, lateout("r11") _, options(nostack));
-        }
-        answer == 0
-    }
-
-    /// No other system is known to give it.
-    #[cfg(not(target_os = "linux"))]
-    fn permitted() -> bool {
-        false
-    }
 
     /// Shapes of the eight tiles, as LDTILECFG reads them.
     #[repr(C, align(64))]

@@ -3,76 +3,16 @@
 //! Packing reads a weight from memory once a product, while the panel it goes to is in the first-level cache; a copy
 //! kept in packed form would have to be written by each update and read just as often.
 
-use crate::cpu::product::{Operand, Precision};
-use crate::cpu::simd::{Lanes, Level, multiversion};
+use crate::cpu::level::Level;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::product::factors::NativeBf16;
+use crate::cpu::product::factors::{Bf16, F32, Factors};
+use crate::cpu::product::operand::{Operand, Precision};
+use crate::cpu::product::tile::{MOST_LANES, TILE, on_tiles, panel_width};
+use crate::cpu::simd::{Lanes, multiversion};
 use crate::memory::tensor::Tensor;
 use crate::threads::Shared;
 use std::ops::Range;
-
-/// The widest vector's floats.
-pub(crate) const MOST_LANES: usize = 16;
-
-/// Rows, and lanes of a row, in a matrix unit's tile.
-pub(crate) const TILE: usize = 16;
-
-/// Whether such products run on a matrix unit: A then lies in rows of whole tiles, and B's panels end in whole tiles.
-pub(crate) fn on_tiles(precision: Precision) -> bool {
-    precision == Precision::Bf16 && Level::in_use() == Level::Amx
-}
-
-/// Columns of a panel of B: two vectors.
-pub(crate) fn panel_width() -> usize {
-    match Level::in_use() {
-        Level::Amx | Level::Avx512Bf16 | Level::Avx512 => 32,
-        Level::Avx2 | Level::Portable => 16,
-        Level::Neon => 8,
-    }
-}
-
-/// What a lane of 32 bits holds, and how lanes are multiplied.
-///
-/// # Safety
-/// As for [`Lanes`].
-pub(crate) trait Factors<L: Lanes> {
-    /// Neighbours along k in a lane.
-    const PER_LANE: usize;
-    /// Lanes of N · PER_LANE consecutive floats, which come in one vector or two.
-    unsafe fn along(first: L::V, second: L::V) -> L::V;
-    /// Lanes of N floats each of one or two consecutive k.
-    unsafe fn across(low: L::V, high: L::V) -> L::V;
-    /// sum + a · b, summed over what a lane holds.
-    unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V;
-}
-
-/// One f32 a lane.
-pub(crate) struct F32;
-
-#[rustfmt::skip]
-impl<L: Lanes> Factors<L> for F32 {
-    const PER_LANE: usize = 1;
-    #[inline(always)] unsafe fn along(first: L::V, _: L::V) -> L::V { first }
-    #[inline(always)] unsafe fn across(low: L::V, _: L::V) -> L::V { low }
-    // SAFETY (here and below): the caller's promise is the callee's.
-    #[inline(always)] unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V { unsafe { L::fma(a, b, sum) } }
-}
-
-/// Two bf16 a lane, multiplied as f32: for processors without an instruction of their own.
-pub(crate) struct Bf16;
-
-#[rustfmt::skip]
-impl<L: Lanes> Factors<L> for Bf16 {
-    const PER_LANE: usize = 2;
-    // SAFETY (here and below): the caller's promise is the callee's.
-    #[inline(always)] unsafe fn along(first: L::V, second: L::V) -> L::V { unsafe { L::bf16_neighbours(first, second) } }
-    #[inline(always)] unsafe fn across(low: L::V, high: L::V) -> L::V { unsafe { L::bf16_pairs(low, high) } }
-    #[inline(always)] unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V {
-        unsafe { L::fma(L::low_bf16(a), L::low_bf16(b), L::fma(L::high_bf16(a), L::high_bf16(b), sum)) }
-    }
-}
-
-/// Two bf16 a lane, multiplied by AVX512-BF16.
-#[cfg(target_arch = "x86_64")]
-pub(crate) use crate::cpu::simd::NativeBf16;
 
 /// A in place or packed: element (row, lane) at row · row_stride + lane · lane_stride.
 #[derive(Clone, Copy)]
@@ -113,10 +53,11 @@ impl Left {
         let lanes = k.div_ceil(precision.per_lane());
         let room = lanes.next_multiple_of(MOST_LANES);
         let tiled = on_tiles(precision);
-        let rows = if tiled { m + TILE - 1 } else { m };
+        // A tile reads this many rows past the last row.
+        let spare = if tiled { TILE - 1 } else { 0 };
         match a {
             Operand::Rows(data, stride) => {
-                let mut packed = Tensor::unfilled(rows, room);
+                let mut packed = Tensor::unfilled_with(m, spare, room);
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     for row in block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK) {
@@ -128,7 +69,8 @@ impl Left {
                 Left { data: packed, row_stride: room, lane_stride: 1 }
             }
             Operand::Columns(data, stride) if tiled => {
-                let mut packed = Tensor::unfilled(rows, room);
+                // k is the rows of a batch here. With the lanes as rows, the largest batch decides the size of the buffer.
+                let mut packed = Tensor::unfilled(room, m + spare);
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     let rows = block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK);

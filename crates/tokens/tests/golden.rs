@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::{Config, Deberta, Family, ModernBert};
 use tagsmith_encoder::encoder::Pass;
-use tagsmith_encoder::model::{Error, Head, Model};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Grads, Slot, SlotId};
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
+use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 17] = [
@@ -293,7 +295,7 @@ fn shards_and_base_names_hold_the_same_model() {
     };
     let (model, notes) = load_base(1);
     let left_out = format!("{}: left out, parts of heads for other tasks: `cls.predictions.bias`", base.display());
-    assert_eq!(notes, ["the checkpoint has no head for 5 labels: drawn from seed 1", &left_out]);
+    assert_eq!(notes, [&left_out, "the checkpoint has no head for 5 labels: drawn from seed 1"]);
     let refused = Model::load(scratch.path(), whole.config.clone(), Head::Required).expect_err("there is no head");
     assert!(refused.to_string().contains("`tagsmith train` does that"), "{refused}");
     let head: usize = model.params.slots[..model.layout.classifier.weight.0].iter().map(Slot::len).sum();

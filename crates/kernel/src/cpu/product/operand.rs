@@ -1,0 +1,86 @@
+//! What is multiplied: matrices as they lie in memory, how their elements are rounded, what a product starts from.
+
+use crate::memory::tensor::Area;
+use std::ops::Range;
+
+/// How a product's factors are rounded. Sums are f32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// To bfloat16: eight bits of precision, f32's range.
+    Bf16,
+}
+
+impl Precision {
+    /// Elements of k in a lane.
+    pub(crate) fn per_lane(self) -> usize {
+        match self {
+            Precision::F32 => 1,
+            Precision::Bf16 => 2,
+        }
+    }
+}
+
+/// A matrix as it lies in memory; `stride` is the distance between its rows (or columns).
+#[derive(Clone, Copy, Debug)]
+pub enum Operand<'a> {
+    /// Element (i, j) at i · stride + j.
+    Rows(&'a [f32], usize),
+    /// Element (i, j) at j · stride + i: the transpose of what is stored.
+    Columns(&'a [f32], usize),
+}
+
+impl Operand<'_> {
+    pub(crate) fn pointer(&self) -> *const f32 {
+        match self {
+            Operand::Rows(data, _) | Operand::Columns(data, _) => data.as_ptr(),
+        }
+    }
+
+    /// Distances between rows and between columns.
+    pub(crate) fn strides(&self) -> (usize, usize) {
+        match *self {
+            Operand::Rows(_, stride) => (stride, 1),
+            Operand::Columns(_, stride) => (1, stride),
+        }
+    }
+
+    /// Where rows `k` and columns `columns` lie; to be read, if at all.
+    pub(crate) fn area(&self, k: Range<usize>, columns: Range<usize>) -> Area {
+        let (stride, outer, inner) = match *self {
+            Operand::Rows(_, stride) => (stride, k, columns),
+            Operand::Columns(_, stride) => (stride, columns, k),
+        };
+        let at = self.pointer().wrapping_add(outer.start * stride + inner.start);
+        // SAFETY: whoever multiplies has asserted that the operand holds what it asks for.
+        unsafe { Area::new(at.cast_mut(), stride, outer.len(), inner.len()) }
+    }
+
+    pub(crate) fn assert_holds(&self, rows: usize, columns: usize) {
+        let (len, stride, outer, inner) = match *self {
+            Operand::Rows(data, stride) => (data.len(), stride, rows, columns),
+            Operand::Columns(data, stride) => (data.len(), stride, columns, rows),
+        };
+        let needed = if outer == 0 { 0 } else { (outer - 1) * stride + inner };
+        assert!(
+            inner <= stride.max(inner * usize::from(outer <= 1)) && needed <= len,
+            "product: {rows} × {columns} with stride {stride} does not fit {len} floats"
+        );
+    }
+}
+
+/// What C starts from.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// C = A·B.
+    Zero,
+    /// The same where nobody reads C soon: it goes to memory past the caches, which then neither fetch what is
+    /// overwritten nor lose what they hold.
+    Unread,
+    /// C = A·B + bias, one number a column.
+    Bias(&'a [f32]),
+    /// C += A·B.
+    Accumulate,
+}

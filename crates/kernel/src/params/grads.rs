@@ -1,0 +1,248 @@
+//! All gradients of a step in one buffer, addressed by slot.
+
+use crate::memory::floats::Floats;
+use crate::params::row_gradients::RowGradients;
+use crate::params::{Params, SlotId};
+use std::ops::Range;
+
+/// Runs the stages of a backward pass one after the other. Between two of them others may look at what was written.
+pub trait Stages {
+    /// Runs one.
+    fn run(&mut self, stage: &mut dyn FnMut(&mut Grads));
+}
+
+impl dyn Stages + '_ {
+    /// Runs one that returns something.
+    pub fn stage<T>(&mut self, stage: impl FnOnce(&mut Grads) -> T) -> T {
+        let (mut stage, mut result) = (Some(stage), None);
+        self.run(&mut |grads| result = stage.take().map(|stage| stage(grads)));
+        result.expect("a stage runs, and once")
+    }
+}
+
+/// Nobody looks.
+impl Stages for Grads {
+    fn run(&mut self, stage: &mut dyn FnMut(&mut Grads)) {
+        stage(self);
+    }
+}
+
+/// A step's gradients. A slot that was not written this step holds anything; writing it first overwrites.
+#[derive(Debug)]
+pub struct Grads {
+    values: Floats,
+    offsets: Vec<usize>,
+    written: Vec<bool>,
+    /// How often each slot was written since that was last forgotten.
+    writes: Vec<u32>,
+    frozen: Vec<bool>,
+    /// Slots whose gradients somebody else has: see [`Grads::lend`].
+    lent: Vec<bool>,
+    sparse: Vec<Option<RowGradients>>,
+}
+
+impl Grads {
+    /// Room for the gradients of `params`; sparse slots take none.
+    pub fn new(params: &Params) -> Grads {
+        let mut offsets = vec![0];
+        for slot in &params.slots {
+            offsets.push(offsets[offsets.len() - 1] + slot.room());
+        }
+        let sparse = params.slots.iter().map(|slot| (slot.sparse && !slot.frozen).then(RowGradients::default));
+        Grads {
+            values: Floats::zeros(offsets[offsets.len() - 1]),
+            written: vec![false; params.slots.len()],
+            writes: vec![0; params.slots.len()],
+            frozen: params.slots.iter().map(|slot| slot.frozen).collect(),
+            lent: vec![false; params.slots.len()],
+            sparse: sparse.collect(),
+            offsets,
+        }
+    }
+
+    /// Forgets what was written.
+    pub fn clear(&mut self) {
+        self.written.fill(false);
+        self.sparse.iter_mut().flatten().for_each(RowGradients::clear);
+    }
+
+    /// Several slots side by side, as one: where to write, and whether to add to what is there. `None` if all of
+    /// them are frozen; a frozen one beside others is written and not used.
+    ///
+    /// # Panics
+    /// If some were written and some were not.
+    pub fn span(&mut self, first: SlotId, count: usize) -> (Option<&mut [f32]>, bool) {
+        let (range, accumulates) = self.mark(first, count);
+        (range.map(|range| self.part(range)), accumulates)
+    }
+
+    /// Two spans at once, the first before the second.
+    #[allow(clippy::type_complexity)]
+    pub fn two_spans(
+        &mut self,
+        (a, a_count): (SlotId, usize),
+        (b, b_count): (SlotId, usize),
+    ) -> ((Option<&mut [f32]>, bool), (Option<&mut [f32]>, bool)) {
+        assert!(a.0 + a_count <= b.0, "grads: the first span comes first");
+        let (a_range, a_accumulates) = self.mark(a, a_count);
+        let (b_range, b_accumulates) = self.mark(b, b_count);
+        let one = a_range.map(|range| std::ptr::from_mut(self.part(range)));
+        let two = b_range.map(|range| self.part(range));
+        // SAFETY: the first span ends before the second begins, and both are borrowed as long as `self` is.
+        let one = one.map(|one| unsafe { &mut *one });
+        ((one, a_accumulates), (two, b_accumulates))
+    }
+
+    /// Part of the buffer, of slots that are not lent.
+    fn part(&mut self, range: Range<usize>) -> &mut [f32] {
+        assert!(range.start <= range.end && range.end <= self.values.len(), "grads: {range:?} is outside");
+        // SAFETY: inside the buffer. Whoever asks has looked that no slot in it is lent.
+        unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
+    }
+
+    /// Runs `work`, which has the gradients of these spans of slots, each as one, and may write those of all others
+    /// meanwhile. Where nothing was written they are 0.
+    ///
+    /// # Panics
+    /// If a slot is in two spans, or `work` asks for one of them.
+    pub fn lend<T>(
+        &mut self,
+        spans: &[Range<usize>],
+        work: impl for<'l> FnOnce(Vec<&'l mut [f32]>, &'l mut Grads) -> T,
+    ) -> T {
+        for slot in spans.iter().cloned().flatten() {
+            assert!(self.sparse[slot].is_none(), "grads: a table's gradients are rows");
+            assert!(!self.lent[slot], "grads: slot {slot} is lent");
+            if !std::mem::replace(&mut self.written[slot], true) {
+                self.part(self.offsets[slot]..self.offsets[slot + 1]).fill(0.0);
+            }
+            self.lent[slot] = true;
+        }
+        let lend = |slots: &Range<usize>| {
+            let range = self.offsets[slots.start]..self.offsets[slots.end];
+            // SAFETY: inside the buffer. Each slot is in one span, and until `work` ends `self` gives none of them
+            // to anybody else.
+            unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
+        };
+        let lent = spans.iter().map(lend).collect();
+        let value = work(lent, self);
+        spans.iter().cloned().flatten().for_each(|slot| self.lent[slot] = false);
+        value
+    }
+
+    fn mark(&mut self, first: SlotId, count: usize) -> (Option<Range<usize>>, bool) {
+        let slots = first.0..first.0 + count;
+        assert!(!self.lent[slots.clone()].contains(&true), "grads: slots {slots:?} are lent");
+        let accumulates = self.written[first.0];
+        assert!(
+            self.written[slots.clone()].iter().all(|&mark| mark == accumulates),
+            "grads: slots of one span are written together"
+        );
+        self.written[slots.clone()].fill(true);
+        self.writes[slots.clone()].iter_mut().for_each(|writes| *writes += 1);
+        let learns = self.frozen[slots.clone()].contains(&false);
+        (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), accumulates)
+    }
+
+    /// A sparse slot's rows, to add to; `None` if frozen.
+    pub fn rows(&mut self, id: SlotId) -> Option<&mut RowGradients> {
+        self.written[id.0] = true;
+        self.sparse[id.0].as_mut()
+    }
+
+    /// How often each slot was written since the last call: what a backward pass writes as often as ever is complete.
+    pub fn take_writes(&mut self) -> Vec<u32> {
+        let none = vec![0; self.writes.len()];
+        std::mem::replace(&mut self.writes, none)
+    }
+
+    /// How often each slot was written since [`Grads::take_writes`].
+    pub fn writes(&self) -> &[u32] {
+        &self.writes
+    }
+
+    /// A dense slot's gradient, `None` if it is sparse or frozen.
+    ///
+    /// # Panics
+    /// If nothing was written to it: a parameter that training does not reach is our mistake.
+    pub fn dense(&self, params: &Params, id: SlotId) -> Option<&[f32]> {
+        if self.frozen[id.0] || self.sparse[id.0].is_some() {
+            return None;
+        }
+        let range = self.offsets[id.0]..self.offsets[id.0 + 1];
+        assert!(!self.lent[id.0], "grads: slot {} is lent", id.0);
+        assert!(self.written[id.0], "grads: nothing wrote the gradient of `{}`", params.slots[id.0].name);
+        Some(&self.values[range])
+    }
+
+    /// A copy of the gradient of one parameter as a whole, rows that have none as zeros; `None` if it is frozen.
+    pub fn copy(&self, params: &Params, id: SlotId) -> Option<Vec<f32>> {
+        let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(<[f32]>::to_vec) };
+        let slot = &params.slots[id.0];
+        let mut table = vec![0.0; slot.len()];
+        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
+            table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
+        }
+        Some(table)
+    }
+
+    /// A sparse slot's rows, `None` if it is dense or frozen.
+    pub fn sparse(&self, id: SlotId) -> Option<&RowGradients> {
+        self.sparse[id.0].as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Slot;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::slice::from_ref;
+
+    fn grads() -> (Params, Grads) {
+        let slot = |number: usize| Slot {
+            name: format!("slot {number}"),
+            shape: vec![20],
+            offset: 20 * number,
+            decays: false,
+            sparse: false,
+            frozen: false,
+        };
+        let params = Params::zeros((0..4).map(slot).collect());
+        let grads = Grads::new(&params);
+        (params, grads)
+    }
+
+    #[test]
+    fn what_is_lent_is_whole_and_comes_back() {
+        let (params, mut grads) = grads();
+        grads.span(SlotId(1), 1).0.unwrap().fill(1.0);
+        grads.lend(&[1..3, 0..1], |mut lent, grads| {
+            // What was not written is 0.
+            assert!(lent[0][..20] == [1.0; 20] && lent[0][20..] == [0.0; 20] && lent[1] == [0.0; 20]);
+            lent[0].fill(2.0);
+            grads.span(SlotId(3), 1).0.unwrap().fill(3.0);
+        });
+        let values = |slot| grads.dense(&params, SlotId(slot)).unwrap()[19];
+        assert_eq!([0, 1, 2, 3].map(values), [0.0, 2.0, 2.0, 3.0]);
+        assert_eq!(grads.two_spans((SlotId(0), 2), (SlotId(3), 1)).0.0.map(|span| span.len()), Some(40));
+    }
+
+    #[test]
+    fn nobody_else_gets_what_is_lent() {
+        type Asks = fn(&Params, &mut Grads);
+        let asks: [Asks; 4] = [
+            |_, grads| _ = grads.span(SlotId(0), 2),
+            |_, grads| _ = grads.two_spans((SlotId(0), 1), (SlotId(1), 1)),
+            |params, grads| _ = grads.dense(params, SlotId(1)),
+            |_, grads| grads.lend(from_ref(&(1..2)), |_, _| ()),
+        ];
+        for ask in asks {
+            let (params, mut grads) = grads();
+            let asked = || grads.lend(from_ref(&(1..2)), |_, grads| ask(&params, grads));
+            assert!(catch_unwind(AssertUnwindSafe(asked)).is_err());
+        }
+        let (_, mut grads) = grads();
+        assert!(catch_unwind(AssertUnwindSafe(|| grads.lend(&[0..2, 1..2], |_, _| ()))).is_err());
+    }
+}
