@@ -70,7 +70,7 @@ type SavedStderr = Arc<Mutex<Box<dyn Write + Send>>>;
 impl FatalOutput {
     /// Redirects the ordinary output of all ranks but the first.
     fn new(world: &World) -> FatalOutput {
-        let stderr = world.hush().expect("standard output and error can be moved");
+        let stderr = world.redirect_output().expect("standard output and error can be moved");
         FatalOutput { redirected: stderr.map(|stderr| (world.rank(), Arc::new(Mutex::new(stderr)))) }
     }
 
