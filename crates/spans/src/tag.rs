@@ -9,11 +9,10 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
 use std::sync::Arc;
-use tagsmith_message::Note;
 use tagsmith_ranks::World;
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::example::AnnotationFormat;
-use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, WordLabel, joined};
+use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, WordLabel, joined};
 use tagsmith_text::tokenizer::{Pieces, Tokenizer, split_words};
 
 /// Pieces in a window where neither the user nor the model says.
@@ -54,51 +53,6 @@ pub struct Request {
     pub stride: Option<usize>,
     /// The most pieces of a batch. A longer window is a batch of its own.
     pub batch_tokens: usize,
-}
-
-/// Counts and notes over everything tagged so far.
-#[derive(Clone, Debug)]
-pub struct Tally {
-    /// The number of inputs.
-    pub documents: usize,
-    /// The number of their words.
-    pub words: usize,
-    /// The number of sequences that the model read.
-    pub windows: usize,
-    long: Note,
-    spelled: Note,
-    halves: Note,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Tally {
-            documents: 0,
-            words: 0,
-            windows: 0,
-            long: Note::new("inputs are longer than the model reads at once and went through overlapping windows"),
-            spelled: Note::new("special tokens that words spell (such as `[SEP]`) were read as ordinary letters"),
-            halves: Note::new("entities begin or end inside a word: the whole word has their label"),
-        }
-    }
-}
-
-impl Tally {
-    /// Returns notes about what happened to the inputs, if anything did.
-    pub fn notes(&self) -> impl Iterator<Item = &Note> {
-        [&self.long, &self.spelled, &self.halves].into_iter().filter(|note| note.count > 0)
-    }
-
-    fn count(&mut self, Encoded { place, words, windows, .. }: &Encoded) {
-        self.documents += 1;
-        self.words += words.len();
-        self.windows += windows.len();
-        if windows.len() > 1 {
-            self.long.add(|| format!("{place}: {} windows", windows.len()));
-        }
-        // In an overlap of windows they count twice.
-        (0..windows.iter().map(|window| window.encoded.spelled).sum()).for_each(|_| self.spelled.add(|| place.clone()));
-    }
 }
 
 /// A model that looks for some labels in whatever it is given.
@@ -173,7 +127,14 @@ impl Tagger {
 
     /// Tags encoded inputs, in their order.
     pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
-        inputs.iter().for_each(|input| tally.count(input));
+        for Encoded { place, words, windows, .. } in &inputs {
+            tally.count(place, words.len(), windows.len());
+            // In an overlap of windows they count twice.
+            for _ in 0..windows.iter().map(|window| window.encoded.spelled).sum() {
+                let what = "special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
+                tally.add(what, || place.clone());
+            }
+        }
         let encoded: Vec<&encode::Encoded> =
             inputs.iter().flat_map(|input| &input.windows).map(|window| &window.encoded).collect();
         let found = self.query.find(&self.model, &World::alone(), &encoded, self.threshold, self.batch_tokens);
@@ -212,7 +173,8 @@ impl Tagger {
                     continue;
                 }
                 if places[first].0 != start || places[last - 1].1 != end {
-                    tally.halves.add(|| format!("{place}: {:?}", letters.slice(start as u32, end as u32)));
+                    let what = "entities begin or end inside a word: the whole word has their label";
+                    tally.add(what, || format!("{place}: {:?}", letters.slice(start as u32, end as u32)));
                 }
                 for word in first..last {
                     let label = 1 + 2 * it.kind as u32 + u32::from(word > first);
@@ -220,6 +182,7 @@ impl Tagger {
                 }
             }
         }
+        tally.entities += mentions.len();
         Tagged { text, words, labels, entities: mentions }
     }
 }
