@@ -93,7 +93,7 @@ pub struct Predicted {
 impl fmt::Display for Predicted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Predicted { documents, words, entities, windows, seconds } = self;
-        write!(f, "{documents} documents, {words} words, {entities} entities, {windows} windows, {seconds:.1} s")
+        write!(f, "{documents} documents, {words} words, {windows} windows, {entities} entities, {seconds:.1} s")
     }
 }
 

@@ -195,7 +195,11 @@ fn is_span_tagger(folder: &Path) -> bool {
 fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<(Kind, Vec<String>)> {
     let for_spans = [
         (options.labels.is_some(), Setting::Labels, "finds its own labels and looks for no others"),
-        (options.threshold.is_some(), Setting::Threshold, "gives each word its most probable label and has no threshold"),
+        (
+            options.threshold.is_some(),
+            Setting::Threshold,
+            "gives each word its most probable label and has no threshold",
+        ),
         (options.decoding.is_some(), Setting::Decoding, "gives each word one label, so entities never overlap"),
     ];
     refuse_given(folder, "a token classifier", &for_spans)?;
@@ -210,12 +214,7 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
     Ok((Kind::Tokens(tagger), notes))
 }
 
-fn span_tagger(
-    folder: &Path,
-    options: &TaggerOptions,
-    precision: Precision,
-    hub: &Hub,
-) -> Result<(Kind, Vec<String>)> {
+fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<String>)> {
     let other_strategy = options.strategy.is_some_and(|strategy| strategy != Strategy::First);
     let for_tokens =
         [(other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together")];

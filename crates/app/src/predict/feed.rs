@@ -56,12 +56,7 @@ pub fn start(documents: Documents, share: Share, encoder: Encoder, threads: usiz
 }
 
 /// Returns a chunk, and the source if there is more. What stands before a bad document is good.
-fn next_chunk(
-    mut documents: Documents,
-    share: Share,
-    encoder: &Encoder,
-    threads: usize,
-) -> (Chunk, Option<Documents>) {
+fn next_chunk(mut documents: Documents, share: Share, encoder: &Encoder, threads: usize) -> (Chunk, Option<Documents>) {
     let (inputs, read) = read_chunk(&mut documents, share);
     let count = inputs.len();
     let cut = parallel::map(&inputs[share.range(count)], threads, |input| encoder.encode(input));
