@@ -354,7 +354,7 @@ fn states_of_other_models_and_damaged_ones_are_refused() {
         error
     };
     assert!(refused(&["classifier.*"]).contains("`exp_avg` is not of shape"));
-    assert!(refused(&["*.word_embeddings.*"]).contains("parameters that do not learn: other --freeze"));
+    assert!(refused(&["*.word_embeddings.*"]).contains("parameters that do not learn: other parameters are frozen"));
     let words = "bert.embeddings.word_embeddings.weight";
     let whole = std::fs::read(&file).expect("it is there");
     let text = |bytes: &[u8]| bytes.iter().map(|&b| char::from(b)).collect::<String>();
