@@ -97,7 +97,7 @@ impl LastWords {
 fn hook_panics(last_words: LastWords) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if let Some(lost) = panic.payload().downcast_ref::<tagsmith_encoder::model::Error>() {
+        if let Some(lost) = panic.payload().downcast_ref::<tagsmith_weights::Error>() {
             let cause = lost.source().map_or(String::new(), |cause| format!(": {cause}"));
             last_words.print(&format!("error: {lost}{cause}"));
             std::process::exit(COULD_NOT_RUN);

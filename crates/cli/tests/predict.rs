@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use serde_json::Value;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::Model;
+use tagsmith_tokens::model::Model;
 use tempfile::TempDir;
 
 const LABELS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];

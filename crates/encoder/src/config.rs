@@ -415,6 +415,20 @@ impl Config {
         Ok((Config { json: reader.json, ..config }, notes))
     }
 
+    /// transformers' name of the family, which its class names begin with: `Bert`.
+    pub fn class_name(&self) -> &'static str {
+        match (&self.family, self.model_type.as_str()) {
+            (Family::ModernBert(_), _) => "ModernBert",
+            (Family::Deberta(_), _) => "DebertaV2",
+            (Family::Bert, _) => "Bert",
+            (Family::DistilBert, _) => "DistilBert",
+            (Family::Electra, _) => "Electra",
+            (Family::Roberta, "xlm-roberta") => "XLMRoberta",
+            (Family::Roberta, "camembert") => "Camembert",
+            (Family::Roberta, _) => "Roberta",
+        }
+    }
+
     /// The same model with these labels.
     #[must_use]
     pub fn with_labels(mut self, labels: &[String]) -> Config {

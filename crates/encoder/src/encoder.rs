@@ -46,11 +46,12 @@ const PLAIN: Pass = Pass { dropout: None, first_row: 0, checkpoint_layers: false
 
 /// The streams of dropout outside the layers, whose streams are numbered from 0.
 const EMBEDDINGS: u64 = u64::MAX;
-pub(crate) const HEAD: u64 = u64::MAX - 1;
+/// The stream of dropout before a head.
+pub const HEAD: u64 = u64::MAX - 1;
 
 impl Pass {
     /// Dropout at one place of one layer.
-    pub(crate) fn dropout(self, layer: u64, place: u64, rate: f32) -> Option<Dropout> {
+    pub fn dropout(self, layer: u64, place: u64, rate: f32) -> Option<Dropout> {
         let Pass { dropout, first_row, .. } = self;
         let stream = dropout.filter(|_| rate > 0.0)?;
         Some(Dropout { rate, stream: stream.child(layer).child(place), first_row })
@@ -226,12 +227,14 @@ impl Encoder<'_> {
         (self.params.get(affine.weight), affine.bias().map_or(&[], |bias| self.params.get(bias)))
     }
 
-    pub(crate) fn linear(&self, x: Tensor, affine: Affine) -> (Tensor, linear::Saved) {
+    /// Applies a linear layer; returns what its backward needs too.
+    pub fn linear(&self, x: Tensor, affine: Affine) -> (Tensor, linear::Saved) {
         let (weight, bias) = self.values(affine);
         linear::forward(x, weight, bias, self.precision)
     }
 
-    pub(crate) fn linear_backward(
+    /// Runs the backward of [`Encoder::linear`]: adds the gradient of `x` to `onto`, or returns it.
+    pub fn linear_backward(
         &self,
         saved: linear::Saved,
         affine: Affine,
@@ -255,7 +258,8 @@ impl Encoder<'_> {
         (self.params.get(affine.weight), into)
     }
 
-    pub(crate) fn norm(&self, x: Tensor, affine: Affine) -> (Tensor, layer_norm::Saved) {
+    /// Applies a layer norm; returns what its backward needs too.
+    pub fn norm(&self, x: Tensor, affine: Affine) -> (Tensor, layer_norm::Saved) {
         let (gain, bias) = self.values(affine);
         layer_norm::forward(x, gain, bias, self.config.layer_norm_eps)
     }
@@ -267,7 +271,8 @@ impl Encoder<'_> {
         (y, Some(saved))
     }
 
-    pub(crate) fn norm_backward(
+    /// Runs the backward of [`Encoder::norm`]: adds the gradient of `x` to `onto`, or returns it.
+    pub fn norm_backward(
         &self,
         saved: layer_norm::Saved,
         affine: Affine,

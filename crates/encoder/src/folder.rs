@@ -1,33 +1,14 @@
-//! A Hugging Face folder's weights: model.safetensors or pytorch_model.bin, whole or in shards.
+//! The weights of a Hugging Face folder: which files hold them, and which tensor belongs to which parameter.
 
-use crate::config::{Config, Family};
-use crate::layout::{Layout, is_head};
-use crate::model::Model;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
-use tagsmith_kernel::random::torch::MersenneTwister;
 use tagsmith_weights::error::Error;
 use tagsmith_weights::origin::table_of_file;
-use tagsmith_weights::tensors::{self, Entry, Reader, Values};
-
-/// What to do where a checkpoint has no head for the labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
-    /// Refuse: the model is to be used as it is.
-    Required,
-    /// Draw one, for training.
-    Drawn {
-        /// Decides the new head's weights.
-        seed: u64,
-        /// Whether a head of another size is left behind too.
-        ignore_mismatched_sizes: bool,
-    },
-}
+use tagsmith_weights::tensors::Reader;
 
 /// What base checkpoints carry for other heads; not part of a token classifier.
 pub const OTHER_HEADS: &[&str] = &[
@@ -75,37 +56,53 @@ pub struct WeightFiles {
     pub note: Option<String>,
 }
 
-impl Model {
-    /// Reads `folder`'s weights as `config` says. Returns notes: a head that was drawn, tensors that were not used.
+/// Parameters to read, and how checkpoints name them.
+pub struct Target<'a> {
+    /// The parameters.
+    pub params: &'a mut Params,
+    /// The part of a name that a checkpoint of the encoder alone leaves out: `bert.`.
+    pub prefix: &'a str,
+    /// The word table.
+    pub words: SlotId,
+    /// Numbers of the head's slots. A checkpoint may lack these, or have them in another shape.
+    pub head: Range<usize>,
+}
+
+/// Outcome of reading weights into a [`Target`].
+pub struct Loaded {
+    /// Numbers of the head's slots that keep the values they had.
+    pub missing: Vec<usize>,
+    /// Tensors of the head that have another shape than their slot.
+    pub resized: Vec<Resized>,
+    /// What the user should know about the files.
+    pub notes: Vec<String>,
+}
+
+/// A tensor of a head whose shape is not that of its slot.
+pub struct Resized {
+    /// The file.
+    pub path: PathBuf,
+    /// The tensor's name in the file.
+    pub tensor: String,
+    /// The tensor's shape in the file.
+    pub found: Vec<usize>,
+    /// The parameter it would be.
+    pub slot: SlotId,
+}
+
+impl Target<'_> {
+    /// Reads the weights that `files` hold.
     ///
     /// # Errors
-    /// Files that are missing, damaged or incomplete; a head that is missing or of another size, as `head` says.
-    pub fn load(folder: &Path, config: Config, head: Head) -> Result<(Model, Vec<String>), Error> {
-        let WeightFiles { files, note } = weight_files(folder, &[])?;
-        let layout = Layout::new(&config);
-        check_size(&files, &layout)?;
-        let params = Params::zeros(layout.slots.clone());
-        let mut model = Model { params, config, layout, precision: Precision::F32 };
-        let mut notes: Vec<String> = note.into_iter().collect();
-        notes.extend(model.read_weights(&files, head)?);
-        Ok((model, notes))
-    }
-
-    /// Takes the weights of a checkpoint of the same configuration, in place.
-    ///
-    /// # Errors
-    /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
-    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
-        self.read_weights(&weight_files(folder, &[])?.files, Head::Required).map(|_notes| ())
-    }
-
-    fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
+    /// Files that are missing or damaged, that lack a parameter of the encoder, or have it in another shape. Some
+    /// parameters may then be the file's.
+    pub fn read(mut self, files: &[PathBuf]) -> Result<Loaded, Error> {
         let names = self.names_in_files();
         let mut loading = Loading { found: vec![None; self.params.slots.len()], ..Loading::default() };
         for path in files {
-            loading.file(path, self, &names, head)?;
+            loading.file(path, &mut self, &names)?;
         }
-        loading.finish(&files[0], self, head)
+        loading.finish(&files[0], self)
     }
 
     /// Every name that a checkpoint may have for a slot: with the family's prefix, without it, and with the oldest
@@ -113,7 +110,7 @@ impl Model {
     fn names_in_files(&self) -> BTreeMap<String, usize> {
         let mut names = BTreeMap::new();
         for (number, slot) in self.params.slots.iter().enumerate() {
-            let bare = slot.name.strip_prefix(self.layout.prefix).unwrap_or(&slot.name).to_owned();
+            let bare = slot.name.strip_prefix(self.prefix).unwrap_or(&slot.name).to_owned();
             for name in [slot.name.clone(), bare] {
                 if name.contains("LayerNorm.") {
                     names.insert(name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"), number);
@@ -123,61 +120,18 @@ impl Model {
         }
         names
     }
-
-    /// Writes config.json and model.safetensors into an existing folder.
-    ///
-    /// # Errors
-    /// What the system says of either file.
-    pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let entry = |(number, slot): (usize, &'_ Slot)| Entry {
-            name: slot.name.clone().into(),
-            shape: slot.shape.clone(),
-            values: match slot.sparse {
-                true => Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(Cow::from))),
-                false => Values::F32(self.params.get(SlotId(number))),
-            },
-        };
-        let entries = self.params.slots.iter().enumerate().map(entry).collect();
-        tensors::write(&folder.join("model.safetensors"), entries, &[("format", "pt".into())])?;
-        let path = folder.join("config.json");
-        std::fs::write(&path, self.config_json()).map_err(|source| Error::Io { path, source })
-    }
-
-    /// config.json as transformers writes it: two spaces, sorted keys.
-    fn config_json(&self) -> String {
-        let config = self.config.clone();
-        let labels = config.labels.clone();
-        let mut json = config.with_labels(&labels).json;
-        let name = match (&self.config.family, self.config.model_type.as_str()) {
-            (Family::ModernBert(_), _) => "ModernBert",
-            (Family::Deberta(_), _) => "DebertaV2",
-            (Family::Bert, _) => "Bert",
-            (Family::DistilBert, _) => "DistilBert",
-            (Family::Electra, _) => "Electra",
-            (Family::Roberta, "xlm-roberta") => "XLMRoberta",
-            (Family::Roberta, "camembert") => "Camembert",
-            (Family::Roberta, _) => "Roberta",
-        };
-        json.insert("architectures".into(), Value::from(vec![format!("{name}ForTokenClassification")]));
-        json.remove("torch_dtype");
-        json.insert("dtype".into(), "float32".into());
-        let mut sorted: Vec<_> = json.into_iter().collect();
-        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut text = serde_json::to_string_pretty(&Value::Object(sorted.into_iter().collect()))
-            .expect("a JSON value always prints");
-        text.push('\n');
-        text
-    }
 }
 
-/// Refuses, before any memory is taken, a configuration that asks for more than the files can hold.
-fn check_size(files: &[PathBuf], layout: &Layout) -> Result<(), Error> {
+/// Refuses, before any memory is taken, an encoder that is larger than the files can hold.
+///
+/// # Errors
+/// The files are too small, or not there.
+pub fn check_size<'s>(files: &[PathBuf], encoder: impl IntoIterator<Item = &'s Slot>) -> Result<(), Error> {
     let mut bytes = 0;
     for path in files {
         bytes += std::fs::metadata(path).map_err(|source| Error::Io { path: path.clone(), source })?.len();
     }
-    let encoder = layout.slots.iter().filter(|slot| !is_head(&slot.name));
-    let parameters: u64 = encoder.map(|slot| slot.len() as u64).sum();
+    let parameters: u64 = encoder.into_iter().map(|slot| slot.len() as u64).sum();
     // No type that is read has fewer than two bytes.
     if 2 * parameters > bytes {
         let problem = format!("has {bytes} bytes, too few for the {parameters} parameters that config.json asks for");
@@ -260,8 +214,7 @@ impl Counted {
 struct Loading {
     /// The name that each slot's tensor had.
     found: Vec<Option<String>>,
-    /// Whether a head of another size was met.
-    resized: bool,
+    resized: Vec<Resized>,
     /// The word table under a head's name.
     tied: Option<(Arc<Reader>, String)>,
     of_other_heads: Counted,
@@ -271,17 +224,12 @@ struct Loading {
 }
 
 impl Loading {
-    fn file(
-        &mut self,
-        path: &Path,
-        model: &mut Model,
-        names: &BTreeMap<String, usize>,
-        head: Head,
-    ) -> Result<(), Error> {
+    fn file(&mut self, path: &Path, target: &mut Target, names: &BTreeMap<String, usize>) -> Result<(), Error> {
         let reader = Arc::new(Reader::open(path)?);
         self.notes.extend_from_slice(reader.notes());
+        let prefix = target.prefix;
         let is_of_other_head = |name: &str| {
-            let bare = name.strip_prefix(model.layout.prefix).unwrap_or(name);
+            let bare = name.strip_prefix(prefix).unwrap_or(name);
             OTHER_HEADS.iter().any(|head| bare.starts_with(head))
         };
         for name in &reader.names() {
@@ -300,98 +248,55 @@ impl Loading {
                 kind.add(name);
                 continue;
             };
+            let slot = target.params.slots[number].clone();
             if let Some(other) = &self.found[number] {
-                return Err(
-                    reader.refuse(format!("`{other}` and `{name}` are both `{}`", model.params.slots[number].name))
-                );
+                return Err(reader.refuse(format!("`{other}` and `{name}` are both `{}`", slot.name)));
             }
-            let slot = model.params.slots[number].clone();
             let shape = reader.shape(name).expect("the file names its own tensors");
             if shape != slot.shape {
-                if !is_head(&slot.name) {
+                if !target.head.contains(&number) {
                     let problem = format!("`{name}` has shape {shape:?}, config.json asks for {:?}", slot.shape);
                     return Err(reader.refuse(problem));
                 }
-                if !matches!(head, Head::Drawn { ignore_mismatched_sizes: true, .. }) {
-                    return Err(Error::HeadSize {
-                        path: path.into(),
-                        tensor: name.clone(),
-                        found: shape.to_vec(),
-                        needed: slot.shape,
-                        labels: model.config.labels.len(),
-                    });
-                }
-                self.resized = true;
-                self.notes.push(format!(
-                    "`{name}` has shape {shape:?} and {:?} is needed: drawn anew (--ignore_mismatched_sizes)",
-                    slot.shape
-                ));
+                let (tensor, found) = (name.clone(), shape.to_vec());
+                self.resized.push(Resized { path: path.into(), tensor, found, slot: SlotId(number) });
                 continue;
             }
             if slot.sparse {
                 let table = table_of_file(&reader, name, slot.shape[0], slot.shape[1])?;
-                *model.params.table_mut(SlotId(number)) = table;
+                *target.params.table_mut(SlotId(number)) = table;
             } else {
-                reader.read(name, 0, model.params.get_mut(SlotId(number)))?;
+                reader.read(name, 0, target.params.get_mut(SlotId(number)))?;
             }
             self.found[number] = Some(name.clone());
         }
         Ok(())
     }
 
-    fn finish(self, path: &Path, model: &mut Model, head: Head) -> Result<Vec<String>, Error> {
+    fn finish(self, path: &Path, target: Target) -> Result<Loaded, Error> {
         let Loading { mut found, resized, tied, mut of_other_heads, unused, wrapped, mut notes } = self;
-        let words = model.layout.encoder.words;
-        let slot = model.params.slots[words.0].clone();
+        let words = target.words;
+        let slot = target.params.slots[words.0].clone();
         if let Some((reader, name)) = tied {
             if found[words.0].is_some() || reader.shape(&name) != Some(&slot.shape[..]) {
                 of_other_heads.add(&name);
             } else {
                 notes.push(format!("{}: `{name}` is taken for `{}`, which it was tied to", path.display(), slot.name));
                 let table = table_of_file(&reader, &name, slot.shape[0], slot.shape[1])?;
-                *model.params.table_mut(words) = table;
+                *target.params.table_mut(words) = table;
                 found[words.0] = Some(name);
             }
         }
-        let missing: Vec<usize> = (0..found.len()).filter(|&number| found[number].is_none()).collect();
-        let of_head = |&number: &usize| is_head(&model.params.slots[number].name);
-        let lost: Vec<&str> = missing
-            .iter()
-            .filter(|number| !of_head(number))
-            .map(|&number| model.params.slots[number].name.as_str())
-            .collect();
-        if let Some(first) = lost.first() {
-            let problem = format!("lacks `{first}`{}", and_more(lost.len() - 1));
+        let all = (0..found.len()).filter(|&number| found[number].is_none());
+        let (missing, lost): (Vec<usize>, Vec<usize>) = all.partition(|number| target.head.contains(number));
+        if let Some(&first) = lost.first() {
+            let problem = format!("lacks `{}`{}", target.params.slots[first].name, and_more(lost.len() - 1));
             return Err(Error::Weights { path: path.into(), problem });
-        }
-        if !missing.is_empty() {
-            let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: path.into() }) };
-            if !resized {
-                let labels = model.config.labels.len();
-                notes.push(format!("the checkpoint has no head for {labels} labels: drawn from seed {seed}"));
-            }
-            draw_head(model, &missing, seed);
         }
         notes.extend(wrapped.note(path, "read as if nothing stood before the name"));
         notes.extend(of_other_heads.note(path, "left out, parts of heads for other tasks"));
         notes.extend(unused.note(path, "not used"));
-        Ok(notes)
-    }
-}
-
-/// Draws what a head lacks in the order of transformers, from the generator that transformers has just seeded. ModernBERT's
-/// weights are normal numbers cut off, which come from a generator of our own.
-fn draw_head(model: &mut Model, missing: &[usize], seed: u64) {
-    let mut generator = MersenneTwister::new(seed);
-    for &number in missing {
-        let slot = &model.params.slots[number];
-        match (&model.config.family, slot.name.ends_with("bias")) {
-            (Family::ModernBert(_), _) => model.initialise(number, seed),
-            (_, true) => model.params.get_mut(SlotId(number)).fill(0.0),
-            (_, false) => {
-                generator.fill_normal(model.config.initializer_range, model.params.get_mut(SlotId(number)));
-            }
-        }
+        Ok(Loaded { missing, resized, notes })
     }
 }
 

@@ -5,21 +5,6 @@
 use crate::config::{Config, Deberta, Family, ModernBert};
 use tagsmith_kernel::params::{Slot, SlotId};
 
-/// Where a token classifier's parameters are.
-#[derive(Clone, Debug)]
-pub struct Layout {
-    /// All slots, in memory order.
-    pub slots: Vec<Slot>,
-    /// What a base checkpoint's names lack: `bert.`.
-    pub prefix: &'static str,
-    /// The encoder's.
-    pub encoder: EncoderLayout,
-    /// What comes before the classifier in ModernBERT: dense (H, H), the activation, a norm.
-    pub prediction: Option<Prediction>,
-    /// The classifier (K, H).
-    pub classifier: Affine,
-}
-
 /// A weight, or a norm's gain, and whether its bias follows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Affine {
@@ -34,15 +19,6 @@ impl Affine {
     pub fn bias(self) -> Option<SlotId> {
         self.biased.then(|| next(self.weight))
     }
-}
-
-/// A dense layer and the norm behind its activation.
-#[derive(Clone, Copy, Debug)]
-pub struct Prediction {
-    /// (H, H).
-    pub dense: Affine,
-    /// (H).
-    pub norm: Affine,
 }
 
 /// Where an encoder's parameters are, in a table that may hold others too.
@@ -206,8 +182,10 @@ const DISTILBERT: Names = Names {
     feed_forward_norm: "output_layer_norm",
 };
 
-struct Table {
-    slots: Vec<Slot>,
+/// A table of slots that grows.
+pub struct Table {
+    /// The slots so far, in memory order.
+    pub slots: Vec<Slot>,
 }
 
 impl Table {
@@ -217,11 +195,13 @@ impl Table {
         SlotId(self.slots.len() - 1)
     }
 
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize, biased: bool) -> Affine {
+    /// Adds a linear layer: a weight (outputs, inputs) and perhaps a bias.
+    pub fn linear(&mut self, name: &str, outputs: usize, inputs: usize, biased: bool) -> Affine {
         self.affine(name, vec![outputs, inputs], true, biased)
     }
 
-    fn norm(&mut self, name: &str, width: usize, biased: bool) -> Affine {
+    /// Adds a norm: a gain and perhaps a bias.
+    pub fn norm(&mut self, name: &str, width: usize, biased: bool) -> Affine {
         self.affine(name, vec![width], false, biased)
     }
 
@@ -318,26 +298,6 @@ fn bert_names(family: &Family) -> Names {
     }
 }
 
-impl Layout {
-    /// The table of `config`'s model.
-    pub fn new(config: &Config) -> Layout {
-        let prefix = prefix(&config.family);
-        let mut slots = Vec::new();
-        let encoder = EncoderLayout::new(config, prefix, &mut slots);
-        let mut table = Table { slots };
-        let hidden = config.hidden_size;
-        let prediction = match &config.family {
-            Family::ModernBert(settings) => Some(Prediction {
-                dense: table.linear("head.dense", hidden, hidden, settings.classifier_bias),
-                norm: table.norm("head.norm", hidden, settings.norm_bias),
-            }),
-            _ => None,
-        };
-        let classifier = table.linear("classifier", config.labels.len(), hidden, true);
-        Layout { slots: table.slots, prefix, encoder, prediction, classifier }
-    }
-}
-
 impl EncoderLayout {
     /// Adds `config`'s encoder to a table of slots; `prefix` stands before each of its names.
     pub fn new(config: &Config, prefix: &str, slots: &mut Vec<Slot>) -> EncoderLayout {
@@ -426,11 +386,6 @@ pub fn prefix(family: &Family) -> &'static str {
         Family::ModernBert(_) => "model.",
         _ => bert_names(family).prefix,
     }
-}
-
-/// Whether a parameter of that name belongs to the head: what a checkpoint of the encoder alone lacks.
-pub fn is_head(name: &str) -> bool {
-    name.starts_with("classifier.") || name.starts_with("head.")
 }
 
 /// The slot after this one: a weight's bias.

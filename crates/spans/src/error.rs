@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// A model's files.
     #[error(transparent)]
-    Model(#[from] tagsmith_encoder::model::Error),
+    Model(#[from] tagsmith_weights::Error),
     /// A tokenizer's files, or an input that it refuses.
     #[error(transparent)]
     Tokenizer(#[from] tagsmith_text::tokenizer::Error),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::folder::{OTHER_HEADS, WeightFiles, weight_files};
-use tagsmith_encoder::layout::{is_head, prefix};
+use tagsmith_encoder::layout::prefix;
 use tagsmith_files::json_fields::read_object;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
@@ -37,6 +37,9 @@ const DEVIATION: f32 = 0.02;
 
 const TOKEN_CONFIG: &str = "token_encoder_config.json";
 const TYPE_CONFIG: &str = "type_encoder_config.json";
+
+/// Names of a token classifier's head, which an encoder's folder may hold.
+const TOKEN_HEAD: &[&str] = &["classifier.", "head."];
 
 /// What the original's first layout called its weights.
 const FIRST_WEIGHTS: &[&str] = &["model.pt", "model.bin"];
@@ -84,7 +87,7 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
         notes.extend(read);
         let foreign = |name: &&String| {
             let bare = name.strip_prefix(prefix(family)).unwrap_or(name);
-            !OTHER_HEADS.iter().any(|head| bare.starts_with(head)) && !is_head(bare)
+            !OTHER_HEADS.iter().chain(TOKEN_HEAD).any(|head| bare.starts_with(head))
         };
         notes.extend(unused.iter().filter(foreign).map(|name| format!("{}: not used: `{name}`", folder.display())));
     }

@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::model::Model;
 use crate::model::loss::{Gold, Normalization, loss};
 use std::path::Path;
-use tagsmith_encoder::model::Error;
 use tagsmith_kernel::op::adamw::AdamW;
 use tagsmith_kernel::params::{Grads, SlotId};
 use tagsmith_kernel::random::stream::Stream;
@@ -13,6 +12,7 @@ use tagsmith_ranks::World;
 use tagsmith_train::learner::exchange::Exchange;
 use tagsmith_train::learner::optimizer::{self, Optimizer};
 use tagsmith_train::trainer::same_on_all_ranks;
+use tagsmith_weights::Error;
 
 /// What changes the numbers of a step, apart from the data and the schedule.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ impl Learner {
             update: self.updates,
             gradient_scale: (MAX_NORM / (grad_norm + 1e-6)).min(1.0),
         };
-        self.optimizer.update(&mut self.model.params, &self.grads, |slot| {
+        self.optimizer.update(&mut self.model.params, &self.grads, |_, slot| {
             let rate = match &slot.name {
                 name if name.starts_with(crate::model::layout::TOKEN_ENCODER) => learning_rate,
                 name if name.starts_with(crate::model::layout::TYPE_ENCODER) => {

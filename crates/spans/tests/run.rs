@@ -115,7 +115,7 @@ fn encoder(family: &str, folder: &Path) {
         serde_json::from_slice(&std::fs::read(file).expect("it is in the repository")).expect("it is JSON");
     json.extend([("vocab_size".into(), 100.into()), ("max_position_embeddings".into(), 64.into())]);
     let config = tagsmith_encoder::config::Config::from_json("config.json".into(), json).expect("it reads").0;
-    tagsmith_encoder::model::Model::new(config, 3).save(folder).expect("it is written");
+    tagsmith_tokens::model::Model::new(config, 3).save(folder).expect("it is written");
     std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
 }
 

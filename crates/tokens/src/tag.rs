@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use crate::folder::Head;
+use crate::model::Model;
 use serde::{Deserialize, Serialize};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::{Head, Model};
 use tagsmith_message::Note;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
@@ -18,7 +19,7 @@ use crate::batch::by_tokens;
 pub enum Error {
     /// The model's files.
     #[error("the model cannot be read")]
-    Model(#[from] tagsmith_encoder::model::Error),
+    Model(#[from] tagsmith_weights::Error),
     /// The tokenizer's files.
     #[error("the tokenizer cannot be read")]
     Tokenizer(#[source] tokenizer::Error),

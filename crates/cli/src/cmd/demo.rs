@@ -16,10 +16,10 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_text::score::table;
 use tagsmith_text::sentence::{Sentence, Split};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::Event;
 

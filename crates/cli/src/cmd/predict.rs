@@ -18,10 +18,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
-use tagsmith_encoder::model::Model;
 use tagsmith_hub::model::Part;
 use tagsmith_ranks::World;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_tokens::model::Model;
 use tagsmith_tokens::tag::{Request, TagOptions, Tagger, Tally, tag};
 
 use crate::machine::{precision, threads};

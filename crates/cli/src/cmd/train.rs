@@ -29,7 +29,6 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::{Head, Model};
 use tagsmith_files::atomic_write;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
@@ -38,7 +37,10 @@ use tagsmith_text::align::Example;
 use tagsmith_text::labels::{self, LabelSet};
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_train::checkpoint::contents;
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
+use tagsmith_tokens::feed::TokenFeed;
+use tagsmith_tokens::learn::TokenTask;
 use tagsmith_train::checkpoint::state::TrainerState;
 use tagsmith_train::learner::Learner;
 use tagsmith_train::trainer::best::Criterion;
@@ -357,21 +359,23 @@ impl Tuning<'_> {
         let options = options::run(args, self.criterion()?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments = self.tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes()));
-        let (mut learner, notes) = Learner::new(model, options::step(args), &args.learning.freeze)?;
+        let task = TokenTask { model, loss: options::loss(args) };
+        let (mut learner, notes) = Learner::new(task, options::step(args), &args.learning.freeze)?;
         notes.iter().for_each(say);
-        memory::check(args, world, learner.model(), &self.to_learn, self.to_evaluate)?;
+        memory::check(args, world, &learner.model().model, &self.to_learn, self.to_evaluate)?;
         let job = Job {
             options: &options,
-            examples: &self.to_learn,
+            feed: &TokenFeed::new(&self.to_learn, &options, world),
             world,
-            attachments: &attachments,
             arguments: &arguments,
-            evaluate: &mut |model| measure.run("eval", model, self.to_evaluate).0,
+            save: &|task: &TokenTask, folder: &Path| task.save(folder, &attachments),
+            evaluate: &mut |task: &TokenTask| Ok(measure.run("eval", &task.model, self.to_evaluate).0),
             notify: &mut |event| report.event(event),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
         if world.is_first() {
-            contents::write_model(&args.output_dir, learner.model(), &attachments, &arguments)?;
+            learner.model().save(&args.output_dir, &attachments)?;
+            results::save_arguments(&args.output_dir, &arguments)?;
         }
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(self.to_learn.len()));
@@ -379,7 +383,7 @@ impl Tuning<'_> {
         if world.is_first() {
             outcome.state.save(&args.output_dir)?;
         }
-        Ok((learner.into_model(), outcome.state))
+        Ok((learner.into_model().model, outcome.state))
     }
 
     /// The metric that chooses, by the name it will have.

@@ -4,7 +4,7 @@ use crate::checkpoint::state::{EarlyStoppingState, Record};
 use crate::error::Error;
 
 /// The metric that decides, and in which direction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Criterion {
     /// Its key in an evaluation's record, `eval_` included.
     pub key: String,

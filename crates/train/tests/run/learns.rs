@@ -2,11 +2,11 @@
 
 use crate::harness::{bits, example, learner, options, run_with};
 use serde_json::json;
-use tagsmith_encoder::model::Model;
 use tagsmith_kernel::random::torch::MersenneTwister;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::agenda::Every;
 

@@ -6,7 +6,6 @@ use crate::report::diagnosis::Diagnosis;
 use anyhow::bail;
 use serde_json::json;
 use std::time::Instant;
-use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::LabelSet;
@@ -15,6 +14,7 @@ use tagsmith_text::score::error_detection;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
 use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::results;
 

@@ -6,10 +6,11 @@ use crate::args::TrainArgs;
 use crate::machine::memory::allowed;
 use crate::machine::neighbours;
 use anyhow::bail;
-use tagsmith_encoder::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
-use tagsmith_train::memory::{Footprint, Work, size};
+use tagsmith_tokens::model::Model;
+use tagsmith_tokens::memory::{Work, footprint};
+use tagsmith_train::memory::size;
 
 /// Says what the run will hold; refuses one that holds more than this process may. Ranks on one machine have equal
 /// shares of its memory.
@@ -36,7 +37,7 @@ pub fn check(
 }
 
 fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<String> {
-    let footprint = Footprint::new(model, work);
+    let footprint = footprint(model, work);
     match allowed {
         None => Ok(format!("memory: {footprint}; the system does not say how much there is")),
         Some(allowed) if footprint.total() <= allowed => {
@@ -51,7 +52,7 @@ fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<S
 
 /// The first option that makes the run fit, where one does.
 fn remedy(model: &Model, work: &Work, allowed: u64) -> &'static str {
-    let fits = |work: Work| Footprint::new(model, &work).total() <= allowed;
+    let fits = |work: Work| footprint(model, &work).total() <= allowed;
     let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
     if fits(small) {
         "lower `--batch_tokens` or `--per_device_train_batch_size`"
@@ -98,7 +99,7 @@ mod tests {
             gradient_checkpointing: false,
             ranks: 1,
         };
-        let total = |work: Work| Footprint::new(&model, &work).total();
+        let total = |work: Work| footprint(&model, &work).total();
         let one = Work { batch_tokens: Some(1), ..work };
         let lean = Work { gradient_checkpointing: true, ..one };
         assert!(total(lean) < total(one) && total(one) < total(work));

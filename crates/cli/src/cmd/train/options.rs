@@ -3,10 +3,11 @@
 use crate::args::{Interval, TrainArgs};
 use tagsmith_text::align::LabelAll;
 use tagsmith_train::error::Error;
-use tagsmith_train::learner::{LossScaling, StepOptions};
+use tagsmith_tokens::learn::{LossOptions, LossScaling};
+use tagsmith_train::learner::StepOptions;
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
 use tagsmith_train::trainer::best::Criterion;
-use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
 use tagsmith_train::trainer::order::Sampling;
 use tagsmith_train::trainer::plan::Amount;
 
@@ -27,14 +28,20 @@ pub fn step(args: &TrainArgs) -> StepOptions {
         epsilon: args.learning.adam_epsilon,
         weight_decay: args.learning.weight_decay,
         max_grad_norm: args.learning.max_grad_norm,
+        gradient_checkpointing: args.learning.gradient_checkpointing,
+        seed: args.learning.seed,
+    }
+}
+
+/// The options of the loss.
+pub fn loss(args: &TrainArgs) -> LossOptions {
+    LossOptions {
         label_smoothing: args.learning.label_smoothing_factor,
-        loss_scaling: match args.learning.loss_scaling.as_str() {
+        scaling: match args.learning.loss_scaling.as_str() {
             "mean-of-means" => LossScaling::MeanOfMeans,
             "sum-of-means" => LossScaling::SumOfMeans,
             _ => LossScaling::Token,
         },
-        gradient_checkpointing: args.learning.gradient_checkpointing,
-        seed: args.learning.seed,
     }
 }
 
@@ -76,7 +83,10 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
             patience: patience as u64,
             threshold: args.times.early_stopping_threshold,
         }),
-        save_total_limit: args.times.save_total_limit,
+        keep: match args.times.save_total_limit {
+            None | Some(0) => Keep::All,
+            Some(limit) => Keep::Newest(limit),
+        },
         save_only_model: args.times.save_only_model,
     })
 }

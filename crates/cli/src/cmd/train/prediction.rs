@@ -3,11 +3,11 @@
 use super::data::Alignment;
 use super::say;
 use anyhow::Context;
-use tagsmith_encoder::model::Model;
 use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::parallel;
 use tagsmith_text::sentence::Split;
+use tagsmith_tokens::model::Model;
 use tagsmith_tokens::tag::{Content, Input, Request, TagOptions, Tally, encode, tag};
 
 /// The label names of each sentence's words. Sentences that the evaluated `examples` hold whole have theirs in

@@ -1,12 +1,9 @@
 //! An encoder with a token head and its weights.
 
-pub use crate::folder::Head;
-pub use tagsmith_weights::error::Error;
-
-use crate::batch::Batch;
-use crate::config::{Config, Family};
-use crate::encoder::{self, Encoder, HEAD, Pass};
-use crate::layout::{Layout, Prediction, is_head};
+use crate::layout::{Layout, Prediction};
+use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::encoder::{self, Encoder, HEAD, Pass};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
@@ -167,20 +164,20 @@ impl Model {
     /// The first stage of backward's reverse order that nothing below needs: layers from here up have learners at or
     /// below them. 0 is the embeddings, i + 1 layer i, and the head comes last.
     fn first_learning(&self) -> usize {
-        let stage = |name: &str| {
+        let stage = |number: usize, name: &str| {
             let inside = name.strip_prefix(self.layout.prefix).unwrap_or(name);
             let of_layer = inside.split_once("layer.").or_else(|| inside.split_once("layers."));
             let layer = of_layer.and_then(|(_, rest)| rest.split('.').next()?.parse::<usize>().ok());
             match layer {
                 Some(layer) => layer + 1,
-                None if is_head(inside) => self.config.layers + 1,
+                None if self.layout.head.contains(&number) => self.config.layers + 1,
                 // Behind the last layer.
                 None if inside.starts_with("final_norm.") => self.config.layers,
                 None => 0,
             }
         };
-        let learning = self.params.slots.iter().filter(|slot| !slot.frozen);
-        learning.map(|slot| stage(&slot.name)).min().unwrap_or(self.config.layers + 1)
+        let learning = self.params.slots.iter().enumerate().filter(|(_, slot)| !slot.frozen);
+        learning.map(|(number, slot)| stage(number, &slot.name)).min().unwrap_or(self.config.layers + 1)
     }
 }
 

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::{Config, Deberta, Family, ModernBert};
 use tagsmith_encoder::encoder::Pass;
-use tagsmith_encoder::model::{Error, Head, Model};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Grads, Slot, SlotId};
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
+use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 17] = [

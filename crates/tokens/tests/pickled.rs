@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::{Error, Head, Model};
 use tagsmith_kernel::check::assert_close;
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
+use tagsmith_weights::Error;
 use tagsmith_weights::tensors::Reader;
 
 fn golden(name: &str) -> PathBuf {

@@ -3,9 +3,10 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::model::{Head, Model};
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_kernel::random::torch::MersenneTwister;
+use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::model::Model;
 
 /// PyTorch computes logarithm and cosine in f32, four units in the last place apart from f64's at most.
 const C: f64 = 4.0;

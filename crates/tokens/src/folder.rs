@@ -1,0 +1,137 @@
+//! The Hugging Face folder of a token classifier: weights in, weights and config.json out, and a new head.
+
+use crate::layout::Layout;
+use crate::model::Model;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::folder::{Loaded, Target, WeightFiles, check_size, weight_files};
+use tagsmith_kernel::Precision;
+use tagsmith_kernel::params::{Params, Slot, SlotId};
+use tagsmith_kernel::random::torch::MersenneTwister;
+use tagsmith_weights::Error;
+use tagsmith_weights::tensors::{self, Entry, Values};
+
+/// What to do where a checkpoint has no head for the labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Refuse: the model is to be used as it is.
+    Required,
+    /// Draw one, for training.
+    Drawn {
+        /// Decides the new head's weights.
+        seed: u64,
+        /// Whether a head of another size is left behind too.
+        ignore_mismatched_sizes: bool,
+    },
+}
+
+impl Model {
+    /// Reads `folder`'s weights as `config` says. Returns notes: a head that was drawn, tensors that were not used.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged or incomplete; a head that is missing or of another size, as `head` says.
+    pub fn load(folder: &Path, config: Config, head: Head) -> Result<(Model, Vec<String>), Error> {
+        let WeightFiles { files, note } = weight_files(folder, &[])?;
+        let layout = Layout::new(&config);
+        check_size(&files, &layout.slots[..layout.head.start])?;
+        let params = Params::zeros(layout.slots.clone());
+        let mut model = Model { params, config, layout, precision: Precision::F32 };
+        let mut notes: Vec<String> = note.into_iter().collect();
+        notes.extend(model.read_weights(&files, head)?);
+        Ok((model, notes))
+    }
+
+    /// Takes the weights of a checkpoint of the same configuration, in place.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
+    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+        self.read_weights(&weight_files(folder, &[])?.files, Head::Required).map(|_notes| ())
+    }
+
+    fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
+        let Layout { prefix, encoder, head: slots, .. } = &self.layout;
+        let target = Target { params: &mut self.params, prefix, words: encoder.words, head: slots.clone() };
+        let Loaded { missing, resized, mut notes } = target.read(files)?;
+        for tensor in &resized {
+            let needed = self.params.slots[tensor.slot.0].shape.clone();
+            if !matches!(head, Head::Drawn { ignore_mismatched_sizes: true, .. }) {
+                return Err(Error::HeadSize {
+                    path: tensor.path.clone(),
+                    tensor: tensor.tensor.clone(),
+                    found: tensor.found.clone(),
+                    needed,
+                    labels: self.config.labels.len(),
+                });
+            }
+            notes.push(format!(
+                "`{}` has shape {:?} and {needed:?} is needed: drawn anew (--ignore_mismatched_sizes)",
+                tensor.tensor, tensor.found
+            ));
+        }
+        if !missing.is_empty() {
+            let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: files[0].clone() }) };
+            if resized.is_empty() {
+                let labels = self.config.labels.len();
+                notes.push(format!("the checkpoint has no head for {labels} labels: drawn from seed {seed}"));
+            }
+            self.draw_head(&missing, seed);
+        }
+        Ok(notes)
+    }
+
+    /// Draws what a head lacks in the order of transformers, from the generator that transformers has just seeded.
+    /// ModernBERT's weights are normal numbers cut off, which come from a generator of our own.
+    fn draw_head(&mut self, missing: &[usize], seed: u64) {
+        let mut generator = MersenneTwister::new(seed);
+        for &number in missing {
+            let slot = &self.params.slots[number];
+            match (&self.config.family, slot.name.ends_with("bias")) {
+                (Family::ModernBert(_), _) => self.initialise(number, seed),
+                (_, true) => self.params.get_mut(SlotId(number)).fill(0.0),
+                (_, false) => {
+                    generator.fill_normal(self.config.initializer_range, self.params.get_mut(SlotId(number)));
+                }
+            }
+        }
+    }
+
+    /// Writes config.json and model.safetensors into an existing folder.
+    ///
+    /// # Errors
+    /// What the system says of either file.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let entry = |(number, slot): (usize, &'_ Slot)| Entry {
+            name: slot.name.clone().into(),
+            shape: slot.shape.clone(),
+            values: match slot.sparse {
+                true => Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(Cow::from))),
+                false => Values::F32(self.params.get(SlotId(number))),
+            },
+        };
+        let entries = self.params.slots.iter().enumerate().map(entry).collect();
+        tensors::write(&folder.join("model.safetensors"), entries, &[("format", "pt".into())])?;
+        let path = folder.join("config.json");
+        std::fs::write(&path, self.config_json()).map_err(|source| Error::Io { path, source })
+    }
+
+    /// config.json as transformers writes it: two spaces, sorted keys.
+    fn config_json(&self) -> String {
+        let config = self.config.clone();
+        let labels = config.labels.clone();
+        let config = config.with_labels(&labels);
+        let name = config.class_name();
+        let mut json = config.json;
+        json.insert("architectures".into(), Value::from(vec![format!("{name}ForTokenClassification")]));
+        json.remove("torch_dtype");
+        json.insert("dtype".into(), "float32".into());
+        let mut sorted: Vec<_> = json.into_iter().collect();
+        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut text = serde_json::to_string_pretty(&Value::Object(sorted.into_iter().collect()))
+            .expect("a JSON value always prints");
+        text.push('\n');
+        text
+    }
+}
