@@ -66,7 +66,7 @@ const AFTER_THE_FIRST: Duration = Duration::from_secs(1);
 impl LastWords {
     /// The first rank's go to stderr, and from now on nothing of the others goes anywhere else.
     fn new(world: &World) -> LastWords {
-        let stderr = world.hush().expect("standard output and error can be moved");
+        let stderr = world.redirect_output().expect("standard output and error can be moved");
         LastWords { hushed: stderr.map(|stderr| (world.rank(), Arc::new(Mutex::new(stderr)))) }
     }
 

@@ -17,7 +17,7 @@ use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::span_sum::{self, Span};
 use tagsmith_kernel::op::{linear, normalize};
-use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
+use tagsmith_kernel::params::{GradSlot, Grads, Params, SlotId, Stages};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::{Operand, Precision, Start};
@@ -353,7 +353,7 @@ impl Saved {
                 model.label_encoder().backward(saved, batch, dx, 0, grads);
             }
             (Kinds::InPrompt { rows, .. }, None) => {
-                embedding::backward(rows, &dlabels, None, true, dstates.data_mut());
+                embedding::backward(rows, &dlabels, None, GradSlot::Add(dstates.data_mut()));
             }
             _ => unreachable!("spans: labels are encoded where the scene has them alone"),
         }
@@ -434,10 +434,12 @@ impl SpanSaved {
     ) -> (Tensor, Tensor) {
         let (first, e) = (model.layout.spans.first, model.config.hidden);
         let dh = self.tail.backward(model, model.layout.spans, dy, grads);
-        let ((weight, weight_accumulates), (bias, bias_accumulates)) = grads.two_spans((first, 1), (next(first), 1));
-        let (Some(dw), Some(db)) = (weight, bias) else { panic!("spans: the head always learns") };
+        let [Some(weight), Some(bias)] = grads.two_spans((first, 1), (next(first), 1)) else {
+            panic!("spans: the head always learns")
+        };
+        let (dw, weight_accumulates) = weight.into_parts();
         let (positions, widths) = (starts.rows(), self.widths.rows());
-        let parts = span_sum::backward(positions, widths, &scene.spans, &dh, bias_accumulates, db);
+        let parts = span_sum::backward(positions, widths, &scene.spans, &dh, bias);
         let mut part =
             |x: &Tensor, column, dy: &Tensor| model.span_part_backward(x, column, dy, weight_accumulates, dw);
         let da = part(starts, 0, &parts.starts);
@@ -451,17 +453,15 @@ impl SpanSaved {
 }
 
 /// Where the gradients of a weight and of the bias after it go.
-fn into(grads: &mut Grads, weight: SlotId) -> linear::Into<'_> {
-    let ((dw, weight_accumulates), (db, bias_accumulates)) = grads.two_spans((weight, 1), (next(weight), 1));
-    linear::Into { weight: dw, weight_accumulates, bias: db, bias_accumulates }
+fn into(grads: &mut Grads, weight: SlotId) -> linear::ParamGrads<'_> {
+    let [weight, bias] = grads.two_spans((weight, 1), (next(weight), 1));
+    linear::ParamGrads { weight, bias }
 }
 
 /// Writes or adds a gradient.
 fn put(grads: &mut Grads, id: SlotId, values: &[f32]) {
-    let (Some(span), accumulates) = grads.span(id, 1) else { return };
-    assert_eq!(span.len(), values.len(), "spans: a gradient of another size");
-    for (sum, value) in span.iter_mut().zip(values) {
-        *sum = if accumulates { *sum + value } else { *value };
+    if let Some(slot) = grads.span(id, 1) {
+        slot.put(values);
     }
 }
 
@@ -480,6 +480,6 @@ fn take_rows(x: &Tensor, rows: &[u32]) -> Tensor {
 
 fn scatter_rows(count: usize, rows: &[u32], dy: &Tensor) -> Tensor {
     let mut dx = zeros(count, dy.columns());
-    embedding::backward(rows, dy, None, true, dx.data_mut());
+    embedding::backward(rows, dy, None, GradSlot::Add(dx.data_mut()));
     dx
 }

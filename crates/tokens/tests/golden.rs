@@ -295,7 +295,7 @@ fn shards_and_base_names_hold_the_same_model() {
     };
     let (model, notes) = load_base(1);
     let left_out = format!("{}: left out, parts of heads for other tasks: `cls.predictions.bias`", base.display());
-    assert_eq!(notes, ["the checkpoint has no head for 5 labels: drawn from seed 1", &left_out]);
+    assert_eq!(notes, [&left_out, "the checkpoint has no head for 5 labels: drawn from seed 1"]);
     let refused = Model::load(scratch.path(), whole.config.clone(), Head::Required).expect_err("there is no head");
     assert!(refused.to_string().contains("`tagsmith train` does that"), "{refused}");
     let head: usize = model.params.slots[..model.layout.classifier.weight.0].iter().map(Slot::len).sum();
