@@ -30,10 +30,10 @@ use tagsmith_kernel::params::{GradSlot, Grads, Slot};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads, threads};
-use tagsmith_tokens::folder::Head;
-use tagsmith_tokens::model::Model;
 use tagsmith_ranks::World;
+use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
 /// How large everything is, and how often it is repeated.

@@ -7,8 +7,8 @@ use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::batch::collate;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
-use tagsmith_tokens::model::Model;
 use tagsmith_tokens::memory::{Work, footprint};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 use tagsmith_train::memory::Footprint;
 
@@ -135,9 +135,8 @@ fn measure(kind: &str) {
 fn the_largest_micro_batch_is_the_longest_sentences_together() {
     let model = model(32, 1);
     let examples = examples(&[3, 9, 1, 20, 2, 7, 7, 8, 5, 40]);
-    let rows = |batch_size, batch_tokens| {
-        footprint(&model, &Work { batch_size, ..work(&examples, batch_tokens, false) }).rows
-    };
+    let rows =
+        |batch_size, batch_tokens| footprint(&model, &Work { batch_size, ..work(&examples, batch_tokens, false) }).rows;
     assert_eq!(rows(1, None), 40);
     assert_eq!(rows(3, None), 69);
     assert_eq!(rows(3, Some(50)), 50);

@@ -8,9 +8,9 @@ use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::floats::taken;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
-use tagsmith_tokens::model::Model;
 use tagsmith_ranks::World;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
 fn batch(lengths: &[usize], first: u32) -> Batch {

@@ -7,10 +7,10 @@ use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
-use tagsmith_tokens::folder::Head;
-use tagsmith_tokens::model::Model;
 use tagsmith_ranks::World;
+use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions, StepReport};
 
 const FAMILIES: [&str; 9] = [
@@ -280,7 +280,10 @@ fn freezing_a_part_freezes_that_part_alone() {
             assert_eq!(same, slot.frozen, "{pattern}: {}", slot.name);
         }
     }
-    let refused = Learner::new(TokenTask { model: start, loss: LOSS }, OPTIONS, &["roberta.*".into()]).err().expect("it matches nothing").to_string();
+    let refused = Learner::new(TokenTask { model: start, loss: LOSS }, OPTIONS, &["roberta.*".into()])
+        .err()
+        .expect("it matches nothing")
+        .to_string();
     assert!(refused.contains("`roberta.*` matches no parameter"), "{refused}");
 }
 

@@ -94,12 +94,12 @@ impl Optimizer {
         let updates = reader.metadata(UPDATES).and_then(|updates| updates.parse().ok());
         let updates =
             updates.ok_or_else(|| reader.refuse(format!("has no `{UPDATES}`: it was not written by tagsmith")))?;
-        let of_shape = |name: &str, shape: &[usize]| match reader.shape(name) == Some(shape) {
-            true => Ok(()),
-            false => {
-                Err(reader.refuse(format!("`{name}` is not of shape {shape:?}: another model, or other frozen parameters")))
-            }
-        };
+        let of_shape =
+            |name: &str, shape: &[usize]| match reader.shape(name) == Some(shape) {
+                true => Ok(()),
+                false => Err(reader
+                    .refuse(format!("`{name}` is not of shape {shape:?}: another model, or other frozen parameters"))),
+            };
         for (name, moments) in [(FIRST, &mut self.dense.first), (SECOND, &mut self.dense.second)] {
             of_shape(name, &[moments.len()])?;
             reader.read(name, 0, moments)?;
@@ -127,7 +127,9 @@ impl Optimizer {
         }
         match reader.names().len() == names {
             true => Ok(updates),
-            false => Err(reader.refuse("has moments of parameters that do not learn: other parameters are frozen".into())),
+            false => {
+                Err(reader.refuse("has moments of parameters that do not learn: other parameters are frozen".into()))
+            }
         }
     }
 

@@ -30,9 +30,7 @@ impl Course {
     /// The rate of the update after `step` updates.
     pub fn at(&self, step: u64) -> Rate {
         match self {
-            Course::Scheduled { schedule, learning_rate } => {
-                Rate::scheduled(*learning_rate, schedule.multiplier(step))
-            }
+            Course::Scheduled { schedule, learning_rate } => Rate::scheduled(*learning_rate, schedule.multiplier(step)),
             Course::Following { plateau, learning_rate } => {
                 Rate { learning_rate: plateau.learning_rate(), multiplier: plateau.learning_rate() / learning_rate }
             }

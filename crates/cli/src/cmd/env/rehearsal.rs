@@ -7,8 +7,8 @@ use std::io::{Write, stdout};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_ranks::{Transfer, World};
-use tagsmith_tokens::model::Model;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 use tagsmith_train::trainer::order::{Order, Sampling};
 
@@ -116,8 +116,17 @@ fn same(what: &str, world: &World, number: u64) -> Result<()> {
 fn order(ranks: usize) -> Vec<Vec<Vec<usize>>> {
     let lengths = [1; SENTENCES];
     let (sampling, weights) = (Sampling::Random, &[][..]);
-    Order { sampling, seed: 42, lengths: &lengths, weights, batch_size: BATCH, accumulation: 1, drop_last: false, ranks }
-        .updates(0)
+    Order {
+        sampling,
+        seed: 42,
+        lengths: &lengths,
+        weights,
+        batch_size: BATCH,
+        accumulation: 1,
+        drop_last: false,
+        ranks,
+    }
+    .updates(0)
 }
 
 /// Sentences whose labels follow from their pieces.

@@ -8,8 +8,8 @@ use crate::machine::neighbours;
 use anyhow::bail;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
-use tagsmith_tokens::model::Model;
 use tagsmith_tokens::memory::{Work, footprint};
+use tagsmith_tokens::model::Model;
 use tagsmith_train::memory::size;
 
 /// Says what the run will hold; refuses one that holds more than this process may. Ranks on one machine have equal

@@ -2,8 +2,8 @@
 
 use crate::args::{Interval, TrainArgs};
 use tagsmith_text::align::LabelAll;
-use tagsmith_train::error::Error;
 use tagsmith_tokens::learn::{LossOptions, LossScaling};
+use tagsmith_train::error::Error;
 use tagsmith_train::learner::StepOptions;
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
 use tagsmith_train::trainer::best::Criterion;
