@@ -5,12 +5,10 @@
 //! [`trainable::Feed`]. It prints nothing: progress and warnings are [`trainer::Event`]s. It knows no metric:
 //! evaluation is a closure that returns a record.
 
-pub mod card;
 pub mod checkpoint;
 pub mod error;
 pub mod learner;
 pub mod memory;
 pub mod schedule;
-pub mod tracking;
 pub mod trainable;
 pub mod trainer;
