@@ -53,6 +53,10 @@ pub enum Setting {
     Freeze,
     /// Activations computed again instead of kept.
     GradientCheckpointing,
+    /// Leave to give the rows of a head other labels.
+    IgnoreMismatchedLabels,
+    /// Leave to replace a head of another size.
+    IgnoreMismatchedSizes,
     /// The longest sequence or window in pieces.
     MaxSeqLength,
     /// The metric that chooses the best model.

@@ -131,7 +131,7 @@ pub fn evaluate(examples: &[Example], found: &Found, config: &Config, above: f64
     evaluation
 }
 
-/// A threshold's figures on the curve that `--threshold auto` chooses from.
+/// A threshold's figures on the curve that an automatic threshold is chosen from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// The threshold.

@@ -189,7 +189,7 @@ fn files_that_make_no_tokenizer_are_located() {
     let cases: [(String, &str); 13] = [
         (
             refused("bert-bare", &remove("vocab.txt")),
-            "`F` holds no `tokenizer.json`, nor a vocabulary to make one from (vocab.txt, ",
+            "`F` holds no `tokenizer.json` and no vocabulary to make one from (vocab.txt, ",
         ),
         (refused("bert-bare", &remove("config.json")), "F/config.json: names no `model_type`"),
         (
