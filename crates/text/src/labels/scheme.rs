@@ -458,15 +458,6 @@ fn begins(previous: char, letter: char, type_changes: bool) -> bool {
         || (!matches!(letter, 'O' | '.') && type_changes)
 }
 
-/// The entities of one sentence by the conlleval rules.
-pub fn conlleval_spans<'a>(tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
-    let parsed =
-        tags.iter().map(|text| Tag::conlleval(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
-    let mut spans = Vec::new();
-    Conlleval::new(UNTYPED).sentence(&parsed, &mut spans);
-    Ok(spans)
-}
-
 /// Whether the labels are tags of some scheme: each is `O`, or one of the letters B, I, E, S, L, U and M with a dash and
 /// a type. Letters alone pass where `O` is a label too.
 pub fn is_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> bool {
@@ -509,6 +500,15 @@ mod tests {
     /// `None` for the conlleval rules.
     fn reading(case: &Value) -> Option<Scheme> {
         Scheme::named(text(&case["reading"]))
+    }
+
+    /// The entities of one sentence by the conlleval rules.
+    fn conlleval_spans<'a>(tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
+        let parsed =
+            tags.iter().map(|text| Tag::conlleval(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
+        let mut spans = Vec::new();
+        Conlleval::new(UNTYPED).sentence(&parsed, &mut spans);
+        Ok(spans)
     }
 
     type Reader = for<'a> fn(Option<Scheme>, &[&'a str], Style) -> Vec<Span<&'a str>>;
