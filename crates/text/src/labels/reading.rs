@@ -11,7 +11,7 @@ pub enum Rules {
     /// The forgiving rules of the CoNLL-2000 script, with each letter as it is written: seqeval's default mode. They
     /// know the letters B, I, E and S, which covers IOB1, IOB2, IOE1, IOE2 and IOBES.
     Conlleval,
-    /// The same rules for the letters of every scheme. `M` (BMES) continues as `I` does; `L` and `U` (BILOU) end and
+    /// The forgiving rules with the letters of every scheme. `M` (BMES) continues as `I` does; `L` and `U` (BILOU) end and
     /// stand alone as `E` and `S` do. A label that is not a tag is outside every entity.
     AnyScheme,
     /// The strict rules of one scheme: words that do not begin and end by them are not an entity.
