@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_ranks::World;
-use tagsmith_text::example::Example;
+use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::Content;
 
 /// A model ready to find some labels.
@@ -117,13 +117,13 @@ impl<'a> Finder<'a> {
 
     fn score(&self, encoded: &[&Encoded], bar: Threshold) -> Vec<Vec<Candidate>> {
         let c = self.labels.len();
-        let (scene, listed) = collate::scene(&self.model.config, encoded, self.label_batch.clone());
-        let scores = self.model.infer(&scene, self.label_vectors.as_ref());
+        let (batch, listed) = collate::batch(&self.model.config, encoded, self.label_batch.clone());
+        let scores = self.model.infer(&batch, self.label_vectors.as_ref());
         let of = |(number, listed): (usize, &collate::Listed)| {
             let bars: Vec<f64> = match bar {
                 Threshold::Number(number) => vec![f64::from(number); c],
                 // Column 0 stands before the spans.
-                _ => scores.row(scene.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
+                _ => scores.row(batch.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
             };
             let spans = listed.spans.iter().zip(&listed.rows);
             let spans = spans.filter(|(span, _)| encoded[number].findable(&self.model.config, **span));
@@ -222,6 +222,17 @@ impl Evaluation {
         self.score.total().figures()[2]
     }
 
+    /// The figures as a run's record: `eval_f1` and its kin.
+    pub fn record(&self) -> Map<String, Value> {
+        let [precision, recall, f1] = self.score.total().figures();
+        let strict_f1 = self.strict.total().figures()[2];
+        let figures = [("precision", precision), ("recall", recall), ("f1", f1), ("strict_f1", strict_f1)];
+        let mut record: Map<String, Value> =
+            figures.into_iter().map(|(name, figure)| (format!("eval_{name}"), json!(figure))).collect();
+        record.insert("eval_gold_without_span".into(), json!(self.lost));
+        record
+    }
+
     /// The original's object and what it leaves out. `loss` is 0 there always.
     pub fn to_json(&self) -> Map<String, Value> {
         let mut json = self.score.to_json();
@@ -239,6 +250,24 @@ impl Evaluation {
         json.insert("strict".into(), short(&self.strict));
         json
     }
+}
+
+/// Evaluates a model on examples with their own labels.
+///
+/// # Errors
+/// Examples without an entity; whatever the tokenizer refuses.
+pub fn assess(
+    model: &Model,
+    tokenizers: &Tokenizers,
+    encoding: Encoding,
+    examples: &[Example],
+    mode: Mode,
+    world: &World,
+) -> Result<Evaluation, Error> {
+    let finder = Finder::new(model, tokenizers, encoding, labels_of(examples))?;
+    let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
+    let found = finder.find_among(world, &inputs, model.config.threshold)?;
+    Ok(evaluate(examples, &found, &finder.labels, &model.config, 0.0, mode))
 }
 
 /// Evaluates findings against their examples.

@@ -253,7 +253,7 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
         Architecture::CrossEncoder => None,
     };
     let mut model = empty(config, token, kinds);
-    let names = model.params.slots.iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
+    let names = own_names(&model.params);
     let mut found = vec![false; model.params.slots.len()];
     let (unused, read) = read(weights, &mut model.params, &names, &mut found, false)?;
     notes.extend(read);
@@ -261,14 +261,36 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
     for (number, found) in found.into_iter().enumerate() {
         let slot = &model.params.slots[number];
         if !found && !slot.frozen {
-            let problem = format!("lacks `{}`: download or save the model again", slot.name);
-            return Err(Error::at(&first, problem));
+            return Err(lacks(&first, &slot.name));
         }
         if !found {
             draw(&mut model, number, &mut MersenneTwister::new(0));
         }
     }
     Ok((model, notes))
+}
+
+/// Takes the weights of a checkpoint of the same model, in place.
+///
+/// # Errors
+/// Files that are missing, damaged or of another model.
+pub fn reload(model: &mut Model, folder: &Path) -> Result<(), Error> {
+    let weights = weight_files(folder, FIRST_WEIGHTS)?;
+    let first = weights.files[0].clone();
+    let mut found = vec![false; model.params.slots.len()];
+    let names = own_names(&model.params);
+    read(weights, &mut model.params, &names, &mut found, false)?;
+    let missing = model.params.slots.iter().zip(found).find(|(slot, found)| !found && !slot.frozen);
+    missing.map_or(Ok(()), |(slot, _)| Err(lacks(&first, &slot.name)))
+}
+
+/// The names that a span tagger's own checkpoint has for its slots.
+fn own_names(params: &Params) -> BTreeMap<String, usize> {
+    params.slots.iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect()
+}
+
+fn lacks(file: &Path, name: &str) -> Error {
+    Error::at(file, format!("lacks `{name}`: download or save the model again"))
 }
 
 /// The tokenizers of a checkpoint: in its folder, or in the encoders' that its configuration names.

@@ -15,12 +15,20 @@ use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::decode::Mode;
-use tagsmith_spans::folder;
+use tagsmith_spans::evaluate::{Finder, assess};
+use tagsmith_spans::feed::{Data, SpanFeed};
+use tagsmith_spans::folder::{self, Tokenizers};
+use tagsmith_spans::learn::SpanTask;
+use tagsmith_spans::memory;
+use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
-use tagsmith_spans::trainer::{Event, Job, assess, train};
 use tagsmith_text::example::{Example, labels_of};
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::checkpoint::{newest, verify};
+use tagsmith_train::learner::Learner;
+use tagsmith_train::trainer::{Event, Job, train};
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]
@@ -63,22 +71,22 @@ pub fn train_spans(
     threads::set(request.threads, world, events);
     let mut config = RunConfig::read(&request.config, request.program)?;
     config.model.reproduce(request.parity);
-    let finished = config.output.join("best_checkpoint");
+    let finished = config.run.output.join("best_checkpoint");
     if finished.exists() {
         events.say(format!("`{}` exists: this run is done; remove it to train again", finished.display()));
         return Ok(SpanTrained::Already);
     }
-    let newest = tagsmith_train::checkpoint::newest(&config.output);
-    if let (Some(newest), false) = (&newest, request.resume) {
-        let message = format!("`{}` is left from a run that did not end", newest.display());
+    let left = newest(&config.run.output);
+    if let (Some(left), false) = (&left, request.resume) {
+        let message = format!("`{}` is left from a run that did not end", left.display());
         return Err(refusal(message, Remedy::AnyOf(vec![Remedy::set(Setting::Resume), Remedy::to_do("remove it")])));
     }
     // No rank looks for checkpoints any more when the first rank begins to write them.
     world.barrier();
     let mut log = Log { events, file: None };
     if world.is_first() {
-        fs::create_dir_all(&config.output).with_context(|| config.output.display().to_string())?;
-        let file = config.output.join("run.log");
+        fs::create_dir_all(&config.run.output).with_context(|| config.run.output.display().to_string())?;
+        let file = config.run.output.join("run.log");
         let file = File::options().create(true).append(true).open(&file).with_context(|| file.display().to_string())?;
         log.file = Some(file);
     }
@@ -97,11 +105,11 @@ pub fn train_spans(
     let validation = load(1, "validation")?;
     let test = load(2, "test")?;
 
-    let from = newest.filter(|_| request.resume);
+    let from = left.filter(|_| request.resume);
     let (mut model, tokenizers, notes) = match from.as_ref().or(config.model_checkpoint.as_ref()) {
         Some(folder) => {
             if from.is_some() {
-                tagsmith_train::checkpoint::verify(folder)?;
+                verify(folder)?;
             }
             let (model, notes) = folder::load_as(folder, config.model.clone())?;
             let tokenizers = folder::tokenizers(folder, &config.model, hub)?;
@@ -123,64 +131,121 @@ pub fn train_spans(
         model.precision = precision::bf16(log.events);
     }
 
-    let mut outcome = None;
+    let (mut state, mut best) = (None, None);
     if config.does[0] {
         let mut failed = Ok(());
-        let mut notify = |event: Event| {
+        let mut notify = |event: Event<'_>| {
             let logged = match event {
-                Event::Trained(step, record) => log.line(&format!("step {step}: {}", Value::Object(record))),
-                Event::Evaluated(step, record) => {
-                    log.line(&format!("step {step}, validation: {}", Value::Object(record)))
-                }
+                Event::Began { .. } | Event::Stepped { .. } => Ok(()),
+                Event::Logged(record) => log.line(&log_line(record)),
                 Event::Saved(folder) => log.line(&format!("saved {}", folder.display())),
+                Event::Deleted(folder) => log.line(&format!("deleted {}", folder.display())),
                 Event::Note(note) => log.note(&Note::once(note)),
             };
             if failed.is_ok() {
                 failed = logged;
             }
         };
-        // Ranks on one machine have equal shares of its memory.
-        let here = neighbors::count(world) as u64;
-        let job = Job {
-            config: &config,
-            world,
-            train: &train_examples,
-            validation: &validation,
+        let (of_model, source) = (model.config.clone(), config.files[0].join(", "));
+        let data = Data {
+            config: &of_model,
             tokenizers: &tokenizers,
-            normalization: request.normalization,
-            mode: request.decoding,
-            allowed: allowed().map(|bytes| bytes / here),
+            encoding: config.encoding,
+            examples: &train_examples,
+            language_weights: &config.language_weights,
+            source: &source,
+        };
+        let feed = SpanFeed::new(data, &config.run, world)?;
+        let plan = plan_memory(&config, &model, &tokenizers, &feed, &train_examples, &validation, world)?;
+        notify(Event::Note(&plan));
+        let task = SpanTask { model, normalization: request.normalization, rates: config.rates };
+        let mut learner = Learner::new(task, config.step.clone(), &[])?.0;
+        let measure = |model: &Model| assess(model, &tokenizers, config.encoding, &validation, request.decoding, world);
+        let job = Job {
+            options: &config.run,
+            feed: &feed,
+            world,
+            arguments: &Value::Object(config.json.clone()),
+            save: &|task: &SpanTask, place| folder::save(place, &task.model, &tokenizers),
+            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model)?.record()),
             notify: &mut notify,
         };
-        let (done, trained) = train(model, job, from.as_deref())?;
+        let reached = train(&mut learner, job, from.as_deref())?.state;
         failed?;
-        model = trained;
-        if let Some(best) = done.best.as_ref().filter(|_| world.is_first()) {
+        model = learner.into_model().model;
+        best = reached.best_model_checkpoint.clone().map(PathBuf::from).or_else(|| newest(&config.run.output));
+        if let Some(best) = best.as_ref().filter(|_| world.is_first()) {
             link(best, &finished)?;
         }
-        outcome = Some(done);
+        state = Some(reached);
     }
     if !config.does[2] {
         return Ok(SpanTrained::Finished(None));
     }
-    let best = outcome.as_ref().and_then(|outcome| outcome.best.clone()).filter(|_| config.does[1]);
+    let best = best.filter(|_| config.does[1]);
     if let Some(best) = &best {
         let precision = model.precision;
         model = folder::load_as(best, config.model.clone())?.0;
         model.precision = precision;
     }
-    let evaluation = assess(&model, &tokenizers, &config, &test, request.decoding, world)?;
+    let evaluation = assess(&model, &tokenizers, config.encoding, &test, request.decoding, world)?;
     let mut results = json!({
         "test_metrics": evaluation.to_json(),
         "config": config.json,
-        "final_step": outcome.as_ref().map(|outcome| outcome.steps),
+        "final_step": state.as_ref().map(|state| state.global_step),
         "best_checkpoint_path": best.map(|best| best.display().to_string()),
-        "best_validation_f1": outcome.as_ref().map(|outcome| outcome.best_f1),
+        "best_validation_f1": state.as_ref().map(|state| state.best_metric.unwrap_or(0.0)),
     });
     if world.is_first() {
-        write_json(&config.output.join("test_results.json"), &results)?;
+        write_json(&config.run.output.join("test_results.json"), &results)?;
     }
     Ok(SpanTrained::Finished(Some(results["test_metrics"].take())))
+}
+
+/// Returns a record as a line of the log. Evaluations are of the validation file.
+fn log_line(record: &Record) -> String {
+    let (step, mut shown) = (&record["step"], record.clone());
+    shown.remove("step");
+    let what = if record.keys().any(|key| key.starts_with("eval_")) { ", validation" } else { "" };
+    format!("step {step}{what}: {}", Value::Object(shown))
+}
+
+/// Says what the run will hold, and refuses a run that holds more than this process may. Validation texts are encoded
+/// for it, so that more labels than a prompt holds are refused before the first step. Ranks on one machine have equal
+/// shares of its memory.
+fn plan_memory(
+    config: &RunConfig,
+    model: &Model,
+    tokenizers: &Tokenizers,
+    feed: &SpanFeed<'_>,
+    examples: &[Example],
+    validation: &[Example],
+    world: &World,
+) -> Result<String> {
+    let labels_evaluated = labels_of(validation);
+    let labels_count = labels_evaluated.len();
+    let mut evaluated = Vec::new();
+    if config.does[1] {
+        let finder = Finder::new(model, tokenizers, config.encoding, labels_evaluated)?;
+        evaluated = finder.encode(&validation.iter().map(|example| &example.content).collect::<Vec<_>>())?;
+    }
+    let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
+    let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);
+    let labels = feed.plain_labels().map(ids).collect::<Result<Vec<_>, _>>()?;
+    let work = memory::Work {
+        examples,
+        encoded: feed.encoded(),
+        evaluated: &evaluated,
+        labels_evaluated: labels_count,
+        labels: &labels,
+        batch_size: config.run.batch_size,
+        accumulation: config.run.accumulation,
+        max_length: config.encoding.max_length,
+        gradient_checkpointing: config.step.gradient_checkpointing,
+        ranks: world.size(),
+    };
+    let here = neighbors::count(world) as u64;
+    Ok(memory::plan(model, &work, allowed().map(|bytes| bytes / here))?)
 }
 
 /// Reads a split and logs what it holds.

@@ -15,7 +15,7 @@ pub struct Layout {
     /// The labels' encoder, in a bi-encoder.
     pub type_encoder: Option<EncoderLayout>,
     /// Labels → E.
-    pub kinds: Mlp,
+    pub labels: Mlp,
     /// Positions as starts → E.
     pub starts: Mlp,
     /// Positions as ends → E.
@@ -61,7 +61,7 @@ impl Layout {
             first: linear(&mut slots, &format!("{name}.0"), hidden, inputs, false),
             second: linear(&mut slots, &format!("{name}.3"), hidden, hidden, false),
         };
-        let (kinds, starts) = (mlp("type_linear", of_kinds), mlp("token_start_linear", token.hidden_size));
+        let (labels, starts) = (mlp("type_linear", of_kinds), mlp("token_start_linear", token.hidden_size));
         let ends = mlp("token_end_linear", token.hidden_size);
         let spans = mlp("token_span_linear", 2 * hidden + width);
         if config.architecture == Architecture::BiEncoder && !config.contrastive() {
@@ -72,7 +72,7 @@ impl Layout {
         let scales =
             ["start", "end", "span"].map(|part| add(&mut slots, &format!("{part}_logit_scale"), vec![], false));
         slots.iter_mut().for_each(|slot| slot.decays = true);
-        Layout { slots, token_encoder, type_encoder, kinds, starts, ends, spans, widths, scales }
+        Layout { slots, token_encoder, type_encoder, labels, starts, ends, spans, widths, scales }
     }
 }
 
