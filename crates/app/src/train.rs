@@ -11,7 +11,7 @@ mod memory;
 mod options;
 mod parts;
 mod prediction;
-mod record;
+pub(crate) mod record;
 mod upload;
 
 use crate::events::Events;

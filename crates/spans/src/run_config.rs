@@ -41,6 +41,8 @@ pub struct RunConfig {
     pub report_to: Vec<String>,
     /// Folder of those logs, if another than the output's.
     pub logging_dir: Option<PathBuf>,
+    /// Whether a page of HTML is written.
+    pub html_report: bool,
     /// Whether no progress is shown.
     pub disable_tqdm: bool,
     /// Seed of new weights, of the data's order and of dropout.
@@ -201,6 +203,7 @@ impl RunConfig {
             },
             report_to: names(&mut fields, "report_to")?,
             logging_dir: fields.text("logging_dir")?.map(PathBuf::from),
+            html_report: fields.switch("html_report")?,
             disable_tqdm: fields.switch("disable_tqdm")?,
             seed,
             bf16: fields.switch("bf16")?,

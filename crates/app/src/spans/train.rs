@@ -1,11 +1,12 @@
 //! The four trainers of span taggers.
 
+use super::learn::Inputs;
 use super::log::Log;
 use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
-use crate::machine::memory::allowed;
-use crate::machine::{neighbors, precision, threads};
+use crate::machine::{precision, threads};
+use crate::report::Finished;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -15,20 +16,13 @@ use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::decode::Mode;
-use tagsmith_spans::evaluate::{Finder, assess};
-use tagsmith_spans::feed::{Data, SpanFeed};
-use tagsmith_spans::folder::{self, Tokenizers};
-use tagsmith_spans::learn::SpanTask;
-use tagsmith_spans::memory;
-use tagsmith_spans::model::Model;
+use tagsmith_spans::evaluate::assess;
+use tagsmith_spans::folder;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_text::example::{Example, labels_of};
-use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::checkpoint::{newest, verify};
-use tagsmith_train::learner::Learner;
-use tagsmith_train::trainer::{Event, Job, train};
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]
@@ -50,12 +44,16 @@ pub struct SpanTrainRequest {
 }
 
 /// What a training led to.
-#[derive(Clone, Debug, PartialEq)]
 pub enum SpanTrained {
     /// The run was finished before.
     Already,
-    /// The run is finished now. If it was tested, these are the figures.
-    Finished(Option<Value>),
+    /// The run is finished now.
+    Finished {
+        /// The figures of the test file, if the run was tested.
+        figures: Option<Value>,
+        /// What there is to tell about the training, if there was one.
+        run: Option<Box<Finished>>,
+    },
 }
 
 /// Trains, evaluates and tests a span tagger as `request` asks. All ranks of `world` call this with the same request.
@@ -131,56 +129,26 @@ pub fn train_spans(
         model.precision = precision::bf16(log.events);
     }
 
-    let (mut state, mut best) = (None, None);
+    let inputs = Inputs {
+        request,
+        config: &config,
+        tokenizers: &tokenizers,
+        examples: &train_examples,
+        validation: &validation,
+        resume: from.as_deref(),
+        world,
+    };
+    let (mut state, mut best, mut run) = (None, None, None);
     if config.does[0] {
-        let mut failed = Ok(());
-        let mut notify = |event: Event<'_>| {
-            let logged = match event {
-                Event::Began { .. } | Event::Stepped { .. } => Ok(()),
-                Event::Logged(record) => log.line(&log_line(record)),
-                Event::Saved(folder) => log.line(&format!("saved {}", folder.display())),
-                Event::Deleted(folder) => log.line(&format!("deleted {}", folder.display())),
-                Event::Note(note) => log.note(&Note::once(note)),
-            };
-            if failed.is_ok() {
-                failed = logged;
-            }
-        };
-        let (of_model, source) = (model.config.clone(), config.files[0].join(", "));
-        let data = Data {
-            config: &of_model,
-            tokenizers: &tokenizers,
-            encoding: config.encoding,
-            examples: &train_examples,
-            language_weights: &config.language_weights,
-            source: &source,
-        };
-        let feed = SpanFeed::new(data, &config.run, world)?;
-        let plan = plan_memory(&config, &model, &tokenizers, &feed, &train_examples, &validation, world)?;
-        notify(Event::Note(&plan));
-        let task = SpanTask { model, normalization: request.normalization, rates: config.rates };
-        let mut learner = Learner::new(task, config.step.clone(), &[])?.0;
-        let measure = |model: &Model| assess(model, &tokenizers, config.encoding, &validation, request.decoding, world);
-        let job = Job {
-            options: &config.run,
-            feed: &feed,
-            world,
-            arguments: &Value::Object(config.json.clone()),
-            save: &|task: &SpanTask, place| folder::save(place, &task.model, &tokenizers),
-            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model)?.record()),
-            notify: &mut notify,
-        };
-        let reached = train(&mut learner, job, from.as_deref())?.state;
-        failed?;
-        model = learner.into_model().model;
-        best = reached.best_model_checkpoint.clone().map(PathBuf::from).or_else(|| newest(&config.run.output));
-        if let Some(best) = best.as_ref().filter(|_| world.is_first()) {
+        let learned = inputs.learn(model, &mut log)?;
+        if let Some(best) = learned.best.as_ref().filter(|_| world.is_first()) {
             link(best, &finished)?;
         }
-        state = Some(reached);
+        model = learned.model;
+        (state, best, run) = (Some(learned.state), learned.best, Some(Box::new(learned.run)));
     }
     if !config.does[2] {
-        return Ok(SpanTrained::Finished(None));
+        return Ok(SpanTrained::Finished { figures: None, run });
     }
     let best = best.filter(|_| config.does[1]);
     if let Some(best) = &best {
@@ -199,53 +167,7 @@ pub fn train_spans(
     if world.is_first() {
         write_json(&config.run.output.join("test_results.json"), &results)?;
     }
-    Ok(SpanTrained::Finished(Some(results["test_metrics"].take())))
-}
-
-/// Returns a record as a line of the log. Evaluations are of the validation file.
-fn log_line(record: &Record) -> String {
-    let (step, mut shown) = (&record["step"], record.clone());
-    shown.remove("step");
-    let what = if record.keys().any(|key| key.starts_with("eval_")) { ", validation" } else { "" };
-    format!("step {step}{what}: {}", Value::Object(shown))
-}
-
-/// Says what the run will hold, and refuses a run that holds more than this process may. Validation texts are encoded
-/// for it, so that more labels than a prompt holds are refused before the first step. Ranks on one machine have equal
-/// shares of its memory.
-fn plan_memory(
-    config: &RunConfig,
-    model: &Model,
-    tokenizers: &Tokenizers,
-    feed: &SpanFeed<'_>,
-    examples: &[Example],
-    validation: &[Example],
-    world: &World,
-) -> Result<String> {
-    let labels_evaluated = labels_of(validation);
-    let labels_count = labels_evaluated.len();
-    let mut evaluated = Vec::new();
-    if config.does[1] {
-        let finder = Finder::new(model, tokenizers, config.encoding, labels_evaluated)?;
-        evaluated = finder.encode(&validation.iter().map(|example| &example.content).collect::<Vec<_>>())?;
-    }
-    let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
-    let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);
-    let labels = feed.plain_labels().map(ids).collect::<Result<Vec<_>, _>>()?;
-    let work = memory::Work {
-        examples,
-        encoded: feed.encoded(),
-        evaluated: &evaluated,
-        labels_evaluated: labels_count,
-        labels: &labels,
-        batch_size: config.run.batch_size,
-        accumulation: config.run.accumulation,
-        max_length: config.encoding.max_length,
-        gradient_checkpointing: config.step.gradient_checkpointing,
-        ranks: world.size(),
-    };
-    let here = neighbors::count(world) as u64;
-    Ok(memory::plan(model, &work, allowed().map(|bytes| bytes / here))?)
+    Ok(SpanTrained::Finished { figures: Some(results["test_metrics"].take()), run })
 }
 
 /// Reads a split and logs what it holds.

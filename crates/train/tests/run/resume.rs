@@ -125,6 +125,21 @@ fn twice_is_bit_equal() {
     twice::<CrossEncoder>();
 }
 
+/// A batch without room for a text is left out and said; the run is as long as planned all the same.
+#[test]
+fn what_a_feed_leaves_out_is_said_and_counted() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = varied(scratch.path(), Every::Epoch);
+    let (outcome, heard) = run_subject::<CrossEncoder>(&mut learner_of::<CrossEncoder>(), &options, &SCORES, None);
+    let said: Vec<&String> = heard.notes.iter().filter(|note| note.contains("leave no room for text")).collect();
+    assert!(said.len() == 2 && said[0].contains("labels in the prompt leave no room"), "{:?}", heard.notes);
+    assert!(said[1].ends_with(" from step 1 on"), "{said:?}");
+    assert_eq!(outcome.unwrap().state.global_step, 9);
+    // Without such a batch an epoch has three updates.
+    let notes = run_subject::<BiEncoder>(&mut learner_of::<BiEncoder>(), &options, &SCORES, None).1.notes;
+    assert!(!notes.iter().any(|note| note.contains("no room")), "{notes:?}");
+}
+
 /// A run whose place was forgotten goes on elsewhere: the test above would see it.
 #[test]
 fn a_run_that_goes_on_at_another_update_is_another() {
