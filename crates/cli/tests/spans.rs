@@ -383,7 +383,10 @@ fn a_run_is_recorded_as_that_of_a_token_classifier() {
     for key in ["train_loss", "train_runtime", "train_samples", "eval_f1", "test_metrics"] {
         assert!(!results[key].is_null(), "{key}: {out}");
     }
-    assert!(said.contains("note: `weight_decay` has its effect here; the original takes it and never reads it\n"), "{said}");
+    assert!(
+        said.contains("note: `weight_decay` has its effect here; the original takes it and never reads it\n"),
+        "{said}"
+    );
     assert!(said.contains("note: `report_to` names `wandb`, which is not written here"), "{said}");
     let read = |name: &str| fs::read_to_string(at.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let rates: Vec<f64> = read("logs/log.jsonl")
