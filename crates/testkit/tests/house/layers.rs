@@ -43,6 +43,9 @@ const RIM: &[&str] = &[
 const ALLOWED: &[(&str, &str)] =
     &[("crates/ranks/src/launcher.rs", "env::var"), ("crates/ranks/src/mpi.rs", "stderr()")];
 
+/// Options of other programs, which a launcher's description may name.
+const FOREIGN: &[&str] = &["--mpi=pmix", "--features mpi"];
+
 /// The names in one section of a manifest.
 pub fn section(manifest: &str, name: &str) -> Vec<String> {
     let lines = manifest.lines().skip_while(|line| *line != format!("[{name}]")).skip(1);
@@ -96,7 +99,10 @@ fn spelled_options(source: &Source) -> Vec<String> {
         piece.line < source.tests_from
             && piece.text.match_indices("--").any(|(at, _)| {
                 let (before, after) = (piece.text[..at].chars().next_back(), piece.text[at + 2..].chars().next());
-                before.is_none_or(|c| " `'\"(/=".contains(c)) && after.is_some_and(|c| c.is_ascii_lowercase())
+                let foreign = FOREIGN.iter().any(|option| piece.text[at..].starts_with(option));
+                before.is_none_or(|c| " `'\"(/=".contains(c))
+                    && after.is_some_and(|c| c.is_ascii_lowercase())
+                    && !foreign
             })
     };
     let hits = source.strings.iter().filter(spells);
