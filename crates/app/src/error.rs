@@ -6,6 +6,7 @@
 
 use anyhow::anyhow;
 use tagsmith_message::{Remedy, Setting};
+use tagsmith_text::{labels, tokenizer};
 
 /// A request that cannot be done as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,12 @@ pub fn refusal(message: impl Into<String>, remedy: Remedy) -> anyhow::Error {
 
 /// Returns what the caller can do about an error: the remedy of the first cause that has one.
 pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
-    error.chain().find_map(|cause| cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone()))
+    error.chain().find_map(|cause| {
+        let refused = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
+        let labels = || cause.downcast_ref::<labels::Error>().and_then(labels::Error::remedy);
+        let tokenizer = || cause.downcast_ref::<tokenizer::Error>().and_then(tokenizer::Error::remedy);
+        refused.or_else(labels).or_else(tokenizer)
+    })
 }
 
 /// Returns the error of a reader whose label column `setting` names here.

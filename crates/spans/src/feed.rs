@@ -6,7 +6,7 @@ use crate::collate;
 use crate::config::{Architecture, Config};
 use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
-use crate::evaluate::label_notes;
+use crate::find::label_notes;
 use crate::folder::Tokenizers;
 use crate::learn::GoldBatch;
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@ pub mod encode;
 mod error;
 pub mod evaluate;
 pub mod feed;
+pub mod find;
 pub mod folder;
 pub mod learn;
 pub mod memory;

@@ -118,7 +118,7 @@ fn run_model(
     let task = SpanTask { model, normalization: Normalization::Padded, rates: config.rates };
     let mut learner = Learner::new(task, config.step.clone(), &[]).expect("nothing is frozen").0;
     let evaluate =
-        |task: &SpanTask| assess(&task.model, tokenizers, config.encoding, &data, Mode::Flat, &World::alone());
+        |task: &SpanTask| assess((&task.model, tokenizers), config.encoding, &data, Mode::Flat, &World::alone());
     let job = Job {
         options: &config.run,
         feed: &feed,
@@ -147,10 +147,10 @@ fn encoder(family: &str, folder: &Path) {
     std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
 }
 
-/// golden/heads.json, which oracle/heads.py writes.
+/// golden/heads/draws.json, which oracle/heads.py writes.
 #[test]
 fn a_new_head_is_the_one_that_pytorch_draws() {
-    let file = std::fs::read(golden("../heads.json")).expect("it is in the repository");
+    let file = std::fs::read(golden("../heads/draws.json")).expect("it is in the repository");
     let document: serde_json::Value = serde_json::from_slice(&file).expect("it is JSON");
     let rows = document["spans"].as_array().expect("it has spans");
     assert_eq!(rows.len(), 8);
@@ -197,7 +197,7 @@ fn other_encoders_learn_the_same_texts() {
         let best = outcome.best.expect("something was saved");
         let model = folder::load(&best).expect("our own checkpoint reads").0;
         let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
-        let evaluation = assess(&model, &tokenizers, config.encoding, &examples(), Mode::Flat, &World::alone())
+        let evaluation = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone())
             .expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{family}");
     }
@@ -216,7 +216,7 @@ fn all_four_learn_a_few_texts() {
         let (model, notes) = folder::load(&best).expect("our own checkpoint reads");
         assert!(notes.is_empty(), "{notes:?}");
         let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
-        let evaluation = assess(&model, &tokenizers, config.encoding, &examples(), Mode::Flat, &World::alone())
+        let evaluation = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone())
             .expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");
         assert_eq!(evaluation.strict.total(), evaluation.score.total(), "{name}: words and spans are one here");

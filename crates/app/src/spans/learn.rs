@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use tagsmith_files::atomic_write;
 use tagsmith_message::{Note, quote};
 use tagsmith_ranks::World;
-use tagsmith_spans::evaluate::{Finder, assess};
+use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::{Data, SpanFeed};
+use tagsmith_spans::find::Query;
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::memory;
@@ -79,7 +80,7 @@ impl Inputs<'_> {
         let mut recorder = self.recorder(log.events);
         let task = SpanTask { model, normalization: request.normalization, rates: config.rates };
         let mut learner = Learner::new(task, config.step.clone(), &[])?.0;
-        let measure = |model: &Model| assess(model, tokenizers, config.encoding, validation, request.decoding, world);
+        let measure = |model: &Model| assess((model, tokenizers), config.encoding, validation, request.decoding, world);
         let mut failed = Ok(());
         let job = Job {
             options: &config.run,
@@ -184,8 +185,9 @@ impl Inputs<'_> {
         let labels_count = labels_evaluated.len();
         let mut evaluated = Vec::new();
         if config.does[1] {
-            let finder = Finder::new(model, tokenizers, config.encoding, labels_evaluated)?;
-            evaluated = finder.encode(&validation.iter().map(|example| &example.content).collect::<Vec<_>>())?;
+            let query = Query::new(model, tokenizers, labels_evaluated)?;
+            let contents: Vec<_> = validation.iter().map(|example| &example.content).collect();
+            evaluated = query.encode(&tokenizers.text, config.encoding, &contents)?;
         }
         let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
         let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);

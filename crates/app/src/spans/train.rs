@@ -156,7 +156,7 @@ pub fn train_spans(
         model = folder::load_as(best, config.model.clone())?.0;
         model.precision = precision;
     }
-    let evaluation = assess(&model, &tokenizers, config.encoding, &test, request.decoding, world)?;
+    let evaluation = assess((&model, &tokenizers), config.encoding, &test, request.decoding, world)?;
     let mut results = json!({
         "test_metrics": evaluation.to_json(),
         "config": config.json,
