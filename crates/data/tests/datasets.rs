@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use tagsmith_data::dataset::{self, load_files};
 use tagsmith_data::error::Error;
-use tagsmith_data::split_builder::ReadOptions;
+use tagsmith_data::ReadOptions;
 use tagsmith_hub::{Hub, Settings};
 use tagsmith_text::sentence::{Split, TagKind};
 use tempfile::TempDir;

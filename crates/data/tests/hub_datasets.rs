@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tagsmith_data::dataset;
-use tagsmith_data::split_builder::ReadOptions;
+use tagsmith_data::ReadOptions;
 use tagsmith_hub::{Event, Hub, Settings};
 use tagsmith_testkit::hub_server::Server;
 use tagsmith_text::sentence::Split;

@@ -1,13 +1,25 @@
 //! Which column holds the words and which the labels.
 
 use crate::error::Error;
-use crate::split_builder::ReadOptions;
+use crate::read_options::ReadOptions;
 use tagsmith_message::Note;
-use tagsmith_message::{quote, quote_all};
+use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{closest, quote, quote_all};
 use tagsmith_text::sentence::Columns;
 
-/// Longest name for which a slip is looked for.
-const NAME_BYTES_MAX: usize = 200;
+/// The column of the words where none is named.
+pub(crate) const TOKENS: &str = "tokens";
+
+/// The column of running text where none is named.
+pub(crate) const TEXT: &str = "text";
+
+/// The columns of what is to be tagged where none is named, the first that a row has.
+const CONTENT: [&str; 3] = [TEXT, TOKENS, "words"];
+
+/// Returns whether a column of this name is tagged where none is named.
+pub(crate) fn is_content(name: &str) -> bool {
+    CONTENT.contains(&name)
+}
 
 /// What a column's cells are, as far as the format says (by its types, or by its first row).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +28,7 @@ pub(crate) enum Cells {
     Strings,
     /// Lists of integers.
     Integers,
-    /// An empty list: of what, the first row does not say.
+    /// An empty list: the first row does not say of what.
     EmptyList,
     /// Text that a format without lists may mean as one.
     Text,
@@ -34,10 +46,12 @@ impl Cells {
     }
 }
 
-/// The columns taken: positions in the list that was offered.
+/// The columns of a row of words with labels: positions in the list that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
+    /// The column of the words.
     pub(crate) text: usize,
+    /// The column of the labels.
     pub(crate) label: usize,
 }
 
@@ -46,82 +60,185 @@ impl Choice {
         Columns {
             text: offered[self.text].0.clone(),
             label: Some(offered[self.label].0.clone()),
-            all: offered.iter().map(|(name, _)| name.clone()).collect(),
+            all: names_of(offered).map(str::to_owned).collect(),
         }
     }
 }
 
-/// Text: the named column, else `tokens`, else the first. Labels: the named column, else `{task}_tags`, else the
-/// second. Where a position points at something that is no list while exactly one other column could be meant,
-/// that one is taken, with a note.
-pub(crate) fn choose(
+/// Chooses the columns of words and labels in a table.
+///
+/// Words: the named column, else `tokens`, else the first. Labels: the named column, else `{task}_tags`, else the
+/// second. Where a position points at something that is not a list while exactly one other column could be meant, that
+/// one is taken, with a note.
+pub(crate) fn of_tagged(
     place: &str,
     offered: &[(String, Cells)],
     options: &ReadOptions,
     notes: &mut Vec<Note>,
 ) -> Result<Choice, Error> {
+    let (choice, guesses) = guessed(place, offered, options)?;
+    notes.extend(guesses.into_iter().flatten());
+    Ok(choice)
+}
+
+/// Returns the columns of words and labels, and what was guessed about each.
+fn guessed(
+    place: &str,
+    offered: &[(String, Cells)],
+    options: &ReadOptions,
+) -> Result<(Choice, [Option<Note>; 2]), Error> {
     let error = |problem: String| Error::content(place, problem);
-    let names = || quote_all(offered.iter().map(|(name, _)| name.as_str()));
-    for (index, (name, _)) in offered.iter().enumerate() {
-        if offered[..index].iter().any(|(earlier, _)| earlier == name) {
-            return Err(error(format!("two columns are called {}: rename one", quote(name))));
-        }
-    }
+    let names = || quote_all(names_of(offered));
+    refuse_duplicates(place, offered)?;
     if offered.len() < 2 {
         let only = if offered.is_empty() { "no column".into() } else { format!("only the column {}", names()) };
         return Err(error(format!("there is {only}: words and labels need a column each")));
     }
-    let named = |name: &str, flag: &str| {
-        position(offered, name).ok_or_else(|| error(unknown(name, flag, offered.iter().map(|(name, _)| name.as_str()))))
-    };
-    let task_tags = format!("{}_tags", options.task);
+    let named =
+        |name: &str, setting| position(offered, name).ok_or_else(|| unknown(place, name, names_of(offered), setting));
+    let task_tags = options.task_tags();
     let named_label = match &options.label_column {
-        Some(name) => Some(named(name, "--label_column_name")?),
+        Some(name) => Some(named(name, Setting::LabelColumn)?),
         None => position(offered, &task_tags),
     };
-    let text = match &options.text_column {
-        Some(name) => named(name, "--text_column_name")?,
-        None => match position(offered, "tokens") {
-            Some(index) => index,
-            None => default_text(offered, named_label, notes),
+    let (text, words_guess) = match &options.text_column {
+        Some(name) => (named(name, Setting::TextColumn)?, None),
+        None => match position(offered, TOKENS) {
+            Some(index) => (index, None),
+            None => default_text(offered, named_label),
         },
     };
-    let label = match named_label {
-        Some(index) => index,
-        None => default_label(offered, text, &task_tags, notes).ok_or_else(|| {
-            error(format!(
-                "the labels' column is not clear (there is no `{task_tags}`): name it with `--label_column_name` (columns: {})",
-                names()
-            ))
+    let (label, labels_guess) = match named_label {
+        Some(index) => (index, None),
+        None => default_label(offered, text, &task_tags).ok_or_else(|| {
+            error(format!("the labels' column is not clear: there is no `{task_tags}` (columns: {})", names()))
+                .with_remedy(Remedy::set(Setting::LabelColumn))
         })?,
     };
     if text == label {
         return Err(error(format!(
-            "words and labels would both be the column {}: name the other with `--text_column_name` or `--label_column_name` (columns: {})",
+            "words and labels would both be the column {} (columns: {})",
             quote(&offered[text].0),
             names()
-        )));
+        ))
+        .with_remedy(Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn])));
     }
     if !offered[text].1.may_be_words() {
-        return Err(error(not_words(&offered[text], names())));
+        return Err(error(not_words(&offered[text], names()))
+            .with_remedy(Remedy::set(Setting::TextColumn).so_as("to read another column")));
     }
     if let (name, Cells::Other(what)) = &offered[label] {
         return Err(error(format!(
-            "the labels' column {} holds {what}, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: {})",
+            "the labels' column {} holds {what}, not a list of labels: write one list a sentence (columns: {})",
             quote(name),
             names()
-        )));
+        ))
+        .with_remedy(Remedy::set(Setting::LabelColumn).so_as("to read another column")));
     }
-    Ok(Choice { text, label })
+    Ok((Choice { text, label }, [words_guess, labels_guess]))
+}
+
+/// Chooses the columns of what is to be tagged: each row is read from the first of them that it has.
+///
+/// The named column, else the words that training would read where lists or names show them, else `text`, `tokens` or
+/// `words`.
+pub(crate) fn of_content(
+    place: &str,
+    offered: &[(String, Cells)],
+    options: &ReadOptions,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<String>, Error> {
+    refuse_duplicates(place, offered)?;
+    if let Some(name) = &options.text_column {
+        return Ok(vec![name.clone()]);
+    }
+    let mut columns: Vec<String> = CONTENT.map(str::to_owned).to_vec();
+    let Ok((choice, [guess, _])) = guessed(place, offered, options) else { return Ok(columns) };
+    let (name, cells) = &offered[choice.text];
+    let has_tags = offered[choice.label].0 == options.task_tags();
+    let text = position(offered, TEXT).filter(|&text| text != choice.text);
+    let is_sure = match cells.is_list() {
+        true => text.is_none() || has_tags || is_content(name),
+        false => has_tags && name == TOKENS,
+    };
+    if is_sure {
+        if text.is_some() {
+            let said = format!("the words are read from {}, as in training, and not from `text`", quote(name));
+            let other = Remedy::SetTo(Setting::TextColumn, TEXT.to_owned()).so_as("to tag the running text");
+            notes.push(Note::once(said).with_remedy(other));
+        }
+        notes.extend(guess);
+        columns.insert(0, name.clone());
+    }
+    Ok(columns)
+}
+
+/// Returns the error for a row that has none of the columns of what is to be tagged.
+pub(crate) fn no_content(place: &str, row: &str, wanted: &[String], names: &[&str]) -> Error {
+    if let [name] = wanted {
+        return unknown(place, name, names.iter().copied(), Setting::TextColumn);
+    }
+    let problem = format!("the {row} has none of {}, only {}", quote_all(CONTENT), quote_all(names.iter().copied()));
+    Error::content(place, problem).with_remedy(Remedy::set(Setting::TextColumn))
+}
+
+/// Returns the position of a column that is named, or numbered from 0 (-1 is the last), in a file of so many columns.
+pub(crate) fn by_name_or_number<N: AsRef<str>>(wanted: &str, names: &[N], width: usize) -> Option<usize> {
+    let exact = names.iter().position(|name| name.as_ref() == wanted);
+    let in_any_case = || names.iter().position(|name| name.as_ref().eq_ignore_ascii_case(wanted));
+    if let Some(index) = exact.or_else(in_any_case) {
+        return Some(index);
+    }
+    let index: i64 = wanted.parse().ok()?;
+    let index = if index < 0 { index + width as i64 } else { index };
+    usize::try_from(index).ok().filter(|&index| index < width)
+}
+
+/// Returns the error for a column that a file with these names does not have. `setting` names the column.
+pub(crate) fn unknown<'a>(
+    place: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    setting: Setting,
+) -> Error {
+    let remedy = match closest(name, names.clone()) {
+        Some(near) => Remedy::SetTo(setting, near.to_owned()).so_as("if that is meant"),
+        None => Remedy::set(setting).so_as("with one of them"),
+    };
+    let problem = format!("there is no column {} among {}", quote(name), quote_all(names));
+    Error::content(place, problem).with_remedy(remedy)
+}
+
+/// Returns the error for a column that a file whose columns have no names does not have.
+pub(crate) fn not_a_number(place: &str, name: &str, width: usize, setting: Setting) -> Error {
+    let problem = format!(
+        "there is no column {}: the columns have no names, only numbers from 0 to {} (-1 is the last)",
+        quote(name),
+        width - 1
+    );
+    Error::content(place, problem).with_remedy(Remedy::set(setting).so_as("with a number"))
+}
+
+fn names_of(offered: &[(String, Cells)]) -> impl Iterator<Item = &str> + Clone {
+    offered.iter().map(|(name, _)| name.as_str())
+}
+
+fn refuse_duplicates(place: &str, offered: &[(String, Cells)]) -> Result<(), Error> {
+    for (index, (name, _)) in offered.iter().enumerate() {
+        if offered[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(Error::content(place, format!("two columns are called {}: rename one", quote(name))));
+        }
+    }
+    Ok(())
 }
 
 fn position(offered: &[(String, Cells)], name: &str) -> Option<usize> {
     offered.iter().position(|(column, _)| column == name)
 }
 
-fn default_text(offered: &[(String, Cells)], label: Option<usize>, notes: &mut Vec<Note>) -> usize {
+fn default_text(offered: &[(String, Cells)], label: Option<usize>) -> (usize, Option<Note>) {
     if offered[0].1.is_list() {
-        return 0;
+        return (0, None);
     }
     let words = only(offered, |index, cells| cells == Cells::Strings && Some(index) != label);
     // A lone list beside a plain text holds the labels, not the words.
@@ -129,29 +246,29 @@ fn default_text(offered: &[(String, Cells)], label: Option<usize>, notes: &mut V
         |text| label.is_some() || offered.iter().enumerate().any(|(i, (_, cells))| i != text && cells.is_list());
     match words.filter(|&text| has_labels(text)) {
         Some(index) => {
-            notes.push(Note::once(format!(
+            let said = format!(
                 "the words are read from {}, the only column of word lists; the first column, {}, holds none",
                 quote(&offered[index].0),
                 quote(&offered[0].0)
-            )));
-            index
+            );
+            (index, Some(Note::once(said)))
         }
-        None => 0,
+        None => (0, None),
     }
 }
 
-fn default_label(offered: &[(String, Cells)], text: usize, task_tags: &str, notes: &mut Vec<Note>) -> Option<usize> {
+fn default_label(offered: &[(String, Cells)], text: usize, task_tags: &str) -> Option<(usize, Option<Note>)> {
     if text != 1 && offered[1].1.is_list() {
-        return Some(1);
+        return Some((1, None));
     }
     let Some(index) = only(offered, |index, cells| cells.is_list() && index != text) else {
-        return (text != 1).then_some(1);
+        return (text != 1).then_some((1, None));
     };
-    notes.push(Note::once(format!(
+    let said = format!(
         "the labels are read from {}, the only other column of lists; there is no `{task_tags}`",
         quote(&offered[index].0)
-    )));
-    Some(index)
+    );
+    Some((index, Some(Note::once(said))))
 }
 
 fn only(offered: &[(String, Cells)], fits: impl Fn(usize, Cells) -> bool) -> Option<usize> {
@@ -168,61 +285,15 @@ fn not_words((name, cells): &(String, Cells), names: String) -> String {
         _ => "integers",
     };
     format!(
-        "the words' column {} holds {what}, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: {names})",
+        "the words' column {} holds {what}, not a list of words: split each sentence into a list of strings (columns: {names})",
         quote(name)
     )
-}
-
-/// The message for a column that is not there.
-pub(crate) fn unknown<'a>(name: &str, flag: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let meant = match closest(name, names.clone()) {
-        Some(near) => format!(" Did you mean {}?", quote(near)),
-        None => String::new(),
-    };
-    format!("there is no column {}: give `{flag}` one of {}.{meant}", quote(name), quote_all(names))
-        .trim_end_matches('.')
-        .to_owned()
-}
-
-/// The candidate that `name` is most likely a slip for, if any is near.
-fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if name.len() > NAME_BYTES_MAX {
-        return None;
-    }
-    let allowed = (name.chars().count() / 3).max(1);
-    candidates
-        .filter(|candidate| candidate.len() <= NAME_BYTES_MAX)
-        .map(|candidate| (edits(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .min_by_key(|&(edits, _)| edits)
-        .filter(|&(edits, _)| edits <= allowed)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many insertions, deletions, substitutions and swaps of neighbours lead from one to the other, no part of a
-/// name being edited twice (optimal string alignment).
-fn edits(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut cost = vec![vec![0; to.len() + 1]; from.len() + 1];
-    for (i, row) in cost.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    cost[0] = (0..=to.len()).collect();
-    for i in 1..=from.len() {
-        for j in 1..=to.len() {
-            let same = from[i - 1] == to[j - 1];
-            let kept = cost[i - 1][j - 1] + usize::from(!same);
-            cost[i][j] = kept.min(cost[i - 1][j] + 1).min(cost[i][j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                cost[i][j] = cost[i][j].min(cost[i - 2][j - 2] + 1);
-            }
-        }
-    }
-    cost[from.len()][to.len()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split_builder::tests::show_error;
     use expect_test::{Expect, expect};
 
     /// Columns are written `name:s` (strings), `:i` (integers), `:e` (empty), `:t` (text), `:o` (a string).
@@ -247,12 +318,12 @@ mod tests {
             ..ReadOptions::default()
         };
         let mut notes = Vec::new();
-        let got = match choose("f", &offered, &options, &mut notes) {
+        let got = match of_tagged("f", &offered, &options, &mut notes) {
             Ok(Choice { text, label }) => {
                 let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
                 format!("{} {}{notes}", offered[text].0, offered[label].0)
             }
-            Err(error) => error.to_string(),
+            Err(error) => show_error(&error),
         };
         want.assert_eq(&got);
     }
@@ -398,17 +469,5 @@ mod tests {
                 "f: the labels' column `scores` holds a string, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `words`, `scores`)"
             ],
         );
-    }
-
-    #[test]
-    fn edit_distance() {
-        // Textbook pairs.
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("saturday", "sunday"), 3);
-        assert_eq!(edits("from", "form"), 1);
-        assert_eq!(edits("ca", "abc"), 3);
-        assert_eq!(closest("Tokens", ["ner", "tokens"].into_iter()), Some("tokens"));
-        assert_eq!(closest("x", ["tokens"].into_iter()), None);
     }
 }
