@@ -3,28 +3,30 @@
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
-use crate::input::Input;
+use crate::input::Input as Bytes;
 use crate::lines::Limit;
 use crate::read_options::{ReadOptions, Wanted};
 use crate::row::Reader;
 use std::io::Read;
-use std::path::Path;
+use std::path::PathBuf;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
-use tagsmith_text::example::Input as Content;
+use tagsmith_text::tagged::{Content, Input};
 
-/// A text or the words of a sentence, to be tagged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// The file and line where it begins.
-    pub place: String,
-    /// The text or the words.
-    pub content: Content,
-    /// The size of the content in bytes.
-    pub bytes: usize,
+/// A place that documents come from.
+pub enum Source {
+    /// A file, unpacked if its name ends in `.gz`.
+    File(PathBuf),
+    /// A stream.
+    Stream {
+        /// The name of the stream in messages.
+        name: String,
+        /// The bytes.
+        bytes: Box<dyn Read + Send>,
+    },
 }
 
-/// A source of documents.
+/// The documents of a source, one after another.
 pub struct Documents {
     format: Format,
     reader: Box<dyn Reader>,
@@ -32,35 +34,29 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// Opens a file. Without a `format`, the content and the name decide it.
+    /// Opens a source. Without a `format`, the content and the name decide it; of a stream the bytes that come first.
     ///
     /// # Errors
-    /// The file cannot be opened, or has not the columns that `options` name.
-    pub fn open(file: &Path, format: Option<Format>, options: &ReadOptions) -> Result<Documents, Error> {
-        Documents::checked(format::open(file, &request(format, options, &ClassNames::default()))?, options)
-    }
-
-    /// Takes a stream, which messages call `source`. Without a `format`, the first bytes decide it.
-    ///
-    /// # Errors
-    /// The stream cannot be read, or has not the columns that `options` name.
-    pub fn of_stream(
-        stream: Box<dyn Read + Send>,
-        source: &str,
-        format: Option<Format>,
-        options: &ReadOptions,
-    ) -> Result<Documents, Error> {
-        let class_names = ClassNames::default();
-        let request = request(format, options, &class_names);
-        Documents::checked(format::open_input(Input::new(stream), None, source, &request)?, options)
-    }
-
-    fn checked(opened: Opened, options: &ReadOptions) -> Result<Documents, Error> {
+    /// The source cannot be read, or does not have the columns that `options` name.
+    pub fn open(source: Source, format: Option<Format>, options: &ReadOptions) -> Result<Documents, Error> {
+        let request = Request {
+            wanted: Wanted::Content,
+            options,
+            limit: Limit::Document,
+            format,
+            class_names: &ClassNames::default(),
+        };
+        let (source, opened) = match source {
+            Source::File(file) => (file.display().to_string(), format::open(&file, &request)?),
+            Source::Stream { name, bytes } => {
+                let opened = format::open_input(Bytes::new(bytes), None, &name, &request)?;
+                (name, opened)
+            }
+        };
         let Opened { format, reader, note } = opened;
         if format == Format::Text && options.text_column.is_some() {
-            let remedy = Remedy::set(Setting::InputFormat);
-            return Err(Error::content(reader.place(1), "a column is named, but lines of text have no columns")
-                .with_remedy(remedy));
+            let problem = "a column is named, but lines of text have no columns";
+            return Err(Error::path(source, problem).with_remedy(Remedy::set(Setting::InputFormat)));
         }
         Ok(Documents { format, reader, note })
     }
@@ -70,11 +66,11 @@ impl Documents {
         self.format
     }
 
-    /// Returns the next document, or `None` at the end.
+    /// Returns the next document and its size in bytes, or `None` at the end.
     ///
     /// # Errors
     /// Content that cannot be read. The documents before it are good; there are none after it.
-    pub fn next(&mut self) -> Result<Option<Document>, Error> {
+    pub fn next(&mut self) -> Result<Option<(Input, usize)>, Error> {
         let Some(row) = self.reader.next()? else { return Ok(None) };
         let bytes = match &row.content {
             Content::Text(text) => text.len(),
@@ -83,7 +79,7 @@ impl Documents {
         let place = self.reader.place(row.number);
         match bytes > Limit::Document.bytes() {
             true => Err(Limit::Document.exceeded(place, "document")),
-            false => Ok(Some(Document { place, content: row.content, bytes })),
+            false => Ok(Some((Input { place, content: row.content }, bytes))),
         }
     }
 
@@ -96,8 +92,4 @@ impl Documents {
     pub fn has_more_at_hand(&self) -> bool {
         self.reader.has_more_at_hand()
     }
-}
-
-fn request<'r>(format: Option<Format>, options: &'r ReadOptions, class_names: &'r ClassNames) -> Request<'r> {
-    Request { wanted: Wanted::Content, options, limit: Limit::Document, format, class_names }
 }

@@ -115,6 +115,11 @@ impl Format {
         all.into_iter().find(|format| format.name() == name || format.aliases().contains(&name))
     }
 
+    /// Returns the format that a file's name says.
+    pub fn of_name(path: &Path) -> Option<Format> {
+        by_extension(&extension(path))
+    }
+
     /// Returns whether the file is not text, and cannot be read as a stream of lines.
     fn is_binary(self) -> bool {
         matches!(self, Format::Parquet | Format::Arrow)
@@ -149,11 +154,10 @@ pub(crate) fn is_data_file(path: &Path) -> bool {
     if FILES.contains(&name.as_str()) || ABOUT.contains(&stem) {
         return false;
     }
-    let extension = extension(path);
-    match by_extension(&extension) {
+    match Format::of_name(path) {
         Some(format) if format.is_binary() => !is_packed(path),
         Some(_) => true,
-        None => extension == "txt",
+        None => extension(path) == "txt",
     }
 }
 
@@ -184,7 +188,7 @@ pub(crate) struct Opened {
 /// Opens a file in the format that its content, or else its name, says.
 pub(crate) fn open(path: &Path, request: &Request) -> Result<Opened, Error> {
     let source = path.display().to_string();
-    if request.format.or_else(|| by_extension(&extension(path))).is_some_and(Format::is_binary) && is_packed(path) {
+    if request.format.or_else(|| Format::of_name(path)).is_some_and(Format::is_binary) && is_packed(path) {
         return Err(Error::path(source, "Parquet and Arrow files are read as they are: unpack it with `gunzip`"));
     }
     let mut input = Input::open(path)?;

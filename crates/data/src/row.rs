@@ -5,7 +5,8 @@ use crate::tag_names::TagNames;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
-use tagsmith_text::example::{Entity, Input as Content};
+use tagsmith_text::example::Entity;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// One sentence or document of a file.

@@ -11,7 +11,8 @@ use crate::row::Row;
 use crate::tag_names::TagNames;
 use std::path::Path;
 use tagsmith_message::Note;
-use tagsmith_text::example::{AnnotationFormat, Entity, Example, Input as Content};
+use tagsmith_text::example::{AnnotationFormat, Entity, Example};
+use tagsmith_text::tagged::{Content, joined};
 
 /// The examples of some files.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +74,7 @@ fn read(
         let place = reader.place(row.number);
         match row {
             Row { id, content, spans: Some(entities), .. } => {
-                all.examples.push((place, Example { id, input: content, entities }));
+                all.examples.push((place, Example { id, content, entities }));
             }
             row => tagged.push((place, row)),
         }
@@ -88,22 +89,16 @@ fn read(
 /// Returns the example that words and their tags make. Running text is the words with a space between them.
 fn of_tags(row: Row, names: &TagNames, format: AnnotationFormat) -> Example {
     let Row { id, content, tags, .. } = row;
-    let Content::Words(words) = content else { return Example { id, input: content, entities: Vec::new() } };
+    let Content::Words(words) = content else { return Example { id, content, entities: Vec::new() } };
     let tags: Vec<&str> = tags.iter().flatten().map(|&tag| names.name(tag)).collect();
     let entities = bio(&tags);
     if format == AnnotationFormat::Tokens {
-        return Example { id, input: Content::Words(words), entities };
+        return Example { id, content: Content::Words(words), entities };
     }
-    let mut at = 0;
-    let mut places = Vec::new();
-    for word in &words {
-        let end = at + word.chars().count();
-        places.push((at, end));
-        at = end + 1;
-    }
+    let (text, places) = joined(&words);
     let entity = |e: Entity| Entity { start: places[e.start].0, end: places[e.end - 1].1, label: e.label };
     let entities = entities.into_iter().map(entity).collect();
-    Example { id, input: Content::Text(words.join(" ")), entities }
+    Example { id, content: Content::Text(text), entities }
 }
 
 /// Returns the entities that tags spell, as the original reads them: `B` opens, `I` goes on with whatever is open or
@@ -126,4 +121,16 @@ pub fn bio(tags: &[&str]) -> Vec<Entity> {
         }
     }
     entities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_become_spans_by_the_originals_machine() {
+        let entity = |start, end, label: &str| Entity { start, end, label: label.into() };
+        assert_eq!(bio(&["B-a", "I-b", "O", "I-c", "B-c"]), [entity(0, 2, "a"), entity(3, 4, "c"), entity(4, 5, "c")]);
+        assert_eq!(bio(&["O", "B-x", "B-x"]), [entity(1, 2, "x"), entity(2, 3, "x")]);
+    }
 }

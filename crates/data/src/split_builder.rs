@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::row::{Reader, Row};
 use tagsmith_message::Note;
-use tagsmith_text::example::Input as Content;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::{Sentence, Split};
 
 /// Reads all rows into a split, which is called `source`.

@@ -5,7 +5,8 @@ use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
-use tagsmith_text::example::{AnnotationFormat, Entity, Example, Input};
+use tagsmith_text::example::{AnnotationFormat, Entity, Example};
+use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 
 /// Before each label of a prompt.
@@ -123,7 +124,7 @@ impl Encoding {
     ///
     /// # Errors
     /// What the tokenizer says; a prompt that leaves no room for the text.
-    pub fn encode(&self, tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<Encoded, Error> {
+    pub fn encode(&self, tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Content) -> Result<Encoded, Error> {
         let mut read = Cow::Borrowed(input);
         let mut spelled = 0;
         let (pieces, offset) = loop {
@@ -192,14 +193,14 @@ impl Encoding {
 }
 
 /// The pieces of prompt and input together, and the prompt's length in code points or items.
-fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<(Pieces, usize), Error> {
+fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Content) -> Result<(Pieces, usize), Error> {
     match input {
-        Input::Text(text) => {
+        Content::Text(text) => {
             let before = prompt.map_or(String::new(), |prompt| prompt.items.join(" ") + " ");
             let offset = before.chars().count();
             Ok((tokenizer.encode_running(&(before + text))?, offset))
         }
-        Input::Words(words) => {
+        Content::Words(words) => {
             let before = prompt.map_or(&[][..], |prompt| &prompt.items);
             Ok((tokenizer.encode_words(&[before, words].concat())?, before.len()))
         }
@@ -207,13 +208,13 @@ fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<
 }
 
 /// Puts a space for the first letter of each of those pieces, so that nothing moves; whether anything changed.
-fn blank(input: &mut Input, pieces: &Pieces, offset: usize, places: &[usize]) -> bool {
+fn blank(input: &mut Content, pieces: &Pieces, offset: usize, places: &[usize]) -> bool {
     let mut changed = false;
     for &at in places {
         let (start, end) = (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize);
         let (text, start, end) = match input {
-            Input::Text(text) => (text, start.saturating_sub(offset), end - offset),
-            Input::Words(words) => {
+            Content::Text(text) => (text, start.saturating_sub(offset), end - offset),
+            Content::Words(words) => {
                 (&mut words[pieces.words[at].expect("it covers a word") as usize - offset], start, end)
             }
         };
@@ -235,7 +236,7 @@ pub fn plain_labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<(Vec<Str
     let mut spelled = 0;
     let mut plain = Vec::with_capacity(labels.len());
     for label in labels {
-        let mut read = Input::Text(label.clone());
+        let mut read = Content::Text(label.clone());
         loop {
             let (pieces, _) = cut(tokenizer, None, &read)?;
             let places = tokenizer.spelled(&pieces);
@@ -244,17 +245,17 @@ pub fn plain_labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<(Vec<Str
             }
             spelled += places.len();
         }
-        let Input::Text(label) = read else { unreachable!("a label is a text") };
+        let Content::Text(label) = read else { unreachable!("a label is a text") };
         plain.push(label);
     }
     Ok((plain, spelled))
 }
 
 /// What a piece covers, in code points or words; special pieces nothing.
-fn covers(pieces: &Pieces, input: &Input, at: usize) -> (usize, usize) {
+fn covers(pieces: &Pieces, input: &Content, at: usize) -> (usize, usize) {
     match input {
-        Input::Text(_) => (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize),
-        Input::Words(_) => pieces.words[at].map_or((0, 0), |word| (word as usize, word as usize + 1)),
+        Content::Text(_) => (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize),
+        Content::Words(_) => pieces.words[at].map_or((0, 0), |word| (word as usize, word as usize + 1)),
     }
 }
 
@@ -300,10 +301,10 @@ impl Encoded {
 
     /// The span of a gold entity, both ends inclusive; `None` if it is not whole in what was read, too long, or begins or
     /// ends where none may.
-    pub fn span_of(&self, entity: &Entity, input: &Input, config: &Config) -> Option<(usize, usize)> {
+    pub fn span_of(&self, entity: &Entity, input: &Content, config: &Config) -> Option<(usize, usize)> {
         let format = match input {
-            Input::Text(_) => AnnotationFormat::Text,
-            Input::Words(_) => AnnotationFormat::Tokens,
+            Content::Text(_) => AnnotationFormat::Text,
+            Content::Words(_) => AnnotationFormat::Tokens,
         };
         let is_span = |&(i, j): &(usize, usize)| j - i < config.longest_gold() && self.begins[i] && self.ends[j];
         self.place(entity, format).filter(is_span)
@@ -315,7 +316,7 @@ impl Encoded {
         let mut lost = 0;
         for entity in &example.entities {
             let Some(kind) = labels.iter().position(|label| *label == entity.label) else { continue };
-            match self.span_of(entity, &example.input, config) {
+            match self.span_of(entity, &example.content, config) {
                 Some((i, j)) if !gold.contains(&(i, j, kind)) => gold.push((i, j, kind)),
                 Some(_) => {}
                 None => lost += 1,

@@ -1,23 +1,16 @@
 //! Texts with entities: what a span tagger learns from and is evaluated on.
 
+use crate::tagged::Content;
+
 /// A text or a list of words, and its gold entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// The `id` of its record, where the data has one.
     pub id: Option<String>,
     /// The text or the words that the model reads.
-    pub input: Input,
+    pub content: Content,
     /// The entities that the model must find.
     pub entities: Vec<Entity>,
-}
-
-/// The text or the words that a model reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Running text; entities count its code points.
-    Text(String),
-    /// Words; entities count them.
-    Words(Vec<String>),
 }
 
 /// A half-open range with a label.
@@ -47,24 +40,6 @@ impl AnnotationFormat {
             "text" => Some(AnnotationFormat::Text),
             "tokens" => Some(AnnotationFormat::Tokens),
             _ => None,
-        }
-    }
-}
-
-impl Input {
-    /// Returns the number of code points or words.
-    pub fn len(&self) -> usize {
-        match self {
-            Input::Text(text) => text.chars().count(),
-            Input::Words(words) => words.len(),
-        }
-    }
-
-    /// Returns whether there is nothing to read.
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Input::Text(text) => text.trim().is_empty(),
-            Input::Words(words) => words.is_empty(),
         }
     }
 }

@@ -10,4 +10,5 @@ pub mod labels;
 pub mod parallel;
 pub mod score;
 pub mod sentence;
+pub mod tagged;
 pub mod tokenizer;

@@ -16,7 +16,7 @@ use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
-use tagsmith_text::example::Input as Content;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// The sentences of CoNLL columns.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{counted, quote};
-use tagsmith_text::example::Input as Content;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// Rows of separated cells under a header.

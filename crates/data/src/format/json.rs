@@ -14,7 +14,8 @@ use std::io::BufRead;
 use tagsmith_files::strict_json::Object;
 use tagsmith_message::Note;
 use tagsmith_message::{quote, quote_all};
-use tagsmith_text::example::{AnnotationFormat, Input as Content};
+use tagsmith_text::example::AnnotationFormat;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// Rows such as `{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}`; labels may be integers.

@@ -7,7 +7,7 @@ use crate::row::{Reader, Row};
 use crate::rules::sentence_ends::is_blank;
 use crate::tag_names::TagNames;
 use tagsmith_message::Note;
-use tagsmith_text::example::Input as Content;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// How the labels are laid out.

@@ -3,15 +3,19 @@
 use crate::error::Error;
 use crate::input::Input;
 use crate::lines::{Limit, Lines};
-use std::io::Read;
+use std::path::Path;
 use tagsmith_text::labels::LabelSet;
 
-/// Reads the labels of a file that is called `source`. Empty lines at the end are nothing.
+/// Reads the labels of a file. Empty lines at the end are nothing.
 ///
 /// # Errors
-/// A label is listed twice, or an empty line stands between labels.
-pub fn read(input: impl Read + Send + 'static, source: &str) -> Result<LabelSet, Error> {
-    let mut lines = Lines::new(Input::new(Box::new(input)), source, Limit::Item);
+/// The file cannot be read, a label is listed twice, or an empty line stands between labels.
+pub fn read(path: &Path) -> Result<LabelSet, Error> {
+    labels(Input::open(path)?, &path.display().to_string())
+}
+
+fn labels(input: Input, source: &str) -> Result<LabelSet, Error> {
+    let mut lines = Lines::new(input, source, Limit::Item);
     let mut names = Vec::new();
     let mut empty = 0;
     while let Some((_, line)) = lines.next()? {
@@ -31,8 +35,8 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(text: &'static str, want: Expect) {
-        let got = match read(text.as_bytes(), "labels.txt") {
+    fn check(text: &str, want: Expect) {
+        let got = match labels(Input::from_bytes(text.into()), "labels.txt") {
             Ok(labels) => labels.names().join(" "),
             Err(error) => error.to_string(),
         };

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::row::{Reader, Row};
     use std::path::PathBuf;
-    use tagsmith_text::example::Input as Content;
+    use tagsmith_text::tagged::Content;
 
     /// What `datasets` wrote, and the rows it has (oracle/dataset_files.py).
     fn golden(name: &str) -> PathBuf {

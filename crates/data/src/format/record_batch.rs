@@ -19,7 +19,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tagsmith_message::Note;
 use tagsmith_message::quote;
-use tagsmith_text::example::{AnnotationFormat, Input as Content};
+use tagsmith_text::example::AnnotationFormat;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// A file's record batches, one after another.

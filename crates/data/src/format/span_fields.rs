@@ -3,7 +3,8 @@
 use crate::row::Row;
 use crate::rules::ids;
 use serde_json::{Map, Value};
-use tagsmith_text::example::{AnnotationFormat, Entity, Input as Content};
+use tagsmith_text::example::{AnnotationFormat, Entity};
+use tagsmith_text::tagged::Content;
 
 /// Returns the keys of the spans, the newer one first, and the key of the content that they count in.
 fn keys(format: AnnotationFormat) -> ([&'static str; 2], &'static str) {

@@ -6,7 +6,7 @@ use crate::lines::{Limit, Lines};
 use crate::row::{Reader, Row};
 use crate::tag_names::TagNames;
 use tagsmith_message::Note;
-use tagsmith_text::example::Input as Content;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
 
 /// The lines, each a document; an empty line is an empty document.

@@ -229,15 +229,15 @@ impl Kind for Bert<'_> {
             rows.accumulate(&batch.ids, &dx, config.pad_id);
         }
         if let Some(slot) = self.layout.positions
-            && let (Some(table), accumulates) = grads.span(slot, 1)
+            && let Some(table) = grads.span(slot, 1)
         {
             let fixed = config.pad_id.filter(|_| config.family == Family::Roberta);
-            embedding::backward(&positions, &dx, fixed, accumulates, table);
+            embedding::backward(&positions, &dx, fixed, table);
         }
         if let Some(slot) = self.layout.types
-            && let (Some(table), accumulates) = grads.span(slot, 1)
+            && let Some(table) = grads.span(slot, 1)
         {
-            embedding::backward(&batch.types, &dx, None, accumulates, table);
+            embedding::backward(&batch.types, &dx, None, table);
         }
     }
 }

@@ -61,8 +61,29 @@ pub fn release_free_memory() {
 impl Tensor {
     /// A matrix with any content; whoever asks for it writes every element.
     pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
-        let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed));
-        Tensor { rows, columns, buffer: Arc::new(Buffer(take(room * columns))) }
+        Tensor::unfilled_with(rows, 0, columns)
+    }
+
+    /// A matrix of `rows + spare` rows with unspecified content. Only `rows` grows with a batch ([`expect_rows`]).
+    pub(crate) fn unfilled_with(rows: usize, spare: usize, columns: usize) -> Tensor {
+        let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed)) + spare;
+        Tensor { rows: rows + spare, columns, buffer: Arc::new(Buffer(take(room * columns))) }
+    }
+
+    /// A matrix of zeros.
+    pub fn zeros(rows: usize, columns: usize) -> Tensor {
+        let mut tensor = Tensor::unfilled(rows, columns);
+        tensor.data_mut().fill(0.0);
+        tensor
+    }
+
+    /// This matrix if it is not shared, otherwise a copy: in either case one that may be written.
+    #[must_use]
+    pub fn unshared(mut self) -> Tensor {
+        match Arc::get_mut(&mut self.buffer) {
+            Some(_) => self,
+            None => Tensor::from_slice(self.rows, self.columns, self.data()),
+        }
     }
 
     /// A matrix with these elements, row after row.

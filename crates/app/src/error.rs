@@ -1,0 +1,32 @@
+//! Errors of the application: what happened, and what the caller can do about it.
+//!
+//! Functions of this crate return [`anyhow::Error`], a chain of causes. A rim shows the chain (`{error:#}`) and asks
+//! [`remedy`] what to do. An error with a remedy is the caller's to mend, so a server answers it with a status of 4xx;
+//! one without a remedy is a fault of the files, the system or this program.
+
+use tagsmith_message::Remedy;
+
+/// A request that cannot be done as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What is wrong with the request.
+    pub message: String,
+    /// What the caller can do about it.
+    pub remedy: Remedy,
+}
+
+/// Returns the error of a request that cannot be done as it stands.
+pub fn refusal(message: impl Into<String>, remedy: Remedy) -> anyhow::Error {
+    Refusal { message: message.into(), remedy }.into()
+}
+
+/// Returns what the caller can do about an error: the remedy of the first cause that has one.
+pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
+    error.chain().find_map(|cause| {
+        let refusal = cause.downcast_ref::<Refusal>().map(|refusal| &refusal.remedy);
+        let data = || cause.downcast_ref::<tagsmith_data::error::Error>()?.remedy();
+        let spans = || cause.downcast_ref::<tagsmith_spans::Error>()?.remedy();
+        refusal.or_else(data).or_else(spans).cloned()
+    })
+}

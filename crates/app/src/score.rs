@@ -1,0 +1,274 @@
+//! Precision, recall and F1 of predicted labels against gold ones.
+
+mod error_detection;
+
+use crate::error::refusal;
+use anyhow::{Context, bail};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tagsmith_data::format::Format;
+use tagsmith_data::labeled::{LabelFile, Labeled};
+use tagsmith_message::{Note, Remedy, Setting, counted};
+use tagsmith_text::labels::scheme::{Scheme, Style};
+use tagsmith_text::score::error_detection as errors;
+use tagsmith_text::score::table;
+use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
+
+/// A request to score.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreRequest {
+    /// The file with the gold labels.
+    pub gold: String,
+    /// The file with the predicted labels; without it, `gold` holds both.
+    pub pred: Option<String>,
+    /// The column or key of the gold labels.
+    pub gold_column: Option<String>,
+    /// The column or key of the predicted labels.
+    pub pred_column: Option<String>,
+    /// The format of `gold`; without it, the file shows it.
+    pub gold_format: Option<Format>,
+    /// The format of `pred`; without it, the file shows it.
+    pub pred_format: Option<Format>,
+    /// What is scored; without it, the gold labels show it.
+    pub mode: Option<Mode>,
+    /// The scheme of strict scores; without it, the gold labels show it.
+    pub scheme: Option<Scheme>,
+    /// Where error detection is scored, a file that lists the labels of the means; without it, those that occur.
+    pub labels: Option<String>,
+    /// Whether tags end in their letter: `PER-B`.
+    pub suffix: bool,
+    /// What a ratio without a denominator counts as.
+    pub zero_division: ZeroDivision,
+}
+
+/// What is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Entities, by the forgiving rules.
+    Conlleval,
+    /// Entities, by a scheme's rules.
+    Strict,
+    /// Words.
+    Words,
+    /// Words of error detection.
+    ErrorDetection,
+}
+
+impl Mode {
+    /// Names of the modes, in the order of the variants.
+    pub const NAMES: [&str; 4] = ["conlleval", "strict", "words", "ged"];
+
+    /// Returns the mode of a name.
+    pub fn named(name: &str) -> Option<Mode> {
+        let modes = [Mode::Conlleval, Mode::Strict, Mode::Words, Mode::ErrorDetection];
+        modes.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Returns the mode's name.
+    pub fn name(self) -> &'static str {
+        Mode::NAMES[self as usize]
+    }
+}
+
+/// Scores of predicted labels.
+#[derive(Clone, Debug)]
+pub struct Scored {
+    /// What happened to the files, and how they were scored.
+    pub notes: Vec<Note>,
+    /// The figures.
+    pub figures: Figures,
+}
+
+/// Figures of predicted labels.
+#[derive(Clone, Debug)]
+pub enum Figures {
+    /// Figures of entities or words, and the method that found them.
+    Labels(Score, Method),
+    /// Figures of error detection, and the label of words without an error.
+    Errors(errors::Score, String),
+}
+
+impl Scored {
+    /// Returns the figure that says most: the micro F1, or the macro F1 of error detection.
+    pub fn f1(&self) -> f64 {
+        match &self.figures {
+            Figures::Labels(score, _) => score.micro.f1,
+            Figures::Errors(score, _) => score.all.f1,
+        }
+    }
+
+    /// Returns everything as a JSON object. `show` writes a note.
+    pub fn json(&self, show: &dyn Fn(&Note) -> String) -> Value {
+        let mut object = match &self.figures {
+            Figures::Labels(score, method) => table::json(score, *method),
+            Figures::Errors(score, correct) => error_detection::json(score, correct),
+        };
+        object["notes"] = self.notes.iter().map(|note| Value::from(show(note))).collect();
+        object
+    }
+
+    /// Returns a table with `digits` digits after the point.
+    pub fn table(&self, digits: usize) -> String {
+        match &self.figures {
+            Figures::Labels(score, method) => {
+                let Score { sentences, words, accuracy, .. } = score;
+                format!(
+                    "{}\naccuracy {accuracy:.digits$} over {words} words in {sentences} sentences; scored by {method}\n",
+                    table::table(score, digits)
+                )
+            }
+            Figures::Errors(score, _) => error_detection::table(score, digits),
+        }
+    }
+}
+
+/// Scores predicted labels as `request` asks.
+///
+/// # Errors
+/// A request that cannot be done, with a remedy; files that cannot be read, or that do not label the same words.
+pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
+    let (gold, predicted) = read_both(request)?;
+    let mut notes = gold.notes.clone();
+    notes.extend(predicted.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
+    same_shape(&gold, &predicted)?;
+    if request.mode == Some(Mode::ErrorDetection) {
+        error_detection::refuse_others(request)?;
+        notes.extend(words_differ(&gold, &predicted));
+        return error_detection::score(request, &gold, &predicted, notes);
+    }
+    if request.labels.is_some() {
+        let remedies = vec![Remedy::Unset(Setting::Labels), Remedy::SetTo(Setting::Mode, "ged".into())];
+        return Err(refusal("a list of labels is for error detection alone", Remedy::AnyOf(remedies)));
+    }
+    let method = method(request, &gold, &mut notes)?;
+    let mut scorer = Scorer::new(method);
+    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
+        scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
+            format!("{}:{} against {}:{}", gold.source, gold_sentence.line, predicted.source, sentence.line)
+        })?;
+    }
+    let score = scorer.score(request.zero_division);
+    notes.extend(words_differ(&gold, &predicted));
+    notes.extend(score.notes.iter().cloned());
+    Ok(Scored { notes, figures: Figures::Labels(score, method) })
+}
+
+/// Returns the note about words that both files have, but spelled otherwise.
+fn words_differ(gold: &Labeled, predicted: &Labeled) -> Option<Note> {
+    let mut note = Note::new(format!("words of {} are spelled otherwise in {}", gold.source, predicted.source));
+    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
+        for (gold_word, word) in gold_sentence.words.iter().zip(&sentence.words) {
+            if gold_word != word {
+                note.add(|| format!("`{gold_word}` {}:{}", gold.source, gold_sentence.line));
+            }
+        }
+    }
+    if note.count == 1 {
+        note.what = format!("word of {} is spelled otherwise in {}", gold.source, predicted.source);
+    }
+    (note.count > 0).then_some(note)
+}
+
+/// Returns the method that the request asks for, or else the one that the gold labels show.
+fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
+    let style = if request.suffix { Style::Suffix } else { Style::Prefix };
+    let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
+    Ok(match (request.mode, request.scheme) {
+        (None | Some(Mode::Strict), Some(scheme)) => Method::Strict(scheme, style),
+        (Some(Mode::Strict), None) => {
+            let (method, note) = Method::strict_detected(labels, style).map_err(|error| {
+                refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::Scheme).so_as("to name the scheme"))
+            })?;
+            notes.push(note);
+            method
+        }
+        (Some(mode), Some(scheme)) => {
+            let message =
+                format!("the scheme {} is for strict scores, not for the mode `{}`", scheme.name(), mode.name());
+            let remedies = vec![Remedy::Unset(Setting::Scheme), Remedy::SetTo(Setting::Mode, "strict".into())];
+            return Err(refusal(message, Remedy::AnyOf(remedies)));
+        }
+        (Some(Mode::Conlleval), None) => Method::Conlleval(style),
+        (Some(_), None) => Method::Words,
+        (None, None) => {
+            let labels: Vec<&str> = labels.collect::<BTreeSet<_>>().into_iter().collect();
+            let (method, note) = Method::for_labels(&labels, style);
+            notes.extend(note.map(|note| {
+                note.with_remedy(Remedy::AnyOf(vec![
+                    Remedy::SetTo(Setting::Mode, "conlleval".into()).so_as("to score entities as seqeval would"),
+                    Remedy::set(Setting::Suffix).so_as("for tags like `PER-B`"),
+                ]))
+            }));
+            method
+        }
+    })
+}
+
+/// Refuses files that do not label the same words, naming the first place where they part.
+fn same_shape(gold: &Labeled, predicted: &Labeled) -> anyhow::Result<()> {
+    let advice =
+        "both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)";
+    for (index, (left, right)) in gold.sentences.iter().zip(&predicted.sentences).enumerate() {
+        let (words, labels) = (left.labels.len(), right.labels.len());
+        if words != labels {
+            bail!(
+                "{}:{}: sentence {} has {} but {} at {}:{}: {advice}",
+                gold.source,
+                left.line,
+                index + 1,
+                counted(words, "gold label"),
+                counted(labels, "predicted label"),
+                predicted.source,
+                right.line
+            );
+        }
+    }
+    let (ours, theirs) = (gold.sentences.len(), predicted.sentences.len());
+    let (more, less) = if ours > theirs { (gold, predicted) } else { (predicted, gold) };
+    if let Some(first) = more.sentences.get(less.sentences.len()) {
+        bail!(
+            "{}:{}: sentence {} has no counterpart in {}, which ends after {}: {advice}",
+            more.source,
+            first.line,
+            less.sentences.len() + 1,
+            less.source,
+            less.sentences.len()
+        );
+    }
+    Ok(())
+}
+
+fn read_both(request: &ScoreRequest) -> anyhow::Result<(Labeled, Labeled)> {
+    let ScoreRequest { gold: gold_path, pred, gold_column, pred_column, gold_format, pred_format, .. } = request;
+    let (gold_column, pred_column) = (gold_column.as_deref(), pred_column.as_deref());
+    let missing_label = (request.mode == Some(Mode::ErrorDetection)).then_some(errors::CORRECT[0]);
+    let gold = LabelFile::open(Path::new(gold_path), *gold_format)?;
+    let read = |file: &LabelFile, column, setting| file.read(column, setting, missing_label);
+    if let Some(path) = pred {
+        let predicted = LabelFile::open(Path::new(path), *pred_format)?;
+        let gold = read(&gold, gold_column, Setting::GoldColumn)?;
+        return Ok((gold, read(&predicted, pred_column, Setting::PredColumn)?));
+    }
+    if pred_format.is_some() {
+        let message = "a format is given for the predictions, but no second file";
+        let remedy = Remedy::AnyOf(vec![Remedy::to_do("name the file"), Remedy::Unset(Setting::PredFormat)]);
+        return Err(refusal(message, remedy));
+    }
+    let name_the_file = || Remedy::to_do("name the predictions' file");
+    let (gold_column, pred_column) = match gold.format() {
+        Format::Conll => (gold_column.or(Some("-2")), pred_column.or(Some("-1"))),
+        Format::LabelLines | Format::Labels => {
+            let message = format!("{gold_path} is read as `{}`, which holds one label a word", gold.format().name());
+            let remedy = Remedy::AnyOf(vec![name_the_file(), Remedy::set(Setting::GoldFormat)]);
+            return Err(refusal(message, remedy));
+        }
+        _ if pred_column.is_some() => (gold_column, pred_column),
+        _ => {
+            let message = format!("{gold_path}: nothing says where the predictions are");
+            let remedy = Remedy::AnyOf(vec![Remedy::set(Setting::PredColumn), name_the_file()]);
+            return Err(refusal(message, remedy));
+        }
+    };
+    Ok((read(&gold, gold_column, Setting::GoldColumn)?, read(&gold, pred_column, Setting::PredColumn)?))
+}
