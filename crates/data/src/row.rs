@@ -6,8 +6,8 @@ use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
 use tagsmith_text::example::Entity;
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// One sentence or document of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,13 +52,14 @@ impl Row {
             return Ok(Row { tags: Some(tags), ..Row::of(number, Content::Words(words)) });
         }
         let problem = format!(
-            "{} ({}) and {} ({}): give every word one label",
+            "{} ({}) and {} ({})",
             counted(words.len(), "word"),
             quote(columns.0),
             counted(tags.len(), "label"),
             quote(columns.1)
         );
-        let remedy = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]).so_as("to read other columns");
+        let others = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]).so_as("to read other columns");
+        let remedy = Remedy::AnyOf(vec![Remedy::to_do("give every word one label"), others]);
         Err(Error::content(place(), problem).with_remedy(remedy))
     }
 }

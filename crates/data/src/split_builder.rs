@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::row::{Reader, Row};
 use tagsmith_message::Note;
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::{Sentence, Split};
+use tagsmith_text::tagged::Content;
 
 /// Reads all rows into a split, which is called `source`.
 ///

@@ -198,10 +198,7 @@ mod tests {
             "F:2: there is no `text`: add it, or use the format `tokens`",
         );
         refused(r#"{"text": "a"}"#, "F:2: there is no `char_spans`: give an empty list where nothing is marked");
-        refused(
-            "[1",
-            "F:2: column 1: `[` is not expected here: every row must be an object `{…}`",
-        );
+        refused("[1", "F:2: column 1: `[` is not expected here: every row must be an object `{…}`");
     }
 
     #[test]
@@ -245,7 +242,11 @@ mod tests {
         let lines = line(&inside) + &line(&apart) + &line(&crossing);
         let data = read_with(&lines, AnnotationFormat::Text, Overlapping::Taken).expect("it reads");
         assert_eq!((data.examples.len(), data.notes.len()), (3, 1));
-        assert!(data.notes[0].what.contains("data.jsonl:1: entities overlap here and in 1 more text:"), "{:?}", data.notes);
+        assert!(
+            data.notes[0].what.contains("data.jsonl:1: entities overlap here and in 1 more text:"),
+            "{:?}",
+            data.notes
+        );
     }
 
     #[test]

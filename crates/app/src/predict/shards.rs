@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_data::format::Format;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 

@@ -3,7 +3,7 @@
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::DataArgs;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::path::{Path, PathBuf};
 use tagsmith_data::format::label_list;
 use tagsmith_message::{Note, Remedy, Setting, counted};

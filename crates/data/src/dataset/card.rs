@@ -204,12 +204,16 @@ mod tests {
             ]],
         );
         check(two, Some("b"), expect![[r#"b "en/" None"#]]);
-        check(two, None, expect!["C: it has several configurations (`a`, `b`): name one with `--dataset_config_name`"]);
+        check(
+            two,
+            None,
+            expect!["C: it has several configurations (`a`, `b`): pass <DatasetConfigName> with one of them"],
+        );
         check(
             two,
             Some("c"),
             expect![
-                "C: there is no configuration `c` (there are: `a`, `b`): name one of them with `--dataset_config_name`"
+                "C: there is no configuration `c` (there are: `a`, `b`): pass <DatasetConfigName> with one of them"
             ],
         );
         check(&format!("{two}\n  default: true"), None, expect![[r#"b "en/" None"#]]);
@@ -241,7 +245,7 @@ mod tests {
             "configs: 3",
             None,
             expect![
-                "C: its `configs:` cannot be read (error: line 2 column 10: expected sequence start): name the files with `--train_file` and the like"
+                "C: its `configs:` cannot be read (error: line 2 column 10: expected sequence start): pass <TrainFile>, <ValidationFile> or <TestFile>"
             ],
         );
     }

@@ -193,8 +193,8 @@ mod tests {
         check(
             "lengths",
             expect![[r#"
-            error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
-        "#]],
+                error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+            "#]],
         );
         check(
             "no_name",
@@ -211,8 +211,8 @@ mod tests {
         check(
             "plain_text",
             expect![[r#"
-            error: f: the words' column `text` holds strings, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `ner_tags`)
-        "#]],
+                error: f: the words' column `text` holds strings, not a list of words (columns: `text`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+            "#]],
         );
         check(
             "one_column",
@@ -229,7 +229,7 @@ mod tests {
         let options = ReadOptions { label_column: Some("ner_tag".into()), ..ReadOptions::default() };
         let file = File::open(golden("class_label.parquet")).expect("a golden file");
         expect![[r#"
-            error: f: there is no column `ner_tag`: give `--label_column_name` one of `id`, `tokens`, `ner_tags`. Did you mean `ner_tags`?
+            error: f: there is no column `ner_tag` among `id`, `tokens`, `ner_tags`: pass <LabelColumn=ner_tags> if that is meant
         "#]].assert_eq(&show(read_parquet(file, "f", &options)));
     }
 

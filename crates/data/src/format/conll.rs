@@ -16,8 +16,8 @@ use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// The sentences of CoNLL columns.
 ///
@@ -688,39 +688,39 @@ mod tests {
             "words",
             "",
             expect![[r#"
-            error: f:1: there is no column `words`: the columns have no names, give `--text_column_name` a number from 0 to 1 (or -1 for the last)
-        "#]],
+                error: f:1: there is no column `words`: the columns have no names, only numbers from 0 to 1 (-1 is the last): pass <TextColumn> with a number
+            "#]],
         );
         check_columns(
             "a O\n",
             "",
             "2",
             expect![[r#"
-            error: f:1: there is no column `2`: the columns have no names, give `--label_column_name` a number from 0 to 1 (or -1 for the last)
-        "#]],
+                error: f:1: there is no column `2`: the columns have no names, only numbers from 0 to 1 (-1 is the last): pass <LabelColumn> with a number
+            "#]],
         );
         check_columns(
             "a O\n",
             "",
             "-3",
             expect![[r#"
-            error: f:1: there is no column `-3`: the columns have no names, give `--label_column_name` a number from 0 to 1 (or -1 for the last)
-        "#]],
+                error: f:1: there is no column `-3`: the columns have no names, only numbers from 0 to 1 (-1 is the last): pass <LabelColumn> with a number
+            "#]],
         );
         check_columns(
             "a O\n",
             "-1",
             "",
             expect![[r#"
-            error: f:1: words and labels would both be column 1 of 2: name the other with `--text_column_name` or `--label_column_name`
-        "#]],
+                error: f:1: words and labels would both be column 1 of 2: pass <TextColumn> or <LabelColumn>
+            "#]],
         );
         check_columns(
             "# global.columns = ID FORM NER\n1 a B-X\n",
             "FROM",
             "",
             expect![[r#"
-                error: f:2: there is no column `FROM`: give `--text_column_name` one of `ID`, `FORM`, `NER`. Did you mean `FORM`?
+                error: f:2: there is no column `FROM` among `ID`, `FORM`, `NER`: pass <TextColumn=FORM> if that is meant
             "#]],
         );
         check_columns(
@@ -738,12 +738,12 @@ mod tests {
         check(
             "1\ta\tB-X\t-\n2\tb\tO\t-\n\n1\tc\tO\t-\n",
             expect![[r#"
-            1: 1|- 2|-
-            4: 1|-
-            Strings ["-"]; 0 and 3 of 0 1 2 3
-            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
-            note: column 3, read as the labels, is empty in every line: if the labels are elsewhere, pass `--label_column_name`
-        "#]],
+                1: 1|- 2|-
+                4: 1|-
+                Strings ["-"]; 0 and 3 of 0 1 2 3
+                note: column 0, read as the words, only counts 1, 2, 3, …: pass <TextColumn=1> if the words are there
+                note: column 3, read as the labels, is empty in every line: pass <LabelColumn> if the labels are elsewhere
+            "#]],
         );
         check(
             "1\tO\n1\tO\n",
@@ -759,21 +759,21 @@ mod tests {
         check(
             "# sent_id = 1\n# text = a b\n1\ta\tO\n# text = rabi 3al\t16 sena\n\n1\tb\tO\n",
             expect![[r#"
-            3: 1|O
-            6: 1|O
-            Strings ["O"]; 0 and 2 of 0 1 2
-            note: 3 comment lines were skipped (f:1, f:2, f:4)
-            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
-        "#]],
+                3: 1|O
+                6: 1|O
+                Strings ["O"]; 0 and 2 of 0 1 2
+                note: 3 comment lines were skipped (f:1, f:2, f:4)
+                note: column 0, read as the words, only counts 1, 2, 3, …: pass <TextColumn=1> if the words are there
+            "#]],
         );
         check(
             "# newdoc id = batch 1\n1\ta\tO\n",
             expect![[r#"
-            2: 1|O
-            Strings ["O"]; 0 and 2 of 0 1 2
-            note: 1 comment lines were skipped (f:1)
-            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
-        "#]],
+                2: 1|O
+                Strings ["O"]; 0 and 2 of 0 1 2
+                note: 1 comment lines were skipped (f:1)
+                note: column 0, read as the words, only counts 1, 2, 3, …: pass <TextColumn=1> if the words are there
+            "#]],
         );
         check(
             "# text = a\tb\na\tO\n",

@@ -15,8 +15,8 @@ use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 const COLUMNS: [&str; 10] = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"];
 const FORM: usize = 1;
@@ -211,8 +211,9 @@ impl State {
             self.id = Some(id.to_owned());
         }
         if headers::of_comment(line).is_some_and(|names| names != COLUMNS) {
-            let problem = "the columns are not those of CoNLL-U: name the file `.conll`";
-            let remedy = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]).so_as("to read columns by name");
+            let problem = "the columns are not those of CoNLL-U";
+            let by_name = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]).so_as("to read columns by name");
+            let remedy = Remedy::AllOf(vec![Remedy::to_do("name the file `.conll`"), by_name]);
             return Err(Error::content(self.place(number), problem).with_remedy(remedy));
         }
         Ok(())
@@ -421,24 +422,24 @@ mod tests {
             None,
             Some("Numbre"),
             expect![[r#"
-            error: f: there is no column `Numbre`: give `--label_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`. Did you mean `Number`?
-        "#]],
+                error: f: there is no column `Numbre` among `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`: pass <LabelColumn=Number> if that is meant
+            "#]],
         );
         check_columns(
             TREE,
             None,
             Some("UPOSS"),
             expect![[r#"
-            error: f: there is no column `UPOSS`: give `--label_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`. Did you mean `UPOS`?
-        "#]],
+                error: f: there is no column `UPOSS` among `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`: pass <LabelColumn=UPOS> if that is meant
+            "#]],
         );
         check_columns(
             TREE,
             Some("WORD"),
             None,
             expect![[r#"
-            error: f: there is no column `WORD`: give `--text_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`
-        "#]],
+                error: f: there is no column `WORD` among `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`: pass <TextColumn=FORM> if that is meant
+            "#]],
         );
         check_columns(
             "1\ta\tX\n",
@@ -461,16 +462,16 @@ mod tests {
             None,
             None,
             expect![[r#"
-            error: f:1: the id `x` is no number, range (`1-2`) or empty node (`1.1`): correct it
-        "#]],
+                error: f:1: the id `x` is not a number, a range (`1-2`) or an empty node (`1.1`): correct it
+            "#]],
         );
         check_columns(
             "1-\ta\ta\tX\t_\t_\t0\troot\t_\t_\n",
             None,
             None,
             expect![[r#"
-            error: f:1: the id `1-` is no number, range (`1-2`) or empty node (`1.1`): correct it
-        "#]],
+                error: f:1: the id `1-` is not a number, a range (`1-2`) or an empty node (`1.1`): correct it
+            "#]],
         );
         check_columns(
             "1\ta\ta\t\t_\t_\t0\troot\t_\t_\n",
@@ -485,8 +486,8 @@ mod tests {
             None,
             None,
             expect![[r#"
-            error: f:1: the columns are not those of CoNLL-U: name the file `.conll` and the columns with `--text_column_name` and `--label_column_name`
-        "#]],
+                error: f:1: the columns are not those of CoNLL-U: name the file `.conll` and pass <TextColumn> or <LabelColumn> to read columns by name
+            "#]],
         );
         check_columns(
             "# nothing\n\n",

@@ -13,8 +13,8 @@ use serde_json::Value;
 use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{counted, quote};
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// Rows of separated cells under a header.
 ///
@@ -415,8 +415,8 @@ mod tests {
         check(
             "tokens,ner_tags\r\n\r\n\nEU no,B-X O\r\n\"[\"\"a\"\",\n\"\"b\"\"]\",O O\na b,O\n",
             expect![[r#"
-            error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
-        "#]],
+                error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+            "#]],
         );
         check(
             "tokens,ner_tags\n\"a b\",\"O\"\" \"\"O\"\n5\" b,O O\n",
@@ -466,7 +466,7 @@ mod tests {
         check(
             "sentence,ner_tags,x\nEU no,B-X,1\n",
             expect![[r#"
-                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -478,8 +478,8 @@ mod tests {
         check(
             "tokens,ner_tags\n\"['EU', 'no']\",\"['O', 'O']\"\n",
             expect![[r#"
-            error: f:2: the cell `['EU', 'no']` of `tokens` begins with `[` but is no JSON array (expected value at line 1 column 2): write the lists with `json.dumps`
-        "#]],
+                error: f:2: the cell `['EU', 'no']` of `tokens` begins with `[` but is not a JSON array (expected value at line 1 column 2): write the lists with `json.dumps`
+            "#]],
         );
         check(
             "tokens,ner_tags\n\"EU no,O O\nyes,O\n",

@@ -15,8 +15,8 @@ use tagsmith_files::strict_json::Object;
 use tagsmith_message::Note;
 use tagsmith_message::{quote, quote_all};
 use tagsmith_text::example::AnnotationFormat;
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// Rows such as `{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}`; labels may be integers.
 ///
@@ -574,8 +574,8 @@ mod tests {
             "tokens",
             "pos_tag",
             expect![[r#"
-            error: f:1: there is no column `pos_tag`: give `--label_column_name` one of `id`, `tokens`, `pos_tags`. Did you mean `pos_tags`?
-        "#]],
+                error: f:1: there is no column `pos_tag` among `id`, `tokens`, `pos_tags`: pass <LabelColumn=pos_tags> if that is meant
+            "#]],
         );
     }
 
@@ -604,13 +604,13 @@ mod tests {
         check(
             "{\"a\": [\"x\"], \"b\": [1.0]}",
             expect![[r#"
-                error: f:1: the labels' column `b` holds lists of numbers that are no 64-bit integers, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `a`, `b`)
+                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence or pass <LabelColumn> to read another column
             "#]],
         );
         check(
             "{\"a\": [\"x\"], \"b\": [18446744073709551615]}",
             expect![[r#"
-                error: f:1: the labels' column `b` holds lists of numbers that are no 64-bit integers, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `a`, `b`)
+                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence or pass <LabelColumn> to read another column
             "#]],
         );
     }
@@ -656,13 +656,13 @@ mod tests {
         check(
             "{\"a\": [\"x\", \"y\"], \"b\": [\"O\"]}",
             expect![[r#"
-                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
             "{\"a\": [\"x\"], \"b\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -698,14 +698,14 @@ mod tests {
         check(
             "{\"text\": \"x y\", \"tags\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)
+                error: f:1: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
             "#]],
         );
         check(
             "{\"tokens\": \"x y\", \"ner_tags\": [\"O\", \"O\"]}",
             expect![[r#"
-            error: f:1: the words' column `tokens` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `tokens`, `ner_tags`)
-        "#]],
+                error: f:1: the words' column `tokens` holds a string, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+            "#]],
         );
         check(
             "{\"tokens\": [\"x\"]}",
@@ -716,7 +716,7 @@ mod tests {
         check(
             "{\"tokenized_text\": [\"x\"], \"ner\": [[0, 0, \"X\"]]}",
             expect![[r#"
-                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `tokenized_text`, `ner`)
+                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels (columns: `tokenized_text`, `ner`): write one list a sentence or pass <LabelColumn> to read another column
             "#]],
         );
         check(

@@ -7,8 +7,8 @@ use crate::row::{Reader, Row};
 use crate::rules::sentence_ends::is_blank;
 use crate::tag_names::TagNames;
 use tagsmith_message::Note;
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// How the labels are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use tagsmith_message::Note;
 use tagsmith_message::quote;
 use tagsmith_text::example::AnnotationFormat;
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// A file's record batches, one after another.
 pub(crate) trait Batches: Send {

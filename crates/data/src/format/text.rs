@@ -6,8 +6,8 @@ use crate::lines::{Limit, Lines};
 use crate::row::{Reader, Row};
 use crate::tag_names::TagNames;
 use tagsmith_message::Note;
-use tagsmith_text::tagged::Content;
 use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 /// The lines, each a document; an empty line is an empty document.
 pub(crate) struct TextReader {

@@ -123,17 +123,18 @@ fn guessed(
         ))
         .with_remedy(Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn])));
     }
+    let or_another = |act: &str, setting| {
+        let another = Remedy::set(setting).so_as("to read another column");
+        Remedy::AnyOf(vec![Remedy::to_do(act), another])
+    };
     if !offered[text].1.may_be_words() {
-        return Err(error(not_words(&offered[text], names()))
-            .with_remedy(Remedy::set(Setting::TextColumn).so_as("to read another column")));
+        let remedy = or_another("split each sentence into a list of strings", Setting::TextColumn);
+        return Err(error(not_words(&offered[text], names())).with_remedy(remedy));
     }
     if let (name, Cells::Other(what)) = &offered[label] {
-        return Err(error(format!(
-            "the labels' column {} holds {what}, not a list of labels: write one list a sentence (columns: {})",
-            quote(name),
-            names()
-        ))
-        .with_remedy(Remedy::set(Setting::LabelColumn).so_as("to read another column")));
+        let problem =
+            format!("the labels' column {} holds {what}, not a list of labels (columns: {})", quote(name), names());
+        return Err(error(problem).with_remedy(or_another("write one list a sentence", Setting::LabelColumn)));
     }
     Ok((Choice { text, label }, [words_guess, labels_guess]))
 }
@@ -284,10 +285,7 @@ fn not_words((name, cells): &(String, Cells), names: String) -> String {
         Cells::Other(what) => what,
         _ => "integers",
     };
-    format!(
-        "the words' column {} holds {what}, not a list of words: split each sentence into a list of strings (columns: {names})",
-        quote(name)
-    )
+    format!("the words' column {} holds {what}, not a list of words (columns: {names})", quote(name))
 }
 
 #[cfg(test)]
@@ -363,7 +361,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `id` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `id`, `words`, `ner`)"
+                "f: the words' column `id` holds a string, not a list of words (columns: `id`, `words`, `ner`): split each sentence into a list of strings or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -379,7 +377,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the labels' column is not clear (there is no `ner_tags`): name it with `--label_column_name` (columns: `id`, `tokens`, `pos`, `ner`)"
+                "f: the labels' column is not clear: there is no `ner_tags` (columns: `id`, `tokens`, `pos`, `ner`): pass <LabelColumn>"
             ],
         );
         check("id:t tokens:s ner_tags:s", None, None, expect!["tokens ner_tags"]);
@@ -400,21 +398,21 @@ mod tests {
             Some("token"),
             None,
             expect![
-                "f: there is no column `token`: give `--text_column_name` one of `tokens`, `ner_tags`. Did you mean `tokens`?"
+                "f: there is no column `token` among `tokens`, `ner_tags`: pass <TextColumn=tokens> if that is meant"
             ],
         );
         check(
             "tokens:s ner_tags:s",
             None,
             Some("zzz"),
-            expect!["f: there is no column `zzz`: give `--label_column_name` one of `tokens`, `ner_tags`"],
+            expect!["f: there is no column `zzz` among `tokens`, `ner_tags`: pass <LabelColumn> with one of them"],
         );
         check(
             "a:s b:s",
             Some("b"),
             Some("b"),
             expect![
-                "f: words and labels would both be the column `b`: name the other with `--text_column_name` or `--label_column_name` (columns: `a`, `b`)"
+                "f: words and labels would both be the column `b` (columns: `a`, `b`): pass <TextColumn> or <LabelColumn>"
             ],
         );
         check(
@@ -422,7 +420,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `sentence` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `sentence`, `ner_tags`)"
+                "f: the words' column `sentence` holds a string, not a list of words (columns: `sentence`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -430,7 +428,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `tokens` holds integers, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `tokens`, `ner_tags`)"
+                "f: the words' column `tokens` holds integers, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -438,7 +436,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the labels' column `ner_tags` holds a string, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `tokens`, `ner_tags`)"
+                "f: the labels' column `ner_tags` holds a string, not a list of labels (columns: `tokens`, `ner_tags`): write one list a sentence or pass <LabelColumn> to read another column"
             ],
         );
     }
@@ -450,7 +448,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)"
+                "f: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -458,7 +456,7 @@ mod tests {
             None,
             Some("tags"),
             expect![
-                "f: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)"
+                "f: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -466,7 +464,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the labels' column `scores` holds a string, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `words`, `scores`)"
+                "f: the labels' column `scores` holds a string, not a list of labels (columns: `words`, `scores`): write one list a sentence or pass <LabelColumn> to read another column"
             ],
         );
     }
