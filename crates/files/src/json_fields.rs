@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use tagsmith_message::closest;
 
 /// A JSON object whose keys are taken one by one. `null` is as good as absent.
 pub struct Fields {
@@ -144,27 +145,10 @@ impl Fields {
     /// The first unknown key, with the known one that is most like it.
     pub fn finish(self) -> Result<Vec<String>, Error> {
         let Some(key) = self.json.keys().next() else { return Ok(self.notes) };
-        let near = self.known.iter().map(|known| (distance(key, known), known)).min();
-        let hint = match near {
-            Some((apart, known)) if apart <= 1 + key.len() / 4 => format!("did you mean `{known}`?"),
-            _ => "remove it".to_owned(),
+        let hint = match closest(key, self.known.iter().map(String::as_str)) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "remove it".to_owned(),
         };
         Err(self.refuse(key, format!("is not a key that is known here: {hint}")))
     }
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = change.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
