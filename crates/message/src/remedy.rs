@@ -8,6 +8,10 @@ pub enum Setting {
     TextColumn,
     /// The column of the labels.
     LabelColumn,
+
+    // Models.
+    /// Leave to draw a new head where the checkpoint's has another size.
+    IgnoreMismatchedSizes,
 }
 
 /// What the user can do. A rim turns it into a clause that follows the error: ``: pass `--label_column_name` ``.

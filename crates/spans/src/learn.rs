@@ -104,9 +104,9 @@ impl Learner {
         self.grads.clear();
         for (scene, _) in micro_batches {
             let params = &mut self.model.params;
-            self.optimizer.catch_up(params, self.model.layout.token_encoder.words, &scene.text.ids);
+            self.optimizer.catch_up(params, self.model.layout.token_encoder.words(), &scene.text.ids);
             if let (Kinds::Alone(labels), Some(layout)) = (&scene.kinds, &self.model.layout.type_encoder) {
-                self.optimizer.catch_up(params, layout.words, &labels.ids);
+                self.optimizer.catch_up(params, layout.words(), &labels.ids);
             }
         }
         let stream = Stream::new(self.options.seed).child(self.updates);

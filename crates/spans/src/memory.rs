@@ -1,6 +1,6 @@
 //! What a span tagger's run will hold, counted before its first step: R pieces of text, K of labels, N spans and C labels
 //! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are those of
-//! `tagsmith_train::memory`, in numbers of 4 bytes:
+//! `tagsmith_train::memory` and `tagsmith_encoder::memory`, in numbers of 4 bytes:
 //!
 //! | what | numbers |
 //! |---|---|
@@ -20,7 +20,8 @@ use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_encoder::config::Config as EncoderConfig;
-use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, evaluation, parameters, training};
+use tagsmith_encoder::memory::{evaluation, training};
+use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters};
 
 /// The part of a run that decides what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +79,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     });
 
     let [r, k, n, c] = [rows, label_rows, spans, c].map(|number| number as u64);
-    let (h, e) = (model.token_encoder.hidden_size as u64, config.hidden as u64);
+    let (h, e) = (model.token_encoder.shape.hidden_size as u64, config.hidden as u64);
     let longest = largest(work.encoded.iter().map(length), 1);
     let longest_label = largest(work.labels.iter().map(Vec::len), 1);
     let text = training(&model.token_encoder, r, longest, false);
@@ -112,7 +113,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
 /// Numbers that one stage of backward completes at most: the head's, or those of an encoder by its layers.
 fn largest_stage(model: &Model) -> u64 {
     let of = |prefix: &str| dense(model.params.slots.iter().filter(|slot| slot.name.starts_with(prefix)));
-    let layers = |encoder: &EncoderConfig| encoder.layers.max(1) as u64;
+    let layers = |encoder: &EncoderConfig| encoder.shape.layers.max(1) as u64;
     let [text, labels] = [TOKEN_ENCODER, TYPE_ENCODER].map(of);
     let head = dense(&model.params.slots) - text - labels;
     let of_a_label_layer = model.type_encoder.as_ref().map_or(0, |kinds| labels / layers(kinds));

@@ -173,7 +173,7 @@ impl RunConfig {
         for key in ["run_name", "preprocessing_num_workers", "pad_to_max_length", "per_device_eval_batch_size"] {
             fields.take(key);
         }
-        if fields.switch("fp16")? {
+        if fields.flag("fp16", false)? {
             fields.note("`fp16` has no effect, here as in the original: products are f32, or bf16 with `bf16`".into());
         }
         for key in UNREAD {
@@ -201,8 +201,8 @@ impl RunConfig {
             patience: fields.size("early_stopping_patience", Some(5))? as u64,
             save_total_limit: fields.size("save_total_limit", None)?,
             seed: fields.take("seed").and_then(|seed| seed.as_u64()).unwrap_or(42),
-            bf16: fields.switch("bf16")?,
-            does: [fields.switch("do_train")?, fields.switch("do_eval")?, fields.switch("do_predict")?],
+            bf16: fields.flag("bf16", false)?,
+            does: [fields.flag("do_train", false)?, fields.flag("do_eval", false)?, fields.flag("do_predict", false)?],
             json,
             notes: Vec::new(),
         };

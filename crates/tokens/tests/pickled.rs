@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::check::assert_close;
+use tagsmith_tokens::error::Error;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
-use tagsmith_weights::Error;
 use tagsmith_weights::tensors::Reader;
 
 fn golden(name: &str) -> PathBuf {
@@ -113,11 +113,11 @@ fn rows_of_a_pickled_table_come_from_the_open_file() {
     for name in ["zip", "legacy"] {
         std::fs::copy(golden("pickled").join(name).join("pytorch_model.bin"), &file).expect("copying works");
         let model = load(scratch.path()).expect("it reads").0;
-        let table = || model.params.table(model.layout.encoder.words).bytes();
+        let table = || model.params.table(model.layout.encoder.words()).bytes();
         let unread = table();
         let scores = model.infer(&batch());
         let distinct: std::collections::BTreeSet<u32> = batch().ids.into_iter().collect();
-        assert_eq!(table() - unread, 4 * distinct.len() * model.config.embedding_size);
+        assert_eq!(table() - unread, 4 * distinct.len() * model.config.shape.embedding_size);
         let model = load(scratch.path()).expect("it reads").0;
         std::fs::remove_file(&file).expect("removing works");
         assert_eq!(model.infer(&batch()), scores);

@@ -86,6 +86,10 @@ pub enum Error {
     /// The model's own.
     #[error(transparent)]
     Model(#[from] tagsmith_weights::Error),
+
+    /// A token classifier's folder.
+    #[error(transparent)]
+    Folder(#[from] tagsmith_tokens::error::Error),
 }
 
 impl Error {

@@ -7,9 +7,9 @@ use crate::learner::exchange::Exchange;
 use crate::learner::optimizer::Optimizer;
 use crate::trainer::same_on_all_ranks;
 use std::path::Path;
+use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::encoder::Pass;
 use tagsmith_kernel::op::adamw::AdamW;
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::Grads;
@@ -160,7 +160,7 @@ impl Learner {
     ///
     /// # Errors
     /// As [`Model::reload`].
-    pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+    pub fn reload(&mut self, folder: &Path) -> Result<(), tagsmith_tokens::error::Error> {
         self.model.reload(folder)?;
         self.optimizer = Optimizer::new(&self.model.params);
         Ok(())
@@ -194,7 +194,7 @@ impl Learner {
             return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces, waited: 0.0 };
         }
         self.grads.clear();
-        let words = self.model.layout.encoder.words;
+        let words = self.model.layout.encoder.words();
         for batch in micro_batches {
             self.optimizer.catch_up(&mut self.model.params, words, &batch.ids);
         }

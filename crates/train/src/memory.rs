@@ -8,20 +8,14 @@
 //! | exchange, with more than one rank | what one stage of backward completes (at most P / L without the word table), and twice the rows that all ranks' sentences can touch × E |
 //! | optimizer | twice the weights that learn and occur in training |
 //! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
-//! | kept by a layer for backward | R × (8H + F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into the feed-forward's first product and into the activation |
-//! | kept by a layer of ModernBERT | R × (8H + 3F + 4): of the gated part both halves and what the gate makes of them |
-//! | kept by a layer of DeBERTa too | D × 3H, D being the distances that occur: at most twice the longest sentence |
-//! | kept by a layer with a convolution over w neighbours too | R × ((w + 2) × H + 2): those, the sum before the norm, and what goes into the activation |
-//! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
-//! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
-//! | at work in backward | R × (3H + 2F) (DeBERTa 7H + 2F, ModernBERT 3H), and twice the largest weight, packed |
-//! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
+//! | activations of the encoder | as `tagsmith_encoder::memory` counts them, in training and in evaluation |
+//! | scores of the head | R × 2K in training, R × K in evaluation |
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
 
 use std::collections::HashSet;
 use std::fmt;
-use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::memory::{Held, evaluation, training};
 use tagsmith_kernel::params::Slot;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::model::Model;
@@ -81,14 +75,20 @@ impl Footprint {
             learned: different_ids(work.examples.iter()),
             update: (work.accumulation * longest(work.examples, work.batch_size)) as u64,
         };
-        let stage = dense(&model.params.slots) / model.config.layers.max(1) as u64;
+        let stage = dense(&model.params.slots) / model.config.shape.layers.max(1) as u64;
         let ranks = Ranks { count: work.ranks as u64, stage };
         let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
         let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
         let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
         let longest = longest(work.examples, 1);
         let Held { kept, at_work } = training(&model.config, rows as u64, longest, work.gradient_checkpointing);
-        let activations = (kept + at_work).max(evaluation(&model.config, evaluated as u64) * u64::from(evaluated > 0));
+        let labels = model.config.labels.len() as u64;
+        let kept = kept + rows as u64 * 2 * labels;
+        let in_evaluation = match evaluated as u64 {
+            0 => 0,
+            rows => evaluation(&model.config, rows) + rows * labels,
+        };
+        let activations = (kept + at_work).max(in_evaluation);
         Footprint {
             weights,
             gradients,
@@ -193,65 +193,6 @@ fn longest(examples: &[Example], count: usize) -> usize {
 pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
     let batch = longest(examples, batch_size);
     batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
-}
-
-/// Numbers in use at the beginning of backward, when there are the most.
-#[derive(Clone, Copy, Debug)]
-pub struct Held {
-    /// What forward left.
-    pub kept: u64,
-    /// What backward takes besides.
-    pub at_work: u64,
-}
-
-/// Those of an encoder and its token classifier, for so
-/// many rows in sentences of at most `longest` pieces.
-pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool) -> Held {
-    let [h, f, e, layers, labels] =
-        [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
-            .map(|number| number as u64);
-    let gated = is_gated(config);
-    let layer = 8 * h + if gated { 3 * f } else { f } + 4;
-    let kept = if checkpointing { layers * h + layer } else { layers * layer };
-    let ends = 2 * e + 2 * h + 2 * labels + 2;
-    let distances = distances(config, longest);
-    let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
-    let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
-    let convolution = neighbours(config).map_or(0, |width| (width + 2) * h + 2);
-    Held {
-        kept: rows * (kept + ends + convolution) + of_distances,
-        at_work: rows * at_work + 2 * largest_weight(config),
-    }
-}
-
-/// How many embeddings of distances a sentence of so many pieces needs, where there are any.
-fn distances(config: &Config, longest: usize) -> Option<u64> {
-    let Family::Deberta(settings) = &config.family else { return None };
-    Some(2 * longest.min(settings.buckets.span) as u64)
-}
-
-/// Over how many neighbours a convolution goes, where there is one.
-fn neighbours(config: &Config) -> Option<u64> {
-    let Family::Deberta(settings) = &config.family else { return None };
-    settings.convolution.map(|convolution| convolution.width as u64)
-}
-
-/// Numbers in use inside one layer, with nothing kept.
-pub fn evaluation(config: &Config, rows: u64) -> u64 {
-    let [h, f, labels] = [config.hidden_size, config.intermediate_size, config.labels.len()].map(|n| n as u64);
-    rows * (8 * h + 3 * f + labels) + largest_weight(config)
-}
-
-/// Of those that are multiplied with, which are packed first.
-fn largest_weight(config: &Config) -> u64 {
-    let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let up = if is_gated(config) { 2 * f } else { f };
-    h * up.max(3 * h).max(neighbours(config).unwrap_or(0) * h)
-}
-
-/// Whether the feed-forward part has a gate, as wide as what it lets through.
-fn is_gated(config: &Config) -> bool {
-    matches!(config.family, Family::ModernBert(_))
 }
 
 /// The example's numbers, its four vectors and what the allocator adds to each.

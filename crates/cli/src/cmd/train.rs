@@ -133,8 +133,8 @@ pub fn train(args: &TrainArgs, world: &World) -> anyhow::Result<Finished> {
         max_length: max_length(args, &tokenizer, &model.config)?,
         label_all: options::label_all(args),
         uncounted: data.labelling.uncounted(),
-        vocab_size: model.config.vocab_size,
-        type_vocab_size: model.config.type_vocab_size,
+        vocab_size: model.config.shape.vocab_size,
+        type_vocab_size: model.config.shape.type_vocab_size,
         threads,
     };
     let measure = Measure::new(&labels, args, data.labelling.finds_errors, world)?;
@@ -326,7 +326,7 @@ fn load_model(args: &TrainArgs, folder: &Path, config: Config) -> anyhow::Result
 
 /// The longest sequence in pieces: what was asked for, else what tokenizer and model allow.
 fn max_length(args: &TrainArgs, tokenizer: &Tokenizer, config: &Config) -> anyhow::Result<usize> {
-    let positions = config.positions_max;
+    let positions = config.shape.positions_max;
     match (args.data.max_seq_length, tokenizer.model_max_length) {
         (Some(asked), _) if asked > positions => {
             bail!("`--max_seq_length {asked}` is more than the model's {positions} positions: ask for at most that")
