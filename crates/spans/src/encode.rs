@@ -3,9 +3,10 @@
 
 use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
-use crate::example::{Entity, Example, Format, Input};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use tagsmith_text::example::{AnnotationFormat, Entity, Example};
+use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 
 /// Before each label of a prompt.
@@ -71,10 +72,10 @@ impl Prompt {
     }
 
     /// Its length in code points or in items.
-    pub fn len(&self, format: Format) -> usize {
+    pub fn len(&self, format: AnnotationFormat) -> usize {
         match format {
-            Format::Text => self.items.iter().map(|item| item.chars().count() + 1).sum(),
-            Format::Tokens => self.items.len(),
+            AnnotationFormat::Text => self.items.iter().map(|item| item.chars().count() + 1).sum(),
+            AnnotationFormat::Tokens => self.items.len(),
         }
     }
 
@@ -123,7 +124,7 @@ impl Encoding {
     ///
     /// # Errors
     /// What the tokenizer says; a prompt that leaves no room for the text.
-    pub fn encode(&self, tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<Encoded, Error> {
+    pub fn encode(&self, tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Content) -> Result<Encoded, Error> {
         let mut read = Cow::Borrowed(input);
         let mut spelled = 0;
         let (pieces, offset) = loop {
@@ -192,14 +193,14 @@ impl Encoding {
 }
 
 /// The pieces of prompt and input together, and the prompt's length in code points or items.
-fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<(Pieces, usize), Error> {
+fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Content) -> Result<(Pieces, usize), Error> {
     match input {
-        Input::Text(text) => {
+        Content::Text(text) => {
             let before = prompt.map_or(String::new(), |prompt| prompt.items.join(" ") + " ");
             let offset = before.chars().count();
             Ok((tokenizer.encode_running(&(before + text))?, offset))
         }
-        Input::Words(words) => {
+        Content::Words(words) => {
             let before = prompt.map_or(&[][..], |prompt| &prompt.items);
             Ok((tokenizer.encode_words(&[before, words].concat())?, before.len()))
         }
@@ -207,13 +208,13 @@ fn cut(tokenizer: &Tokenizer, prompt: Option<&Prompt>, input: &Input) -> Result<
 }
 
 /// Puts a space for the first letter of each of those pieces, so that nothing moves; whether anything changed.
-fn blank(input: &mut Input, pieces: &Pieces, offset: usize, places: &[usize]) -> bool {
+fn blank(input: &mut Content, pieces: &Pieces, offset: usize, places: &[usize]) -> bool {
     let mut changed = false;
     for &at in places {
         let (start, end) = (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize);
         let (text, start, end) = match input {
-            Input::Text(text) => (text, start.saturating_sub(offset), end - offset),
-            Input::Words(words) => {
+            Content::Text(text) => (text, start.saturating_sub(offset), end - offset),
+            Content::Words(words) => {
                 (&mut words[pieces.words[at].expect("it covers a word") as usize - offset], start, end)
             }
         };
@@ -235,7 +236,7 @@ pub fn plain_labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<(Vec<Str
     let mut spelled = 0;
     let mut plain = Vec::with_capacity(labels.len());
     for label in labels {
-        let mut read = Input::Text(label.clone());
+        let mut read = Content::Text(label.clone());
         loop {
             let (pieces, _) = cut(tokenizer, None, &read)?;
             let places = tokenizer.spelled(&pieces);
@@ -244,29 +245,29 @@ pub fn plain_labels(tokenizer: &Tokenizer, labels: &[String]) -> Result<(Vec<Str
             }
             spelled += places.len();
         }
-        let Input::Text(label) = read else { unreachable!("a label is a text") };
+        let Content::Text(label) = read else { unreachable!("a label is a text") };
         plain.push(label);
     }
     Ok((plain, spelled))
 }
 
 /// What a piece covers, in code points or words; special pieces nothing.
-fn covers(pieces: &Pieces, input: &Input, at: usize) -> (usize, usize) {
+fn covers(pieces: &Pieces, input: &Content, at: usize) -> (usize, usize) {
     match input {
-        Input::Text(_) => (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize),
-        Input::Words(_) => pieces.words[at].map_or((0, 0), |word| (word as usize, word as usize + 1)),
+        Content::Text(_) => (pieces.offsets[at].0 as usize, pieces.offsets[at].1 as usize),
+        Content::Words(_) => pieces.words[at].map_or((0, 0), |word| (word as usize, word as usize + 1)),
     }
 }
 
 impl Encoded {
     /// The pieces that a gold entity snaps to, both ends inclusive: the smallest range that covers it. `None` if it is
     /// not whole in what was read.
-    pub fn place(&self, entity: &Entity, format: Format) -> Option<(usize, usize)> {
+    pub fn place(&self, entity: &Entity, format: AnnotationFormat) -> Option<(usize, usize)> {
         let text = self.text.clone()?;
         let (first, last) = (*text.start(), *text.end());
         let covers = |at: usize| self.covers[at];
         match format {
-            Format::Text => {
+            AnnotationFormat::Text => {
                 if covers(first).0 > entity.start || covers(last).1 < entity.end {
                     return None;
                 }
@@ -274,7 +275,7 @@ impl Encoded {
                 let j = (first..=last).rev().find(|&at| covers(at).1 < entity.end).map_or(first, |at| at + 1);
                 (i <= j).then_some((i, j))
             }
-            Format::Tokens => {
+            AnnotationFormat::Tokens => {
                 let is = |word: usize| move |at: &usize| covers(*at) == (word, word + 1);
                 let i = text.clone().find(is(entity.start))?;
                 text.clone().find(is(entity.end - 1))?;
@@ -300,10 +301,10 @@ impl Encoded {
 
     /// The span of a gold entity, both ends inclusive; `None` if it is not whole in what was read, too long, or begins or
     /// ends where none may.
-    pub fn span_of(&self, entity: &Entity, input: &Input, config: &Config) -> Option<(usize, usize)> {
+    pub fn span_of(&self, entity: &Entity, input: &Content, config: &Config) -> Option<(usize, usize)> {
         let format = match input {
-            Input::Text(_) => Format::Text,
-            Input::Words(_) => Format::Tokens,
+            Content::Text(_) => AnnotationFormat::Text,
+            Content::Words(_) => AnnotationFormat::Tokens,
         };
         let is_span = |&(i, j): &(usize, usize)| j - i < config.longest_gold() && self.begins[i] && self.ends[j];
         self.place(entity, format).filter(is_span)
@@ -315,7 +316,7 @@ impl Encoded {
         let mut lost = 0;
         for entity in &example.entities {
             let Some(kind) = labels.iter().position(|label| *label == entity.label) else { continue };
-            match self.span_of(entity, &example.input, config) {
+            match self.span_of(entity, &example.content, config) {
                 Some((i, j)) if !gold.contains(&(i, j, kind)) => gold.push((i, j, kind)),
                 Some(_) => {}
                 None => lost += 1,

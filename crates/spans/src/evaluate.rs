@@ -5,7 +5,6 @@ use crate::config::{Architecture, Config, Threshold};
 use crate::decode::{Candidate, Mode, accept, candidates, probability};
 use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
-use crate::example::{Example, Input};
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use crate::score::{Labelled, Score};
@@ -14,6 +13,8 @@ use std::cmp::Reverse;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_ranks::World;
+use tagsmith_text::example::Example;
+use tagsmith_text::tagged::Content;
 
 /// A model ready to find some labels.
 pub struct Finder<'a> {
@@ -72,8 +73,8 @@ impl<'a> Finder<'a> {
     ///
     /// # Errors
     /// What the tokenizer says; more labels than a prompt holds.
-    pub fn encode(&self, inputs: &[&Input]) -> Result<Vec<Encoded>, Error> {
-        let encode = |input: &&Input| self.encoding.encode(&self.tokenizers.text, self.prompt.as_ref(), input);
+    pub fn encode(&self, inputs: &[&Content]) -> Result<Vec<Encoded>, Error> {
+        let encode = |input: &&Content| self.encoding.encode(&self.tokenizers.text, self.prompt.as_ref(), input);
         inputs.iter().map(encode).collect()
     }
 
@@ -81,7 +82,7 @@ impl<'a> Finder<'a> {
     ///
     /// # Errors
     /// What the tokenizer says; more labels than a prompt holds.
-    pub fn find(&self, inputs: &[&Input], bar: Threshold) -> Result<Vec<Findings>, Error> {
+    pub fn find(&self, inputs: &[&Content], bar: Threshold) -> Result<Vec<Findings>, Error> {
         self.find_among(&World::alone(), inputs, bar)
     }
 
@@ -89,7 +90,7 @@ impl<'a> Finder<'a> {
     ///
     /// # Errors
     /// As [`Finder::find`].
-    pub fn find_among(&self, world: &World, inputs: &[&Input], bar: Threshold) -> Result<Vec<Findings>, Error> {
+    pub fn find_among(&self, world: &World, inputs: &[&Content], bar: Threshold) -> Result<Vec<Findings>, Error> {
         let encoded = self.encode(inputs)?;
         let batches = by_length(&encoded);
         // Batches are sorted by length, so that every so-many-th is as much work for each rank.
@@ -264,7 +265,7 @@ pub fn evaluate(
         evaluation.score.add(&gold, &predicted);
         evaluation.representable.add(&gold, &predicted);
         let outside = |it: &Candidate| {
-            let (start, end) = range(encoded, &example.input, it);
+            let (start, end) = range(encoded, &example.content, it);
             (start, end, labels[it.kind].clone())
         };
         let strict: Vec<Labelled> = accepted.iter().map(outside).collect();
@@ -277,7 +278,7 @@ pub fn evaluate(
             }
             seen.push(labelled);
             evaluation.gold += 1;
-            if encoded.span_of(entity, &example.input, config).is_none() {
+            if encoded.span_of(entity, &example.content, config).is_none() {
                 evaluation.lost += 1;
                 evaluation.score.add_missed(&entity.label);
             }
@@ -289,9 +290,9 @@ pub fn evaluate(
 }
 
 /// The code points (without white space around them) or words that a candidate covers, half-open.
-pub fn range(encoded: &Encoded, input: &Input, it: &Candidate) -> (usize, usize) {
+pub fn range(encoded: &Encoded, input: &Content, it: &Candidate) -> (usize, usize) {
     let (mut start, mut end) = (encoded.covers[it.start].0, encoded.covers[it.end].1);
-    if let Input::Text(text) = input {
+    if let Content::Text(text) = input {
         let inside: Vec<char> = text.chars().skip(start).take(end.saturating_sub(start)).collect();
         start += inside.iter().take_while(|char| char.is_whitespace()).count();
         end -= inside.iter().rev().take_while(|char| char.is_whitespace()).count().min(end.saturating_sub(start));

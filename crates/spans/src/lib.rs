@@ -11,7 +11,6 @@ pub mod decode;
 pub mod encode;
 mod error;
 pub mod evaluate;
-pub mod example;
 pub mod folder;
 pub mod learn;
 pub mod memory;

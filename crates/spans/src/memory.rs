@@ -15,12 +15,12 @@
 use crate::config::Architecture;
 use crate::encode::Encoded;
 use crate::evaluate::BATCH_PIECES;
-use crate::example::{Example, labels_of};
 use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::memory::{evaluation, training};
+use tagsmith_text::example::{Example, labels_of};
 use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters};
 
 /// The part of a run that decides what it holds.

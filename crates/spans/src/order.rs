@@ -1,9 +1,9 @@
 //! What is learned when: an epoch's texts, and a batch's labels.
 
 use crate::error::Error;
-use crate::example::Example;
 use crate::run_config::RunConfig;
 use tagsmith_kernel::random::stream::Stream;
+use tagsmith_text::example::Example;
 use tagsmith_train::trainer::order::torch_permutation;
 
 /// A function of the seed, the number of texts and that of ranks.

@@ -2,7 +2,6 @@
 
 use crate::decode::Mode;
 use crate::error::Error;
-use crate::example::{Entity, Example, Format, Input};
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
 use std::fs::File;
@@ -11,7 +10,9 @@ use std::path::{Path, PathBuf};
 use tagsmith_data::format::arrow_json::arrow_rows;
 use tagsmith_data::split_builder::ReadOptions;
 use tagsmith_files::strict_json::Object;
+use tagsmith_text::example::{AnnotationFormat, Entity, Example};
 use tagsmith_text::sentence::Split;
+use tagsmith_text::tagged::Content;
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +40,12 @@ pub const EVALUATED: &[&str] = &["test", "dev", "validation"];
 ///
 /// # Errors
 /// A pattern that matches nothing; a record that is not what it should be, with its line.
-pub fn load(patterns: &[String], format: Format, splits: &[&str], overlapping: Overlapping) -> Result<Data, Error> {
+pub fn load(
+    patterns: &[String],
+    format: AnnotationFormat,
+    splits: &[&str],
+    overlapping: Overlapping,
+) -> Result<Data, Error> {
     let mut data = Data::default();
     for path in expand(patterns)? {
         let before = data.examples.len();
@@ -82,18 +88,20 @@ fn open(path: &Path) -> Result<BufReader<File>, Error> {
 }
 
 /// Keys of spans, the newer first, and the key of what they count in.
-fn keys(format: Format) -> ([&'static str; 2], &'static str) {
+fn keys(format: AnnotationFormat) -> ([&'static str; 2], &'static str) {
     match format {
-        Format::Text => (["char_spans", "spans_char"], "text"),
-        Format::Tokens => (["token_spans", "spans_tokens"], "tokens"),
+        AnnotationFormat::Text => (["char_spans", "spans_char"], "text"),
+        AnnotationFormat::Tokens => (["token_spans", "spans_tokens"], "tokens"),
     }
 }
 
 fn has_spans(row: &Map<String, Value>) -> bool {
-    [Format::Text, Format::Tokens].iter().any(|&format| keys(format).0.iter().any(|key| row.contains_key(*key)))
+    [AnnotationFormat::Text, AnnotationFormat::Tokens]
+        .iter()
+        .any(|&format| keys(format).0.iter().any(|key| row.contains_key(*key)))
 }
 
-fn file(path: &Path, format: Format, mut overlaps: Overlaps, data: &mut Data) -> Result<(), Error> {
+fn file(path: &Path, format: AnnotationFormat, mut overlaps: Overlaps, data: &mut Data) -> Result<(), Error> {
     let source = path.display().to_string();
     let is_json = path.extension().is_some_and(|extension| extension == "jsonl" || extension == "json");
     if is_json {
@@ -127,7 +135,13 @@ fn file(path: &Path, format: Format, mut overlaps: Overlaps, data: &mut Data) ->
 }
 
 /// A folder that `save_to_disk` wrote: its spans if it has them, its tags otherwise.
-fn saved(folder: &Path, format: Format, splits: &[&str], mut overlaps: Overlaps, data: &mut Data) -> Result<(), Error> {
+fn saved(
+    folder: &Path,
+    format: AnnotationFormat,
+    splits: &[&str],
+    mut overlaps: Overlaps,
+    data: &mut Data,
+) -> Result<(), Error> {
     let split = match folder.join("dataset_dict.json").exists() {
         false => folder.to_owned(),
         true => match splits.iter().find(|split| folder.join(split).is_dir()) {
@@ -225,20 +239,20 @@ fn never_found([a, b]: [&Entity; 2], mode: Mode) -> String {
 }
 
 /// One record; the error says what is wrong and what to do.
-fn record(row: &Map<String, Value>, format: Format) -> Result<Example, String> {
+fn record(row: &Map<String, Value>, format: AnnotationFormat) -> Result<Example, String> {
     let (spans, content) = keys(format);
     let input = match (format, row.get(content)) {
-        (Format::Text, Some(Value::String(text))) => Input::Text(text.clone()),
-        (Format::Tokens, Some(Value::Array(words))) => {
+        (AnnotationFormat::Text, Some(Value::String(text))) => Content::Text(text.clone()),
+        (AnnotationFormat::Tokens, Some(Value::Array(words))) => {
             let words = words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<_>>();
-            Input::Words(words.ok_or("`tokens` holds something that is no string: make it a list of strings")?)
+            Content::Words(words.ok_or("`tokens` holds something that is no string: make it a list of strings")?)
         }
         (_, None | Some(Value::Null)) => {
-            let other = if format == Format::Text { "tokens" } else { "text" };
+            let other = if format == AnnotationFormat::Text { "tokens" } else { "text" };
             return Err(format!("there is no `{content}`: add it, or use the format `{other}`"));
         }
-        (Format::Text, Some(other)) => return Err(format!("`text` is {other}, not a string: quote it")),
-        (Format::Tokens, Some(other)) => {
+        (AnnotationFormat::Text, Some(other)) => return Err(format!("`text` is {other}, not a string: quote it")),
+        (AnnotationFormat::Tokens, Some(other)) => {
             return Err(format!("`tokens` is {other}, not a list of strings: write [\"…\", …]"));
         }
     };
@@ -262,7 +276,7 @@ fn record(row: &Map<String, Value>, format: Format) -> Result<Example, String> {
         let entity = entity(span, length).map_err(|problem| format!("`{key}` {}: {problem}", number + 1))?;
         entities.push(entity);
     }
-    Ok(Example { id, input, entities })
+    Ok(Example { id, content: input, entities })
 }
 
 /// A list of objects; older data sets have an object of lists.
@@ -307,7 +321,7 @@ fn entity(span: &Map<String, Value>, length: usize) -> Result<Entity, String> {
 }
 
 /// Words with tags, by the readers of token classification.
-fn tagged(path: &Path, format: Format, data: &mut Data) -> Result<(), Error> {
+fn tagged(path: &Path, format: AnnotationFormat, data: &mut Data) -> Result<(), Error> {
     let split = tagsmith_data::dataset::load_files(&[path.display().to_string()], &ReadOptions::default())?;
     data.notes.extend(split.notes.iter().map(ToString::to_string));
     data.notes.push(format!("{}: spans are made of its tags", path.display()));
@@ -316,13 +330,13 @@ fn tagged(path: &Path, format: Format, data: &mut Data) -> Result<(), Error> {
 }
 
 /// Examples of words and tags. Running text is the words with a space between them.
-pub fn of_tags(split: &Split, format: Format) -> Vec<Example> {
+pub fn of_tags(split: &Split, format: AnnotationFormat) -> Vec<Example> {
     let example = |sentence: &tagsmith_text::sentence::Sentence| {
         let tags: Vec<&str> = sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect();
         let entities = bio(&tags);
         match format {
-            Format::Tokens => Example { id: None, input: Input::Words(sentence.words.clone()), entities },
-            Format::Text => {
+            AnnotationFormat::Tokens => Example { id: None, content: Content::Words(sentence.words.clone()), entities },
+            AnnotationFormat::Text => {
                 let mut at = 0;
                 let mut places = Vec::new();
                 for word in &sentence.words {
@@ -332,7 +346,7 @@ pub fn of_tags(split: &Split, format: Format) -> Vec<Example> {
                 }
                 let entity = |e: Entity| Entity { start: places[e.start].0, end: places[e.end - 1].1, label: e.label };
                 let text = sentence.words.join(" ");
-                Example { id: None, input: Input::Text(text), entities: entities.into_iter().map(entity).collect() }
+                Example { id: None, content: Content::Text(text), entities: entities.into_iter().map(entity).collect() }
             }
         }
     };
@@ -384,11 +398,11 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn read(lines: &str, format: Format) -> Result<Data, String> {
+    fn read(lines: &str, format: AnnotationFormat) -> Result<Data, String> {
         read_with(lines, format, Overlapping::Refused(Mode::Flat))
     }
 
-    fn read_with(lines: &str, format: Format, overlapping: Overlapping) -> Result<Data, String> {
+    fn read_with(lines: &str, format: AnnotationFormat, overlapping: Overlapping) -> Result<Data, String> {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let path = folder.path().join("data.jsonl");
         fs::write(&path, lines).expect("it is written");
@@ -398,7 +412,8 @@ mod tests {
     }
 
     fn refused(line: &str, want: &str) {
-        let error = read(&format!("{{\"text\": \"ok\", \"char_spans\": []}}\n{line}\n"), Format::Text).expect_err(line);
+        let error = read(&format!("{{\"text\": \"ok\", \"char_spans\": []}}\n{line}\n"), AnnotationFormat::Text)
+            .expect_err(line);
         assert_eq!(error, want);
     }
 
@@ -407,12 +422,12 @@ mod tests {
         let line = r#"{"id": "deu_1-s0", "text": "Jo, Zürich", "tokens": ["Jo", ",", "Zürich"], "extra": 1,
             "spans_char": [{"start": 4, "end": 10, "tag": "city"}], "token_spans": [{"start": 2, "end": 3, "label": "city", "tag": "x"}]}"#
             .replace('\n', " ");
-        let text = &read(&line, Format::Text).expect("it reads").examples[0];
+        let text = &read(&line, AnnotationFormat::Text).expect("it reads").examples[0];
         assert_eq!(text.id.as_deref(), Some("deu_1-s0"));
         assert_eq!(text.entities, [Entity { start: 4, end: 10, label: "city".into() }]);
-        let tokens = &read(&line, Format::Tokens).expect("it reads").examples[0];
+        let tokens = &read(&line, AnnotationFormat::Tokens).expect("it reads").examples[0];
         assert_eq!(tokens.entities, [Entity { start: 2, end: 3, label: "city".into() }]);
-        assert_eq!(tokens.input.len(), 3);
+        assert_eq!(tokens.content.len(), 3);
     }
 
     #[test]
@@ -463,13 +478,13 @@ mod tests {
         ];
         for (spans, taken) in all {
             for (mode, taken) in [Mode::Flat, Mode::Nested, Mode::PerType].into_iter().zip(taken) {
-                let read = read_with(&line(spans), Format::Text, Overlapping::Refused(mode));
+                let read = read_with(&line(spans), AnnotationFormat::Text, Overlapping::Refused(mode));
                 assert_eq!(read.is_ok(), taken, "{spans:?} {mode:?}: {read:?}");
             }
         }
         let refusal = |spans: &[_], mode| {
             let lines = line(&apart) + &line(spans);
-            read_with(&lines, Format::Text, Overlapping::Refused(mode)).expect_err("they overlap")
+            read_with(&lines, AnnotationFormat::Text, Overlapping::Refused(mode)).expect_err("they overlap")
         };
         assert_eq!(
             refusal(&inside[..2], Mode::Flat),
@@ -479,7 +494,7 @@ mod tests {
         assert!(refusal(&crossing[..2], Mode::Nested).ends_with("remove one, or use `--decoding per_type`"));
         assert!(refusal(&same, Mode::PerType).ends_with("per-type decoding finds one of them at most: remove one"));
         let lines = line(&inside) + &line(&apart) + &line(&crossing);
-        let data = read_with(&lines, Format::Text, Overlapping::Taken).expect("it reads");
+        let data = read_with(&lines, AnnotationFormat::Text, Overlapping::Taken).expect("it reads");
         assert_eq!((data.examples.len(), data.notes.len()), (3, 1));
         assert!(data.notes[0].contains("data.jsonl:1: entities overlap here and in 1 more texts"), "{:?}", data.notes);
     }
@@ -489,9 +504,12 @@ mod tests {
         let line = |ends: &str| {
             format!(r#"{{"text": "Jo in Rome", "char_spans": {{"start": [0], "end": {ends}, "label": ["a"]}}}}"#)
         };
-        assert_eq!(read(&(line("[2]") + "\n"), Format::Text).expect("it reads").examples[0].entities.len(), 1);
+        assert_eq!(
+            read(&(line("[2]") + "\n"), AnnotationFormat::Text).expect("it reads").examples[0].entities.len(),
+            1
+        );
         for ends in ["[]", "[2, 10]"] {
-            assert!(read(&(line(ends) + "\n"), Format::Text).is_err(), "{ends}");
+            assert!(read(&(line(ends) + "\n"), AnnotationFormat::Text).is_err(), "{ends}");
         }
     }
 
@@ -505,17 +523,19 @@ mod tests {
                 let nested = Overlapping::Refused(Mode::Nested);
                 load(std::slice::from_ref(&folder), format, EVALUATED, nested).expect("it reads").examples
             };
-            let (text, tokens) = (read(Format::Text), read(Format::Tokens));
+            let (text, tokens) = (read(AnnotationFormat::Text), read(AnnotationFormat::Tokens));
             assert_eq!((text.len(), tokens.len()), (3, 3), "{name}");
             assert_eq!(text[0].id.as_deref(), Some("eng_0"));
-            assert_eq!(text[0].input, Input::Text("Jo lives in New York City".into()));
+            assert_eq!(text[0].content, Content::Text("Jo lives in New York City".into()));
             let entity = |start, end, label: &str| Entity { start, end, label: label.into() };
             assert_eq!(text[0].entities, [entity(0, 2, "person"), entity(12, 25, "place")], "{name}");
             assert_eq!(tokens[0].entities, [entity(0, 1, "person"), entity(3, 6, "place")], "{name}");
             assert!(text[2].entities.is_empty() && tokens[2].entities.is_empty(), "{name}");
         }
         let folder = golden.join("dataset").display().to_string();
-        let error = load(&[folder], Format::Text, &["dev"], Overlapping::Taken).expect_err("there is none").to_string();
+        let error = load(&[folder], AnnotationFormat::Text, &["dev"], Overlapping::Taken)
+            .expect_err("there is none")
+            .to_string();
         assert!(error.ends_with("holds no split called dev"), "{error}");
     }
 

@@ -3,11 +3,11 @@
 use crate::config::{Architecture, Config};
 use crate::encode::{Encoding, Masking};
 use crate::error::Error;
-use crate::example::Format;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_files::json_fields::{Fields, read_object};
+use tagsmith_text::example::AnnotationFormat;
 use tagsmith_train::schedule::Schedule;
 
 /// Everything a run needs to know.
@@ -20,7 +20,7 @@ pub struct RunConfig {
     /// Files of each split.
     pub files: [Vec<String>; 3],
     /// What entities count.
-    pub format: Format,
+    pub format: AnnotationFormat,
     /// How texts are encoded.
     pub encoding: Encoding,
     /// How often examples of a language are drawn, against 1.
@@ -151,7 +151,7 @@ impl RunConfig {
             files(&mut fields, "test_file")?,
         ];
         let format = fields.text("annotation_format")?.unwrap_or_else(|| "text".into());
-        let format = Format::named(&format)
+        let format = AnnotationFormat::named(&format)
             .ok_or_else(|| fields.refuse("annotation_format", format!("is `{format}`; there are text and tokens")))?;
         let masking = fields.text("loss_masking")?.unwrap_or_else(|| "none".into());
         let masking = Masking::named(&masking)

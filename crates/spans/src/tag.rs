@@ -5,11 +5,11 @@ use crate::decode::{Candidate, Mode, accept};
 use crate::encode::{Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::evaluate::{Finder, range};
-use crate::example::Input;
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
 use tagsmith_text::align::windows::Plan;
+use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 
 /// An entity, half-open in code points of running text or in words.
@@ -109,7 +109,7 @@ impl<'a> Predictor<'a> {
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub fn find(&self, inputs: &[Input]) -> Result<Reading, Error> {
+    pub fn find(&self, inputs: &[Content]) -> Result<Reading, Error> {
         let (mut windows, mut owners) = (Vec::new(), Vec::new());
         for (number, input) in inputs.iter().enumerate() {
             if input.is_empty() {
@@ -151,18 +151,18 @@ impl<'a> Predictor<'a> {
     }
 
     /// Ranges of code points or words, cut at word borders.
-    fn windows(&self, input: &Input) -> Result<Vec<Range<usize>>, Error> {
+    fn windows(&self, input: &Content) -> Result<Vec<Range<usize>>, Error> {
         let pieces = match input {
-            Input::Text(text) => self.tokenizer.encode_running(text)?,
-            Input::Words(words) => self.tokenizer.encode_words(words)?,
+            Content::Text(text) => self.tokenizer.encode_running(text)?,
+            Content::Words(words) => self.tokenizer.encode_words(words)?,
         };
         let plan = Plan::new(&pieces, self.room, self.stride)?;
         if plan.windows.len() == 1 {
             return Ok(std::iter::once(0..input.len()).collect());
         }
         let covers = |piece: usize| match input {
-            Input::Text(_) => (pieces.offsets[piece].0 as usize, pieces.offsets[piece].1 as usize),
-            Input::Words(_) => word(&pieces, piece),
+            Content::Text(_) => (pieces.offsets[piece].0 as usize, pieces.offsets[piece].1 as usize),
+            Content::Words(_) => word(&pieces, piece),
         };
         Ok(plan.windows.iter().map(|window| covers(window.start).0..covers(window.end - 1).1).collect())
     }
@@ -172,10 +172,10 @@ fn word(pieces: &Pieces, piece: usize) -> (usize, usize) {
     pieces.words[piece].map_or((0, 0), |word| (word as usize, word as usize + 1))
 }
 
-fn part(input: &Input, range: &Range<usize>) -> Input {
+fn part(input: &Content, range: &Range<usize>) -> Content {
     match input {
-        Input::Text(text) => Input::Text(text.chars().skip(range.start).take(range.len()).collect()),
-        Input::Words(words) => Input::Words(words[range.clone()].to_vec()),
+        Content::Text(text) => Content::Text(text.chars().skip(range.start).take(range.len()).collect()),
+        Content::Words(words) => Content::Words(words[range.clone()].to_vec()),
     }
 }
 

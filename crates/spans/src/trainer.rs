@@ -7,7 +7,6 @@ use crate::decode::Mode;
 use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, Finder, evaluate, label_notes};
-use crate::example::{Example, Input, labels_of};
 use crate::folder;
 use crate::folder::Tokenizers;
 use crate::learn::{Learner, Share, StepOptions};
@@ -21,6 +20,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_ranks::World;
+use tagsmith_text::example::{Example, labels_of};
+use tagsmith_text::tagged::Content;
 use tagsmith_train::checkpoint;
 use tagsmith_train::memory::size;
 use tagsmith_train::trainer::same_on_all_ranks;
@@ -182,7 +183,7 @@ impl Run<'_> {
         let labels = labels_of(self.job.train);
         let (mut lost, mut entities, mut cut, mut spelled) = (0, 0, 0, 0);
         for example in self.job.train {
-            let encoded = self.job.config.encoding.encode(&self.job.tokenizers.text, None, &example.input)?;
+            let encoded = self.job.config.encoding.encode(&self.job.tokenizers.text, None, &example.content)?;
             lost += encoded.gold(example, &labels, &model).1;
             entities += example.entities.len();
             cut += usize::from(encoded.cut > 0);
@@ -221,7 +222,7 @@ impl Run<'_> {
         let labels_count = labels_evaluated.len();
         if config.does[1] {
             let finder = Finder::new(self.learner.model(), tokenizers, config.encoding, labels_evaluated)?;
-            evaluated = finder.encode(&validation.iter().map(|example| &example.input).collect::<Vec<_>>())?;
+            evaluated = finder.encode(&validation.iter().map(|example| &example.content).collect::<Vec<_>>())?;
         }
         let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
         let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);
@@ -331,7 +332,7 @@ impl Run<'_> {
             Architecture::CrossEncoder => {
                 let prompt = Prompt::new(&config, &plain);
                 let encode = |example: &&Example| {
-                    self.job.config.encoding.encode(&tokenizers.text, Some(&prompt), &example.input)
+                    self.job.config.encoding.encode(&tokenizers.text, Some(&prompt), &example.content)
                 };
                 examples.iter().map(encode).collect::<Result<Vec<_>, _>>()
             }
@@ -506,7 +507,7 @@ pub fn assess(
 ) -> Result<Evaluation, Error> {
     let labels = labels_of(examples);
     let finder = Finder::new(model, tokenizers, config.encoding, labels)?;
-    let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
+    let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
     let found = finder.find_among(world, &inputs, model.config.threshold)?;
     Ok(evaluate(examples, &found, &finder.labels, &model.config, 0.0, mode))
 }

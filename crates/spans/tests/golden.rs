@@ -11,11 +11,12 @@ use tagsmith_spans::collate;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Config, LossConfig, LossKind};
 use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
-use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::folder;
 use tagsmith_spans::learn::{Learner, StepOptions};
 use tagsmith_spans::model::loss::{Gold, Normalization, loss};
 use tagsmith_spans::model::{END, Model, SPAN, START};
+use tagsmith_text::example::{Entity, Example};
+use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
 
 const MODELS: [(&str, &str, &str); 4] = [
@@ -80,15 +81,15 @@ fn tokenizer(config: &Config) -> Tokenizer {
 
 fn example(value: &Value, format: &str) -> Example {
     let input = match format {
-        "text" => Input::Text(value[0].as_str().expect("a text").to_owned()),
-        _ => Input::Words(serde_json::from_value(value[0].clone()).expect("words")),
+        "text" => Content::Text(value[0].as_str().expect("a text").to_owned()),
+        _ => Content::Words(serde_json::from_value(value[0].clone()).expect("words")),
     };
     let entity = |e: &Value| Entity {
         start: e[0].as_u64().expect("a start") as usize,
         end: e[1].as_u64().expect("an end") as usize,
         label: e[2].as_str().expect("a label").to_owned(),
     };
-    Example { id: None, input, entities: value[1].as_array().expect("entities").iter().map(entity).collect() }
+    Example { id: None, content: input, entities: value[1].as_array().expect("entities").iter().map(entity).collect() }
 }
 
 fn labels() -> Vec<String> {
@@ -106,7 +107,7 @@ fn encode(
     let cross = !added_tokens(config).is_empty();
     let prompt = cross.then(|| Prompt::new(config, &labels()));
     let encoding = Encoding { max_length, masking };
-    let one = |example: &Example| encoding.encode(tokenizer, prompt.as_ref(), &example.input).expect("it encodes");
+    let one = |example: &Example| encoding.encode(tokenizer, prompt.as_ref(), &example.content).expect("it encodes");
     examples.iter().map(one).collect()
 }
 
@@ -318,12 +319,12 @@ fn special_tokens_in_texts_and_labels_are_ordinary_letters() {
         let (plain, in_labels) = plain_labels(&tokenizer, &["place".into(), "a [LABEL] b".into()]).expect("it encodes");
         assert_eq!((plain, in_labels), (vec!["place".into(), "a  LABEL] b".into()], 1), "{kind}");
         let prompt = Prompt::new(&config, &labels());
-        let encode = |input: Input| encoding.encode(&tokenizer, Some(&prompt), &input).expect("it encodes");
+        let encode = |input: Content| encoding.encode(&tokenizer, Some(&prompt), &input).expect("it encodes");
         let end = if kind.is_empty() { ("[SEP]", " SEP]") } else { ("</s>", " /s>") };
         let write = |label: &str, end: &str| format!("jo {label}  anna {end}[SPAN_THRESHOLD] york");
-        let text = encode(Input::Text(write("[LABEL]", end.0)));
+        let text = encode(Content::Text(write("[LABEL]", end.0)));
         let blanked = write(" LABEL]", end.1).replace("[SPAN", " SPAN");
-        let want = encode(Input::Text(blanked.clone()));
+        let want = encode(Content::Text(blanked.clone()));
         assert_eq!((text.spelled, want.spelled), (3, 0), "{kind}");
         assert_eq!(Encoded { spelled: 0, ..text.clone() }, want, "{kind}");
         assert_eq!(text.markers.len(), LABELS.len(), "{kind}");
@@ -331,13 +332,13 @@ fn special_tokens_in_texts_and_labels_are_ordinary_letters() {
         let raw = tokenizer.encode_running(&write("[LABEL]", end.0)).expect("it encodes");
         assert!(raw.ids.contains(&tokenizer.token_id("[LABEL]").expect("it was added")), "{kind}");
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let read = encode(Input::Words(words("jo [LABEL] x[SPAN_THRESHOLD] york")));
+        let read = encode(Content::Words(words("jo [LABEL] x[SPAN_THRESHOLD] york")));
         let mut apart = words("jo [LABEL] x[SPAN_THRESHOLD] york");
         (apart[1], apart[2]) = (" LABEL]".into(), "x SPAN_THRESHOLD]".into());
-        assert_eq!(Encoded { spelled: 0, ..read.clone() }, encode(Input::Words(apart)), "{kind}");
+        assert_eq!(Encoded { spelled: 0, ..read.clone() }, encode(Content::Words(apart)), "{kind}");
         assert_eq!(read.spelled, 2, "{kind}");
         // An unknown word is no special token that somebody wrote.
-        assert_eq!(encode(Input::Text("\u{1F600}".into())).spelled, 0, "{kind}");
+        assert_eq!(encode(Content::Text("\u{1F600}".into())).spelled, 0, "{kind}");
     }
 }
 

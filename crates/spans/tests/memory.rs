@@ -11,12 +11,13 @@ use tagsmith_spans::collate;
 use tagsmith_spans::config::{Architecture, Config};
 use tagsmith_spans::encode::Encoded;
 use tagsmith_spans::evaluate::BATCH_PIECES;
-use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::learn::{Learner, StepOptions};
 use tagsmith_spans::memory::{Work, footprint};
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::layout::Layout;
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_text::example::{Entity, Example};
+use tagsmith_text::tagged::Content;
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {
@@ -143,7 +144,7 @@ fn step(cross: bool) {
     let entity = |label: &str| Entity { start: 3, end: 5, label: label.into() };
     let example = Example {
         id: None,
-        input: Input::Words(vec!["word".into(); 118]),
+        content: Content::Words(vec!["word".into(); 118]),
         entities: vec![entity("a"), entity("b"), entity("c")],
     };
     let examples = vec![example; 8];

@@ -7,12 +7,13 @@ use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
-use tagsmith_spans::example::{Entity, Example, Input};
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::run_config::RunConfig;
 use tagsmith_spans::trainer::{Event, Job, Outcome, assess, train};
+use tagsmith_text::example::{Entity, Example};
+use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
 
 const NAMES: [&str; 4] = ["bi_encoder", "contrastive_bi_encoder", "cross_encoder", "contrastive_cross_encoder"];
@@ -33,7 +34,7 @@ fn tokenizer() -> Tokenizer {
 fn examples() -> Vec<Example> {
     let example = |text: &str, entities: &[(usize, usize, &str)]| Example {
         id: Some("eng_1".into()),
-        input: Input::Words(text.split(' ').map(str::to_owned).collect()),
+        content: Content::Words(text.split(' ').map(str::to_owned).collect()),
         entities: entities.iter().map(|&(start, end, label)| Entity { start, end, label: label.into() }).collect(),
     };
     vec![

@@ -1,6 +1,7 @@
 //! Label sets: tag ⇄ id, where the labels come from, and how they meet those of a checkpoint.
 
 pub mod bare_tags;
+pub mod reading;
 pub mod scheme;
 
 use std::collections::{BTreeMap, HashMap};

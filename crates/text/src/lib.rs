@@ -5,8 +5,10 @@
 //! content: whatever it meets becomes data, a [`tagsmith_message::Note`] or a located error.
 
 pub mod align;
+pub mod example;
 pub mod labels;
 pub mod parallel;
 pub mod score;
 pub mod sentence;
+pub mod tagged;
 pub mod tokenizer;

@@ -22,7 +22,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::labels::scheme::{self, Conlleval, Scheme, Span, Style, Tag, UNTYPED};
+use crate::labels::reading::{Rules, SpanReader};
+use crate::labels::scheme::{self, Scheme, Span, Style, Tag, UNTYPED};
 use tagsmith_message::Note;
 
 /// What is counted as one thing to find.
@@ -53,6 +54,15 @@ impl Method {
     ) -> Result<(Method, Note), scheme::Error> {
         let scheme = Scheme::detect(gold, style)?;
         Ok((Method::Strict(scheme, style), Note::once(format!("the gold tags show the scheme {scheme}"))))
+    }
+
+    /// How this method reads tags. `None` for words, whose labels are not read as tags.
+    pub fn reading(self) -> Option<(Rules, Style)> {
+        match self {
+            Method::Conlleval(style) => Some((Rules::Conlleval, style)),
+            Method::Strict(scheme, style) => Some((Rules::Strict(scheme), style)),
+            Method::Words => None,
+        }
     }
 }
 
@@ -174,28 +184,27 @@ const UNTYPED_ID: u32 = 0;
 /// The gold or the predicted half of a scorer, with buffers that outlive a sentence.
 #[derive(Clone, Debug)]
 struct Side {
-    conlleval: Conlleval<u32>,
+    /// Reads tags; `None` where each word counts by itself.
+    reader: Option<SpanReader<u32>>,
     tags: Vec<Tag<u32>>,
     spans: Vec<Span<u32>>,
 }
 
 impl Side {
-    fn new() -> Self {
-        Side { conlleval: Conlleval::new(UNTYPED_ID), tags: Vec::new(), spans: Vec::new() }
+    fn new(method: Method) -> Self {
+        let reader = method.reading().map(|(rules, _)| SpanReader::new(rules, UNTYPED_ID));
+        Side { reader, tags: Vec::new(), spans: Vec::new() }
     }
 
     /// Finds the sentence's entities; `Err` is the index of a label that the strict scheme does not know.
-    fn read(&mut self, method: Method) -> Result<(), usize> {
+    fn read(&mut self) -> Result<(), usize> {
         self.spans.clear();
-        match method {
-            Method::Conlleval(_) => self.conlleval.sentence(&self.tags, &mut self.spans),
-            Method::Strict(scheme, _) => return scheme.find_spans(&self.tags, UNTYPED_ID, &mut self.spans),
-            Method::Words => {
-                let word = |(start, tag): (usize, &Tag<u32>)| Span { kind: tag.kind, start, end: start + 1 };
-                self.spans.extend(self.tags.iter().enumerate().map(word));
-            }
-        }
-        Ok(())
+        let Some(reader) = &mut self.reader else {
+            let word = |(start, tag): (usize, &Tag<u32>)| Span { kind: tag.kind, start, end: start + 1 };
+            self.spans.extend(self.tags.iter().enumerate().map(word));
+            return Ok(());
+        };
+        reader.sentence(&self.tags, &mut self.spans)
     }
 }
 
@@ -213,8 +222,8 @@ impl Scorer {
             words: 0,
             correct_words: 0,
             sentences: 0,
-            gold: Side::new(),
-            predicted: Side::new(),
+            gold: Side::new(method),
+            predicted: Side::new(method),
         }
     }
 
@@ -237,10 +246,9 @@ impl Scorer {
     pub fn label_id(&mut self, label: &str) -> u32 {
         let id = self.labels.id(label);
         if id as usize == self.tags.len() {
-            let tag = match self.method {
-                Method::Conlleval(style) => Tag::conlleval(label, style),
-                Method::Strict(.., style) => Tag::strict(label, style),
-                Method::Words => Some(Tag { letter: 'O', kind: label }),
+            let tag = match self.method.reading() {
+                Some((rules, style)) => rules.tag(label, style),
+                None => Some(Tag { letter: 'O', kind: label }),
             };
             self.tags.push(tag.map(|Tag { letter, kind }| Tag { letter, kind: self.kinds.id(kind) }));
             self.counts.resize(self.kinds.names.len(), Count::default());
@@ -269,8 +277,8 @@ impl Scorer {
                 side.tags.push(self.tags[*id as usize].ok_or(scheme::Error::Empty)?);
             }
         }
-        self.gold.read(self.method).map_err(|at| self.foreign(gold[at]))?;
-        self.predicted.read(self.method).map_err(|at| self.foreign(predicted[at]))?;
+        self.gold.read().map_err(|at| self.foreign(gold[at]))?;
+        self.predicted.read().map_err(|at| self.foreign(predicted[at]))?;
         self.count_spans();
         self.words += gold.len() as u64;
         self.correct_words += gold.iter().zip(predicted).filter(|(gold, predicted)| gold == predicted).count() as u64;
@@ -344,7 +352,8 @@ impl Scorer {
 impl Counts {
     /// Adds the counts of other sentences.
     ///
-    /// Parts counted apart equal the whole counted at once, as long as the labels are tags: see [`Conlleval`].
+    /// Parts counted apart equal the whole counted at once, as long as the labels are tags: see
+    /// [`Conlleval`](scheme::Conlleval).
     pub fn merge(&mut self, other: &Counts) {
         for (name, count) in &other.types {
             self.types.entry(name.clone()).or_default().add(*count);

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::folder::Head;
 use crate::model::Model;
-use serde::{Deserialize, Serialize};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_message::Note;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
+use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, WordLabel, joined};
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
 
 use crate::batch::by_tokens;
@@ -104,61 +104,6 @@ impl TagOptions {
             type_vocab_size: config.shape.type_vocab_size,
         })
     }
-}
-
-/// Something to tag.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// Where it is, for messages: `notes.txt:17`.
-    pub place: String,
-    /// What it says.
-    pub content: Content,
-}
-
-/// Words that were given, or text whose words are found.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// Given words: each gets one label.
-    Words(Vec<String>),
-    /// Running text.
-    Text(String),
-}
-
-/// A word's label.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WordLabel {
-    /// The label's id.
-    pub label: u32,
-    /// Its probability; 0 where the word has no piece and the label is a stopgap.
-    pub probability: f32,
-}
-
-/// An entity with its text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mention {
-    /// The text between `start` and `end`.
-    pub text: String,
-    /// Its type.
-    pub label: String,
-    /// Mean probability.
-    pub score: f32,
-    /// Where it begins, in code points.
-    pub start: u32,
-    /// Where it ends.
-    pub end: u32,
-}
-
-/// What was found in an input.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Tagged {
-    /// The text, or the words with spaces between.
-    pub text: String,
-    /// The words.
-    pub words: Vec<String>,
-    /// One label a word, always.
-    pub labels: Vec<WordLabel>,
-    /// The entities in the order of the text.
-    pub entities: Vec<Mention>,
 }
 
 /// Counts and notes over everything tagged so far.
@@ -286,18 +231,13 @@ fn prepare(tokenizer: &Tokenizer, content: Content) -> Result<Prepared, tokenize
     match content {
         Content::Words(words) => {
             let pieces = tokenizer.encode_words(&words)?;
-            let mut starts = Vec::with_capacity(words.len());
-            let mut at = 0;
-            for word in &words {
-                starts.push(at);
-                at += word.chars().count() as u32 + 1;
-            }
+            let (text, places) = joined(&words);
             let shift = |(word, &(start, end)): (&Option<u32>, &(u32, u32))| {
-                let by = word.map_or(0, |word| starts[word as usize]);
+                let by = word.map_or(0, |word| places[word as usize].0 as u32);
                 (start + by, end + by)
             };
             Ok(Prepared {
-                text: words.join(" "),
+                text,
                 first_pieces: pieces.first_of_words(words.len()),
                 spans: pieces.words.iter().zip(&pieces.offsets).map(shift).collect(),
                 continues: (0..pieces.len()).map(|at| at > 0 && pieces.words[at] == pieces.words[at - 1]).collect(),
@@ -402,28 +342,6 @@ fn mentions(prepared: &Prepared, rows: &[&[f32]], options: &TagOptions) -> Vec<M
     let letters = CodePoints::new(&prepared.text);
     aggregate(options.strategy, &options.labels, &pieces)
         .into_iter()
-        .map(|found| Mention {
-            text: letters.slice(found.start, found.end).to_owned(),
-            label: found.label,
-            score: found.score,
-            start: found.start,
-            end: found.end,
-        })
+        .map(|found| letters.mention(found.label, found.score, (found.start, found.end)))
         .collect()
-}
-
-/// A text that can be cut by code points.
-struct CodePoints<'t> {
-    text: &'t str,
-    bytes: Vec<usize>,
-}
-
-impl<'t> CodePoints<'t> {
-    fn new(text: &'t str) -> Self {
-        CodePoints { text, bytes: text.char_indices().map(|(at, _)| at).chain([text.len()]).collect() }
-    }
-
-    fn slice(&self, start: u32, end: u32) -> &'t str {
-        if start >= end { "" } else { &self.text[self.bytes[start as usize]..self.bytes[end as usize]] }
-    }
 }

@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::tagged::{Content, Input, Mention, Tagged};
 use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_tokens::tag::{self, Content, Error, Input, TagOptions, Tagged, Tally, encode, softmax};
+use tagsmith_tokens::tag::{self, Error, TagOptions, Tally, encode, softmax};
 
 fn golden() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden")
@@ -128,7 +129,7 @@ fn wrong_twins_of_the_pipeline_are_rejected() {
     assert!(differing(Strategy::Simple, "simple", in_bytes) > 20, "offsets in bytes");
     // Entities of one type that touch were kept apart by a `B-`.
     let without_restarts = |tagged: &mut Tagged| {
-        let mut merged: Vec<tagsmith_tokens::tag::Mention> = Vec::new();
+        let mut merged: Vec<Mention> = Vec::new();
         for entity in tagged.entities.drain(..) {
             match merged.last_mut() {
                 Some(last) if last.label == entity.label && entity.start <= last.end + 1 => last.end = entity.end,

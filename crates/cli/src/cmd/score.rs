@@ -652,7 +652,7 @@ mod tests {
             &[("g.conll", "Jo I-PER\n"), ("p.conll", "Jo I-PER\n")],
             &["--mode", "strict"],
             expect![[r#"
-            error: g.conll: pass `--scheme`: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BILOU)
+            error: g.conll: pass `--scheme`: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BMES, BILOU)
         "#]],
         );
         check(

@@ -16,12 +16,13 @@ use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::evaluate::{Finder, LOWEST, curve, evaluate};
-use tagsmith_spans::example::{Example, Format, Input, labels_of};
 use tagsmith_spans::folder;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_spans::trainer::{Event, Job, assess, train};
+use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
+use tagsmith_text::tagged::Content;
 
 /// Command, other spelling, what it trains; `train-spans` reads that from its file.
 const TRAINERS: [(&str, &str, Option<Program>); 5] = [
@@ -384,7 +385,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     if matches.get_flag("bf16") {
         model.precision = precision::bf16();
     }
-    let format = text("evaluation_format").and_then(Format::named).context("clap lets only names through")?;
+    let format = text("evaluation_format").and_then(AnnotationFormat::named).context("clap lets only names through")?;
     let auto = text("threshold") == Some("auto");
     let threshold = match text("threshold") {
         None | Some("auto") => model.config.threshold,
@@ -396,7 +397,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
     let tokenizers = folder::tokenizers(folder, &model.config, &open_hub::open(asked(matches)))?;
-    let masking = if format == Format::Text { Masking::None } else { Masking::Subwords };
+    let masking = if format == AnnotationFormat::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };
     let load = |file: &str| -> Result<Vec<Example>> {
@@ -414,7 +415,7 @@ fn evaluate_run(matches: &ArgMatches, architecture: Architecture, world: &World)
     let find = |examples: &[Example], bar| -> Result<_> {
         let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
         finder.notes.iter().for_each(|note| eprintln!("note: {note}"));
-        let inputs: Vec<&Input> = examples.iter().map(|example| &example.input).collect();
+        let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
         Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
     };
     let mut json = Map::new();

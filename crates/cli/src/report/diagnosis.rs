@@ -1,7 +1,7 @@
 //! What a model gets wrong: scores by type, which types it takes for which, the sentences with the most errors.
 
 use tagsmith_text::align::{Example, IGNORE};
-use tagsmith_text::labels::scheme::{Style, Tag};
+use tagsmith_text::labels::scheme::Tag;
 use tagsmith_text::score::{Method, Score};
 use tagsmith_text::sentence::Split;
 
@@ -91,9 +91,9 @@ impl Diagnosis {
 
 /// The kinds that labels have, in the labels' order with `O` first, and each label's.
 fn kinds(labels: &[String], method: Method) -> (Vec<String>, Vec<usize>) {
-    let kind = |label: &String| match method {
-        Method::Words => label.clone(),
-        Method::Conlleval(_) | Method::Strict(..) => match Tag::conlleval(label, Style::Prefix) {
+    let kind = |label: &String| match method.reading() {
+        None => label.clone(),
+        Some((rules, style)) => match rules.tag(label, style) {
             Some(Tag { letter: 'O', .. }) | None => "O".to_owned(),
             Some(Tag { kind, .. }) => kind.to_owned(),
         },
@@ -113,6 +113,7 @@ fn kinds(labels: &[String], method: Method) -> (Vec<String>, Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tagsmith_text::labels::scheme::Style;
     use tagsmith_text::score::{Scorer, ZeroDivision};
     use tagsmith_text::sentence::{Columns, TagKind};
 

@@ -61,8 +61,13 @@ pub fn release_free_memory() {
 impl Tensor {
     /// A matrix with any content; whoever asks for it writes every element.
     pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
-        let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed));
-        Tensor { rows, columns, buffer: Arc::new(Buffer(take(room * columns))) }
+        Tensor::unfilled_with(rows, 0, columns)
+    }
+
+    /// A matrix of `rows + spare` rows with unspecified content. Only `rows` grows with a batch ([`expect_rows`]).
+    pub(crate) fn unfilled_with(rows: usize, spare: usize, columns: usize) -> Tensor {
+        let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed)) + spare;
+        Tensor { rows: rows + spare, columns, buffer: Arc::new(Buffer(take(room * columns))) }
     }
 
     /// A matrix with these elements, row after row.

@@ -1,4 +1,10 @@
 //! Pieces become entities, as transformers' token-classification pipeline groups them.
+//!
+//! The pipeline knows `B-` and `I-` alone. Where a model's tags say more ([`TagReader::with_ends`]), its entities are what
+//! the tags mean, read as they are read for scores.
+
+use crate::labels::reading::TagReader;
+use crate::labels::scheme::Span;
 
 /// How the labels of pieces become entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +81,18 @@ pub fn aggregate(strategy: Strategy, labels: &[String], pieces: &[PieceScores]) 
         let outside = |piece: &&Tagged| labels[piece.label] != "O";
         return tagged.iter().filter(outside).map(|piece| piece.entity(labels[piece.label].clone())).collect();
     }
-    tagged
-        .chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]))
-        .filter_map(|group| entity(group, labels))
-        .collect()
+    let Some(reader) = TagReader::with_ends(labels) else {
+        return tagged
+            .chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]))
+            .filter_map(|group| entity(group, labels))
+            .collect();
+    };
+    // Pieces of a word that repeat its label are one tag: `S-LOC S-LOC` in one word is not two entities.
+    let repeats = |a: &Tagged, b: &Tagged| b.continues && a.label == b.label;
+    let tags: Vec<&[Tagged]> = tagged.chunk_by(repeats).collect();
+    let spans = reader.spans(tags.iter().map(|parts| parts[0].label));
+    let whole = |span: Span<&str>| Tagged::whole(&tags[span.start..span.end].concat()).entity(span.kind.to_owned());
+    spans.into_iter().map(whole).collect()
 }
 
 /// A piece or a word with the label that was decided.
@@ -88,11 +102,20 @@ struct Tagged {
     score: f32,
     start: u32,
     end: u32,
+    /// Whether it belongs to the word of the piece before.
+    continues: bool,
 }
 
 impl Tagged {
     fn new(parts: &[PieceScores], (label, score): (usize, f32)) -> Tagged {
-        Tagged { label, score, start: parts[0].start, end: parts[parts.len() - 1].end }
+        let (first, last) = (&parts[0], &parts[parts.len() - 1]);
+        Tagged { label, score, start: first.start, end: last.end, continues: first.continues }
+    }
+
+    /// The parts of an entity as one, with the first one's label and the mean score.
+    fn whole(parts: &[Tagged]) -> Tagged {
+        let sum: f64 = parts.iter().map(|part| part.score as f64).sum();
+        Tagged { score: (sum / parts.len() as f64) as f32, end: parts[parts.len() - 1].end, ..parts[0] }
     }
 
     fn entity(&self, label: String) -> Entity {
@@ -151,7 +174,56 @@ fn entity(group: &[Tagged], labels: &[String]) -> Option<Entity> {
     if kind == "O" {
         return None;
     }
-    let sum: f64 = group.iter().map(|part| part.score as f64).sum();
-    let whole = Tagged { score: (sum / group.len() as f64) as f32, end: group[group.len() - 1].end, ..group[0] };
-    Some(whole.entity(kind.to_owned()))
+    Some(Tagged::whole(group).entity(kind.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABELS: [&str; 10] = ["O", "B-PER", "I-PER", "E-PER", "S-PER", "S-LOC", "M-ORG", "B-ORG", "U-LOC", "L-PER"];
+
+    /// Entities of pieces with these labels, a letter each; `+` before a label continues the word.
+    fn entities(strategy: Strategy, labels: &[&str], pieces: &str) -> Vec<String> {
+        let names: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
+        let rows: Vec<(bool, Vec<f32>)> = pieces
+            .split(' ')
+            .map(|piece| {
+                let label = piece.trim_start_matches('+');
+                let at = labels.iter().position(|name| *name == label).unwrap();
+                (piece.starts_with('+'), (0..labels.len()).map(|id| if id == at { 0.5 } else { 0.0 }).collect())
+            })
+            .collect();
+        let scores: Vec<PieceScores> = (0..)
+            .zip(&rows)
+            .map(|(at, (continues, row))| PieceScores {
+                probabilities: row,
+                start: at * 2,
+                end: at * 2 + 1,
+                continues: *continues,
+            })
+            .collect();
+        let found = aggregate(strategy, &names, &scores);
+        found.iter().map(|it| format!("{} {}..{} {}", it.label, it.start, it.end, it.score)).collect()
+    }
+
+    /// Entities are what the tags mean by the schemes' definitions; transformers' grouping, whose letters are B and I
+    /// alone, gives `E-PER` an entity of its own.
+    #[test]
+    fn tags_with_ends_are_read_by_their_scheme() {
+        for strategy in [Strategy::Simple, Strategy::First, Strategy::Average, Strategy::Max] {
+            let read = |pieces| entities(strategy, &LABELS, pieces);
+            assert_eq!(read("B-PER E-PER O S-LOC"), ["PER 0..3 0.5", "LOC 6..7 0.5"], "{strategy:?}");
+            assert_eq!(read("S-PER S-PER U-LOC U-LOC").len(), 4, "{strategy:?}");
+            assert_eq!(read("B-ORG M-ORG M-ORG O"), ["ORG 0..5 0.5"], "{strategy:?}");
+            assert_eq!(read("B-PER I-PER L-PER E-PER"), ["PER 0..5 0.5", "PER 6..7 0.5"], "{strategy:?}");
+            // The pieces of a word are one tag.
+            assert_eq!(read("S-LOC +S-LOC S-LOC"), ["LOC 0..3 0.5", "LOC 4..5 0.5"], "{strategy:?}");
+            assert_eq!(read("B-PER +B-PER E-PER +E-PER"), ["PER 0..7 0.5"], "{strategy:?}");
+        }
+        assert_eq!(entities(Strategy::None, &LABELS, "B-PER E-PER"), ["B-PER 0..1 0.5", "E-PER 2..3 0.5"]);
+        // The wrong twin: the pipeline's grouping, which models with `B-` and `I-` alone keep.
+        let pipeline = ["O", "B-PER", "I-PER", "E-PER", "MISC"];
+        assert_eq!(entities(Strategy::First, &pipeline, "B-PER E-PER"), ["PER 0..1 0.5", "PER 2..3 0.5"]);
+    }
 }

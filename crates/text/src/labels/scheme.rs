@@ -92,6 +92,23 @@ impl<'a> Tag<&'a str> {
         let (letter, rest) = split_letter(text, style)?;
         Some(Tag { letter, kind: typed(rest.trim_matches('-')) })
     }
+
+    /// Reads a label that is `O`, or a letter of some scheme (B, I, E, S, L, U, M), alone or with a dash and a type.
+    /// `None` for every other label, such as `PER` or `NOUN`.
+    pub fn of_any_scheme(text: &'a str, style: Style) -> Option<Self> {
+        if text == "O" {
+            return Some(Tag { letter: 'O', kind: UNTYPED });
+        }
+        let (letter, rest) = split_letter(text, style).filter(|(letter, _)| "BIESLUM".contains(*letter))?;
+        if rest.is_empty() {
+            return Some(Tag { letter, kind: UNTYPED });
+        }
+        let kind = match style {
+            Style::Prefix => rest.strip_prefix('-'),
+            Style::Suffix => rest.strip_suffix('-'),
+        };
+        kind.filter(|kind| !kind.is_empty()).map(|kind| Tag { letter, kind })
+    }
 }
 
 fn split_letter(text: &str, style: Style) -> Option<(char, &str)> {
@@ -137,6 +154,8 @@ pub enum Scheme {
     Ioe2,
     /// `B`egin, `I`nside, `E`nd, `S`ingle.
     Iobes,
+    /// `B`egin, `M`iddle, `E`nd, `S`ingle: IOBES with another letter, usual for Chinese. seqeval does not know it.
+    Bmes,
     /// `B`egin, `I`nside, `L`ast, `U`nit.
     Bilou,
 }
@@ -161,7 +180,7 @@ struct Rules {
     ended: &'static [Rule],
 }
 
-const EVERY: &str = "IOBESUL";
+const EVERY: &str = "IOBESULM";
 
 const IOB1: Rules = Rules {
     letters: "IOB",
@@ -193,6 +212,12 @@ const IOBES: Rules = Rules {
     continues: &[("BI", "IE", Same)],
     ended: &[("ES", EVERY, Any)],
 };
+const BMES: Rules = Rules {
+    letters: "OBMES",
+    begins: &[(EVERY, "BS", Any)],
+    continues: &[("BM", "ME", Same)],
+    ended: &[("ES", EVERY, Any)],
+};
 const BILOU: Rules = Rules {
     letters: "BILOU",
     begins: &[(EVERY, "BU", Any)],
@@ -202,11 +227,12 @@ const BILOU: Rules = Rules {
 
 /// The letters a detectable scheme must show and those it may show besides. Letters of none of these rows tell nothing:
 /// gold that is all `O`, or all `I` and `O` (which several schemes could have written).
-const DETECTABLE: [(&str, &str, Scheme); 6] = [
+const DETECTABLE: [(&str, &str, Scheme); 7] = [
     ("B", "IO", Scheme::Iob2),
     ("E", "IO", Scheme::Ioe2),
     ("BE", "IOS", Scheme::Iobes),
     ("S", "", Scheme::Iobes),
+    ("BME", "OS", Scheme::Bmes),
     ("BL", "IOU", Scheme::Bilou),
     ("U", "", Scheme::Bilou),
 ];
@@ -225,7 +251,8 @@ fn holds<K: PartialEq>(rules: &[Rule], previous: Tag<K>, tag: Tag<K>) -> bool {
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Scheme; 6] = [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bilou];
+    pub const ALL: [Scheme; 7] =
+        [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bmes, Scheme::Bilou];
 
     /// The scheme's usual name.
     pub fn name(self) -> &'static str {
@@ -235,6 +262,7 @@ impl Scheme {
             Scheme::Ioe1 => "IOE1",
             Scheme::Ioe2 => "IOE2",
             Scheme::Iobes => "IOBES",
+            Scheme::Bmes => "BMES",
             Scheme::Bilou => "BILOU",
         }
     }
@@ -256,6 +284,7 @@ impl Scheme {
             Scheme::Ioe1 => &IOE1,
             Scheme::Ioe2 => &IOE2,
             Scheme::Iobes => &IOBES,
+            Scheme::Bmes => &BMES,
             Scheme::Bilou => &BILOU,
         }
     }
@@ -263,7 +292,7 @@ impl Scheme {
     /// Tells the scheme from the letters that gold tags use; IOB1 and IOE1 are never guessed.
     ///
     /// # Source
-    /// seqeval's `auto_detect`, which its strict report calls with the gold tags.
+    /// seqeval's `auto_detect`, which its strict report calls with the gold tags; BMES is added.
     pub fn detect<'a>(gold: impl IntoIterator<Item = &'a str>, style: Style) -> Result<Scheme, Error> {
         let mut letters = String::new();
         for text in gold {
@@ -360,11 +389,12 @@ impl Scheme {
         match (self, place) {
             (Scheme::Iob1, (true, _)) if after_same => 'B',
             (Scheme::Ioe1, (_, true)) if before_same => 'E',
-            (Scheme::Iobes, (true, true)) => 'S',
+            (Scheme::Iobes | Scheme::Bmes, (true, true)) => 'S',
             (Scheme::Bilou, (true, true)) => 'U',
-            (Scheme::Iob2 | Scheme::Iobes | Scheme::Bilou, (true, _)) => 'B',
-            (Scheme::Ioe2 | Scheme::Iobes, (_, true)) => 'E',
+            (Scheme::Iob2 | Scheme::Iobes | Scheme::Bmes | Scheme::Bilou, (true, _)) => 'B',
+            (Scheme::Ioe2 | Scheme::Iobes | Scheme::Bmes, (_, true)) => 'E',
             (Scheme::Bilou, (_, true)) => 'L',
+            (Scheme::Bmes, _) => 'M',
             _ => 'I',
         }
     }
@@ -437,8 +467,8 @@ pub fn conlleval_spans<'a>(tags: &[&'a str], style: Style) -> Result<Vec<Span<&'
     Ok(spans)
 }
 
-/// Whether the labels are tags of some scheme: each is `O`, or one of the letters B, I, E, S, L and U with a dash and a
-/// type; bare letters pass where `O` is a label too.
+/// Whether the labels are tags of some scheme: each is `O`, or one of the letters B, I, E, S, L, U and M with a dash and
+/// a type. Letters alone pass where `O` is a label too.
 pub fn is_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> bool {
     first_not_iob_like(labels, style).is_none()
 }
@@ -446,18 +476,10 @@ pub fn is_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> bool {
 /// The first label that makes [`is_iob_like`] false.
 pub fn first_not_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> Option<&str> {
     let has_outside = labels.iter().any(|label| label.as_ref() == "O");
-    labels.iter().map(AsRef::as_ref).find(|label| {
-        let Some((letter, rest)) = split_letter(label, style) else { return true };
-        let kind = match style {
-            Style::Prefix => rest.strip_prefix('-'),
-            Style::Suffix => rest.strip_suffix('-'),
-        };
-        let is_tag = match kind {
-            Some(kind) => !kind.is_empty(),
-            None => rest.is_empty() && has_outside,
-        };
-        *label != "O" && !("BIESLU".contains(letter) && is_tag)
-    })
+    labels
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|label| Tag::of_any_scheme(label, style).is_none() || (label.len() == 1 && !has_outside))
 }
 
 #[cfg(test)]
@@ -640,7 +662,9 @@ mod tests {
         );
         check_error(
             Scheme::detect(["O", "I-PER"], Style::Prefix).unwrap_err(),
-            expect!["the gold letters O I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BILOU)"],
+            expect![
+                "the gold letters O I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BMES, BILOU)"
+            ],
         );
         check_error(
             Scheme::Iob2
@@ -661,6 +685,7 @@ mod tests {
             (Scheme::Ioe1, "I-A E-A I-A I-C I-C O"),
             (Scheme::Ioe2, "I-A E-A E-A I-C E-C O"),
             (Scheme::Iobes, "B-A E-A S-A B-C E-C O"),
+            (Scheme::Bmes, "B-A E-A S-A B-C E-C O"),
             (Scheme::Bilou, "B-A L-A U-A B-C L-C O"),
         ] {
             assert_eq!(scheme.tags(&spans, 6, Style::Prefix).unwrap().join(" "), expected);

@@ -6,8 +6,9 @@ use std::thread;
 
 use anyhow::Error;
 use tagsmith_text::parallel;
+use tagsmith_text::tagged::Input;
 use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_tokens::tag::{Encoded, Input, TagOptions, encode};
+use tagsmith_tokens::tag::{Encoded, TagOptions, encode};
 
 use super::input::Documents;
 use super::share::Share;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tagsmith_data::format::parquet_texts::{Cell, Column};
 use tagsmith_files::strict_json::Distinct;
 use tagsmith_message::Note;
-use tagsmith_tokens::tag::{Content, Input};
+use tagsmith_text::tagged::{Content, Input};
 
 /// The longest document in bytes: its pieces, windows and scores are held at once, 300 to 700 times as much.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use tagsmith_tokens::tag::Tagged;
+use tagsmith_text::tagged::Tagged;
 
 use super::table::Table;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use std::ops::Range;
 use tagsmith_ranks::World;
-use tagsmith_tokens::tag::Tagged;
+use tagsmith_text::tagged::Tagged;
 
 /// Which documents of a chunk are a rank's.
 #[derive(Clone, Copy, Debug)]

@@ -18,10 +18,9 @@ use tagsmith_ranks::World;
 use tagsmith_spans::config::Threshold;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
-use tagsmith_spans::example::Input;
 use tagsmith_spans::folder;
 use tagsmith_spans::tag::{Label, Predictor};
-use tagsmith_tokens::tag::{Content, Mention, Tagged};
+use tagsmith_text::tagged::{CodePoints, Content, Tagged, joined};
 
 /// Documents are looked at together up to this many bytes of them a rank.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -113,7 +112,7 @@ fn find_all(
             match documents.next() {
                 Ok(Some((document, size))) => {
                     bytes += size.max(DOCUMENT_BYTES_MIN);
-                    chunk.push(input(document.content));
+                    chunk.push(document.content);
                 }
                 other => {
                     end = Some(other.map(|_| ()));
@@ -128,7 +127,7 @@ fn find_all(
         *windows += read.windows as f64;
         *spelled += read.spelled as f64;
         *entities += read.entities.iter().map(Vec::len).sum::<usize>() as f64;
-        let found = chunk.iter().zip(read.entities).map(|(input, found)| tagged(input, &found, labels)).collect();
+        let found = chunk.iter().zip(read.entities).map(|(content, found)| tagged(content, &found, labels)).collect();
         let last = end.is_some();
         let end = end.filter(|_| share.is_last());
         let (found, outcome) = share.gather(world, found, (all, last), end.unwrap_or(Ok(())));
@@ -143,39 +142,20 @@ fn find_all(
     }
 }
 
-fn input(content: Content) -> Input {
-    match content {
-        Content::Text(text) => Input::Text(text),
-        Content::Words(words) => Input::Words(words),
-    }
-}
-
 /// Offsets count code points of the text, or of the words with a space between them.
-fn tagged(input: &Input, found: &[tagsmith_spans::tag::Found], labels: &[Label]) -> Tagged {
-    let (text, places) = match input {
-        Input::Text(text) => (text.clone(), None),
-        Input::Words(words) => {
-            let mut at = 0;
-            let mut places = Vec::new();
-            for word in words {
-                let end = at + word.chars().count();
-                places.push((at, end));
-                at = end + 1;
-            }
-            (words.join(" "), Some(places))
+fn tagged(content: &Content, found: &[tagsmith_spans::tag::Found], labels: &[Label]) -> Tagged {
+    let (text, places) = match content {
+        Content::Text(text) => (text.clone(), None),
+        Content::Words(words) => {
+            let (text, places) = joined(words);
+            (text, Some(places))
         }
     };
-    let letters: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let letters = CodePoints::new(&text);
     let mention = |it: &tagsmith_spans::tag::Found| {
         let (start, end) =
             places.as_ref().map_or((it.start, it.end), |places| (places[it.start].0, places[it.end - 1].1));
-        Mention {
-            text: text[letters[start]..letters[end]].to_owned(),
-            label: labels[it.kind].name.clone(),
-            score: it.score as f32,
-            start: start as u32,
-            end: end as u32,
-        }
+        letters.mention(labels[it.kind].name.clone(), it.score as f32, (start as u32, end as u32))
     };
     let entities = found.iter().map(mention).collect();
     Tagged { text, words: Vec::new(), labels: Vec::new(), entities }

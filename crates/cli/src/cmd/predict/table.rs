@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowWriter;
 use std::io::Write;
 use std::sync::Arc;
-use tagsmith_tokens::tag::Tagged;
+use tagsmith_text::tagged::Tagged;
 
 /// Rows that are held before they are encoded, and about how many bytes of them.
 const ROWS: usize = 1024;

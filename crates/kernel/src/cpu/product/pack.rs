@@ -53,10 +53,11 @@ impl Left {
         let lanes = k.div_ceil(precision.per_lane());
         let room = lanes.next_multiple_of(MOST_LANES);
         let tiled = on_tiles(precision);
-        let rows = if tiled { m + TILE - 1 } else { m };
+        // A tile reads this many rows past the last row.
+        let spare = if tiled { TILE - 1 } else { 0 };
         match a {
             Operand::Rows(data, stride) => {
-                let mut packed = Tensor::unfilled(rows, room);
+                let mut packed = Tensor::unfilled_with(m, spare, room);
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     for row in block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK) {
@@ -68,7 +69,8 @@ impl Left {
                 Left { data: packed, row_stride: room, lane_stride: 1 }
             }
             Operand::Columns(data, stride) if tiled => {
-                let mut packed = Tensor::unfilled(rows, room);
+                // k is the rows of a batch here. With the lanes as rows, the largest batch decides the size of the buffer.
+                let mut packed = Tensor::unfilled(room, m + spare);
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     let rows = block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK);

@@ -1,0 +1,116 @@
+//! What a tagger reads and what it finds: the types that all taggers and all rims share.
+
+use serde::{Deserialize, Serialize};
+
+/// Running text, or words that were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Running text; positions in it count code points.
+    Text(String),
+    /// Words, each of which gets one label; positions count words.
+    Words(Vec<String>),
+}
+
+impl Content {
+    /// Returns the number of code points or words.
+    pub fn len(&self) -> usize {
+        match self {
+            Content::Text(text) => text.chars().count(),
+            Content::Words(words) => words.len(),
+        }
+    }
+
+    /// Returns whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Content::Text(text) => text.trim().is_empty(),
+            Content::Words(words) => words.is_empty(),
+        }
+    }
+}
+
+/// Something to tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Where it is, for messages: `notes.txt:17`.
+    pub place: String,
+    /// The text or the words.
+    pub content: Content,
+}
+
+/// A word's label.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WordLabel {
+    /// The label's id.
+    pub label: u32,
+    /// The label's probability; 0 where the model read nothing of the word and the label is a stopgap.
+    pub probability: f32,
+}
+
+/// An entity with its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mention {
+    /// The text between `start` and `end`.
+    pub text: String,
+    /// The entity's type.
+    pub label: String,
+    /// The probability that the model gives it.
+    pub score: f32,
+    /// The first code point.
+    pub start: u32,
+    /// One past the last code point.
+    pub end: u32,
+}
+
+/// What a tagger found in an input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tagged {
+    /// The text, or the words with spaces between.
+    pub text: String,
+    /// The words.
+    pub words: Vec<String>,
+    /// The labels of the words, one each. Empty where entities may overlap, which no label a word can say.
+    pub labels: Vec<WordLabel>,
+    /// The entities in the order of the text.
+    pub entities: Vec<Mention>,
+}
+
+/// Returns the words as running text with one space between two of them, and the start and end of each in code points.
+pub fn joined(words: &[String]) -> (String, Vec<(usize, usize)>) {
+    let mut start = 0;
+    let place = |word: &String| {
+        let end = start + word.chars().count();
+        let place = (start, end);
+        start = end + 1;
+        place
+    };
+    let places = words.iter().map(place).collect();
+    (words.join(" "), places)
+}
+
+/// A text that is cut by code points.
+pub struct CodePoints<'t> {
+    text: &'t str,
+    /// The byte at which each code point begins, and the text's length.
+    bytes: Vec<usize>,
+}
+
+impl<'t> CodePoints<'t> {
+    /// Counts the code points of `text`.
+    pub fn new(text: &'t str) -> Self {
+        CodePoints { text, bytes: text.char_indices().map(|(at, _)| at).chain([text.len()]).collect() }
+    }
+
+    /// Returns the part from code point `start` to before `end`; nothing if the end is not behind the start.
+    ///
+    /// # Panics
+    /// If the text is shorter.
+    pub fn slice(&self, start: u32, end: u32) -> &'t str {
+        if start >= end { "" } else { &self.text[self.bytes[start as usize]..self.bytes[end as usize]] }
+    }
+
+    /// Returns the entity with this label, probability and place.
+    pub fn mention(&self, label: String, score: f32, (start, end): (u32, u32)) -> Mention {
+        Mention { text: self.slice(start, end).to_owned(), label, score, start, end }
+    }
+}
