@@ -6,6 +6,7 @@ pub mod deberta;
 mod distances;
 pub mod layer;
 pub mod layout;
+pub mod names;
 pub mod settings;
 
 pub use deberta::Deberta;

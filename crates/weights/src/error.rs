@@ -1,32 +1,32 @@
-//! Errors of weights and checkpoint folders.
+//! Errors of files of weights.
 
 use std::path::PathBuf;
 
-/// What can be wrong with a checkpoint folder.
+/// Why weights cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
     #[error("{}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason that the system gives.
         source: std::io::Error,
     },
     /// A JSON file does not parse.
     #[error("{}: not valid JSON", path.display())]
     Json {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the reason.
         source: serde_json::Error,
     },
-    /// A weights file that is damaged or not what it should be.
+    /// A file of weights is damaged, or not what it should be.
     #[error("{}: {problem}", path.display())]
     Weights {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with the file, and what to do.
         problem: String,
     },
     /// A freezing pattern that matches no parameter.

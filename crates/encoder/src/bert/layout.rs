@@ -75,54 +75,6 @@ pub struct BertLayer {
     pub feed_forward_norm: Affine,
 }
 
-/// The names that a family gives to the parts of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Names {
-    layer: &'static str,
-    query: &'static str,
-    key: &'static str,
-    value: &'static str,
-    output: &'static str,
-    attention_norm: &'static str,
-    up: &'static str,
-    down: &'static str,
-    feed_forward_norm: &'static str,
-}
-
-/// BERT's names.
-pub const BERT: Names = Names {
-    layer: "encoder.layer.",
-    query: "attention.self.query",
-    key: "attention.self.key",
-    value: "attention.self.value",
-    output: "attention.output.dense",
-    attention_norm: "attention.output.LayerNorm",
-    up: "intermediate.dense",
-    down: "output.dense",
-    feed_forward_norm: "output.LayerNorm",
-};
-
-/// DeBERTa's names.
-pub const DEBERTA: Names = Names {
-    query: "attention.self.query_proj",
-    key: "attention.self.key_proj",
-    value: "attention.self.value_proj",
-    ..BERT
-};
-
-/// DistilBERT's names.
-pub const DISTILBERT: Names = Names {
-    layer: "transformer.layer.",
-    query: "attention.q_lin",
-    key: "attention.k_lin",
-    value: "attention.v_lin",
-    output: "attention.out_lin",
-    attention_norm: "sa_layer_norm",
-    up: "ffn.lin1",
-    down: "ffn.lin2",
-    feed_forward_norm: "output_layer_norm",
-};
-
 impl BertLayout {
     /// Adds the encoder to `table`; `prefix` precedes each of its names.
     pub(crate) fn new(

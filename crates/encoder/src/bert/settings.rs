@@ -1,7 +1,7 @@
 //! config.json of BERT and its relatives.
 
 use crate::bert::deberta::{self, Deberta};
-use crate::bert::layout::{BERT, DEBERTA, DISTILBERT, Names};
+use crate::bert::names::{BERT, DEBERTA, DISTILBERT, Names};
 use crate::facts::{Facts, Initial, LayerMemory, TokenHead};
 use crate::setting;
 use crate::shape::Shape;
