@@ -26,7 +26,7 @@ use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
-use tagsmith_kernel::params::{Grads, Slot};
+use tagsmith_kernel::params::{GradSlot, Grads, Slot};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads, threads};
@@ -200,11 +200,9 @@ impl Bench<'_> {
             });
             let (mut dw, mut db) = (vec![0f32; n * k], vec![0f32; n]);
             self.row("linear forward and backward", 3.0 * operations, 0.0, || {
-                let into = linear::Into {
-                    weight: Some(&mut dw),
-                    weight_accumulates: false,
-                    bias: Some(&mut db),
-                    bias_accumulates: false,
+                let into = linear::ParamGrads {
+                    weight: Some(GradSlot::Overwrite(&mut dw)),
+                    bias: Some(GradSlot::Overwrite(&mut db)),
                 };
                 let saved = linear::forward(x.clone(), &w, &b, self.precision).1;
                 saved.backward(&w, into, &dy, None).row(0).to_vec()

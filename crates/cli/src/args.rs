@@ -1,32 +1,33 @@
 //! The command line of `tagsmith train`: run_ner.py's, transformers 4 and 5 alike.
 //!
-//! `table` says what each option is and what becomes of it; `parse` reads words by Hugging Face's rules, `settle`
-//! gives each option one value, `train_args` checks them and names them.
+//! `table` says what each option is and what becomes of it. `parse` reads words by Hugging Face's rules, `values`
+//! gives each option one value, and `train` checks the values and turns them into a request.
 
+pub mod accelerate;
+pub mod checks;
 pub mod help;
-mod hub_args;
 mod option;
 mod parse;
 mod plan;
 mod table;
 #[cfg(test)]
 mod tests;
-mod train_args;
+pub mod train;
 mod value;
 pub mod values;
 
 use parse::Given;
 pub use parse::UsageError;
 pub use plan::Plan;
-pub use train_args::{DataArgs, Interval, Resume, TrainArgs};
+pub use train::{RimArgs, TrainLine};
 
 use std::path::Path;
 
 /// Options in this file come before those of the command line, if it is in the working folder.
 const ARGS_FILE: &str = "run_ner.args";
 
-/// Reads a command line, which may begin with a JSON file of options, or else with `run_ner.args` of `folder` before it. Returns the lines there are to say too.
-pub fn parse(words: &[String], folder: &Path) -> Result<(TrainArgs, Vec<String>), UsageError> {
+/// Reads a command line. It may begin with a JSON file of options; else `run_ner.args` of `folder` comes before it.
+pub fn parse(words: &[String], folder: &Path) -> Result<TrainLine, UsageError> {
     let mut lines = Vec::new();
     let given = match words {
         [file, more @ ..] if file.ends_with(".json") => {
@@ -43,15 +44,14 @@ pub fn parse(words: &[String], folder: &Path) -> Result<(TrainArgs, Vec<String>)
     resolve(&given, lines)
 }
 
-/// The choices that options as given come to, and the lines there are to say.
-fn resolve(given: &[Given], mut lines: Vec<String>) -> Result<(TrainArgs, Vec<String>), UsageError> {
+/// Resolves options as given.
+fn resolve(given: &[Given], mut lines: Vec<String>) -> Result<TrainLine, UsageError> {
     let (values, settled) = values::settle(given)?;
     lines.extend(settled);
-    let args = TrainArgs::resolve(&values, &mut lines)?;
-    Ok((args, lines))
+    train::resolve(&values, lines)
 }
 
-/// The words of the implicit file; none when there is no such file.
+/// Returns the words of the implicit file; none when there is no such file.
 fn args_file(path: &Path, lines: &mut Vec<String>) -> Result<Vec<String>, UsageError> {
     if !path.exists() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! The programs: each exports `command()`, its arguments, and `run()`, which returns the exit status.
+//! The commands. Each exports `command()`, its arguments, and `run()`, which returns the exit status.
 
 pub mod compare;
 pub mod demo;

@@ -5,11 +5,12 @@
 
 mod args;
 mod cmd;
-mod demo;
-mod machine;
+mod environment;
 mod open_hub;
-mod report;
+mod spelling;
+mod terminal;
 
+use crate::spelling::Dialect;
 use anyhow::{anyhow, ensure};
 use clap::{ArgMatches, Command};
 use std::error::Error as _;
@@ -21,67 +22,71 @@ use std::thread;
 use std::time::Duration;
 use tagsmith_ranks::World;
 
-/// What cannot run at all.
+/// The exit status of what cannot run at all.
 const COULD_NOT_RUN: i32 = 2;
 
-/// Our own mistake ended the program: Rust's number for that.
+/// The exit status after a mistake of this program: Rust's number for a panic.
 const PANICKED: i32 = 101;
 
 fn main() -> ExitCode {
     let joined = World::join();
     let alone = World::alone();
     let world = joined.as_ref().unwrap_or(&alone);
-    let last_words = LastWords::new(world);
-    hook_panics(last_words.clone());
-    let ran = catch_unwind(AssertUnwindSafe(|| run(&command().get_matches(), &joined)));
+    let fatal = FatalOutput::new(world);
+    hook_panics(fatal.clone());
+    let matches = command().get_matches();
+    let dialect = Dialect::of(matches.subcommand_name().unwrap_or_default());
+    let ran = catch_unwind(AssertUnwindSafe(|| run(&matches, &joined)));
     let status = match ran {
         Ok(Ok(status)) => return ExitCode::from(status),
         Ok(Err(error)) if is_broken_pipe(&error) => 0,
         Ok(Err(error)) => {
-            last_words.say(&error);
+            fatal.error(&error, dialect);
             COULD_NOT_RUN
         }
         Err(_) => PANICKED,
     };
-    // The others may be waiting for this rank, and would for ever.
+    // The other ranks may be waiting for this rank, and would wait for ever.
     if world.size() > 1 {
         world.abort(status);
     }
     ExitCode::from(status as u8)
 }
 
-/// Where a rank says what ends the job.
+/// How long ranks other than the first wait before they print a fatal error. An error usually stops all ranks, and
+/// the first rank's message is then enough.
+const OTHER_RANKS_WAIT: Duration = Duration::from_secs(1);
+
+/// Prints the error that ends the process.
 #[derive(Clone)]
-struct LastWords {
-    /// Of a rank that prints nothing else, with its number.
-    hushed: Option<(usize, Place)>,
+struct FatalOutput {
+    /// This rank's number and its saved standard error, if ordinary output of this rank is discarded.
+    redirected: Option<(usize, SavedStderr)>,
 }
 
-type Place = Arc<Mutex<Box<dyn Write + Send>>>;
+/// Standard error as it was before it was redirected.
+type SavedStderr = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// What ends one rank mostly ends all of them, and the first one says it. Another one that has something of its own to
-/// say waits so long for that.
-const AFTER_THE_FIRST: Duration = Duration::from_secs(1);
-
-impl LastWords {
-    /// The first rank's go to stderr, and from now on nothing of the others goes anywhere else.
-    fn new(world: &World) -> LastWords {
-        let stderr = world.hush().expect("standard output and error can be moved");
-        LastWords { hushed: stderr.map(|stderr| (world.rank(), Arc::new(Mutex::new(stderr)))) }
+impl FatalOutput {
+    /// Redirects the ordinary output of all ranks but the first.
+    fn new(world: &World) -> FatalOutput {
+        let stderr = world.redirect_output().expect("standard output and error can be moved");
+        FatalOutput { redirected: stderr.map(|stderr| (world.rank(), Arc::new(Mutex::new(stderr)))) }
     }
 
-    fn say(&self, error: &anyhow::Error) {
+    /// Prints an error with what the user can do about it.
+    fn error(&self, error: &anyhow::Error, dialect: Dialect) {
         let hint = error.downcast_ref::<args::UsageError>().map(|usage| format!("\n  hint: {}", usage.hint()));
-        let line = format!("error: {error:#}{}", hint.unwrap_or_default());
-        if self.hushed.is_some() {
-            thread::sleep(AFTER_THE_FIRST);
+        let line = format!("error: {}{}", dialect.error(error), hint.unwrap_or_default());
+        if self.redirected.is_some() {
+            thread::sleep(OTHER_RANKS_WAIT);
         }
-        self.print(&line);
+        self.line(&line);
     }
 
-    /// Nobody is left to be told that it failed.
-    fn print(&self, line: &str) {
-        match &self.hushed {
+    /// Prints a line. An error of that cannot be reported.
+    fn line(&self, line: &str) {
+        match &self.redirected {
             None => eprintln!("{line}"),
             Some((rank, stderr)) => {
                 let mut stderr = stderr.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,21 +99,21 @@ impl LastWords {
 /// The Arrow and Parquet libraries panic on some damaged files. The readers catch that and make it an error of one
 /// line, so the default hook's lines about it would only confuse. And where weights cannot be read any more in the
 /// middle of a computation, their error arrives here: it is one like any other.
-fn hook_panics(last_words: LastWords) {
+fn hook_panics(fatal: FatalOutput) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if let Some(lost) = panic.payload().downcast_ref::<tagsmith_weights::Error>() {
             let cause = lost.source().map_or(String::new(), |cause| format!(": {cause}"));
-            last_words.print(&format!("error: {lost}{cause}"));
+            fatal.line(&format!("error: {lost}{cause}"));
             std::process::exit(COULD_NOT_RUN);
         }
         let file = panic.location().map_or("", |location| location.file());
         if ["/arrow-", "/parquet-"].iter().any(|library| file.contains(library)) {
             return;
         }
-        match &last_words.hushed {
+        match &fatal.redirected {
             None => default(panic),
-            Some(_) => last_words.print(&panic.to_string()),
+            Some(_) => fatal.line(&panic.to_string()),
         }
     }));
 }
@@ -150,7 +155,7 @@ fn run(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u
     }
 }
 
-/// Whoever read our output has enough of it: no error.
+/// Returns whether a reader has closed our output, which is not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
 }

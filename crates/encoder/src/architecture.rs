@@ -108,13 +108,10 @@ impl<'a> Context<'a> {
     }
 
     /// Returns a weight's values, and the place of its gradient and of its bias's gradient.
-    pub fn gradients_of<'g>(&self, affine: Affine, grads: &'g mut Grads) -> (&'a [f32], linear::Into<'g>) {
+    pub fn gradients_of<'g>(&self, affine: Affine, grads: &'g mut Grads) -> (&'a [f32], linear::ParamGrads<'g>) {
         let into = match affine.bias() {
             Some(bias) => into_spans(grads, (affine.weight, 1), (bias, 1)),
-            None => {
-                let (weight, weight_accumulates) = grads.span(affine.weight, 1);
-                linear::Into { weight, weight_accumulates, bias: None, bias_accumulates: false }
-            }
+            None => linear::ParamGrads { weight: grads.span(affine.weight, 1), bias: None },
         };
         (self.params.get(affine.weight), into)
     }
@@ -142,17 +139,20 @@ impl<'a> Context<'a> {
         grads: &mut Grads,
     ) -> Tensor {
         let gain = self.params.get(affine.weight);
-        let (span, accumulates) = grads.span(affine.weight, if affine.biased { 2 } else { 1 });
-        let into = span.map(|span| {
-            let (gain, bias) = span.split_at_mut(gain.len());
-            layer_norm::Into { gain, bias, accumulates }
+        let into = grads.span(affine.weight, if affine.biased { 2 } else { 1 }).map(|slot| {
+            let (gain, bias) = slot.split_at(gain.len());
+            layer_norm::ParamGrads { gain, bias: affine.biased.then_some(bias) }
         });
         saved.backward(gain, into, dy, onto)
     }
 }
 
 /// Returns the places of the gradients of weights side by side, and of their biases side by side.
-pub fn into_spans<'g>(grads: &'g mut Grads, weights: (SlotId, usize), biases: (SlotId, usize)) -> linear::Into<'g> {
-    let ((weight, weight_accumulates), (bias, bias_accumulates)) = grads.two_spans(weights, biases);
-    linear::Into { weight, weight_accumulates, bias, bias_accumulates }
+pub fn into_spans<'g>(
+    grads: &'g mut Grads,
+    weights: (SlotId, usize),
+    biases: (SlotId, usize),
+) -> linear::ParamGrads<'g> {
+    let [weight, bias] = grads.two_spans(weights, biases);
+    linear::ParamGrads { weight, bias }
 }

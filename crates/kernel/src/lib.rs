@@ -25,4 +25,4 @@ mod threads;
 pub use crate::cpu::level::Level;
 pub use crate::cpu::product::operand::{Operand, Precision, Start};
 pub use crate::cpu::product::product;
-pub use threads::{set_interlude, set_threads, threads};
+pub use threads::{set_between_regions_hook, set_threads, threads};

@@ -13,5 +13,7 @@ pub mod gated;
 pub mod layer_norm;
 pub mod linear;
 pub mod normalize;
+pub mod pair_scores;
+pub mod pool;
 pub mod rotary;
 pub mod span_sum;

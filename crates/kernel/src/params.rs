@@ -7,7 +7,7 @@ pub mod table;
 
 use crate::memory::floats::Floats;
 use crate::params::table::{Origin, Table};
-pub use grads::{Grads, Stages};
+pub use grads::{GradSlot, Grads, Stages};
 pub use moments::Moments;
 use std::ops::Range;
 use std::sync::Arc;

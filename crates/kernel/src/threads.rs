@@ -145,21 +145,21 @@ fn await_region(number: usize, seen: u64) -> u64 {
 }
 
 thread_local! {
-    static INTERLUDE: Cell<Option<fn()>> = const { Cell::new(None) };
+    static BETWEEN_REGIONS: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
-/// What the calling thread does after each of its regions from now on. A step is some hundred of them: whoever has to
-/// look after something else meanwhile need not take the computation apart.
-pub fn set_interlude(interlude: Option<fn()>) {
-    INTERLUDE.set(interlude);
+/// Makes the calling thread call `hook` after each of its parallel regions; `None` ends that. A step has some hundred
+/// regions, so that a caller can look after something else meanwhile without taking the computation apart.
+pub fn set_between_regions_hook(hook: Option<fn()>) {
+    BETWEEN_REGIONS.set(hook);
 }
 
 /// Calls `work(i)` for each i below `count`, in any order, on all threads. Inside another region, or while another
 /// thread is in one, the calling thread does it alone.
 pub(crate) fn for_each<F: Fn(usize) + Sync>(count: usize, work: F) {
     region(count, work);
-    if let Some(interlude) = INTERLUDE.get() {
-        interlude();
+    if let Some(hook) = BETWEEN_REGIONS.get() {
+        hook();
     }
 }
 
@@ -299,14 +299,14 @@ mod tests {
     }
 
     #[test]
-    fn the_interlude_comes_after_each_region_of_its_own_thread() {
+    fn the_hook_runs_after_each_region_of_its_own_thread() {
         static CALLS: AtomicUsize = AtomicUsize::new(0);
-        set_interlude(Some(|| _ = CALLS.fetch_add(1, Ordering::Relaxed)));
+        set_between_regions_hook(Some(|| _ = CALLS.fetch_add(1, Ordering::Relaxed)));
         for _ in 0..3 {
             for_each(8, |_| ());
         }
         std::thread::spawn(|| for_each(8, |_| ())).join().unwrap();
-        set_interlude(None);
+        set_between_regions_hook(None);
         for_each(8, |_| ());
         assert_eq!(CALLS.load(Ordering::Relaxed), 3);
     }

@@ -10,6 +10,7 @@ use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear};
+use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Table};
 use tagsmith_kernel::random::stream::Stream;
@@ -116,7 +117,10 @@ fn layer_norms() {
                 let (xs, gains, biases, eps) = (wide(&x), wide(&gain), wide(&bias), f64::from(epsilon));
                 assert_close(&what, y.data(), &layer_norm_reference(&xs, h, &gains, &biases, eps), 4.0, h);
                 let (mut dgain, mut dbias) = (vec![f32::NAN; h], vec![f32::NAN; h]);
-                let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates: false };
+                let into = layer_norm::ParamGrads {
+                    gain: GradSlot::Overwrite(&mut dgain),
+                    bias: Some(GradSlot::Overwrite(&mut dbias)),
+                };
                 let dx = saved.backward(&gain, Some(into), &Tensor::from_slice(r, h, &dy), None);
                 let dys = wide(&dy);
                 let want = finite_differences(&xs, &dys, |x| layer_norm_reference(x, h, &gains, &biases, eps));
@@ -272,12 +276,7 @@ fn linears() {
             let (y, saved) = linear::forward(Tensor::from_slice(r, k, &x), &w, &b, Precision::F32);
             assert_close(&what, y.data(), &reference(&xs, &ws, &bs), 2.0, k);
             let (mut dw, mut db) = (vec![0.5; n * k], vec![0.5; n]);
-            let into = linear::Into {
-                weight: Some(&mut dw),
-                weight_accumulates: true,
-                bias: Some(&mut db),
-                bias_accumulates: true,
-            };
+            let into = linear::ParamGrads { weight: Some(GradSlot::Add(&mut dw)), bias: Some(GradSlot::Add(&mut db)) };
             let dx = saved.backward(&w, into, &Tensor::from_slice(r, n, &dy), None);
             assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, &bs)), 2.0, n);
             let half_more = |v: Vec<f64>| v.into_iter().map(|x| x + 0.5).collect::<Vec<_>>();
@@ -336,11 +335,14 @@ fn linears_with_what_follows_them() {
             let dy = random(6, r * n, 1.0);
             let dys = wide(&dy);
             let before = random(7, r * k, 2.0);
-            let into = || linear::Into { weight: None, weight_accumulates: false, bias: None, bias_accumulates: false };
+            let into = || linear::ParamGrads { weight: None, bias: None };
             let before_tensor = Tensor::from_slice(r, k, &before);
             let dy_tensor = Tensor::from_slice(r, n, &dy);
             let (mut dw, mut db) = (vec![f32::NAN; n * k], vec![f32::NAN; n]);
-            let parameters = linear::Into { weight: Some(&mut dw), bias: Some(&mut db), ..into() };
+            let parameters = linear::ParamGrads {
+                weight: Some(GradSlot::Overwrite(&mut dw)),
+                bias: Some(GradSlot::Overwrite(&mut db)),
+            };
             let (precision, activation) = (Precision::F32, Activation::Silu);
             let du = linear::backward_activated(&w, parameters, &dy_tensor, precision, activation, &before_tensor);
             // The input is not kept: it is f(u) again, not u.
@@ -374,17 +376,21 @@ fn sums_over_rows_do_not_depend_on_how_rows_are_cut() {
             let (mut dgain, mut dbias) = (vec![0f32; k], vec![0f32; k]);
             for (number, &(start, end)) in parts.iter().enumerate() {
                 let accumulates = number > 0;
+                fn slot(sum: &mut [f32], accumulates: bool) -> GradSlot<'_> {
+                    if accumulates { GradSlot::Add(sum) } else { GradSlot::Overwrite(sum) }
+                }
                 let x = Tensor::from_slice(end - start, k, &x[start * k..end * k]);
                 let dy = Tensor::from_slice(end - start, n, &dy[start * n..end * n]);
                 let (y, norm) = layer_norm::forward(x, &gain, &bias, 1e-5);
-                let into = linear::Into {
-                    weight: Some(&mut dw),
-                    weight_accumulates: accumulates,
-                    bias: Some(&mut db),
-                    bias_accumulates: accumulates,
+                let into = linear::ParamGrads {
+                    weight: Some(slot(&mut dw, accumulates)),
+                    bias: Some(slot(&mut db, accumulates)),
                 };
                 let dx = linear::forward(y, &w, &b, Precision::F32).1.backward(&w, into, &dy, None);
-                let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates };
+                let into = layer_norm::ParamGrads {
+                    gain: slot(&mut dgain, accumulates),
+                    bias: Some(slot(&mut dbias, accumulates)),
+                };
                 norm.backward(&gain, Some(into), &dx, None);
             }
             (dw, db, dgain, dbias)
@@ -458,7 +464,7 @@ fn embeddings() {
     let upstream = Tensor::from_slice(4, h, &dy);
     for fixed in [None, Some(4), Some(0)] {
         let mut dense = vec![f32::NAN; v * h];
-        embedding::backward(&ids, &upstream, fixed, false, &mut dense);
+        embedding::backward(&ids, &upstream, fixed, GradSlot::Overwrite(&mut dense));
         assert_close("dense", &dense, &gradient(fixed), 1.0, 2);
         let mut rows = RowGradients::default();
         rows.accumulate(&ids, &upstream, fixed);

@@ -8,6 +8,7 @@ use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
 use tagsmith_kernel::op::rotary::{self, Angles};
 use tagsmith_kernel::op::{attention, convolution, gated, layer_norm, linear};
+use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::random::stream::Stream;
 
 const EDGES: [usize; 7] = [1, 2, 7, 15, 16, 17, 33];
@@ -227,8 +228,7 @@ fn without_biases() {
             let what = format!("{level:?} ({r}, {k}) → {n}");
             let (x, w, dy) = (random(1, r * k, 1.0), random(2, n * k, 1.0), random(4, r * n, 1.0));
             let (tensor, dy) = (Tensor::from_slice(r, k, &x), Tensor::from_slice(r, n, &dy));
-            let nothing =
-                || linear::Into { weight: None, weight_accumulates: false, bias: None, bias_accumulates: false };
+            let nothing = || linear::ParamGrads { weight: None, bias: None };
             // No bias is a bias of zeros, bit for bit.
             let with = |bias: &[f32]| {
                 let (y, saved) = linear::forward(tensor.clone(), &w, bias, Precision::F32);
@@ -240,7 +240,10 @@ fn without_biases() {
             let with = |bias: &[f32]| {
                 let (y, saved) = layer_norm::forward(tensor.clone(), &gain, bias, 1e-5);
                 let (mut dgain, mut dbias) = (vec![0.5; k], vec![0.5; bias.len()]);
-                let into = layer_norm::Into { gain: &mut dgain, bias: &mut dbias, accumulates: true };
+                let into = layer_norm::ParamGrads {
+                    gain: GradSlot::Add(&mut dgain),
+                    bias: (!bias.is_empty()).then_some(GradSlot::Add(&mut dbias)),
+                };
                 let dx = saved.backward(&gain, Some(into), &dy, None);
                 (y.data().to_vec(), dx.data().to_vec(), dgain)
             };

@@ -4,14 +4,79 @@
 /// option of another command where training has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Setting {
-    /// The column of the words.
-    TextColumn,
+    // Data.
+    /// The column of the gold labels, where two columns are compared.
+    GoldColumn,
+    /// The format of the file with the gold labels.
+    GoldFormat,
+    /// The format of documents to tag.
+    InputFormat,
     /// The column of the labels.
     LabelColumn,
+    /// The labels: a file that lists them, or the labels that a span tagger looks for.
+    Labels,
+    /// The column of the predicted labels, where two columns are compared.
+    PredColumn,
+    /// The format of the file with the predicted labels.
+    PredFormat,
+    /// The seed that the training split is shuffled with.
+    ShuffleSeed,
+    /// Tags that end in their letter.
+    Suffix,
+    /// What the labels are of.
+    Task,
+    /// The file to predict.
+    TestFile,
+    /// The column of the words.
+    TextColumn,
+    /// The file to learn from.
+    TrainFile,
+    /// The file to evaluate.
+    ValidationFile,
+    /// The part of the training split that is held out.
+    ValidationSize,
+
+    // Learning.
+    /// Sentences of a batch.
+    BatchSize,
+    /// Sub-tokens that are computed at once.
+    BatchTokens,
+    /// Training at all.
+    DoTrain,
+    /// Parameters that do not learn.
+    Freeze,
+    /// Activations computed again instead of kept.
+    GradientCheckpointing,
+    /// The longest sequence or window in pieces.
+    MaxSeqLength,
+    /// The metric that chooses the best model.
+    Metric,
+    /// The checkpoint to go on from.
+    Resume,
 
     // Models.
     /// Leave to draw a new head where the checkpoint's has another size.
     IgnoreMismatchedSizes,
+
+    // Scores.
+    /// What is scored.
+    Mode,
+    /// The scheme of strict scores.
+    Scheme,
+    /// The lowest score of an entity.
+    Threshold,
+    /// What a ratio without a denominator counts as.
+    ZeroDivision,
+
+    // Output.
+    /// The file to write.
+    Output,
+    /// The folder to write to.
+    OutputDir,
+    /// The format of tagged documents.
+    OutputFormat,
+    /// Leave to write over another run.
+    OverwriteOutput,
 }
 
 /// What the user can do. A rim turns it into a clause that follows the error: ``: pass `--label_column_name` ``.
@@ -27,49 +92,72 @@ pub enum Remedy {
     Do(String),
     /// Do one of these.
     AnyOf(Vec<Remedy>),
-    /// Do this for a purpose, which an infinitive says: `to draw a new head`.
+    /// Do all of these.
+    AllOf(Vec<Remedy>),
+    /// Do this for a purpose or in a way: `to draw a new head`, `with a smaller number`.
     For(Box<Remedy>, String),
 }
 
 impl Remedy {
-    /// Give `setting` a value.
+    /// Returns the remedy of giving `setting` a value.
     pub fn set(setting: Setting) -> Remedy {
         Remedy::Set(vec![setting])
     }
 
-    /// Do what `clause` says; it names no option.
+    /// Returns the remedy of doing what `clause` says, which names no option.
     pub fn to_do(clause: impl Into<String>) -> Remedy {
         Remedy::Do(clause.into())
     }
 
-    /// The same, with the purpose that `infinitive` says.
+    /// Returns the remedy with its purpose or its way: `to draw a new head`, `with a smaller number`.
     #[must_use]
-    pub fn so_as(self, infinitive: impl Into<String>) -> Remedy {
-        Remedy::For(Box::new(self), infinitive.into())
+    pub fn so_as(self, purpose: impl Into<String>) -> Remedy {
+        Remedy::For(Box::new(self), purpose.into())
     }
 
-    /// The remedy as a clause. `spell` writes a setting, with a value where there is one, as the rim calls it.
+    /// Returns the remedy with another setting in the place of `from`, for a caller that calls it differently.
+    #[must_use]
+    pub fn with_setting(self, from: Setting, to: Setting) -> Remedy {
+        let other = |setting: Setting| if setting == from { to } else { setting };
+        let all = |remedies: Vec<Remedy>| remedies.into_iter().map(|remedy| remedy.with_setting(from, to)).collect();
+        match self {
+            Remedy::Set(settings) => Remedy::Set(settings.into_iter().map(other).collect()),
+            Remedy::SetTo(setting, value) => Remedy::SetTo(other(setting), value),
+            Remedy::Unset(setting) => Remedy::Unset(other(setting)),
+            Remedy::Do(clause) => Remedy::Do(clause),
+            Remedy::AnyOf(remedies) => Remedy::AnyOf(all(remedies)),
+            Remedy::AllOf(remedies) => Remedy::AllOf(all(remedies)),
+            Remedy::For(remedy, purpose) => Remedy::For(Box::new(remedy.with_setting(from, to)), purpose),
+        }
+    }
+
+    /// Returns the remedy as a clause. `spell` writes a setting, with a value where there is one, as the rim calls it.
     pub fn clause(&self, spell: &dyn Fn(Setting, Option<&str>) -> String) -> String {
         match self {
             Remedy::Set(settings) => {
                 let spelled: Vec<String> = settings.iter().map(|&setting| spell(setting, None)).collect();
-                format!("pass {}", either(&spelled))
+                format!("pass {}", joined(&spelled, "or"))
             }
             Remedy::SetTo(setting, value) => format!("pass {}", spell(*setting, Some(value))),
             Remedy::Unset(setting) => format!("leave out {}", spell(*setting, None)),
             Remedy::Do(clause) => clause.clone(),
-            Remedy::AnyOf(remedies) => either(&remedies.iter().map(|remedy| remedy.clause(spell)).collect::<Vec<_>>()),
+            Remedy::AnyOf(remedies) => joined(&clauses(remedies, spell), "or"),
+            Remedy::AllOf(remedies) => joined(&clauses(remedies, spell), "and"),
             Remedy::For(remedy, purpose) => format!("{} {purpose}", remedy.clause(spell)),
         }
     }
 }
 
-/// `a`, `a or b`, `a, b or c`.
-fn either(choices: &[String]) -> String {
-    match choices {
+fn clauses(remedies: &[Remedy], spell: &dyn Fn(Setting, Option<&str>) -> String) -> Vec<String> {
+    remedies.iter().map(|remedy| remedy.clause(spell)).collect()
+}
+
+/// Returns `a`, `a or b`, `a, b or c`.
+fn joined(parts: &[String], word: &str) -> String {
+    match parts {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 
@@ -90,6 +178,16 @@ mod tests {
             (Remedy::SetTo(Setting::TextColumn, "1".into()), "pass <TextColumn=1>"),
             (Remedy::Unset(Setting::TextColumn), "leave out <TextColumn>"),
             (Remedy::to_do("split the file").so_as("to read it"), "split the file to read it"),
+            (
+                Remedy::AllOf(vec![Remedy::to_do("rename it"), Remedy::Unset(Setting::TextColumn)]),
+                "rename it and leave out <TextColumn>",
+            ),
+            (
+                Remedy::set(Setting::LabelColumn)
+                    .so_as("to name it")
+                    .with_setting(Setting::LabelColumn, Setting::GoldColumn),
+                "pass <GoldColumn> to name it",
+            ),
             (Remedy::AnyOf(vec![Remedy::to_do("rename it"), both]), "rename it or pass <TextColumn> or <LabelColumn>"),
         ];
         for (remedy, clause) in clauses {

@@ -35,7 +35,7 @@ impl Joined {
         match *self {}
     }
 
-    pub fn hush(&self) -> io::Result<Box<dyn Write + Send>> {
+    pub fn redirect_output(&self) -> io::Result<Box<dyn Write + Send>> {
         match *self {}
     }
 }

@@ -159,9 +159,9 @@ impl World {
     ///
     /// # Errors
     /// What the system says.
-    pub fn hush(&self) -> std::io::Result<Option<Box<dyn Write + Send>>> {
+    pub fn redirect_output(&self) -> std::io::Result<Option<Box<dyn Write + Send>>> {
         match &self.joined {
-            Some(joined) if !self.is_first() => joined.hush().map(Some),
+            Some(joined) if !self.is_first() => joined.redirect_output().map(Some),
             _ => Ok(None),
         }
     }
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(world.gather(b"mine"), [b"mine"]);
         assert_eq!(world.gather_numbers(&[1.5, -0.0]), [[1.5, -0.0]]);
         assert_eq!(world.sum(0.1), 0.1);
-        assert!(world.hush().unwrap().is_none());
+        assert!(world.redirect_output().unwrap().is_none());
         assert_eq!(world.waited(), 0.0);
     }
 

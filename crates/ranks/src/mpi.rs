@@ -122,7 +122,7 @@ impl Joined {
         self.ranks.abort(status)
     }
 
-    pub fn hush(&self) -> io::Result<Box<dyn Write + Send>> {
+    pub fn redirect_output(&self) -> io::Result<Box<dyn Write + Send>> {
         let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
         let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdout(&nowhere)?;

@@ -18,6 +18,11 @@ impl Mode {
     /// `flat`, `nested` or `per_type`.
     pub const NAMES: [&str; 3] = ["flat", "nested", "per_type"];
 
+    /// Returns the mode's name.
+    pub fn name(self) -> &'static str {
+        Mode::NAMES[self as usize]
+    }
+
     /// The mode of a name.
     pub fn named(name: &str) -> Option<Mode> {
         [Mode::Flat, Mode::Nested, Mode::PerType]

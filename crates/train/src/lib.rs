@@ -4,12 +4,10 @@
 //! It prints nothing: progress and warnings are [`trainer::Event`]s. It knows no metric: evaluation is a closure
 //! that returns a record. It computes nothing but learning rates: a step is [`step::Learner::step`].
 
-pub mod card;
 pub mod checkpoint;
 pub mod error;
 mod feed;
 pub mod learner;
 pub mod memory;
 pub mod schedule;
-pub mod tracking;
 pub mod trainer;

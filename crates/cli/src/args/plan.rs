@@ -1,7 +1,7 @@
 //! Several runs in one file, for `tagsmith compare`.
 
 use super::parse::{Given, UsageError, command_line, json_object, json_options};
-use super::{TrainArgs, resolve};
+use super::{TrainLine, resolve};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,19 @@ use std::path::{Path, PathBuf};
 /// Runs to make one after another and to compare.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where the comparison goes; each run has a folder in it.
+    /// The folder of the comparison, in which each run has a folder.
     pub output_dir: PathBuf,
-    pub runs: Vec<PlannedRun>,
+    /// The runs.
+    pub runs: Vec<PlannedLine>,
 }
 
+/// A run of a plan.
 #[derive(Debug)]
-pub struct PlannedRun {
-    /// As the plan calls it.
+pub struct PlannedLine {
+    /// The name that the plan gives it.
     pub name: String,
-    pub args: TrainArgs,
-    /// What there is to say about its options.
-    pub lines: Vec<String>,
+    /// Its options.
+    pub line: TrainLine,
 }
 
 /// The two keys of a plan.
@@ -54,7 +55,7 @@ impl Plan {
                 return Err(refused(format!("{file}: `{name}` has an `output_dir` of its own"), remedy));
             }
             let given: Vec<Given> = [&shared, &own, &more].into_iter().flatten().cloned().collect();
-            let (mut args, lines) = resolve(&given, Vec::new())?;
+            let mut line = resolve(&given, Vec::new())?;
             let folder = folder_of(name);
             if folder.is_empty() || !folders.insert(folder.clone()) {
                 return Err(refused(
@@ -64,9 +65,10 @@ impl Plan {
                     "give the runs names that differ in letters or digits",
                 ));
             }
-            output_dir = std::mem::replace(&mut args.output_dir, PathBuf::new());
-            args.output_dir = output_dir.join(folder);
-            runs.push(PlannedRun { name: name.clone(), args, lines });
+            let own_dir = &mut line.args.output.output_dir;
+            output_dir = std::mem::take(own_dir);
+            *own_dir = output_dir.join(folder);
+            runs.push(PlannedLine { name: name.clone(), line });
         }
         if runs.is_empty() {
             return Err(refused(format!("{file}: there are no runs"), "name at least one among `runs`"));
@@ -114,17 +116,20 @@ mod tests {
     fn each_run_has_its_own_options_among_the_shared() {
         let plan = read(PLAN, "").unwrap();
         assert_eq!(plan.output_dir, Path::new("o"));
-        let runs: Vec<_> =
-            plan.runs.iter().map(|run| (run.name.as_str(), run.args.output_dir.to_str().unwrap())).collect();
+        let runs: Vec<_> = plan
+            .runs
+            .iter()
+            .map(|run| (run.name.as_str(), run.line.args.output.output_dir.to_str().unwrap()))
+            .collect();
         assert_eq!(runs, [("1,000 sentences", "o/1-000-sentences"), ("Frozen!", "o/frozen")]);
-        let [first, second] = [&plan.runs[0].args, &plan.runs[1].args];
+        let [first, second] = [&plan.runs[0].line.args, &plan.runs[1].line.args];
         assert_eq!((first.data.max_train_samples, first.learning.seed), (Some(1000), 1));
         assert_eq!((second.data.max_train_samples, second.learning.seed), (None, 2));
         assert_eq!(second.learning.freeze, ["embeddings"]);
         // What is typed counts for all.
         let plan = read(PLAN, "--seed 3 --output_dir p").unwrap();
-        assert!(plan.runs.iter().all(|run| run.args.learning.seed == 3));
-        assert_eq!(plan.runs[1].args.output_dir, Path::new("p/frozen"));
+        assert!(plan.runs.iter().all(|run| run.line.args.learning.seed == 3));
+        assert_eq!(plan.runs[1].line.args.output.output_dir, Path::new("p/frozen"));
     }
 
     #[test]

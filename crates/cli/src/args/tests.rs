@@ -5,10 +5,11 @@ use super::option::{Fate, Kind, Opt, Vocabulary};
 use super::parse::{UsageError, command_line, json_file};
 use super::table::OPTIONS;
 use super::value::Value;
-use super::{Interval, Resume, TrainArgs, parse};
+use super::{parse, train};
 use crate::args::values::{Values, settle};
 use serde_json::Value as Json;
 use std::path::Path;
+use tagsmith_app::options::{Interval, Resume, TrainArgs};
 
 fn golden() -> Json {
     serde_json::from_str(include_str!("../../../../golden/arguments.json")).unwrap()
@@ -218,7 +219,7 @@ fn names_are_unique_and_lines_of_help_short() {
 }
 
 fn resolved(line: &str) -> Result<(TrainArgs, Vec<String>), UsageError> {
-    parse(&words(line), Path::new("/nonexistent"))
+    parse(&words(line), Path::new("/nonexistent")).map(|line| (line.args, line.lines))
 }
 
 const BASE: &str = "--model_name_or_path m --dataset_name d --output_dir o --do_train";
@@ -251,9 +252,11 @@ fn the_seeds_command_lines_resolve() {
         (args.data.max_seq_length, args.times.save_total_limit, args.learning.seed, args.learning.data_seed),
         (Some(256), Some(2), 7, 7)
     );
-    assert!(args.learning.gradient_checkpointing && args.overwrite_output_dir && args.times.load_best_model_at_end);
+    assert!(
+        args.learning.gradient_checkpointing && args.output.overwrite_output_dir && args.times.load_best_model_at_end
+    );
     // Forced by the evaluation strategy.
-    assert!(args.do_train && args.do_eval && !args.do_predict);
+    assert!(args.tasks.do_train && args.tasks.do_eval && !args.tasks.do_predict);
     assert_eq!((args.times.metric_for_best_model.as_deref(), args.times.greater_is_better), (Some("f1"), true));
     expect_test::expect![[r#"
         `--text_column` is read as `--text_column_name`
@@ -326,7 +329,7 @@ fn dictionaries_come_from_the_line_or_a_file() {
 fn one_json_file_is_the_whole_line() {
     let folder = tempfile::tempdir().unwrap();
     let write = |text: &str| std::fs::write(folder.path().join("run.json"), text).unwrap();
-    let read = || parse(&["run.json".into()], folder.path());
+    let read = || parse(&["run.json".into()], folder.path()).map(|line| (line.args, line.lines));
     // The .args file counts for command lines only.
     std::fs::write(folder.path().join("run_ner.args"), "--seed 5").unwrap();
     write(
@@ -352,7 +355,7 @@ fn one_json_file_is_the_whole_line() {
 fn the_args_file_comes_first() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("run_ner.args"), "--seed 5\n  --max_steps 3\n").unwrap();
-    let (args, lines) = parse(&words(&format!("{BASE} --seed 6")), folder.path()).unwrap();
+    let train::TrainLine { args, lines, .. } = parse(&words(&format!("{BASE} --seed 6")), folder.path()).unwrap();
     assert_eq!((args.learning.seed, args.learning.max_steps), (6, Some(3)));
     assert_eq!(lines, ["`run_ner.args` comes before the command line: --seed 5 --max_steps 3"]);
 }
@@ -450,9 +453,9 @@ fn options_that_agree_are_accepted() {
     assert_eq!(good("--eval_strategy steps --logging_steps 7").0.times.eval_steps, 7.0);
     assert_eq!(good("--save_total_limit 0").0.times.save_total_limit, None);
     assert_eq!(good("--max_steps 0").0.learning.max_steps, None);
-    assert_eq!(good("--resume_from_checkpoint True").0.resume_from_checkpoint, Some(Resume::Last));
-    assert_eq!(good("--resume_from_checkpoint c").0.resume_from_checkpoint, Some(Resume::Folder("c".into())));
-    assert_eq!(good("").0.resume_from_checkpoint, None);
+    assert_eq!(good("--resume_from_checkpoint True").0.output.resume_from_checkpoint, Some(Resume::Last));
+    assert_eq!(good("--resume_from_checkpoint c").0.output.resume_from_checkpoint, Some(Resume::Folder("c".into())));
+    assert_eq!(good("").0.output.resume_from_checkpoint, None);
     // A test file alone is enough to predict, though the original asks for another.
     resolved("--model_name_or_path m --test_file t.json --do_predict --output_dir o").unwrap();
 }
@@ -460,7 +463,6 @@ fn options_that_agree_are_accepted() {
 #[test]
 fn every_resolved_default_is_a_works_option() {
     // `Values` panics on a name that is not in the table, has another kind, or does not work.
-    let mut lines = Vec::new();
-    assert!(TrainArgs::resolve(&Values::default(), &mut lines).is_err());
+    assert!(train::resolve(&Values::default(), Vec::new()).is_err());
     good("");
 }

@@ -1,29 +1,17 @@
 //! `tagsmith score GOLD [PRED]`: precision, recall and F1 of predicted labels.
 
-mod ged;
-
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
-
-use anyhow::{Context, anyhow, bail};
+use crate::spelling::Dialect;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use serde_json::Value;
-use tagsmith_data::format::{conll, conllu, json};
-use tagsmith_data::split_builder::ReadOptions;
-use tagsmith_message::Note;
-use tagsmith_text::labels::scheme::{Scheme, Style, is_iob_like};
-use tagsmith_text::score::error_detection::CORRECT;
-use tagsmith_text::score::table;
-use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
-use tagsmith_text::sentence::{Split, TagKind};
+use std::io::{self, Write};
+use tagsmith_app::score::{Format, Mode, ScoreRequest, Scored, score};
+use tagsmith_text::labels::scheme::Scheme;
+use tagsmith_text::score::ZeroDivision;
 
-/// It ran, and F1 is below the asked-for bar.
+/// The exit status of a run whose F1 is below the asked-for bar.
 const BELOW_BAR: u8 = 1;
 
-/// The subcommand's arguments.
+/// Returns the command.
 pub fn command() -> Command {
     let text = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("COLUMN").allow_negative_numbers(true).help(help)
@@ -43,7 +31,7 @@ pub fn command() -> Command {
         .arg(text("pred-column", "Column or key of the predicted labels [default: the last column]"))
         .arg(format("gold-format", "How GOLD is written [default: told from the file]"))
         .arg(format("pred-format", "How PRED is written [default: told from the file]"))
-        .arg(Arg::new("mode").long("mode").value_parser(["conlleval", "strict", "words", "ged"]).help(
+        .arg(Arg::new("mode").long("mode").value_parser(Mode::NAMES).help(
             "Entities by the forgiving rules or by a scheme's, words, or error detection, whose table has tabs \
                  [default: told from the gold labels]",
         ))
@@ -85,374 +73,72 @@ pub fn command() -> Command {
         )
 }
 
+/// Reads a number from 0 to 1.
 fn share(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "not a number from 0 to 1".into())
 }
 
 /// Scores, prints, and returns the exit status: 1 if `--min-f1` is not reached.
 pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
-    let outcome = outcome(matches)?;
-    for note in &outcome.notes {
-        writeln!(io::stderr(), "note: {note}")?;
+    let scored = score(&request(matches))?;
+    for note in &scored.notes {
+        writeln!(io::stderr(), "note: {}", Dialect::Score.note(note))?;
     }
-    io::stdout().write_all(outcome.text.as_bytes())?;
-    let missed = missed_bar(matches, outcome.f1);
+    io::stdout().write_all(shown(matches, &scored).as_bytes())?;
+    let missed = missed_bar(matches, scored.f1());
     if let Some(missed) = &missed {
         writeln!(io::stderr(), "{missed}")?;
     }
     Ok(if missed.is_some() { BELOW_BAR } else { 0 })
 }
 
+/// Returns what the arguments ask for.
+fn request(matches: &ArgMatches) -> ScoreRequest {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let format = |name: &str| text(name).and_then(|name| Format::ALL.into_iter().find(|format| format.name() == name));
+    ScoreRequest {
+        gold: text("gold").expect("clap asks for it"),
+        pred: text("pred"),
+        gold_column: text("gold-column"),
+        pred_column: text("pred-column"),
+        gold_format: format("gold-format"),
+        pred_format: format("pred-format"),
+        mode: text("mode").and_then(|name| Mode::named(&name)),
+        scheme: text("scheme").and_then(|name| Scheme::named(&name)),
+        labels: text("labels"),
+        suffix: matches.get_flag("suffix"),
+        zero_division: match text("zero-division").as_deref() {
+            Some("1") => ZeroDivision::One,
+            _ => ZeroDivision::Zero,
+        },
+    }
+}
+
+/// Returns the table or the JSON object.
+fn shown(matches: &ArgMatches, scored: &Scored) -> String {
+    if matches.get_flag("json") {
+        return format!("{:#}\n", scored.json(&|note| Dialect::Score.note(note)));
+    }
+    scored.table(usize::from(*matches.get_one::<u8>("digits").expect("clap fills the default in")))
+}
+
+/// Returns a line about a bar that is not reached.
 fn missed_bar(matches: &ArgMatches, f1: f64) -> Option<String> {
     let bar = matches.get_one::<f64>("min-f1").filter(|bar| f1 < **bar)?;
     Some(format!("f1 {f1} is below --min-f1 {bar}"))
 }
 
-struct Outcome {
-    f1: f64,
-    notes: Vec<Note>,
-    text: String,
-}
-
-fn outcome(matches: &ArgMatches) -> anyhow::Result<Outcome> {
-    let (gold, predicted) = read_both(matches)?;
-    let mut notes = gold.notes.clone();
-    notes.extend(predicted.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
-    same_shape(&gold, &predicted)?;
-    if finds_errors(matches) {
-        ged::refuse_others(matches)?;
-        notes.extend(words_differ(&gold, &predicted));
-        return ged::outcome(matches, &gold, &predicted, notes);
-    }
-    if text(matches, "labels").is_some() {
-        bail!("`--labels` goes with `--mode ged`: drop it, or say that errors are detected");
-    }
-    let method = method(matches, &gold, &mut notes)?;
-    let zero_division =
-        if text(matches, "zero-division") == Some("1") { ZeroDivision::One } else { ZeroDivision::Zero };
-
-    let mut scorer = Scorer::new(method);
-    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
-        scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
-            format!("{}:{} against {}:{}", gold.source, gold_sentence.line, predicted.source, sentence.line)
-        })?;
-    }
-    let score = scorer.score(zero_division);
-    notes.extend(words_differ(&gold, &predicted));
-    notes.extend(score.notes.iter().cloned());
-    let text = if matches.get_flag("json") {
-        let mut object = table::json(&score, method);
-        object["notes"] = notes.iter().map(|note| Value::from(note.to_string())).collect();
-        format!("{object:#}\n")
-    } else {
-        let digits = usize::from(*matches.get_one::<u8>("digits").expect("clap fills the default in"));
-        let Score { sentences, words, accuracy, .. } = score;
-        let table = table::table(&score, digits);
-        format!(
-            "{table}\naccuracy {accuracy:.digits$} over {words} words in {sentences} sentences; scored by {method}\n"
-        )
-    };
-    Ok(Outcome { f1: score.micro.f1, notes, text })
-}
-
-fn finds_errors(matches: &ArgMatches) -> bool {
-    text(matches, "mode") == Some("ged")
-}
-
-/// Words that both files have, but spelled otherwise.
-fn words_differ(gold: &Labelled, predicted: &Labelled) -> Option<Note> {
-    let mut note = Note::new(format!("words of {} are other ones in {}", gold.source, predicted.source));
-    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
-        for (gold_word, word) in gold_sentence.words.iter().zip(&sentence.words) {
-            if gold_word != word {
-                note.add(|| format!("`{gold_word}` {}:{}", gold.source, gold_sentence.line));
-            }
-        }
-    }
-    (note.count > 0).then_some(note)
-}
-
-fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
-    matches.get_one::<String>(name).map(String::as_str)
-}
-
-/// What the arguments ask for, or else what the gold labels are.
-fn method(matches: &ArgMatches, gold: &Labelled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
-    let style = if matches.get_flag("suffix") { Style::Suffix } else { Style::Prefix };
-    let scheme = text(matches, "scheme").and_then(Scheme::named);
-    let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
-    Ok(match (text(matches, "mode"), scheme) {
-        (None | Some("strict"), Some(scheme)) => Method::Strict(scheme, style),
-        (Some("strict"), None) => {
-            let (method, note) =
-                Method::strict_detected(labels, style).with_context(|| format!("{}: pass `--scheme`", gold.source))?;
-            notes.push(note);
-            method
-        }
-        (Some(mode), Some(_)) => bail!("`--scheme` goes with `--mode strict`, not with `--mode {mode}`: drop one"),
-        (Some("conlleval"), None) => Method::Conlleval(style),
-        (Some(_), None) => Method::Words,
-        (None, None) => {
-            let labels: Vec<&str> = labels.collect::<BTreeSet<_>>().into_iter().collect();
-            let (method, note) = Method::for_labels(&labels, style);
-            if let Some(note) = note {
-                notes.push(note);
-                notes.push(Note::once(
-                    "pass `--mode conlleval` to score entities as seqeval would, `--suffix` for tags like `PER-B`",
-                ));
-            }
-            method
-        }
-    })
-}
-
-/// Refuses files that do not label the same words, naming the first place where they part.
-fn same_shape(gold: &Labelled, predicted: &Labelled) -> anyhow::Result<()> {
-    let advice =
-        "both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)";
-    for (index, (left, right)) in gold.sentences.iter().zip(&predicted.sentences).enumerate() {
-        let (words, labels) = (left.labels.len(), right.labels.len());
-        if words != labels {
-            bail!(
-                "{}:{}: sentence {} has {words} gold labels but {labels} predicted ones at {}:{}: {advice}",
-                gold.source,
-                left.line,
-                index + 1,
-                predicted.source,
-                right.line
-            );
-        }
-    }
-    let (ours, theirs) = (gold.sentences.len(), predicted.sentences.len());
-    let (more, less) = if ours > theirs { (gold, predicted) } else { (predicted, gold) };
-    if let Some(first) = more.sentences.get(less.sentences.len()) {
-        bail!(
-            "{}:{}: sentence {} has no counterpart in {}, which ends after {}: {advice}",
-            more.source,
-            first.line,
-            less.sentences.len() + 1,
-            less.source,
-            less.sentences.len()
-        );
-    }
-    Ok(())
-}
-
-/// How a file writes labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    /// A word and its labels a line, an empty line between sentences.
-    Columns,
-    /// CoNLL-U's ten columns.
-    Conllu,
-    /// JSON objects with a list of words and one of labels.
-    Json,
-    /// A sentence a line, its labels parted by spaces: `predictions.txt`.
-    Lines,
-    /// A label a line, an empty line between sentences.
-    Labels,
-}
-
-impl Format {
-    const ALL: [Format; 5] = [Format::Columns, Format::Conllu, Format::Json, Format::Lines, Format::Labels];
-
-    fn name(self) -> &'static str {
-        match self {
-            Format::Columns => "columns",
-            Format::Conllu => "conllu",
-            Format::Json => "json",
-            Format::Lines => "lines",
-            Format::Labels => "labels",
-        }
-    }
-
-    /// The format that the name's ending or the content shows.
-    fn tell(path: &str, content: &str) -> Format {
-        match Path::new(path).extension().and_then(|ending| ending.to_str()) {
-            Some("json" | "jsonl") => return Format::Json,
-            Some("conllu") => return Format::Conllu,
-            _ => {}
-        }
-        let head: String = content.chars().filter(|char| !char.is_whitespace()).take(2).collect();
-        if head == "{\"" || head == "[{" {
-            return Format::Json;
-        }
-        let full = || content.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("-DOCSTART-"));
-        let fields = |line: &str| line.split_whitespace().count();
-        let width = full().next().map_or(0, fields);
-        let is_ragged = full().any(|line| fields(line) != width);
-        let has_gap = content.trim().lines().any(|line| line.trim().is_empty());
-        let is_all_tags = || {
-            let distinct: BTreeSet<&str> = content.split_whitespace().collect();
-            is_iob_like(&distinct.into_iter().collect::<Vec<_>>(), Style::Prefix)
-        };
-        match (is_ragged, width) {
-            (false, 1) if has_gap => Format::Labels,
-            (false, 0 | 1) => Format::Lines,
-            (true, _) if !has_gap && !content.contains('\t') => Format::Lines,
-            (false, _) if !has_gap && is_all_tags() => Format::Lines,
-            _ => Format::Columns,
-        }
-    }
-}
-
-/// A file's labels, sentence by sentence.
-struct Labelled {
-    source: String,
-    sentences: Vec<LabelledSentence>,
-    notes: Vec<Note>,
-}
-
-struct LabelledSentence {
-    /// Where it begins, from 1.
-    line: u64,
-    labels: Vec<String>,
-    /// Empty where the file has only labels.
-    words: Vec<String>,
-}
-
-fn read_both(matches: &ArgMatches) -> anyhow::Result<(Labelled, Labelled)> {
-    let gold_path = text(matches, "gold").expect("clap asks for it");
-    let (gold_column, pred_column) = (text(matches, "gold-column"), text(matches, "pred-column"));
-    let missing_label = finds_errors(matches).then_some(CORRECT[0]);
-    let gold = Opened { missing_label, ..open(gold_path, text(matches, "gold-format"))? };
-    if let Some(path) = text(matches, "pred") {
-        let predicted = Opened { missing_label, ..open(path, text(matches, "pred-format"))? };
-        return Ok((gold.read("--gold-column", gold_column)?, predicted.read("--pred-column", pred_column)?));
-    }
-    if text(matches, "pred-format").is_some() {
-        bail!("`--pred-format` is about a second file: name it, or drop the flag");
-    }
-    let (gold_column, pred_column) = match gold.format {
-        Format::Columns => (gold_column.or(Some("-2")), pred_column.or(Some("-1"))),
-        Format::Json | Format::Conllu if pred_column.is_some() => (gold_column, pred_column),
-        Format::Json | Format::Conllu => {
-            bail!("{gold_path}: pass `--pred-column` or a second file: where are the predictions?")
-        }
-        Format::Lines | Format::Labels => {
-            let read = gold.format.name();
-            bail!(
-                "{gold_path} is read as `{read}`, which holds one label a word: name the predictions' file, or pass `--gold-format`"
-            )
-        }
-    };
-    Ok((gold.read("--gold-column", gold_column)?, gold.read("--pred-column", pred_column)?))
-}
-
-/// A file in memory whose format is known.
-struct Opened {
-    path: String,
-    content: String,
-    format: Format,
-    /// In columns, the label of a word that has none.
-    missing_label: Option<&'static str>,
-}
-
-fn open_file(path: &str) -> anyhow::Result<File> {
-    File::open(path).with_context(|| format!("`{path}` cannot be read"))
-}
-
-fn open(path: &str, format: Option<&str>) -> anyhow::Result<Opened> {
-    let bytes = fs::read(path).with_context(|| format!("`{path}` cannot be read"))?;
-    let content = String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        anyhow!("{path}:{line}: the text is not UTF-8: convert the file, for example with `iconv -f latin1 -t utf-8`")
-    })?;
-    let content = content.strip_prefix('\u{FEFF}').map(String::from).unwrap_or(content);
-    let format = match format {
-        Some(name) => Format::ALL.into_iter().find(|format| format.name() == name).expect("clap knows the names"),
-        None => Format::tell(path, &content),
-    };
-    Ok(Opened { path: path.into(), content, format, missing_label: None })
-}
-
-impl Opened {
-    /// Reads the labels of one column, which `flag` names in messages.
-    fn read(&self, flag: &str, column: Option<&str>) -> anyhow::Result<Labelled> {
-        let options = ReadOptions {
-            label_column: column.map(String::from),
-            missing_label: self.missing_label.map(String::from),
-            ..ReadOptions::default()
-        };
-        let bytes = self.content.as_bytes();
-        let split = match self.format {
-            Format::Columns => conll::read(bytes, &self.path, &options),
-            Format::Conllu => conllu::read(bytes, &self.path, &options),
-            Format::Json => json::read(bytes, &self.path, &options),
-            Format::Lines | Format::Labels if column.is_some() => {
-                bail!("{}: `{flag}` names a column, but the file is read as `{}`", self.path, self.format.name())
-            }
-            Format::Lines => return Ok(self.bare(lines(&self.content))),
-            Format::Labels => return Ok(self.bare(labels(&self.content))),
-        };
-        // The readers speak of training's flags.
-        let split = split.map_err(|error| anyhow!(error.to_string().replace("--label_column_name", flag)))?;
-        if split.tag_kind == TagKind::Absent {
-            bail!("{}: there are no labels: name their column with `{flag}`", self.path);
-        }
-        Ok(labelled(split))
-    }
-
-    fn bare(&self, sentences: Vec<LabelledSentence>) -> Labelled {
-        let note =
-            format!("{} is read as `{}`: {} sentences of labels", self.path, self.format.name(), sentences.len());
-        Labelled { source: self.path.clone(), sentences, notes: vec![Note::once(note)] }
-    }
-}
-
-fn labelled(split: Split) -> Labelled {
-    let names = split.tag_names;
-    let sentences = split.sentences.into_iter().map(|sentence| LabelledSentence {
-        line: sentence.line,
-        labels: sentence.tags.iter().map(|tag| names[*tag as usize].clone()).collect(),
-        words: sentence.words,
-    });
-    Labelled { source: split.source, sentences: sentences.collect(), notes: split.notes }
-}
-
-/// A sentence a line; an empty line is a sentence without words, except at the end of the file.
-fn lines(content: &str) -> Vec<LabelledSentence> {
-    (1..)
-        .zip(content.trim_end().lines())
-        .map(|(line, text)| LabelledSentence {
-            line,
-            labels: text.split_whitespace().map(String::from).collect(),
-            words: Vec::new(),
-        })
-        .collect()
-}
-
-/// A label a line, sentences parted by empty lines.
-fn labels(content: &str) -> Vec<LabelledSentence> {
-    let mut sentences: Vec<LabelledSentence> = Vec::new();
-    let mut is_open = false;
-    for (line, text) in (1..).zip(content.lines()) {
-        let label = text.trim();
-        if !label.is_empty() {
-            if !is_open {
-                sentences.push(LabelledSentence { line, labels: Vec::new(), words: Vec::new() });
-            }
-            sentences.last_mut().expect("one was just begun").labels.push(label.into());
-        }
-        is_open = !label.is_empty();
-    }
-    sentences
-}
-
 #[cfg(test)]
 mod tests {
-    use expect_test::{Expect, expect};
-
     use super::*;
+    use expect_test::{Expect, expect};
+    use std::fs;
 
     const GOLD: &str = "Jo B-PER\nmoved O\nto O\nGraz B-LOC\n\nAda B-PER\nLin I-PER\n";
 
-    /// Runs on files of these names and contents; paths in the outcome are the bare names.
-    fn scored(
-        files: &[(&str, &str)],
-        arguments: &[&str],
-    ) -> (anyhow::Result<Outcome>, impl Fn(String) -> String + use<>) {
+    /// Scores files of these names and contents, and returns the F1 and what is printed, or the error. Paths become
+    /// bare names.
+    fn scored(files: &[(&str, &str)], arguments: &[&str]) -> Result<(f64, String), String> {
         let folder = tempfile::tempdir().unwrap();
         let mut line = vec!["score".to_string()];
         for (name, content) in files {
@@ -463,24 +149,20 @@ mod tests {
         line.extend(arguments.iter().map(|argument| argument.to_string()));
         let prefix = format!("{}/", folder.path().display());
         let matches = command().try_get_matches_from(line).unwrap();
-        (outcome(&matches), move |text| text.replace(&prefix, ""))
+        let short = |text: String| text.replace(&prefix, "");
+        let scored = score(&request(&matches)).map_err(|error| short(Dialect::Score.error(&error)))?;
+        let notes = scored.notes.iter().map(|note| format!("note: {}\n", Dialect::Score.note(note)));
+        Ok((scored.f1(), short(notes.collect::<String>() + &shown(&matches, &scored))))
     }
 
     fn check(files: &[(&str, &str)], arguments: &[&str], expected: Expect) {
-        let (outcome, short) = scored(files, arguments);
-        let text = match outcome {
-            Ok(Outcome { notes, text, .. }) => {
-                notes.iter().map(|note| format!("note: {note}\n")).collect::<String>() + &text
-            }
-            Err(error) => format!("error: {error:#}\n"),
-        };
-        expected.assert_eq(&short(text));
+        let shown = scored(files, arguments);
+        expected.assert_eq(&shown.map_or_else(|error| format!("error: {error}\n"), |(_, text)| text));
     }
 
     /// The F1 alone, which is all that many rows are about.
     fn check_f1(files: &[(&str, &str)], arguments: &[&str], f1: f64) {
-        let (outcome, _short) = scored(files, arguments);
-        assert_eq!(outcome.unwrap().f1, f1, "{files:?} {arguments:?}");
+        assert_eq!(scored(files, arguments).unwrap().0, f1, "{files:?} {arguments:?}");
     }
 
     #[test]
@@ -762,16 +444,19 @@ mod tests {
         let complete = gold.replace("end", "end\tUC");
         let refused = |arguments: &[&str]| {
             let files = [("g.txt", complete.as_str()), ("p.txt", complete.as_str())];
-            let (outcome, _short) = scored(&files, arguments);
-            outcome.err().expect("it cannot be").to_string()
+            scored(&files, arguments).expect_err("it cannot be")
         };
         assert_eq!(
             refused(&["--labels", list]),
-            "`--labels` goes with `--mode ged`: drop it, or say that errors are detected"
+            "a list of labels is for error detection alone: leave out `--labels` or pass `--mode ged`"
         );
-        for other in [&["--scheme", "IOB2"][..], &["--zero-division", "1"], &["--suffix"]] {
+        for (other, what) in [
+            (&["--scheme", "IOB2"][..], "a scheme"),
+            (&["--zero-division", "1"], "a ratio without a denominator"),
+            (&["--suffix"], "the place of a tag's letter"),
+        ] {
             let error = refused(&[&["--mode", "ged"], other].concat());
-            let want = format!("`{}` is about entities, and `--mode ged` scores words: drop one", other[0]);
+            let want = format!("{what} is about entities, and error detection scores words: leave out `{}`", other[0]);
             assert_eq!(error, want);
         }
     }
@@ -837,19 +522,6 @@ mod tests {
             error: p.txt: `--pred-column` names a column, but the file is read as `lines`
         "#]],
         );
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_located() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gold.conll");
-        fs::write(&path, b"Jo B-PER\nZ\xFCrich B-LOC\n").unwrap();
-        let error = open(path.to_str().unwrap(), None).err().unwrap().to_string();
-        assert!(error.ends_with(
-            "gold.conll:2: the text is not UTF-8: convert the file, for example with `iconv -f latin1 -t utf-8`"
-        ));
-        let error = format!("{:#}", open("no/such/file", None).err().unwrap());
-        assert!(error.starts_with("`no/such/file` cannot be read: "), "{error}");
     }
 
     #[test]

@@ -266,15 +266,15 @@ impl Architecture for Bert<'_> {
             rows.accumulate(&batch.ids, &dx, shape.pad_id);
         }
         if let Some(slot) = self.layout.positions
-            && let (Some(table), accumulates) = grads.span(slot, 1)
+            && let Some(table) = grads.span(slot, 1)
         {
             let fixed = shape.pad_id.filter(|_| self.settings.positions == Positions::AfterPadding);
-            embedding::backward(&positions, &dx, fixed, accumulates, table);
+            embedding::backward(&positions, &dx, fixed, table);
         }
         if let Some(slot) = self.layout.types
-            && let (Some(table), accumulates) = grads.span(slot, 1)
+            && let Some(table) = grads.span(slot, 1)
         {
-            embedding::backward(&batch.types, &dx, None, accumulates, table);
+            embedding::backward(&batch.types, &dx, None, table);
         }
     }
 }

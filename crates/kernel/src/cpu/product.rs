@@ -293,27 +293,39 @@ unsafe fn tiles_bf16_native(job: &Job, row: usize, row_end: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::random;
+    use crate::check::{at_every_level, random};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn every_element_is_finished_once_and_complete() {
-        for (m, k, n) in [(1, 1, 1), (13, 800, 33), (1600, 3, 70)] {
-            let (a, b, mut c) = (random(1, m * k, 1.0), random(2, k * n, 1.0), vec![f32::NAN; m * n]);
-            let mut plain = c.clone();
-            let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
-            product(Precision::F32, (m, k, n), left, right, Start::Zero, &mut plain);
-            let finished: Vec<AtomicU32> = (0..m * n).map(|_| AtomicU32::new(0)).collect();
-            product_then(Precision::F32, (m, k, n), left, right, Start::Zero, &mut c, None, |rows, columns, part| {
-                for (i, row) in rows.enumerate() {
-                    for (j, column) in columns.clone().enumerate() {
-                        finished[row * n + column].fetch_add(1, Ordering::Relaxed);
-                        // SAFETY: the part is there and ours.
-                        unsafe { assert_eq!(*part.row(i).add(j), plain[row * n + column]) };
-                    }
-                }
-            });
-            assert!(finished.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{m} × {k} × {n}");
-        }
+        // The level must not change between the two products that are compared.
+        at_every_level(|level| {
+            for (m, k, n) in [(1, 1, 1), (13, 800, 33), (1600, 3, 70)] {
+                let (a, b, mut c) = (random(1, m * k, 1.0), random(2, k * n, 1.0), vec![f32::NAN; m * n]);
+                let mut plain = c.clone();
+                let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
+                product(Precision::F32, (m, k, n), left, right, Start::Zero, &mut plain);
+                let finished: Vec<AtomicU32> = (0..m * n).map(|_| AtomicU32::new(0)).collect();
+                product_then(
+                    Precision::F32,
+                    (m, k, n),
+                    left,
+                    right,
+                    Start::Zero,
+                    &mut c,
+                    None,
+                    |rows, columns, part| {
+                        for (i, row) in rows.enumerate() {
+                            for (j, column) in columns.clone().enumerate() {
+                                finished[row * n + column].fetch_add(1, Ordering::Relaxed);
+                                // SAFETY: the part is there and ours.
+                                unsafe { assert_eq!(*part.row(i).add(j), plain[row * n + column]) };
+                            }
+                        }
+                    },
+                );
+                assert!(finished.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{level:?} {m} × {k} × {n}");
+            }
+        });
     }
 }

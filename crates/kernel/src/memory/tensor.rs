@@ -70,6 +70,22 @@ impl Tensor {
         Tensor { rows: rows + spare, columns, buffer: Arc::new(Buffer(take(room * columns))) }
     }
 
+    /// A matrix of zeros.
+    pub fn zeros(rows: usize, columns: usize) -> Tensor {
+        let mut tensor = Tensor::unfilled(rows, columns);
+        tensor.data_mut().fill(0.0);
+        tensor
+    }
+
+    /// This matrix if it is not shared, otherwise a copy: in either case one that may be written.
+    #[must_use]
+    pub fn unshared(mut self) -> Tensor {
+        match Arc::get_mut(&mut self.buffer) {
+            Some(_) => self,
+            None => Tensor::from_slice(self.rows, self.columns, self.data()),
+        }
+    }
+
     /// A matrix with these elements, row after row.
     ///
     /// # Panics

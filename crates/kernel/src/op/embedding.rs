@@ -2,6 +2,7 @@
 
 use crate::cpu::reduce::add;
 use crate::memory::tensor::Tensor;
+use crate::params::GradSlot;
 use crate::params::table::Table;
 use crate::threads::for_each_block;
 
@@ -52,9 +53,10 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
 
 /// The gradient of a small table: `dtable[index[r]] += dy[r]`, in order of r; row `fixed` gets none, as PyTorch's
 /// `padding_idx` has it.
-pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, accumulate: bool, dtable: &mut [f32]) {
+pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
     let width = dy.columns();
-    if !accumulate {
+    let (dtable, holds_sum) = slot.into_parts();
+    if !holds_sum {
         dtable.fill(0.0);
     }
     for (r, &entry) in index.iter().enumerate().filter(|&(_, &entry)| Some(entry) != fixed) {

@@ -3,6 +3,7 @@
 use crate::cpu::reduce::for_each_column_block;
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::{Area, Tensor};
+use crate::params::GradSlot;
 use crate::threads::{Shared, for_each};
 
 /// Rows one task works on.
@@ -17,15 +18,13 @@ pub struct Saved {
     statistics: Tensor,
 }
 
-/// Where the gradients of gain and bias go; `None` where both are frozen.
+/// Destination of the gradients of a norm's parameters.
 #[derive(Debug)]
-pub struct Into<'a> {
-    /// Gradient of the gain (H).
-    pub gain: &'a mut [f32],
-    /// Gradient of the bias (H, or none at all).
-    pub bias: &'a mut [f32],
-    /// Whether both hold sums to add to, or anything at all.
-    pub accumulates: bool,
+pub struct ParamGrads<'a> {
+    /// Gradient of the gain, shape (H).
+    pub gain: GradSlot<'a>,
+    /// Gradient of the bias, shape (H). `None` if the norm has no bias.
+    pub bias: Option<GradSlot<'a>>,
 }
 
 /// Normalises each row.
@@ -55,8 +54,9 @@ pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, 
 }
 
 impl Saved {
-    /// dx, added to `onto` if that is given; the gradients of gain and bias go `into`.
-    pub fn backward(self, gain: &[f32], into: Option<Into>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
+    /// Returns dx, added to `onto` if that is given. The gradients of gain and bias go to `grads`, which is `None` where
+    /// both are frozen.
+    pub fn backward(self, gain: &[f32], grads: Option<ParamGrads>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let (r, h) = (self.x.rows(), self.x.columns());
         dy.assert_shape("layer_norm", "dy", r, h);
         let accumulates = onto.is_some();
@@ -70,17 +70,19 @@ impl Saved {
                 normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, accumulates, dx);
             }
         });
-        if let Some(into) = into {
-            let biased = !into.bias.is_empty();
-            assert!(into.gain.len() == h && (!biased || into.bias.len() == h), "layer_norm: x is ({r}, {h})");
-            let (gains, biases) = (Shared::new(into.gain), Shared::new(into.bias));
+        if let Some(ParamGrads { gain, bias }) = grads {
+            let (dgain, gain_holds_sum) = gain.into_parts();
+            let (dbias, bias_holds_sum) = bias.map_or((&mut [][..], false), GradSlot::into_parts);
+            let biased = !dbias.is_empty();
+            assert!(dgain.len() == h && (!biased || dbias.len() == h), "layer_norm: x is ({r}, {h})");
+            let (gains, biases) = (Shared::new(dgain), Shared::new(dbias));
             for_each_column_block(h, |part| {
-                let of_bias = if biased { part.clone() } else { 0..0 };
+                let bias_part = if biased { part.clone() } else { 0..0 };
                 // SAFETY: blocks of columns are disjoint.
                 let (dgain, dbias) =
-                    unsafe { (gains.slice(part.start, part.len()), biases.slice(of_bias.start, of_bias.len())) };
+                    unsafe { (gains.slice(part.start, part.len()), biases.slice(bias_part.start, bias_part.len())) };
                 let (x, dy) = (self.x.area().part(0..r, part.clone()), dy.area().part(0..r, part));
-                parameter_sums(x, dy, self.statistics.data(), into.accumulates, dgain, dbias);
+                parameter_sums(x, dy, self.statistics.data(), [gain_holds_sum, bias_holds_sum], dgain, dbias);
             });
         }
         dx
@@ -90,7 +92,7 @@ impl Saved {
 multiversion! {
     /// Row after row: dgain (+)= Σ dy · x̂, dbias (+)= Σ dy where there is one.
     fn parameter_sums<L>(
-        x: Area, dy: Area, statistics: &[f32], accumulate: bool, dgain: &mut [f32], dbias: &mut [f32],
+        x: Area, dy: Area, statistics: &[f32], holds_sum: [bool; 2], dgain: &mut [f32], dbias: &mut [f32],
     ) {
         x.assert_like(&dy);
         assert!(dgain.len() == x.columns && statistics.len() == 2 * x.rows);
@@ -102,10 +104,10 @@ multiversion! {
             let to_gain = dgain.as_mut_ptr().add(c);
             let to_bias = if biased { dbias.as_mut_ptr().add(c) } else { std::ptr::null_mut() };
             let (mut gain, mut bias) = (L::zero(), L::zero());
-            if accumulate {
+            if holds_sum[0] {
                 gain = L::load_first(to_gain, count);
             }
-            if accumulate && biased {
+            if holds_sum[1] && biased {
                 bias = L::load_first(to_bias, count);
             }
             for (row, statistics) in statistics.chunks_exact(2).enumerate() {

@@ -6,6 +6,7 @@ use crate::cpu::product::operand::{Operand, Precision, Start};
 use crate::cpu::product::product_then;
 use crate::cpu::reduce::{add_area, add_columns};
 use crate::memory::tensor::{Area, Tensor};
+use crate::params::GradSlot;
 use std::ops::Range;
 
 /// The input, for backward.
@@ -16,17 +17,13 @@ pub struct Saved {
     precision: Precision,
 }
 
-/// Where the gradients of W and b go.
+/// Destination of the gradients of a linear layer's parameters. `None` means that the parameter is frozen or absent.
 #[derive(Debug)]
-pub struct Into<'a> {
-    /// Gradient of W (N × K), or `None` where W is frozen.
-    pub weight: Option<&'a mut [f32]>,
-    /// Whether `weight` holds a sum to add to, or anything at all.
-    pub weight_accumulates: bool,
-    /// Gradient of b (N).
-    pub bias: Option<&'a mut [f32]>,
-    /// As for the weight.
-    pub bias_accumulates: bool,
+pub struct ParamGrads<'a> {
+    /// Gradient of the weight, shape (N, K).
+    pub weight: Option<GradSlot<'a>>,
+    /// Gradient of the bias, shape (N).
+    pub bias: Option<GradSlot<'a>>,
 }
 
 /// y = x · Wᵀ + b.
@@ -103,26 +100,28 @@ fn outputs(x: &Tensor, weight: &[f32]) -> usize {
 
 impl Saved {
     /// dx = dy · W, added to `onto` if that is given; dW (+)= dyᵀ · x; db (+)= Σ over rows of dy.
-    pub fn backward(self, weight: &[f32], into: Into, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
+    pub fn backward(self, weight: &[f32], grads: ParamGrads, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(self.x.rows(), self.x.columns()));
         dx.assert_shape("linear", "dx", self.x.rows(), self.x.columns());
         input_gradient(weight, dy, self.precision, start, &mut dx, None, |_, _, _| ());
-        self.backward_parameters(into, dy);
+        self.backward_parameters(grads, dy);
         dx
     }
 
     /// The parameters' gradients alone, where nothing before this layer learns.
-    pub fn backward_parameters(self, into: Into, dy: &Tensor) {
+    pub fn backward_parameters(self, grads: ParamGrads, dy: &Tensor) {
         let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
         dy.assert_shape("linear", "dy", r, n);
-        if let Some(dw) = into.weight {
-            let start = if into.weight_accumulates { Start::Accumulate } else { Start::Unread };
+        if let Some(slot) = grads.weight {
+            let (dw, holds_sum) = slot.into_parts();
+            let start = if holds_sum { Start::Accumulate } else { Start::Unread };
             let (left, right) = (Operand::Columns(dy.data(), n), Operand::Rows(self.x.data(), k));
             product_then(self.precision, (n, r, k), left, right, start, dw, None, |_, _, _| ());
         }
-        if let Some(db) = into.bias {
-            add_columns(dy, into.bias_accumulates, db);
+        if let Some(slot) = grads.bias {
+            let (db, holds_sum) = slot.into_parts();
+            add_columns(dy, holds_sum, db);
         }
     }
 }
@@ -131,7 +130,7 @@ impl Saved {
 /// computed again.
 pub fn backward_activated(
     weight: &[f32],
-    into: Into,
+    grads: ParamGrads,
     dy: &Tensor,
     precision: Precision,
     activation: Activation,
@@ -143,7 +142,7 @@ pub fn backward_activated(
         let [u, x] = [u.area(), again].map(|whole| whole.part(rows.clone(), columns.clone()));
         activation::apply_slope(activation, u, Some(x), dx);
     });
-    Saved { x, precision }.backward_parameters(into, dy);
+    Saved { x, precision }.backward_parameters(grads, dy);
     du
 }
 

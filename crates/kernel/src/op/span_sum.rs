@@ -1,77 +1,128 @@
-//! `y[n] = a[start] + z[end] + k[width] + b`: the first layer over the joined features of a span, factored.
+//! `y[n] = starts[span.start] + ends[span.end] + widths[span.width] + bias`: the first layer over a span's joined
+//! features, factored.
 //!
-//! W · [a; z; k] = Wᵃ·a + Wᶻ·z + Wᵏ·k, and each part is the same for all spans that share a start, an end or a width:
-//! three small products and this sum stand for one of N rows.
+//! The layer computes W · [start; end; width], which is a sum of three products with parts of W. Spans that share a
+//! start, an end or a width share a summand: three small products and this sum replace one product of N rows.
 
+use crate::cpu::product::operand::{Operand, Precision, Start};
+use crate::cpu::product::product;
 use crate::cpu::reduce::{add, add_columns, for_each_column_block};
 use crate::memory::tensor::Tensor;
+use crate::params::GradSlot;
 use crate::threads::{Shared, for_each_block};
 
-/// Rows of a, z and k that make up a span's.
+/// The rows of the three summands that make up one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Its first position.
+    /// The first position.
     pub start: u32,
-    /// Its last position.
+    /// The last position.
     pub end: u32,
-    /// The row of its width.
+    /// The row of the width.
     pub width: u32,
 }
 
-/// The gradients.
+/// Gradients of the three summands.
 #[derive(Debug)]
-pub struct Parts {
-    /// Of a.
+pub struct SummandGrads {
+    /// Gradient of `starts`, shape (P, E).
     pub starts: Tensor,
-    /// Of z.
+    /// Gradient of `ends`, shape (P, E).
     pub ends: Tensor,
-    /// Of k.
+    /// Gradient of `widths`, shape (L, E).
     pub widths: Tensor,
 }
 
-/// `y[n] = a[start] + z[end] + k[width] + b`.
+/// Returns the product of x with a part of a weight: as many of its columns, from `column` on, as x has.
 ///
 /// # Shapes
-/// a (P, E), z (P, E), k (L, E), b (E), N spans → y (N, E).
+/// x (R, K), weight (E, any), E = `outputs` → y (R, E).
+/// # Precision
+/// Factors as `precision` says; sums in f32.
 /// # Panics
-/// If a span's row is not there.
-pub fn forward(a: &Tensor, z: &Tensor, k: &Tensor, b: &[f32], spans: &[Span]) -> Tensor {
-    let width = b.len();
-    a.assert_shape("span_sum", "a", z.rows(), width);
-    z.assert_shape("span_sum", "z", a.rows(), width);
-    k.assert_shape("span_sum", "k", k.rows(), width);
+/// If the weight has not so many columns.
+pub fn project(x: &Tensor, weight: &[f32], outputs: usize, column: usize, precision: Precision) -> Tensor {
+    let (k, stride) = (x.columns(), weight.len() / outputs);
+    assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
+    let mut y = Tensor::unfilled(x.rows(), outputs);
+    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(&weight[column..], stride));
+    product(precision, (x.rows(), k, outputs), left, right, Start::Zero, y.data_mut());
+    y
+}
+
+/// Returns dx (R, K), given dy (R, E). The gradient of the weight's part goes to the same columns of `dweight`; other
+/// columns stay as they are.
+///
+/// # Panics
+/// As [`project`].
+pub fn project_backward(
+    x: &Tensor,
+    weight: &[f32],
+    column: usize,
+    precision: Precision,
+    dy: &Tensor,
+    dweight: &mut GradSlot,
+) -> Tensor {
+    let (e, k, stride) = (dy.columns(), x.columns(), weight.len() / dy.columns());
+    assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
+    let mut dx = Tensor::unfilled(x.rows(), k);
+    let (left, right) = (Operand::Rows(dy.data(), e), Operand::Rows(&weight[column..], stride));
+    product(precision, (x.rows(), e, k), left, right, Start::Zero, dx.data_mut());
+    let mut part = Tensor::unfilled(e, k);
+    let (left, right) = (Operand::Columns(dy.data(), e), Operand::Rows(x.data(), k));
+    product(precision, (e, x.rows(), k), left, right, Start::Zero, part.data_mut());
+    let columns = column..column + k;
+    match dweight {
+        GradSlot::Overwrite(dweight) => {
+            for (row, part) in dweight.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
+                row[columns.clone()].copy_from_slice(part);
+            }
+        }
+        GradSlot::Add(dweight) => {
+            for (row, part) in dweight.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
+                add(part, &mut row[columns.clone()]);
+            }
+        }
+    }
+    dx
+}
+
+/// Returns one row a span: the sum of its three rows and `bias`.
+///
+/// # Shapes
+/// starts (P, E), ends (P, E), widths (L, E), bias (E), N spans → y (N, E).
+/// # Panics
+/// If a span names a row that does not exist.
+pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: &[f32], spans: &[Span]) -> Tensor {
+    let width = bias.len();
+    starts.assert_shape("span_sum", "starts", ends.rows(), width);
+    ends.assert_shape("span_sum", "ends", starts.rows(), width);
+    widths.assert_shape("span_sum", "widths", widths.rows(), width);
     let mut y = Tensor::unfilled(spans.len(), width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (row, span) in block.chunks_exact_mut(width).zip(&spans[first..]) {
-            row.copy_from_slice(a.row(span.start as usize));
-            add(z.row(span.end as usize), row);
-            add(k.row(span.width as usize), row);
-            add(b, row);
+            row.copy_from_slice(starts.row(span.start as usize));
+            add(ends.row(span.end as usize), row);
+            add(widths.row(span.width as usize), row);
+            add(bias, row);
         }
     });
     y
 }
 
-/// The parts' gradients, in order of n; db (+)= Σ dy.
-pub fn backward(
-    positions: usize,
-    widths: usize,
-    spans: &[Span],
-    dy: &Tensor,
-    accumulate: bool,
-    db: &mut [f32],
-) -> Parts {
+/// Returns the summands' gradients, each summed in the order of spans; `positions` and `widths` are their rows. The
+/// gradient of the bias, Σ dy, goes to `bias`.
+///
+/// # Panics
+/// If a span names a row that does not exist.
+pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bias: GradSlot) -> SummandGrads {
     let width = dy.columns();
     dy.assert_shape("span_sum", "dy", spans.len(), width);
-    let zeros = |rows: usize| {
-        let mut tensor = Tensor::unfilled(rows, width);
-        tensor.data_mut().fill(0.0);
-        tensor
-    };
-    let mut parts = Parts { starts: zeros(positions), ends: zeros(positions), widths: zeros(widths) };
-    let scatter = |into: &mut Tensor, row: &(dyn Fn(&Span) -> u32 + Sync)| {
-        let rows = into.rows();
-        let shared = Shared::new(into.data_mut());
+    let zeros = |rows: usize| Tensor::zeros(rows, width);
+    let mut grads = SummandGrads { starts: zeros(positions), ends: zeros(positions), widths: zeros(widths) };
+    let scatter = |sums: &mut Tensor, row: &(dyn Fn(&Span) -> u32 + Sync)| {
+        let rows = sums.rows();
+        let shared = Shared::new(sums.data_mut());
         for_each_column_block(width, |part| {
             for (n, span) in spans.iter().enumerate() {
                 let row = row(span) as usize;
@@ -81,31 +132,33 @@ pub fn backward(
             }
         });
     };
-    scatter(&mut parts.starts, &|span| span.start);
-    scatter(&mut parts.ends, &|span| span.end);
-    scatter(&mut parts.widths, &|span| span.width);
-    add_columns(dy, accumulate, db);
-    parts
+    scatter(&mut grads.starts, &|span| span.start);
+    scatter(&mut grads.ends, &|span| span.end);
+    scatter(&mut grads.widths, &|span| span.width);
+    let (dbias, holds_sum) = bias.into_parts();
+    add_columns(dy, holds_sum, dbias);
+    grads
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{assert_close, assert_far, random, wide};
+    use crate::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
 
     #[test]
     fn it_is_the_first_layer_over_joined_features_and_its_gradient() {
         let (positions, widths, e) = (6, 4, 70);
         let parts = [random(1, positions * e, 1.0), random(2, positions * e, 1.0), random(3, widths * e, 1.0)];
         let tensor = |rows, values: &[f32]| Tensor::from_slice(rows, e, values);
-        let [a, z, k] = [tensor(positions, &parts[0]), tensor(positions, &parts[1]), tensor(widths, &parts[2])];
+        let [starts, ends, widths_table] =
+            [tensor(positions, &parts[0]), tensor(positions, &parts[1]), tensor(widths, &parts[2])];
         let b = random(4, e, 1.0);
         let all = (0..positions as u32).flat_map(|start| (start..positions as u32).map(move |end| (start, end)));
         let spans: Vec<Span> = all
             .filter(|(start, end)| end - start < 3)
             .map(|(start, end)| Span { start, end, width: end - start + 1 })
             .collect();
-        let y = forward(&a, &z, &k, &b, &spans);
+        let y = forward(&starts, &ends, &widths_table, &b, &spans);
         let row = |values: &[f32], row: u32, c: usize| f64::from(values[row as usize * e + c]);
         let sum = |shift: u32| -> Vec<f64> {
             let of = |span: &Span, c| {
@@ -121,7 +174,7 @@ mod tests {
 
         let dy = random(5, spans.len() * e, 1.0);
         let mut db = vec![7.0; e];
-        let got = backward(positions, widths, &spans, &tensor(spans.len(), &dy), false, &mut db);
+        let got = backward(positions, widths, &spans, &tensor(spans.len(), &dy), GradSlot::Overwrite(&mut db));
         let gather = |rows: usize, of: &dyn Fn(&Span) -> u32| -> Vec<f64> {
             let mut sums = vec![0.0; rows * e];
             for (n, span) in spans.iter().enumerate() {
@@ -131,11 +184,50 @@ mod tests {
             }
             sums
         };
-        assert_close("da", got.starts.data(), &gather(positions, &|span| span.start), 2.0, spans.len());
-        assert_close("dz", got.ends.data(), &gather(positions, &|span| span.end), 2.0, spans.len());
-        assert_close("dk", got.widths.data(), &gather(widths, &|span| span.width), 2.0, spans.len());
+        assert_close("dstarts", got.starts.data(), &gather(positions, &|span| span.start), 2.0, spans.len());
+        assert_close("dends", got.ends.data(), &gather(positions, &|span| span.end), 2.0, spans.len());
+        assert_close("dwidths", got.widths.data(), &gather(widths, &|span| span.width), 2.0, spans.len());
         assert_far("ends for starts", got.ends.data(), &gather(positions, &|span| span.start), 8.0, spans.len());
         let columns: Vec<f64> = (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
-        assert_close("db", &db, &columns, 2.0, spans.len());
+        assert_close("dbias", &db, &columns, 2.0, spans.len());
+    }
+
+    #[test]
+    fn a_part_of_the_weight_is_multiplied_and_its_gradient_stays_in_its_columns() {
+        at_every_level(|level| {
+            for (r, k, e, stride, column) in [(1, 1, 1, 1, 0), (9, 5, 7, 20, 12), (40, 33, 17, 70, 3)] {
+                let what = format!("{level:?} ({r}, {k}) → {e}, columns from {column} of {stride}");
+                let (x, w) = (random(1, r * k, 1.0), random(2, e * stride, 1.0));
+                let (dy, before) = (random(3, r * e, 1.0), random(4, e * stride, 1.0));
+                let (xs, ws, dys) = (wide(&x), wide(&w), wide(&dy));
+                let reference = |x: &[f64], w: &[f64], column: usize| -> Vec<f64> {
+                    let element =
+                        |at: usize| (0..k).map(|p| x[at / e * k + p] * w[at % e * stride + column + p]).sum::<f64>();
+                    (0..r * e).map(element).collect()
+                };
+                let x_tensor = Tensor::from_slice(r, k, &x);
+                let y = project(&x_tensor, &w, e, column, Precision::F32);
+                assert_close(&what, y.data(), &reference(&xs, &ws, column), 2.0, k);
+                let mut dw = before.clone();
+                let (dy, mut slot) = (Tensor::from_slice(r, e, &dy), GradSlot::Add(&mut dw));
+                let dx = project_backward(&x_tensor, &w, column, Precision::F32, &dy, &mut slot);
+                assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, column)), 4.0, e);
+                let gradient = finite_differences(&ws, &dys, |w| reference(&xs, w, column));
+                let sums: Vec<f64> = gradient.iter().zip(&before).map(|(d, b)| d + f64::from(*b)).collect();
+                assert_close(&what, &dw, &sums, 4.0, r);
+                assert_far("what was there is kept", &dw, &gradient, 8.0, r);
+                // Overwriting touches no column of another part.
+                let mut dw = before.clone();
+                let mut slot = GradSlot::Overwrite(&mut dw);
+                project_backward(&x_tensor, &w, column, Precision::F32, &dy, &mut slot);
+                let inside = |at: usize| (column..column + k).contains(&(at % stride));
+                let want: Vec<f64> =
+                    (0..e * stride).map(|at| if inside(at) { gradient[at] } else { f64::from(before[at]) }).collect();
+                assert_close(&what, &dw, &want, 4.0, r);
+                if column > 0 {
+                    assert_far("the first columns", y.data(), &reference(&xs, &ws, 0), 8.0, k);
+                }
+            }
+        });
     }
 }

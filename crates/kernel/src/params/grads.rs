@@ -5,6 +5,48 @@ use crate::params::row_gradients::RowGradients;
 use crate::params::{Params, SlotId};
 use std::ops::Range;
 
+/// One parameter's gradient buffer.
+#[derive(Debug)]
+pub enum GradSlot<'a> {
+    /// The buffer holds unspecified values: overwrite it.
+    Overwrite(&'a mut [f32]),
+    /// The buffer holds a partial sum: add to it.
+    Add(&'a mut [f32]),
+}
+
+impl<'a> GradSlot<'a> {
+    fn new(buffer: &'a mut [f32], holds_sum: bool) -> GradSlot<'a> {
+        if holds_sum { GradSlot::Add(buffer) } else { GradSlot::Overwrite(buffer) }
+    }
+
+    /// The buffer, and whether it holds a sum to add to.
+    pub fn into_parts(self) -> (&'a mut [f32], bool) {
+        match self {
+            GradSlot::Overwrite(buffer) => (buffer, false),
+            GradSlot::Add(buffer) => (buffer, true),
+        }
+    }
+
+    /// The slots of two parameters that lie side by side; the second begins at element `middle`.
+    pub fn split_at(self, middle: usize) -> (GradSlot<'a>, GradSlot<'a>) {
+        let (buffer, holds_sum) = self.into_parts();
+        let (first, second) = buffer.split_at_mut(middle);
+        (GradSlot::new(first, holds_sum), GradSlot::new(second, holds_sum))
+    }
+
+    /// Writes or adds a gradient that was computed elsewhere.
+    ///
+    /// # Panics
+    /// If it has another length.
+    pub fn put(self, gradient: &[f32]) {
+        let (buffer, holds_sum) = self.into_parts();
+        assert_eq!(buffer.len(), gradient.len(), "grads: a gradient of another length");
+        for (sum, value) in buffer.iter_mut().zip(gradient) {
+            *sum = if holds_sum { *sum + value } else { *value };
+        }
+    }
+}
+
 /// Runs the stages of a backward pass one after the other. Between two of them others may look at what was written.
 pub trait Stages {
     /// Runs one.
@@ -66,31 +108,30 @@ impl Grads {
         self.sparse.iter_mut().flatten().for_each(RowGradients::clear);
     }
 
-    /// Several slots side by side, as one: where to write, and whether to add to what is there. `None` if all of
-    /// them are frozen; a frozen one beside others is written and not used.
+    /// The gradient buffer of `count` slots side by side, as one. `None` if all of them are frozen; a frozen one
+    /// beside others is written and not used.
     ///
     /// # Panics
     /// If some were written and some were not.
-    pub fn span(&mut self, first: SlotId, count: usize) -> (Option<&mut [f32]>, bool) {
-        let (range, accumulates) = self.mark(first, count);
-        (range.map(|range| self.part(range)), accumulates)
+    pub fn span(&mut self, first: SlotId, count: usize) -> Option<GradSlot<'_>> {
+        let (range, holds_sum) = self.mark(first, count);
+        range.map(|range| GradSlot::new(self.part(range), holds_sum))
     }
 
     /// Two spans at once, the first before the second.
-    #[allow(clippy::type_complexity)]
     pub fn two_spans(
         &mut self,
         (a, a_count): (SlotId, usize),
         (b, b_count): (SlotId, usize),
-    ) -> ((Option<&mut [f32]>, bool), (Option<&mut [f32]>, bool)) {
+    ) -> [Option<GradSlot<'_>>; 2] {
         assert!(a.0 + a_count <= b.0, "grads: the first span comes first");
-        let (a_range, a_accumulates) = self.mark(a, a_count);
-        let (b_range, b_accumulates) = self.mark(b, b_count);
+        let (a_range, a_holds_sum) = self.mark(a, a_count);
+        let (b_range, b_holds_sum) = self.mark(b, b_count);
         let one = a_range.map(|range| std::ptr::from_mut(self.part(range)));
-        let two = b_range.map(|range| self.part(range));
+        let two = b_range.map(|range| GradSlot::new(self.part(range), b_holds_sum));
         // SAFETY: the first span ends before the second begins, and both are borrowed as long as `self` is.
-        let one = one.map(|one| unsafe { &mut *one });
-        ((one, a_accumulates), (two, b_accumulates))
+        let one = one.map(|one| GradSlot::new(unsafe { &mut *one }, a_holds_sum));
+        [one, two]
     }
 
     /// Part of the buffer, of slots that are not lent.
@@ -133,15 +174,15 @@ impl Grads {
     fn mark(&mut self, first: SlotId, count: usize) -> (Option<Range<usize>>, bool) {
         let slots = first.0..first.0 + count;
         assert!(!self.lent[slots.clone()].contains(&true), "grads: slots {slots:?} are lent");
-        let accumulates = self.written[first.0];
+        let holds_sum = self.written[first.0];
         assert!(
-            self.written[slots.clone()].iter().all(|&mark| mark == accumulates),
+            self.written[slots.clone()].iter().all(|&mark| mark == holds_sum),
             "grads: slots of one span are written together"
         );
         self.written[slots.clone()].fill(true);
         self.writes[slots.clone()].iter_mut().for_each(|writes| *writes += 1);
         let learns = self.frozen[slots.clone()].contains(&false);
-        (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), accumulates)
+        (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), holds_sum)
     }
 
     /// A sparse slot's rows, to add to; `None` if frozen.
@@ -217,16 +258,21 @@ mod tests {
     #[test]
     fn what_is_lent_is_whole_and_comes_back() {
         let (params, mut grads) = grads();
-        grads.span(SlotId(1), 1).0.unwrap().fill(1.0);
+        grads.span(SlotId(1), 1).unwrap().put(&[1.0; 20]);
         grads.lend(&[1..3, 0..1], |mut lent, grads| {
             // What was not written is 0.
             assert!(lent[0][..20] == [1.0; 20] && lent[0][20..] == [0.0; 20] && lent[1] == [0.0; 20]);
             lent[0].fill(2.0);
-            grads.span(SlotId(3), 1).0.unwrap().fill(3.0);
+            grads.span(SlotId(3), 1).unwrap().put(&[3.0; 20]);
         });
         let values = |slot| grads.dense(&params, SlotId(slot)).unwrap()[19];
         assert_eq!([0, 1, 2, 3].map(values), [0.0, 2.0, 2.0, 3.0]);
-        assert_eq!(grads.two_spans((SlotId(0), 2), (SlotId(3), 1)).0.0.map(|span| span.len()), Some(40));
+        let spans = grads.two_spans((SlotId(0), 2), (SlotId(3), 1));
+        let lengths = spans.map(|slot| match slot {
+            Some(GradSlot::Add(buffer)) => buffer.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(lengths, [40, 20]);
     }
 
     #[test]

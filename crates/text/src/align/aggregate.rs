@@ -25,6 +25,11 @@ impl Strategy {
     /// Every strategy's name, in the order of the variants.
     pub const NAMES: [&str; 5] = ["none", "simple", "first", "average", "max"];
 
+    /// Returns the strategy's name.
+    pub fn name(self) -> &'static str {
+        Strategy::NAMES[self as usize]
+    }
+
     /// The strategy of that name.
     pub fn named(name: &str) -> Option<Strategy> {
         match name {

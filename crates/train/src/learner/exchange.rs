@@ -11,7 +11,7 @@
 use std::mem;
 use std::ops::Range;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
-use tagsmith_kernel::set_interlude;
+use tagsmith_kernel::set_between_regions_hook;
 use tagsmith_ranks::{Transfer, World};
 
 /// Numbers in a bucket at least: smaller ones would be all latency.
@@ -196,9 +196,9 @@ impl Reduction<'_> {
             }
             transfers.extend(returned.iter_mut().map(|span| Transfer::Gather { parts: span }));
             world.during(transfers, || {
-                set_interlude(Some(tagsmith_ranks::progress));
+                set_between_regions_hook(Some(tagsmith_ranks::progress));
                 work(grads);
-                set_interlude(None);
+                set_between_regions_hook(None);
             });
             let mut rest = &received[..];
             for (span, own) in sent.iter_mut().zip(own) {

@@ -1,0 +1,72 @@
+//! A tagged sentence as a line of text: every name in brackets after its type, colored if asked for.
+
+use tagsmith_text::labels::scheme::{self, Span, Style};
+
+/// Returns a line such as `It was Miss [PER Sherwood] who …`. The brackets say everything that the colors say.
+pub fn sentence(words: &[String], spans: &[Span<&str>], color: bool) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = 0;
+    for span in spans {
+        parts.extend_from_slice(&words[next..span.start]);
+        parts.push(name(span.kind, &words[span.start..span.end], color));
+        next = span.end;
+    }
+    parts.extend_from_slice(&words[next..]);
+    parts.join(" ")
+}
+
+/// Returns the differences of the predicted names from the gold names; none if they are the same.
+pub fn difference(words: &[String], gold: &[Span<&str>], predicted: &[Span<&str>]) -> Vec<String> {
+    let plain = |span: &Span<&str>| name(span.kind, &words[span.start..span.end], false);
+    let missed = gold.iter().filter(|span| !predicted.contains(span)).map(|span| format!("missed {}", plain(span)));
+    let extra = predicted.iter().filter(|span| !gold.contains(span)).map(|span| format!("wrong {}", plain(span)));
+    missed.chain(extra).collect()
+}
+
+/// Returns the names in a row of tags, by the rules they are scored by.
+pub fn spans<'a>(tags: &[&'a str]) -> Vec<Span<&'a str>> {
+    scheme::conlleval_spans(tags, Style::Prefix).expect("the demo's tags are IOB2")
+}
+
+fn name(kind: &str, words: &[String], color: bool) -> String {
+    let text = format!("[{kind} {}]", words.join(" "));
+    if !color {
+        return text;
+    }
+    let code = match kind {
+        "DATE" => 35,
+        "LOC" => 32,
+        "ORG" => 33,
+        "PER" => 36,
+        _ => 34,
+    };
+    format!("\x1b[1;{code}m{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn names_stand_in_brackets_with_their_type() {
+        let tags = ["B-PER", "I-PER", "O", "B-LOC", "O"];
+        let words = words("Jo Wells left Wells .");
+        assert_eq!(sentence(&words, &spans(&tags), false), "[PER Jo Wells] left [LOC Wells] .");
+        let colored = sentence(&words, &spans(&tags), true);
+        assert_eq!(colored, "\x1b[1;36m[PER Jo Wells]\x1b[0m left \x1b[1;32m[LOC Wells]\x1b[0m .");
+        assert_eq!(sentence(&words, &[], true), "Jo Wells left Wells .");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let words = words("Jo Wells left Wells .");
+        let gold = spans(&["B-PER", "I-PER", "O", "B-LOC", "O"]);
+        let predicted = spans(&["B-PER", "O", "O", "B-LOC", "O"]);
+        assert_eq!(difference(&words, &gold, &predicted), ["missed [PER Jo Wells]", "wrong [PER Jo]"]);
+        assert_eq!(difference(&words, &gold, &gold), Vec::<String>::new());
+    }
+}

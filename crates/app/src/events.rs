@@ -1,0 +1,107 @@
+//! What a command reports while it runs.
+//!
+//! A rim implements [`Events`]: a terminal draws bars and lines, a server answers a request for progress, and a test
+//! keeps everything in a [`Recording`].
+
+use crate::demo::lesson::Lesson;
+use crate::predict::Predicted;
+use crate::report::Finished;
+use std::fmt::Display;
+use tagsmith_message::Note;
+use tagsmith_tokens::model::Model;
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::trainer;
+
+/// Something that happened while a command ran.
+#[derive(Clone, Copy)]
+pub enum Event<'a> {
+    /// Something about the input or the run that the user should know.
+    Note(&'a Note),
+    /// A line about progress.
+    Line(&'a str),
+    /// A run of a comparison begins.
+    RunBegins {
+        /// Its number, from 1.
+        number: usize,
+        /// How many runs there are.
+        of: usize,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A run of a comparison is over.
+    RunEnds(&'a Finished),
+    /// Documents were tagged.
+    Predicted(&'a Predicted),
+    /// A step of a rehearsal succeeded.
+    Passed(&'a str),
+    /// The demo has its sentences and its vocabulary.
+    Corpus(&'a Lesson),
+    /// The demo has its model.
+    Model(&'a Lesson, &'a Model),
+    /// Training goes on.
+    Training(trainer::Event<'a>),
+    /// A split was trained on, evaluated or predicted.
+    Measured {
+        /// `train`, `eval` or `predict`.
+        split: &'a str,
+        /// Its figures.
+        record: &'a Record,
+    },
+}
+
+/// A receiver of events.
+pub trait Events {
+    /// Takes in what happens.
+    fn event(&mut self, event: Event<'_>);
+}
+
+impl dyn Events + '_ {
+    /// Reports a note.
+    pub fn note(&mut self, note: &Note) {
+        self.event(Event::Note(note));
+    }
+
+    /// Reports notes about `name`.
+    pub fn notes_about<'n>(&mut self, name: &str, notes: impl IntoIterator<Item = &'n Note>) {
+        notes.into_iter().for_each(|note| self.note(&note.clone().about(name)));
+    }
+
+    /// Reports a note that is one sentence.
+    pub fn say(&mut self, what: impl Display) {
+        self.note(&Note::once(what.to_string()));
+    }
+}
+
+/// A receiver that keeps what it is told, in order.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// All notes.
+    pub notes: Vec<Note>,
+    /// Names of the other events.
+    pub events: Vec<String>,
+    /// Updates of training.
+    pub updates: usize,
+}
+
+impl Events for Recording {
+    fn event(&mut self, event: Event<'_>) {
+        let name = match event {
+            Event::Note(note) => return self.notes.push(note.clone()),
+            Event::Training(trainer::Event::Stepped { .. }) => {
+                self.updates += 1;
+                return;
+            }
+            Event::Training(trainer::Event::Note(note)) => return self.notes.push(Note::once(note)),
+            Event::Training(event) => format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
+            Event::Line(line) => line.to_owned(),
+            Event::RunBegins { name, .. } => format!("{name} begins"),
+            Event::RunEnds(run) => format!("{} ends", run.name),
+            Event::Measured { split, .. } => format!("measured {split}"),
+            Event::Predicted(predicted) => format!("{:?}", predicted.found),
+            Event::Passed(step) => step.to_owned(),
+            Event::Corpus(_) => "corpus".to_owned(),
+            Event::Model(..) => "model".to_owned(),
+        };
+        self.events.push(name);
+    }
+}

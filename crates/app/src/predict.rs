@@ -1,0 +1,334 @@
+//! Prediction: documents in, words with labels and entities out.
+
+mod feed;
+pub mod input;
+pub mod output;
+mod shards;
+mod share;
+mod spans;
+mod table;
+
+use crate::error::refusal;
+use crate::events::{Event, Events};
+use crate::machine::{precision, threads};
+use anyhow::{Context, Result};
+use feed::{Chunk, End};
+use input::{Documents, Source};
+use output::{Destination, Output, OutputFormat};
+use serde_json::{Map, Value};
+use shards::Shard;
+use share::Share;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+use tagsmith_hub::Hub;
+use tagsmith_hub::model::Part;
+use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_ranks::World;
+use tagsmith_spans::decode::Mode;
+use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_tokens::model::Model;
+use tagsmith_tokens::tag::{Request, TagOptions, Tagger, Tally, tag};
+
+/// A request to tag documents.
+pub struct PredictRequest {
+    /// What to read and where to write.
+    pub work: Work,
+    /// The model, and what it does with each document.
+    pub options: PredictOptions,
+}
+
+/// A model, and what it does with each document.
+#[derive(Clone, Debug)]
+pub struct PredictOptions {
+    /// The model's folder, or its name on the hub.
+    pub model: String,
+    /// The branch, tag or commit of a name on the hub.
+    pub model_revision: Option<String>,
+    /// `auto`, `text`, `jsonl`, `conll`, `csv` or `parquet`.
+    pub input_format: String,
+    /// The key or column that holds the text or the words.
+    pub text_column: Option<String>,
+    /// The longest window in pieces; without it, the model's.
+    pub max_seq_length: Option<usize>,
+    /// Pieces that neighboring windows share at most; without it, a quarter of a window.
+    pub stride: Option<usize>,
+    /// Pieces that the model reads at once, at most.
+    pub batch_tokens: usize,
+    /// The way in which pieces become entities.
+    pub strategy: Strategy,
+    /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
+    pub labels: Option<Value>,
+    /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
+    pub threshold: Option<String>,
+    /// Which of a span tagger's entities may share pieces.
+    pub decoding: Mode,
+    /// Whether the factors of products are rounded to bf16.
+    pub bf16: bool,
+    /// Threads; without them, as many as this process has physical cores.
+    pub threads: Option<usize>,
+}
+
+/// What to read and where to write.
+pub enum Work {
+    /// One source to one destination.
+    One {
+        /// The documents.
+        source: Source,
+        /// The place of the tagged documents.
+        destination: Destination,
+        /// Their format.
+        format: OutputFormat,
+    },
+    /// Each file, or each file of each folder, to a file in a folder. A file that is there already is not made again.
+    Folder {
+        /// Files and folders.
+        inputs: Vec<PathBuf>,
+        /// The folder to write to.
+        folder: PathBuf,
+        /// The format; without it, Parquet for Parquet files and JSON lines for others.
+        format: Option<OutputFormat>,
+    },
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predicted {
+    /// Documents that were tagged.
+    pub documents: u64,
+    /// Words of them, or entities if the model is a span tagger.
+    pub found: Found,
+    /// Windows that the model read.
+    pub windows: u64,
+    /// Time it took.
+    pub seconds: f64,
+}
+
+/// What a model finds in documents, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Words, each with a label.
+    Words(u64),
+    /// Entities.
+    Entities(u64),
+}
+
+impl fmt::Display for Predicted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Predicted { documents, found, windows, seconds } = self;
+        let (count, what) = match found {
+            Found::Words(count) => (count, "words"),
+            Found::Entities(count) => (count, "entities"),
+        };
+        write!(f, "{documents} documents, {count} {what}, {windows} windows, {seconds:.1} s")
+    }
+}
+
+/// Tags documents as `request` asks. What was done is reported even if a document was bad: what stands before it is
+/// tagged. All ranks of `world` call this with the same request.
+///
+/// # Errors
+/// A request that cannot be done, with a remedy; a document or a model that cannot be read; a file that cannot be
+/// written.
+pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut dyn Events) -> Result<Predicted> {
+    let started = Instant::now();
+    let PredictRequest { work, options } = &request;
+    let share = if matches!(work, Work::Folder { .. }) { Share::whole() } else { Share::of(world) };
+    let options = options.clone();
+    let mut tasks = tasks(request.work, &options, (world, share), events)?.into_iter();
+    // What cannot be opened is refused before a model is read.
+    let first = tasks.next().map(|task| task.open(&options)).transpose()?;
+    let folder = find_model(&options, hub)?;
+    let rest = tasks.map(|task| task.open(&options));
+    let mut work = first.into_iter().map(Ok).chain(rest).map(|opened| {
+        let (documents, destination, format) = opened?;
+        Ok((documents, Output::open(destination, format)?))
+    });
+    let (counts, outcome) = match spans::is_span_tagger(&folder) {
+        true => spans::run(&options, &folder, hub, &mut work, (world, share), events)?,
+        false => tag_words(&options, &folder, &mut work, (world, share), events)?,
+    };
+    let predicted = Predicted { seconds: started.elapsed().as_secs_f64(), ..counts };
+    events.event(Event::Predicted(&predicted));
+    outcome.map(|()| predicted)
+}
+
+/// An opened source with its destination.
+type Opened = Result<(Documents, Output)>;
+
+/// A source, a destination and the format to write.
+struct Task {
+    source: Source,
+    destination: Destination,
+    format: OutputFormat,
+}
+
+impl Task {
+    fn open(self, options: &PredictOptions) -> Result<(Documents, Destination, OutputFormat)> {
+        let documents = Documents::open(self.source, &options.input_format, options.text_column.as_deref())?;
+        Ok((documents, self.destination, self.format))
+    }
+}
+
+/// Returns what this rank has to do. Of a source that ranks share only the first rank writes.
+fn tasks(
+    work: Work,
+    options: &PredictOptions,
+    (world, share): (&World, Share),
+    events: &mut dyn Events,
+) -> Result<Vec<Task>> {
+    match work {
+        Work::Folder { inputs, folder, format } => {
+            let shards = shards::of(&inputs, &folder, &options.input_format, format)?;
+            let shards = shards::to_make(shards, &folder, &choices(options), world, events)?;
+            let task = |Shard { input, output, format }| Task {
+                source: Source::File(input),
+                destination: Destination::File(output),
+                format,
+            };
+            Ok(shards.into_iter().map(task).collect())
+        }
+        Work::One { source: Source::Stream { name, .. }, .. } if share.ranks > 1 => {
+            let message = format!("{name} reaches the first of several ranks alone");
+            Err(refusal(message, Remedy::to_do("name a file that all ranks can read")))
+        }
+        Work::One { source, destination, format } => {
+            let nowhere = || Destination::Stream(Box::new(io::sink()));
+            let (destination, format) =
+                if share.is_first() { (destination, format) } else { (nowhere(), OutputFormat::Jsonl) };
+            Ok(vec![Task { source, destination, format }])
+        }
+    }
+}
+
+/// Returns the model's folder. A folder that is here is taken as it is: only its kind says which files belong into it.
+fn find_model(options: &PredictOptions, hub: &Hub) -> Result<PathBuf> {
+    Ok(match Path::new(&options.model).is_dir() {
+        true => PathBuf::from(&options.model),
+        false => hub.model(&options.model, options.model_revision.as_deref(), &Part::ALL)?,
+    })
+}
+
+/// Tags all documents with a token classifier. Beside the counts stands the error of a bad document.
+fn tag_words(
+    options: &PredictOptions,
+    folder: &Path,
+    work: &mut dyn Iterator<Item = Opened>,
+    (world, share): (&World, Share),
+    events: &mut dyn Events,
+) -> Result<(Predicted, Result<()>)> {
+    if options.labels.is_some() {
+        let message = format!("{}: only a label-conditioned model looks for given labels", folder.display());
+        return Err(refusal(message, Remedy::Unset(Setting::Labels).so_as("because this model has its own")));
+    }
+    let request = Request {
+        max_seq_length: options.max_seq_length,
+        stride: options.stride,
+        batch_tokens: options.batch_tokens,
+        strategy: options.strategy,
+    };
+    let (tagger, notes) = Tagger::load(folder, request).with_context(|| folder.display().to_string())?;
+    notes.iter().for_each(|note| events.say(note));
+    let threads = threads::set(options.threads, world, events);
+    let mut tally = Tally::default();
+    let Tagger { mut model, tokenizer, options: tag_options } = tagger;
+    if options.bf16 {
+        model.precision = precision::bf16(events);
+    }
+    let tokenizer = Arc::new(tokenizer);
+    let mut notes = Vec::new();
+    let mut outcome = Ok(());
+    while let (Ok(()), Some(opened)) = (&outcome, work.next()) {
+        outcome = opened.and_then(|(documents, output)| {
+            let chunks = feed::start(documents, share, tokenizer.clone(), tag_options.clone(), threads);
+            tag_all(chunks, (world, share), (&model, &tag_options), output, &mut tally, &mut notes)
+        });
+    }
+    notes.extend(tally.notes().cloned());
+    let counts = [tally.documents as f64, tally.words as f64, tally.windows as f64];
+    // A rank that failed ends the job: no other rank waits for it.
+    if world.size() > 1 {
+        outcome?;
+        let [documents, words, windows] = say_all(world, &notes, counts, events);
+        return Ok((counted(documents, Found::Words(words as u64), windows), Ok(())));
+    }
+    let [documents, words, windows] = say_all(world, &notes, counts, events);
+    Ok((counted(documents, Found::Words(words as u64), windows), outcome))
+}
+
+/// Returns counts that were summed over the ranks; the time comes later.
+fn counted(documents: f64, found: Found, windows: f64) -> Predicted {
+    Predicted { documents: documents as u64, found, windows: windows as u64, seconds: 0.0 }
+}
+
+/// Returns what decides the content of the files, for a later run that goes on with them.
+fn choices(options: &PredictOptions) -> Value {
+    let number = |number: Option<usize>| number.map_or_else(String::new, |number| number.to_string());
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let choices = [
+        ("model", options.model.clone()),
+        ("model-revision", text(&options.model_revision)),
+        ("input-format", options.input_format.clone()),
+        ("text-column", text(&options.text_column)),
+        ("aggregation-strategy", options.strategy.name().to_owned()),
+        ("max-seq-length", number(options.max_seq_length)),
+        ("stride", number(options.stride)),
+        ("threshold", text(&options.threshold)),
+        ("decoding", options.decoding.name().to_owned()),
+    ];
+    let mut choices: Map<String, Value> =
+        choices.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    choices.insert("bf16".into(), options.bf16.into());
+    choices.insert("labels".into(), options.labels.clone().into());
+    Value::Object(choices)
+}
+
+/// Reports the notes of all ranks, and returns the sums of their counts.
+fn say_all<const N: usize>(world: &World, notes: &[Note], counts: [f64; N], events: &mut dyn Events) -> [f64; N] {
+    if world.size() == 1 {
+        notes.iter().for_each(|note| events.note(note));
+        return counts;
+    }
+    let lines: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    for (rank, lines) in world.gather(lines.join("\n").as_bytes()).iter().enumerate() {
+        String::from_utf8_lossy(lines).lines().for_each(|line| events.say(format!("rank {rank}: {line}")));
+    }
+    let all = world.gather_numbers(&counts);
+    std::array::from_fn(|i| all.iter().map(|counts| counts[i]).sum())
+}
+
+/// Tags chunk by chunk, so that memory does not grow with the input. What stands before a bad document is still tagged.
+fn tag_all(
+    chunks: Receiver<Chunk>,
+    (world, share): (&World, Share),
+    (model, options): (&Model, &TagOptions),
+    mut output: Output,
+    tally: &mut Tally,
+    notes: &mut Vec<Note>,
+) -> Result<()> {
+    loop {
+        let Chunk { read, encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
+        let tagged = tag(options, encoded, tally, |batch| model.infer(batch));
+        let (last, outcome) = match end {
+            End::More => (None, Ok(())),
+            End::Last(documents) => (Some(documents), Ok(())),
+            End::Bad(documents, error) => (Some(documents), Err(error)),
+        };
+        // The notes of a file are the same for all ranks that read it.
+        let notes_of_file = last.iter().filter(|_| share.is_first()).flat_map(Documents::notes);
+        notes.extend(notes_of_file.cloned());
+        let (tagged, outcome) = share.gather(world, tagged, (read, last.is_some()), outcome);
+        for tagged in &tagged {
+            output.write(tagged, &options.labels)?;
+        }
+        output.flush()?;
+        outcome?;
+        if last.is_some() {
+            notes.extend(output.finish()?);
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Documents are read and cut into pieces on a thread ahead of the model, so that neither waits on the other.
+
+use super::input::Documents;
+use super::share::Share;
+use anyhow::Error;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use tagsmith_text::parallel;
+use tagsmith_text::tagged::Input;
+use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::tag::{Encoded, TagOptions, encode};
+
+/// Documents are tagged together up to this many bytes of them a rank: windows of like length then share batches.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Bytes that an empty document counts for, so that a chunk does not hold too many of them.
+pub const DOCUMENT_BYTES_MIN: usize = 64;
+
+/// Chunks that may wait for the model.
+const CHUNKS_AHEAD: usize = 1;
+
+/// A rank's documents, in their order.
+pub struct Chunk {
+    /// Documents of all ranks in this chunk.
+    pub read: usize,
+    /// This rank's documents, cut into pieces.
+    pub encoded: Vec<Encoded>,
+    /// Whether there is another chunk.
+    pub end: End,
+}
+
+/// Why a chunk ends. The last chunk returns the source, for its notes.
+pub enum End {
+    /// There is another chunk.
+    More,
+    /// The source has ended.
+    Last(Documents),
+    /// A document cannot be read.
+    Bad(Documents, Error),
+}
+
+/// Starts to read. Dropping the receiver ends that as soon as the next chunk is there. A thread that waits for a person
+/// to type cannot be woken, so nothing waits for the thread.
+pub fn start(
+    documents: Documents,
+    share: Share,
+    tokenizer: Arc<Tokenizer>,
+    options: TagOptions,
+    threads: usize,
+) -> Receiver<Chunk> {
+    let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
+    thread::spawn(move || {
+        let mut source = Some(documents);
+        while let Some(documents) = source.take() {
+            let chunk;
+            (chunk, source) = next_chunk(documents, share, &tokenizer, &options, threads);
+            if sender.send(chunk).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Returns a chunk, and the source if there is more. What stands before a bad document is good.
+fn next_chunk(
+    mut documents: Documents,
+    share: Share,
+    tokenizer: &Tokenizer,
+    options: &TagOptions,
+    threads: usize,
+) -> (Chunk, Option<Documents>) {
+    let (inputs, read) = read_chunk(&mut documents, share);
+    let count = inputs.len();
+    let cut = parallel::map(&inputs[share.range(count)], threads, |input| encode(tokenizer, options, input));
+    let mut encoded = Vec::with_capacity(cut.len());
+    for outcome in cut {
+        match outcome {
+            Ok(document) => encoded.push(document),
+            Err(error) => return (Chunk { read: count, encoded, end: End::Bad(documents, error.into()) }, None),
+        }
+    }
+    match read {
+        Ok(true) => (Chunk { read: count, encoded, end: End::More }, Some(documents)),
+        Ok(false) => (Chunk { read: count, encoded, end: End::Last(documents) }, None),
+        Err(error) if share.is_last() => (Chunk { read: count, encoded, end: End::Bad(documents, error) }, None),
+        Err(_) => (Chunk { read: count, encoded, end: End::Last(documents) }, None),
+    }
+}
+
+/// Returns documents of up to [`CHUNK_BYTES`], or as many as are there without waiting, and whether there are more.
+/// Ranks that share documents wait, because all must cut the same chunks.
+fn read_chunk(documents: &mut Documents, share: Share) -> (Vec<Input>, Result<bool, Error>) {
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    loop {
+        match documents.next() {
+            Ok(Some((document, size))) => {
+                chunk.push(document);
+                bytes += size.max(DOCUMENT_BYTES_MIN);
+            }
+            Ok(None) => return (chunk, Ok(false)),
+            Err(error) => return (chunk, Err(error)),
+        }
+        if bytes >= CHUNK_BYTES * share.ranks || share.ranks == 1 && !documents.has_more_at_hand() {
+            return (chunk, Ok(true));
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Tagged documents as JSON lines, columns, or text with brackets.
+
+use super::table::Table;
+use crate::error::refusal;
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_text::tagged::Tagged;
+
+/// Codes of the colors of entity types, in order of appearance. The type is always written out beside them.
+const COLORS: [u8; 6] = [36, 33, 35, 32, 34, 31];
+
+/// A place for tagged documents.
+pub enum Destination {
+    /// A file that appears when it is whole.
+    File(PathBuf),
+    /// A stream, which gets what is written so far as soon as it is written.
+    Stream(Box<dyn Write + Send>),
+}
+
+/// A format of tagged documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// An object a line.
+    Jsonl,
+    /// A word and its label a line.
+    Conll,
+    /// Text with each entity in brackets.
+    Text {
+        /// Whether entities are colored for a terminal.
+        color: bool,
+    },
+    /// A Parquet file.
+    Parquet,
+}
+
+impl OutputFormat {
+    /// Returns the ending of a file of this format.
+    pub fn extension(self) -> &'static str {
+        match self {
+            OutputFormat::Jsonl => "jsonl",
+            OutputFormat::Conll => "conll",
+            OutputFormat::Text { .. } => "txt",
+            OutputFormat::Parquet => "parquet",
+        }
+    }
+}
+
+/// A writer of tagged documents.
+pub struct Output {
+    sink: Sink,
+    format: OutputFormat,
+    brackets: Brackets,
+}
+
+/// Texts with entities in brackets, and what they could not show.
+struct Brackets {
+    color: bool,
+    /// Types that have a color, in order of appearance.
+    types: Vec<String>,
+    /// Entities that overlap others and are not shown.
+    hidden: usize,
+}
+
+impl Output {
+    /// Opens a stream, or a file that appears when [`Output::finish`] says so.
+    pub fn open(destination: Destination, format: OutputFormat) -> Result<Output> {
+        let sink = match destination {
+            Destination::File(file) if format == OutputFormat::Parquet => {
+                Sink::Table(Box::new(Table::new(Staged::create(file)?)?))
+            }
+            Destination::Stream(_) if format == OutputFormat::Parquet => {
+                return Err(refusal(
+                    "a Parquet file cannot be a stream",
+                    Remedy::set(Setting::Output).so_as("to name it"),
+                ));
+            }
+            Destination::File(file) => Sink::File(Staged::create(file)?),
+            Destination::Stream(stream) => Sink::Stream(BufWriter::new(stream)),
+        };
+        let color = format == OutputFormat::Text { color: true };
+        Ok(Output { sink, format, brackets: Brackets { color, types: Vec::new(), hidden: 0 } })
+    }
+
+    /// Writes one document. `labels` names the labels.
+    pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
+        let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
+        if let Sink::Table(table) = &mut self.sink {
+            return table.write(tagged, &names);
+        }
+        let mut text = match self.format {
+            OutputFormat::Jsonl | OutputFormat::Parquet => json(tagged, &names),
+            OutputFormat::Conll => {
+                if let Some(word) = tagged.words.iter().find(|word| word.contains(['\t', '\n', '\r'])) {
+                    let message = format!("the word {word:?} holds a tab or a line break, which columns cannot");
+                    return Err(refusal(message, Remedy::SetTo(Setting::OutputFormat, "jsonl".into())));
+                }
+                tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect()
+            }
+            OutputFormat::Text { .. } => self.brackets.text(tagged),
+        };
+        text.push('\n');
+        self.sink.write_all(&text)
+    }
+
+    /// Writes a document of which only the entities are known, as JSON or text.
+    pub fn write_entities(&mut self, tagged: &Tagged) -> Result<()> {
+        if let Sink::Table(table) = &mut self.sink {
+            return table.write(tagged, &[]);
+        }
+        let mut text = match self.format {
+            OutputFormat::Text { .. } => self.brackets.text(tagged),
+            _ => serde_json::to_string(&JsonEntities { text: &tagged.text, entities: json_entities(tagged) })?,
+        };
+        text.push('\n');
+        self.sink.write_all(&text)
+    }
+
+    /// Passes on what was written so far, so that a reader of a stream sees it.
+    pub fn flush(&mut self) -> Result<()> {
+        match &mut self.sink {
+            Sink::Stream(writer) => Ok(writer.flush()?),
+            Sink::File(staged) => Ok(staged.flush()?),
+            // A table cannot be read before its end.
+            Sink::Table(_) => Ok(()),
+        }
+    }
+
+    /// Returns whether each word has a line of its own.
+    pub fn is_columns(&self) -> bool {
+        self.format == OutputFormat::Conll
+    }
+
+    /// Ends the output. The note says how many entities the text could not show.
+    pub fn finish(mut self) -> Result<Option<Note>> {
+        self.flush()?;
+        match self.sink {
+            Sink::Stream(_) => {}
+            Sink::File(staged) => staged.publish()?,
+            Sink::Table(table) => table.finish()?.publish()?,
+        }
+        let hidden = self.brackets.hidden;
+        let entities =
+            if hidden == 1 { "1 entity overlaps another" } else { &format!("{hidden} entities overlap others") };
+        let note = Note::once(format!("{entities} and cannot be shown as text"));
+        Ok((hidden > 0).then(|| note.with_remedy(Remedy::SetTo(Setting::OutputFormat, "jsonl".into()))))
+    }
+}
+
+enum Sink {
+    Stream(BufWriter<Box<dyn Write + Send>>),
+    File(Staged),
+    Table(Box<Table<Staged>>),
+}
+
+impl Sink {
+    fn write_all(&mut self, text: &str) -> Result<()> {
+        match self {
+            Sink::Stream(writer) => writer.write_all(text.as_bytes())?,
+            Sink::File(staged) => staged.write_all(text.as_bytes())?,
+            Sink::Table(_) => unreachable!("rows of a table are not text"),
+        }
+        Ok(())
+    }
+}
+
+/// A file under another name until it is whole. If it is dropped before, it is gone.
+pub struct Staged {
+    path: PathBuf,
+    stage: PathBuf,
+    writer: BufWriter<File>,
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Staged {
+    /// Creates the file.
+    pub fn create(path: PathBuf) -> Result<Staged> {
+        // The target of a link is replaced, not the link.
+        let path = fs::canonicalize(&path).unwrap_or(path);
+        if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+            bail!("{}: this is not an ordinary file: redirect standard output to it instead", path.display());
+        }
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().with_context(|| format!("{}: not a file's name", path.display()))?);
+        name.push(format!(".{}.part", std::process::id()));
+        let stage = path.with_file_name(name);
+        let file = File::create(&stage).with_context(|| format!("{}: cannot write here", path.display()))?;
+        Ok(Staged { path, stage, writer: BufWriter::new(file) })
+    }
+
+    /// Gives the file its name.
+    pub fn publish(mut self) -> Result<()> {
+        self.writer
+            .flush()
+            .and_then(|()| self.writer.get_ref().sync_all())
+            .and_then(|()| fs::rename(&self.stage, &self.path))
+            .with_context(|| self.path.display().to_string())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After `publish` there is nothing under this name. Before it, no caller could be told that removing failed.
+        let _ = fs::remove_file(&self.stage);
+    }
+}
+
+#[derive(Serialize)]
+struct JsonEntity<'t> {
+    text: &'t str,
+    label: &'t str,
+    score: f32,
+    start: u32,
+    end: u32,
+}
+
+#[derive(Serialize)]
+struct JsonDocument<'t> {
+    text: &'t str,
+    entities: Vec<JsonEntity<'t>>,
+    words: &'t [String],
+    labels: &'t [&'t str],
+}
+
+#[derive(Serialize)]
+struct JsonEntities<'t> {
+    text: &'t str,
+    entities: Vec<JsonEntity<'t>>,
+}
+
+fn json_entities(tagged: &Tagged) -> Vec<JsonEntity<'_>> {
+    let entities = tagged.entities.iter().map(|found| JsonEntity {
+        text: &found.text,
+        label: &found.label,
+        score: found.score,
+        start: found.start,
+        end: found.end,
+    });
+    entities.collect()
+}
+
+fn json(tagged: &Tagged, labels: &[&str]) -> String {
+    let entities = json_entities(tagged);
+    let document = JsonDocument { text: &tagged.text, entities, words: &tagged.words, labels };
+    serde_json::to_string(&document).expect("strings and numbers are JSON")
+}
+
+impl Brackets {
+    /// Returns the text with each entity in brackets: `Jo moved to [Zürich LOC]`.
+    fn text(&mut self, tagged: &Tagged) -> String {
+        let mut out = String::new();
+        let mut letters = tagged.text.chars();
+        let mut at = 0;
+        for found in &tagged.entities {
+            // Pieces of one letter overlap, and entities may overlap by the decoding: each letter is shown once.
+            if found.start < at || found.end <= found.start {
+                self.hidden += usize::from(found.end > found.start);
+                continue;
+            }
+            out.extend(letters.by_ref().take((found.start - at) as usize));
+            let inside: String = letters.by_ref().take((found.end - found.start) as usize).collect();
+            at = found.end;
+            let inside = format!("[{inside} {}]", found.label);
+            out += &if self.color { format!("\x1b[{}m{inside}\x1b[0m", self.color_of(&found.label)) } else { inside };
+        }
+        out.extend(letters);
+        out
+    }
+
+    fn color_of(&mut self, label: &str) -> u8 {
+        let known = self.types.iter().position(|it| it == label);
+        let at = known.unwrap_or_else(|| {
+            self.types.push(label.to_owned());
+            self.types.len() - 1
+        });
+        COLORS[at % COLORS.len()]
+    }
+}

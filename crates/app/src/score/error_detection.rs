@@ -1,0 +1,92 @@
+//! Scores of error detection, a label a word.
+
+use super::{Figures, Labeled, ScoreRequest, Scored, open_file};
+use crate::error::refusal;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::BufReader;
+use tagsmith_data::format::label_list;
+use tagsmith_message::{Note, Remedy, Setting, counted};
+use tagsmith_text::score::ZeroDivision;
+use tagsmith_text::score::error_detection::{LabelFigures, Score, Scorer, canonical};
+
+/// Scores files that label the same words.
+pub fn score(
+    request: &ScoreRequest,
+    gold: &Labeled,
+    predicted: &Labeled,
+    mut notes: Vec<Note>,
+) -> anyhow::Result<Scored> {
+    let mut scorer = Scorer::new(&labels(request.labels.as_deref(), gold, predicted, &mut notes)?)?;
+    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
+        for (gold_label, label) in gold_sentence.labels.iter().zip(&sentence.labels) {
+            scorer.add(gold_label, label, || format!("{}:{}", gold.source, gold_sentence.line));
+        }
+    }
+    let score = scorer.score();
+    notes.extend(score.notes.iter().cloned());
+    Ok(Scored { notes, figures: Figures::Errors(score, scorer.correct_label().to_owned()) })
+}
+
+/// Returns a table with tabs: each label's figures, then the figures of all.
+pub fn table(score: &Score, digits: usize) -> String {
+    let figures = score.metrics().into_iter().chain([("accuracy".to_owned(), json!(score.accuracy))]);
+    let lines = figures.map(|(name, value)| format!("{name}\t{:.digits$}\n", value.as_f64().expect("a figure")));
+    format!("{}\n{}", score.table(digits), lines.collect::<String>())
+}
+
+/// Returns the labels of the list, or else the labels that occur.
+fn labels(
+    list: Option<&str>,
+    gold: &Labeled,
+    predicted: &Labeled,
+    notes: &mut Vec<Note>,
+) -> anyhow::Result<Vec<String>> {
+    if let Some(path) = list {
+        let listed = label_list::read(BufReader::new(open_file(path)?), path)?;
+        return Ok(listed.names().to_vec());
+    }
+    let sentences = gold.sentences.iter().chain(&predicted.sentences);
+    let occurring: BTreeSet<String> =
+        sentences.flat_map(|sentence| &sentence.labels).map(|label| canonical(label).into_owned()).collect();
+    let which = match occurring.len() {
+        1 => "1 label that occurs".to_owned(),
+        count => format!("{} that occur", counted(count, "label")),
+    };
+    let note = Note::once(format!("means are over the {which}"));
+    notes.push(note.with_remedy(Remedy::set(Setting::Labels).so_as("to name those that could")));
+    Ok(occurring.into_iter().collect())
+}
+
+/// Returns all figures as a JSON object.
+pub fn json(score: &Score, correct_label: &str) -> Value {
+    let mut object = json!({ "method": "ged", "correct_label": correct_label });
+    let rows = score.labels.iter().map(|LabelFigures { label, figures, support }| {
+        let row = json!({
+            "precision": figures.precision, "recall": figures.recall, "f1": figures.f1, "f0.5": figures.f_half,
+            "number": support,
+        });
+        (label.clone(), row)
+    });
+    object["labels"] = Value::Object(rows.collect());
+    let map = object.as_object_mut().expect("it was made as one");
+    map.extend(score.metrics());
+    map.insert("accuracy".into(), json!(score.accuracy));
+    map.insert("words".into(), json!(score.words));
+    object
+}
+
+/// Refuses what only scores of entities can take into account.
+pub fn refuse_others(request: &ScoreRequest) -> anyhow::Result<()> {
+    let given = [
+        (Setting::Scheme, "a scheme", request.scheme.is_some()),
+        (Setting::Suffix, "the place of a tag's letter", request.suffix),
+        (Setting::ZeroDivision, "a ratio without a denominator", request.zero_division == ZeroDivision::One),
+    ];
+    match given.into_iter().find(|&(.., given)| given) {
+        Some((setting, what, _)) => {
+            Err(refusal(format!("{what} is about entities, and error detection scores words"), Remedy::Unset(setting)))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,168 @@
+//! The two evaluators of span taggers.
+
+use super::log::now;
+use super::write_json;
+use crate::error::refusal;
+use crate::events::Events;
+use crate::machine::{precision, threads};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::PathBuf;
+use tagsmith_hub::Hub;
+use tagsmith_message::{Remedy, Setting};
+use tagsmith_ranks::World;
+use tagsmith_spans::config::parity::Parity;
+use tagsmith_spans::config::{Architecture, Threshold};
+use tagsmith_spans::decode::Mode;
+use tagsmith_spans::encode::{Encoding, Masking};
+use tagsmith_spans::evaluate::{Finder, LOWEST, Point, curve, evaluate};
+use tagsmith_spans::folder;
+use tagsmith_spans::read::{self, EVALUATED, Overlapping};
+use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
+use tagsmith_text::tagged::Content;
+
+/// Pieces of a text where the model does not say how many it was trained on.
+const MAX_LENGTH: usize = 512;
+
+/// The threshold that is chosen as the best one on the validation file.
+const AUTO: &str = "auto";
+
+/// A request to evaluate a span tagger.
+#[derive(Clone, Debug)]
+pub struct SpanEvaluateRequest {
+    /// A checkpoint's folder.
+    pub model: PathBuf,
+    /// What the model must be.
+    pub architecture: Architecture,
+    /// JSON lines, a folder saved by `save_to_disk`, or words with tags.
+    pub file: String,
+    /// The file that an automatic threshold is chosen on.
+    pub validation_file: Option<String>,
+    /// What entities count.
+    pub format: AnnotationFormat,
+    /// A number, `cls`, `label_token` or `auto`; without it, the model's.
+    pub threshold: Option<String>,
+    /// A file with the labels of the file and their names for the model.
+    pub label_map: Option<PathBuf>,
+    /// The folder of the results.
+    pub output_dir: PathBuf,
+    /// Which entities may share pieces.
+    pub decoding: Mode,
+    /// Defects of the original to have.
+    pub parity: Parity,
+    /// Whether the factors of products are rounded to bf16.
+    pub bf16: bool,
+    /// Threads; without them, as many as this process has physical cores.
+    pub threads: Option<usize>,
+}
+
+/// Figures of a span tagger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanEvaluated {
+    /// The figures.
+    pub metrics: Value,
+    /// The file that holds them; none on ranks that write nothing.
+    pub written: Option<PathBuf>,
+}
+
+/// Evaluates a span tagger as `request` asks. All ranks of `world` call this with the same request.
+///
+/// # Errors
+/// A request that cannot be done, with a remedy; files that cannot be read or written.
+pub fn evaluate_spans(
+    request: &SpanEvaluateRequest,
+    hub: &Hub,
+    world: &World,
+    events: &mut dyn Events,
+) -> Result<SpanEvaluated> {
+    threads::set(request.threads, world, events);
+    let folder = &request.model;
+    let (mut model, notes) = folder::load(folder)?;
+    notes.iter().for_each(|note| events.say(note));
+    model.config.reproduce(request.parity);
+    ensure!(
+        model.config.architecture == request.architecture,
+        "{}: this is a {}: use the other evaluator",
+        folder.display(),
+        model.config.architecture_name().replace('_', "-")
+    );
+    if request.bf16 {
+        model.precision = precision::bf16(events);
+    }
+    let threshold = match request.threshold.as_deref() {
+        None | Some(AUTO) => model.config.threshold,
+        Some(word) => Threshold::parse(word, model.config.contrastive())
+            .map_err(|why| refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("as one")))?,
+    };
+    if model.config.threshold_in_prompt() {
+        model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
+    }
+    let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
+    let masking = if request.format == AnnotationFormat::Text { Masking::None } else { Masking::Subwords };
+    let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
+    let encoding = Encoding { max_length, masking };
+    let examples = load(request, &request.file, events)?;
+    let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<_> {
+        let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
+        finder.notes.iter().for_each(|note| events.say(note));
+        let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
+        Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
+    };
+    let mut json = Map::new();
+    let (bar, above) = match request.threshold.as_deref() == Some(AUTO) {
+        false => (threshold, 0.0),
+        true => {
+            let file = request.validation_file.as_deref().ok_or_else(|| {
+                let remedy = Remedy::set(Setting::ValidationFile).so_as("to choose it on");
+                refusal("nothing is named that an automatic threshold is chosen on", remedy)
+            })?;
+            let validation = load(request, file, events)?;
+            let (found, labels) = find(&validation, LOWEST, events)?;
+            let (points, best) = curve(&validation, &found, &labels, &model.config, request.decoding);
+            let point = |point: &Point| {
+                let [precision, recall, f1] = point.figures;
+                json!({"threshold": point.threshold, "precision": precision, "recall": recall, "f1": f1})
+            };
+            json.insert("threshold_curve".into(), points.iter().map(point).collect());
+            events.say(format!("the threshold {best} is best on {file}"));
+            (Threshold::Number(best as f32), best)
+        }
+    };
+    let (found, labels) = find(&examples, bar, events)?;
+    let evaluation = evaluate(&examples, &found, &labels, &model.config, above, request.decoding);
+    let threshold = match bar {
+        Threshold::Number(number) => json!(f64::from(number)),
+        Threshold::Cls => json!("cls"),
+        Threshold::LabelToken => json!("label_token"),
+    };
+    json.insert("test_metrics".into(), Value::Object(evaluation.to_json()));
+    json.insert("labels".into(), json!(labels));
+    json.insert("threshold".into(), threshold);
+    json.insert("eval_from".into(), json!(request.file));
+    let mut json = Value::Object(json);
+    if !world.is_first() {
+        return Ok(SpanEvaluated { metrics: json["test_metrics"].take(), written: None });
+    }
+    fs::create_dir_all(&request.output_dir).with_context(|| request.output_dir.display().to_string())?;
+    let [year, month, day, hour, minute, second] = now();
+    let name = format!("eval_{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}.json");
+    let path = request.output_dir.join(name);
+    write_json(&path, &json)?;
+    Ok(SpanEvaluated { metrics: json["test_metrics"].take(), written: Some(path) })
+}
+
+/// Reads a file of examples under the model's names of labels.
+fn load(request: &SpanEvaluateRequest, file: &str, events: &mut dyn Events) -> Result<Vec<Example>> {
+    let overlapping = match request.parity.overlapping {
+        true => Overlapping::Taken,
+        false => Overlapping::Refused(request.decoding),
+    };
+    let mut data = read::load(&[file.to_owned()], request.format, EVALUATED, overlapping)?;
+    data.notes.iter().for_each(|note| events.say(note));
+    if let Some(map) = &request.label_map {
+        read::rename_labels(&mut data.examples, map)?;
+    }
+    ensure!(!labels_of(&data.examples).is_empty(), "{file}: no entity is there: is it the right file and format?");
+    Ok(data.examples)
+}

@@ -1,0 +1,266 @@
+//! Training, evaluation and prediction of a token classifier, as run_ner.py does them.
+
+mod card;
+pub mod data;
+pub mod evaluation;
+mod folder;
+pub mod hold_out;
+pub mod labeling;
+mod logs;
+mod memory;
+mod options;
+mod parts;
+mod prediction;
+mod record;
+mod upload;
+
+use crate::events::Events;
+use crate::machine::threads;
+use crate::options::TrainArgs;
+use crate::report::diagnosis::Diagnosis;
+use crate::report::{Finished, page};
+use anyhow::Context;
+use data::{Alignment, Data};
+use evaluation::Measure;
+use parts::Parts;
+use record::Recorder;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tagsmith_files::atomic_write;
+use tagsmith_hub::Hub;
+use tagsmith_ranks::World;
+use tagsmith_text::align::Example;
+use tagsmith_text::sentence::Split;
+use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::model::Model;
+use tagsmith_train::checkpoint::contents;
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::learner::Learner;
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::results;
+use tagsmith_train::trainer::{self, Job};
+use upload::Upload;
+
+/// The hub as a run needs it.
+pub struct Hubs {
+    /// The hub that models and data sets come from.
+    pub downloads: Hub,
+    /// The hub that the finished model goes to.
+    pub uploads: Hub,
+}
+
+/// Trains, evaluates and predicts as `args` asks. All ranks of `world` call this with the same arguments.
+///
+/// # Errors
+/// A request that cannot be done, with a remedy; files that cannot be read or written; a loss that is not a number.
+pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Events) -> anyhow::Result<Finished> {
+    let resume = folder::claim(&args.output, args.tasks.do_train, events)?;
+    let mut data = Data::load(&args.data, args.tasks, &hubs.downloads, events)?;
+    let parts = Parts::find(&args.model, &hubs.downloads)?;
+    let (config, labels) = parts.labels(args.tasks.do_train, &data, events)?;
+    data.cut(&args.data, events);
+    let threads = threads::set(args.machine.threads, world, events);
+    let tokenizer = parts.tokenizer(events)?;
+    let model = parts.model(config, args.tasks.do_train, args.learning.seed, args.machine.bf16, events)?;
+    let alignment = Alignment {
+        tokenizer: &tokenizer,
+        labels: &labels,
+        max_length: parts::max_length(args.data.max_seq_length, &tokenizer, &model.config, events)?,
+        label_all: options::label_all(&args.data),
+        uncounted: data.labeling.uncounted(),
+        vocab_size: model.config.shape.vocab_size,
+        type_vocab_size: model.config.shape.type_vocab_size,
+        threads,
+    };
+    let measure = Measure::new(&labels, (&args.times, &args.learning), data.labeling.finds_errors, world, events)?;
+    let examples = Examples::align(args, &data, &alignment, events)?;
+    let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
+    let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
+
+    let (history, step, epoch, diagnosis) = (Vec::new(), 0, json!(0), None);
+    let mut run = Run { args, world, measure: &measure, examples, recorder, events, history, step, epoch, diagnosis };
+    let model = if args.tasks.do_train { run.learn(model, &tokenizer, resume.as_deref())? } else { model };
+    run.create_folder()?;
+    if args.tasks.do_eval {
+        run.evaluate(&model, data.validation.as_ref())?;
+    }
+    if let Some(split) = data.test.as_ref().filter(|_| args.tasks.do_predict) {
+        run.predict(&model, split, &alignment)?;
+    }
+    let finished = run.finish()?;
+    upload.map_or(Ok(()), |upload| upload.finish(&args.output, events))?;
+    Ok(finished)
+}
+
+/// The examples of each split that is used; none of the others.
+struct Examples {
+    to_learn: Vec<Example>,
+    to_evaluate: Vec<Example>,
+    to_predict: Vec<Example>,
+}
+
+impl Examples {
+    /// Cuts the splits into pieces and shows the first sentence.
+    fn align(
+        args: &TrainArgs,
+        data: &Data,
+        alignment: &Alignment<'_>,
+        events: &mut dyn Events,
+    ) -> anyhow::Result<Examples> {
+        let mut examples = |asked: bool, name: &str, split: &Option<Split>| match split {
+            Some(split) if asked => alignment.examples(name, split, events),
+            _ => Ok(Vec::new()),
+        };
+        let to_learn = examples(args.tasks.do_train, "train", &data.train)?;
+        let to_evaluate = examples(args.tasks.do_eval, "validation", &data.validation)?;
+        let to_predict = examples(args.tasks.do_predict, "test", &data.test)?;
+        let all = [(&data.train, &to_learn), (&data.validation, &to_evaluate), (&data.test, &to_predict)];
+        if let Some((Some(split), examples)) = all.into_iter().find(|(_, examples)| !examples.is_empty()) {
+            events.say(alignment.show_first(split, examples));
+        }
+        Ok(Examples { to_learn, to_evaluate, to_predict })
+    }
+}
+
+/// A run whose data and model are there.
+struct Run<'a> {
+    args: &'a TrainArgs,
+    world: &'a World,
+    measure: &'a Measure<'a>,
+    examples: Examples,
+    recorder: Recorder,
+    events: &'a mut dyn Events,
+    /// The log, with the final evaluation at its end.
+    history: Vec<Record>,
+    /// Updates made.
+    step: u64,
+    /// Epochs made.
+    epoch: Value,
+    diagnosis: Option<Diagnosis>,
+}
+
+impl Run<'_> {
+    /// Trains, and leaves the finished model in the output folder.
+    fn learn(&mut self, model: Model, tokenizer: &Tokenizer, resume: Option<&Path>) -> anyhow::Result<Model> {
+        let Run { args, world, measure, examples, recorder, events, .. } = self;
+        let (args, world, measure): (&TrainArgs, &World, &Measure<'_>) = (args, world, measure);
+        let (to_learn, to_evaluate) = (std::mem::take(&mut examples.to_learn), &examples.to_evaluate);
+        let options = options::run(args, criterion(args, measure, to_evaluate, *events)?)?;
+        let arguments = serde_json::to_value(args).context("the options as JSON")?;
+        let attachments: Vec<_> =
+            tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
+        let (mut learner, notes) = Learner::new(model, options::step(&args.learning), &args.learning.freeze)?;
+        notes.iter().for_each(|note| events.say(note));
+        memory::check(&args.learning, world, learner.model(), &to_learn, to_evaluate, *events)?;
+        let job = Job {
+            options: &options,
+            examples: &to_learn,
+            world,
+            attachments: &attachments,
+            arguments: &arguments,
+            evaluate: &mut |model| measure.run("eval", model, to_evaluate).0,
+            notify: &mut |event| recorder.training(event, *events),
+        };
+        let outcome = trainer::train(&mut learner, job, resume)?;
+        let output = &args.output.output_dir;
+        if world.is_first() {
+            contents::write_model(output, learner.model(), &attachments, &arguments)?;
+        }
+        let mut record = outcome.metrics;
+        record.insert("train_samples".into(), json!(to_learn.len()));
+        recorder.results("train", &record, *events)?;
+        if world.is_first() {
+            outcome.state.save(output)?;
+        }
+        let state = outcome.state;
+        (self.epoch, self.step, self.history) = (json!(state.epoch), state.global_step, state.log_history);
+        Ok(learner.into_model())
+    }
+
+    /// Creates the output folder. All checks have passed. Training has created it already; a run that only evaluates
+    /// creates it here.
+    fn create_folder(&self) -> anyhow::Result<()> {
+        let output = &self.args.output.output_dir;
+        match self.world.is_first() {
+            true => fs::create_dir_all(output).with_context(|| format!("`{}` cannot be created", output.display())),
+            false => Ok(()),
+        }
+    }
+
+    /// Evaluates the model on the validation split.
+    fn evaluate(&mut self, model: &Model, split: Option<&Split>) -> anyhow::Result<()> {
+        let Run { args, measure, recorder, .. } = self;
+        let examples = &self.examples.to_evaluate;
+        let (mut record, evaluation) = measure.run("eval", model, examples);
+        recorder.error_table("eval", measure.error_score(examples, &evaluation))?;
+        record.insert("epoch".into(), self.epoch.clone());
+        recorder.track(&record, self.step);
+        record.insert("eval_samples".into(), json!(examples.len()));
+        if let Some(split) = split.filter(|_| args.reporting.html_report) {
+            self.diagnosis = measure.diagnosis(split, examples, &evaluation);
+        }
+        recorder.results("eval", &record, self.events)?;
+        record.insert("step".into(), json!(self.step));
+        self.history.push(record);
+        Ok(())
+    }
+
+    /// Tags the test split, and measures it if it has labels.
+    fn predict(&mut self, model: &Model, split: &Split, alignment: &Alignment<'_>) -> anyhow::Result<()> {
+        let Run { args, measure, recorder, events, .. } = self;
+        let examples = &self.examples.to_predict;
+        let (record, evaluation) = measure.run("predict", model, examples);
+        if evaluation.counted == 0 {
+            events.say("the test split has no labels, so it is tagged but not measured");
+        }
+        recorder.error_table("predict", measure.error_score(examples, &evaluation))?;
+        recorder.results("predict", &record, *events)?;
+        if self.world.is_first() {
+            let rows = evaluation::rows_at_once(&args.learning);
+            let labels =
+                prediction::word_labels(model, alignment, split, examples, &evaluation.predictions, rows, *events)?;
+            results::save_predictions(&args.output.output_dir.join("predictions.txt"), &labels)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the model card and the page. Returns what there is to tell about the run.
+    fn finish(self) -> anyhow::Result<Finished> {
+        let (args, writes) = (self.args, self.world.is_first());
+        if args.tasks.do_train && writes {
+            card::save(args, &self.history)?;
+        }
+        let chosen = args.times.metric_for_best_model.as_deref();
+        let finished = Finished {
+            name: args.output.name(),
+            history: self.history,
+            results: self.recorder.finish(),
+            metric: self.measure.main_metric(chosen, &self.examples.to_evaluate)?,
+            diagnosis: self.diagnosis,
+            settings: serde_json::to_value(args).context("the options as JSON")?,
+        };
+        if args.reporting.html_report && writes {
+            let page = page(&finished.name, std::slice::from_ref(&finished));
+            atomic_write::write(&args.output.output_dir.join("report.html"), page.as_bytes())?;
+        }
+        Ok(finished)
+    }
+}
+
+/// Returns the metric that chooses the best model, by the name it will have.
+fn criterion(
+    args: &TrainArgs,
+    measure: &Measure<'_>,
+    to_evaluate: &[Example],
+    events: &mut dyn Events,
+) -> anyhow::Result<Option<Criterion>> {
+    let Some(metric) = args.times.metric_for_best_model.as_ref().filter(|_| args.tasks.do_eval) else {
+        return Ok(None);
+    };
+    let name = measure.metric_name(metric, to_evaluate)?;
+    if name != *metric {
+        events.say(format!("the metric `{metric}` is called `{name}` in this run"));
+    }
+    Ok(Some(Criterion::new(&name, Some(args.times.greater_is_better))))
+}

@@ -1,0 +1,300 @@
+//! The splits of a run: where they come from, what they hold, and what the model will see of them.
+
+use super::hold_out::{self, HeldOut};
+use super::labeling::Labeling;
+use crate::error::refusal;
+use crate::events::Events;
+use crate::options::{DataArgs, TaskArgs};
+use anyhow::{Context, anyhow, bail};
+use std::fmt::Write;
+use tagsmith_data::dataset;
+use tagsmith_data::split_builder::ReadOptions;
+use tagsmith_hub::Hub;
+use tagsmith_message::{Note, Remedy, Setting, counted, quote_all};
+use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
+use tagsmith_text::labels::LabelSet;
+use tagsmith_text::sentence::{Split, TagKind};
+use tagsmith_text::tokenizer::Tokenizer;
+
+/// The splits that were found. Splits that nothing needs are read for their labels.
+#[derive(Default)]
+pub struct Data {
+    /// The split to learn from.
+    pub train: Option<Split>,
+    /// The split to evaluate.
+    pub validation: Option<Split>,
+    /// The split to predict.
+    pub test: Option<Split>,
+    /// The way in which their labels are taken.
+    pub labeling: Labeling,
+}
+
+impl Data {
+    /// Reads the splits and says what they are.
+    pub fn load(args: &DataArgs, tasks: TaskArgs, hub: &Hub, events: &mut dyn Events) -> anyhow::Result<Data> {
+        let labeling = Labeling::of(args, events)?;
+        let options = ReadOptions {
+            text_column: args.text_column_name.clone(),
+            label_column: args.label_column_name.clone(),
+            task: args.task_name.clone(),
+            missing_label: labeling.missing_label(),
+        };
+        let mut data = match &args.dataset_name {
+            Some(name) => Data::named(name, args, hub, &options, events)?,
+            None => {
+                let read = |file: &Option<String>| {
+                    file.as_ref().map(|file| dataset::load_files(std::slice::from_ref(file), &options)).transpose()
+                };
+                Data {
+                    train: read(&args.train_file)?,
+                    validation: read(&args.validation_file)?,
+                    test: read(&args.test_file)?,
+                    ..Data::default()
+                }
+            }
+        };
+        for split in [&mut data.train, &mut data.validation, &mut data.test].into_iter().flatten() {
+            labeling.prepare(split)?;
+        }
+        data.labeling = labeling;
+        data.divide(args, events)?;
+        for (name, split) in data.splits() {
+            events.say(describe(name, split));
+            events.notes_about(name, &split.notes);
+        }
+        data.check(tasks)?;
+        Ok(data)
+    }
+
+    fn named(
+        name: &str,
+        args: &DataArgs,
+        hub: &Hub,
+        options: &ReadOptions,
+        events: &mut dyn Events,
+    ) -> anyhow::Result<Data> {
+        for (setting, file) in [
+            (Setting::TrainFile, &args.train_file),
+            (Setting::ValidationFile, &args.validation_file),
+            (Setting::TestFile, &args.test_file),
+        ] {
+            if let Some(file) = file {
+                let what = format!("the file {file} is left aside, because the data set {name} is given too");
+                events.note(&Note::once(what).with_remedy(Remedy::Unset(setting)));
+            }
+        }
+        let DataArgs { dataset_config_name, dataset_revision, .. } = args;
+        let mut splits =
+            dataset::load(hub, name, dataset_config_name.as_deref(), dataset_revision.as_deref(), options)?;
+        let data = Data {
+            train: splits.remove("train"),
+            validation: splits.remove("validation"),
+            test: splits.remove("test"),
+            ..Data::default()
+        };
+        for name in splits.keys() {
+            events.say(format!("the split `{name}` is not used: only train, validation and test are"));
+        }
+        Ok(data)
+    }
+
+    /// Shuffles the training split and holds a part of it out, where that was asked for.
+    fn divide(&mut self, args: &DataArgs, events: &mut dyn Events) -> anyhow::Result<()> {
+        if args.shuffle_seed.is_none() && args.validation_size.is_none() {
+            return Ok(());
+        }
+        let Some(train) = &mut self.train else {
+            let settings = [
+                args.shuffle_seed.map(|_| Remedy::Unset(Setting::ShuffleSeed)),
+                args.validation_size.map(|_| Remedy::Unset(Setting::ValidationSize)),
+            ];
+            let message = "there is no training split to shuffle or to hold a part out of";
+            return Err(refusal(message, Remedy::AllOf(settings.into_iter().flatten().collect())));
+        };
+        if let Some(seed) = args.shuffle_seed {
+            hold_out::shuffle(train, seed);
+            events.say(format!("train: shuffled as datasets' shuffle(seed={seed}) does"));
+        }
+        if let Some(size) = args.validation_size {
+            if let Some(validation) = &self.validation {
+                let message = format!(
+                    "no part of the training split is held out for validation, because there is a validation split: {}",
+                    validation.source
+                );
+                return Err(refusal(message, Remedy::Unset(Setting::ValidationSize)));
+            }
+            let seed = args.split_seed;
+            let held_out = hold_out::hold_out(train, HeldOut { size, seed })?;
+            let sentences = counted(held_out.sentences.len(), "sentence");
+            events.say(format!(
+                "validation: {sentences} held out of train, as datasets' train_test_split(seed={seed}) does"
+            ));
+            self.validation = Some(held_out);
+        }
+        Ok(())
+    }
+
+    fn splits(&self) -> impl Iterator<Item = (&'static str, &Split)> {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+            .into_iter()
+            .filter_map(|(name, split)| Some((name, split.as_ref()?)))
+    }
+
+    /// Refuses a task whose split is missing, has no labels or is empty.
+    fn check(&self, tasks: TaskArgs) -> anyhow::Result<()> {
+        for (asked, task, name, split) in [
+            (tasks.do_train, "training", "train", &self.train),
+            (tasks.do_eval, "evaluation", "validation", &self.validation),
+            (tasks.do_predict, "prediction", "test", &self.test),
+        ] {
+            if !asked {
+                continue;
+            }
+            let Some(split) = split else {
+                let found: Vec<_> = self.splits().map(|(name, _)| name).collect();
+                let found = if found.is_empty() { "no split that is used".into() } else { found.join(", ") };
+                bail!("{task} needs a {name} split, and the data set has {found}: add one, or pass files instead");
+            };
+            if split.tag_kind == TagKind::Absent && name != "test" {
+                return Err(refusal(
+                    format!("{}: there is no label column, and {task} needs labels", split.source),
+                    Remedy::set(Setting::LabelColumn).so_as("to name it"),
+                ));
+            }
+            if split.sentences.is_empty() {
+                bail!("{}: there is no sentence", split.source);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether no split has a label column.
+    pub fn is_unlabeled(&self) -> bool {
+        self.splits().all(|(_, split)| split.tag_kind == TagKind::Absent)
+    }
+
+    /// Returns the labels of the run. Where no list says otherwise, the labels of the training split come first.
+    pub fn labels(&self, events: &mut dyn Events) -> anyhow::Result<LabelSet> {
+        let others: Vec<&Split> = [&self.validation, &self.test].into_iter().flatten().collect();
+        self.labeling.labels(self.train.as_ref(), &others, events)
+    }
+
+    /// Keeps the first sentences of each split, where that was asked for.
+    pub fn cut(&mut self, args: &DataArgs, events: &mut dyn Events) {
+        for (name, split, most) in [
+            ("train", &mut self.train, args.max_train_samples),
+            ("validation", &mut self.validation, args.max_eval_samples),
+            ("test", &mut self.test, args.max_predict_samples),
+        ] {
+            if let (Some(split), Some(most)) = (split, most)
+                && split.sentences.len() > most
+            {
+                events.say(format!("{name}: the first {most} of {} sentences are kept", split.sentences.len()));
+                split.sentences.truncate(most);
+            }
+        }
+    }
+}
+
+/// Returns a line about a split: its source, its size and its columns.
+fn describe(name: &str, split: &Split) -> String {
+    let words: usize = split.sentences.iter().map(|sentence| sentence.words.len()).sum();
+    let columns = &split.columns;
+    let mut line = format!(
+        "{name}: {}: {}, {} from the column `{}`",
+        split.source,
+        counted(split.sentences.len(), "sentence"),
+        counted(words, "word"),
+        columns.text
+    );
+    let kind = match split.tag_kind {
+        TagKind::Absent => "",
+        TagKind::Strings => "strings",
+        TagKind::ClassLabel => "integers with names",
+        TagKind::Integers => "integers without names",
+    };
+    match &columns.label {
+        Some(label) => write!(line, ", labels from `{label}` ({kind})").expect("a string takes all"),
+        None => line.push_str(", no labels"),
+    }
+    let others: Vec<_> =
+        columns.all.iter().filter(|name| **name != columns.text && Some(*name) != columns.label.as_ref()).collect();
+    if !others.is_empty() {
+        let names = quote_all(others.into_iter().map(String::as_str));
+        write!(line, "; not read: {names}").expect("a string takes all");
+    }
+    line
+}
+
+/// The way in which words become pieces and labels, the same for all splits of a run.
+pub struct Alignment<'a> {
+    /// The tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// The labels in the order of the head's rows.
+    pub labels: &'a LabelSet,
+    /// The longest sequence in pieces, special ones included.
+    pub max_length: usize,
+    /// The labels of a word's later pieces.
+    pub label_all: LabelAll,
+    /// The label whose words are not counted.
+    pub uncounted: Option<&'static str>,
+    /// Rows of the model's token table.
+    pub vocab_size: usize,
+    /// Rows of the model's token-type table; 0 if it has none.
+    pub type_vocab_size: usize,
+    /// Threads that tokenize.
+    pub threads: usize,
+}
+
+impl Alignment<'_> {
+    /// Returns the split's examples. A longer sentence is truncated, with a note.
+    pub fn examples(&self, name: &str, split: &Split, events: &mut dyn Events) -> anyhow::Result<Vec<Example>> {
+        let ids = self.labels.ids_without(split, self.uncounted)?;
+        let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
+        let aligned = align(self.tokenizer, split, self.labels, &ids, options, self.threads)
+            .with_context(|| format!("the {name} split cannot be tokenized"))?;
+        events.notes_about(name, &aligned.notes);
+        self.check_tables(split, &aligned.examples)?;
+        Ok(aligned.examples)
+    }
+
+    /// Refuses ids that the model has no row for: the tokenizer is of another checkpoint.
+    fn check_tables(&self, split: &Split, examples: &[Example]) -> anyhow::Result<()> {
+        let beyond = |ids: &[u32], rows: usize| ids.iter().copied().find(|&id| id as usize >= rows);
+        for example in examples {
+            let line = split.sentences[example.sentence as usize].line;
+            let refuse = |what: &str, id: u32, rows: usize| {
+                let place = format!("{}:{line}", split.source);
+                anyhow!(
+                    "{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint"
+                )
+            };
+            if let Some(id) = beyond(&example.ids, self.vocab_size) {
+                return Err(refuse("token id", id, self.vocab_size));
+            }
+            if let Some(id) = beyond(&example.types, self.type_vocab_size).filter(|_| self.type_vocab_size > 0) {
+                return Err(refuse("token type", id, self.type_vocab_size));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the beginning of the first example, as a person reads it.
+    pub fn show_first(&self, split: &Split, examples: &[Example]) -> String {
+        const WORDS_SHOWN: usize = 12;
+        let (words, example) = (&split.sentences[0].words, &examples[0]);
+        let show = |(number, word): (usize, &String)| {
+            let is_its = |of: &&Option<u32>| **of == Some(number as u32);
+            let pieces = example.words.iter().filter(is_its).count();
+            let first = example.words.iter().position(|of| is_its(&of));
+            let label = first.map(|at| example.labels[at]).filter(|&label| label != IGNORE);
+            let label = label.map_or("–", |label| self.labels.names()[label as usize].as_str());
+            format!("{word}·{pieces}/{label}")
+        };
+        let mut shown: Vec<String> = words.iter().take(WORDS_SHOWN).enumerate().map(show).collect();
+        if words.len() > WORDS_SHOWN {
+            shown.push("…".into());
+        }
+        format!("the first sentence, as word·pieces/label: {}", shown.join(" "))
+    }
+}

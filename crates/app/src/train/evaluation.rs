@@ -1,0 +1,178 @@
+//! The figures of a model on a split's examples, as the Trainer records them.
+
+use crate::error::refusal;
+use crate::events::Events;
+use crate::options::{LearningArgs, TimesArgs};
+use crate::report::diagnosis::Diagnosis;
+use serde_json::json;
+use std::time::Instant;
+use tagsmith_message::{Remedy, Setting};
+use tagsmith_ranks::World;
+use tagsmith_text::align::{Example, IGNORE};
+use tagsmith_text::labels::LabelSet;
+use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::score::error_detection;
+use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
+use tagsmith_text::sentence::Split;
+use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate};
+use tagsmith_tokens::model::Model;
+use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::trainer::results;
+
+/// Rows that the model reads at once where it does not learn: enough for full speed, and they fit the caches.
+const READ_AT_ONCE: usize = 2048;
+
+/// Returns how many rows the model reads at once in evaluation and prediction: no more than where it learns.
+pub fn rows_at_once(learning: &LearningArgs) -> usize {
+    learning.batch_tokens.map_or(READ_AT_ONCE, |most| most.min(READ_AT_ONCE))
+}
+
+/// The way in which every split of a run is measured.
+pub struct Measure<'a> {
+    labels: &'a LabelSet,
+    world: &'a World,
+    method: Method,
+    options: EvalOptions,
+    entity_level: bool,
+    loss_only: bool,
+    /// A scorer that has counted nothing yet, where errors are detected.
+    errors: Option<error_detection::Scorer>,
+}
+
+impl<'a> Measure<'a> {
+    /// Chooses the scores that fit the labels. A note says where the labels are not tags of entities.
+    pub fn new(
+        labels: &'a LabelSet,
+        (times, learning): (&TimesArgs, &LearningArgs),
+        finds_errors: bool,
+        world: &'a World,
+        events: &mut dyn Events,
+    ) -> anyhow::Result<Self> {
+        let (mut method, note) = Method::for_labels(labels.names(), Style::Prefix);
+        let errors = finds_errors.then(|| error_detection::Scorer::new(labels.names())).transpose()?;
+        if let Some(errors) = &errors {
+            method = Method::Conlleval(Style::Prefix);
+            events.say(format!(
+                "words whose label is not `{}` are errors: `ged_…` are their figures; precision, recall and f1 are \
+                 seqeval's, which takes the labels for entities",
+                errors.correct_label()
+            ));
+        } else if let Some(note) = note {
+            events.note(&note);
+        }
+        let options = EvalOptions {
+            batch_size: times.per_device_eval_batch_size,
+            batch_tokens: rows_at_once(learning),
+            label_smoothing: learning.label_smoothing_factor,
+        };
+        let (entity_level, loss_only) = (times.return_entity_level_metrics, times.prediction_loss_only);
+        Ok(Measure { labels, world, method, options, entity_level, loss_only, errors })
+    }
+
+    /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`.
+    pub fn run(&self, prefix: &str, model: &Model, examples: &[Example]) -> (Record, Evaluation) {
+        let start = Instant::now();
+        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| model.infer(batch));
+        let mut record = Record::new();
+        if evaluation.counted > 0 {
+            record.insert(format!("{prefix}_loss"), json!(evaluation.loss));
+            record.insert(format!("{prefix}_token_loss"), json!(evaluation.token_loss));
+        }
+        if evaluation.counted > 0 && !self.loss_only {
+            for (name, value) in self.metrics(examples, &evaluation.predictions) {
+                record.insert(format!("{prefix}_{name}"), value);
+            }
+        }
+        let steps = examples.len().div_ceil(self.options.batch_size) as u64;
+        record.extend(results::speed(prefix, start.elapsed().as_secs_f64(), examples.len() as f64, steps));
+        (record, evaluation)
+    }
+
+    /// Returns all figures of predicted labels, by name.
+    fn metrics(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Record {
+        let mut metrics = self.score(examples, predictions).metrics(self.entity_level);
+        if let Some(score) = self.score_errors(examples, predictions) {
+            metrics.extend(score.metrics().into_iter().map(|(name, value)| (format!("ged_{name}"), value)));
+        }
+        metrics
+    }
+
+    /// Returns how well errors are detected, where that is the task and anything is labeled.
+    pub fn error_score(&self, examples: &[Example], evaluation: &Evaluation) -> Option<error_detection::Score> {
+        (evaluation.counted > 0).then(|| self.score_errors(examples, &evaluation.predictions))?
+    }
+
+    /// Returns what the model gets wrong in a split, where anything of it is labeled.
+    pub fn diagnosis(&self, split: &Split, examples: &[Example], evaluation: &Evaluation) -> Option<Diagnosis> {
+        let (predictions, names) = (&evaluation.predictions, self.labels.names());
+        // The labels of errors are not types of entities.
+        let method = if self.errors.is_some() { Method::Words } else { self.method };
+        let score = self.score_by(method, examples, predictions);
+        (evaluation.counted > 0).then(|| Diagnosis::new(split, examples, predictions, names, method, &score))
+    }
+
+    /// Returns the name of the figure that says most about a run: `chosen`, or else what the labels are scored by.
+    pub fn main_metric(&self, chosen: Option<&str>, examples: &[Example]) -> anyhow::Result<String> {
+        let by_labels = match self.method {
+            _ if self.errors.is_some() => "ged_f0.5",
+            Method::Words => "accuracy",
+            Method::Conlleval(_) | Method::Strict(..) if self.entity_level => "overall_f1",
+            Method::Conlleval(_) | Method::Strict(..) => "f1",
+        };
+        let loss = if self.loss_only || examples.is_empty() { Some("loss") } else { None };
+        match chosen.filter(|name| !name.ends_with("loss")) {
+            Some(name) if loss.is_none() => self.metric_name(name, examples),
+            _ => Ok(loss.unwrap_or(by_labels).to_owned()),
+        }
+    }
+
+    fn score_errors(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Option<error_detection::Score> {
+        let mut scorer = self.errors.clone()?;
+        let names = self.labels.names();
+        for (example, predicted) in examples.iter().zip(predictions) {
+            for (&gold, &predicted) in example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE) {
+                scorer.add(&names[gold as usize], &names[predicted as usize], String::new);
+            }
+        }
+        Some(scorer.score())
+    }
+
+    /// Scores predicted labels, one for each piece, where the examples' labels count.
+    fn score(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+        self.score_by(self.method, examples, predictions)
+    }
+
+    fn score_by(&self, method: Method, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+        let mut scorer = Scorer::with_labels(method, self.labels.names());
+        for (example, predicted) in examples.iter().zip(predictions) {
+            let counted = || example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE);
+            let gold: Vec<u32> = counted().map(|(&gold, _)| gold as u32).collect();
+            let predicted: Vec<u32> = counted().map(|(_, &predicted)| predicted).collect();
+            scorer.add_ids(&gold, &predicted).expect("one label a piece on both sides, and no strict scheme");
+        }
+        scorer.score(ZeroDivision::Zero)
+    }
+
+    /// Returns the name under which evaluation will report `metric`. `f1` and `overall_f1` mean the same, and so do
+    /// `f0.5` and `ged_f0.5`.
+    ///
+    /// The names are known before training: the gold labels are scored against themselves.
+    pub fn metric_name(&self, metric: &str, examples: &[Example]) -> anyhow::Result<String> {
+        let gold: Vec<Vec<u32>> =
+            examples.iter().map(|example| example.labels.iter().map(|&label| label.max(0) as u32).collect()).collect();
+        let scores = if self.loss_only { Record::new() } else { self.metrics(examples, &gold) };
+        let names: Vec<&str> = ["loss", "token_loss"].into_iter().chain(scores.keys().map(String::as_str)).collect();
+        let long = format!("overall_{metric}");
+        let short = metric.strip_prefix("overall_").unwrap_or(metric);
+        let of_errors = format!("ged_{metric}");
+        for name in [metric, &long, short, &of_errors] {
+            if names.contains(&name) {
+                return Ok(name.into());
+            }
+        }
+        Err(refusal(
+            format!("evaluation does not return the metric `{metric}` that chooses the best model"),
+            Remedy::set(Setting::Metric).so_as(format!("with one of {}", names.join(", "))),
+        ))
+    }
+}

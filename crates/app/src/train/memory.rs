@@ -1,0 +1,129 @@
+//! The memory of a run, counted before its first step.
+
+use super::evaluation::rows_at_once;
+use crate::error::refusal;
+use crate::events::Events;
+use crate::machine::memory::allowed;
+use crate::machine::neighbors;
+use crate::options::LearningArgs;
+use tagsmith_message::{Remedy, Setting};
+use tagsmith_ranks::World;
+use tagsmith_text::align::Example;
+use tagsmith_tokens::model::Model;
+use tagsmith_train::memory::{Footprint, Work, size};
+
+/// Says what the run will hold, and refuses a run that holds more than this process may. Ranks on one machine have
+/// equal shares of its memory.
+pub fn check(
+    learning: &LearningArgs,
+    world: &World,
+    model: &Model,
+    examples: &[Example],
+    evaluated: &[Example],
+    events: &mut dyn Events,
+) -> anyhow::Result<()> {
+    let work = Work {
+        examples,
+        evaluated,
+        batch_size: learning.per_device_train_batch_size,
+        accumulation: learning.gradient_accumulation_steps,
+        batch_tokens: learning.batch_tokens,
+        rows_evaluated: rows_at_once(learning),
+        gradient_checkpointing: learning.gradient_checkpointing,
+        ranks: world.size(),
+    };
+    let here = neighbors::count(world) as u64;
+    events.say(verdict(model, &work, allowed().map(|bytes| bytes / here))?);
+    Ok(())
+}
+
+fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<String> {
+    let footprint = Footprint::new(model, work);
+    match allowed {
+        None => Ok(format!("memory: {footprint}; the system does not say how much there is")),
+        Some(allowed) if footprint.total() <= allowed => {
+            Ok(format!("memory: {footprint}; this process may use {}", size(allowed)))
+        }
+        Some(allowed) => {
+            let message = format!("training takes {footprint}, but this process may use {}", size(allowed));
+            Err(refusal(message, remedy(model, work, allowed)))
+        }
+    }
+}
+
+/// Returns the first change that makes the run fit, or else all that help.
+fn remedy(model: &Model, work: &Work, allowed: u64) -> Remedy {
+    let fits = |work: Work| Footprint::new(model, &work).total() <= allowed;
+    let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
+    let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
+    let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
+    if fits(small) {
+        lower()
+    } else if fits(Work { gradient_checkpointing: true, ..*work }) {
+        checkpoint()
+    } else if fits(Work { gradient_checkpointing: true, ..small }) {
+        Remedy::AllOf(vec![checkpoint(), lower()])
+    } else {
+        Remedy::AnyOf(vec![
+            Remedy::SetTo(Setting::Freeze, "embeddings".into()),
+            Remedy::set(Setting::MaxSeqLength).so_as("with a smaller number"),
+            Remedy::to_do("take a smaller model"),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use tagsmith_encoder::config::Config;
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_a_remedy_that_helps() {
+        let config = json!({
+            "model_type": "bert", "vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 8, "num_attention_heads": 4,
+            "intermediate_size": 256, "max_position_embeddings": 256, "type_vocab_size": 2, "hidden_act": "gelu",
+            "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+            "attention_probs_dropout_prob": 0.1, "pad_token_id": 0,
+        });
+        let Value::Object(config) = config else { unreachable!("an object was written") };
+        let model = Model::new(Config::from_json("config.json".into(), config).unwrap().0, 1);
+        let example = Example {
+            ids: vec![1; 200],
+            types: vec![0; 200],
+            labels: vec![0; 200],
+            words: vec![None; 200],
+            sentence: 0,
+        };
+        let examples = vec![example; 20];
+        let work = Work {
+            examples: &examples,
+            evaluated: &[],
+            batch_size: 8,
+            accumulation: 1,
+            batch_tokens: Some(4096),
+            rows_evaluated: 1024,
+            gradient_checkpointing: false,
+            ranks: 1,
+        };
+        let total = |work: Work| Footprint::new(&model, &work).total();
+        let one = Work { batch_tokens: Some(1), ..work };
+        let lean = Work { gradient_checkpointing: true, ..one };
+        assert!(total(lean) < total(one) && total(one) < total(work));
+        assert!(verdict(&model, &work, None).unwrap().ends_with("does not say how much there is"));
+        assert!(verdict(&model, &work, Some(total(work))).unwrap().starts_with("memory: "));
+        let refused = verdict(&model, &work, Some(total(work) - 1)).unwrap_err();
+        let want = format!("but this process may use {}", size(total(work) - 1));
+        let message = refused.to_string();
+        assert!(message.starts_with("training takes ") && message.ends_with(&want), "{message}");
+        let spell = |setting: Setting, _: Option<&str>| format!("{setting:?}");
+        let clause = |allowed| remedy(&model, &work, allowed).clause(&spell);
+        assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), clause(total(work) - 1));
+        let lower = "pass BatchTokens or BatchSize with a smaller number";
+        assert_eq!(clause(total(work) - 1), lower);
+        assert_eq!(clause(total(one)), lower);
+        assert_eq!(clause(total(one) - 1), format!("pass GradientCheckpointing and {lower}"));
+        assert_eq!(clause(total(lean)), format!("pass GradientCheckpointing and {lower}"));
+        assert!(clause(total(lean) - 1).starts_with("pass Freeze"));
+    }
+}

@@ -1,0 +1,90 @@
+//! The request's choices in the types of the crates below.
+
+use crate::options::{DataArgs, Interval, LearningArgs, TrainArgs};
+use tagsmith_text::align::LabelAll;
+use tagsmith_train::error::Error;
+use tagsmith_train::learner::{LossScaling, StepOptions};
+use tagsmith_train::trainer::agenda::{Every, Saving, Times};
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::order::Sampling;
+use tagsmith_train::trainer::plan::Amount;
+
+/// Returns which labels a word's later pieces get.
+pub fn label_all(data: &DataArgs) -> LabelAll {
+    match data.label_all_tokens_as.as_str() {
+        _ if !data.label_all_tokens => LabelAll::FirstOnly,
+        "repeat" => LabelAll::Repeat,
+        _ => LabelAll::MapToInside,
+    }
+}
+
+/// Returns what changes the numbers of one update.
+pub fn step(learning: &LearningArgs) -> StepOptions {
+    StepOptions {
+        beta1: learning.adam_beta1,
+        beta2: learning.adam_beta2,
+        epsilon: learning.adam_epsilon,
+        weight_decay: learning.weight_decay,
+        max_grad_norm: learning.max_grad_norm,
+        label_smoothing: learning.label_smoothing_factor,
+        loss_scaling: match learning.loss_scaling.as_str() {
+            "mean-of-means" => LossScaling::MeanOfMeans,
+            "sum-of-means" => LossScaling::SumOfMeans,
+            _ => LossScaling::Token,
+        },
+        gradient_checkpointing: learning.gradient_checkpointing,
+        seed: learning.seed,
+    }
+}
+
+/// Returns all other choices of a run. `best` is the metric that chooses the best model.
+pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> {
+    let TrainArgs { output, learning, times, .. } = args;
+    let saving = match times.save_strategy {
+        Interval::Best => Saving::Best,
+        interval => Saving::Every(every(interval, "save_steps", times.save_steps)?),
+    };
+    Ok(Options {
+        output: output.output_dir.clone(),
+        batch_size: learning.per_device_train_batch_size,
+        accumulation: learning.gradient_accumulation_steps,
+        batch_tokens: learning.batch_tokens,
+        drop_last: learning.dataloader_drop_last,
+        sampling: match learning.train_sampling_strategy.as_str() {
+            "sequential" => Sampling::Sequential,
+            "group_by_length" => Sampling::GroupByLength,
+            _ => Sampling::Random,
+        },
+        data_seed: learning.data_seed,
+        epochs: learning.num_train_epochs,
+        max_steps: learning.max_steps,
+        learning_rate: learning.learning_rate,
+        schedule: learning.lr_scheduler_type.clone(),
+        schedule_keywords: learning.lr_scheduler_kwargs.clone(),
+        warmup: Amount::of("warmup_steps", learning.warmup_steps)?,
+        times: Times {
+            logging: every(times.logging_strategy, "logging_steps", times.logging_steps)?,
+            logging_first_step: times.logging_first_step,
+            evaluation: every(times.eval_strategy, "eval_steps", times.eval_steps)?,
+            eval_delay: times.eval_delay,
+            eval_on_start: times.eval_on_start,
+            saving,
+            load_best_at_end: times.load_best_model_at_end,
+        },
+        best,
+        early_stopping: times
+            .early_stopping_patience
+            .map(|patience| EarlyStopping { patience: patience as u64, threshold: times.early_stopping_threshold }),
+        save_total_limit: times.save_total_limit,
+        save_only_model: times.save_only_model,
+    })
+}
+
+fn every(interval: Interval, option: &str, steps: f64) -> Result<Every, Error> {
+    Ok(match interval {
+        Interval::No | Interval::Best => Every::Never,
+        Interval::Steps => Every::Steps(Amount::of(option, steps)?),
+        Interval::Epoch => Every::Epoch,
+    })
+}

@@ -1,0 +1,222 @@
+//! What a configuration of Hugging Face's accelerate asks for: precision, and how many processes.
+
+use super::TrainLine;
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use tagsmith_files::strict_json::Distinct;
+use yaml_rust2::parser::{Event, Parser};
+
+/// More than any configuration has.
+const FILE_BYTES_MAX: usize = 1 << 16;
+
+/// Keys of accelerate 1.15's configuration of a local machine that can change nothing here.
+#[rustfmt::skip]
+const WITHOUT_EFFECT: [&str; 25] = [
+    "compute_environment", "use_cpu", "debug", "machine_rank", "num_machines", "gpu_ids", "main_process_ip",
+    "main_process_port", "rdzv_backend", "same_network", "main_training_function", "enable_cpu_affinity",
+    "fp8_config", "mpirun_config", "downcast_bf16", "tpu_name", "tpu_zone", "tpu_use_cluster", "tpu_use_sudo",
+    "command_file", "commands", "tpu_vm", "tpu_env", "dynamo_config", "dynamo_backend",
+];
+
+/// What splits a model over devices, which no process here does.
+const SPLITS: [&str; 4] = ["deepspeed_config", "fsdp_config", "parallelism_config", "megatron_lm_config"];
+
+/// What is read of a configuration.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Accelerate {
+    /// Its precision, by accelerate's name, if it names one.
+    pub precision: Option<String>,
+    /// How many processes, if it says.
+    pub processes: Option<usize>,
+    /// Whether they are to compute on other devices than processors.
+    pub devices: bool,
+}
+
+impl Accelerate {
+    /// Reads a file, JSON if it is called so and YAML otherwise.
+    pub fn read(path: &Path) -> anyhow::Result<Accelerate> {
+        let place = path.display();
+        let bytes = fs::read(path).with_context(|| format!("`{place}`"))?;
+        ensure!(bytes.len() <= FILE_BYTES_MAX, "`{place}`: this is no configuration of accelerate: it is too long");
+        let text = String::from_utf8(bytes).with_context(|| format!("`{place}`"))?;
+        let entries = match path.extension().is_some_and(|ending| ending == "json") {
+            true => from_json(&text),
+            false => from_yaml(&text),
+        };
+        entries.and_then(|entries| Accelerate::of(&entries)).with_context(|| format!("`{place}`"))
+    }
+
+    fn of(entries: &BTreeMap<String, String>) -> anyhow::Result<Accelerate> {
+        let entry = |key: &str| entries.get(key).map(String::as_str);
+        let Some(kind) = entry("distributed_type") else {
+            bail!("it has no `distributed_type`: this is no configuration of accelerate");
+        };
+        let works = ["distributed_type", "mixed_precision", "num_processes", "fp16"];
+        let known = |key: &str| works.contains(&key) || WITHOUT_EFFECT.contains(&key) || SPLITS.contains(&key);
+        if let Some(unknown) = entries.keys().find(|key| !known(key)) {
+            bail!("`{unknown}` is no key of accelerate 1.15: remove it");
+        }
+        let splits = SPLITS.into_iter().find(|key| entry(key) == Some(NESTED));
+        if let Some(what) = splits.or_else(|| (!kind.starts_with("MULTI_") && kind != "NO").then_some(kind)) {
+            bail!("`{what}` splits a model over devices, which this program does not: configure MULTI_CPU or NO");
+        }
+        if let Some(other) = entry("compute_environment").filter(|&it| it != "LOCAL_MACHINE") {
+            bail!("`compute_environment` is {other}: only LOCAL_MACHINE is read");
+        }
+        let old = entry("fp16").filter(|it| it.eq_ignore_ascii_case("true")).map(|_| "fp16");
+        let precision = match entry("mixed_precision").filter(|it| !NOTHING.contains(it)).or(old) {
+            None | Some("no" | "No" | "NO" | "false" | "False") => None,
+            Some(known @ ("fp16" | "bf16")) => Some(known.to_owned()),
+            Some(other) => bail!("`mixed_precision` is {other}: no, fp16 and bf16 are computed here"),
+        };
+        let processes = match entry("num_processes") {
+            // accelerate's own default, for launchers that say it otherwise.
+            None | Some("-1") => None,
+            Some(number) => match number.parse() {
+                Ok(number @ 1..) => Some(number),
+                _ => bail!("`num_processes` is {number}, but should be a number from 1 on"),
+            },
+        };
+        Ok(Accelerate { precision, processes, devices: kind != "NO" && kind != "MULTI_CPU" })
+    }
+
+    /// Its processes are those that there are.
+    pub fn check(&self, ranks: usize) -> anyhow::Result<()> {
+        match self.processes {
+            Some(processes) if processes != ranks => bail!(
+                "`--accelerate_config` asks for {processes} processes, and there {}: run `mpirun -n {processes} tagsmith …`",
+                if ranks == 1 { "is one".to_owned() } else { format!("are {ranks}") }
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes over what accelerate's configuration asks for and the options do not.
+pub fn apply(line: &mut TrainLine, ranks: usize) -> anyhow::Result<()> {
+    let Some(file) = &line.rim.accelerate_config else { return Ok(()) };
+    let configuration = Accelerate::read(file)?;
+    configuration.check(ranks)?;
+    if configuration.devices {
+        line.lines.push(format!("`{}` asks for other devices: this build computes on the CPU", file.display()));
+    }
+    if let Some(precision) = configuration.precision.filter(|_| !line.args.machine.bf16) {
+        line.lines.push(format!("`{}` asks for {precision}: products are computed as `--bf16` does", file.display()));
+        line.args.machine.bf16 = true;
+    }
+    Ok(())
+}
+
+/// In the place of a mapping or a list that holds something.
+const NESTED: &str = "{…}";
+/// How YAML writes that there is nothing.
+const NOTHING: [&str; 4] = ["", "null", "~", "Null"];
+
+fn from_json(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let Distinct(value) = serde_json::from_str(text).context("this is no JSON that can be read")?;
+    let Value::Object(object) = value else { bail!("this is no JSON object") };
+    let word = |value: Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        Value::Object(inside) if inside.is_empty() => String::new(),
+        Value::Array(inside) if inside.is_empty() => String::new(),
+        Value::Object(_) | Value::Array(_) => NESTED.to_owned(),
+        other => other.to_string(),
+    };
+    Ok(object.into_iter().map(|(key, value)| (key, word(value))).collect())
+}
+
+/// The keys of the outermost mapping and their values. Event by event: however deep a file is nested, and whatever its
+/// aliases stand for, it is read once.
+fn from_yaml(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut parser = Parser::new_from_str(text);
+    let (mut entries, mut key, mut depth) = (BTreeMap::new(), None, 0);
+    let mut holds = false;
+    loop {
+        let (event, at) = parser.next_token().map_err(|error| anyhow::anyhow!("this is no YAML: {error}"))?;
+        match event {
+            Event::Alias(_) => bail!("line {}: aliases are not read: write the value out", at.line()),
+            Event::StreamEnd => return Ok(entries),
+            Event::MappingStart(..) | Event::SequenceStart(..) => {
+                holds |= depth > 1;
+                depth += 1;
+            }
+            Event::MappingEnd | Event::SequenceEnd => {
+                depth -= 1;
+                if let (1, Some(key)) = (depth, key.take_if(|_| depth == 1)) {
+                    entries.insert(key, if holds { NESTED.to_owned() } else { String::new() });
+                    holds = false;
+                }
+            }
+            Event::Scalar(..) if depth == 0 => bail!("this is no mapping of keys to values"),
+            Event::Scalar(word, ..) if depth == 1 => match key.take() {
+                None => key = Some(word),
+                Some(key) => _ = entries.insert(key, word),
+            },
+            Event::Scalar(..) => holds = true,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Accelerate, String> {
+        from_yaml(text).and_then(|entries| Accelerate::of(&entries)).map_err(|error| error.to_string())
+    }
+
+    /// What `accelerate config` of accelerate 1.15 writes for four processes on processors.
+    const FOUR: &str = "compute_environment: LOCAL_MACHINE\ndebug: false\ndistributed_type: MULTI_CPU\n\
+        downcast_bf16: 'no'\nenable_cpu_affinity: false\nmachine_rank: 0\nmain_training_function: main\n\
+        mixed_precision: bf16\nmpirun_config:\n  mpirun_ccl: '1'\n  mpirun_hostfile: hosts\nnum_machines: 1\n\
+        num_processes: 4\nrdzv_backend: static\nsame_network: true\ntpu_env: []\ntpu_use_cluster: false\n\
+        tpu_use_sudo: false\nuse_cpu: true\n";
+
+    #[test]
+    fn precision_and_processes_are_read() {
+        let accelerate = |precision: Option<&str>, processes| Accelerate {
+            precision: precision.map(Into::into),
+            processes,
+            devices: false,
+        };
+        assert_eq!(read(FOUR), Ok(accelerate(Some("bf16"), Some(4))));
+        let without = "distributed_type: 'NO'\nmixed_precision: 'no'\nnum_processes: 1\n";
+        assert_eq!(read(without), Ok(accelerate(None, Some(1))));
+        assert_eq!(read("distributed_type: NO\nfp16: true\n"), Ok(accelerate(Some("fp16"), None)));
+        assert_eq!(read("distributed_type: NO\nmixed_precision: null\nfsdp_config: {}\n"), Ok(accelerate(None, None)));
+        let json = from_json(r#"{"distributed_type": "MULTI_CPU", "num_processes": 2, "mixed_precision": "fp16"}"#);
+        assert_eq!(Accelerate::of(&json.unwrap()).unwrap(), accelerate(Some("fp16"), Some(2)));
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused() {
+        let refused = |text: &str| read(text).unwrap_err();
+        assert!(refused("num_processes: 2").contains("no `distributed_type`"));
+        assert!(refused("distributed_type: FSDP").contains("`FSDP` splits a model"));
+        let zero = "distributed_type: MULTI_CPU\ndeepspeed_config:\n  zero_stage: 2\n";
+        assert!(refused(zero).contains("`deepspeed_config` splits a model"));
+        assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
+        assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));
+        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is no key"));
+        assert!(refused("distributed_type: NO\ncompute_environment: AMAZON_SAGEMAKER").contains("LOCAL_MACHINE"));
+        assert!(refused("[1, 2").contains("no YAML"));
+        assert!(refused("a").contains("no mapping"));
+        assert!(refused("a: &x [1]\nb: [*x, *x]").contains("line 2: aliases are not read"));
+        // Deep nesting ends, and no stack with it.
+        assert!(read(&"[".repeat(60_000)).is_err());
+    }
+
+    #[test]
+    fn another_number_of_processes_is_refused_with_the_command() {
+        assert!(read("distributed_type: MULTI_GPU\nnum_processes: 2").unwrap().devices);
+        let two = Accelerate { processes: Some(2), ..Accelerate::default() };
+        assert!(two.check(2).is_ok() && Accelerate::default().check(7).is_ok());
+        let refusal = two.check(1).unwrap_err().to_string();
+        assert!(refusal.ends_with("asks for 2 processes, and there is one: run `mpirun -n 2 tagsmith …`"), "{refusal}");
+    }
+}

@@ -1,0 +1,79 @@
+//! What a person sees of a download: a bar on a terminal, lines elsewhere.
+
+use crate::environment::is_yes;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+use tagsmith_hub::Event;
+
+/// How often a download that nobody watches on a terminal says where it is.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The file that is on its way.
+pub struct Progress {
+    has_bars: bool,
+    bar: Option<ProgressBar>,
+    file: String,
+    size: u64,
+    said: Instant,
+}
+
+impl Progress {
+    pub fn new(plain: bool) -> Progress {
+        let forbidden = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| is_yes(&value));
+        let has_bars = !plain && !forbidden && io::stderr().is_terminal();
+        Progress { has_bars, bar: None, file: String::new(), size: 0, said: Instant::now() }
+    }
+
+    pub fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Note(note) => self.line(format!("note: {note}")),
+            Event::Began { up, file, size, done } => {
+                let (what, rest) = (if up { "uploading" } else { "downloading" }, size.saturating_sub(done));
+                let resumed = if done > 0 { format!(", {} of them are here", bytes(done)) } else { String::new() };
+                self.line(format!("{what} {file}: {}{resumed}", bytes(size)));
+                (self.file, self.size, self.said) = (file.to_owned(), size, Instant::now());
+                self.bar = (self.has_bars && rest > 0).then(|| bar(size, done));
+            }
+            Event::Moved(done) => match &self.bar {
+                Some(bar) => bar.set_position(done),
+                None if self.said.elapsed() >= PLAIN_INTERVAL => {
+                    self.said = Instant::now();
+                    eprintln!("{}: {} of {}", self.file, bytes(done), bytes(self.size));
+                }
+                None => {}
+            },
+            Event::Finished => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+
+    fn line(&self, line: String) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+fn bar(size: u64, done: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} [{elapsed} < {eta}] {bytes_per_sec}")
+        .expect("the template is legal");
+    let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr()).with_style(style);
+    bar.set_position(done);
+    bar.reset_eta();
+    bar
+}
+
+/// `436.0 MB`
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.2} GB", count as f64 / 1e9),
+    }
+}
