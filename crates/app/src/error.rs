@@ -6,6 +6,7 @@
 
 use anyhow::anyhow;
 use tagsmith_message::{Remedy, Setting};
+use tagsmith_text::{labels, tokenizer};
 
 /// A request that cannot be done as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +26,11 @@ pub fn refusal(message: impl Into<String>, remedy: Remedy) -> anyhow::Error {
 /// Returns what the caller can do about an error: the remedy of the first cause that has one.
 pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
     error.chain().find_map(|cause| {
-        let refusal = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
-        refusal.or_else(|| cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy())
+        let refused = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
+        let labels = || cause.downcast_ref::<labels::Error>().and_then(labels::Error::remedy);
+        let tokenizer = || cause.downcast_ref::<tokenizer::Error>().and_then(tokenizer::Error::remedy);
+        let model = || cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy();
+        refused.or_else(labels).or_else(tokenizer).or_else(model)
     })
 }
 

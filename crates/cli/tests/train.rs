@@ -355,7 +355,7 @@ fn what_cannot_be_is_said_before_the_first_step() {
         error: `--max_seq_length 33` is more than the model's 32 positions: ask for at most that
         error: data.json:1: there is no column `pos`: give `--label_column_name` one of `words`, `ner`
         error: `--metric_for_best_model f2` is nothing that evaluation returns; it returns loss, token_loss, precision, recall, f1, accuracy
-        error: --freeze `nothing.like.this` matches no parameter; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
+        error: `nothing.like.this` matches no parameter to freeze; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
         error: `greedy` is not offered: its floor of 1e-3 lies above every rate that fine-tunes an encoder; use `reduce_lr_on_plateau` to follow a metric"#]],
     );
     assert!(!scratch.path("out").exists(), "nothing is left where nothing was done");

@@ -1,5 +1,5 @@
 //! What a span tagger's run will hold, counted before its first step: R pieces of text, K of labels, N spans and C labels
-//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are those of
+//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are counted by
 //! `tagsmith_train::memory` and `tagsmith_encoder::memory`, in numbers of 4 bytes:
 //!
 //! | what | numbers |
@@ -14,7 +14,7 @@
 
 use crate::config::Architecture;
 use crate::encode::Encoded;
-use crate::evaluate::BATCH_PIECES;
+use crate::find::BATCH_PIECES;
 use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};

@@ -1,9 +1,9 @@
-//! Errors of a token classifier's folder.
+//! Errors of a token classifier: its folder and its training.
 
 use std::path::PathBuf;
 use tagsmith_message::{Remedy, Setting};
 
-/// Why a token classifier cannot be read or written.
+/// Why a token classifier cannot be read, written or trained.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// config.json cannot be read or written, or asks for what is not implemented.
@@ -12,6 +12,9 @@ pub enum Error {
     /// The weights cannot be read or written.
     #[error(transparent)]
     Weights(#[from] tagsmith_weights::Error),
+    /// The run's options or checkpoints are not right.
+    #[error(transparent)]
+    Run(#[from] tagsmith_train::error::Error),
     /// The head in the checkpoint has another size than the labels need.
     #[error(
         "{}: `{tensor}` has shape {found:?}, {labels} {} {needed:?}",
@@ -42,7 +45,7 @@ impl Error {
     /// Returns what the user can do about the error.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Error::Files(_) | Error::Weights(_) => None,
+            Error::Files(_) | Error::Weights(_) | Error::Run(_) => None,
             Error::HeadSize { .. } => Some(Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to draw a new head")),
             Error::NoHead { .. } => Some(Remedy::to_do("train it on labeled text first")),
         }

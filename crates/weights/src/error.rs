@@ -29,12 +29,4 @@ pub enum Error {
         /// What is wrong with the file, and what to do.
         problem: String,
     },
-    /// A freezing pattern that matches no parameter.
-    #[error("--freeze `{pattern}` matches no parameter; names look like `{example}`")]
-    Freeze {
-        /// The pattern.
-        pattern: String,
-        /// One of the names there are.
-        example: String,
-    },
 }

@@ -1,4 +1,4 @@
-//! The loop against runs of the real Trainer (golden/trainer_runs.jsonl, written by oracle/trainer.py).
+//! The loop against runs of the real Trainer (golden/trainer/runs.jsonl, written by oracle/trainer.py).
 
 use crate::harness::{Heard, bits, examples, learner, options, run};
 use serde_json::{Value, json};
@@ -6,11 +6,11 @@ use std::path::Path;
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainer::agenda::{Every, Saving};
 use tagsmith_train::trainer::best::Criterion;
-use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
 use tagsmith_train::trainer::plan::Amount;
 
 fn golden() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/trainer_runs.jsonl");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/trainer/runs.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -50,7 +50,7 @@ fn translated(row: &Value, output: &Path) -> Options {
     options.early_stopping = row["patience"]
         .as_u64()
         .map(|patience| EarlyStopping { patience, threshold: row["threshold"].as_f64().unwrap() });
-    options.save_total_limit = settings["save_total_limit"].as_u64().map(|limit| limit as usize);
+    options.keep = settings["save_total_limit"].as_u64().map_or(Keep::All, |limit| Keep::Newest(limit as usize));
     options
 }
 
