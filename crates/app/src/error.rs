@@ -30,6 +30,7 @@ pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
         let spans = || cause.downcast_ref::<tagsmith_spans::Error>()?.remedy().cloned();
         let labels = || cause.downcast_ref::<labels::Error>().and_then(labels::Error::remedy);
         let tokenizer = || cause.downcast_ref::<tokenizer::Error>().and_then(tokenizer::Error::remedy);
-        refusal.or_else(data).or_else(spans).or_else(labels).or_else(tokenizer)
+        let model = || cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy();
+        refusal.or_else(data).or_else(spans).or_else(labels).or_else(tokenizer).or_else(model)
     })
 }
