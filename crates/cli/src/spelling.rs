@@ -74,8 +74,8 @@ impl Dialect {
     fn name(self, setting: Setting) -> &'static str {
         match (setting, self) {
             (Setting::AggregationStrategy, _) => "aggregation-strategy",
-            (Setting::Decoding, _) => "decoding",
-
+            (Setting::DatasetConfigName, _) => "dataset_config_name",
+            (Setting::DatasetName, _) => "dataset_name",
             (Setting::GoldColumn, _) => "gold-column",
             (Setting::GoldFormat, _) => "gold-format",
             (Setting::InputFormat, _) => "input-format",
@@ -107,6 +107,7 @@ impl Dialect {
             (Setting::Resume, Dialect::SpanTrainer) => "resume",
             (Setting::Resume, _) => "resume_from_checkpoint",
 
+            (Setting::Decoding, _) => "decoding",
             (Setting::Mode, _) => "mode",
             (Setting::Scheme, _) => "scheme",
             (Setting::Threshold, _) => "threshold",

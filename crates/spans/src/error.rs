@@ -70,13 +70,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns what the caller can do about it, beside what the message says.
+    pub fn remedy(&self) -> Option<&tagsmith_message::Remedy> {
+        match self {
+            Error::Data(error) => error.remedy(),
+            _ => None,
+        }
+    }
+
     /// Something is wrong with a file.
     pub(crate) fn at(path: &Path, problem: impl Into<String>) -> Error {
         Error::Content { place: path.display().to_string(), problem: problem.into() }
-    }
-
-    /// Something is wrong at a line of a file.
-    pub(crate) fn line(source: &str, line: u64, problem: impl Into<String>) -> Error {
-        Error::Content { place: format!("{source}:{line}"), problem: problem.into() }
     }
 }

@@ -1,4 +1,4 @@
-//! Tokenizers without a tokenizer.json against transformers (golden/slow, written by oracle/slow_tokenizers.py).
+//! Tokenizers without a tokenizer.json against transformers (golden/slow_tokenizers, written by oracle/slow_tokenizers.py).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ const KINDS: [&str; 16] = [
 const WRITTEN_OUT: [&str; 4] = ["<unk>", "<s>", "</s>", "<pad>"];
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/slow").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/slow_tokenizers").join(name)
 }
 
 /// A folder with the kind's files alone.

@@ -75,7 +75,7 @@ fn entities(value: &Value) -> Vec<(String, f64, u32, u32)> {
 /// Every golden line under one strategy's name; returns how many differ from what stands under `want_name`.
 fn differing(strategy: Strategy, want_name: &str, corrupt: impl Fn(&mut Tagged)) -> usize {
     static LINES: LazyLock<(Vec<Value>, Vec<Value>)> =
-        LazyLock::new(|| (lines("pieces/inputs.jsonl"), lines("aggregate.jsonl")));
+        LazyLock::new(|| (lines("pieces/inputs.jsonl"), lines("aggregate/cases.jsonl")));
     static TOKENIZERS: LazyLock<HashMap<&str, Tokenizer>> =
         LazyLock::new(|| KINDS.into_iter().map(|kind| (kind, tokenizer(kind))).collect());
     let (inputs, expected) = &*LINES;
