@@ -24,7 +24,14 @@ pub fn refusal(message: impl Into<String>, remedy: Remedy) -> anyhow::Error {
 
 /// Returns what the caller can do about an error: the remedy of the first cause that has one.
 pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
-    error.chain().find_map(|cause| cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone()))
+    error.chain().find_map(of_cause)
+}
+
+/// Returns the remedy of one cause. A new type of errors with remedies gets a line here.
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
+    let refusal = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
+    let of_hub = || cause.downcast_ref::<tagsmith_hub::Error>().and_then(tagsmith_hub::Error::remedy);
+    refusal.or_else(of_hub)
 }
 
 /// Returns the error of a reader whose label column `setting` names here.

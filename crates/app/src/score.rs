@@ -180,7 +180,7 @@ fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyh
         (None | Some(Mode::Strict), Some(scheme)) => Method::Strict(scheme, style),
         (Some(Mode::Strict), None) => {
             let (method, note) = Method::strict_detected(labels, style).map_err(|error| {
-                refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::Scheme).so_as("to name the scheme"))
+                refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::Scheme))
             })?;
             notes.push(note);
             method

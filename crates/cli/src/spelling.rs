@@ -66,13 +66,14 @@ impl Dialect {
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
     fn is_key(self, setting: Setting) -> bool {
-        const OPTIONS: [Setting; 1] = [Setting::Resume];
+        const OPTIONS: [Setting; 2] = [Setting::Resume, Setting::Token];
         self == Dialect::SpanTrainer && !OPTIONS.contains(&setting)
     }
 
     /// Returns the setting's name without hyphens before it.
     fn name(self, setting: Setting) -> &'static str {
         match (setting, self) {
+            (Setting::DatasetRevision, _) => "dataset_revision",
             (Setting::GoldColumn, _) => "gold-column",
             (Setting::GoldFormat, _) => "gold-format",
             (Setting::InputFormat, _) => "input-format",
@@ -112,6 +113,13 @@ impl Dialect {
             (Setting::OutputDir, _) => "output_dir",
             (Setting::OutputFormat, _) => "output-format",
             (Setting::OverwriteOutput, _) => "overwrite_output_dir",
+
+            (Setting::HubModelId, _) => "hub_model_id",
+            (Setting::HubToken, _) => "hub_token",
+            (Setting::ModelRevision, Dialect::Predict) => "model-revision",
+            (Setting::ModelRevision, _) => "model_revision",
+            (Setting::PushToHub, _) => "push_to_hub",
+            (Setting::Token, _) => "token",
         }
     }
 }

@@ -151,13 +151,13 @@ fn missing_files_are_named_before_anything_runs() {
     check(
         &format!("{base} --train_file none.json --resume_from_checkpoint last"),
         expect![[r#"
-        error: `o` holds no checkpoint: leave `--resume_from_checkpoint` out to begin anew
+        error: `o` holds no checkpoint: leave out `--resume_from_checkpoint` to begin anew
     "#]],
     );
     check(
         &format!("{base} --train_file none.json --resume_from_checkpoint o/checkpoint-1"),
         expect![[r#"
-        error: `o/checkpoint-1` is no checkpoint's folder: correct `--resume_from_checkpoint`
+        error: `o/checkpoint-1` is not the folder of a checkpoint: pass `--resume_from_checkpoint` with the folder of one
     "#]],
     );
 }
