@@ -30,9 +30,11 @@ use tagsmith_kernel::params::{GradSlot, Grads, Slot};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads, threads};
+use tagsmith_ranks::World;
 use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::learner::{Learner, StepOptions};
+use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
 /// How large everything is, and how often it is repeated.
 #[derive(Clone, Copy)]
@@ -260,7 +262,9 @@ impl Bench<'_> {
         model.precision = self.precision;
         let dense: usize = model.params.slots.iter().map(Slot::room).sum();
         let mut grads = Grads::new(&model.params);
-        let (mut learner, _) = Learner::new(model, StepOptions::default(), &[]).expect("nothing is frozen");
+        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+        let task = TokenTask { model, loss };
+        let (mut learner, _) = Learner::new(task, StepOptions::default(), &[]).expect("nothing is frozen");
         for sentences in [8, 32] {
             let mut batch = Batch::default();
             for sentence in 0..sentences {
@@ -273,7 +277,7 @@ impl Bench<'_> {
             let layer = 12 * hidden * hidden;
             let operations = 2.0 * (batch.rows() * layers * layer) as f64;
             let pass = Pass { dropout: Some(Stream::new(1)), first_row: 0, checkpoint_layers: false };
-            let model = learner.model();
+            let model = &learner.model().model;
             self.row(&format!("model forward, {sentences} sentences, {} rows", batch.rows()), operations, 0.0, || {
                 model.forward(&batch, pass).0.row(0).to_vec()
             });
@@ -286,8 +290,9 @@ impl Bench<'_> {
                 vec![sum]
             });
             // At a rate of 0 every step starts from the same weights.
+            let (update, rate) = (update(vec![batch.clone()]), Rate::scheduled(0.0, 1.0));
             self.row("training step", 3.0 * operations, (28 * dense) as f64, || {
-                vec![learner.step(std::slice::from_ref(&batch), 0.0).loss as f32]
+                vec![learner.step(&World::alone(), &update, rate).loss as f32]
             });
         }
     }

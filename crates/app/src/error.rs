@@ -30,8 +30,10 @@ pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
 /// Returns the remedy of one cause. A new type of errors with remedies gets a line here.
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
     let refusal = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
-    let of_hub = || cause.downcast_ref::<tagsmith_hub::Error>().and_then(tagsmith_hub::Error::remedy);
-    refusal.or_else(of_hub)
+    refusal
+        .or_else(|| cause.downcast_ref::<tagsmith_hub::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_data::error::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_spans::Error>()?.remedy())
 }
 
 /// Returns the error of a reader whose label column `setting` names here.

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_ranks::{Transfer, World};
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::learner::{Learner, Share, StepOptions};
+use tagsmith_train::learner::{Learner, Rate, StepOptions};
 use tagsmith_train::trainer::order::{Order, Sampling};
 
 /// Sentences of a rank in an update.
@@ -103,18 +104,12 @@ fn all_data(world: &World) -> Result<()> {
 
 fn same_learning(world: &World) -> Result<()> {
     let (mut together, mut alone) = (learner()?, learner()?);
-    for (step, update) in order(world.size()).iter().cycle().take(STEPS).enumerate() {
-        let batches: Vec<Batch> = update.iter().map(|sentences| batch(sentences)).collect();
-        let want = alone.step(&batches, 1e-3).loss;
-        let before = |rank: usize| batches[..rank].iter().map(Batch::rows).sum();
-        let share = Share {
-            micro_batches: &batches[world.rank()..=world.rank()],
-            first_rows: &[before(world.rank())],
-            micro_batches_of_all: batches.len(),
-            counted: batches.iter().map(Batch::counted).sum(),
-            pieces: before(batches.len()),
-        };
-        let got = together.step_among(world, share, 1e-3).loss;
+    let rate = Rate::scheduled(1e-3, 1.0);
+    for (step, batches) in order(world.size()).iter().cycle().take(STEPS).enumerate() {
+        let mut update = update(batches.iter().map(|sentences| batch(sentences)).collect());
+        let want = alone.step(&World::alone(), &update, rate).loss;
+        update.micro_batches = vec![update.micro_batches.swap_remove(world.rank())];
+        let got = together.step(world, &update, rate).loss;
         let apart = (got / want - 1.0).abs();
         ensure!(apart <= LOSS_APART, "step {step}: {} ranks have a loss of {got}, one has {want}", world.size());
     }
@@ -130,9 +125,18 @@ fn same(what: &str, world: &World, number: u64) -> Result<()> {
 
 fn order(ranks: usize) -> Vec<Vec<Vec<usize>>> {
     let lengths = [1; SENTENCES];
-    let sampling = Sampling::Random;
-    Order { sampling, seed: 42, lengths: &lengths, batch_size: BATCH, accumulation: 1, drop_last: false, ranks }
-        .updates(0)
+    let (sampling, weights) = (Sampling::Random, &[][..]);
+    Order {
+        sampling,
+        seed: 42,
+        lengths: &lengths,
+        weights,
+        batch_size: BATCH,
+        accumulation: 1,
+        drop_last: false,
+        ranks,
+    }
+    .updates(0)
 }
 
 /// Sentences whose labels follow from their pieces.
@@ -146,7 +150,7 @@ fn batch(sentences: &[usize]) -> Batch {
     batch
 }
 
-fn learner() -> Result<Learner> {
+fn learner() -> Result<Learner<TokenTask>> {
     let config = json!({
         "model_type": "bert", "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
         "intermediate_size": 64, "max_position_embeddings": 16, "type_vocab_size": 2, "hidden_act": "gelu",
@@ -155,5 +159,6 @@ fn learner() -> Result<Learner> {
     });
     let Value::Object(config) = config else { unreachable!("an object was written") };
     let (config, _) = Config::from_json("config.json".into(), config)?;
-    Ok(Learner::new(Model::new(config, 7), StepOptions::default(), &[])?.0)
+    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    Ok(Learner::new(TokenTask { model: Model::new(config, 7), loss }, StepOptions::default(), &[])?.0)
 }

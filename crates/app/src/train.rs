@@ -33,8 +33,9 @@ use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::feed::TokenFeed;
+use tagsmith_tokens::learn::TokenTask;
 use tagsmith_tokens::model::Model;
-use tagsmith_train::checkpoint::contents;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::learner::Learner;
 use tagsmith_train::trainer::best::Criterion;
@@ -150,22 +151,24 @@ impl Run<'_> {
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments: Vec<_> =
             tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
-        let (mut learner, notes) = Learner::new(model, options::step(&args.learning), &args.learning.freeze)?;
+        let task = TokenTask { model, loss: options::loss(&args.learning) };
+        let (mut learner, notes) = Learner::new(task, options::step(&args.learning), &args.learning.freeze)?;
         notes.iter().for_each(|note| events.say(note));
-        memory::check(&args.learning, world, learner.model(), &to_learn, to_evaluate, *events)?;
+        memory::check(&args.learning, world, &learner.model().model, &to_learn, to_evaluate, *events)?;
         let job = Job {
             options: &options,
-            examples: &to_learn,
+            feed: &TokenFeed::new(&to_learn, &options, world),
             world,
-            attachments: &attachments,
             arguments: &arguments,
-            evaluate: &mut |model| measure.run("eval", model, to_evaluate).0,
+            save: &|task: &TokenTask, folder: &Path| task.save(folder, &attachments),
+            evaluate: &mut |task: &TokenTask| Ok(measure.run("eval", &task.model, to_evaluate).0),
             notify: &mut |event| recorder.training(event, *events),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
         let output = &args.output.output_dir;
         if world.is_first() {
-            contents::write_model(output, learner.model(), &attachments, &arguments)?;
+            learner.model().save(output, &attachments)?;
+            results::save_arguments(output, &arguments)?;
         }
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(to_learn.len()));
@@ -175,7 +178,7 @@ impl Run<'_> {
         }
         let state = outcome.state;
         (self.epoch, self.step, self.history) = (json!(state.epoch), state.global_step, state.log_history);
-        Ok(learner.into_model())
+        Ok(learner.into_model().model)
     }
 
     /// Creates the output folder. All checks have passed. Training has created it already; a run that only evaluates

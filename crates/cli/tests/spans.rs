@@ -129,7 +129,10 @@ fn what_cannot_work_is_refused_in_one_line() {
     let predict = |labels: &'static str| ["predict", "--model", "bi_encoder", "--labels", labels];
     refused(&predict("a,,b"), "label 2 is empty: give it a name");
     refused(&predict("a,b,a"), "the label `a` is given twice: name every label once");
-    refused(&["predict", "--model", "bi_encoder"], "a span tagger looks for labels, and none are given: pass `--labels` to name them");
+    refused(
+        &["predict", "--model", "bi_encoder"],
+        "a span tagger looks for labels, and none are given: pass `--labels` to name them",
+    );
     let many: Vec<String> = (0..40).map(|i| format!("a{i}")).collect();
     let many = many.join(",");
     refused(

@@ -274,7 +274,9 @@ fn an_output_folder_that_holds_a_run_is_refused_resumed_or_written_over() {
     assert!(weights() == finished, "a resumed run gives the same weights");
     check(
         &scratch.bad(&format!("{line} --resume_from_checkpoint nowhere")),
-        expect!["error: `nowhere` is not the folder of a checkpoint: pass `--resume_from_checkpoint` with the folder of one"],
+        expect![
+            "error: `nowhere` is not the folder of a checkpoint: pass `--resume_from_checkpoint` with the folder of one"
+        ],
     );
 }
 
@@ -355,7 +357,7 @@ fn what_cannot_be_is_said_before_the_first_step() {
         error: the longest sequence is to have 33 pieces, but the model has 32 positions: pass `--max_seq_length` with at most 32
         error: data.json:1: there is no column `pos`: give `--label_column_name` one of `words`, `ner`
         error: evaluation does not return the metric `f2` that chooses the best model: pass `--metric_for_best_model` with one of loss, token_loss, precision, recall, f1, accuracy
-        error: --freeze `nothing.like.this` matches no parameter; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
+        error: `nothing.like.this` matches no parameter to freeze; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
         error: `greedy` is not offered: its floor of 1e-3 lies above every rate that fine-tunes an encoder; use `reduce_lr_on_plateau` to follow a metric"#]],
     );
     assert!(!scratch.path("out").exists(), "nothing is left where nothing was done");

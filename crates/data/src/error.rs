@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use tagsmith_message::Remedy;
 
 /// Why texts and tags cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns what the user can do about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Hub(error) => error.remedy(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn content(place: impl Into<String>, problem: impl Into<String>) -> Error {
         Error::Content { place: place.into(), problem: problem.into() }
     }

@@ -9,3 +9,4 @@ pub mod config;
 pub mod encoder;
 pub mod folder;
 pub mod layout;
+pub mod memory;

@@ -7,6 +7,7 @@ use crate::error::Error;
 use serde_json::{Map, Value};
 use std::path::Path;
 use tagsmith_files::json_fields::Fields;
+use tagsmith_kernel::op::pool::Pooling;
 
 /// What the labels are read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +31,6 @@ pub enum LossKind {
     DiceFocal,
     /// Softmax over places, against a learned threshold (Zhang et al., 2023).
     Contrastive,
-}
-
-/// How a label's states become its vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pooling {
-    /// The first state.
-    Cls,
-    /// The mean of all.
-    Mean,
 }
 
 /// What a score has to be above.
@@ -238,7 +230,7 @@ impl Config {
         };
         let pooling = match fields.text("type_encoder_pooling")?.as_deref() {
             Some("mean") => Pooling::Mean,
-            None | Some("cls") => Pooling::Cls,
+            None | Some("cls") => Pooling::First,
             Some(other) => {
                 let problem = format!("is `{other}`; there are cls and mean");
                 return Err(fields.refuse("type_encoder_pooling", problem).into());

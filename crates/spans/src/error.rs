@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use tagsmith_message::Remedy;
 
 /// What can be wrong with a configuration, data, a model or a run.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns what the user can do about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Data(error) => error.remedy(),
+            Error::Hub(error) => error.remedy(),
+            _ => None,
+        }
+    }
+
     /// Something is wrong with a file.
     pub(crate) fn at(path: &Path, problem: impl Into<String>) -> Error {
         Error::Content { place: path.display().to_string(), problem: problem.into() }

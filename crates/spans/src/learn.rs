@@ -143,7 +143,7 @@ impl Learner {
             update: self.updates,
             gradient_scale: (MAX_NORM / (grad_norm + 1e-6)).min(1.0),
         };
-        self.optimizer.update(&mut self.model.params, &self.grads, |slot| {
+        self.optimizer.update(&mut self.model.params, &self.grads, |_, slot| {
             let rate = match &slot.name {
                 name if name.starts_with(crate::model::layout::TOKEN_ENCODER) => learning_rate,
                 name if name.starts_with(crate::model::layout::TYPE_ENCODER) => {

@@ -1,6 +1,6 @@
 //! What a span tagger's run will hold, counted before its first step: R pieces of text, K of labels, N spans and C labels
-//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are those of
-//! `tagsmith_train::memory`, in numbers of 4 bytes:
+//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are counted by
+//! `tagsmith_train::memory` and `tagsmith_encoder::memory`, in numbers of 4 bytes:
 //!
 //! | what | numbers |
 //! |---|---|
@@ -19,8 +19,9 @@ use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_encoder::config::Config as EncoderConfig;
+use tagsmith_encoder::memory::{evaluation, training};
 use tagsmith_text::example::{Example, labels_of};
-use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, evaluation, parameters, training};
+use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters};
 
 /// The part of a run that decides what it holds.
 #[derive(Clone, Copy, Debug)]

@@ -4,23 +4,24 @@ pub mod layout;
 pub mod loss;
 
 use crate::batch::{Kinds, Scene};
-use crate::config::{Config, Pooling};
+use crate::config::Config;
 use crate::model::layout::{Layout, Mlp};
 use std::ops::Range;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::encoder::{self, Encoder, Pass};
 use tagsmith_encoder::layout::next;
+use tagsmith_kernel::Precision;
+use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};
+use tagsmith_kernel::op::pair_scores::{self, Group};
 use tagsmith_kernel::op::span_sum::{self, Span};
-use tagsmith_kernel::op::{linear, normalize};
+use tagsmith_kernel::op::{linear, normalize, pool};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, SlotId, Stages};
-use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
-use tagsmith_kernel::{Operand, Precision, Start};
 
 /// Start, end, span: places in arrays of three.
 pub const START: usize = 0;
@@ -55,28 +56,27 @@ pub struct Saved {
     text: encoder::Saved,
     states: usize,
     labels: Option<encoder::Saved>,
-    label_states: usize,
     heads: Heads,
 }
 
-/// Of all above the encoders.
+/// Saved state of everything above the encoders.
 #[must_use]
 struct Heads {
     kinds: Unit,
     starts: Unit,
     ends: Unit,
     spans: SpanSaved,
-    scores: Scores,
+    pairs: [Option<pair_scores::Saved>; 3],
 }
 
-/// Of linear, dropout, ReLU, linear, dropout, normalisation.
+/// Saved state of an MLP: linear, dropout, ReLU, linear, dropout, normalization.
 #[must_use]
 struct Unit {
     first: linear::Saved,
     tail: Tail,
 }
 
-/// Of the same after the first linear layer.
+/// Saved state of an MLP after its first linear layer.
 #[must_use]
 struct Tail {
     y: Tensor,
@@ -137,12 +137,12 @@ impl Model {
         let pass =
             |place| Pass { dropout: stream.map(|stream| stream.child(place)), first_row: 0, checkpoint_layers: false };
         let (states, text) = self.text_encoder().forward(&scene.text, pass(TEXT));
-        let (labels, label_states, label_saved) = match &scene.kinds {
+        let (labels, label_saved) = match &scene.kinds {
             Kinds::Alone(batch) => {
                 let (states, saved) = self.label_encoder().forward(batch, pass(LABELS));
-                (self.pool(batch, &states), states.rows(), Some(saved))
+                (pool::forward(&states, &batch.starts, self.config.pooling), Some(saved))
             }
-            Kinds::InPrompt { rows, .. } => (take_rows(&states, rows), 0, None),
+            Kinds::InPrompt { rows, .. } => (take_rows(&states, rows), None),
         };
         let rows = states.rows();
         let positions = scene.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
@@ -153,16 +153,20 @@ impl Model {
         let parts_of_spans = self.span_parts(&starts.tail.y, &ends.tail.y);
         let h = self.span_sums(&parts_of_spans, &scene.spans);
         let spans = SpanSaved { widths: parts_of_spans.widths, tail: self.tail(h, self.layout.spans, HEAD[3], stream) };
-        let scores = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], scene, parts);
-        let heads = Heads { kinds, starts, ends, spans, scores: scores.clone() };
-        let saved = Saved { text, states: rows, labels: label_saved, label_states, heads };
+        let scored = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], scene, parts);
+        let [(starts_scores, starts_pairs), (ends_scores, ends_pairs), (spans_scores, spans_pairs)] =
+            scored.map(Option::unzip);
+        let scores = [starts_scores, ends_scores, spans_scores];
+        let pairs = [starts_pairs, ends_pairs, spans_pairs];
+        let heads = Heads { kinds, starts, ends, spans, pairs };
+        let saved = Saved { text, states: rows, labels: label_saved, heads };
         (scores, saved)
     }
 
     /// Vectors of length 1 (C, E) of a bi-encoder's labels: they depend on no text.
     pub fn label_vectors(&self, labels: &Batch) -> Tensor {
         let states = self.label_encoder().infer(labels);
-        self.unit(self.pool(labels, &states), self.layout.kinds, HEAD[0], None).tail.y
+        self.unit(pool::forward(&states, &labels.starts, self.config.pooling), self.layout.kinds, HEAD[0], None).tail.y
     }
 
     /// Span scores (N, C) without dropout; a bi-encoder is given its label vectors.
@@ -181,51 +185,16 @@ impl Model {
         let ends = self.unit(positions, self.layout.ends, HEAD[2], None).tail.y;
         let parts = self.span_parts(&starts, &ends);
         let c = scene.kinds.count();
-        let mut scores = zeros(scene.spans.len(), c);
+        let groups = groups(scene, SPAN);
+        let mut scores = Tensor::zeros(scene.spans.len(), c);
         for first in (0..scene.spans.len()).step_by(BLOCK) {
             let rows = first..scene.spans.len().min(first + BLOCK);
             let h = self.span_sums(&parts, &scene.spans[rows.clone()]);
             let vectors = self.tail(h, self.layout.spans, HEAD[3], None).y;
-            self.score(SPAN, scene, &kinds, &vectors, &rows, &mut scores.data_mut()[rows.start * c..rows.end * c]);
+            let (block, _) = self.score(SPAN, &vectors, &kinds, groups_among(&groups, &rows), scene);
+            scores.data_mut()[rows.start * c..rows.end * c].copy_from_slice(block.data());
         }
         scores
-    }
-
-    /// One row a label.
-    fn pool(&self, batch: &Batch, states: &Tensor) -> Tensor {
-        let sequences = || batch.starts.windows(2).map(|bounds| bounds[0] as usize..bounds[1] as usize);
-        match self.config.pooling {
-            Pooling::Cls => take_rows(states, &batch.starts[..batch.starts.len() - 1]),
-            Pooling::Mean => {
-                let width = states.columns();
-                let mut means = vec![0.0; sequences().count() * width];
-                for (rows, mean) in sequences().zip(means.chunks_exact_mut(width)) {
-                    let share = 1.0 / rows.len() as f32;
-                    for row in rows {
-                        mean.iter_mut().zip(states.row(row)).for_each(|(mean, x)| *mean += share * x);
-                    }
-                }
-                Tensor::from_slice(means.len() / width, width, &means)
-            }
-        }
-    }
-
-    fn pool_backward(&self, batch: &Batch, dy: &Tensor, rows: usize) -> Tensor {
-        match self.config.pooling {
-            Pooling::Cls => scatter_rows(rows, &batch.starts[..batch.starts.len() - 1], dy),
-            Pooling::Mean => {
-                let mut dx = zeros(rows, dy.columns());
-                let width = dy.columns();
-                for (label, bounds) in batch.starts.windows(2).enumerate() {
-                    let sequence = bounds[0] as usize * width..bounds[1] as usize * width;
-                    let share = 1.0 / (bounds[1] - bounds[0]) as f32;
-                    for row in dx.data_mut()[sequence].chunks_exact_mut(width) {
-                        row.iter_mut().zip(dy.row(label)).for_each(|(dx, dy)| *dx = share * dy);
-                    }
-                }
-                dx
-            }
-        }
     }
 
     fn unit(&self, x: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> Unit {
@@ -254,7 +223,8 @@ impl Model {
         let e = self.config.hidden;
         let table = self.params.get(self.layout.widths);
         let widths = Tensor::from_slice(self.config.width_rows(), self.config.width_size, table);
-        let products = [(starts, 0), (ends, e), (&widths, 2 * e)].map(|(x, column)| self.span_part(x, column));
+        let products = [(starts, 0), (ends, e), (&widths, 2 * e)]
+            .map(|(x, column)| span_sum::project(x, self.span_weight(), e, column, self.precision));
         SpanParts { widths, products }
     }
 
@@ -263,76 +233,43 @@ impl Model {
         span_sum::forward(a, z, k, self.params.get(next(self.layout.spans.first)), spans)
     }
 
-    /// x times the columns of the span layer's first weight from `column` on, as many as x has.
-    fn span_part(&self, x: &Tensor, column: usize) -> Tensor {
-        let (weight, stride) = self.span_weight();
-        let mut y = zeros(x.rows(), self.config.hidden);
-        let (left, right) = (Operand::Rows(x.data(), x.columns()), Operand::Columns(&weight[column..], stride));
-        let shape = (x.rows(), x.columns(), self.config.hidden);
-        product(self.precision, shape, left, right, Start::Zero, y.data_mut());
-        y
+    /// The first weight of the span layer, shape (E, 2E + W).
+    fn span_weight(&self) -> &[f32] {
+        self.params.get(self.layout.spans.first)
     }
 
-    /// dx = dy times those columns; their gradient goes to the same columns of `dw`.
-    fn span_part_backward(&self, x: &Tensor, column: usize, dy: &Tensor, accumulate: bool, dw: &mut [f32]) -> Tensor {
-        let (weight, stride) = self.span_weight();
-        let (e, k) = (self.config.hidden, x.columns());
-        let mut dx = zeros(x.rows(), k);
-        let (left, right) = (Operand::Rows(dy.data(), e), Operand::Rows(&weight[column..], stride));
-        product(self.precision, (x.rows(), e, k), left, right, Start::Zero, dx.data_mut());
-        let mut part = zeros(e, k);
-        let (left, right) = (Operand::Columns(dy.data(), e), Operand::Rows(x.data(), k));
-        product(self.precision, (e, x.rows(), k), left, right, Start::Zero, part.data_mut());
-        for (row, part) in dw.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
-            for (dw, part) in row[column..column + k].iter_mut().zip(part) {
-                *dw = if accumulate { *dw + part } else { *part };
-            }
-        }
-        dx
-    }
-
-    /// The span layer's first weight and its row length.
-    fn span_weight(&self) -> (&[f32], usize) {
-        (self.params.get(self.layout.spans.first), 2 * self.config.hidden + self.config.width_size)
-    }
-
-    fn factor(&self, part: usize) -> f32 {
-        self.params.get(self.layout.scales[part])[0].exp()
-    }
-
-    fn scores(&self, kinds: &Tensor, vectors: [&Tensor; 3], scene: &Scene, parts: [bool; 3]) -> Scores {
+    fn scores(&self, kinds: &Tensor, vectors: [&Tensor; 3], scene: &Scene, parts: [bool; 3]) -> [Option<Scored>; 3] {
         std::array::from_fn(|part| {
             let x = parts[part].then_some(vectors[part])?;
-            let mut scores = zeros(x.rows(), scene.kinds.count());
-            self.score(part, scene, kinds, x, &(0..x.rows()), scores.data_mut());
-            Some(scores)
+            Some(self.score(part, x, kinds, groups(scene, part), scene))
         })
     }
 
-    /// Scores of those rows, whose vectors `x` are.
-    fn score(&self, part: usize, scene: &Scene, kinds: &Tensor, x: &Tensor, rows: &Range<usize>, scores: &mut [f32]) {
-        let (e, c) = (self.config.hidden, scene.kinds.count());
-        for (group, first) in groups(scene, part) {
-            let inside = group.start.max(rows.start)..group.end.min(rows.end);
-            if inside.is_empty() {
-                continue;
-            }
-            let inside = inside.start - rows.start..inside.end - rows.start;
-            let left = Operand::Rows(&x.data()[inside.start * e..inside.end * e], e);
-            let right = Operand::Columns(&kinds.data()[first * e..(first + c) * e], e);
-            let out = &mut scores[inside.start * c..inside.end * c];
-            product(Precision::F32, (inside.len(), e, c), left, right, Start::Zero, out);
-        }
-        let factor = self.factor(part);
-        scores.iter_mut().for_each(|score| *score *= factor);
+    fn score(&self, part: usize, x: &Tensor, kinds: &Tensor, groups: Vec<Group>, scene: &Scene) -> Scored {
+        let scale = self.params.get(self.layout.scales[part])[0];
+        pair_scores::forward(x, kinds, groups, scene.kinds.count(), scale)
     }
 }
 
-/// The rows of positions (or spans) that are scored together, and the first of their label vectors.
-fn groups(scene: &Scene, part: usize) -> Vec<(Range<usize>, usize)> {
-    let of =
-        |(text, first): (crate::batch::Text, usize)| (if part == SPAN { text.spans } else { text.positions }, first);
-    scene.groups().into_iter().map(of).collect()
+/// Scores of one part, and what their backward needs.
+type Scored = (Tensor, pair_scores::Saved);
+
+/// The rows of positions (or of spans) that are scored together, and their label vectors.
+fn groups(scene: &Scene, part: usize) -> Vec<Group> {
+    let group = |(text, first_vector): (crate::batch::Text, usize)| {
+        let rows = if part == SPAN { text.spans } else { text.positions };
+        Group { rows, first_vector }
+    };
+    scene.groups().into_iter().map(group).collect()
+}
+
+/// The groups' rows that are among `rows`, counted from the first of them.
+fn groups_among(groups: &[Group], rows: &Range<usize>) -> Vec<Group> {
+    let inside = |group: &Group| {
+        let (start, end) = (group.rows.start.max(rows.start), group.rows.end.min(rows.end));
+        (start < end).then(|| Group { rows: start - rows.start..end - rows.start, ..*group })
+    };
+    groups.iter().filter_map(inside).collect()
 }
 
 impl Saved {
@@ -349,7 +286,7 @@ impl Saved {
         };
         match (&scene.kinds, self.labels) {
             (Kinds::Alone(batch), Some(saved)) => {
-                let dx = model.pool_backward(batch, &dlabels, self.label_states);
+                let dx = pool::backward(&batch.starts, model.config.pooling, &dlabels);
                 model.label_encoder().backward(saved, batch, dx, 0, grads);
             }
             (Kinds::InPrompt { rows, .. }, None) => {
@@ -364,45 +301,30 @@ impl Saved {
 impl Heads {
     /// The gradients of positions and of labels.
     fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut Grads) -> [Tensor; 2] {
-        let (e, layout) = (model.config.hidden, &model.layout);
-        let mut dkinds = zeros(self.kinds.tail.y.rows(), e);
+        let layout = &model.layout;
+        let mut dkinds = Tensor::zeros(self.kinds.tail.y.rows(), model.config.hidden);
         let vectors = [&self.starts.tail.y, &self.ends.tail.y, &self.spans.tail.y];
+        let mut pairs = self.pairs;
         let [dstarts, dends, dspans] = std::array::from_fn(|part| {
-            let (factor, dscores) = (model.factor(part), dscores[part].as_ref());
-            assert_eq!(dscores.is_some(), self.scores[part].is_some(), "spans: gradients of what was not scored");
-            let along = match (dscores, &self.scores[part]) {
-                (Some(d), Some(s)) => d.data().iter().zip(s.data()).map(|(d, s)| f64::from(*d) * f64::from(*s)).sum(),
-                _ => 0.0,
+            let (dx, dscale) = match (pairs[part].take(), &dscores[part]) {
+                (Some(saved), Some(dscores)) => saved.backward(dscores, &mut dkinds),
+                (None, None) => (Tensor::zeros(vectors[part].rows(), model.config.hidden), 0.0),
+                _ => panic!("spans: gradients of what was not scored"),
             };
-            put(grads, layout.scales[part], &[along as f32]);
-            let x = vectors[part];
-            let mut dx = zeros(x.rows(), e);
-            let Some(dscores) = dscores else { return dx };
-            let c = scene.kinds.count();
-            let scaled: Vec<f32> = dscores.data().iter().map(|d| factor * d).collect();
-            for (rows, first) in groups(scene, part) {
-                let d = &scaled[rows.start * c..rows.end * c];
-                let kinds = first * e..(first + c) * e;
-                let out = &mut dx.data_mut()[rows.start * e..rows.end * e];
-                let u = Operand::Rows(&self.kinds.tail.y.data()[kinds.clone()], e);
-                product(Precision::F32, (rows.len(), c, e), Operand::Rows(d, c), u, Start::Zero, out);
-                let v = Operand::Rows(&x.data()[rows.start * e..rows.end * e], e);
-                let out = &mut dkinds.data_mut()[kinds];
-                product(Precision::F32, (c, rows.len(), e), Operand::Columns(d, c), v, Start::Accumulate, out);
-            }
+            put(grads, layout.scales[part], &[dscale]);
             dx
         });
         let (da, dz) = self.spans.backward(model, scene, dspans, [&self.starts.tail.y, &self.ends.tail.y], grads);
-        let dpositions = self.starts.backward(model, layout.starts, &sum(&dstarts, &da), grads, None);
-        let dpositions = self.ends.backward(model, layout.ends, &sum(&dends, &dz), grads, Some(dpositions));
-        let dlabels = self.kinds.backward(model, layout.kinds, &dkinds, grads, None);
+        let dpositions = self.starts.backward(model, layout.starts, sum(dstarts, &da), grads, None);
+        let dpositions = self.ends.backward(model, layout.ends, sum(dends, &dz), grads, Some(dpositions));
+        let dlabels = self.kinds.backward(model, layout.kinds, dkinds, grads, None);
         [dpositions, dlabels]
     }
 }
 
 impl Unit {
-    fn backward(self, model: &Model, mlp: Mlp, dy: &Tensor, grads: &mut Grads, onto: Option<Tensor>) -> Tensor {
-        let dh = self.tail.backward(model, mlp, dy.clone(), grads);
+    fn backward(self, model: &Model, mlp: Mlp, dy: Tensor, grads: &mut Grads, onto: Option<Tensor>) -> Tensor {
+        let dh = self.tail.backward(model, mlp, dy, grads);
         self.first.backward(model.params.get(mlp.first), into(grads, mlp.first), &dh, onto)
     }
 }
@@ -411,10 +333,7 @@ impl Tail {
     fn backward(self, model: &Model, mlp: Mlp, dy: Tensor, grads: &mut Grads) -> Tensor {
         let Tail { y, dropped, dropout, last_dropout, norm } = self;
         drop(y);
-        let mut own = zeros(dy.rows(), dy.columns());
-        own.data_mut().copy_from_slice(dy.data());
-        drop(dy);
-        let dy = dropout::apply(&norm.backward(own), last_dropout);
+        let dy = dropout::apply(&norm.backward(dy.unshared()), last_dropout);
         let weight = model.params.get(mlp.second);
         let into = into(grads, mlp.second);
         let dx = linear::backward_activated(weight, into, &dy, model.precision, Activation::Relu, &dropped);
@@ -434,17 +353,17 @@ impl SpanSaved {
     ) -> (Tensor, Tensor) {
         let (first, e) = (model.layout.spans.first, model.config.hidden);
         let dh = self.tail.backward(model, model.layout.spans, dy, grads);
-        let [Some(weight), Some(bias)] = grads.two_spans((first, 1), (next(first), 1)) else {
+        let [Some(mut weight), Some(bias)] = grads.two_spans((first, 1), (next(first), 1)) else {
             panic!("spans: the head always learns")
         };
-        let (dw, weight_accumulates) = weight.into_parts();
         let (positions, widths) = (starts.rows(), self.widths.rows());
-        let parts = span_sum::backward(positions, widths, &scene.spans, &dh, bias);
-        let mut part =
-            |x: &Tensor, column, dy: &Tensor| model.span_part_backward(x, column, dy, weight_accumulates, dw);
-        let da = part(starts, 0, &parts.starts);
-        let dz = part(ends, e, &parts.ends);
-        let mut dwidths = part(&self.widths, 2 * e, &parts.widths);
+        let summands = span_sum::backward(positions, widths, &scene.spans, &dh, bias);
+        let mut part = |x: &Tensor, column, dy: &Tensor| {
+            span_sum::project_backward(x, model.span_weight(), column, model.precision, dy, &mut weight)
+        };
+        let da = part(starts, 0, &summands.starts);
+        let dz = part(ends, e, &summands.ends);
+        let mut dwidths = part(&self.widths, 2 * e, &summands.widths);
         // The row of no span never learns, as PyTorch's `padding_idx` has it.
         dwidths.data_mut()[..model.config.width_size].fill(0.0);
         put(grads, model.layout.widths, dwidths.data());
@@ -465,13 +384,9 @@ fn put(grads: &mut Grads, id: SlotId, values: &[f32]) {
     }
 }
 
-fn zeros(rows: usize, columns: usize) -> Tensor {
-    Tensor::from_slice(rows, columns, &vec![0.0; rows * columns])
-}
-
-fn sum(a: &Tensor, b: &Tensor) -> Tensor {
-    let sums: Vec<f32> = a.data().iter().zip(b.data()).map(|(a, b)| a + b).collect();
-    Tensor::from_slice(a.rows(), a.columns(), &sums)
+fn sum(mut a: Tensor, b: &Tensor) -> Tensor {
+    reduce::add_tensor(b, &mut a);
+    a
 }
 
 fn take_rows(x: &Tensor, rows: &[u32]) -> Tensor {
@@ -479,7 +394,7 @@ fn take_rows(x: &Tensor, rows: &[u32]) -> Tensor {
 }
 
 fn scatter_rows(count: usize, rows: &[u32], dy: &Tensor) -> Tensor {
-    let mut dx = zeros(count, dy.columns());
+    let mut dx = Tensor::zeros(count, dy.columns());
     embedding::backward(rows, dy, None, GradSlot::Add(dx.data_mut()));
     dx
 }

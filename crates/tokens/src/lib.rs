@@ -1,12 +1,15 @@
-//! Where words meet numbers: batches, tagging, evaluation.
+//! Token classifiers: model and folder, what they learn by, tagging, evaluation.
 //!
 //! # What this crate does not do
-//! It trains nothing and prints nothing. It keeps no scores longer than it takes to read a label or a probability
+//! It prints nothing, and holds no training loop: `tagsmith_train` trains a [`learn::TokenTask`]. It keeps no scores longer than it takes to read a label or a probability
 //! off them.
 
 pub mod batch;
 pub mod evaluate;
+pub mod feed;
 pub mod folder;
 pub mod layout;
+pub mod learn;
+pub mod memory;
 pub mod model;
 pub mod tag;

@@ -89,12 +89,18 @@ pub fn delete(output: &Path, step: u64) -> Result<(), Error> {
     remove(&hidden)
 }
 
-/// Which checkpoints to delete so that `limit` remain, or as few as the newest (`current`) and the best allow.
+/// Returns the checkpoints to delete so that of `ranked` (the best first) the first `limit` remain, and the newest
+/// (`current`).
+pub fn beyond_the_best(steps: &[u64], current: u64, limit: usize, ranked: &[u64]) -> Vec<u64> {
+    let kept: Vec<u64> = ranked.iter().copied().filter(|step| steps.contains(step)).take(limit).collect();
+    steps.iter().copied().filter(|step| *step != current && !kept.contains(step)).collect()
+}
+
+/// Returns the checkpoints to delete so that `limit` remain, or as few as the newest (`current`) and the best allow.
 ///
 /// The oldest go first, by number: file times lie on many cluster file systems. A number above the current one
 /// is of an earlier run in the same folder, hence older than all of this run's.
-pub fn superfluous(steps: &[u64], current: u64, limit: Option<usize>, best: Option<u64>) -> Vec<u64> {
-    let Some(limit) = limit.filter(|&limit| limit > 0) else { return Vec::new() };
+pub fn superfluous(steps: &[u64], current: u64, limit: usize, best: Option<u64>) -> Vec<u64> {
     let excess = steps.len().saturating_sub(limit);
     let may_go = |step: &u64| *step != current && Some(*step) != best;
     let mut oldest_first: Vec<u64> = steps.iter().copied().filter(may_go).collect();
@@ -236,7 +242,7 @@ mod tests {
             let (limit, best) = (row["limit"].as_u64().unwrap() as usize, row["best"].as_u64());
             let current = *steps.last().unwrap();
             let remaining = |best| {
-                let gone = superfluous(&steps, current, Some(limit), best);
+                let gone = superfluous(&steps, current, limit, best);
                 steps.iter().copied().filter(|step| !gone.contains(step)).collect::<Vec<u64>>()
             };
             assert_eq!(remaining(best), kept, "{row}");
@@ -244,14 +250,21 @@ mod tests {
             twin_differs += usize::from(remaining(None) != kept);
         }
         assert_eq!(twin_differs, 3);
-        assert!(superfluous(&[1, 2, 3], 3, None, None).is_empty());
+    }
+
+    #[test]
+    fn the_best_and_the_newest_remain() {
+        assert_eq!(beyond_the_best(&[2, 4, 6, 8], 8, 2, &[4, 2, 6, 8]), [6]);
+        assert_eq!(beyond_the_best(&[2, 4, 6, 8], 8, 1, &[8, 4, 2, 6]), [2, 4, 6]);
+        // An evaluation without a checkpoint takes no place.
+        assert_eq!(beyond_the_best(&[2, 6, 8], 8, 1, &[4, 2, 6, 8]), [6]);
     }
 
     #[test]
     fn an_earlier_runs_checkpoints_are_older_than_this_runs() {
-        assert_eq!(superfluous(&[10, 20, 500], 20, Some(2), None), [500]);
-        assert_eq!(superfluous(&[10, 20, 500], 20, Some(1), None), [500, 10]);
-        assert_eq!(superfluous(&[10, 500], 10, Some(1), None), [500]);
+        assert_eq!(superfluous(&[10, 20, 500], 20, 2, None), [500]);
+        assert_eq!(superfluous(&[10, 20, 500], 20, 1, None), [500, 10]);
+        assert_eq!(superfluous(&[10, 500], 10, 1, None), [500]);
     }
 
     #[test]

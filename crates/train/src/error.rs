@@ -83,9 +83,18 @@ pub enum Error {
     #[error(transparent)]
     Files(#[from] tagsmith_files::Error),
 
-    /// The model's own.
+    /// A file of weights or moments that cannot be read or written.
     #[error(transparent)]
-    Model(#[from] tagsmith_weights::Error),
+    Weights(#[from] tagsmith_weights::Error),
+
+    /// A freezing pattern that matches no parameter.
+    #[error("`{pattern}` matches no parameter to freeze; names look like `{example}`")]
+    Freeze {
+        /// The pattern.
+        pattern: String,
+        /// One of the names there are.
+        example: String,
+    },
 }
 
 impl Error {

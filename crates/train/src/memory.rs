@@ -1,105 +1,45 @@
-//! What a run will hold in memory, counted before its first step: P parameters, R rows in a micro-batch, H hidden,
-//! F feed-forward, L layers, E embedding width, K labels; 4 bytes a number.
+//! The memory that a run will hold, counted before its first step. Here are the parts that every model has: weights,
+//! gradients, what ranks exchange, and the optimizer. P are parameters, E the width of a table; 4 bytes a number.
 //!
 //! | what | numbers |
 //! |---|---|
-//! | weights | P without the word table, and those rows of it that occur × E |
-//! | gradients | P without the word table, and the rows of it that one update's sentences can touch × E |
-//! | exchange, with more than one rank | what one stage of backward completes (at most P / L without the word table), and twice the rows that all ranks' sentences can touch × E |
+//! | weights | P without the tables, and those rows of a table that occur × E |
+//! | gradients | P without the tables, and the rows of a table that one update's examples can touch × E |
+//! | exchange, with more than one rank | what one stage of backward completes, and twice the rows that all ranks' examples can touch × E |
 //! | optimizer | twice the weights that learn and occur in training |
-//! | word table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
-//! | kept by a layer for backward | R × (8H + F + 4): its input, queries, keys and values, context, the sums before both norms with their means and deviations, what goes into the feed-forward's first product and into the activation |
-//! | kept by a layer of ModernBERT | R × (8H + 3F + 4): of the gated part both halves and what the gate makes of them |
-//! | kept by a layer of DeBERTa too | D × 3H, D being the distances that occur: at most twice the longest sentence |
-//! | kept by a layer with a convolution over w neighbours too | R × ((w + 2) × H + 2): those, the sum before the norm, and what goes into the activation |
-//! | kept by embeddings and head | R × (2E + 2H + 2K + 2) |
-//! | kept by a layer with `gradient_checkpointing` | R × H, and one layer at a time in full |
-//! | at work in backward | R × (3H + 2F) (DeBERTa 7H + 2F, ModernBERT 3H), and twice the largest weight, packed |
-//! | at work in evaluation | R × (8H + 3F + K), as no layer keeps anything |
-//!
-//! `tests/memory.rs` holds a step's true peak against it.
+//! | a table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 
-use std::collections::HashSet;
 use std::fmt;
-use tagsmith_encoder::config::{Config, Family};
 use tagsmith_kernel::params::Slot;
-use tagsmith_text::align::Example;
-use tagsmith_tokens::model::Model;
 
 /// Bytes of a number.
 pub const FLOAT: u64 = 4;
-/// Of a row of the word table, whether or not it is in memory.
+/// Bytes of a table's row, whether or not it is in memory.
 const ROW: u64 = 24;
-/// Of the same row in the optimizer: where its moments are, and which updates it has made.
+/// Bytes of a row in the optimizer: where its moments are, and which updates it has made.
 const DEFERRED_ROW: u64 = 8;
-/// Of a row's moments beside their numbers.
+/// Bytes of a row's moments beside their numbers.
 const MOMENTS: u64 = 20;
-
-/// The part of a run's options and data that decides what it holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Work<'a> {
-    /// What it learns from.
-    pub examples: &'a [Example],
-    /// What it is evaluated on meanwhile.
-    pub evaluated: &'a [Example],
-    /// Sentences a batch.
-    pub batch_size: usize,
-    /// Batches an update.
-    pub accumulation: usize,
-    /// Rows of a micro-batch at most.
-    pub batch_tokens: Option<usize>,
-    /// Rows that an evaluation reads at once.
-    pub rows_evaluated: usize,
-    /// Whether layers keep their inputs alone.
-    pub gradient_checkpointing: bool,
-    /// Ranks that learn together.
-    pub ranks: usize,
-}
 
 /// Bytes that a run holds at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Footprint {
-    /// The model's weights.
+    /// Weights of the model.
     pub weights: u64,
-    /// Their gradients, and other ranks' on their way.
+    /// Gradients, and those of other ranks on their way.
     pub gradients: u64,
-    /// AdamW's moments.
+    /// Moments of AdamW.
     pub optimizer: u64,
-    /// What the largest micro-batch, or an evaluation, has in use.
+    /// Numbers that the largest micro-batch, or an evaluation, has in use.
     pub activations: u64,
-    /// The rows of that micro-batch, whatever the order: as if the longest sentences met.
+    /// Rows of that micro-batch, whatever the order: as if the longest examples met.
     pub rows: usize,
-    /// The tokenized sentences.
+    /// The tokenized examples.
     pub data: u64,
 }
 
 impl Footprint {
-    /// Counts for a model whose frozen parameters are marked.
-    pub fn new(model: &Model, work: &Work) -> Footprint {
-        let rows = TableRows {
-            read: different_ids(work.examples.iter().chain(work.evaluated)),
-            learned: different_ids(work.examples.iter()),
-            update: (work.accumulation * longest(work.examples, work.batch_size)) as u64,
-        };
-        let stage = dense(&model.params.slots) / model.config.layers.max(1) as u64;
-        let ranks = Ranks { count: work.ranks as u64, stage };
-        let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
-        let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
-        let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated));
-        let longest = longest(work.examples, 1);
-        let Held { kept, at_work } = training(&model.config, rows as u64, longest, work.gradient_checkpointing);
-        let activations = (kept + at_work).max(evaluation(&model.config, evaluated as u64) * u64::from(evaluated > 0));
-        Footprint {
-            weights,
-            gradients,
-            optimizer,
-            activations: FLOAT * activations,
-            rows,
-            data: work.examples.iter().chain(work.evaluated).map(example_bytes).sum(),
-        }
-    }
-
-    /// All of it.
+    /// The sum of all parts.
     pub fn total(&self) -> u64 {
         let Footprint { weights, gradients, optimizer, activations, rows: _, data } = *self;
         weights + gradients + optimizer + activations + data
@@ -121,7 +61,7 @@ impl fmt::Display for Footprint {
     }
 }
 
-/// Bytes as a person reads them, in powers of 1000.
+/// Writes bytes as a person reads them, in powers of 1000.
 pub fn size(bytes: u64) -> String {
     match bytes as f64 {
         bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
@@ -130,32 +70,33 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Rows of a word table that a run has to do with.
+/// Rows of a table that a run has to do with.
 #[derive(Clone, Copy, Debug)]
 pub struct TableRows {
-    /// Those that occur.
+    /// Rows that occur.
     pub read: u64,
-    /// Those that occur in training.
+    /// Rows that occur in training.
     pub learned: u64,
-    /// Those that one rank can touch in one update.
+    /// Rows that one rank can touch in one update.
     pub update: u64,
 }
 
 /// Ranks that learn together, and what they exchange at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Ranks {
-    /// How many there are.
+    /// Number of ranks.
     pub count: u64,
     /// Numbers that one stage of backward completes at most.
     pub stage: u64,
 }
 
-/// Numbers in dense parameters.
+/// Counts the numbers in dense parameters.
 pub fn dense<'s>(slots: impl IntoIterator<Item = &'s Slot>) -> u64 {
     slots.into_iter().filter(|slot| !slot.sparse).map(|slot| slot.len() as u64).sum()
 }
 
-/// Bytes of weights, gradients (with those on their way between ranks) and optimizer; `rows` says it of each word table.
+/// Counts the bytes of weights, gradients (with those on their way between ranks) and optimizer; `rows` returns the rows
+/// of a table.
 pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRows) -> [u64; 3] {
     let exchanging = u64::from(ranks.count > 1);
     let mut bytes = [0, exchanging * FLOAT * ranks.stage, 0];
@@ -175,89 +116,4 @@ pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRow
         bytes.iter_mut().zip(of_slot).for_each(|(sum, bytes)| *sum += bytes);
     }
     bytes
-}
-
-/// How many pieces of the vocabulary occur.
-fn different_ids<'e>(examples: impl Iterator<Item = &'e Example>) -> u64 {
-    examples.flat_map(|example| &example.ids).collect::<HashSet<_>>().len() as u64
-}
-
-/// The pieces of the `count` longest examples.
-fn longest(examples: &[Example], count: usize) -> usize {
-    let mut lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
-    lengths.sort_unstable_by(|a, b| b.cmp(a));
-    lengths.iter().take(count).sum()
-}
-
-/// Rows of the largest micro-batch, as if the longest sentences met.
-pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
-    let batch = longest(examples, batch_size);
-    batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
-}
-
-/// Numbers in use at the beginning of backward, when there are the most.
-#[derive(Clone, Copy, Debug)]
-pub struct Held {
-    /// What forward left.
-    pub kept: u64,
-    /// What backward takes besides.
-    pub at_work: u64,
-}
-
-/// Those of an encoder and its token classifier, for so
-/// many rows in sentences of at most `longest` pieces.
-pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool) -> Held {
-    let [h, f, e, layers, labels] =
-        [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers, config.labels.len()]
-            .map(|number| number as u64);
-    let gated = is_gated(config);
-    let layer = 8 * h + if gated { 3 * f } else { f } + 4;
-    let kept = if checkpointing { layers * h + layer } else { layers * layer };
-    let ends = 2 * e + 2 * h + 2 * labels + 2;
-    let distances = distances(config, longest);
-    let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
-    let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
-    let convolution = neighbours(config).map_or(0, |width| (width + 2) * h + 2);
-    Held {
-        kept: rows * (kept + ends + convolution) + of_distances,
-        at_work: rows * at_work + 2 * largest_weight(config),
-    }
-}
-
-/// How many embeddings of distances a sentence of so many pieces needs, where there are any.
-fn distances(config: &Config, longest: usize) -> Option<u64> {
-    let Family::Deberta(settings) = &config.family else { return None };
-    Some(2 * longest.min(settings.buckets.span) as u64)
-}
-
-/// Over how many neighbours a convolution goes, where there is one.
-fn neighbours(config: &Config) -> Option<u64> {
-    let Family::Deberta(settings) = &config.family else { return None };
-    settings.convolution.map(|convolution| convolution.width as u64)
-}
-
-/// Numbers in use inside one layer, with nothing kept.
-pub fn evaluation(config: &Config, rows: u64) -> u64 {
-    let [h, f, labels] = [config.hidden_size, config.intermediate_size, config.labels.len()].map(|n| n as u64);
-    rows * (8 * h + 3 * f + labels) + largest_weight(config)
-}
-
-/// Of those that are multiplied with, which are packed first.
-fn largest_weight(config: &Config) -> u64 {
-    let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let up = if is_gated(config) { 2 * f } else { f };
-    h * up.max(3 * h).max(neighbours(config).unwrap_or(0) * h)
-}
-
-/// Whether the feed-forward part has a gate, as wide as what it lets through.
-fn is_gated(config: &Config) -> bool {
-    matches!(config.family, Family::ModernBert(_))
-}
-
-/// The example's numbers, its four vectors and what the allocator adds to each.
-fn example_bytes(example: &Example) -> u64 {
-    const ALLOCATOR: usize = 16;
-    let Example { ids, types, labels, words, sentence: _ } = example;
-    let vectors = [size_of_val(&ids[..]), size_of_val(&types[..]), size_of_val(&labels[..]), size_of_val(&words[..])];
-    (size_of::<Example>() + vectors.map(|bytes| bytes + ALLOCATOR).iter().sum::<usize>()) as u64
 }

@@ -1,7 +1,9 @@
 //! The loop: step, log, evaluate, save, stop.
 
 pub mod agenda;
+mod ahead;
 pub mod best;
+mod course;
 pub mod options;
 pub mod order;
 pub mod plan;
@@ -12,41 +14,38 @@ use crate::checkpoint;
 use crate::checkpoint::contents::{self, Progress, Ranks};
 use crate::checkpoint::state::{EarlyStoppingState, Record, TrainerState};
 use crate::error::Error;
-use crate::feed::{Feed, Update};
-use crate::learner::{Learner, Share, StepReport};
-use crate::memory::rows_at_once;
-use crate::schedule::Schedule;
-use crate::schedule::plateau::{self, Plateau};
+use crate::learner::{Learner, StepReport};
+use crate::schedule::plateau;
+use crate::trainable::{FeedOf, Trainable, Update};
 use crate::trainer::agenda::{Agenda, Due};
-use crate::trainer::options::Options;
-use crate::trainer::order::Order;
+use crate::trainer::ahead::Next;
+use crate::trainer::course::Course;
+use crate::trainer::options::{Keep, Options};
 use crate::trainer::plan::Plan;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
+use tagsmith_message::Note;
 use tagsmith_ranks::World;
-use tagsmith_text::align::Example;
-use tagsmith_tokens::model::Model;
 
-/// What a run works with.
-pub struct Job<'a> {
-    /// Its choices.
+/// Everything that a run works with, apart from the model.
+pub struct Job<'a, M: Trainable> {
+    /// The run's options.
     pub options: &'a Options,
-    /// What it learns from.
-    pub examples: &'a [Example],
-    /// Who learns: every rank calls [`train`] with the same job, and the first one writes.
+    /// The updates.
+    pub feed: &'a FeedOf<'a, M>,
+    /// The ranks that learn together: every rank calls [`train`] with the same job, and the first one writes.
     pub world: &'a World,
-    /// Files that every checkpoint carries along (the tokenizer's): names and contents.
-    pub attachments: &'a [(String, Vec<u8>)],
-    /// The choices as `training_args.json` has them.
+    /// The options as `training_args.json` has them.
     pub arguments: &'a Value,
-    /// Evaluates a model: a record of `eval_…` metrics and times.
-    pub evaluate: &'a mut dyn FnMut(&Model) -> Record,
+    /// Writes the model with all that using it needs into an existing folder.
+    pub save: &'a dyn Fn(&M, &Path) -> Result<(), M::Error>,
+    /// Evaluates the model: a record of `eval_…` metrics and times.
+    pub evaluate: &'a mut dyn FnMut(&M) -> Result<Record, M::Error>,
     /// Hears what happens.
     pub notify: &'a mut dyn FnMut(Event<'_>),
 }
@@ -91,7 +90,15 @@ pub struct Outcome {
 ///
 /// A resumed run goes on as if it had never stopped: same weights, same log, bit for bit, if the options are the same.
 /// The output folder is made when nothing is left to refuse.
-pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) -> Result<Outcome, Error> {
+///
+/// # Errors
+/// Options that contradict each other or the data; a loss that is not a number; ranks that differ; files that cannot be
+/// read or written; whatever the feed and the evaluation return.
+pub fn train<'a, M: Trainable>(
+    learner: &'a mut Learner<M>,
+    job: Job<'a, M>,
+    resume: Option<&Path>,
+) -> Result<Outcome, M::Error> {
     let mut run = Run::new(learner, job)?;
     match resume {
         Some(checkpoint) => run.resume(checkpoint)?,
@@ -102,31 +109,27 @@ pub fn train<'a>(learner: &'a mut Learner, job: Job<'a>, resume: Option<&Path>) 
     if run.job.world.is_first() {
         std::fs::create_dir_all(output).map_err(Error::at(output))?;
     }
-    run.epochs()?;
+    run.learn_all()?;
     run.finish()
 }
 
 /// A run under way.
-struct Run<'a> {
-    learner: &'a mut Learner,
-    job: Job<'a>,
+struct Run<'a, M: Trainable> {
+    learner: &'a mut Learner<M>,
+    job: Job<'a, M>,
     plan: Plan,
     agenda: Agenda,
-    rate: Rate,
+    course: Course,
     state: TrainerState,
     progress: Progress,
     /// The steps of this run's checkpoints that are still there.
     saved: BTreeSet<u64>,
     /// The best of them.
     best_saved: Option<u64>,
-    /// This call's alone, for the summary.
+    /// What happened to the data, to be said at the end.
+    met: Vec<Note>,
+    /// Sums over this call alone, for the summary.
     call: Call,
-}
-
-/// Where the learning rate comes from.
-enum Rate {
-    Scheduled { schedule: Schedule, learning_rate: f64 },
-    Following(Plateau),
 }
 
 /// The part of a run between start or resumption and its end.
@@ -140,14 +143,14 @@ struct Call {
     steps: u64,
 }
 
-impl<'a> Run<'a> {
-    fn new(learner: &'a mut Learner, job: Job<'a>) -> Result<Run<'a>, Error> {
+impl<'a, M: Trainable> Run<'a, M> {
+    fn new(learner: &'a mut Learner<M>, job: Job<'a, M>) -> Result<Run<'a, M>, M::Error> {
         let options = job.options;
         options.check()?;
-        expect_rows(rows_at_once(job.examples, options.batch_size, options.batch_tokens));
-        let plan = Plan::new(&options.extent(job.examples.len(), job.world.size()))?;
+        expect_rows(job.feed.rows_at_once());
+        let plan = Plan::new(&options.extent(job.feed.examples(), job.world.size()))?;
         let agenda = Agenda::new(options.times, plan.total_steps)?;
-        let rate = Rate::new(options, plan.total_steps)?;
+        let course = Course::new(options, plan.total_steps)?;
         let early_stopping = options.early_stopping.map(|early| EarlyStoppingState {
             patience: early.patience,
             threshold: early.threshold,
@@ -170,9 +173,11 @@ impl<'a> Run<'a> {
             stopping: false,
             log_history: Vec::new(),
         };
+        let mut progress = Progress::default();
+        progress.place(0, plan.updates_per_epoch);
         let call = Call { began: Instant::now(), first_step: 0, loss: 0.0, losses: 0, waited: 0.0, steps: 0 };
-        let (saved, best_saved, progress) = (BTreeSet::new(), None, Progress::default());
-        let mut run = Run { learner, job, plan, agenda, rate, state, progress, saved, best_saved, call };
+        let (saved, best_saved, met) = (BTreeSet::new(), None, Vec::new());
+        let mut run = Run { learner, job, plan, agenda, course, state, progress, saved, best_saved, met, call };
         run.forewarn()?;
         Ok(run)
     }
@@ -191,113 +196,95 @@ impl<'a> Run<'a> {
                  and reaches its peak at best in the last step"
             ));
         }
-        let rows_max = options.batch_tokens.unwrap_or(usize::MAX);
-        let longer = self.job.examples.iter().map(|example| example.ids.len()).filter(|&rows| rows > rows_max);
-        if let (count, Some(longest)) = (longer.clone().count(), longer.max()) {
-            self.note(&format!(
-                "{count} sentences have more than the {rows_max} pieces of `--batch_tokens`, the longest {longest}: \
-                 each is a micro-batch of its own"
-            ));
+        for note in self.job.feed.notes() {
+            self.note(&note);
         }
-        if let (Rate::Following(plateau), Some(best)) = (&self.rate, &options.best)
-            && plateau.rising_is_better() != best.greater_is_better
+        if let (Some(rising_is_better), Some(best)) = (self.course.rising_is_better(), &options.best)
+            && rising_is_better != best.greater_is_better
         {
-            let (way, mode) = if plateau.rising_is_better() { ("rise", "min") } else { ("fall", "max") };
+            let (way, mode) = if rising_is_better { ("rise", "min") } else { ("fall", "max") };
             let key = &best.key;
             self.note(&format!(
                 "`{}` waits for `{key}` to {way}, although the best model has it the other way: \
-                 pass `--lr_scheduler_kwargs '{{\"mode\": \"{mode}\"}}'` to change that",
+                 `lr_scheduler_kwargs` of `{{\"mode\": \"{mode}\"}}` change that",
                 plateau::NAME
             ));
         }
         Ok(())
     }
 
-    fn start(&mut self) -> Result<(), Error> {
+    fn start(&mut self) -> Result<(), M::Error> {
         (self.job.notify)(Event::Began { plan: &self.plan, step: 0 });
         if self.agenda.on_start() {
-            let record = self.measure();
+            let record = self.measure()?;
             self.log(record);
         }
         Ok(())
     }
 
-    /// An evaluation's record. Its buffers have other sizes than a step's: neither holds memory while the other runs.
-    fn measure(&mut self) -> Record {
+    /// Returns an evaluation's record. Its buffers have other sizes than a step's: neither holds memory while the other
+    /// runs.
+    fn measure(&mut self) -> Result<Record, M::Error> {
         release_free_memory();
-        let record = (self.job.evaluate)(self.learner.model());
+        let record = (self.job.evaluate)(self.learner.model())?;
         release_free_memory();
-        record
+        Ok(record)
     }
 
-    fn epochs(&mut self) -> Result<(), Error> {
-        let Job { options, examples, .. } = self.job;
-        let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
-        let order = Order {
-            sampling: options.sampling,
-            seed: options.data_seed,
-            lengths: &lengths,
-            batch_size: options.batch_size,
-            accumulation: options.accumulation,
-            drop_last: options.drop_last,
-            ranks: self.job.world.size(),
-        };
-        let feed = Feed { order, examples, batch_tokens: options.batch_tokens, rank: self.job.world.rank() };
-        let (first, done) = self.progress.position(self.state.global_step, self.plan.updates_per_epoch);
-        let epochs = first..self.plan.epochs;
-        thread::scope(|scope| self.learn(feed.start(scope, epochs.clone(), done), epochs, done as u64))
+    fn learn_all(&mut self) -> Result<(), M::Error> {
+        let (feed, epoch, done) = (self.job.feed, self.progress.epoch, self.progress.updates);
+        thread::scope(|scope| self.learn(ahead::start(feed, scope, epoch, done)))
     }
 
-    /// Makes the updates of these epochs, without the first `done` of the first, as they come.
-    fn learn(&mut self, updates: Receiver<Update>, epochs: Range<u64>, mut done: u64) -> Result<(), Error> {
-        for epoch in epochs {
-            if self.state.stopping && self.progress.epoch_ended {
-                break;
+    /// Makes the updates as they come, until the run is over.
+    fn learn(&mut self, updates: Receiver<Next<M::Batch, M::Error>>) -> Result<(), M::Error> {
+        while !(self.state.stopping && self.progress.epoch_ended) {
+            while !self.state.stopping {
+                let Some(update) = updates.recv().expect("the feed has every update")? else { break };
+                self.step(update)?;
             }
-            for number in done..self.plan.updates_per_epoch {
-                if self.state.stopping {
-                    break;
-                }
-                self.step(epoch, number, updates.recv().expect("the feed has every update"))?;
-            }
-            done = 0;
             self.progress.epoch_ended = true;
+            (self.progress.epoch, self.progress.updates) = (self.progress.epoch + 1, 0);
             self.carry_out(self.agenda.after_epoch(self.state.epoch))?;
-            if self.state.stopping {
-                break;
-            }
         }
         Ok(())
     }
 
-    /// One update: the epoch's `number`-th, from 0.
-    fn step(&mut self, epoch: u64, number: u64, update: Update) -> Result<(), Error> {
-        let learning_rate = self.rate.at(self.state.global_step);
-        let share = Share {
-            micro_batches: &update.micro_batches,
-            first_rows: &update.first_rows,
-            micro_batches_of_all: update.batches,
-            counted: update.counted,
-            pieces: update.pieces,
-        };
-        let report = self.learner.step_among(self.job.world, share, learning_rate);
+    /// Makes one update, and what is due after it.
+    fn step(&mut self, update: Update<M::Batch>) -> Result<(), M::Error> {
+        let rate = self.course.at(self.state.global_step);
+        let report = self.learner.step(self.job.world, &update, rate);
         self.call.waited += report.waited;
         self.call.steps += 1;
 
         self.state.global_step += 1;
         let step = self.state.global_step;
-        let batches = update.batches / self.job.world.size();
-        let batches_done = number * self.job.options.accumulation as u64 + batches as u64;
-        self.state.epoch = epoch as f64 + batches_done as f64 / self.plan.batches_per_epoch as f64;
+        let epochs_done = update.batches_done as f64 / self.plan.batches_per_epoch as f64;
+        self.state.epoch = self.progress.epoch as f64 + epochs_done;
         self.state.total_flos += self.flos(update.padded_pieces);
         self.state.stopping = step >= self.plan.total_steps;
+        self.progress.updates += 1;
         self.progress.epoch_ended = false;
-        self.take_in(report, learning_rate)?;
+        for note in update.notes {
+            self.meet(note);
+        }
+        self.take_in(report, rate.learning_rate)?;
         (self.job.notify)(Event::Stepped { step, report });
         self.carry_out(self.agenda.after_step(step))
     }
 
-    /// Adds a step's loss to the running means; refuses one that is no number.
+    /// Says what happened to the data the first time, and counts it for the end of the run.
+    fn meet(&mut self, note: Note) {
+        match self.met.iter_mut().find(|met| met.what == note.what) {
+            Some(met) => met.absorb(note),
+            None => {
+                self.note(&note.to_string());
+                self.met.push(note);
+            }
+        }
+    }
+
+    /// Adds a step's loss to the running means. Refuses one that is not a number.
     fn take_in(&mut self, report: StepReport, learning_rate: f64) -> Result<(), Error> {
         let step = self.state.global_step;
         self.progress.grad_norm = report.grad_norm;
@@ -320,8 +307,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Log, then evaluate, then save.
-    fn carry_out(&mut self, due: Due) -> Result<(), Error> {
+    /// Logs, then evaluates, then saves what is due.
+    fn carry_out(&mut self, due: Due) -> Result<(), M::Error> {
         if due.log && self.state.global_step > self.progress.last_logged {
             self.log_training()?;
         }
@@ -347,7 +334,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// All ranks have the same weights, or the run ends. Returns how long they wait for each other.
+    /// Refuses ranks whose weights differ. Returns how long ranks wait for each other.
     fn compare_ranks(&mut self) -> Result<Record, Error> {
         let Call { waited, steps, .. } = self.call;
         (self.call.waited, self.call.steps) = (0.0, 0);
@@ -355,15 +342,12 @@ impl<'a> Run<'a> {
         Ok(same_on_all_ranks::waits(self.job.world, waited / steps.max(1) as f64))
     }
 
-    /// All ranks begin with the same weights, sentences and options, or not at all.
+    /// Refuses ranks that do not begin with the same weights, data and options.
     fn compare_inputs(&self) -> Result<(), Error> {
-        let numbers = |example: &Example| -> Vec<u8> {
-            let ids = example.ids.iter().flat_map(|id| id.to_le_bytes());
-            ids.chain(example.labels.iter().flat_map(|label| label.to_le_bytes())).collect()
-        };
         let inputs = || {
-            let arguments = std::iter::once(self.job.arguments.to_string().into_bytes());
-            same_on_all_ranks::fingerprint(arguments.chain(self.job.examples.iter().map(numbers)))
+            let arguments = self.job.arguments.to_string().into_bytes();
+            let data = self.job.feed.fingerprint().to_le_bytes().to_vec();
+            same_on_all_ranks::fingerprint([arguments, data].into_iter())
         };
         same_on_all_ranks::compare(self.job.world, self.state.global_step, || self.learner.checksum(), inputs)
     }
@@ -377,15 +361,13 @@ impl<'a> Run<'a> {
         self.state.log_history.push(record);
     }
 
-    /// Evaluates; says whether the model is the best so far.
-    fn evaluate(&mut self) -> Result<bool, Error> {
-        let record = self.measure();
+    /// Evaluates. Returns whether the model is the best so far.
+    fn evaluate(&mut self) -> Result<bool, M::Error> {
+        let record = self.measure()?;
         self.log(record.clone());
         let Some(criterion) = &self.job.options.best else { return Ok(false) };
         let value = criterion.value(&record)?;
-        if let Rate::Following(plateau) = &mut self.rate {
-            plateau.observe(value);
-        }
+        self.course.observe(value);
         let best = self.state.best_metric;
         let is_best = criterion.improves(value, best);
         let gives_up = self.state.early_stopping.as_mut().is_some_and(|early| early.observe(criterion, value, best));
@@ -396,18 +378,16 @@ impl<'a> Run<'a> {
         if gives_up && !self.state.stopping {
             self.state.stopping = true;
             let early = self.state.early_stopping.expect("it gave up");
+            let best = self.state.best_metric.or(criterion.floor).unwrap_or(f64::NAN);
             self.note(&format!(
-                "stopping early at step {}: `{}` is {value} and has not been better than {} for {} evaluations",
-                self.state.global_step,
-                criterion.key,
-                self.state.best_metric.unwrap_or(f64::NAN),
-                early.without_improvement
+                "stopping early at step {}: `{}` is {value} and has not been better than {best} for {} evaluations",
+                self.state.global_step, criterion.key, early.without_improvement
             ));
         }
         Ok(is_best)
     }
 
-    fn save(&mut self) -> Result<(), Error> {
+    fn save(&mut self) -> Result<(), M::Error> {
         let (step, options) = (self.state.global_step, self.job.options);
         // A best step without a checkpoint of its own leaves the one before in place.
         if let Some(best) = self.state.best_global_step.filter(|best| *best == step || self.saved.contains(best)) {
@@ -420,37 +400,47 @@ impl<'a> Run<'a> {
         }
         self.saved.insert(step);
         (self.job.notify)(Event::Saved(&checkpoint::folder(&options.output, step)));
-        // What is there is seen by one rank, so that all agree on it. Until it says so, nobody goes on.
-        let superfluous = match world.is_first() {
-            true => {
-                let existing = checkpoint::steps(&options.output);
-                checkpoint::superfluous(&existing, step, options.save_total_limit, self.best_saved)
+        // One rank looks at what is there, so that all agree on it. Until it says so, no rank goes on.
+        let superfluous = if world.is_first() { self.superfluous(step) } else { Vec::new() };
+        Ok(self.delete(same_on_all_ranks::told(world, &superfluous))?)
+    }
+
+    /// The checkpoints to delete when that of step `current` is there.
+    fn superfluous(&self, current: u64) -> Vec<u64> {
+        let options = self.job.options;
+        let existing = checkpoint::steps(&options.output);
+        match options.keep {
+            Keep::All => Vec::new(),
+            Keep::Newest(limit) => checkpoint::superfluous(&existing, current, limit, self.best_saved),
+            Keep::Best(limit) => {
+                let own: Vec<u64> = existing.into_iter().filter(|step| self.saved.contains(step)).collect();
+                let ranked = options.best.as_ref().map_or(Vec::new(), |best| best.ranked(&self.state.log_history));
+                checkpoint::beyond_the_best(&own, current, limit, &ranked)
             }
-            false => Vec::new(),
-        };
-        self.delete(same_on_all_ranks::told(world, &superfluous))
+        }
     }
 
     /// Writes the checkpoint of this step.
-    fn write(&mut self, step: u64) -> Result<(), Error> {
+    fn write(&mut self, step: u64) -> Result<(), M::Error> {
         let (options, ranks) = (self.job.options, self.ranks());
-        checkpoint::save(&options.output, step, |folder| {
-            contents::write_model(folder, self.learner.model(), self.job.attachments, self.job.arguments)?;
+        checkpoint::save(&options.output, step, |folder| -> Result<(), M::Error> {
+            (self.job.save)(self.learner.model(), folder)?;
+            results::save_arguments(folder, self.job.arguments)?;
             contents::write_state(folder, &self.state)?;
             if options.save_only_model {
                 return Ok(());
             }
             self.learner.save_state(&folder.join(contents::OPTIMIZER))?;
-            self.progress.write(folder, ranks, self.rate.state())
+            Ok(self.progress.write(folder, ranks, self.course.state())?)
         })?;
         Ok(())
     }
 
-    /// How many ranks there are, and the sentences that an update has of them all.
+    /// The ranks that share an update.
     fn ranks(&self) -> Ranks {
         let Options { batch_size, accumulation, .. } = *self.job.options;
         let ranks = self.job.world.size();
-        Ranks { ranks: ranks as u64, sentences: (ranks * batch_size * accumulation) as u64 }
+        Ranks { ranks: ranks as u64, examples: (ranks * batch_size * accumulation) as u64 }
     }
 
     fn delete(&mut self, steps: Vec<u64>) -> Result<(), Error> {
@@ -464,8 +454,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Outcome, Error> {
+    fn finish(mut self) -> Result<Outcome, M::Error> {
         let options = self.job.options;
+        for note in std::mem::take(&mut self.met).into_iter().filter(|note| note.count > 1) {
+            self.note(&format!("in the whole run: {note}"));
+        }
         let steps = self.state.global_step - self.call.first_step;
         let samples = self.plan.samples * steps as f64 / self.plan.total_steps as f64;
         let mut metrics = results::speed("train", self.call.began.elapsed().as_secs_f64(), samples, steps);
@@ -477,14 +470,14 @@ impl<'a> Run<'a> {
         if let Some(criterion) = options.best.as_ref().filter(|_| options.times.load_best_at_end) {
             let Some(best) = self.best_saved else {
                 let newest = self.saved.last().map(|&step| checkpoint::folder(&options.output, step));
-                return Err(Error::NoBest { metric: criterion.key.clone(), newest });
+                return Err(Error::NoBest { metric: criterion.key.clone(), newest }.into());
             };
             let folder = checkpoint::folder(&options.output, best);
-            contents::load_weights(self.learner, &folder)?;
+            self.learner.reload(&folder)?;
             let value = self.state.best_metric.unwrap_or(f64::NAN);
             self.note(&format!("loaded the best model, `{}`: `{}` is {value}", folder.display(), criterion.key));
         }
-        if let (Some(best), Some(1)) = (self.best_saved, options.save_total_limit) {
+        if let (Some(best), Keep::Newest(1)) = (self.best_saved, options.keep) {
             // Every rank has read the best one.
             self.job.world.barrier();
             let others = checkpoint::steps(&options.output).into_iter().filter(|&step| step != best).collect();
@@ -496,33 +489,30 @@ impl<'a> Run<'a> {
     }
 
     /// Takes up a run where a checkpoint of it was saved.
-    fn resume(&mut self, folder: &Path) -> Result<(), Error> {
+    fn resume(&mut self, folder: &Path) -> Result<(), M::Error> {
         checkpoint::verify(folder)?;
         let before = contents::read_state(folder)?;
         for difference in contents::differences(&before, &self.state) {
             self.note(&difference);
         }
-        let (progress, ranks, schedule) = Progress::read(folder)?;
+        let (mut progress, ranks, schedule) = Progress::read(folder)?;
         let now = self.ranks();
         if let Some(difference) = ranks.and_then(|before| before.difference(now)) {
             self.note(&difference);
         }
-        let restored = match &mut self.rate {
-            Rate::Following(plateau) => plateau.restore(&schedule),
-            Rate::Scheduled { .. } => Some(()),
-        };
-        restored.ok_or_else(|| {
+        self.course.restore(&schedule).ok_or_else(|| {
             let problem =
                 format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);
             checkpoint::refusal(folder, problem)
         })?;
-        contents::load_weights(self.learner, folder)?;
+        self.learner.reload(folder)?;
         self.learner.load_state(&folder.join(contents::OPTIMIZER))?;
         if self.learner.updates != before.global_step {
             let problem =
                 format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);
-            return Err(checkpoint::refusal(folder, problem));
+            return Err(checkpoint::refusal(folder, problem).into());
         }
+        progress.place(before.global_step, self.plan.updates_per_epoch);
         self.progress = progress;
         self.take_over(before);
         (self.job.notify)(Event::Began { plan: &self.plan, step: self.state.global_step });
@@ -565,33 +555,5 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What the Trainer's state file says where no steps decide.
+/// Steps that the Trainer's state file gives where no steps decide.
 const UNUSED_STEPS: u64 = 500;
-
-impl Rate {
-    fn new(options: &Options, total_steps: u64) -> Result<Rate, Error> {
-        let learning_rate = options.learning_rate;
-        if options.schedule == plateau::NAME {
-            return Plateau::new(&options.schedule_keywords, learning_rate).map(Rate::Following);
-        }
-        let warmup = options.warmup.of_total(total_steps);
-        let schedule =
-            Schedule::new(&options.schedule, &options.schedule_keywords, learning_rate, warmup, total_steps)?;
-        Ok(Rate::Scheduled { schedule, learning_rate })
-    }
-
-    /// The rate of the update after `step` updates.
-    fn at(&self, step: u64) -> f64 {
-        match self {
-            Rate::Scheduled { schedule, learning_rate } => learning_rate * schedule.multiplier(step),
-            Rate::Following(plateau) => plateau.learning_rate(),
-        }
-    }
-
-    fn state(&self) -> Value {
-        match self {
-            Rate::Scheduled { .. } => Value::Null,
-            Rate::Following(plateau) => plateau.to_json(),
-        }
-    }
-}

@@ -8,8 +8,10 @@ use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::floats::taken;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
+use tagsmith_ranks::World;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::learner::{Learner, StepOptions};
+use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
 fn batch(lengths: &[usize], first: u32) -> Batch {
     let mut batch = Batch::default();
@@ -36,19 +38,21 @@ fn only_the_first_step_takes_buffers() {
     for precision in [Precision::F32, Precision::Bf16] {
         let mut model = Model::new(config.clone(), 1);
         model.precision = precision;
-        let (mut learner, _) = Learner::new(model, options.clone(), &[]).unwrap();
+        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+        let (mut learner, _) = Learner::new(TokenTask { model, loss }, options.clone(), &[]).unwrap();
+        let mut step = |batch: Batch| learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-3, 1.0));
         // One thread: with more, a thread takes room of its own in whichever step it first works.
         tagsmith_kernel::set_threads(1);
         release_free_memory();
         expect_rows(100);
-        learner.step(&[batch(&[20, 20], 0)], 1e-3);
+        step(batch(&[20, 20], 0));
         let before = taken();
-        for step in 0..20 {
-            learner.step(&[batch(sizes[step as usize % sizes.len()], step)], 1e-3);
+        for number in 0..20 {
+            step(batch(sizes[number as usize % sizes.len()], number));
         }
         assert_eq!(taken(), before, "{precision:?}");
         // What the test would see: a batch that nobody expected.
-        learner.step(&[batch(&[120, 120], 1)], 1e-3);
+        step(batch(&[120, 120], 1));
         assert!(taken() > before, "{precision:?}");
     }
 }

@@ -7,9 +7,11 @@ use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
+use tagsmith_ranks::World;
 use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::learner::{Learner, LossScaling, StepOptions};
+use tagsmith_train::learner::{Learner, Rate, StepOptions, StepReport};
 
 const FAMILIES: [&str; 9] = [
     "bert",
@@ -76,28 +78,46 @@ const OPTIONS: StepOptions = StepOptions {
     epsilon: 1e-8,
     weight_decay: 0.05,
     max_grad_norm: 1.0,
-    label_smoothing: 0.0,
-    loss_scaling: LossScaling::Token,
     gradient_checkpointing: false,
     seed: 1,
 };
+
+const LOSS: LossOptions = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+
+/// A learner without other ranks.
+fn learner(model: Model, options: StepOptions) -> Learner<TokenTask> {
+    Learner::new(TokenTask { model, loss: LOSS }, options, &[]).expect("nothing to freeze").0
+}
+
+fn step(learner: &mut Learner<TokenTask>, batches: &[Batch], rate: f64) -> StepReport {
+    learner.step(&World::alone(), &update(batches.to_vec()), Rate::scheduled(rate, 1.0))
+}
+
+/// The numbers of all parameters.
+fn weights(learner: &mut Learner<TokenTask>) -> Vec<f32> {
+    learner.model().model.params.to_vec()
+}
 
 /// Losses and norms of ten steps, and what they left behind.
 struct Run {
     losses: Vec<f64>,
     grad_norms: Vec<f64>,
-    learner: Learner,
+    learner: Learner<TokenTask>,
 }
 
 fn ten_steps(name: &str, options: StepOptions, frozen: &[&str], begins: &[usize]) -> Run {
+    ten_steps_by(name, LOSS, options, frozen, begins)
+}
+
+fn ten_steps_by(name: &str, loss: LossOptions, options: StepOptions, frozen: &[&str], begins: &[usize]) -> Run {
     let expected = Expected::read(name);
     let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
     let (model, _) = Model::load(&folder(name), config, Head::Required).expect("the golden weights read");
     let frozen: Vec<String> = frozen.iter().map(|&pattern| pattern.to_owned()).collect();
-    let (mut learner, _) = Learner::new(model, options, &frozen).expect("the patterns match");
+    let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &frozen).expect("the patterns match");
     let batches = expected.batches(begins);
     let rates = expected.floats("learning_rates");
-    let reports: Vec<_> = rates.into_iter().map(|rate| learner.step(&batches, rate)).collect();
+    let reports: Vec<_> = rates.into_iter().map(|rate| step(&mut learner, &batches, rate)).collect();
     Run {
         losses: reports.iter().map(|report| report.loss).collect(),
         grad_norms: reports.iter().map(|report| report.grad_norm).collect(),
@@ -137,7 +157,7 @@ fn losses_norms_and_weights_of_ten_steps_are_pytorchs() {
         let mut run = ten_steps(name, OPTIONS, &[], &[0]);
         assert_same(name, "", &run);
         let expected = Expected::read(name);
-        let params = &run.learner.model().params;
+        let params = &run.learner.model().model.params;
         for (number, slot) in params.slots.iter().enumerate() {
             let want = expected.floats(&format!("final.{}", slot.name));
             // A key's bias has gradient 0 but for rounding, which Adam turns into steps of the learning rate's size.
@@ -158,12 +178,13 @@ const SCALINGS: [(&str, LossScaling); 3] = [
 #[test]
 fn micro_batches_combine_as_each_scaling_says() {
     for name in FAMILIES {
-        for (key, loss_scaling) in SCALINGS {
-            assert_same(name, key, &ten_steps(name, StepOptions { loss_scaling, ..OPTIONS }, &[], &[0, 2]));
+        for (key, scaling) in SCALINGS {
+            let loss = LossOptions { scaling, ..LOSS };
+            assert_same(name, key, &ten_steps_by(name, loss, OPTIONS, &[], &[0, 2]));
         }
     }
-    for (key, loss_scaling) in SCALINGS {
-        let run = ten_steps("bert", StepOptions { loss_scaling, ..OPTIONS }, &[], &[0, 2]);
+    for (key, scaling) in SCALINGS {
+        let run = ten_steps_by("bert", LossOptions { scaling, ..LOSS }, OPTIONS, &[], &[0, 2]);
         for (other, _) in SCALINGS.into_iter().filter(|(other, _)| *other != key) {
             assert_other(&format!("{key} for {other}"), other, &run);
         }
@@ -182,11 +203,10 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
             model.config.hidden_dropout = 0.2;
             model.config.attention_dropout = 0.1;
             model.config.classifier_dropout = 0.1;
-            let (mut learner, _) =
-                Learner::new(model, StepOptions { seed, ..OPTIONS }, &[]).expect("nothing to freeze");
+            let mut learner = learner(model, StepOptions { seed, ..OPTIONS });
             let batches = expected.batches(begins);
-            let losses: Vec<f64> = (0..3).map(|_| learner.step(&batches, 1e-3).loss).collect();
-            (losses, learner.model().params.to_vec())
+            let losses: Vec<f64> = (0..3).map(|_| step(&mut learner, &batches, 1e-3).loss).collect();
+            (losses, weights(&mut learner))
         };
         let each: Vec<usize> = (0..count).collect();
         let (losses, want) = run(&[0], Precision::F32, 1);
@@ -224,12 +244,12 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
 #[test]
 fn smoothing_freezing_and_checkpointing() {
     for name in FAMILIES {
-        let smoothed = ten_steps(name, StepOptions { label_smoothing: 0.1, ..OPTIONS }, &[], &[0]);
+        let smoothed = ten_steps_by(name, LossOptions { label_smoothing: 0.1, ..LOSS }, OPTIONS, &[], &[0]);
         assert_same(name, "smoothed.", &smoothed);
         assert_same(name, "frozen.", &ten_steps(name, OPTIONS, &["embeddings"], &[0]));
         let mut checkpointed = ten_steps(name, StepOptions { gradient_checkpointing: true, ..OPTIONS }, &[], &[0]);
         let mut plain = ten_steps(name, OPTIONS, &[], &[0]);
-        assert_eq!(checkpointed.learner.model().params.to_vec(), plain.learner.model().params.to_vec(), "{name}");
+        assert_eq!(weights(&mut checkpointed.learner), weights(&mut plain.learner), "{name}");
     }
 }
 
@@ -254,25 +274,28 @@ fn freezing_a_part_freezes_that_part_alone() {
     };
     for pattern in ["*.query.*", "bert.encoder.layer.0.*", "bert.*", "*.bias", "classifier.*"] {
         let mut learner = ten_steps("bert", OPTIONS, &[pattern], &[0]).learner;
-        let params = &learner.model().params;
+        let params = &learner.model().model.params;
         for (number, slot) in params.slots.iter().enumerate() {
             let same = params.copy(SlotId(number)) == start.params.copy(SlotId(number));
             assert_eq!(same, slot.frozen, "{pattern}: {}", slot.name);
         }
     }
-    let refused = Learner::new(start, OPTIONS, &["roberta.*".into()]).err().expect("it matches nothing").to_string();
+    let refused = Learner::new(TokenTask { model: start, loss: LOSS }, OPTIONS, &["roberta.*".into()])
+        .err()
+        .expect("it matches nothing")
+        .to_string();
     assert!(refused.contains("`roberta.*` matches no parameter"), "{refused}");
 }
 
 #[test]
 fn a_step_without_labels_changes_nothing_and_says_so() {
     let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
-    let before = run.learner.model().params.to_vec();
+    let before = weights(&mut run.learner);
     let mut batch = Expected::read("bert").batches(&[0]).remove(0);
     batch.labels.fill(tagsmith_encoder::batch::IGNORE);
-    let report = run.learner.step(&[batch], 1e-3);
+    let report = step(&mut run.learner, &[batch], 1e-3);
     assert!(report.loss.is_nan() && report.counted == 0);
-    assert_eq!(before, run.learner.model().params.to_vec());
+    assert_eq!(before, weights(&mut run.learner));
 }
 
 #[test]
@@ -281,33 +304,33 @@ fn the_state_reads_back_bit_for_bit() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let file = scratch.path().join("optimizer.safetensors");
     one.save_state(&file).expect("saving works");
-    let (mut two, _) = Learner::new(one.model().clone(), OPTIONS, &[]).expect("nothing to freeze");
+    let mut two = learner(one.model().model.clone(), OPTIONS);
     two.load_state(&file).expect("loading works");
     let batches = Expected::read("bert").batches(&[0]);
-    let (a, b) = (one.step(&batches, 1e-3), two.step(&batches, 1e-3));
+    let (a, b) = (step(&mut one, &batches, 1e-3), step(&mut two, &batches, 1e-3));
     assert_eq!((a.loss, a.grad_norm), (b.loss, b.grad_norm));
-    assert_eq!(one.model().params.to_vec(), two.model().params.to_vec());
+    assert_eq!(weights(&mut one), weights(&mut two));
     std::fs::write(&file, &std::fs::read(&file).expect("it is there")[..1000]).expect("cutting works");
     let error = two.load_state(&file).expect_err("a cut file is refused").to_string();
     assert!(error.contains("not a whole safetensors file"), "{error}");
 }
 
 /// A step of one sequence in four, a warm-up of 100 steps and a linear fall: words are read at gaps of all lengths.
-fn varied_step(learner: &mut Learner, sequences: &[Batch], step: u64) -> [u64; 2] {
+fn varied_step(learner: &mut Learner<TokenTask>, sequences: &[Batch], number: u64) -> [u64; 2] {
     let chosen =
-        (tagsmith_kernel::random::stream::Stream::new(7).uniform(0, step as usize) * sequences.len() as f32) as usize;
-    let rate = 1e-3 * (step as f64 / 100.0).min((STEPS - step) as f64 / (STEPS - 100) as f64);
+        (tagsmith_kernel::random::stream::Stream::new(7).uniform(0, number as usize) * sequences.len() as f32) as usize;
+    let rate = 1e-3 * (number as f64 / 100.0).min((STEPS - number) as f64 / (STEPS - 100) as f64);
     // Sentences of the end are read rarely.
-    let chosen = if step.is_multiple_of(97) { chosen } else { chosen / 2 };
-    let report = learner.step(&sequences[chosen..=chosen], rate);
+    let chosen = if number.is_multiple_of(97) { chosen } else { chosen / 2 };
+    let report = step(learner, &sequences[chosen..=chosen], rate);
     [report.loss.to_bits(), report.grad_norm.to_bits()]
 }
 
 const STEPS: u64 = 450;
 
 /// Bits of everything: what the model is at the end.
-fn bits(learner: &mut Learner) -> Vec<u32> {
-    learner.model().params.to_vec().iter().map(|value| value.to_bits()).collect()
+fn bits(learner: &mut Learner<TokenTask>) -> Vec<u32> {
+    weights(learner).iter().map(|value| value.to_bits()).collect()
 }
 
 #[test]
@@ -315,7 +338,7 @@ fn neither_looking_at_the_model_nor_resuming_changes_a_bit() {
     let start = || {
         let (config, _) = Config::read(&folder("bert")).expect("the golden configuration reads");
         let model = Model::load(&folder("bert"), config, Head::Required).expect("the golden weights read").0;
-        Learner::new(model, OPTIONS, &[]).expect("nothing to freeze").0
+        learner(model, OPTIONS)
     };
     let count = Expected::read("bert").floats("lengths").len();
     let sequences = Expected::read("bert").batches(&(0..count).collect::<Vec<_>>());
@@ -330,10 +353,10 @@ fn neither_looking_at_the_model_nor_resuming_changes_a_bit() {
         varied_step(&mut forgetful, &sequences, step);
         if step.is_multiple_of(STEPS / 3) {
             resumed.save_state(&file).expect("saving works");
-            resumed = Learner::new(resumed.into_model(), OPTIONS, &[]).expect("nothing to freeze").0;
+            resumed = learner(resumed.into_model().model, OPTIONS);
             resumed.load_state(&file).expect("loading works");
             // The wrong twin resumes without the moments.
-            forgetful = Learner::new(forgetful.into_model(), OPTIONS, &[]).expect("nothing to freeze").0;
+            forgetful = learner(forgetful.into_model().model, OPTIONS);
         }
     }
     let want = bits(&mut lazy);
@@ -355,7 +378,7 @@ fn states_of_other_models_and_damaged_ones_are_refused() {
         error
     };
     assert!(refused(&["classifier.*"]).contains("`exp_avg` is not of shape"));
-    assert!(refused(&["*.word_embeddings.*"]).contains("parameters that do not learn: other --freeze"));
+    assert!(refused(&["*.word_embeddings.*"]).contains("parameters that do not learn: other parameters are frozen"));
     let words = "bert.embeddings.word_embeddings.weight";
     let whole = std::fs::read(&file).expect("it is there");
     let text = |bytes: &[u8]| bytes.iter().map(|&b| char::from(b)).collect::<String>();

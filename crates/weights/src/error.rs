@@ -65,12 +65,4 @@ pub enum Error {
         /// Which file.
         path: PathBuf,
     },
-    /// A freezing pattern that matches no parameter.
-    #[error("--freeze `{pattern}` matches no parameter; names look like `{example}`")]
-    Freeze {
-        /// The pattern.
-        pattern: String,
-        /// One of the names there are.
-        example: String,
-    },
 }

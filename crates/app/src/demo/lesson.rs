@@ -15,11 +15,13 @@ use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
+use tagsmith_tokens::feed::TokenFeed;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::learner::{Learner, StepOptions};
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
-use tagsmith_train::trainer::options::Options;
+use tagsmith_train::trainer::options::{Keep, Options};
 use tagsmith_train::trainer::order::Sampling;
 use tagsmith_train::trainer::plan::Amount;
 use tagsmith_train::trainer::{self, Event, Job};
@@ -88,22 +90,24 @@ impl Lesson {
         let validation = self.examples(&self.corpus.validation)?;
         let options = self.options();
         let step_options = StepOptions { weight_decay: 0.01, seed: self.seed, ..StepOptions::default() };
-        let mut learner = Learner::new(model, step_options, &[])?.0;
-        let mut evaluate = |model: &Model| {
-            let f1 = self.marks(model, &validation, &self.corpus.validation).score.micro.f1;
-            Record::from_iter([("eval_f1".to_owned(), f1.into())])
+        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+        let mut learner = Learner::new(TokenTask { model, loss }, step_options, &[])?.0;
+        let mut evaluate = |task: &TokenTask| {
+            let f1 = self.marks(&task.model, &validation, &self.corpus.validation).score.micro.f1;
+            Ok(Record::from_iter([("eval_f1".to_owned(), f1.into())]))
         };
+        let world = World::alone();
         let job = Job {
             options: &options,
-            examples: &examples,
-            world: &World::alone(),
-            attachments: &[],
+            feed: &TokenFeed::new(&examples, &options, &world),
+            world: &world,
             arguments: &Value::Null,
+            save: &|task: &TokenTask, folder| task.save(folder, &[]),
             evaluate: &mut evaluate,
             notify,
         };
         trainer::train(&mut learner, job, None)?;
-        Ok(learner.into_model())
+        Ok(learner.into_model().model)
     }
 
     /// The choices of the run: no checkpoint, so no folder.
@@ -133,7 +137,7 @@ impl Lesson {
             },
             best: None,
             early_stopping: None,
-            save_total_limit: None,
+            keep: Keep::All,
             save_only_model: true,
         }
     }

@@ -9,8 +9,9 @@ use crate::options::LearningArgs;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::memory::{Work, footprint};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::memory::{Footprint, Work, size};
+use tagsmith_train::memory::size;
 
 /// Says what the run will hold, and refuses a run that holds more than this process may. Ranks on one machine have
 /// equal shares of its memory.
@@ -38,7 +39,7 @@ pub fn check(
 }
 
 fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<String> {
-    let footprint = Footprint::new(model, work);
+    let footprint = footprint(model, work);
     match allowed {
         None => Ok(format!("memory: {footprint}; the system does not say how much there is")),
         Some(allowed) if footprint.total() <= allowed => {
@@ -53,7 +54,7 @@ fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<S
 
 /// Returns the first change that makes the run fit, or else all that help.
 fn remedy(model: &Model, work: &Work, allowed: u64) -> Remedy {
-    let fits = |work: Work| Footprint::new(model, &work).total() <= allowed;
+    let fits = |work: Work| footprint(model, &work).total() <= allowed;
     let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
     let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
     let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
@@ -106,7 +107,7 @@ mod tests {
             gradient_checkpointing: false,
             ranks: 1,
         };
-        let total = |work: Work| Footprint::new(&model, &work).total();
+        let total = |work: Work| footprint(&model, &work).total();
         let one = Work { batch_tokens: Some(1), ..work };
         let lean = Work { gradient_checkpointing: true, ..one };
         assert!(total(lean) < total(one) && total(one) < total(work));

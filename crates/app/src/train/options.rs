@@ -2,11 +2,12 @@
 
 use crate::options::{DataArgs, Interval, LearningArgs, TrainArgs};
 use tagsmith_text::align::LabelAll;
+use tagsmith_tokens::learn::{LossOptions, LossScaling};
 use tagsmith_train::error::Error;
-use tagsmith_train::learner::{LossScaling, StepOptions};
+use tagsmith_train::learner::StepOptions;
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
 use tagsmith_train::trainer::best::Criterion;
-use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
 use tagsmith_train::trainer::order::Sampling;
 use tagsmith_train::trainer::plan::Amount;
 
@@ -27,14 +28,20 @@ pub fn step(learning: &LearningArgs) -> StepOptions {
         epsilon: learning.adam_epsilon,
         weight_decay: learning.weight_decay,
         max_grad_norm: learning.max_grad_norm,
+        gradient_checkpointing: learning.gradient_checkpointing,
+        seed: learning.seed,
+    }
+}
+
+/// Returns the options of the loss.
+pub fn loss(learning: &LearningArgs) -> LossOptions {
+    LossOptions {
         label_smoothing: learning.label_smoothing_factor,
-        loss_scaling: match learning.loss_scaling.as_str() {
+        scaling: match learning.loss_scaling.as_str() {
             "mean-of-means" => LossScaling::MeanOfMeans,
             "sum-of-means" => LossScaling::SumOfMeans,
             _ => LossScaling::Token,
         },
-        gradient_checkpointing: learning.gradient_checkpointing,
-        seed: learning.seed,
     }
 }
 
@@ -76,7 +83,10 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
         early_stopping: times
             .early_stopping_patience
             .map(|patience| EarlyStopping { patience: patience as u64, threshold: times.early_stopping_threshold }),
-        save_total_limit: times.save_total_limit,
+        keep: match times.save_total_limit {
+            None | Some(0) => Keep::All,
+            Some(limit) => Keep::Newest(limit),
+        },
         save_only_model: times.save_only_model,
     })
 }

@@ -262,8 +262,10 @@ fn revisions() {
     assert_eq!(fs::read(folder.join("config.json")).expect("a file"), b"{\"old\": 1}");
     assert!(scratch.shelf().join("refs/v1/old").is_file());
     let error = |revision: &str| shown(&hub.model("org/tiny", Some(revision), &[Part::Config]).expect_err("none"));
-    expect!["org/tiny: there is no revision `v2`: pass <ModelRevision> with another one, or leave out <ModelRevision>"].assert_eq(&error("v2"));
-    expect!["org/tiny: `../x` is not a revision: pass <ModelRevision> with a branch, a tag or a commit"].assert_eq(&error("../x"));
+    expect!["org/tiny: there is no revision `v2`: pass <ModelRevision> with another one, or leave out <ModelRevision>"]
+        .assert_eq(&error("v2"));
+    expect!["org/tiny: `../x` is not a revision: pass <ModelRevision> with a branch, a tag or a commit"]
+        .assert_eq(&error("../x"));
     // The branch moves on; what was here stays until all of the new is.
     scratch.server.put(MODEL, "v1/old", &[("config.json", b"{\"new\": 1}")]);
     let folder = hub.model("org/tiny", Some("v1/old"), &[Part::Config]).expect("it is there");
@@ -375,7 +377,9 @@ fn answers_that_no_hub_gives() {
     );
     scratch.check(
         at("/revision/main", |_| Some(Reply::new(302).with("location", "ftp://x/y"))),
-        expect!["org/tiny: there is no revision `main`: pass <ModelRevision> with another one, or leave out <ModelRevision>"],
+        expect![
+            "org/tiny: there is no revision `main`: pass <ModelRevision> with another one, or leave out <ModelRevision>"
+        ],
     );
     scratch.check(at("/config.json", |_| Some(Reply::new(200).with("content-length", -5))), expect!["org/tiny: config.json: the answer is not a hub's: protocol: content-length header not a number: try again later, and check HF_ENDPOINT (HUB)"]);
     scratch.check(at("/config.json", |_| Some(Reply::new(200).body("{    }"))), expect!["org/tiny: config.json: the answer is not a hub's: 6 bytes are announced, not 2: try again later, and check HF_ENDPOINT (HUB)"]);

@@ -3,14 +3,11 @@
 use crate::checkpoint::refusal;
 use crate::checkpoint::state::TrainerState;
 use crate::error::Error;
-use crate::learner::Learner;
-use crate::trainer::results;
 use serde_json::{Value, json};
 use std::fs;
+use std::io;
 use std::path::Path;
-use tagsmith_encoder::config::Config;
 use tagsmith_files::python_json;
-use tagsmith_tokens::model::Model;
 
 /// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
 /// write with confidence or read with safety.
@@ -20,50 +17,32 @@ const STATE: &str = "trainer_state.json";
 /// What resuming needs beyond that; the Trainer forgets it.
 const PROGRESS: &str = "loop_state.json";
 
-/// Writes the model with all that using it needs, and the choices it was trained with.
-pub fn write_model(
-    folder: &Path,
-    model: &Model,
-    attachments: &[(String, Vec<u8>)],
-    arguments: &Value,
-) -> Result<(), Error> {
-    model.save(folder)?;
-    for (name, bytes) in attachments {
-        let path = folder.join(name);
-        fs::write(&path, bytes).map_err(Error::at(&path))?;
-    }
-    results::save_arguments(folder, arguments)
-}
-
 /// Writes the state as the Trainer does while it is saving.
 pub(crate) fn write_state(folder: &Path, state: &TrainerState) -> Result<(), Error> {
     let path = folder.join(STATE);
     fs::write(&path, state.to_json(true)).map_err(Error::at(&path))
 }
 
-/// Reads it back.
+/// Reads the state of a checkpoint.
+///
+/// # Errors
+/// A checkpoint without one, or a file that holds something else.
 pub(crate) fn read_state(folder: &Path) -> Result<TrainerState, Error> {
     let path = folder.join(STATE);
-    let text = fs::read_to_string(&path).map_err(Error::at(&path))?;
-    TrainerState::from_json(&text).ok_or_else(|| refusal(folder, format!("`{STATE}` is no trainer state")))
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let problem = format!("it has no `{STATE}`: another program or an earlier version of this one saved it");
+            return Err(refusal(folder, problem));
+        }
+        text => text.map_err(Error::at(&path))?,
+    };
+    TrainerState::from_json(&text).ok_or_else(|| refusal(folder, format!("`{STATE}` is not a trainer state")))
 }
 
-/// Puts a checkpoint's weights into a learner of the same model and labels. What is frozen stays so.
-pub fn load_weights(learner: &mut Learner, folder: &Path) -> Result<(), Error> {
-    let (config, _) = Config::read(folder)?;
-    let labels = &learner.config().labels;
-    if config.labels != *labels {
-        let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
-        return Err(refusal(folder, problem));
-    }
-    learner.reload(folder)?;
-    Ok(())
-}
-
-/// What differs between the run that saved a checkpoint and the one that resumes it.
+/// Returns a note for each difference between the run that saved a checkpoint and the run that resumes it.
 pub(crate) fn differences(before: &TrainerState, now: &TrainerState) -> Vec<String> {
     let pairs = [
-        ("a batch of {} sentences", before.train_batch_size, now.train_batch_size),
+        ("a batch of {} examples", before.train_batch_size, now.train_batch_size),
         ("records every {} steps", before.logging_steps, now.logging_steps),
         ("evaluations every {} steps", before.eval_steps, now.eval_steps),
         ("checkpoints every {} steps", before.save_steps, now.save_steps),
@@ -77,39 +56,39 @@ pub(crate) fn differences(before: &TrainerState, now: &TrainerState) -> Vec<Stri
     differing.map(say).collect()
 }
 
-/// Who shared an update.
+/// The ranks that share an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ranks {
-    /// How many they were.
+    /// Number of ranks.
     pub ranks: u64,
-    /// Sentences of an update, on all of them.
-    pub sentences: u64,
+    /// Examples of an update, on all ranks.
+    pub examples: u64,
 }
 
 impl Ranks {
-    /// What another number of ranks means for the rest of the run.
+    /// Says what another number of ranks means for the rest of the run.
     pub fn difference(self, now: Ranks) -> Option<String> {
         if self.ranks == now.ranks {
             return None;
         }
         let ranks = |ranks: Ranks| if ranks.ranks == 1 { "1 rank".into() } else { format!("{} ranks", ranks.ranks) };
         let (was, is) = (ranks(self), ranks(now));
-        Some(match self.sentences == now.sentences {
+        Some(match self.examples == now.examples {
             true => format!(
-                "the checkpoint is of {was}, this is {is}: an update is of {} sentences as before, in the same order, \
+                "the checkpoint is of {was}, this is {is}: an update is of {} examples as before, in the same order, \
                  and sums are rounded otherwise",
-                now.sentences
+                now.examples
             ),
             false => format!(
-                "the checkpoint is of {was} and {} sentences an update, this is {is} and {}: steps stay steps, so \
-                 that the epoch goes on at another sentence; pass batches of {} sentences an update to change nothing",
-                self.sentences, now.sentences, self.sentences
+                "the checkpoint is of {was} and {} examples an update, this is {is} and {}: steps stay steps, so \
+                 that the epoch goes on at another example; updates of {} examples would change nothing",
+                self.examples, now.examples, self.examples
             ),
         })
     }
 }
 
-/// What resuming needs beyond `trainer_state.json`.
+/// The part of a run's state that `trainer_state.json` leaves out and resuming needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Progress {
     /// The sum of the losses since the last training record.
@@ -118,22 +97,33 @@ pub(crate) struct Progress {
     pub losses: u64,
     /// The step of the last training record.
     pub last_logged: u64,
-    /// Of the last step.
+    /// Gradient norm of the last step.
     pub grad_norm: f64,
-    /// Of the last step.
+    /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Whether what is due at the end of an epoch was begun after the last step.
     pub epoch_ended: bool,
+    /// The epoch that the next update is of, unless it has no more.
+    pub epoch: u64,
+    /// Updates made of that epoch.
+    pub updates: u64,
+    /// Updates of an epoch in the run's plan.
+    pub updates_per_epoch: u64,
 }
 
 impl Progress {
-    /// The epoch to go on in and its updates already made. An epoch whose end is still to come is not over.
-    pub fn position(&self, step: u64, updates_per_epoch: u64) -> (u64, usize) {
-        let (epoch, done) = (step / updates_per_epoch, step % updates_per_epoch);
-        if step > 0 && done == 0 && !self.epoch_ended {
-            (epoch - 1, updates_per_epoch as usize)
-        } else {
-            (epoch, done as usize)
+    /// Takes its place in a run whose epochs have `updates_per_epoch` updates, after `step` updates.
+    ///
+    /// Where epochs had another length, steps stay steps, as the Trainer counts them: the place in the data is another.
+    /// An epoch whose end is still to come is not over.
+    pub fn place(&mut self, step: u64, updates_per_epoch: u64) {
+        if self.updates_per_epoch == updates_per_epoch {
+            return;
+        }
+        self.updates_per_epoch = updates_per_epoch;
+        (self.epoch, self.updates) = (step / updates_per_epoch, step % updates_per_epoch);
+        if step > 0 && self.updates == 0 && !self.epoch_ended {
+            (self.epoch, self.updates) = (self.epoch - 1, updates_per_epoch);
         }
     }
 
@@ -146,17 +136,21 @@ impl Progress {
             "grad_norm": self.grad_norm,
             "learning_rate": self.learning_rate,
             "epoch_ended": self.epoch_ended,
+            "epoch": self.epoch,
+            "updates": self.updates,
+            "updates_per_epoch": self.updates_per_epoch,
             "ranks": ranks.ranks,
-            "sentences_per_update": ranks.sentences,
+            "sentences_per_update": ranks.examples,
             "schedule": schedule,
         });
         fs::write(&path, python_json::json(&value, 2) + "\n").map_err(Error::at(&path))
     }
 
-    /// Reads it back, and with it who shared an update, where that is said, and the state of the schedule.
+    /// Reads the progress of a checkpoint, the ranks that shared an update, where the file says it, and the state of the
+    /// schedule.
     pub fn read(folder: &Path) -> Result<(Progress, Option<Ranks>, Value), Error> {
         let Ok(text) = fs::read_to_string(folder.join(PROGRESS)) else {
-            let problem = format!("it has no `{PROGRESS}`: it was saved with `--save_only_model`, for use alone");
+            let problem = format!("it has no `{PROGRESS}`: it was saved for use alone (`save_only_model`)");
             return Err(refusal(folder, problem));
         };
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
@@ -168,11 +162,15 @@ impl Progress {
                 grad_norm: value["grad_norm"].as_f64()?,
                 learning_rate: value["learning_rate"].as_f64()?,
                 epoch_ended: value["epoch_ended"].as_bool()?,
+                // Files of the first versions leave these out: the steps then say where the run is.
+                epoch: value["epoch"].as_u64().unwrap_or(0),
+                updates: value["updates"].as_u64().unwrap_or(0),
+                updates_per_epoch: value["updates_per_epoch"].as_u64().unwrap_or(0),
             })
         };
         let progress = read().ok_or_else(|| refusal(folder, format!("`{PROGRESS}` is not what tagsmith writes")))?;
         let ranks = value["ranks"].as_u64().zip(value["sentences_per_update"].as_u64());
-        Ok((progress, ranks.map(|(ranks, sentences)| Ranks { ranks, sentences }), value["schedule"].clone()))
+        Ok((progress, ranks.map(|(ranks, examples)| Ranks { ranks, examples }), value["schedule"].clone()))
     }
 }
 
@@ -190,32 +188,41 @@ mod tests {
             grad_norm: f64::from(0.1_f32),
             learning_rate: 5e-5 / 3.0,
             epoch_ended: true,
+            epoch: 3,
+            updates: 2,
+            updates_per_epoch: 5,
         };
-        let ranks = Ranks { ranks: 4, sentences: 32 };
+        let ranks = Ranks { ranks: 4, examples: 32 };
         progress.write(folder.path(), ranks, json!({"best": 1e-7})).unwrap();
         let read = Progress::read(folder.path()).unwrap();
         assert_eq!(read, (progress, Some(ranks), json!({"best": 1e-7})));
         fs::write(folder.path().join(PROGRESS), "{}").unwrap();
         assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("not what tagsmith writes"));
         fs::remove_file(folder.path().join(PROGRESS)).unwrap();
-        assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("--save_only_model"));
+        assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("save_only_model"));
     }
 
     #[test]
     fn another_number_of_ranks_is_said() {
-        let ranks = |ranks, sentences| Ranks { ranks, sentences };
+        let ranks = |ranks, examples| Ranks { ranks, examples };
         assert_eq!(ranks(2, 16).difference(ranks(2, 32)), None);
         let same = ranks(4, 32).difference(ranks(1, 32)).unwrap();
         assert!(same.starts_with("the checkpoint is of 4 ranks, this is 1 rank: an update is of 32"), "{same}");
         let other = ranks(4, 32).difference(ranks(2, 16)).unwrap();
-        assert!(other.contains("4 ranks and 32 sentences an update, this is 2 ranks and 16"), "{other}");
-        assert!(other.ends_with("pass batches of 32 sentences an update to change nothing"), "{other}");
+        assert!(other.contains("4 ranks and 32 examples an update, this is 2 ranks and 16"), "{other}");
+        assert!(other.ends_with("updates of 32 examples would change nothing"), "{other}");
     }
 
     #[test]
     fn an_epoch_whose_end_is_to_come_is_not_over() {
         let check = |step, epoch_ended, want| {
-            assert_eq!(Progress { epoch_ended, ..Progress::default() }.position(step, 3), want);
+            let mut progress = Progress { epoch_ended, ..Progress::default() };
+            progress.place(step, 3);
+            assert_eq!((progress.epoch, progress.updates), want);
+            // A run whose epochs are as long as before goes on where it was.
+            let mut same = Progress { epoch: 9, updates: 1, updates_per_epoch: 3, ..progress };
+            same.place(step, 3);
+            assert_eq!((same.epoch, same.updates), (9, 1));
         };
         check(0, false, (0, 0));
         check(2, false, (0, 2));

@@ -36,23 +36,24 @@ impl Optimizer {
         }
     }
 
-    /// One update; `adamw` has its numbers for a slot.
-    pub fn update(&mut self, params: &mut Params, grads: &Grads, adamw: impl Fn(&Slot) -> AdamW) {
+    /// Makes one update; `adamw` returns the numbers of a slot.
+    pub fn update(&mut self, params: &mut Params, grads: &Grads, adamw: impl Fn(SlotId, &Slot) -> AdamW) {
         let dense = params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse);
-        let gradients: Vec<_> = dense.map(|(number, _)| grads.dense(params, SlotId(number))).collect();
+        let ids = dense.map(|(number, _)| SlotId(number));
+        let gradients: Vec<_> = ids.map(|id| (id, grads.dense(params, id))).collect();
         let (mut first, mut second) = (&mut self.dense.first[..], &mut self.dense.second[..]);
         let mut parts = Vec::with_capacity(gradients.len());
-        for ((slot, p), g) in params.each_dense_mut().zip(gradients) {
+        for ((slot, p), (id, g)) in params.each_dense_mut().zip(gradients) {
             let Some(g) = g else { continue };
             let (m, v);
             (m, first) = first.split_at_mut(p.len());
             (v, second) = second.split_at_mut(p.len());
-            parts.push(Part { adamw: adamw(slot), p, g, m, v });
+            parts.push(Part { adamw: adamw(id, slot), p, g, m, v });
         }
         adamw::update(&mut parts);
         for (id, deferred) in &mut self.tables {
             let rows = grads.sparse(*id).expect("a table that learns has rows of gradients");
-            deferred.update(&adamw(&params.slots[id.0]), params.table_mut(*id), rows);
+            deferred.update(&adamw(*id, &params.slots[id.0]), params.table_mut(*id), rows);
         }
     }
 
@@ -93,12 +94,12 @@ impl Optimizer {
         let updates = reader.metadata(UPDATES).and_then(|updates| updates.parse().ok());
         let updates =
             updates.ok_or_else(|| reader.refuse(format!("has no `{UPDATES}`: it was not written by tagsmith")))?;
-        let of_shape = |name: &str, shape: &[usize]| match reader.shape(name) == Some(shape) {
-            true => Ok(()),
-            false => {
-                Err(reader.refuse(format!("`{name}` is not of shape {shape:?}: another model, or other --freeze")))
-            }
-        };
+        let of_shape =
+            |name: &str, shape: &[usize]| match reader.shape(name) == Some(shape) {
+                true => Ok(()),
+                false => Err(reader
+                    .refuse(format!("`{name}` is not of shape {shape:?}: another model, or other frozen parameters"))),
+            };
         for (name, moments) in [(FIRST, &mut self.dense.first), (SECOND, &mut self.dense.second)] {
             of_shape(name, &[moments.len()])?;
             reader.read(name, 0, moments)?;
@@ -126,7 +127,9 @@ impl Optimizer {
         }
         match reader.names().len() == names {
             true => Ok(updates),
-            false => Err(reader.refuse("has moments of parameters that do not learn: other --freeze".into())),
+            false => {
+                Err(reader.refuse("has moments of parameters that do not learn: other parameters are frozen".into()))
+            }
         }
     }
 

@@ -4,12 +4,14 @@ use crate::checkpoint::state::{EarlyStoppingState, Record};
 use crate::error::Error;
 
 /// The metric that decides, and in which direction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Criterion {
     /// Its key in an evaluation's record, `eval_` included.
     pub key: String,
     /// Whether a higher value is a better one.
     pub greater_is_better: bool,
+    /// A value that the first evaluation has to improve on; without it any number is the best so far.
+    pub floor: Option<f64>,
 }
 
 impl Criterion {
@@ -17,7 +19,7 @@ impl Criterion {
     /// rises.
     pub fn new(metric: &str, greater_is_better: Option<bool>) -> Criterion {
         let key = if metric.starts_with("eval_") { metric.to_owned() } else { format!("eval_{metric}") };
-        Criterion { key, greater_is_better: greater_is_better.unwrap_or(!metric.ends_with("loss")) }
+        Criterion { key, greater_is_better: greater_is_better.unwrap_or(!metric.ends_with("loss")), floor: None }
     }
 
     /// The metric's value in an evaluation's record; not a number where the record has `null`.
@@ -28,9 +30,20 @@ impl Criterion {
         }
     }
 
+    /// The steps of evaluations in a log, the best first; of equal ones the earlier comes first.
+    pub fn ranked(&self, log: &[Record]) -> Vec<u64> {
+        let of = |record: &Record| Some((record.get("step")?.as_u64()?, record.get(&self.key)?.as_f64()?));
+        let mut ranked: Vec<(u64, f64)> = log.iter().filter_map(of).collect();
+        ranked.sort_by(|a, b| {
+            let rising = a.1.total_cmp(&b.1);
+            (if self.greater_is_better { rising.reverse() } else { rising }).then(a.0.cmp(&b.0))
+        });
+        ranked.into_iter().map(|(step, _)| step).collect()
+    }
+
     /// Whether `value` is strictly better than the best so far: of equals the earlier stays.
     pub fn improves(&self, value: f64, best: Option<f64>) -> bool {
-        match best {
+        match best.or(self.floor) {
             None => !value.is_nan(),
             Some(best) if self.greater_is_better => value > best,
             Some(best) => value < best,
@@ -39,9 +52,9 @@ impl Criterion {
 }
 
 impl EarlyStoppingState {
-    /// Takes in one evaluation, before the best is updated by it. Says whether to stop.
+    /// Takes in one evaluation, before the best is updated by it. Returns whether to stop.
     pub fn observe(&mut self, criterion: &Criterion, value: f64, best: Option<f64>) -> bool {
-        let far_enough = best.is_none_or(|best| (value - best).abs() > self.threshold);
+        let far_enough = best.or(criterion.floor).is_none_or(|best| (value - best).abs() > self.threshold);
         if criterion.improves(value, best) && far_enough {
             self.without_improvement = 0;
         } else {
@@ -64,7 +77,7 @@ mod tests {
     #[test]
     fn names_and_directions() {
         let check = |metric, told, key: &str, greater_is_better| {
-            assert_eq!(Criterion::new(metric, told), Criterion { key: key.to_owned(), greater_is_better });
+            assert_eq!(Criterion::new(metric, told), Criterion { key: key.to_owned(), greater_is_better, floor: None });
         };
         check("f1", None, "eval_f1", true);
         check("eval_f1", None, "eval_f1", true);
@@ -89,5 +102,9 @@ mod tests {
         let rising = Criterion::new("f1", None);
         assert!(!rising.improves(f64::NAN, None) && !rising.improves(f64::NAN, Some(0.1)));
         assert!(rising.improves(0.0, None) && !rising.improves(0.5, Some(0.5)));
+        let from_zero = Criterion { floor: Some(0.0), ..rising };
+        assert!(!from_zero.improves(0.0, None) && from_zero.improves(0.1, None) && !from_zero.improves(0.1, Some(0.2)));
+        let mut early = EarlyStoppingState { patience: 2, threshold: 0.0, without_improvement: 0 };
+        assert!(!early.observe(&from_zero, 0.0, None) && early.observe(&from_zero, 0.0, None));
     }
 }

@@ -1,4 +1,4 @@
-//! Every choice of a training run, resolved; nothing here has a default.
+//! The options of a training run, resolved; nothing here has a default.
 
 use crate::error::Error;
 use crate::schedule::plateau;
@@ -9,23 +9,23 @@ use crate::trainer::plan::{Amount, Extent};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
-/// Every choice of a training run, apart from those of a single step ([`crate::learner::StepOptions`]).
+/// The options of a training run, apart from those of a single step ([`crate::learner::StepOptions`]).
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where checkpoints go.
+    /// The folder of the checkpoints.
     pub output: PathBuf,
-    /// Sentences a batch.
+    /// Examples a batch.
     pub batch_size: usize,
     /// Batches an update.
     pub accumulation: usize,
-    /// Rows of a micro-batch at most (a longer sentence is one of its own); without it a batch is one. It bounds memory
-    /// and changes no number where the loss is divided once ([`crate::learner::LossScaling::Token`]).
+    /// Rows of a micro-batch at most (a longer example is one of its own); without it a batch is one. It bounds memory
+    /// and changes no number where the loss is a sum over examples that is divided once.
     pub batch_tokens: Option<usize>,
     /// Whether an epoch's last, smaller batch is left out.
     pub drop_last: bool,
     /// How an epoch's order is drawn.
     pub sampling: Sampling,
-    /// `--data_seed`, or the run's seed.
+    /// Seed of the data's order.
     pub data_seed: u64,
     /// Passes over the data.
     pub epochs: f64,
@@ -33,22 +33,33 @@ pub struct Options {
     pub max_steps: Option<u64>,
     /// The rate that the schedule multiplies.
     pub learning_rate: f64,
-    /// `--lr_scheduler_type`.
+    /// The schedule's name, as `lr_scheduler_type` has it.
     pub schedule: String,
-    /// `--lr_scheduler_kwargs`.
+    /// The schedule's keyword arguments, as `lr_scheduler_kwargs` has them.
     pub schedule_keywords: Map<String, Value>,
     /// Steps of warm-up.
     pub warmup: Amount,
     /// When to log, evaluate and save.
     pub times: Times,
-    /// What makes a model the best.
+    /// The metric that makes a model the best.
     pub best: Option<Criterion>,
     /// When to give up waiting for a better one.
     pub early_stopping: Option<EarlyStopping>,
-    /// How many checkpoints to keep.
-    pub save_total_limit: Option<usize>,
+    /// Which checkpoints to keep.
+    pub keep: Keep,
     /// Whether checkpoints leave out what only resuming needs.
     pub save_only_model: bool,
+}
+
+/// Which checkpoints a run keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All of them.
+    All,
+    /// The newest ones, so many; the best stays too.
+    Newest(usize),
+    /// The best ones, so many; the newest stays too.
+    Best(usize),
 }
 
 /// When to give up waiting for a better model.
@@ -61,10 +72,10 @@ pub struct EarlyStopping {
 }
 
 impl Options {
-    /// What decides the run's length over so many sentences on so many ranks.
-    pub fn extent(&self, sentences: usize, ranks: usize) -> Extent {
+    /// What decides the length of a run over so many examples on so many ranks.
+    pub fn extent(&self, examples: usize, ranks: usize) -> Extent {
         Extent {
-            sentences,
+            examples,
             batch_size: self.batch_size,
             accumulation: self.accumulation,
             drop_last: self.drop_last,
@@ -74,7 +85,7 @@ impl Options {
         }
     }
 
-    /// Refuses what follows a metric without having one.
+    /// Refuses options that follow a metric where there is none.
     pub fn check(&self) -> Result<(), Error> {
         let follows = [
             ("--load_best_model_at_end", self.times.load_best_at_end),

@@ -1,6 +1,7 @@
 //! In which order the sentences are learned from: a function of the seed and the epoch.
 
 use tagsmith_kernel::random::numpy::Pcg64;
+use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::random::torch::MersenneTwister;
 
 /// How an epoch's order is drawn (`--train_sampling_strategy`).
@@ -23,9 +24,11 @@ pub struct Order<'a> {
     pub sampling: Sampling,
     /// `--data_seed`, or the run's seed.
     pub seed: u64,
-    /// Pieces of each sentence, in the data's order.
+    /// Pieces of each example, in the data's order.
     pub lengths: &'a [usize],
-    /// Sentences a batch.
+    /// Weights of the examples for drawing with replacement; empty where each example comes once an epoch.
+    pub weights: &'a [f64],
+    /// Examples a batch.
     pub batch_size: usize,
     /// Batches an update.
     pub accumulation: usize,
@@ -36,30 +39,36 @@ pub struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// The epoch's updates: each a list of batches, each a list of sentence numbers. The last update may have
-    /// fewer batches.
+    /// Returns the epoch's updates: each a list of batches. The last update may have fewer batches.
+    pub fn updates(&self, epoch: u64) -> Vec<Vec<Vec<usize>>> {
+        self.batches(epoch).chunks(self.accumulation * self.ranks).map(<[_]>::to_vec).collect()
+    }
+
+    /// Returns the epoch's batches: each a list of example numbers.
     ///
-    /// One rank's last batch may have fewer sentences. Several ranks have as many batches each, all of them full: what
+    /// One rank's last batch may have fewer examples. Several ranks have as many batches each, all of them full: what
     /// is missing at the end is taken from the epoch's beginning, or with `drop_last` what is too much is left out.
     ///
     /// # Source
     /// accelerate 1.15 `BatchSamplerShard` with `even_batches`.
-    pub fn updates(&self, epoch: u64) -> Vec<Vec<Vec<usize>>> {
-        let mut sentences = self.sentences(epoch);
+    pub fn batches(&self, epoch: u64) -> Vec<Vec<usize>> {
+        let mut examples = self.examples(epoch);
         let round = self.batch_size * self.ranks;
-        let beyond = sentences.len() % round;
+        let beyond = examples.len() % round;
         if self.ranks > 1 && beyond > 0 && !self.drop_last {
-            let again: Vec<usize> = sentences.iter().copied().cycle().take(round - beyond).collect();
-            sentences.extend(again);
+            let again: Vec<usize> = examples.iter().copied().cycle().take(round - beyond).collect();
+            examples.extend(again);
         } else if self.drop_last {
-            sentences.truncate(sentences.len() - beyond);
+            examples.truncate(examples.len() - beyond);
         }
-        let batches: Vec<Vec<usize>> = sentences.chunks(self.batch_size).map(<[_]>::to_vec).collect();
-        batches.chunks(self.accumulation * self.ranks).map(<[_]>::to_vec).collect()
+        examples.chunks(self.batch_size).map(<[_]>::to_vec).collect()
     }
 
-    fn sentences(&self, epoch: u64) -> Vec<usize> {
+    fn examples(&self, epoch: u64) -> Vec<usize> {
         let seed = self.seed.wrapping_add(epoch);
+        if !self.weights.is_empty() {
+            return drawn(self.weights, Stream::new(self.seed).child(DRAWS).child(epoch));
+        }
         match self.sampling {
             Sampling::Random => torch_permutation(seed, self.lengths.len()),
             Sampling::Sequential => (0..self.lengths.len()).collect(),
@@ -92,6 +101,21 @@ pub fn numpy_permutation(seed: u64, n: usize) -> Vec<usize> {
         order.swap(i, generator.up_to(most) as usize);
     }
     order
+}
+
+/// The stream of what is drawn in training, beside a step's dropout.
+const DRAWS: u64 = u64::MAX;
+
+/// Makes as many draws with replacement as there are weights. Each draw is of number i with a share of w_i / Σ w.
+fn drawn(weights: &[f64], stream: Stream) -> Vec<usize> {
+    let n = weights.len();
+    let mut sums = Vec::with_capacity(n);
+    let mut sum = 0.0;
+    for weight in weights {
+        sum += weight;
+        sums.push(sum);
+    }
+    (0..n).map(|i| sums.partition_point(|&s| s <= f64::from(stream.uniform(0, i)) * sum).min(n - 1)).collect()
 }
 
 /// Sorts each run of some fifty batches by falling length, then swaps the longest sentence to the front, so that
@@ -163,6 +187,7 @@ mod tests {
                 sampling: Sampling::GroupByLength,
                 seed: row["seed"].as_u64().unwrap() - 2,
                 lengths: &lengths,
+                weights: &[],
                 batch_size: row["batch"].as_u64().unwrap() as usize,
                 accumulation: 1,
                 drop_last: false,
@@ -181,6 +206,7 @@ mod tests {
                 sampling: Sampling::Random,
                 seed: 42,
                 lengths: &lengths,
+                weights: &[],
                 batch_size: 2,
                 accumulation: settings["gradient_accumulation_steps"].as_u64().unwrap() as usize,
                 drop_last: settings["dataloader_drop_last"] == true,
@@ -199,6 +225,7 @@ mod tests {
             sampling: Sampling::Sequential,
             seed: 1,
             lengths: &[1; 7],
+            weights: &[],
             batch_size: 2,
             accumulation: 3,
             drop_last: false,
@@ -219,6 +246,7 @@ mod tests {
                 sampling: Sampling::Sequential,
                 seed: 0,
                 lengths: &lengths,
+                weights: &[],
                 batch_size: number("batch"),
                 accumulation: 1,
                 drop_last,

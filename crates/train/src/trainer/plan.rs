@@ -32,9 +32,9 @@ impl Amount {
 /// What decides a run's length.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// N, training sentences.
-    pub sentences: usize,
-    /// Sentences a batch.
+    /// N, training examples.
+    pub examples: usize,
+    /// Examples a batch.
     pub batch_size: usize,
     /// Batches an update.
     pub accumulation: usize,
@@ -59,25 +59,25 @@ pub struct Plan {
     pub total_steps: u64,
     /// Epochs begun, the last perhaps not finished.
     pub epochs: u64,
-    /// Sentences seen in all, as the throughput figures count them.
+    /// Examples seen in all, as the throughput figures count them.
     pub samples: f64,
 }
 
 impl Plan {
     /// Counts; refuses a run without a step.
     pub fn new(extent: &Extent) -> Result<Plan, Error> {
-        let Extent { sentences, batch_size, accumulation, drop_last, epochs, max_steps, ranks } = *extent;
+        let Extent { examples, batch_size, accumulation, drop_last, epochs, max_steps, ranks } = *extent;
         let round = batch_size * ranks;
         if batch_size == 0 || accumulation == 0 {
             return Err(Error::setting("the batch size and the gradient accumulation should be at least 1"));
         }
-        if sentences == 0 {
-            return Err(Error::setting("there is no sentence to train on"));
+        if examples == 0 {
+            return Err(Error::setting("there is nothing to train on"));
         }
-        let batches = if drop_last { sentences / round } else { sentences.div_ceil(round) } as u64;
+        let batches = if drop_last { examples / round } else { examples.div_ceil(round) } as u64;
         if batches == 0 {
             return Err(Error::Setting(format!(
-                "`--dataloader_drop_last` leaves nothing of {sentences} sentences in batches of {batch_size}{}",
+                "`--dataloader_drop_last` leaves nothing of {examples} examples in batches of {batch_size}{}",
                 if ranks > 1 { format!(" on {ranks} ranks") } else { String::new() }
             )));
         }
@@ -99,7 +99,7 @@ impl Plan {
             },
             samples: match max_steps {
                 Some(steps) => (steps * (round * accumulation) as u64) as f64,
-                None => sentences as f64 * epochs,
+                None => examples as f64 * epochs,
             },
         })
     }
@@ -113,7 +113,7 @@ mod tests {
 
     fn extent(row: &Value) -> Extent {
         Extent {
-            sentences: row["n"].as_u64().unwrap() as usize,
+            examples: row["n"].as_u64().unwrap() as usize,
             batch_size: row["batch"].as_u64().unwrap() as usize,
             accumulation: row["accumulation"].as_u64().unwrap() as usize,
             drop_last: row["drop_last"].as_bool().unwrap(),
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn runs_without_a_step_are_refused() {
         let three = Extent {
-            sentences: 3,
+            examples: 3,
             batch_size: 8,
             accumulation: 1,
             drop_last: false,
@@ -167,9 +167,9 @@ mod tests {
         let refusal = |extent: Extent| Plan::new(&extent).unwrap_err().to_string();
         assert_eq!(
             refusal(Extent { drop_last: true, ..three }),
-            "`--dataloader_drop_last` leaves nothing of 3 sentences in batches of 8"
+            "`--dataloader_drop_last` leaves nothing of 3 examples in batches of 8"
         );
-        assert_eq!(refusal(Extent { sentences: 0, ..three }), "there is no sentence to train on");
+        assert_eq!(refusal(Extent { examples: 0, ..three }), "there is nothing to train on");
         assert!(refusal(Extent { epochs: 0.0, ..three }).contains("0 epochs"));
         assert!(refusal(Extent { epochs: -1.0, ..three }).contains("-1 epochs"));
         assert!(refusal(Extent { epochs: f64::NAN, ..three }).contains("NaN epochs"));

@@ -6,12 +6,14 @@ use tagsmith_encoder::batch::IGNORE;
 use tagsmith_encoder::config::Config;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
+use tagsmith_tokens::feed::TokenFeed;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::error::Error;
 use tagsmith_train::learner::{Learner, StepOptions};
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
-use tagsmith_train::trainer::options::Options;
+use tagsmith_train::trainer::options::{Keep, Options};
 use tagsmith_train::trainer::order::Sampling;
 use tagsmith_train::trainer::plan::Amount;
 use tagsmith_train::trainer::{Event, Job, Outcome, train};
@@ -43,9 +45,10 @@ pub fn model(labels: usize, dropout: f64) -> Model {
     Model::new(config, 11)
 }
 
-pub fn learner(labels: usize, dropout: f64) -> Learner {
+pub fn learner(labels: usize, dropout: f64) -> Learner<TokenTask> {
     let options = StepOptions { weight_decay: 0.01, ..StepOptions::default() };
-    Learner::new(model(labels, dropout), options, &[]).unwrap().0
+    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    Learner::new(TokenTask { model: model(labels, dropout), loss }, options, &[]).unwrap().0
 }
 
 /// A sequence of pieces, all with labels but the first.
@@ -91,7 +94,7 @@ pub fn options(output: &Path) -> Options {
         },
         best: None,
         early_stopping: None,
-        save_total_limit: None,
+        keep: Keep::All,
         save_only_model: false,
     }
 }
@@ -107,7 +110,7 @@ pub struct Heard {
 
 /// Trains; evaluations return the scores one after the other.
 pub fn run(
-    learner: &mut Learner,
+    learner: &mut Learner<TokenTask>,
     options: &Options,
     examples: &[Example],
     scores: &[f64],
@@ -128,7 +131,7 @@ pub fn run(
 
 /// Trains with any evaluation.
 pub fn run_with(
-    learner: &mut Learner,
+    learner: &mut Learner<TokenTask>,
     options: &Options,
     examples: &[Example],
     evaluate: &mut dyn FnMut(&Model) -> Record,
@@ -155,16 +158,15 @@ pub fn run_with(
         }
         Event::Note(note) => heard.notes.push(note.to_owned()),
     };
-    let attachments = [("tokenizer.json".to_owned(), b"{}".to_vec())];
     let arguments = json!({"learning_rate": options.learning_rate});
     let world = World::alone();
     let job = Job {
         options,
-        examples,
+        feed: &TokenFeed::new(examples, options, &world),
         world: &world,
-        attachments: &attachments,
         arguments: &arguments,
-        evaluate,
+        save: &|task: &TokenTask, folder| task.save(folder, &[("tokenizer.json".to_owned(), b"{}".to_vec())]),
+        evaluate: &mut |task: &TokenTask| Ok(evaluate(&task.model)),
         notify: &mut notify,
     };
     let outcome = train(learner, job, resume);
@@ -172,6 +174,6 @@ pub fn run_with(
 }
 
 /// The parameters' bits.
-pub fn bits(learner: &mut Learner) -> Vec<u32> {
-    learner.model().params.to_vec().iter().map(|value| value.to_bits()).collect()
+pub fn bits(learner: &mut Learner<TokenTask>) -> Vec<u32> {
+    learner.model().model.params.to_vec().iter().map(|value| value.to_bits()).collect()
 }

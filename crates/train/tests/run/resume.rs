@@ -152,7 +152,7 @@ fn a_resumption_that_differs_says_so() {
     let from = checkpoint::folder(scratch.path(), 3);
     let notes = run(&mut learner(3, 0.0), &options, &examples(), &SCORES, Some(&from)).1.notes;
     let said = |what: &str| assert!(notes.iter().any(|note| note.contains(what)), "{what}: {notes:?}");
-    said("is of a batch of 2 sentences, this is a batch of 1 sentences");
+    said("is of a batch of 2 examples, this is a batch of 1 examples");
     said("is of checkpoints every 3 steps, this is checkpoints every 5 steps");
     said("is of a run of 9 steps, this is a run of 18 steps");
 }
@@ -181,5 +181,5 @@ fn what_cannot_be_resumed_is_refused() {
 
     options.save_only_model = true;
     run(&mut learner(3, 0.0), &options, &examples(), &SCORES, None).0.unwrap();
-    assert!(resume(&options, 3, 9).contains("--save_only_model"));
+    assert!(resume(&options, 3, 9).contains("save_only_model"));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainer::agenda::{Every, Saving};
 use tagsmith_train::trainer::best::Criterion;
-use tagsmith_train::trainer::options::{EarlyStopping, Options};
+use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
 use tagsmith_train::trainer::plan::Amount;
 
 fn golden() -> Vec<Value> {
@@ -50,7 +50,7 @@ fn translated(row: &Value, output: &Path) -> Options {
     options.early_stopping = row["patience"]
         .as_u64()
         .map(|patience| EarlyStopping { patience, threshold: row["threshold"].as_f64().unwrap() });
-    options.save_total_limit = settings["save_total_limit"].as_u64().map(|limit| limit as usize);
+    options.keep = settings["save_total_limit"].as_u64().map_or(Keep::All, |limit| Keep::Newest(limit as usize));
     options
 }
 

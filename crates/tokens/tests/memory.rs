@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 use tagsmith_encoder::config::Config;
+use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::batch::collate;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::memory::{Work, footprint};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::learner::{Learner, StepOptions};
-use tagsmith_train::memory::{Footprint, Work};
+use tagsmith_train::learner::{Learner, Rate, StepOptions};
+use tagsmith_train::memory::Footprint;
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {
@@ -63,17 +66,18 @@ fn work(examples: &[Example], batch_tokens: Option<usize>, gradient_checkpointin
 fn grown(make: impl Fn() -> Model, examples: &[Example], gradient_checkpointing: bool) -> (u64, Footprint) {
     let before = status("VmRSS");
     let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
-    let (mut learner, _) = Learner::new(make(), options, &[]).unwrap();
+    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    let (mut learner, _) = Learner::new(TokenTask { model: make(), loss }, options, &[]).unwrap();
     let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
-    let footprint = Footprint::new(learner.model(), &work);
+    let footprint = footprint(&learner.model().model, &work);
     let batch = collate(&examples.iter().collect::<Vec<_>>());
-    learner.step(&[batch], 1e-4);
+    learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-4, 1.0));
     let grown = status("VmHWM") - before;
     // Lists of updates that wait are no part of the plan: some bytes an update.
     let near =
         |planned: u64, held: usize| assert!(planned.abs_diff(held as u64) <= 64, "planned {planned}, held {held}");
     near(footprint.optimizer, learner.optimizer_bytes());
-    near(footprint.weights, learner.model().params.bytes());
+    near(footprint.weights, learner.model().model.params.bytes());
     (grown, footprint)
 }
 
@@ -131,9 +135,8 @@ fn measure(kind: &str) {
 fn the_largest_micro_batch_is_the_longest_sentences_together() {
     let model = model(32, 1);
     let examples = examples(&[3, 9, 1, 20, 2, 7, 7, 8, 5, 40]);
-    let rows = |batch_size, batch_tokens| {
-        Footprint::new(&model, &Work { batch_size, ..work(&examples, batch_tokens, false) }).rows
-    };
+    let rows =
+        |batch_size, batch_tokens| footprint(&model, &Work { batch_size, ..work(&examples, batch_tokens, false) }).rows;
     assert_eq!(rows(1, None), 40);
     assert_eq!(rows(3, None), 69);
     assert_eq!(rows(3, Some(50)), 50);
@@ -147,7 +150,7 @@ fn the_largest_micro_batch_is_the_longest_sentences_together() {
 fn what_does_not_learn_takes_no_moments_and_what_does_not_occur_no_room() {
     let mut model = model(32, 1);
     let examples = examples(&[5]);
-    let plan = |model: &Model| Footprint::new(model, &work(&examples, None, false));
+    let plan = |model: &Model| footprint(model, &work(&examples, None, false));
     let table = model.params.slots.iter().position(|slot| slot.sparse).unwrap();
     let dense = (model.params.len() - model.params.slots[table].len()) as u64;
     // Five of a thousand rows occur.

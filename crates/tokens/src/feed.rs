@@ -1,0 +1,100 @@
+//! A token classifier's updates: sentences in their order, collated.
+
+use crate::batch::{collate, cut};
+use crate::memory::rows_at_once;
+use tagsmith_encoder::batch::{Batch, IGNORE};
+use tagsmith_message::counted;
+use tagsmith_ranks::World;
+use tagsmith_text::align::Example;
+use tagsmith_train::error::Error;
+use tagsmith_train::trainable::{Feed, MicroBatch, Totals, Update, Updates};
+use tagsmith_train::trainer::options::Options;
+use tagsmith_train::trainer::order::Order;
+use tagsmith_train::trainer::same_on_all_ranks::fingerprint;
+
+/// A token classifier's updates.
+pub struct TokenFeed<'a> {
+    examples: &'a [Example],
+    /// Pieces of each example.
+    lengths: Vec<usize>,
+    options: &'a Options,
+    ranks: usize,
+    rank: usize,
+}
+
+impl<'a> TokenFeed<'a> {
+    /// A feed of this rank's share of the examples' updates.
+    pub fn new(examples: &'a [Example], options: &'a Options, world: &World) -> TokenFeed<'a> {
+        let lengths = examples.iter().map(|example| example.ids.len()).collect();
+        TokenFeed { examples, lengths, options, ranks: world.size(), rank: world.rank() }
+    }
+
+    fn order(&self) -> Order<'_> {
+        let Options { sampling, data_seed, batch_size, accumulation, drop_last, .. } = *self.options;
+        let (lengths, ranks) = (&self.lengths[..], self.ranks);
+        Order { sampling, seed: data_seed, lengths, weights: &[], batch_size, accumulation, drop_last, ranks }
+    }
+
+    /// The epoch's update of that number, whose batches these are.
+    fn update(&self, number: usize, batches: &[Vec<usize>]) -> Update<Batch> {
+        let (mut micro_batches, mut padded_pieces) = (Vec::new(), 0);
+        let mut totals = Totals { batches: batches.len(), ..Totals::default() };
+        for (number, batch) in batches.iter().enumerate() {
+            let examples: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
+            let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+            if number % self.ranks == self.rank {
+                let mut place = totals.pieces;
+                for part in cut(&lengths, self.options.batch_tokens.unwrap_or(usize::MAX)) {
+                    let rows = lengths[part.clone()].iter().sum::<usize>();
+                    micro_batches.push(MicroBatch { batch: collate(&examples[part]), place: place as u64 });
+                    place += rows;
+                }
+            }
+            let counts = |label: &&i32| **label != IGNORE;
+            totals.counted +=
+                examples.iter().map(|example| example.labels.iter().filter(counts).count()).sum::<usize>();
+            totals.pieces += lengths.iter().sum::<usize>();
+            padded_pieces += lengths.iter().max().unwrap_or(&0) * lengths.len();
+        }
+        let batches_done = (number * self.options.accumulation + batches.len() / self.ranks) as u64;
+        Update { micro_batches, totals, batches_done, padded_pieces, notes: Vec::new() }
+    }
+}
+
+impl Feed for TokenFeed<'_> {
+    type Batch = Batch;
+    type Error = Error;
+
+    fn examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn updates(&self, epoch: u64, done: u64) -> Updates<'_, Batch, Error> {
+        let updates = self.order().updates(epoch).into_iter().enumerate().skip(done as usize);
+        Box::new(updates.map(|(number, batches)| Ok(self.update(number, &batches))))
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let numbers = |example: &Example| -> Vec<u8> {
+            let ids = example.ids.iter().flat_map(|id| id.to_le_bytes());
+            ids.chain(example.labels.iter().flat_map(|label| label.to_le_bytes())).collect()
+        };
+        fingerprint(self.examples.iter().map(numbers))
+    }
+
+    fn rows_at_once(&self) -> usize {
+        rows_at_once(self.examples, self.options.batch_size, self.options.batch_tokens)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let Some(rows_max) = self.options.batch_tokens else { return Vec::new() };
+        let longer: Vec<usize> = self.lengths.iter().copied().filter(|&rows| rows > rows_max).collect();
+        let Some(longest) = longer.iter().max() else { return Vec::new() };
+        let sentences = counted(longer.len(), "sentence");
+        let have = if longer.len() == 1 { "has" } else { "have" };
+        vec![format!(
+            "{sentences} {have} more than the {rows_max} pieces that a micro-batch may have (`batch_tokens`), the \
+             longest {longest}: each is a micro-batch of its own"
+        )]
+    }
+}
