@@ -18,6 +18,7 @@ use output::{Destination, Output, OutputFormat};
 use serde_json::{Map, Value};
 use shards::Shard;
 use share::Share;
+pub use spans::Labels;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,8 +61,8 @@ pub struct PredictOptions {
     pub batch_tokens: usize,
     /// The way in which pieces become entities.
     pub strategy: Strategy,
-    /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
-    pub labels: Option<Value>,
+    /// The labels that a span tagger looks for.
+    pub labels: Option<Labels>,
     /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
     pub threshold: Option<String>,
     /// Which of a span tagger's entities may share pieces.
@@ -282,7 +283,7 @@ fn choices(options: &PredictOptions) -> Value {
     let mut choices: Map<String, Value> =
         choices.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     choices.insert("bf16".into(), options.bf16.into());
-    choices.insert("labels".into(), options.labels.clone().into());
+    choices.insert("labels".into(), options.labels.as_ref().map(Labels::json).cloned().into());
     Value::Object(choices)
 }
 

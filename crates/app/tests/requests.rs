@@ -14,7 +14,7 @@ use tagsmith_app::options::{
 };
 use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
-use tagsmith_app::predict::{Found, PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::predict::{Found, Labels, PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::score::{ScoreRequest, score};
 use tagsmith_app::train::{Hubs, train};
 use tagsmith_hub::{Hub, Settings};
@@ -246,7 +246,7 @@ fn documents_of_a_stream_are_tagged_into_a_stream() {
 
     // A model with labels of its own looks for no others.
     let mut with_labels = options(folder.path().join("out"));
-    with_labels.labels = Some(Value::from(vec!["person"]));
+    with_labels.labels = Some(Labels::from_json(Value::from(vec!["person"])).unwrap());
     let (asked, _) = request("one\n", with_labels);
     let error = predict(asked, &hub(folder.path()), &World::alone(), &mut events).err().unwrap();
     assert!(matches!(remedy(&error), Some(Remedy::For(inner, _)) if *inner == Remedy::Unset(Setting::Labels)));

@@ -149,7 +149,7 @@ fn options_say_where_and_which() {
 fn what_cannot_be_had_is_one_line() {
     let scratch = Scratch::new();
     scratch.bad("predict --model org/none", &[], expect!["error: org/none: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass `--token` with a token that may read"]);
-    scratch.bad("predict --model org/tiny", &[("TRANSFORMERS_OFFLINE", "1")], expect!["error: org/tiny: there is no such folder here, the model is not in the cache HOME/.cache/huggingface/hub/models--org--tiny, and TRANSFORMERS_OFFLINE forbids connections: run it once with a connection, or `hf download org/tiny` where there is one and copy the cache"]);
+    scratch.bad("predict --model org/tiny", &[("TRANSFORMERS_OFFLINE", "1")], expect!["error: org/tiny: there is no such folder here, the model is not in the cache HOME/.cache/huggingface/hub/models--org--tiny, and TRANSFORMERS_OFFLINE forbids connections: run it once with a connection, or run `hf download org/tiny` where there is a connection and copy the cache"]);
     scratch.bad(
         &TRAIN.replace("org/rows", "org/rows --dataset_config_name x"),
         &[],

@@ -500,7 +500,7 @@ fn a_test_split_without_labels_is_tagged() {
             "{base} --train_file data/test.conll --do_train --test_file data/test.conll --output_dir no"
         )),
         expect![
-            "error: data/test.conll: there is no label column, and `--do_train` needs labels: name it with `--label_column_name`"
+            "error: data/test.conll: there is no label column, and training needs labels: pass `--label_column_name` to name it"
         ],
     );
     assert!(!scratch.path("no").exists());

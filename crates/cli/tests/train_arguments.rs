@@ -145,7 +145,7 @@ fn missing_files_are_named_before_anything_runs() {
         &format!("{base} --dataset_name conll2003"),
         expect![[r#"
             note: the data set `conll2003` is `eriktks/conll2003` now
-            error: eriktks/conll2003: there is no such folder here, the data set is not in the cache cache/datasets--eriktks--conll2003, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download eriktks/conll2003 --repo-type dataset` where there is one and copy the cache
+            error: eriktks/conll2003: there is no such folder here, the data set is not in the cache cache/datasets--eriktks--conll2003, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or run `hf download eriktks/conll2003 --repo-type dataset` where there is a connection and copy the cache
         "#]],
     );
     check(

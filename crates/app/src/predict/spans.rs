@@ -8,7 +8,7 @@ use super::{Found, Opened, PredictOptions, Predicted, counted, say_all};
 use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::{precision, threads};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -48,10 +48,7 @@ pub fn run(
         let remedy = Remedy::set(Setting::Labels).so_as("to name them");
         return Err(refusal("a span tagger looks for labels, and none are given", remedy));
     };
-    let labels = labels(given).ok_or_else(|| {
-        let message = "the labels are neither a list of names nor an object of names and descriptions";
-        refusal(message, Remedy::set(Setting::Labels).so_as("as `person,place` or as a JSON file"))
-    })?;
+    let labels = &given.list;
     let (mut model, notes) = folder::load(folder)?;
     notes.iter().for_each(|note| events.say(note));
     let threshold = match &options.threshold {
@@ -77,8 +74,7 @@ pub fn run(
         ));
     }
     let encoding = Encoding { max_length, masking: Masking::None };
-    let predictor =
-        Predictor::new(&model, &tokenizers, encoding, &labels, threshold, options.decoding, options.stride)?;
+    let predictor = Predictor::new(&model, &tokenizers, encoding, labels, threshold, options.decoding, options.stride)?;
     predictor.notes().iter().for_each(|note| events.say(note));
     let (mut counts, mut notes) = ([0.0; 4], Vec::new());
     for work in work {
@@ -89,7 +85,7 @@ pub fn run(
                 Remedy::SetTo(Setting::OutputFormat, "jsonl".into()),
             ));
         }
-        find_all(&predictor, (world, share), &mut documents, &mut output, &labels, &mut counts)?;
+        find_all(&predictor, (world, share), &mut documents, &mut output, labels, &mut counts)?;
         // The notes of a file are the same for all ranks that read it.
         notes.extend(documents.notes().filter(|_| share.is_first()).cloned());
         notes.extend(output.finish()?);
@@ -169,17 +165,39 @@ fn tagged(content: &Content, found: &[tagsmith_spans::tag::Found], labels: &[Lab
     Tagged { text, words: Vec::new(), labels: Vec::new(), entities }
 }
 
-/// Returns the labels of a list of names or an object of names and descriptions; none where it is something else.
-fn labels(said: &Value) -> Option<Vec<Label>> {
-    match said {
-        Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
-        Value::Object(names) => {
-            let label = |(name, said): (&String, &Value)| match said {
-                Value::Null => Some(Label::new(name, None)),
-                said => Some(Label::new(name, Some(said.as_str()?))),
-            };
-            names.iter().map(label).collect()
-        }
-        _ => None,
+/// The labels that a span tagger looks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// The labels as they were given.
+    json: Value,
+    list: Vec<Label>,
+}
+
+impl Labels {
+    /// Reads an array of names, or an object of names and descriptions.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn from_json(json: Value) -> Result<Labels> {
+        let list = match &json {
+            Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
+            Value::Object(names) => names.iter().map(described).collect(),
+            _ => None,
+        };
+        let list = list.context("neither a list of names nor an object of names and descriptions")?;
+        Ok(Labels { json, list })
+    }
+
+    /// Returns the labels as they were given.
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+}
+
+/// Returns a label with its description; none if the description is not a text.
+fn described((name, description): (&String, &Value)) -> Option<Label> {
+    match description {
+        Value::Null => Some(Label::new(name, None)),
+        description => Some(Label::new(name, Some(description.as_str()?))),
     }
 }

@@ -5,14 +5,13 @@ use crate::spelling::Dialect;
 use crate::terminal::{Style, Terminal, color};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
-use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::predict::{Labels, PredictOptions, PredictRequest, Work, predict};
 use tagsmith_files::strict_json::Distinct;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
@@ -169,15 +168,15 @@ fn options(matches: &ArgMatches) -> Result<PredictOptions> {
 }
 
 /// Returns the labels of an argument: `person,place`, or what a JSON file holds.
-fn labels(argument: &str) -> Result<Value> {
+fn labels(argument: &str) -> Result<Labels> {
     if !argument.ends_with(".json") {
-        return Ok(argument.split(',').map(str::trim).collect());
+        return Labels::from_json(argument.split(',').map(str::trim).collect());
     }
     let path = Path::new(argument);
     let text = fs::read(path).with_context(|| path.display().to_string())?;
     let Distinct(value) = serde_json::from_slice(&text)
         .with_context(|| format!("{}: this is not JSON that can be read", path.display()))?;
-    Ok(value)
+    Labels::from_json(value).with_context(|| argument.to_owned())
 }
 
 /// Returns a number that is not 0, if it is given.
