@@ -1,11 +1,11 @@
-"""What transformers' token-classification pipeline makes of piece scores: golden/aggregate.jsonl.
+"""What transformers' token-classification pipeline makes of piece scores: golden/aggregate/cases.jsonl.
 
 Each line is one input of golden/pieces under one of its tokenizers, with random scores: `logits` are quarters (K a
 piece, special pieces included), and under each strategy's name stand the pipeline's entities as [label, score, start, end].
 With mode `text` every step is the pipeline's own. With mode `words` the words are the given ones: the pipeline would
 guess them from spaces and spellings and so may split a given word, which is the one thing changed here.
 
-    python aggregate.py            write golden/aggregate.jsonl
+    python aggregate.py            write golden/aggregate/cases.jsonl
     python aggregate.py --check    derive everything again and compare; exit status 1 on a difference
 """
 
@@ -96,9 +96,9 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     arguments = parser.parse_args()
     derived = "".join(derive())
-    file = GOLDEN / "aggregate.jsonl"
+    file = GOLDEN / "aggregate" / "cases.jsonl"
     if arguments.check:
         same = file.read_text(encoding="utf-8") == derived
-        print("golden/aggregate.jsonl holds" if same else "golden/aggregate.jsonl differs from what is derived now")
+        print("golden/aggregate/cases.jsonl holds" if same else "golden/aggregate/cases.jsonl differs from what is derived now")
         sys.exit(0 if same else 1)
     file.write_text(derived, encoding="utf-8")

@@ -1,11 +1,11 @@
-"""The options of run_ner.py and what its parser makes of command lines: golden/arguments.json.
+"""The options of run_ner.py and what its parser makes of command lines: golden/arguments/options.json.
 
 `transformers 5` and `transformers 4` are the fields of each version's TrainingArguments; the installed version is
 asked through the parser it builds, the old one is read as text from the wheel that pip downloads. `run_ner` holds the
 script's own two data classes, whose names, types and defaults are written down here. `cases` are command lines
 and what HfArgumentParser (version 5, over all three classes) reads from them.
 
-    python arguments.py            write golden/arguments.json
+    python arguments.py            write golden/arguments/options.json
     python arguments.py --check    derive everything again and compare; exit status 1 on a difference
 """
 
@@ -26,7 +26,7 @@ from typing import Optional
 import transformers
 from transformers import HfArgumentParser, TrainingArguments
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "arguments.json"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "arguments" / "options.json"
 OLD_VERSION = "4.57.6"
 
 # examples/pytorch/token-classification/run_ner.py: ModelArguments, then DataTrainingArguments.

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
 from datasets.data_files import get_data_patterns, resolve_pattern
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "datasets"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "dataset_files"
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 CLASS_LABELS = Features({
     "id": Value("string"),
@@ -126,7 +126,7 @@ def write(folder):
         "null_list": lists([(["a"], [0]), (None, [0])], pa.string(), pa.int64()),
         "lengths": lists([(["a"], [0]), (["a", "b"], [0])], pa.string(), pa.int64()),
         "no_name": described(lists([(["a"], [0]), (["b"], [9])], pa.string(), pa.int64()), {"ner_tags": [label]}),
-        "unlabelled": described(lists([(["a"], [0]), (["b"], [-1])], pa.string(), pa.int64()), {"ner_tags": [label]}),
+        "unlabeled": described(lists([(["a"], [0]), (["b"], [-1])], pa.string(), pa.int64()), {"ner_tags": [label]}),
         "plain_text": pa.table({"text": ["a b", "c"], "ner_tags": [[0, 0], [0]]}),
         "one_column": pa.table({"tokens": [["a"]]}),
         "no_rows": lists([], pa.string(), pa.int64()),

@@ -1,4 +1,4 @@
-"""Which sentences `datasets` puts where when it shuffles and splits: golden/dataset_split.json.
+"""Which sentences `datasets` puts where when it shuffles and splits: golden/dataset_split/orders.json.
 
 Each case numbers its sentences from 0, shuffles them (unless `shuffle_seed` is null) and holds out `size` of them (below 1, a
 part) with `split_seed`; `train` and `test` are the numbers in their new order.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from datasets import Dataset, disable_progress_bars
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "dataset_split.json"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "dataset_split" / "orders.json"
 CASES = [(10, 42, 2, 42), (57, 42, 9, 42), (57, None, 9, 42), (57, 7, 9, 42), (100, 42, 0.25, 1), (101, None, 0.1, 0), (3, 1, 1, 2), (700, 42, 0.5, 123456789)]
 
 

@@ -1,4 +1,4 @@
-"""What scikit-learn makes of error-detection labels: golden/error_detection.jsonl.
+"""What scikit-learn makes of error-detection labels: golden/error_detection/cases.jsonl.
 
 Random corpora over label lists with `UC` or `c` for a word without an error; some labels never occur, some words have
 labels that are not in the list, and labels of several parts come in any order, which is sorted before scoring.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sklearn.metrics import accuracy_score, fbeta_score, precision_recall_fscore_support, precision_score, recall_score
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "error_detection.jsonl"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "error_detection" / "cases.jsonl"
 KINDS = ["REPLACE_OH", "REPLACE_OT", "MERGE-B", "MERGE-I", "SPLIT", "DELETE", "REPLACE_OH+REPLACE_OT", "MERGE-B+REPLACE_OH"]
 
 

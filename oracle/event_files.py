@@ -1,4 +1,4 @@
-"""What TensorBoard's own package makes of scalars: golden/scalars.tfevents.
+"""What TensorBoard's own package makes of scalars: golden/event_files/scalars.tfevents.
 
     python event_files.py                    write the file
     python event_files.py --check            derive it again, compare, and read it back
@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "scalars.tfevents"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "event_files" / "scalars.tfevents"
 BEGIN = 1_795_573_357.25
 SCALARS = [(0, "train/loss", 1.5), (1, "train/learning_rate", 5e-5), (127, "eval/f1", 0.0), (128, "eval/f1", 1.0),
            (300, "eval/loss", math.nan), (1 << 40, f"eval/{'é' * 100}_f1", -2.5e-8)]  # fmt: skip

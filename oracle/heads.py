@@ -1,4 +1,4 @@
-"""Writes golden/heads.json: what PyTorch draws for a seed, and the heads that transformers draws with it.
+"""Writes golden/heads/draws.json: what PyTorch draws for a seed, and the heads that transformers draws with it.
 
 normals: float32 tensors of n elements after `manual_seed(seed)` and `normal_(0, 0.02)`.
 heads: `classifier.weight`, row after row, of `from_pretrained` after `set_seed(seed)`, for a checkpoint of each family in
@@ -63,14 +63,14 @@ def span_heads():
 def main():
     document = {"normals": list(normals()), "heads": list(heads()), "spans": list(span_heads())}
     parts = [f'"{key}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for key, rows in document.items()]
-    text, path = "{\n" + ",\n".join(parts) + "\n}\n", os.path.join(GOLDEN, "heads.json")
+    text, path = "{\n" + ",\n".join(parts) + "\n}\n", os.path.join(GOLDEN, "heads", "draws.json")
     if "--check" in sys.argv[1:]:
         same = os.path.exists(path) and open(path, encoding="utf-8").read() == text
-        print(f"heads.json: {'as derived' if same else 'DIFFERS'}")
+        print(f"draws.json: {'as derived' if same else 'DIFFERS'}")
         return 0 if same else 1
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
-    print(f"heads.json: {len(text)} bytes")
+    print(f"draws.json: {len(text)} bytes")
     return 0
 
 

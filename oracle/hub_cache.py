@@ -1,4 +1,4 @@
-"""How huggingface_hub keeps what it downloads from a hub on this machine, as `golden/hub/cache.json`: `files` of a small
+"""How huggingface_hub keeps what it downloads from a hub on this machine, as `golden/hub_cache/cache.json`: `files` of a small
 repository, and the cache's `layout` after `snapshot_download` (a link's target, or a file's text or base64).
 
 `--check` derives it again and compares. With `--program PATH`, a built tagsmith, Python and it also read each other's
@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = ROOT / "golden" / "hub" / "cache.json"
+GOLDEN = ROOT / "golden" / "hub_cache" / "cache.json"
 
 TINY = {
     "config.json": b'{"model_type": "bert"}\n',
@@ -225,7 +225,7 @@ def main():
     if arguments.check:
         if GOLDEN.read_text() != derived:
             sys.exit(f"{GOLDEN} differs")
-        print("golden/hub is as huggingface_hub writes it")
+        print("golden/hub_cache is as huggingface_hub writes it")
         return
     GOLDEN.parent.mkdir(exist_ok=True)
     GOLDEN.write_text(derived)

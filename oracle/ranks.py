@@ -1,4 +1,4 @@
-"""How accelerate deals an epoch's batches to several ranks: golden/ranks.jsonl.
+"""How accelerate deals an epoch's batches to several ranks: golden/ranks/batches.jsonl.
 
 One line a case: how many `sentences` (numbered from 0, in order), sentences a `batch`, `ranks`, whether `drop_last`; and
 `dealt`, for each rank its batches. Computed by accelerate's BatchSamplerShard over PyTorch's BatchSampler, as the Trainer
@@ -15,7 +15,7 @@ from pathlib import Path
 from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, SequentialSampler
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "ranks.jsonl"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "ranks" / "batches.jsonl"
 
 
 def case(sentences, batch, ranks, drop_last):

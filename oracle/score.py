@@ -1,10 +1,10 @@
-"""What seqeval and scikit-learn make of tag sequences: golden/score_*.jsonl.
+"""What seqeval and scikit-learn make of tag sequences: golden/score/*.jsonl.
 
-score_tables    every sequence up to a length over small alphabets, and the entities each reading finds in it
-score_cases     single facts: tags taken apart, when an entity begins, continues and ends, schemes told from letters
-score_default   random corpora and all figures of seqeval's default mode, its text report and zero_division 0 and 1
-score_strict    the same for strict mode, one scheme each
-score_words     random corpora of word labels and scikit-learn's figures
+tables    every sequence up to a length over small alphabets, and the entities each reading finds in it
+cases     single facts: tags taken apart, when an entity begins, continues and ends, schemes told from letters
+default   random corpora and all figures of seqeval's default mode, its text report and zero_division 0 and 1
+strict    the same for strict mode, one scheme each
+words     random corpora of word labels and scikit-learn's figures
 
     python score.py            write the files
     python score.py --check    derive everything again and compare; exit status 1 on a difference
@@ -23,7 +23,7 @@ from seqeval.metrics.sequence_labeling import end_of_chunk, get_entities, start_
 from seqeval.scheme import BILOU, IOB1, IOB2, IOBES, IOE1, IOE2, Prefixes, Token, Tokens, auto_detect
 from sklearn.metrics import precision_recall_fscore_support
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "score"
 SCHEMES = {"IOB1": (IOB1, "IOB"), "IOB2": (IOB2, "IOB"), "IOE1": (IOE1, "IOE"), "IOE2": (IOE2, "IOE"),
            "IOBES": (IOBES, "IOBES"), "BILOU": (BILOU, "BILOU")}  # fmt: skip
 STYLES = ("prefix", "suffix")
@@ -216,7 +216,7 @@ def main():
     differ = False
     for name, lines in FILES.items():
         text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines())
-        path = GOLDEN / f"score_{name}.jsonl"
+        path = GOLDEN / f"{name}.jsonl"
         if not check:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:

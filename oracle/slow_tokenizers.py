@@ -1,4 +1,4 @@
-"""What transformers makes of tokenizers that have no tokenizer.json: golden/slow/.
+"""What transformers makes of tokenizers that have no tokenizer.json: golden/slow_tokenizers/.
 
 `lines.jsonl` holds lists of words, most of them odd. Each other folder is a tokenizer as it was published before
 tokenizer.json; `nmt_nfkc.model` belongs to those of XLM-RoBERTa and CamemBERT, under the name sentencepiece.bpe.model. In each:
@@ -10,7 +10,7 @@ tokenizer.json; `nmt_nfkc.model` belongs to those of XLM-RoBERTa and CamemBERT, 
 Words are encoded with add_prefix_space=True, as run_ner.py has it, where the tokenizer is byte-level or says False.
 Vocabularies are those of golden/pieces; sentencepiece models are trained once and then stay.
 
-    python slow_tokenizers.py            write golden/slow (sentencepiece must be installed)
+    python slow_tokenizers.py            write golden/slow_tokenizers (sentencepiece must be installed)
     python slow_tokenizers.py --check    derive everything again and compare; exit status 1 on a difference
 """
 
@@ -28,7 +28,7 @@ import sentencepiece
 from pieces import SENTENCES, WORDS_AS_THEY_ARE, encode_words
 from transformers import AutoTokenizer
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "slow"
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "slow_tokenizers"
 PIECES = GOLDEN.parent / "pieces"
 LINES = 2400
 SPACES = "\t\n\x0b\x0c\r\x1c\x85\u00a0\u1680\u2003\u2009\u2028\u3000"
@@ -137,7 +137,7 @@ def train(path, **settings):
 
 
 def models(root):
-    """The sentencepiece models, trained unless golden/slow has them."""
+    """The sentencepiece models, trained unless golden/slow_tokenizers has them."""
     deberta = dict(pad_id=0, bos_id=1, eos_id=2, unk_id=3, pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]", unk_piece="[UNK]")
     albert = dict(pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"])
     for name, settings in [
@@ -233,7 +233,7 @@ def main():
         files = lambda root: {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
         made, kept = files(folder), files(GOLDEN)
         wrong = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
-    print("\n".join(wrong) or "golden/slow is as derived")
+    print("\n".join(wrong) or "golden/slow_tokenizers is as derived")
     sys.exit(1 if wrong else 0)
 
 

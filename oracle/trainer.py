@@ -1,4 +1,4 @@
-"""What the Trainer does as time passes: golden/trainer.json and golden/trainer_runs.jsonl.
+"""What the Trainer does as time passes: golden/trainer/rules.json and golden/trainer/runs.jsonl.
 
     python oracle/trainer.py           writes the golden files
     python oracle/trainer.py --check   derives them again and compares
@@ -28,7 +28,7 @@ from transformers.utils import logging
 
 logging.set_verbosity_error()
 torch.set_num_threads(1)
-GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "trainer")
 
 
 def schedules():
@@ -410,8 +410,8 @@ def files():
         "rotations": rotations(), "blocks": blocks(), "lines": lines(), "floats": floats(), "cards": cards(),
     }
     parts = [f"{json.dumps(key)}: " + ("[\n" + ",\n".join(map(json.dumps, value)) + "\n]" if isinstance(value, list) else json.dumps(value)) for key, value in document.items()]
-    yield "trainer.json", "{\n" + ",\n".join(parts) + "\n}\n"
-    yield "trainer_runs.jsonl", "".join(json.dumps(row) + "\n" for row in runs())
+    yield "rules.json", "{\n" + ",\n".join(parts) + "\n}\n"
+    yield "runs.jsonl", "".join(json.dumps(row) + "\n" for row in runs())
 
 
 def main():

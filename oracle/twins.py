@@ -1,4 +1,4 @@
-"""How far each wrong formula moves the numbers of golden/models: golden/models/<folder>/twins.json.
+"""How far each wrong formula moves the numbers of golden/models: golden/twins/<folder>.json.
 
 A test's tolerance is worth something only if these mistakes exceed it. Each entry is the largest absolute difference
 from expect.safetensors that the mistake makes in `logits`, in `grad` (over all gradients) or in `losses` (ten steps).
@@ -220,13 +220,13 @@ def main() -> None:
     check = parser.parse_args().check
     different = []
     for name in MODEL_TWINS:
-        file, twins = GOLDEN / name / "twins.json", derive(name)
+        file, twins = GOLDEN.parent / "twins" / f"{name}.json", derive(name)
         if not check:
             file.write_text(json.dumps(twins, indent=2) + "\n")
         elif json.loads(file.read_text()) != twins:
             different.append(str(file))
     if check:
-        print("\n".join(different) or "golden/models twins: equal")
+        print("\n".join(different) or "golden/twins: equal")
         sys.exit(1 if different else 0)
 
 

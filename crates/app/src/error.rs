@@ -6,6 +6,7 @@
 
 use anyhow::anyhow;
 use tagsmith_message::{Remedy, Setting};
+use tagsmith_text::{labels, tokenizer};
 
 /// A request that cannot be done as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,8 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
         .or_else(|| cause.downcast_ref::<tagsmith_hub::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_data::error::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_spans::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<labels::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tokenizer::Error>()?.remedy())
 }
 
 /// Returns the error of a reader whose label column `setting` names here.

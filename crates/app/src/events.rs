@@ -97,7 +97,7 @@ impl Events for Recording {
             Event::RunBegins { name, .. } => format!("{name} begins"),
             Event::RunEnds(run) => format!("{} ends", run.name),
             Event::Measured { split, .. } => format!("measured {split}"),
-            Event::Predicted(predicted) => format!("{:?}", predicted.found),
+            Event::Predicted(predicted) => format!("{} documents", predicted.documents),
             Event::Passed(step) => step.to_owned(),
             Event::Corpus(_) => "corpus".to_owned(),
             Event::Model(..) => "model".to_owned(),

@@ -28,4 +28,5 @@ pub mod rehearsal;
 pub mod report;
 pub mod score;
 pub mod spans;
+pub mod tagger;
 pub mod train;

@@ -5,34 +5,30 @@ pub mod input;
 pub mod output;
 mod shards;
 mod share;
-mod spans;
 mod table;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
-use crate::machine::{precision, threads};
-use anyhow::{Context, Result};
+use crate::machine::threads;
+use crate::tagger::{Tagger, TaggerOptions};
+use anyhow::Result;
 use feed::{Chunk, End};
 use input::{Documents, Source};
 use output::{Destination, Output, OutputFormat};
 use serde_json::{Map, Value};
 use shards::Shard;
 use share::Share;
-pub use spans::Labels;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use tagsmith_hub::Hub;
-use tagsmith_hub::model::Part;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
-use tagsmith_tokens::model::Model;
-use tagsmith_tokens::tag::{Request, TagOptions, Tagger, Tally, tag};
+use tagsmith_text::tagged::Tally;
 
 /// A request to tag documents.
 pub struct PredictRequest {
@@ -47,28 +43,12 @@ pub struct PredictRequest {
 pub struct PredictOptions {
     /// The model's folder, or its name on the hub.
     pub model: String,
-    /// The branch, tag or commit of a name on the hub.
-    pub model_revision: Option<String>,
     /// `auto`, `text`, `jsonl`, `conll`, `csv` or `parquet`.
     pub input_format: String,
     /// The key or column that holds the text or the words.
     pub text_column: Option<String>,
-    /// The longest window in pieces; without it, the model's.
-    pub max_seq_length: Option<usize>,
-    /// Pieces that neighboring windows share at most; without it, a quarter of a window.
-    pub stride: Option<usize>,
-    /// Pieces that the model reads at once, at most.
-    pub batch_tokens: usize,
-    /// The way in which pieces become entities.
-    pub strategy: Strategy,
-    /// The labels that a span tagger looks for.
-    pub labels: Option<Labels>,
-    /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
-    pub threshold: Option<String>,
-    /// Which of a span tagger's entities may share pieces.
-    pub decoding: Mode,
-    /// Whether the factors of products are rounded to bf16.
-    pub bf16: bool,
+    /// What the model looks for, and how.
+    pub tagger: TaggerOptions,
     /// Threads; without them, as many as this process has physical cores.
     pub threads: Option<usize>,
 }
@@ -100,31 +80,20 @@ pub enum Work {
 pub struct Predicted {
     /// Documents that were tagged.
     pub documents: u64,
-    /// Words of them, or entities if the model is a span tagger.
-    pub found: Found,
+    /// Words in them.
+    pub words: u64,
+    /// Entities that were found in them.
+    pub entities: u64,
     /// Windows that the model read.
     pub windows: u64,
     /// Time it took.
     pub seconds: f64,
 }
 
-/// What a model finds in documents, counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Words, each with a label.
-    Words(u64),
-    /// Entities.
-    Entities(u64),
-}
-
 impl fmt::Display for Predicted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Predicted { documents, found, windows, seconds } = self;
-        let (count, what) = match found {
-            Found::Words(count) => (count, "words"),
-            Found::Entities(count) => (count, "entities"),
-        };
-        write!(f, "{documents} documents, {count} {what}, {windows} windows, {seconds:.1} s")
+        let Predicted { documents, words, entities, windows, seconds } = self;
+        write!(f, "{documents} documents, {words} words, {windows} windows, {entities} entities, {seconds:.1} s")
     }
 }
 
@@ -142,23 +111,46 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let mut tasks = tasks(request.work, &options, (world, share), events)?.into_iter();
     // What cannot be opened is refused before a model is read.
     let first = tasks.next().map(|task| task.open(&options)).transpose()?;
-    let folder = find_model(&options, hub)?;
+    let threads = threads::set(options.threads, world, events);
+    let (tagger, notes) = Tagger::load(&options.model, &options.tagger, hub)?;
+    notes.iter().for_each(|note| events.note(note));
     let rest = tasks.map(|task| task.open(&options));
     let mut work = first.into_iter().map(Ok).chain(rest).map(|opened| {
         let (documents, destination, format) = opened?;
+        check_format(format, &tagger)?;
         Ok((documents, Output::open(destination, format)?))
     });
-    let (counts, outcome) = match spans::is_span_tagger(&folder) {
-        true => spans::run(&options, &folder, hub, &mut work, (world, share), events)?,
-        false => tag_words(&options, &folder, &mut work, (world, share), events)?,
-    };
-    let predicted = Predicted { seconds: started.elapsed().as_secs_f64(), ..counts };
+    let mut tally = Tally::default();
+    let mut notes = Vec::new();
+    let mut outcome = Ok(());
+    while let (Ok(()), Some(opened)) = (&outcome, work.next()) {
+        outcome = opened.and_then(|(documents, output)| {
+            let chunks = feed::start(documents, share, tagger.encoder(), threads);
+            tag_all(chunks, (world, share), &tagger, output, &mut tally, &mut notes)
+        });
+    }
+    // A rank that failed ends the job: no other rank waits for it.
+    if world.size() > 1 {
+        outcome?;
+        outcome = Ok(());
+    }
+    notes.extend_from_slice(tally.notes());
+    let counts = [tally.documents, tally.words, tally.entities, tally.windows].map(|count| count as f64);
+    let [documents, words, entities, windows] = say_all(world, &notes, counts, events).map(|count| count as u64);
+    let predicted = Predicted { documents, words, entities, windows, seconds: started.elapsed().as_secs_f64() };
     events.event(Event::Predicted(&predicted));
     outcome.map(|()| predicted)
 }
 
-/// An opened source with its destination.
-type Opened = Result<(Documents, Output)>;
+/// Refuses a column of labels where a word may be in two entities.
+fn check_format(format: OutputFormat, tagger: &Tagger) -> Result<()> {
+    if format != OutputFormat::Conll || tagger.labels_words() {
+        return Ok(());
+    }
+    let flat = Remedy::SetTo(Setting::Decoding, Mode::Flat.name().into());
+    let other = Remedy::SetTo(Setting::OutputFormat, "jsonl".into());
+    Err(refusal("entities that may overlap cannot be written as a column of labels", Remedy::AnyOf(vec![flat, other])))
+}
 
 /// A source, a destination and the format to write.
 struct Task {
@@ -205,85 +197,26 @@ fn tasks(
     }
 }
 
-/// Returns the model's folder. A folder that is here is taken as it is: only its kind says which files belong into it.
-fn find_model(options: &PredictOptions, hub: &Hub) -> Result<PathBuf> {
-    Ok(match Path::new(&options.model).is_dir() {
-        true => PathBuf::from(&options.model),
-        false => hub.model(&options.model, options.model_revision.as_deref(), &Part::ALL)?,
-    })
-}
-
-/// Tags all documents with a token classifier. Beside the counts stands the error of a bad document.
-fn tag_words(
-    options: &PredictOptions,
-    folder: &Path,
-    work: &mut dyn Iterator<Item = Opened>,
-    (world, share): (&World, Share),
-    events: &mut dyn Events,
-) -> Result<(Predicted, Result<()>)> {
-    if options.labels.is_some() {
-        let message = format!("{}: only a label-conditioned model looks for given labels", folder.display());
-        return Err(refusal(message, Remedy::Unset(Setting::Labels).so_as("because this model has its own")));
-    }
-    let request = Request {
-        max_seq_length: options.max_seq_length,
-        stride: options.stride,
-        batch_tokens: options.batch_tokens,
-        strategy: options.strategy,
-    };
-    let (tagger, notes) = Tagger::load(folder, request).with_context(|| folder.display().to_string())?;
-    notes.iter().for_each(|note| events.say(note));
-    let threads = threads::set(options.threads, world, events);
-    let mut tally = Tally::default();
-    let Tagger { mut model, tokenizer, options: tag_options } = tagger;
-    if options.bf16 {
-        model.precision = precision::bf16(events);
-    }
-    let tokenizer = Arc::new(tokenizer);
-    let mut notes = Vec::new();
-    let mut outcome = Ok(());
-    while let (Ok(()), Some(opened)) = (&outcome, work.next()) {
-        outcome = opened.and_then(|(documents, output)| {
-            let chunks = feed::start(documents, share, tokenizer.clone(), tag_options.clone(), threads);
-            tag_all(chunks, (world, share), (&model, &tag_options), output, &mut tally, &mut notes)
-        });
-    }
-    notes.extend(tally.notes().cloned());
-    let counts = [tally.documents as f64, tally.words as f64, tally.windows as f64];
-    // A rank that failed ends the job: no other rank waits for it.
-    if world.size() > 1 {
-        outcome?;
-        let [documents, words, windows] = say_all(world, &notes, counts, events);
-        return Ok((counted(documents, Found::Words(words as u64), windows), Ok(())));
-    }
-    let [documents, words, windows] = say_all(world, &notes, counts, events);
-    Ok((counted(documents, Found::Words(words as u64), windows), outcome))
-}
-
-/// Returns counts that were summed over the ranks; the time comes later.
-fn counted(documents: f64, found: Found, windows: f64) -> Predicted {
-    Predicted { documents: documents as u64, found, windows: windows as u64, seconds: 0.0 }
-}
-
 /// Returns what decides the content of the files, for a later run that goes on with them.
 fn choices(options: &PredictOptions) -> Value {
     let number = |number: Option<usize>| number.map_or_else(String::new, |number| number.to_string());
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let tagger = &options.tagger;
     let choices = [
         ("model", options.model.clone()),
-        ("model-revision", text(&options.model_revision)),
+        ("model-revision", text(&tagger.revision)),
         ("input-format", options.input_format.clone()),
         ("text-column", text(&options.text_column)),
-        ("aggregation-strategy", options.strategy.name().to_owned()),
-        ("max-seq-length", number(options.max_seq_length)),
-        ("stride", number(options.stride)),
-        ("threshold", text(&options.threshold)),
-        ("decoding", options.decoding.name().to_owned()),
+        ("aggregation-strategy", tagger.strategy.unwrap_or(Strategy::First).name().to_owned()),
+        ("max-seq-length", number(tagger.max_seq_length)),
+        ("stride", number(tagger.stride)),
+        ("threshold", text(&tagger.threshold)),
+        ("decoding", tagger.decoding.unwrap_or_default().name().to_owned()),
     ];
     let mut choices: Map<String, Value> =
         choices.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    choices.insert("bf16".into(), options.bf16.into());
-    choices.insert("labels".into(), options.labels.as_ref().map(Labels::json).cloned().into());
+    choices.insert("bf16".into(), tagger.bf16.into());
+    choices.insert("labels".into(), tagger.labels.clone().into());
     Value::Object(choices)
 }
 
@@ -305,14 +238,14 @@ fn say_all<const N: usize>(world: &World, notes: &[Note], counts: [f64; N], even
 fn tag_all(
     chunks: Receiver<Chunk>,
     (world, share): (&World, Share),
-    (model, options): (&Model, &TagOptions),
+    tagger: &Tagger,
     mut output: Output,
     tally: &mut Tally,
     notes: &mut Vec<Note>,
 ) -> Result<()> {
     loop {
         let Chunk { read, encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
-        let tagged = tag(options, encoded, tally, |batch| model.infer(batch));
+        let tagged = tagger.tag_encoded(encoded, tally);
         let (last, outcome) = match end {
             End::More => (None, Ok(())),
             End::Last(documents) => (Some(documents), Ok(())),
@@ -323,7 +256,7 @@ fn tag_all(
         notes.extend(notes_of_file.cloned());
         let (tagged, outcome) = share.gather(world, tagged, (read, last.is_some()), outcome);
         for tagged in &tagged {
-            output.write(tagged, &options.labels)?;
+            output.write(tagged, tagger.labels())?;
         }
         output.flush()?;
         outcome?;

@@ -14,15 +14,14 @@ use tagsmith_app::options::{
 };
 use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
-use tagsmith_app::predict::{Found, Labels, PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::predict::{Found, PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::score::{ScoreRequest, score};
+use tagsmith_app::tagger::TaggerOptions;
 use tagsmith_app::train::{Hubs, train};
 use tagsmith_hub::{Hub, Settings};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
-use tagsmith_spans::decode::Mode;
 use tagsmith_testkit::golden;
-use tagsmith_text::align::aggregate::Strategy;
 use tempfile::TempDir;
 
 /// Makes a folder with the golden model and its data.
@@ -206,17 +205,9 @@ impl Write for Shared {
 fn options(model: PathBuf) -> PredictOptions {
     PredictOptions {
         model: model.display().to_string(),
-        model_revision: None,
         input_format: "auto".into(),
         text_column: None,
-        max_seq_length: None,
-        stride: None,
-        batch_tokens: 2048,
-        strategy: Strategy::First,
-        labels: None,
-        threshold: None,
-        decoding: Mode::Flat,
-        bf16: false,
+        tagger: TaggerOptions::default(),
         threads: Some(1),
     }
 }
@@ -246,10 +237,10 @@ fn documents_of_a_stream_are_tagged_into_a_stream() {
 
     // A model with labels of its own looks for no others.
     let mut with_labels = options(folder.path().join("out"));
-    with_labels.labels = Some(Labels::from_json(Value::from(vec!["person"])).unwrap());
+    with_labels.tagger.labels = Some(Value::from(vec!["person"]));
     let (asked, _) = request("one\n", with_labels);
     let error = predict(asked, &hub(folder.path()), &World::alone(), &mut events).err().unwrap();
-    assert!(matches!(remedy(&error), Some(Remedy::For(inner, _)) if *inner == Remedy::Unset(Setting::Labels)));
+    assert!(remedy(&error) == Some(Remedy::Unset(Setting::Labels)));
 }
 
 #[test]

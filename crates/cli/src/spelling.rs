@@ -73,6 +73,9 @@ impl Dialect {
     /// Returns the setting's name without hyphens before it.
     fn name(self, setting: Setting) -> &'static str {
         match (setting, self) {
+            (Setting::AggregationStrategy, _) => "aggregation-strategy",
+            (Setting::Decoding, _) => "decoding",
+
             (Setting::DatasetRevision, _) => "dataset_revision",
             (Setting::GoldColumn, _) => "gold-column",
             (Setting::GoldFormat, _) => "gold-format",
@@ -97,6 +100,8 @@ impl Dialect {
             (Setting::DoTrain, _) => "do_train",
             (Setting::Freeze, _) => "freeze",
             (Setting::GradientCheckpointing, _) => "gradient_checkpointing",
+            (Setting::IgnoreMismatchedLabels, _) => "ignore_mismatched_labels",
+            (Setting::IgnoreMismatchedSizes, _) => "ignore_mismatched_sizes",
             (Setting::MaxSeqLength, Dialect::Predict) => "max-seq-length",
             (Setting::MaxSeqLength, _) => "max_seq_length",
             (Setting::Metric, _) => "metric_for_best_model",

@@ -366,7 +366,7 @@ fn many_files_become_as_many_and_what_is_there_is_not_made_again() {
     fs::write(at("a.txt"), "Jo moved to Zürich .\nAnna .\n").unwrap();
     fs::write(at("b.jsonl"), "{\"tokens\": [\"Jo\", \"moved\"]}\n{\"text\": \"Genf .\"}\n").unwrap();
     fs::write(at("c.txt.gz"), PACKED).unwrap();
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets/class_label.parquet");
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files/class_label.parquet");
     fs::copy(&golden, at("d.parquet")).unwrap();
     let out = model.path().join("out");
     let run = |more: &[&str]| {

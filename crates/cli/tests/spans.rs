@@ -1,7 +1,7 @@
 //! Label-conditioned span taggers from the command line: training, evaluation, prediction, refusals.
 
 use assert_cmd::Command;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,23 @@ fn training_evaluation_and_prediction() {
     let written = fs::read_dir(at.join("curve")).expect("it is there").next().expect("one file").expect("it reads");
     let json: Value = serde_json::from_slice(&fs::read(written.path()).expect("it is there")).expect("it is JSON");
     assert_eq!(json["threshold_curve"].as_array().map(Vec::len), Some(19));
-    assert_eq!(json["labels"], serde_json::json!(["person", "place"]));
+    assert_eq!(json["labels"], json!(["person", "place"]));
+
+    // The checkpoint says what it was trained on, and the run's folder stands for its best checkpoint.
+    let saved = fs::read(at.join("out/best_checkpoint/config.json")).expect("it is there");
+    let saved: Value = serde_json::from_slice(&saved).expect("it is JSON");
+    assert_eq!(saved["annotation_format"], "text");
+    let predict = |model, more: &[&str]| {
+        let labels = ["predict", "--model", model, "--labels", "person,place", "--threshold", "0.05"];
+        tagsmith(&[&labels[..], more].concat(), at, "jo lives in new york\n")
+    };
+    let (best, run) = (predict("out/best_checkpoint", &[]), predict("out", &[]));
+    assert_eq!((best.0, run.0, &best.1), (0, 0, &run.1), "{} {}", best.2, run.2);
+    assert!(!best.2.contains("annotation_format"), "{}", best.2);
+    assert!(run.2.contains("note: out: this is the folder of a run; the model is its best checkpoint"), "{}", run.2);
+    let whole_run = [&["evaluate_bi_encoder", "--pretrained_model_name_or_path", "out"][..], &evaluate[3..]].concat();
+    let (status, _, said) = tagsmith(&[&whole_run[..], &["data.jsonl"]].concat(), at, "");
+    assert_eq!(status, 0, "{said}");
 
     let predict = ["predict", "--model", "bi_encoder", "--labels", "person,place", "--threshold", "0.05"];
     let long = "anna lives in new york city , jo works at the mill in hamburg . ".repeat(12);
@@ -95,7 +111,7 @@ fn training_evaluation_and_prediction() {
     assert_eq!(status, 0, "{said}");
     let documents: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert_eq!(documents.len(), 3);
-    assert_eq!(documents[1], serde_json::json!({"text": "", "entities": []}));
+    assert_eq!(documents[1], json!({"text": "", "entities": [], "words": [], "labels": []}));
     let mut found = 0;
     for document in &documents {
         let letters: Vec<char> = document["text"].as_str().expect("a text").chars().collect();
@@ -112,6 +128,115 @@ fn training_evaluation_and_prediction() {
     // The same sentence again and again in many windows: what is found does not end with the first.
     let last = documents[2]["entities"].as_array().and_then(|it| it.last()).expect("something is found");
     assert!(last["start"].as_u64().expect("a number") > 500, "{last}");
+}
+
+/// Whether each entity begins and ends where a word does, in a text whose words have spaces between.
+fn has_whole_words(document: &Value) -> bool {
+    let text = format!(" {} ", document["text"].as_str().expect("a text"));
+    let letters: Vec<char> = text.chars().collect();
+    document["entities"].as_array().expect("a list").iter().all(|entity| {
+        let place = |key: &str| entity[key].as_u64().expect("a number") as usize;
+        letters[place("start")] == ' ' && letters[place("end") + 1] == ' '
+    })
+}
+
+#[test]
+fn entities_of_running_text_are_whole_words() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    let text = "anna lives in hamburg , jo works at the mill and sings in new york city\n";
+    let predict = |more: &[&str], text: &str| {
+        let labels = ["predict", "--model", "bi_encoder", "--labels", "person,place", "--threshold", "0.01"];
+        let (status, out, said) = tagsmith(&[&labels[..], more].concat(), at, text);
+        assert_eq!(status, 0, "{said}");
+        (out, said)
+    };
+    let document = |out: &str| -> Value { serde_json::from_str(out.lines().next().expect("a line")).expect("JSON") };
+    let (out, said) = predict(&[], text);
+    assert!(said.contains("(`annotation_format`): running text is cut into words"), "{said}");
+    let of_text = document(&out);
+    assert!(has_whole_words(&of_text) && of_text["entities"].as_array().is_some_and(|it| it.len() > 2), "{of_text}");
+    // The same words, given as words, have the same entities.
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!(of_text["words"], json!(words));
+    let (out, _) = predict(&[], &(json!({"tokens": words}).to_string() + "\n"));
+    assert_eq!(document(&out), of_text);
+
+    // Each word has an IOB2 tag, in JSON and in columns alike: an entity's words and no others have its label.
+    let labels: Vec<&str> = of_text["labels"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(labels.len(), words.len());
+    let (columns, _) = predict(&["--output-format", "conll"], text);
+    let rows: Vec<String> = words.iter().zip(&labels).map(|(word, label)| format!("{word}\t{label}")).collect();
+    assert_eq!(columns, rows.join("\n") + "\n\n");
+    let mut tagged = Vec::new();
+    for (word, label) in words.iter().zip(&labels) {
+        match label.split_once('-') {
+            Some(("B", kind)) => tagged.push((word.to_string(), kind.to_owned())),
+            Some(("I", kind)) => {
+                let (text, open) = tagged.last_mut().expect("`B-` comes first");
+                assert_eq!(open, kind);
+                *text = format!("{text} {word}");
+            }
+            _ => assert_eq!(*label, "O"),
+        }
+    }
+    let entities = of_text["entities"].as_array().expect("a list").iter();
+    let of = |it: &Value, key: &str| it[key].as_str().expect("a text").to_owned();
+    assert_eq!(tagged, entities.map(|it| (of(it, "text"), of(it, "label"))).collect::<Vec<_>>());
+    // Where words may be in two entities, none has a label.
+    let (out, _) = predict(&["--decoding", "nested"], text);
+    assert_eq!((document(&out)["words"].clone(), document(&out).get("labels")), (json!(words), None));
+
+    // A model of running text finds what it learned to find, parts of words included.
+    let config = at.join("bi_encoder/config.json");
+    let json = fs::read_to_string(&config).expect("it is there");
+    fs::write(&config, json.replacen('{', "{\"annotation_format\": \"text\",", 1)).expect("it is written");
+    let (out, said) = predict(&[], text);
+    assert!(!said.contains("annotation_format"), "{said}");
+    assert!(!has_whole_words(&document(&out)), "{out}");
+    let (_, said) = predict(&["--output-format", "conll"], text);
+    assert!(said.contains("entities begin or end inside a word: the whole word has their label"), "{said}");
+}
+
+#[test]
+fn choices_of_the_other_kind_of_model_are_refused() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    let plain = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models/bert");
+    fs::create_dir(at.join("plain")).expect("a scratch folder");
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(plain.join(file), at.join("plain").join(file)).expect("copying works");
+    }
+    fs::copy(golden("tokenizer.json"), at.join("plain/tokenizer.json")).expect("copying works");
+    let refused = |args: &[&str], want: &str| {
+        let (status, out, said) = tagsmith(&[&["predict", "--model"], args].concat(), at, "jo\n");
+        let last = said.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert_eq!((status, &*out, last), (2, "", &*format!("error: {want}")), "{said}");
+    };
+    let spans = ["bi_encoder", "--labels", "a,b"];
+    refused(
+        &[&spans[..], &["--aggregation-strategy", "max"]].concat(),
+        "bi_encoder: this is a span tagger: it scores whole spans, so no pieces are put together: leave out \
+         `--aggregation-strategy`",
+    );
+    refused(
+        &[&spans[..], &["--decoding", "nested", "--output-format", "conll"]].concat(),
+        "entities that may overlap cannot be written as a column of labels: pass `--decoding flat` or pass \
+         `--output-format jsonl`",
+    );
+    let (status, _, said) =
+        tagsmith(&[&["predict", "--model"], &spans[..], &["--aggregation-strategy", "first"]].concat(), at, "jo\n");
+    assert_eq!(status, 0, "the default is not another strategy: {said}");
+    for (choice, value, why) in [
+        ("--labels", "a,b", "finds its own labels and looks for no others"),
+        ("--threshold", "0.5", "gives each word its most probable label and has no threshold"),
+        ("--decoding", "flat", "gives each word one label, so entities never overlap"),
+    ] {
+        let want = format!("plain: this is a token classifier: it {why}: leave out `{choice}`");
+        refused(&["plain", choice, value], &want);
+    }
 }
 
 #[test]
@@ -296,11 +421,13 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     assert_ne!(described, named, "the description changes nothing");
     describe(r#"{"person": 3}"#);
     let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
-    let want = "error: labels.json: neither a list of names nor an object of names and descriptions\n";
+    let want = "error: the labels are neither a list of names nor an object of names and descriptions: pass `--labels` as \
+                `person,place` or as a JSON file\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
     describe(r#"{"person": null, "person": "a human being"}"#);
     let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
-    let want = "error: labels.json: no JSON that can be read: the key `person` occurs twice at line 1 column 43\n";
+    let want =
+        "error: labels.json: this is not JSON that can be read: the key `person` occurs twice at line 1 column 43\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
 
     // An output folder remembers what the file held, not its name.
@@ -361,10 +488,15 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
         assert_eq!((hidden > 0, said.contains(&note)), (mode != "flat", mode != "flat"), "{mode}: {said}");
     }
 
-    // What a document spells is no special token.
-    let (_, said) = predict(&["--labels", "person,a [SEP] b", "--threshold", "0.5"], "jo [SEP] lives in [CLS] york\n");
-    assert!(said.contains("note: documents spell 2 special tokens"), "{said}");
-    assert!(said.contains("note: labels spell 1 special tokens"), "{said}");
+    // Special tokens that given words spell are ordinary letters. In running text their brackets are words of their own.
+    let spelled = "jo [SEP] lives in [CLS] york\n";
+    let words = json!({"tokens": spelled.split_whitespace().collect::<Vec<_>>()}).to_string() + "\n";
+    let (_, said) = predict(&["--labels", "person,a [SEP] b", "--threshold", "0.5"], &words);
+    let of_words = "note: 2 special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
+    assert!(said.contains(of_words), "{said}");
+    assert!(said.contains("note: labels spell 1 special token (such as `[SEP]`)"), "{said}");
+    let (_, said) = predict(&["--labels", "person", "--threshold", "0.5"], spelled);
+    assert!(!said.contains("special token"), "{said}");
     let (_, said) = predict(&["--labels", &"jo ".repeat(80), "--threshold", "0.5"], text);
-    assert!(said.contains("note: 1 labels are longer than 64 pieces: their ends are not read"), "{said}");
+    assert!(said.contains("note: 1 label is longer than 64 pieces: its end is not read"), "{said}");
 }

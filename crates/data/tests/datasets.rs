@@ -33,7 +33,7 @@ fn load_dataset(
 
 /// Files that `datasets` wrote (oracle/dataset_files.py).
 fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
 }
 
 fn golden_expect() -> Value {

@@ -18,7 +18,7 @@ const OTHER_ROW: &[u8] = b"{\"tokens\": [\"Ulm\"], \"ner_tags\": [\"B-LOC\"]}\n"
 
 /// Files that `datasets` wrote (oracle/dataset_files.py).
 fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
 }
 
 struct Scratch {

@@ -4,6 +4,12 @@
 /// option of another command where training has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Setting {
+    // Tagging.
+    /// The way in which pieces become entities.
+    AggregationStrategy,
+    /// Which entities of a span tagger may share pieces.
+    Decoding,
+
     // Data.
     /// The branch, tag or commit of a data set on the hub.
     DatasetRevision,
@@ -49,6 +55,10 @@ pub enum Setting {
     Freeze,
     /// Activations computed again instead of kept.
     GradientCheckpointing,
+    /// Leave to give the rows of a head other labels.
+    IgnoreMismatchedLabels,
+    /// Leave to replace a head of another size.
+    IgnoreMismatchedSizes,
     /// The longest sequence or window in pieces.
     MaxSeqLength,
     /// The metric that chooses the best model.

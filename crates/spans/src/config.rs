@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use std::path::Path;
 use tagsmith_files::json_fields::Fields;
 use tagsmith_kernel::op::pool::Pooling;
+use tagsmith_text::example::AnnotationFormat;
 
 /// What the labels are read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub struct Config {
     pub type_encoder: String,
     /// Longest sequence it was trained on, if it says so.
     pub max_seq_length: Option<usize>,
+    /// Whether it was trained on words or on running text, if it says so.
+    pub annotation_format: Option<AnnotationFormat>,
     /// Which defects of the original it has; no part of config.json.
     pub parity: Parity,
 }
@@ -276,6 +279,7 @@ impl Config {
             token_encoder: fields.text("token_encoder")?.unwrap_or_default(),
             type_encoder: fields.text("type_encoder")?.unwrap_or_default(),
             max_seq_length: fields.optional_size("max_seq_length")?,
+            annotation_format: annotation_format(fields)?,
             parity: Parity::default(),
         })
     }
@@ -317,11 +321,22 @@ impl Config {
         put("init_temperature", self.temperature.into());
         put("max_span_length", self.longest.into());
         put("max_seq_length", self.max_seq_length.into());
+        if let Some(format) = self.annotation_format {
+            put("annotation_format", format.name().into());
+        }
         put("token_encoder", self.token_encoder.clone().into());
         put("type_encoder", self.type_encoder.clone().into());
         json.sort_keys();
         json
     }
+}
+
+fn annotation_format(fields: &mut Fields) -> Result<Option<AnnotationFormat>, Error> {
+    const KEY: &str = "annotation_format";
+    let Some(name) = fields.text(KEY)? else { return Ok(None) };
+    let format = AnnotationFormat::named(&name);
+    let problem = || fields.refuse(KEY, format!("is `{name}`; there are text and tokens")).into();
+    format.map(Some).ok_or_else(problem)
 }
 
 fn kind_in_checkpoint(json: &Map<String, Value>) -> Option<Architecture> {

@@ -34,6 +34,22 @@ pub enum Error {
         /// The longest sequence.
         pieces: usize,
     },
+    /// A longest sequence that the model does not take.
+    #[error("a sequence of {asked} pieces is asked for, but the model has {positions} positions")]
+    TooLong {
+        /// What was asked for.
+        asked: usize,
+        /// What the position table allows.
+        positions: usize,
+    },
+    /// An input that cannot be read.
+    #[error("{place}: cannot be tagged")]
+    Input {
+        /// Where the input is.
+        place: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// A model's files.
     #[error(transparent)]
     Model(#[from] tagsmith_weights::Error),

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod encode;
 mod error;
 pub mod evaluate;
+pub mod find;
 pub mod folder;
 pub mod learn;
 pub mod memory;

@@ -14,7 +14,7 @@
 
 use crate::config::Architecture;
 use crate::encode::Encoded;
-use crate::evaluate::BATCH_PIECES;
+use crate::find::BATCH_PIECES;
 use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};

@@ -150,9 +150,7 @@ impl RunConfig {
             files(&mut fields, "validation_file")?,
             files(&mut fields, "test_file")?,
         ];
-        let format = fields.text("annotation_format")?.unwrap_or_else(|| "text".into());
-        let format = AnnotationFormat::named(&format)
-            .ok_or_else(|| fields.refuse("annotation_format", format!("is `{format}`; there are text and tokens")))?;
+        let format = *model.annotation_format.get_or_insert(AnnotationFormat::Text);
         let masking = fields.text("loss_masking")?.unwrap_or_else(|| "none".into());
         let masking = Masking::named(&masking)
             .ok_or_else(|| fields.refuse("loss_masking", format!("is `{masking}`; there are none and subwords")))?;

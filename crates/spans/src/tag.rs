@@ -1,166 +1,303 @@
-//! Entities in documents of any length: windows, and what they find merged.
+//! Entities in documents of any length: encode, cut into windows, find, merge, read off.
 
 use crate::config::{Architecture, Threshold};
 use crate::decode::{Candidate, Mode, accept};
-use crate::encode::{Encoding, Prompt, plain_labels};
+use crate::encode::{self, Encoding, Masking, Prompt, plain_labels};
 use crate::error::Error;
-use crate::evaluate::{Finder, range};
+use crate::find::{Query, range};
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
+use std::sync::Arc;
+use tagsmith_ranks::World;
 use tagsmith_text::align::windows::Plan;
-use tagsmith_text::tagged::Content;
-use tagsmith_text::tokenizer::{Pieces, Tokenizer};
+use tagsmith_text::example::AnnotationFormat;
+use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, WordLabel, joined};
+use tagsmith_text::tokenizer::{Pieces, Tokenizer, split_words};
 
-/// An entity, half-open in code points of running text or in words.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Found {
-    /// Its first code point or word.
-    pub start: usize,
-    /// One past its last.
-    pub end: usize,
-    /// Its label's number.
-    pub kind: usize,
-    /// Its probability.
-    pub score: f64,
-}
+/// Pieces in a window where neither the user nor the model says.
+const WINDOW: usize = 512;
 
-/// What was found in some inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
-    /// Of each input, in the order of its text.
-    pub entities: Vec<Vec<Found>>,
-    /// How many windows were read.
-    pub windows: usize,
-    /// Special tokens that the inputs spell: read as ordinary letters. In an overlap of windows they count twice.
-    pub spelled: usize,
-}
+/// Pieces by which a text can differ when it stands after a prompt.
+const SEAM: usize = 2;
 
 /// A label as the user names it, and as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// What entities are called.
+    /// The name that entities get.
     pub name: String,
-    /// What is encoded: the name, or the name with its description.
+    /// The text that is encoded: the name, or the name with its description.
     pub read: String,
 }
 
 impl Label {
-    /// A label that is read as `name: description`.
+    /// Returns a label that is read as `name: description`.
     pub fn new(name: &str, description: Option<&str>) -> Label {
         let read = description.map_or_else(|| name.to_owned(), |description| format!("{name}: {description}"));
         Label { name: name.to_owned(), read }
     }
 }
 
+/// The user's choices.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The labels to look for.
+    pub labels: Vec<Label>,
+    /// The bar that scores must exceed; the model's own if none.
+    pub threshold: Option<Threshold>,
+    /// Which entities may share pieces.
+    pub decoding: Mode,
+    /// The longest sequence in pieces, special ones and prompt included; what the model was trained on if none.
+    pub max_seq_length: Option<usize>,
+    /// The most pieces that windows share; a quarter of a window if none.
+    pub stride: Option<usize>,
+    /// The most pieces of a batch. A longer window is a batch of its own.
+    pub batch_tokens: usize,
+}
+
 /// A model that looks for some labels in whatever it is given.
-pub struct Predictor<'a> {
-    finder: Finder<'a>,
-    tokenizer: &'a Tokenizer,
+pub struct Tagger {
+    model: Model,
+    query: Query,
+    reader: Arc<Reader>,
     threshold: Threshold,
-    mode: Mode,
+    decoding: Mode,
+    batch_tokens: usize,
+    /// The labels' names.
+    names: Vec<String>,
+    /// The labels of words: `O`, then `B-` and `I-` of each name.
+    word_labels: Vec<String>,
+}
+
+impl Tagger {
+    /// Encodes the labels. Returns notes beside the tagger.
+    ///
+    /// # Errors
+    /// No label, an empty or a repeated one; more labels than a prompt holds; a window that is longer than the model's
+    /// positions; a stride that fills the window.
+    pub fn new(mut model: Model, tokenizers: Tokenizers, request: Request) -> Result<(Tagger, Vec<String>), Error> {
+        let threshold = request.threshold.unwrap_or(model.config.threshold);
+        if model.config.threshold_in_prompt() {
+            let learned = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
+            model.config.threshold_token = learned;
+        }
+        let positions = model.positions_max();
+        let longest = model.config.max_seq_length.unwrap_or(WINDOW).min(positions);
+        let max_length = request.max_seq_length.unwrap_or(longest);
+        if max_length > positions {
+            return Err(Error::TooLong { asked: max_length, positions });
+        }
+        let mut notes = Vec::new();
+        let format = model.config.annotation_format.unwrap_or_else(|| {
+            notes.push(
+                "config.json does not say whether the model was trained on words or on running text \
+                 (`annotation_format`): running text is cut into words, as most of the original's configurations have it"
+                    .into(),
+            );
+            AnnotationFormat::Tokens
+        });
+        let read: Vec<String> = request.labels.iter().map(|label| label.read.clone()).collect();
+        let query = Query::new(&model, &tokenizers, read)?;
+        notes.extend(query.notes.iter().cloned());
+        let room = room(&model, &tokenizers.text, &query, max_length)?;
+        let stride = request.stride.unwrap_or(room / 4);
+        let prompt = query.prompt.clone();
+        let reader = Arc::new(Reader { tokenizer: tokenizers.text, prompt, max_length, room, stride, format });
+        let names: Vec<String> = request.labels.into_iter().map(|label| label.name).collect();
+        let tags = names.iter().flat_map(|name| [format!("B-{name}"), format!("I-{name}")]);
+        let word_labels = std::iter::once("O".to_owned()).chain(tags).collect();
+        let (decoding, batch_tokens) = (request.decoding, request.batch_tokens);
+        Ok((Tagger { model, query, reader, threshold, decoding, batch_tokens, names, word_labels }, notes))
+    }
+
+    /// Returns what encodes inputs. It can be handed to other threads.
+    pub fn reader(&self) -> Arc<Reader> {
+        self.reader.clone()
+    }
+
+    /// Returns the names that [`WordLabel::label`] counts: IOB2 tags of the labels.
+    pub fn word_labels(&self) -> &[String] {
+        &self.word_labels
+    }
+
+    /// Returns whether each word gets a label: only where entities share nothing.
+    pub fn labels_words(&self) -> bool {
+        self.decoding == Mode::Flat
+    }
+
+    /// Tags encoded inputs, in their order.
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
+        for Encoded { place, words, windows, .. } in &inputs {
+            tally.count(place, words.len(), windows.len());
+            // In an overlap of windows they count twice.
+            for _ in 0..windows.iter().map(|window| window.encoded.spelled).sum() {
+                let what = "special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
+                tally.add(what, || place.clone());
+            }
+        }
+        let encoded: Vec<&encode::Encoded> =
+            inputs.iter().flat_map(|input| &input.windows).map(|window| &window.encoded).collect();
+        let found = self.query.find(&self.model, &World::alone(), &encoded, self.threshold, self.batch_tokens);
+        let mut found = found.into_iter();
+        let read_off = |input: Encoded| {
+            let of_windows: Vec<Vec<Candidate>> = found.by_ref().take(input.windows.len()).collect();
+            let mut entities = accept(unique(input.merge(of_windows)), self.decoding);
+            entities.sort_by_key(|it| (it.start, it.end, it.kind));
+            self.read_off(input, &entities, tally)
+        };
+        inputs.into_iter().map(read_off).collect()
+    }
+
+    /// Turns entities, whose ends are inclusive, into mentions and labels of words.
+    fn read_off(&self, input: Encoded, entities: &[Candidate], tally: &mut Tally) -> Tagged {
+        let Encoded { place, text, words, places, unit, .. } = input;
+        let letters = CodePoints::new(&text);
+        let in_letters = |it: &Candidate| match unit {
+            AnnotationFormat::Text => (it.start, it.end + 1),
+            AnnotationFormat::Tokens => (places[it.start].0, places[it.end].1),
+        };
+        let mention = |it: &Candidate| {
+            let (start, end) = in_letters(it);
+            letters.mention(self.names[it.kind].clone(), it.score as f32, (start as u32, end as u32))
+        };
+        let mentions: Vec<Mention> = entities.iter().map(mention).collect();
+        let mut labels = Vec::new();
+        if self.labels_words() {
+            labels = vec![WordLabel { label: 0, probability: 0.0 }; words.len()];
+            for it in entities {
+                let (start, end) = in_letters(it);
+                // Words do not overlap and are in order.
+                let first = places.partition_point(|place| place.1 <= start);
+                let last = places.partition_point(|place| place.0 < end);
+                if first == last {
+                    continue;
+                }
+                if places[first].0 != start || places[last - 1].1 != end {
+                    let what = "entities begin or end inside a word: the whole word has their label";
+                    tally.add(what, || format!("{place}: {:?}", letters.slice(start as u32, end as u32)));
+                }
+                for word in first..last {
+                    let label = 1 + 2 * it.kind as u32 + u32::from(word > first);
+                    labels[word] = WordLabel { label, probability: it.score as f32 };
+                }
+            }
+        }
+        tally.entities += mentions.len();
+        Tagged { text, words, labels, entities: mentions }
+    }
+}
+
+/// Returns how many pieces of text a window has beside the prompt.
+fn room(model: &Model, tokenizer: &Tokenizer, query: &Query, max_length: usize) -> Result<usize, Error> {
+    if model.config.architecture == Architecture::BiEncoder {
+        return Ok(max_length);
+    }
+    let (plain, _) = plain_labels(tokenizer, &query.labels)?;
+    let prompt = tokenizer.encode_running(&Prompt::new(&model.config, &plain).items.join(" "))?;
+    let special = prompt.prefix + prompt.suffix;
+    // A window with less text than this would see entities without their surroundings.
+    let least = special + SEAM + (max_length / 8).max(1);
+    let room = max_length.saturating_sub(prompt.content().len() + SEAM);
+    match room < least {
+        true => Err(Error::PromptTooLong { labels: query.labels.len(), pieces: max_length }),
+        false => Ok(room),
+    }
+}
+
+/// The part of a tagger that turns inputs into pieces and windows: all that tagging does without the model.
+pub struct Reader {
+    tokenizer: Tokenizer,
+    prompt: Option<Prompt>,
+    max_length: usize,
     /// Pieces in a window without the prompt.
     room: usize,
     stride: usize,
+    /// The format that the model was trained on.
+    format: AnnotationFormat,
 }
 
-/// Pieces by which a text can differ when it stands after a prompt.
-const SEAM: usize = 2;
+/// An input as the model will read it, with everything that leads back to its text.
+pub struct Encoded {
+    place: String,
+    text: String,
+    words: Vec<String>,
+    /// The start and the end of each word in the text, in code points.
+    places: Vec<(usize, usize)>,
+    /// The unit that windows and candidates count in.
+    unit: AnnotationFormat,
+    windows: Vec<Window>,
+}
 
-impl<'a> Predictor<'a> {
-    /// `stride` is a quarter of a window if none.
+/// A part of an input that the model reads at once.
+struct Window {
+    encoded: encode::Encoded,
+    content: Content,
+    /// Where the part lies in the input.
+    range: Range<usize>,
+    /// Where the window before ends and the window after begins, if there is one.
+    neighbors: (Option<usize>, Option<usize>),
+}
+
+impl Reader {
+    /// Cuts an input into words, pieces and windows. Running text is read word by word, so that entities are whole words,
+    /// unless the model was trained on running text.
     ///
     /// # Errors
-    /// No label, an empty or a repeated one; more labels than a prompt holds; a stride that fills the window.
-    pub fn new(
-        model: &'a Model,
-        tokenizers: &'a Tokenizers,
-        encoding: Encoding,
-        labels: &[Label],
-        threshold: Threshold,
-        mode: Mode,
-        stride: Option<usize>,
-    ) -> Result<Predictor<'a>, Error> {
-        let read: Vec<String> = labels.iter().map(|label| label.read.clone()).collect();
-        let finder = Finder::new(model, tokenizers, encoding, read.clone())?;
-        let max_length = encoding.max_length;
-        let mut room = max_length;
-        if model.config.architecture == Architecture::CrossEncoder {
-            let (plain, _) = plain_labels(&tokenizers.text, &read)?;
-            let prompt = tokenizers.text.encode_running(&Prompt::new(&model.config, &plain).items.join(" "))?;
-            let special = prompt.prefix + prompt.suffix;
-            // A window with less text than this would see entities without their surroundings.
-            let least = special + SEAM + (max_length / 8).max(1);
-            room = max_length.saturating_sub(prompt.content().len() + SEAM);
-            if room < least {
-                return Err(Error::PromptTooLong { labels: labels.len(), pieces: max_length });
+    /// An input that the tokenizer refuses; a stride that fills the window.
+    pub fn encode(&self, Input { place, content }: &Input) -> Result<Encoded, Error> {
+        let at_place = |error| Error::Input { place: place.clone(), source: Box::new(error) };
+        let (text, words, places) = match content {
+            Content::Words(words) => {
+                let (text, places) = joined(words);
+                (text, words.clone(), places)
             }
-        }
-        let stride = stride.unwrap_or(room / 4);
-        Ok(Predictor { finder, tokenizer: &tokenizers.text, threshold, mode, room, stride })
+            Content::Text(text) => {
+                let letters = CodePoints::new(text);
+                let places = split_words(text);
+                let words = places.iter().map(|&(start, end)| letters.slice(start, end).to_owned()).collect();
+                let places = places.iter().map(|&(start, end)| (start as usize, end as usize)).collect();
+                (text.clone(), words, places)
+            }
+        };
+        let content = match (content, self.format) {
+            (Content::Text(text), AnnotationFormat::Text) => Content::Text(text.clone()),
+            _ => Content::Words(words.clone()),
+        };
+        let (unit, masking) = match content {
+            Content::Text(_) => (AnnotationFormat::Text, Masking::None),
+            Content::Words(_) => (AnnotationFormat::Tokens, Masking::Subwords),
+        };
+        let windows = self.windows(&content, masking).map_err(at_place)?;
+        Ok(Encoded { place: place.clone(), text, words, places, unit, windows })
     }
 
-    /// What the user should know about the labels.
-    pub fn notes(&self) -> &[String] {
-        &self.finder.notes
+    fn windows(&self, content: &Content, masking: Masking) -> Result<Vec<Window>, Error> {
+        if content.is_empty() {
+            return Ok(Vec::new());
+        }
+        let encoding = Encoding { max_length: self.max_length, masking };
+        let ranges = self.ranges(content)?;
+        let window = |(i, range): (usize, &Range<usize>)| {
+            let content = part(content, range);
+            let encoded = encoding.encode(&self.tokenizer, self.prompt.as_ref(), &content)?;
+            let before = i.checked_sub(1).map(|i| ranges[i].end);
+            let after = ranges.get(i + 1).map(|next| next.start);
+            Ok(Window { encoded, content, range: range.clone(), neighbors: (before, after) })
+        };
+        ranges.iter().enumerate().map(window).collect()
     }
 
-    /// The entities of each input, in the order of the text.
-    ///
-    /// # Errors
-    /// What the tokenizer says.
-    pub fn find(&self, inputs: &[Content]) -> Result<Reading, Error> {
-        let (mut windows, mut owners) = (Vec::new(), Vec::new());
-        for (number, input) in inputs.iter().enumerate() {
-            if input.is_empty() {
-                continue;
-            }
-            let ranges = self.windows(input)?;
-            for (i, range) in ranges.iter().enumerate() {
-                let before = i.checked_sub(1).map(|i| ranges[i].end);
-                let after = ranges.get(i + 1).map(|next| next.start);
-                windows.push(part(input, range));
-                owners.push((number, range.clone(), before, after));
-            }
-        }
-        let findings = self.finder.find(&windows.iter().collect::<Vec<_>>(), self.threshold)?;
-        let mut candidates: Vec<Vec<Candidate>> = vec![Vec::new(); inputs.len()];
-        for ((found, window), (number, whole, before, after)) in findings.iter().zip(&windows).zip(owners) {
-            for it in &found.candidates {
-                let (start, end) = range(&found.encoded, window, it);
-                if start >= end {
-                    continue;
-                }
-                let (start, end) = (whole.start + start, whole.start + end);
-                // What touches a cut and lies in the overlap is seen whole by the neighbour.
-                let cut_before = start == whole.start && before.is_some_and(|before| end <= before);
-                let cut_after = end == whole.end && after.is_some_and(|after| start >= after);
-                if !cut_before && !cut_after {
-                    candidates[number].push(Candidate { start, end: end - 1, ..*it });
-                }
-            }
-        }
-        let entities = candidates.into_iter().map(|candidates| {
-            let found = |it: Candidate| Found { start: it.start, end: it.end + 1, kind: it.kind, score: it.score };
-            let mut entities: Vec<Found> = accept(unique(candidates), self.mode).into_iter().map(found).collect();
-            entities.sort_by_key(|it| (it.start, it.end, it.kind));
-            entities
-        });
-        let spelled = findings.iter().map(|found| found.encoded.spelled).sum();
-        Ok(Reading { entities: entities.collect(), windows: windows.len(), spelled })
-    }
-
-    /// Ranges of code points or words, cut at word borders.
-    fn windows(&self, input: &Content) -> Result<Vec<Range<usize>>, Error> {
-        let pieces = match input {
+    /// Returns the windows' ranges of code points or words, cut at word borders.
+    fn ranges(&self, content: &Content) -> Result<Vec<Range<usize>>, Error> {
+        let pieces = match content {
             Content::Text(text) => self.tokenizer.encode_running(text)?,
             Content::Words(words) => self.tokenizer.encode_words(words)?,
         };
         let plan = Plan::new(&pieces, self.room, self.stride)?;
         if plan.windows.len() == 1 {
-            return Ok(std::iter::once(0..input.len()).collect());
+            return Ok(std::iter::once(0..content.len()).collect());
         }
-        let covers = |piece: usize| match input {
+        let covers = |piece: usize| match content {
             Content::Text(_) => (pieces.offsets[piece].0 as usize, pieces.offsets[piece].1 as usize),
             Content::Words(_) => word(&pieces, piece),
         };
@@ -172,14 +309,38 @@ fn word(pieces: &Pieces, piece: usize) -> (usize, usize) {
     pieces.words[piece].map_or((0, 0), |word| (word as usize, word as usize + 1))
 }
 
-fn part(input: &Content, range: &Range<usize>) -> Content {
-    match input {
+fn part(content: &Content, range: &Range<usize>) -> Content {
+    match content {
         Content::Text(text) => Content::Text(text.chars().skip(range.start).take(range.len()).collect()),
         Content::Words(words) => Content::Words(words[range.clone()].to_vec()),
     }
 }
 
-/// The best of each span and label: neighbouring windows may both see it.
+impl Encoded {
+    /// Returns the candidates of all windows with ends that count, inclusive, in the input.
+    fn merge(&self, of_windows: Vec<Vec<Candidate>>) -> Vec<Candidate> {
+        let mut merged = Vec::new();
+        for (window, candidates) in self.windows.iter().zip(of_windows) {
+            let Window { encoded, content, range: whole, neighbors: (before, after) } = window;
+            for it in candidates {
+                let (start, end) = range(encoded, content, &it);
+                if start >= end {
+                    continue;
+                }
+                let (start, end) = (whole.start + start, whole.start + end);
+                // A candidate that touches a cut and lies in the overlap is seen whole by the neighbor.
+                let cut_before = start == whole.start && before.is_some_and(|before| end <= before);
+                let cut_after = end == whole.end && after.is_some_and(|after| start >= after);
+                if !cut_before && !cut_after {
+                    merged.push(Candidate { start, end: end - 1, ..it });
+                }
+            }
+        }
+        merged
+    }
+}
+
+/// Returns the best of each span and label: neighboring windows may both see it.
 fn unique(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     candidates
         .sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)).then(b.score.total_cmp(&a.score)));

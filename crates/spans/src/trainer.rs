@@ -6,7 +6,8 @@ use crate::config::Architecture;
 use crate::decode::Mode;
 use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
-use crate::evaluate::{Evaluation, Finder, evaluate, label_notes};
+use crate::evaluate::{Evaluation, evaluate, find};
+use crate::find::{Query, label_notes};
 use crate::folder;
 use crate::folder::Tokenizers;
 use crate::learn::{Learner, Share, StepOptions};
@@ -221,8 +222,9 @@ impl Run<'_> {
         let labels_evaluated = labels_of(validation);
         let labels_count = labels_evaluated.len();
         if config.does[1] {
-            let finder = Finder::new(self.learner.model(), tokenizers, config.encoding, labels_evaluated)?;
-            evaluated = finder.encode(&validation.iter().map(|example| &example.content).collect::<Vec<_>>())?;
+            let query = Query::new(self.learner.model(), tokenizers, labels_evaluated)?;
+            let contents: Vec<&Content> = validation.iter().map(|example| &example.content).collect();
+            evaluated = query.encode(&tokenizers.text, config.encoding, &contents)?;
         }
         let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
         let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);
@@ -505,11 +507,9 @@ pub fn assess(
     mode: Mode,
     world: &World,
 ) -> Result<Evaluation, Error> {
-    let labels = labels_of(examples);
-    let finder = Finder::new(model, tokenizers, config.encoding, labels)?;
-    let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
-    let found = finder.find_among(world, &inputs, model.config.threshold)?;
-    Ok(evaluate(examples, &found, &finder.labels, &model.config, 0.0, mode))
+    let bar = model.config.threshold;
+    let found = find((model, tokenizers), config.encoding, labels_of(examples), examples, bar, world)?;
+    Ok(evaluate(examples, &found, &model.config, 0.0, mode))
 }
 
 fn rounded(x: f64, unit: f64) -> f64 {

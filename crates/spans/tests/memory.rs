@@ -10,7 +10,7 @@ use tagsmith_kernel::params::SlotId;
 use tagsmith_spans::collate;
 use tagsmith_spans::config::{Architecture, Config};
 use tagsmith_spans::encode::Encoded;
-use tagsmith_spans::evaluate::BATCH_PIECES;
+use tagsmith_spans::find::BATCH_PIECES;
 use tagsmith_spans::learn::{Learner, StepOptions};
 use tagsmith_spans::memory::{Work, footprint};
 use tagsmith_spans::model::Model;

@@ -120,10 +120,10 @@ fn encoder(family: &str, folder: &Path) {
     std::fs::copy(golden("tokenizer.json"), folder.join("tokenizer.json")).expect("it is copied");
 }
 
-/// golden/heads.json, which oracle/heads.py writes.
+/// golden/heads/draws.json, which oracle/heads.py writes.
 #[test]
 fn a_new_head_is_the_one_that_pytorch_draws() {
-    let file = std::fs::read(golden("../heads.json")).expect("it is in the repository");
+    let file = std::fs::read(golden("../heads/draws.json")).expect("it is in the repository");
     let document: serde_json::Value = serde_json::from_slice(&file).expect("it is JSON");
     let rows = document["spans"].as_array().expect("it has spans");
     assert_eq!(rows.len(), 8);

@@ -20,7 +20,7 @@ pub mod trainer {
 
     /// One part of trainer.json.
     pub fn part(name: &str) -> Value {
-        let document: Value = serde_json::from_str(&text("trainer.json")).unwrap();
+        let document: Value = serde_json::from_str(&text("trainer/rules.json")).unwrap();
         document[name].clone()
     }
 
@@ -33,11 +33,11 @@ pub mod trainer {
 
     /// Runs of the real Trainer.
     pub fn runs() -> Vec<Value> {
-        text("trainer_runs.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text("trainer/runs.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// How accelerate deals batches to ranks (`oracle/ranks.py`).
     pub fn dealt() -> Vec<Value> {
-        text("ranks.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text("ranks/batches.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

@@ -18,7 +18,7 @@ pub const IGNORE: i32 = -100;
 pub enum LabelAll {
     /// None: only the first piece is counted.
     FirstOnly,
-    /// The word's label, its `B-` turned into `I-` where the labels have that one (`--label_all_tokens`).
+    /// The word's label, its `B-` turned into `I-` where the labels have that one: `label_all_tokens` of run_ner.
     MapToInside,
     /// The word's label as it is, so that each piece of a `B-` word begins an entity.
     Repeat,
@@ -88,20 +88,20 @@ pub fn align(
     let turns: Vec<&[usize]> = numbers.chunks(SENTENCES_A_TURN).collect();
     let aligned = parallel::map(&turns, threads, |turn| {
         let mut examples = Vec::with_capacity(turn.len());
-        let mut losses = Losses::new();
+        let mut truncation = Truncation::new();
         for &number in *turn {
-            align_sentence(tokenizer, split, number, options, word_label, &mut examples, &mut losses)?;
+            align_sentence(tokenizer, split, number, options, word_label, &mut examples, &mut truncation)?;
         }
-        Ok((examples, losses))
+        Ok((examples, truncation))
     });
     let mut all = Aligned { examples: Vec::with_capacity(split.sentences.len()), notes: Vec::new() };
-    let mut losses = Losses::new();
+    let mut truncation = Truncation::new();
     for part in aligned {
         let (examples, of_part) = part?;
         all.examples.extend(examples);
-        losses.absorb(of_part);
+        truncation.absorb(of_part);
     }
-    all.notes = losses.into_notes(options);
+    all.notes = truncation.into_notes(options);
     Ok(all)
 }
 
@@ -113,16 +113,16 @@ fn align_sentence(
     options: AlignOptions,
     word_label: impl Fn(&Sentence, u32) -> Option<(i32, i32)>,
     examples: &mut Vec<Example>,
-    losses: &mut Losses,
+    truncation: &mut Truncation,
 ) -> Result<(), Error> {
     let sentence = &split.sentences[number];
     assert!(sentence.tags.is_empty() || sentence.tags.len() == sentence.words.len(), "align: a tag for each word");
     let place = || format!("{}:{}", split.source, sentence.line);
     let pieces = tokenizer.encode_words(&sentence.words)?;
-    losses.pieceless(&pieces, &sentence.words, place);
+    truncation.pieceless(&pieces, &sentence.words, place);
     let ranges = match options.max_length {
         Some(max_length) if pieces.len() > max_length => {
-            losses.too_long(&pieces, max_length, options.stride, sentence.words.len(), place)?
+            truncation.too_long(&pieces, max_length, options.stride, sentence.words.len(), place)?
         }
         _ => vec![pieces.content()],
     };
@@ -164,8 +164,8 @@ fn window(pieces: &Pieces, labels: &[i32], range: std::ops::Range<usize>, senten
     }
 }
 
-/// What truncation and empty words cost.
-struct Losses {
+/// Counts of what sequences lost: words that were cut off, and words without a piece.
+struct Truncation {
     too_long: Note,
     words_lost: usize,
     windows: usize,
@@ -173,9 +173,9 @@ struct Losses {
     pieceless: Note,
 }
 
-impl Losses {
-    fn new() -> Losses {
-        Losses {
+impl Truncation {
+    fn new() -> Truncation {
+        Truncation {
             too_long: Note::new(""),
             words_lost: 0,
             windows: 0,
@@ -217,8 +217,8 @@ impl Losses {
     }
 
     /// Counts what a later part of the split lost.
-    fn absorb(&mut self, later: Losses) {
-        let Losses { too_long, words_lost, windows, cut_words, pieceless } = later;
+    fn absorb(&mut self, later: Truncation) {
+        let Truncation { too_long, words_lost, windows, cut_words, pieceless } = later;
         self.too_long.absorb(too_long);
         self.words_lost += words_lost;
         self.windows += windows;

@@ -42,6 +42,14 @@ impl AnnotationFormat {
             _ => None,
         }
     }
+
+    /// Returns the format's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            AnnotationFormat::Text => "text",
+            AnnotationFormat::Tokens => "tokens",
+        }
+    }
 }
 
 /// Returns all labels of some examples, sorted: an order that depends on nothing but the set of labels.

@@ -4,80 +4,79 @@ pub mod bare_tags;
 pub mod reading;
 pub mod scheme;
 
-use std::collections::{BTreeMap, HashMap};
-
 use crate::sentence::{Split, TagKind};
-use tagsmith_message::Note;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use tagsmith_message::{Note, Remedy, Setting, counted};
 
-/// The largest integer that is taken for a label without a name: a column of other numbers should not size a head.
+/// The largest integer that can be a label without a name: a column of other numbers must not size a head.
 const INTEGER_LABEL_MAX: u32 = 9_999;
 
-/// How many names an error or a note lists.
+/// The most names that an error or a note lists.
 const NAMES_SHOWN: usize = 8;
 
-/// What can be wrong with labels.
+/// An error in labels.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// No split has a tag.
-    #[error("the data has no labels: name the label column")]
+    #[error("the data has no labels")]
     NoLabels,
-    /// A name that is empty.
+    /// A label has an empty name.
     #[error("the label with id {id} has an empty name")]
     EmptyName {
-        /// Its id.
+        /// The label's id.
         id: usize,
     },
-    /// A name that two ids share.
+    /// Two labels have the same name.
     #[error("the label `{name}` is listed twice, as id {first} and as id {second}")]
     Duplicate {
         /// The name.
         name: String,
-        /// Where it stands first.
+        /// The first id.
         first: usize,
-        /// Where it stands again.
+        /// The second id.
         second: usize,
     },
-    /// A tag that cannot be a label of this data.
+    /// A tag cannot be a label of this data.
     #[error("{place}: the label `{label}` {problem}")]
     Label {
         /// The source and the line where the sentence begins.
         place: String,
         /// The label as written.
         label: String,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with it.
         problem: String,
     },
-    /// Splits that write their labels differently.
-    #[error("`{first}` has {first_kind} as labels and `{second}` has {second_kind}: write both the same way")]
+    /// Two splits write their labels differently.
+    #[error("`{first}` has {first_kind} as labels and `{second}` has {second_kind}")]
     Kinds {
         /// The source of one split.
         first: String,
-        /// How it writes labels.
+        /// How this split writes labels.
         first_kind: &'static str,
         /// The source of another split.
         second: String,
-        /// How that one does.
+        /// How that split writes labels.
         second_kind: &'static str,
     },
-    /// A checkpoint's head that is too small or too large.
+    /// A checkpoint's head is too small or too large.
     #[error(
-        "the checkpoint's head has {checkpoint} labels ({checkpoint_names}) but the data has {data} ({data_names}): pass \
-         `--ignore_mismatched_sizes` to start with a new head"
+        "the checkpoint's head has {} ({checkpoint_names}) but the data has {data} ({data_names})",
+        counted(*.checkpoint, "label")
     )]
     HeadSize {
-        /// Labels of the checkpoint.
+        /// The number of the checkpoint's labels.
         checkpoint: usize,
-        /// The first of them.
+        /// The first of the checkpoint's labels.
         checkpoint_names: String,
-        /// Labels of the data.
+        /// The number of the data's labels.
         data: usize,
-        /// The first of them.
+        /// The first of the data's labels.
         data_names: String,
     },
-    /// A checkpoint's head of the right size whose rows mean other labels.
+    /// A checkpoint's head has the right size, but its rows mean other labels.
     #[error(
         "the checkpoint's labels are not the data's: only the checkpoint has {checkpoint_only}, only the data has \
-         {data_only}; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"
+         {data_only}"
     )]
     HeadNames {
         /// Labels that only the checkpoint has.
@@ -87,7 +86,25 @@ pub enum Error {
     },
 }
 
-/// The labels of a model: distinct, non-empty names, and the ids 0, 1, … that they stand for.
+impl Error {
+    /// Returns what the caller can do about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::NoLabels => Some(Remedy::set(Setting::LabelColumn)),
+            Error::Kinds { .. } => Some(Remedy::to_do("write both the same way")),
+            Error::HeadSize { .. } => {
+                Some(Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to start with a new head"))
+            }
+            Error::HeadNames { .. } => {
+                let purpose = "to give the head's rows the data's labels in order";
+                Some(Remedy::set(Setting::IgnoreMismatchedLabels).so_as(purpose))
+            }
+            Error::EmptyName { .. } | Error::Duplicate { .. } | Error::Label { .. } => None,
+        }
+    }
+}
+
+/// The labels of a model: distinct, non-empty names with the ids 0, 1, ….
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelSet {
     names: Vec<String>,
@@ -95,7 +112,10 @@ pub struct LabelSet {
 }
 
 impl LabelSet {
-    /// The labels of these names, whose ids are their places.
+    /// Returns the labels of these names, whose ids are their places.
+    ///
+    /// # Errors
+    /// No name, an empty or a repeated one.
     pub fn new(names: Vec<String>) -> Result<Self, Error> {
         if names.is_empty() {
             return Err(Error::NoLabels);
@@ -112,11 +132,14 @@ impl LabelSet {
         Ok(LabelSet { names, ids })
     }
 
-    /// The labels of a data set: those of all its splits, `train` (where there is one) first.
+    /// Returns the labels of all splits of a data set, those of `train` (where there is one) first.
     ///
     /// `ClassLabel` names keep their order; strings are sorted by code point, as Python sorts them; integers without
-    /// names are named by their decimals and keep their values as ids. What a note tells: labels that `train` lacks, and
+    /// names are named by their decimals and keep their values as ids. Notes tell labels that `train` lacks, and
     /// integers.
+    ///
+    /// # Errors
+    /// No label; splits that write their labels differently; a label that is empty or too large an integer.
     pub fn infer(train: Option<&Split>, others: &[&Split]) -> Result<(Self, Vec<Note>), Error> {
         let splits: Vec<&Split> =
             train.into_iter().chain(others.iter().copied()).filter(|split| split.tag_kind != TagKind::Absent).collect();
@@ -133,29 +156,34 @@ impl LabelSet {
         Ok((LabelSet::new(names)?, notes))
     }
 
-    /// The names in the order of their ids.
+    /// Returns the names in the order of their ids.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// How many labels there are: at least one.
+    /// Returns the number of labels, which is at least one.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// The id of a name.
+    /// Returns the id of a name.
     pub fn id(&self, name: &str) -> Option<u32> {
         self.ids.get(name).copied()
     }
 
-    /// For each of the split's tag names its id here; a tag that some word has and this set lacks is an error, one that
-    /// no word has is `None`.
+    /// Returns the id of each of the split's tag names; a tag that no word has may be unknown here and is then `None`.
+    ///
+    /// # Errors
+    /// A tag that some word has and this set lacks.
     pub fn ids_of(&self, split: &Split) -> Result<Vec<Option<u32>>, Error> {
         self.ids_without(split, None)
     }
 
-    /// The same, but words tagged `uncounted` need no label here: theirs is `None`, and they are not counted.
+    /// Returns what [`LabelSet::ids_of`] returns, except that words tagged `uncounted` need no label: their id is `None`.
+    ///
+    /// # Errors
+    /// A tag that some word has and this set lacks.
     pub fn ids_without(&self, split: &Split, uncounted: Option<&str>) -> Result<Vec<Option<u32>>, Error> {
         let ids: Vec<Option<u32>> = split.tag_names.iter().map(|name| self.id(name)).collect();
         let is_unknown = |tag: &&u32| {
@@ -167,27 +195,34 @@ impl LabelSet {
                 return Err(Error::Label {
                     place: place(split, sentence.line),
                     label: split.tag_names[*tag as usize].clone(),
-                    problem: format!("is none of the model's {} labels ({})", self.len(), shown(&self.names)),
+                    problem: format!(
+                        "is not among the model's {} ({})",
+                        counted(self.len(), "label"),
+                        shown(&self.names)
+                    ),
                 });
             }
         }
         Ok(ids)
     }
 
-    /// For each label the one its word's further pieces get under `label_all_tokens`: a `B-` label's `I-` twin (every
-    /// `B-` in its name replaced) where there is one, else the label itself.
+    /// Returns, for each label, the label of its word's further pieces under `label_all_tokens`: a `B-` label's `I-` twin
+    /// (every `B-` in its name replaced) where there is one, else the label itself.
     pub fn continuations(&self) -> Vec<u32> {
         let twin =
             |name: &str| name.starts_with("B-").then(|| name.replace("B-", "I-")).and_then(|twin| self.id(&twin));
         (0..).zip(&self.names).map(|(id, name)| twin(name).unwrap_or(id)).collect()
     }
 
-    /// Whether these are the placeholders `LABEL_0`, `LABEL_1`, … that a head without names gets.
+    /// Returns whether these are the placeholders `LABEL_0`, `LABEL_1`, … that a head without names gets.
     pub fn is_default(&self) -> bool {
         self.names.iter().enumerate().all(|(id, name)| *name == format!("LABEL_{id}"))
     }
 
-    /// These labels without the one of this name, if it is among them.
+    /// Returns these labels without the one of this name, if it is among them.
+    ///
+    /// # Errors
+    /// No label is left.
     pub fn without_name(&self, name: &str) -> Result<LabelSet, Error> {
         LabelSet::new(self.names.iter().filter(|kept| *kept != name).cloned().collect())
     }
@@ -197,14 +232,14 @@ impl LabelSet {
     }
 }
 
-/// What may be done when a checkpoint's labels are not the data's.
+/// The choices where a checkpoint's labels are not the data's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alignment {
-    /// The model will be trained: its labels are the data's. Otherwise data that lacks some of its labels is welcome.
+    /// Whether the model will be trained, so that its labels are the data's. Otherwise the data may lack some of them.
     pub training: bool,
-    /// A head of another size is thrown away (`--ignore_mismatched_sizes`).
+    /// Whether a head of another size is replaced by a new one.
     pub ignore_sizes: bool,
-    /// A head of the same size with other names keeps its rows (`--ignore_mismatched_labels`).
+    /// Whether a head of the same size with other names keeps its rows.
     pub ignore_names: bool,
 }
 
@@ -215,11 +250,11 @@ pub struct Aligned {
     pub labels: LabelSet,
     /// Whether the head starts anew, its size being another.
     pub new_head: bool,
-    /// What was decided, where it is not the plain case.
+    /// Notes about what was decided, where it is not the plain case.
     pub notes: Vec<Note>,
 }
 
-/// Brings a checkpoint's labels and the data's together.
+/// Decides on the labels of a run from a checkpoint's labels and the data's.
 ///
 /// | checkpoint | labels of the run |
 /// |---|---|
@@ -228,6 +263,9 @@ pub struct Aligned {
 /// | the same names | the checkpoint's, in its order |
 /// | other names | an error, or the data's in their order, and the head's rows mean something else |
 /// | more names, not training | the checkpoint's |
+///
+/// # Errors
+/// Another number of labels or other names, where `allow` does not permit them.
 pub fn align(data: LabelSet, checkpoint: &LabelSet, allow: Alignment) -> Result<Aligned, Error> {
     let checkpoint_only = checkpoint.without(&data);
     let data_only = data.without(checkpoint);
@@ -250,8 +288,8 @@ pub fn align(data: LabelSet, checkpoint: &LabelSet, allow: Alignment) -> Result<
                 data_names: shown(&data.names),
             });
         }
-        let note =
-            format!("the head starts anew: the checkpoint has {} labels, the data {}", checkpoint.len(), data.len());
+        let labels = counted(checkpoint.len(), "label");
+        let note = format!("the head starts anew: the checkpoint has {labels}, the data {}", data.len());
         return Ok(Aligned { labels: data, new_head: true, notes: vec![Note::once(note)] });
     }
     if checkpoint.is_default() {
@@ -268,13 +306,13 @@ pub fn align(data: LabelSet, checkpoint: &LabelSet, allow: Alignment) -> Result<
     Ok(Aligned { labels: data, new_head: false, notes: vec![Note::once(note)] })
 }
 
-/// Which labels the words of some splits have, each with the first place of it.
+/// The labels that the words of some splits have, each with its first place.
 struct Used<'a> {
-    /// By name in code point order.
+    /// The first place of each label, by name in code point order.
     first_places: BTreeMap<&'a str, Place<'a>>,
 }
 
-/// The first word with a label: its split, its sentence's line, and whether the split is train.
+/// The place of the first word with a label: its split, its sentence's line, and whether the split is train.
 struct Place<'a> {
     split: &'a Split,
     line: u64,
@@ -321,7 +359,7 @@ fn place(split: &Split, line: u64) -> String {
     format!("{}:{line}", split.source)
 }
 
-/// How all splits write their labels. An unnamed integer means nothing beside a name.
+/// Returns how all splits write their labels. An unnamed integer cannot be compared with a name.
 fn one_kind(splits: &[&Split]) -> Result<TagKind, Error> {
     let Some(first) = splits.first() else { return Ok(TagKind::Absent) };
     let is_integer = |split: &Split| split.tag_kind == TagKind::Integers;
@@ -346,23 +384,24 @@ fn spelling(kind: TagKind) -> &'static str {
     }
 }
 
-/// The names of the first split that has them, then those that only other splits use.
+/// Returns the names of the first split that has them, then the names that only other splits use.
 fn class_names(splits: &[&Split], used: &Used) -> Vec<String> {
     let named = splits.iter().find(|split| split.tag_kind == TagKind::ClassLabel);
     let mut names = named.map(|split| split.tag_names.clone()).unwrap_or_default();
-    let known: std::collections::HashSet<&str> = names.iter().map(String::as_str).collect();
+    let known: HashSet<&str> = names.iter().map(String::as_str).collect();
     let more: Vec<String> =
         used.first_places.keys().filter(|name| !known.contains(*name)).map(|name| (*name).into()).collect();
     names.extend(more);
     names
 }
 
-/// `0`, `1`, … up to the largest integer in use.
+/// Returns `0`, `1`, … up to the largest integer in use.
 fn integer_names(used: &Used, notes: &mut Vec<Note>) -> Result<Vec<String>, Error> {
     let mut values = Vec::new();
     for name in used.first_places.keys() {
         let value = name.parse().ok().filter(|value| *value <= INTEGER_LABEL_MAX);
-        let problem = || format!("is no label id: without names, integers from 0 to {INTEGER_LABEL_MAX} are accepted");
+        let problem =
+            || format!("is not a label id: without names, integers from 0 to {INTEGER_LABEL_MAX} are accepted");
         values.push(value.ok_or_else(|| used.error(name, problem()))?);
     }
     values.sort_unstable();
@@ -377,7 +416,7 @@ fn integer_names(used: &Used, notes: &mut Vec<Note>) -> Result<Vec<String>, Erro
     Ok((0..=max).map(|value| value.to_string()).collect())
 }
 
-/// The first names for a message.
+/// Returns the first names for a message.
 fn shown(names: &[String]) -> String {
     let mut text = names.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > NAMES_SHOWN {
@@ -485,7 +524,7 @@ mod tests {
             assert_eq!(
                 error,
                 format!(
-                    "train.json:2: the label `{wild}` is no label id: without names, integers from 0 to 9999 are accepted"
+                    "train.json:2: the label `{wild}` is not a label id: without names, integers from 0 to 9999 are accepted"
                 )
             );
         }
@@ -494,13 +533,11 @@ mod tests {
     #[test]
     fn labels_that_cannot_be_are_refused() {
         let none = split("test.conll", TagKind::Absent, &[], &[]);
-        check_infer(None, &[&none], expect!["the data has no labels: name the label column"]);
+        check_infer(None, &[&none], expect!["the data has no labels"]);
         check_infer(
             Some(&integers("train.json", &["0"])),
             &[&none, &strings("dev.json", &["O"])],
-            expect![
-                "`train.json` has integers without names as labels and `dev.json` has strings: write both the same way"
-            ],
+            expect!["`train.json` has integers without names as labels and `dev.json` has strings"],
         );
         let new = |names: &[&str]| LabelSet::new(names.iter().map(|name| (*name).into()).collect());
         assert_eq!(new(&["O", "A", "O"]).unwrap_err(), Error::Duplicate { name: "O".into(), first: 0, second: 2 });
@@ -518,7 +555,7 @@ mod tests {
         let split = split("dev.conll", TagKind::ClassLabel, &["B-PER", "unused", "O"], &["O B-PER"]);
         assert_eq!(set.ids_of(&split).unwrap(), [Some(1), None, Some(0)]);
         let error = set.ids_of(&strings("dev.conll", &["O", "O B-LOC"])).unwrap_err();
-        expect!["dev.conll:2: the label `B-LOC` is none of the model's 2 labels (`O`, `B-PER`)"]
+        expect!["dev.conll:2: the label `B-LOC` is not among the model's 2 labels (`O`, `B-PER`)"]
             .assert_eq(&error.to_string());
         let split = strings("dev.conll", &["O UNK", "O"]);
         assert_eq!(set.ids_without(&split, Some("UNK")).unwrap(), [Some(0), None]);
@@ -568,7 +605,7 @@ mod tests {
             "LABEL_1 LABEL_0",
             STRICT,
             expect![
-                "the checkpoint's labels are not the data's: only the checkpoint has `LABEL_1`, `LABEL_0`, only the data has `A`, `O`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"
+                "the checkpoint's labels are not the data's: only the checkpoint has `LABEL_1`, `LABEL_0`, only the data has `A`, `O`"
             ],
         );
     }
@@ -579,9 +616,7 @@ mod tests {
             "A B O",
             "A C O",
             STRICT,
-            expect![
-                "the checkpoint's labels are not the data's: only the checkpoint has `C`, only the data has `B`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order"
-            ],
+            expect!["the checkpoint's labels are not the data's: only the checkpoint has `C`, only the data has `B`"],
         );
         check_align(
             "A B O",
@@ -600,7 +635,7 @@ mod tests {
             "A B C D E F G H I J O",
             STRICT,
             expect![
-                "the checkpoint's head has 11 labels (`A`, `B`, `C`, `D`, `E`, `F`, `G`, `H` and 3 more) but the data has 2 (`A`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"
+                "the checkpoint's head has 11 labels (`A`, `B`, `C`, `D`, `E`, `F`, `G`, `H` and 3 more) but the data has 2 (`A`, `O`)"
             ],
         );
         check_align(
@@ -610,6 +645,17 @@ mod tests {
             expect![[r#"
                 A O (new head)
                 the head starts anew: the checkpoint has 3 labels, the data 2"#]],
+        );
+    }
+
+    #[test]
+    fn errors_carry_what_to_do() {
+        let remedy = |data, checkpoint| align(labels(data), &labels(checkpoint), STRICT).unwrap_err().remedy().unwrap();
+        let spelled = |remedy: Remedy| remedy.clause(&|setting, _| format!("{setting:?}"));
+        assert_eq!(spelled(remedy("A O", "A B O")), "pass IgnoreMismatchedSizes to start with a new head");
+        assert_eq!(
+            spelled(remedy("A B O", "A C O")),
+            "pass IgnoreMismatchedLabels to give the head's rows the data's labels in order"
         );
     }
 
@@ -628,9 +674,7 @@ mod tests {
             "A C O",
             "A O",
             evaluating,
-            expect![
-                "the checkpoint's head has 2 labels (`A`, `O`) but the data has 3 (`A`, `C`, `O`): pass `--ignore_mismatched_sizes` to start with a new head"
-            ],
+            expect!["the checkpoint's head has 2 labels (`A`, `O`) but the data has 3 (`A`, `C`, `O`)"],
         );
     }
 }

@@ -541,9 +541,9 @@ mod tests {
     use crate::score::table;
 
     /// Random corpora and what seqeval 1.2.2 (words: scikit-learn 1.9) says of them, written by `oracle/score.py`.
-    const DEFAULT: &str = include_str!("../../../golden/score_default.jsonl");
-    const STRICT: &str = include_str!("../../../golden/score_strict.jsonl");
-    const WORDS: &str = include_str!("../../../golden/score_words.jsonl");
+    const DEFAULT: &str = include_str!("../../../golden/score/default.jsonl");
+    const STRICT: &str = include_str!("../../../golden/score/strict.jsonl");
+    const WORDS: &str = include_str!("../../../golden/score/words.jsonl");
 
     fn cases(text: &str) -> Vec<Value> {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,6 +1,7 @@
 //! What a tagger reads and what it finds: the types that all taggers and all rims share.
 
 use serde::{Deserialize, Serialize};
+use tagsmith_message::Note;
 
 /// Running text, or words that were given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,48 @@ pub struct Tagged {
     pub labels: Vec<WordLabel>,
     /// The entities in the order of the text.
     pub entities: Vec<Mention>,
+}
+
+/// Counts and notes over everything tagged so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// The number of inputs.
+    pub documents: usize,
+    /// The number of words in them.
+    pub words: usize,
+    /// The number of sequences that the model read.
+    pub windows: usize,
+    /// The number of entities found.
+    pub entities: usize,
+    notes: Vec<Note>,
+}
+
+impl Tally {
+    /// Counts an input before it is tagged.
+    pub fn count(&mut self, place: &str, words: usize, windows: usize) {
+        const LONG: &str = "inputs are longer than the model reads at once and went through overlapping windows";
+        self.documents += 1;
+        self.words += words;
+        self.windows += windows;
+        if windows > 1 {
+            self.add(LONG, || format!("{place}: {windows} windows"));
+        }
+    }
+
+    /// Counts one more of what happened to an input.
+    pub fn add(&mut self, what: &str, place: impl FnOnce() -> String) {
+        let known = self.notes.iter().position(|note| note.what == what);
+        let at = known.unwrap_or_else(|| {
+            self.notes.push(Note::new(what));
+            self.notes.len() - 1
+        });
+        self.notes[at].add(place);
+    }
+
+    /// Returns notes about what happened to the inputs.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
 }
 
 /// Returns the words as running text with one space between two of them, and the start and end of each in code points.

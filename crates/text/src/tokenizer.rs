@@ -1,15 +1,20 @@
 //! The one place that knows the `tokenizers` crate: words or running text in, pieces out.
 
+pub mod error;
 pub mod json_parts;
 pub mod old_files;
+pub mod pieces;
 pub mod sentencepiece;
 
-use std::collections::HashSet;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+pub use crate::tokenizer::error::Error;
+pub use crate::tokenizer::pieces::Pieces;
 
 use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+use std::sync::LazyLock;
+use tagsmith_message::Note;
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::{NormalizerWrapper, Prepend, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -23,145 +28,8 @@ use tokenizers::{
     SplitDelimiterBehavior,
 };
 
-use crate::tokenizer::old_files::VOCABULARY_FILES;
-use tagsmith_message::Note;
-
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
 const UNLIMITED: f64 = 1e20;
-
-/// Why a tokenizer cannot be read, or cannot cut something into pieces.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file of the tokenizer cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no tokenizer.json, nor what one can be put together from.
-    #[error(
-        "`{}` holds no `tokenizer.json`, nor a vocabulary to make one from ({}): download the model again, whole",
-        folder.display(), VOCABULARY_FILES.join(", ")
-    )]
-    Missing {
-        /// The folder looked at.
-        folder: PathBuf,
-    },
-    /// A tokenizer cannot be put together from the files there are.
-    #[error("{}: {problem}", path.display())]
-    Parts {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it, and what to do.
-        problem: String,
-    },
-    /// A file of the tokenizer does not hold what it should.
-    #[error("`{file}` is not a tokenizer's: {message}")]
-    Invalid {
-        /// `tokenizer.json` or `tokenizer_config.json`.
-        file: &'static str,
-        /// What its parser said.
-        message: String,
-    },
-    /// The tokenizer refuses an input, for example because it lacks the unknown piece.
-    #[error("the tokenizer cannot cut this into pieces: {message}")]
-    Encode {
-        /// What the tokenizer said.
-        message: String,
-    },
-    /// The special pieces alone fill the sequence.
-    #[error("a sequence of {max_length} pieces has no room for words beside {special} special pieces")]
-    NoRoom {
-        /// The limit asked for.
-        max_length: usize,
-        /// Special pieces in every sequence.
-        special: usize,
-    },
-    /// Windows would not move on.
-    #[error("windows of {room} pieces cannot overlap by {stride}: the stride must be smaller")]
-    Stride {
-        /// The overlap asked for.
-        stride: usize,
-        /// Pieces of text in a window.
-        room: usize,
-    },
-}
-
-/// What a tokenizer makes of one sentence or text: T pieces, special ones included, nothing truncated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pieces {
-    /// Token ids (T).
-    pub ids: Vec<u32>,
-    /// Token type ids (T), as the post-processor gives them.
-    pub types: Vec<u32>,
-    /// The word of each piece (T); none for special pieces and for pieces that touch no word.
-    pub words: Vec<Option<u32>>,
-    /// Start and end (T) in code points: inside the word if words were encoded, inside the text otherwise.
-    pub offsets: Vec<(u32, u32)>,
-    /// How many special pieces stand before the others.
-    pub prefix: usize,
-    /// How many special pieces stand after the others.
-    pub suffix: usize,
-}
-
-impl Pieces {
-    /// T.
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether there is no piece at all, not even a special one.
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    /// The pieces between the special ones.
-    pub fn content(&self) -> std::ops::Range<usize> {
-        self.prefix..self.len() - self.suffix
-    }
-
-    /// How many pieces of text a sequence of `max_length` holds.
-    pub fn room(&self, max_length: usize) -> Result<usize, Error> {
-        let special = self.prefix + self.suffix;
-        if max_length <= special {
-            return Err(Error::NoRoom { max_length, special });
-        }
-        Ok(max_length - special)
-    }
-
-    /// The first piece of each of `words` words.
-    pub fn first_of_words(&self, words: usize) -> Vec<Option<u32>> {
-        let mut first = vec![None; words];
-        for (at, word) in self.words.iter().enumerate() {
-            if let Some(word) = word {
-                first[*word as usize].get_or_insert(at as u32);
-            }
-        }
-        first
-    }
-
-    /// One row a piece, of a range of the content with the special pieces around it.
-    pub fn around<T: Clone>(&self, rows: &[T], range: std::ops::Range<usize>) -> Vec<T> {
-        assert_eq!(rows.len(), self.len(), "around: {} pieces", self.len());
-        [&rows[..self.prefix], &rows[range], &rows[self.len() - self.suffix..]].concat()
-    }
-
-    fn new(encoding: &Encoding) -> Pieces {
-        let special = encoding.get_special_tokens_mask();
-        let prefix = special.iter().take_while(|&&mask| mask == 1).count();
-        let suffix = special[prefix..].iter().rev().take_while(|&&mask| mask == 1).count();
-        Pieces {
-            ids: encoding.get_ids().to_vec(),
-            types: encoding.get_type_ids().to_vec(),
-            words: encoding.get_word_ids().to_vec(),
-            offsets: encoding.get_offsets().iter().map(|&(start, end)| (start as u32, end as u32)).collect(),
-            prefix,
-            suffix,
-        }
-    }
-}
 
 /// Running text cut two ways at once: into the words that a reader sees, and into the model's pieces.
 #[derive(Clone, Debug)]

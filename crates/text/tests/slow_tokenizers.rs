@@ -1,4 +1,4 @@
-//! Tokenizers without a tokenizer.json against transformers (golden/slow, written by oracle/slow_tokenizers.py).
+//! Tokenizers without a tokenizer.json against transformers (golden/slow_tokenizers, written by oracle/slow_tokenizers.py).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ const KINDS: [&str; 16] = [
 const WRITTEN_OUT: [&str; 4] = ["<unk>", "<s>", "</s>", "<pad>"];
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/slow").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/slow_tokenizers").join(name)
 }
 
 /// A folder with the kind's files alone.
@@ -189,7 +189,7 @@ fn files_that_make_no_tokenizer_are_located() {
     let cases: [(String, &str); 13] = [
         (
             refused("bert-bare", &remove("vocab.txt")),
-            "`F` holds no `tokenizer.json`, nor a vocabulary to make one from (vocab.txt, ",
+            "`F` holds no `tokenizer.json` and no vocabulary to make one from (vocab.txt, ",
         ),
         (refused("bert-bare", &remove("config.json")), "F/config.json: names no `model_type`"),
         (

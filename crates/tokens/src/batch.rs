@@ -34,28 +34,6 @@ pub fn cut(lengths: &[usize], tokens_max: usize) -> Vec<Range<usize>> {
     parts
 }
 
-/// Groups sequences of these lengths, the longest first, so that no group has more than `tokens_max` rows unless it
-/// is a single sequence. Returns their indices.
-pub fn by_tokens(lengths: &[usize], tokens_max: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by_key(|&at| std::cmp::Reverse(lengths[at]));
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut rows = 0;
-    for at in order {
-        match groups.last_mut() {
-            Some(group) if rows + lengths[at] <= tokens_max => {
-                rows += lengths[at];
-                group.push(at);
-            }
-            _ => {
-                rows = lengths[at];
-                groups.push(vec![at]);
-            }
-        }
-    }
-    groups
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,13 +68,5 @@ mod tests {
         assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 10), [0..1, 1..3, 3..4, 4..5, 5..6]);
         assert_eq!(cut(&[3, 9, 1], 100), [0..3]);
         assert_eq!(cut(&[], 9), Vec::<Range<usize>>::new());
-    }
-
-    #[test]
-    fn groups_are_sorted_and_bounded() {
-        assert_eq!(by_tokens(&[3, 9, 1, 3, 20], 9), [vec![4], vec![1], vec![0, 3, 2]]);
-        assert_eq!(by_tokens(&[], 9), Vec::<Vec<usize>>::new());
-        // Equal lengths keep their order.
-        assert_eq!(by_tokens(&[2, 2, 2], 4), [vec![0, 1], vec![2]]);
     }
 }

@@ -1,11 +1,11 @@
 //! What a model says of labelled examples: its loss and, row by row, its most probable labels.
 
-use tagsmith_encoder::batch::{Batch, IGNORE};
+use tagsmith_encoder::batch::{Batch, IGNORE, by_tokens};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::most_probable;
 
-use crate::batch::{by_tokens, collate};
+use crate::batch::collate;
 
 /// What changes the numbers, apart from the data.
 #[derive(Clone, Copy, Debug)]

@@ -66,10 +66,8 @@ impl Model {
                     labels: self.config.labels.len(),
                 });
             }
-            notes.push(format!(
-                "`{}` has shape {:?} and {needed:?} is needed: drawn anew (--ignore_mismatched_sizes)",
-                tensor.tensor, tensor.found
-            ));
+            notes
+                .push(format!("`{}` has shape {:?} and {needed:?} is needed: drawn anew", tensor.tensor, tensor.found));
         }
         if !missing.is_empty() {
             let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: files[0].clone() }) };

@@ -1,18 +1,17 @@
 //! From words or running text to labels and entities: encode, cut into windows, score in batches, merge, read off.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::folder::Head;
 use crate::model::Model;
-use tagsmith_encoder::batch::Batch;
+use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
-use tagsmith_message::Note;
+use tagsmith_kernel::Precision;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
-use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, WordLabel, joined};
+use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, WordLabel, joined};
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
-
-use crate::batch::by_tokens;
 
 /// Why something cannot be tagged.
 #[derive(Debug, thiserror::Error)]
@@ -106,72 +105,57 @@ impl TagOptions {
     }
 }
 
-/// Counts and notes over everything tagged so far.
-#[derive(Clone, Debug)]
-pub struct Tally {
-    /// Inputs.
-    pub documents: usize,
-    /// Words in them.
-    pub words: usize,
-    /// Sequences that the model read: at least one an input.
-    pub windows: usize,
-    long: Note,
-    cut: Note,
-    pieceless: Note,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Tally {
-            documents: 0,
-            words: 0,
-            windows: 0,
-            long: Note::new("inputs are longer than the model reads at once and went through overlapping windows"),
-            cut: Note::new("words are longer than a whole window and were read only in part"),
-            pieceless: Note::new("words give the model nothing to read and got a stopgap label"),
-        }
-    }
-}
-
-impl Tally {
-    /// What happened to the inputs, if anything did.
-    pub fn notes(&self) -> impl Iterator<Item = &Note> {
-        [&self.long, &self.cut, &self.pieceless].into_iter().filter(|note| note.count > 0)
-    }
-
-    fn count(&mut self, Encoded { place, prepared, plan }: &Encoded) {
-        self.documents += 1;
-        self.words += prepared.words.len();
-        self.windows += plan.windows.len();
-        if plan.windows.len() > 1 {
-            self.long.add(|| format!("{place}: {} windows", plan.windows.len()));
-        }
-        for &(word, lost) in &plan.cut {
-            self.cut.add(|| format!("{place} word {} by {lost} pieces", word + 1));
-        }
-    }
-}
-
 /// A model with its tokenizer.
 pub struct Tagger {
-    /// The model.
-    pub model: Model,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
-    /// What was asked for.
-    pub options: TagOptions,
+    model: Model,
+    reader: Arc<Reader>,
+}
+
+/// The part of a tagger that turns inputs into pieces and windows: all that tagging does without the model.
+pub struct Reader {
+    tokenizer: Tokenizer,
+    options: TagOptions,
 }
 
 impl Tagger {
     /// Reads a Hugging Face folder. Returns what was noteworthy in its files beside the tagger.
-    pub fn load(folder: &Path, request: Request) -> Result<(Tagger, Vec<String>), Error> {
+    ///
+    /// # Errors
+    /// Files that are missing or damaged; a model without a head; a longer sequence than the model takes.
+    pub fn load(folder: &Path, request: Request, precision: Precision) -> Result<(Tagger, Vec<String>), Error> {
         let (config, mut notes) = Config::read(folder)?;
         let tokenizer = Tokenizer::from_folder(folder).map_err(Error::Tokenizer)?;
         let options = TagOptions::new(&config, &tokenizer, request)?;
-        let (model, of_weights) = Model::load(folder, config, Head::Required)?;
+        let (mut model, of_weights) = Model::load(folder, config, Head::Required)?;
+        model.precision = precision;
         notes.extend(of_weights);
         notes.extend(tokenizer.notes.iter().map(ToString::to_string));
-        Ok((Tagger { model, tokenizer, options }, notes))
+        Ok((Tagger { model, reader: Arc::new(Reader { tokenizer, options }) }, notes))
+    }
+
+    /// Returns what encodes inputs. It can be handed to other threads.
+    pub fn reader(&self) -> Arc<Reader> {
+        self.reader.clone()
+    }
+
+    /// Returns the names that [`WordLabel::label`] counts.
+    pub fn labels(&self) -> &[String] {
+        &self.reader.options.labels
+    }
+
+    /// Tags encoded inputs, in their order.
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
+        tag(&self.reader.options, inputs, tally, |batch| self.model.infer(batch))
+    }
+}
+
+impl Reader {
+    /// Cuts an input into words, pieces and windows.
+    ///
+    /// # Errors
+    /// An input that the tokenizer refuses; a stride that fills the window; a piece that the model has no row for.
+    pub fn encode(&self, input: &Input) -> Result<Encoded, Error> {
+        encode(&self.tokenizer, &self.options, input)
     }
 }
 
@@ -182,7 +166,10 @@ pub struct Encoded {
     plan: Plan,
 }
 
-/// Cuts an input into pieces and windows: all that tagging does without the model.
+/// Cuts an input into words, pieces and windows.
+///
+/// # Errors
+/// An input that the tokenizer refuses; a stride that fills the window; a piece that the model has no row for.
 pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Result<Encoded, Error> {
     let Input { place, content } = input;
     let refused = |source| Error::Input { place: place.clone(), source };
@@ -199,16 +186,24 @@ pub fn tag(
     tally: &mut Tally,
     infer: impl Fn(&Batch) -> Vec<f32>,
 ) -> Vec<Tagged> {
-    inputs.iter().for_each(|input| tally.count(input));
+    for Encoded { place, prepared, plan } in &inputs {
+        tally.count(place, prepared.words.len(), plan.windows.len());
+        for &(word, lost) in &plan.cut {
+            let place = || format!("{place} word {} by {lost} pieces", word + 1);
+            tally.add("words are longer than a whole window and were read only in part", place);
+        }
+    }
     let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
     let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer);
     let read_off = |(Encoded { place, prepared, .. }, probabilities): (Encoded, Vec<f32>)| {
         let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
         let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
         for word in stopgaps {
-            tally.pieceless.add(|| format!("{place} word {} {:?}", word + 1, prepared.words[word]));
+            let place = || format!("{place} word {} {:?}", word + 1, prepared.words[word]);
+            tally.add("words give the model nothing to read and got a stopgap label", place);
         }
         let entities = mentions(&prepared, &rows, options);
+        tally.entities += entities.len();
         Tagged { text: prepared.text, words: prepared.words, labels, entities }
     };
     inputs.into_iter().zip(probabilities).map(read_off).collect()

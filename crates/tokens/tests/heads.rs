@@ -1,4 +1,4 @@
-//! New heads against those that transformers draws from the same seed (golden/heads.json, written by oracle/heads.py).
+//! New heads against those that transformers draws from the same seed (golden/heads/draws.json, written by oracle/heads.py).
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ fn golden() -> PathBuf {
 }
 
 fn rows(part: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(golden().join("heads.json")).unwrap();
+    let text = std::fs::read_to_string(golden().join("heads/draws.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let rows = document[part].as_array().unwrap().clone();
     assert!(!rows.is_empty(), "{part} is empty");

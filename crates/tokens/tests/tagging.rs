@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_text::align::aggregate::Strategy;
-use tagsmith_text::tagged::{Content, Input, Mention, Tagged};
+use tagsmith_text::tagged::{Content, Input, Mention, Tagged, Tally};
 use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_tokens::tag::{self, Error, TagOptions, Tally, encode, softmax};
+use tagsmith_tokens::tag::{self, Error, TagOptions, encode, softmax};
 
 fn golden() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden")
@@ -75,7 +75,7 @@ fn entities(value: &Value) -> Vec<(String, f64, u32, u32)> {
 /// Every golden line under one strategy's name; returns how many differ from what stands under `want_name`.
 fn differing(strategy: Strategy, want_name: &str, corrupt: impl Fn(&mut Tagged)) -> usize {
     static LINES: LazyLock<(Vec<Value>, Vec<Value>)> =
-        LazyLock::new(|| (lines("pieces/inputs.jsonl"), lines("aggregate.jsonl")));
+        LazyLock::new(|| (lines("pieces/inputs.jsonl"), lines("aggregate/cases.jsonl")));
     static TOKENIZERS: LazyLock<HashMap<&str, Tokenizer>> =
         LazyLock::new(|| KINDS.into_iter().map(|kind| (kind, tokenizer(kind))).collect());
     let (inputs, expected) = &*LINES;
@@ -169,7 +169,7 @@ fn words_without_a_piece_get_a_stopgap_and_are_counted() {
     };
     let mut tally = Tally::default();
     assert_eq!(labels_of(&["O", "B", "C"], &mut tally), "C O B O C");
-    let notes: Vec<String> = tally.notes().map(ToString::to_string).collect();
+    let notes: Vec<String> = tally.notes().iter().map(ToString::to_string).collect();
     let said = "2 words give the model nothing to read and got a stopgap label";
     assert_eq!(notes, [format!("{said} (notes.conll:4 word 2 \"\\u{{ad}}\", notes.conll:4 word 4 \"\")")]);
     // Without an `O` the most frequent label of the other words stands in.
@@ -205,7 +205,7 @@ fn long_inputs_are_read_in_windows_and_taken_where_they_are_surest() {
     let got = tag(&tokenizer, &options, inputs, &mut tally, by_context).unwrap();
     assert_eq!(got[0].labels.len(), 200);
     assert!(tally.windows > 10);
-    let note = tally.notes().next().unwrap().to_string();
+    let note = tally.notes()[0].to_string();
     let said = "1 inputs are longer than the model reads at once and went through overlapping windows";
     assert_eq!(note, format!("{said} (test:1: {} windows)", tally.windows - 1));
 

@@ -2,20 +2,18 @@
 
 use super::input::Documents;
 use super::share::Share;
+use crate::tagger::{Encoded, Encoder};
 use anyhow::Error;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use tagsmith_text::parallel;
 use tagsmith_text::tagged::Input;
-use tagsmith_text::tokenizer::Tokenizer;
-use tagsmith_tokens::tag::{Encoded, TagOptions, encode};
 
 /// Documents are tagged together up to this many bytes of them a rank: windows of like length then share batches.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// Bytes that an empty document counts for, so that a chunk does not hold too many of them.
-pub const DOCUMENT_BYTES_MIN: usize = 64;
+const DOCUMENT_BYTES_MIN: usize = 64;
 
 /// Chunks that may wait for the model.
 const CHUNKS_AHEAD: usize = 1;
@@ -42,19 +40,13 @@ pub enum End {
 
 /// Starts to read. Dropping the receiver ends that as soon as the next chunk is there. A thread that waits for a person
 /// to type cannot be woken, so nothing waits for the thread.
-pub fn start(
-    documents: Documents,
-    share: Share,
-    tokenizer: Arc<Tokenizer>,
-    options: TagOptions,
-    threads: usize,
-) -> Receiver<Chunk> {
+pub fn start(documents: Documents, share: Share, encoder: Encoder, threads: usize) -> Receiver<Chunk> {
     let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
     thread::spawn(move || {
         let mut source = Some(documents);
         while let Some(documents) = source.take() {
             let chunk;
-            (chunk, source) = next_chunk(documents, share, &tokenizer, &options, threads);
+            (chunk, source) = next_chunk(documents, share, &encoder, threads);
             if sender.send(chunk).is_err() {
                 return;
             }
@@ -64,21 +56,15 @@ pub fn start(
 }
 
 /// Returns a chunk, and the source if there is more. What stands before a bad document is good.
-fn next_chunk(
-    mut documents: Documents,
-    share: Share,
-    tokenizer: &Tokenizer,
-    options: &TagOptions,
-    threads: usize,
-) -> (Chunk, Option<Documents>) {
+fn next_chunk(mut documents: Documents, share: Share, encoder: &Encoder, threads: usize) -> (Chunk, Option<Documents>) {
     let (inputs, read) = read_chunk(&mut documents, share);
     let count = inputs.len();
-    let cut = parallel::map(&inputs[share.range(count)], threads, |input| encode(tokenizer, options, input));
+    let cut = parallel::map(&inputs[share.range(count)], threads, |input| encoder.encode(input));
     let mut encoded = Vec::with_capacity(cut.len());
     for outcome in cut {
         match outcome {
             Ok(document) => encoded.push(document),
-            Err(error) => return (Chunk { read: count, encoded, end: End::Bad(documents, error.into()) }, None),
+            Err(error) => return (Chunk { read: count, encoded, end: End::Bad(documents, error) }, None),
         }
     }
     match read {

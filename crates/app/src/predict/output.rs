@@ -85,7 +85,7 @@ impl Output {
         Ok(Output { sink, format, brackets: Brackets { color, types: Vec::new(), hidden: 0 } })
     }
 
-    /// Writes one document. `labels` names the labels.
+    /// Writes one document. `labels` names the labels of words.
     pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
         let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
         if let Sink::Table(table) = &mut self.sink {
@@ -101,19 +101,6 @@ impl Output {
                 tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect()
             }
             OutputFormat::Text { .. } => self.brackets.text(tagged),
-        };
-        text.push('\n');
-        self.sink.write_all(&text)
-    }
-
-    /// Writes a document of which only the entities are known, as JSON or text.
-    pub fn write_entities(&mut self, tagged: &Tagged) -> Result<()> {
-        if let Sink::Table(table) = &mut self.sink {
-            return table.write(tagged, &[]);
-        }
-        let mut text = match self.format {
-            OutputFormat::Text { .. } => self.brackets.text(tagged),
-            _ => serde_json::to_string(&JsonEntities { text: &tagged.text, entities: json_entities(tagged) })?,
         };
         text.push('\n');
         self.sink.write_all(&text)
@@ -231,16 +218,12 @@ struct JsonDocument<'t> {
     text: &'t str,
     entities: Vec<JsonEntity<'t>>,
     words: &'t [String],
-    labels: &'t [&'t str],
+    /// Absent where entities may overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<&'t [&'t str]>,
 }
 
-#[derive(Serialize)]
-struct JsonEntities<'t> {
-    text: &'t str,
-    entities: Vec<JsonEntity<'t>>,
-}
-
-fn json_entities(tagged: &Tagged) -> Vec<JsonEntity<'_>> {
+fn json(tagged: &Tagged, labels: &[&str]) -> String {
     let entities = tagged.entities.iter().map(|found| JsonEntity {
         text: &found.text,
         label: &found.label,
@@ -248,12 +231,8 @@ fn json_entities(tagged: &Tagged) -> Vec<JsonEntity<'_>> {
         start: found.start,
         end: found.end,
     });
-    entities.collect()
-}
-
-fn json(tagged: &Tagged, labels: &[&str]) -> String {
-    let entities = json_entities(tagged);
-    let document = JsonDocument { text: &tagged.text, entities, words: &tagged.words, labels };
+    let labels = (labels.len() == tagged.words.len()).then_some(labels);
+    let document = JsonDocument { text: &tagged.text, entities: entities.collect(), words: &tagged.words, labels };
     serde_json::to_string(&document).expect("strings and numbers are JSON")
 }
 

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     /// Written by the tensorboard package, in `oracle/event_files.py`.
-    const GOLDEN: &[u8] = include_bytes!("../../../../golden/scalars.tfevents");
+    const GOLDEN: &[u8] = include_bytes!("../../../../golden/event_files/scalars.tfevents");
 
     #[test]
     fn checksums_are_those_of_rfc_3720() {

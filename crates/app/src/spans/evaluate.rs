@@ -5,6 +5,7 @@ use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::{precision, threads};
+use crate::tagger::model_folder;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -16,11 +17,10 @@ use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Architecture, Threshold};
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::{Encoding, Masking};
-use tagsmith_spans::evaluate::{Finder, LOWEST, Point, curve, evaluate};
+use tagsmith_spans::evaluate::{Found, LOWEST, Point, curve, evaluate, find};
 use tagsmith_spans::folder;
 use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
-use tagsmith_text::tagged::Content;
 
 /// Pieces of a text where the model does not say how many it was trained on.
 const MAX_LENGTH: usize = 512;
@@ -77,7 +77,9 @@ pub fn evaluate_spans(
     events: &mut dyn Events,
 ) -> Result<SpanEvaluated> {
     threads::set(request.threads, world, events);
-    let folder = &request.model;
+    let (folder, notes) = model_folder(&request.model);
+    notes.iter().for_each(|note| events.note(note));
+    let folder = folder.as_path();
     let (mut model, notes) = folder::load(folder)?;
     notes.iter().for_each(|note| events.say(note));
     model.config.reproduce(request.parity);
@@ -104,11 +106,10 @@ pub fn evaluate_spans(
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };
     let examples = load(request, &request.file, events)?;
-    let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<_> {
-        let finder = Finder::new(&model, &tokenizers, encoding, labels_of(examples))?;
-        finder.notes.iter().for_each(|note| events.say(note));
-        let inputs: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
-        Ok((finder.find_among(world, &inputs, bar)?, finder.labels))
+    let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<Found> {
+        let found = find((&model, &tokenizers), encoding, labels_of(examples), examples, bar, world)?;
+        found.notes.iter().for_each(|note| events.say(note));
+        Ok(found)
     };
     let mut json = Map::new();
     let (bar, above) = match request.threshold.as_deref() == Some(AUTO) {
@@ -119,8 +120,8 @@ pub fn evaluate_spans(
                 refusal("nothing is named that an automatic threshold is chosen on", remedy)
             })?;
             let validation = load(request, file, events)?;
-            let (found, labels) = find(&validation, LOWEST, events)?;
-            let (points, best) = curve(&validation, &found, &labels, &model.config, request.decoding);
+            let found = find(&validation, LOWEST, events)?;
+            let (points, best) = curve(&validation, &found, &model.config, request.decoding);
             let point = |point: &Point| {
                 let [precision, recall, f1] = point.figures;
                 json!({"threshold": point.threshold, "precision": precision, "recall": recall, "f1": f1})
@@ -130,15 +131,15 @@ pub fn evaluate_spans(
             (Threshold::Number(best as f32), best)
         }
     };
-    let (found, labels) = find(&examples, bar, events)?;
-    let evaluation = evaluate(&examples, &found, &labels, &model.config, above, request.decoding);
+    let found = find(&examples, bar, events)?;
+    let evaluation = evaluate(&examples, &found, &model.config, above, request.decoding);
     let threshold = match bar {
         Threshold::Number(number) => json!(f64::from(number)),
         Threshold::Cls => json!("cls"),
         Threshold::LabelToken => json!("label_token"),
     };
     json.insert("test_metrics".into(), Value::Object(evaluation.to_json()));
-    json.insert("labels".into(), json!(labels));
+    json.insert("labels".into(), json!(found.labels));
     json.insert("threshold".into(), threshold);
     json.insert("eval_from".into(), json!(request.file));
     let mut json = Value::Object(json);

@@ -58,7 +58,7 @@ mod tests {
     use tagsmith_text::sentence::{Columns, Sentence, TagKind};
 
     /// The orders that datasets 5.2 makes, written by `oracle/dataset_split.py`.
-    const GOLDEN: &str = include_str!("../../../../golden/dataset_split.json");
+    const GOLDEN: &str = include_str!("../../../../golden/dataset_split/orders.json");
 
     fn numbered(sentences: usize) -> Split {
         let sentence = |number: usize| Sentence { words: Vec::new(), tags: Vec::new(), line: number as u64 };

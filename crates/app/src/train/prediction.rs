@@ -7,9 +7,9 @@ use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::parallel;
 use tagsmith_text::sentence::Split;
-use tagsmith_text::tagged::{Content, Input};
+use tagsmith_text::tagged::{Content, Input, Tally};
 use tagsmith_tokens::model::Model;
-use tagsmith_tokens::tag::{Request, TagOptions, Tally, encode, tag};
+use tagsmith_tokens::tag::{Request, TagOptions, encode, tag};
 
 /// Returns the label names of each sentence's words. Sentences that the evaluated `examples` hold whole have their
 /// labels in `predictions`; the others are tagged in overlapping windows.

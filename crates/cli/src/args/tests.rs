@@ -1,4 +1,4 @@
-//! The table and the parser against what transformers says (golden/arguments.json, oracle/arguments.py), and our
+//! The table and the parser against what transformers says (golden/arguments/options.json, oracle/arguments.py), and our
 //! own rules one by one.
 
 use super::option::{Fate, Kind, Opt, Vocabulary};
@@ -12,7 +12,7 @@ use std::path::Path;
 use tagsmith_app::options::{Interval, Resume, TrainArgs};
 
 fn golden() -> Json {
-    serde_json::from_str(include_str!("../../../../golden/arguments.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../golden/arguments/options.json")).unwrap()
 }
 
 fn row(name: &str) -> &'static Opt {

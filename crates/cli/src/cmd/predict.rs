@@ -5,13 +5,15 @@ use crate::spelling::Dialect;
 use crate::terminal::{Style, Terminal, color};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
-use tagsmith_app::predict::{Labels, PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::tagger::TaggerOptions;
 use tagsmith_files::strict_json::Distinct;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
@@ -60,10 +62,9 @@ pub fn command() -> Command {
                 .help("Write a file here for each FILE, or each file in a folder FILE; what is there already is done. mpirun shares them"),
             option("aggregation-strategy")
                 .value_parser(Strategy::NAMES)
-                .default_value("first")
-                .help("How pieces become entities, as in transformers' pipeline; `first` never splits a word"),
+                .help("How a token classifier's pieces become entities, as in transformers' pipeline; `first` never splits a word [default: first]"),
             number("max-seq-length").help("Pieces in a window, special ones included [default: the model's]"),
-            number("stride").help("Pieces that neighbouring windows share at most [default: a quarter of a window]"),
+            number("stride").help("Pieces that neighboring windows share at most [default: a quarter of a window]"),
             number("batch-tokens")
                 .default_value("2048")
                 .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
@@ -74,9 +75,8 @@ pub fn command() -> Command {
                 .value_name("T")
                 .help("Its threshold: a number, cls or label_token [default: the model's]"),
             option("decoding")
-                .value_parser(["flat", "nested", "per_type"])
-                .default_value("flat")
-                .help("Which of its entities may share pieces: none; one inside another; those of different labels"),
+                .value_parser(Mode::NAMES)
+                .help("Which of its entities may share pieces: none; one inside another; those of different labels [default: flat]"),
             option("bf16")
                 .alias("fp16")
                 .action(ArgAction::SetTrue)
@@ -148,35 +148,36 @@ fn format(name: &str) -> OutputFormat {
 fn options(matches: &ArgMatches) -> Result<PredictOptions> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let number = |name: &str| matches.get_one::<usize>(name).copied();
-    Ok(PredictOptions {
-        model: text("model").context("clap asks for the model")?,
-        model_revision: text("model-revision"),
-        input_format: text("input-format").context("it has a default")?,
-        text_column: text("text-column"),
+    let tagger = TaggerOptions {
+        revision: text("model-revision"),
         max_seq_length: number("max-seq-length"),
         stride: number("stride"),
-        batch_tokens: at_least_one(matches, "batch-tokens")?.context("it has a default")?,
-        strategy: text("aggregation-strategy")
-            .and_then(|name| Strategy::named(&name))
-            .context("clap lets only names through")?,
+        batch_tokens: at_least_one(matches, "batch-tokens")?,
+        strategy: text("aggregation-strategy").and_then(|name| Strategy::named(&name)),
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
         threshold: text("threshold"),
-        decoding: text("decoding").and_then(|name| Mode::named(&name)).unwrap_or_default(),
+        decoding: text("decoding").and_then(|name| Mode::named(&name)),
         bf16: matches.get_flag("bf16"),
+    };
+    Ok(PredictOptions {
+        model: text("model").context("clap asks for the model")?,
+        input_format: text("input-format").context("it has a default")?,
+        text_column: text("text-column"),
+        tagger,
         threads: at_least_one(matches, "threads")?,
     })
 }
 
 /// Returns the labels of an argument: `person,place`, or what a JSON file holds.
-fn labels(argument: &str) -> Result<Labels> {
+fn labels(argument: &str) -> Result<Value> {
     if !argument.ends_with(".json") {
-        return Labels::from_json(argument.split(',').map(str::trim).collect());
+        return Ok(argument.split(',').map(str::trim).collect());
     }
     let path = Path::new(argument);
     let text = fs::read(path).with_context(|| path.display().to_string())?;
     let Distinct(value) = serde_json::from_slice(&text)
         .with_context(|| format!("{}: this is not JSON that can be read", path.display()))?;
-    Labels::from_json(value).with_context(|| argument.to_owned())
+    Ok(value)
 }
 
 /// Returns a number that is not 0, if it is given.

@@ -276,7 +276,7 @@ mod tests {
 
     /// Files that `datasets` and pyarrow wrote (oracle/dataset_files.py).
     fn golden(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets").join(name)
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
     }
 
     fn read_bytes(name: &str, bytes: &[u8]) -> Result<Split, Error> {
@@ -365,7 +365,7 @@ mod tests {
         "#]],
         );
         check(
-            "unlabelled",
+            "unlabeled",
             expect![[r#"
             error: f: row 2: the label -1 has no name (there are 5, from 0): correct the label or the names; -1 is how `datasets` marks a word without a label
         "#]],

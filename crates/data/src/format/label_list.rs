@@ -48,9 +48,6 @@ mod tests {
                 "labels.txt: the label `UC` is listed twice, as id 0 and as id 2: it needs one label a line, each once"
             ],
         );
-        check(
-            "\n",
-            expect!["labels.txt: the data has no labels: name the label column: it needs one label a line, each once"],
-        );
+        check("\n", expect!["labels.txt: the data has no labels: it needs one label a line, each once"]);
     }
 }

@@ -102,7 +102,7 @@ mod tests {
 
     /// What `datasets` wrote, and the rows it has (oracle/dataset_files.py).
     fn golden(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets").join(name)
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
     }
 
     #[test]

@@ -619,7 +619,7 @@ type Files = Vec<(String, Vec<u8>)>;
 
 /// What huggingface_hub makes of a small repository (oracle/hub_cache.py): its files, and its cache.
 fn golden() -> (Files, serde_json::Map<String, Value>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/hub/cache.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/hub_cache/cache.json");
     let golden: Value = serde_json::from_slice(&fs::read(path).expect("a golden file")).expect("JSON");
     let files = golden["files"].as_object().expect("files").iter();
     let files = files.map(|(name, content)| (name.clone(), decoded(content)));

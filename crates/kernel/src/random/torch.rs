@@ -57,7 +57,7 @@ impl MersenneTwister {
     /// is drawn anew with as many before it as make one. Fewer than 16 are drawn one after the other from 53 bits.
     ///
     /// # Source
-    /// Box and Muller (1958); PyTorch 2.15's order of draws on processors, to which `golden/trainer.json` holds it.
+    /// Box and Muller (1958); PyTorch 2.15's order of draws on processors, to which `golden/trainer/rules.json` holds it.
     pub fn fill_normal(&mut self, deviation: f32, values: &mut [f32]) {
         if values.len() < BLOCK {
             for pair in values.chunks_mut(2) {

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     /// What seqeval 1.2.2 makes of tags, written by `oracle/score.py`.
-    const TABLES: &str = include_str!("../../../../golden/score_tables.jsonl");
+    const TABLES: &str = include_str!("../../../../golden/score/tables.jsonl");
 
     /// The sequences of seqeval's table of BIES tags under `reading`, and the entities of each.
     fn table(reading: &str) -> Vec<(Vec<String>, String)> {

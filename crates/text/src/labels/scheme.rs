@@ -491,8 +491,8 @@ mod tests {
     use super::*;
 
     /// What seqeval 1.2.2 makes of tags, written by `oracle/score.py`.
-    const TABLES: &str = include_str!("../../../../golden/score_tables.jsonl");
-    const CASES: &str = include_str!("../../../../golden/score_cases.jsonl");
+    const TABLES: &str = include_str!("../../../../golden/score/tables.jsonl");
+    const CASES: &str = include_str!("../../../../golden/score/cases.jsonl");
 
     fn lines(text: &str) -> impl Iterator<Item = Value> {
         text.lines().map(|line| serde_json::from_str(line).unwrap())

@@ -348,7 +348,7 @@ mod tests {
     use crate::sentence::{Columns, Sentence, TagKind};
 
     /// Random corpora and scikit-learn's figures, written by `oracle/error_detection.py`.
-    const GOLDEN: &str = include_str!("../../../../golden/error_detection.jsonl");
+    const GOLDEN: &str = include_str!("../../../../golden/error_detection/cases.jsonl");
 
     fn cases() -> Vec<Value> {
         GOLDEN.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

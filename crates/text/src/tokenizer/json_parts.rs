@@ -1,14 +1,12 @@
 //! The parts of a tokenizer.json for each class of tokenizers that transformers builds itself.
 
-use std::collections::HashMap;
-
+use crate::tokenizer::error::Error;
+use crate::tokenizer::old_files::{Class, Parts, Token, Vocabulary, read};
+use crate::tokenizer::sentencepiece::UNIGRAM;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-
-use crate::tokenizer::Error;
-use crate::tokenizer::old_files::{Class, Parts, Token, Vocabulary, read};
-use crate::tokenizer::sentencepiece::UNIGRAM;
+use std::collections::HashMap;
 use tagsmith_message::Note;
 
 /// The model's part, and the table of characters that belongs to another.

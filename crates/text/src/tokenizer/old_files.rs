@@ -8,13 +8,11 @@
 //! `tokenization_auto.py`, `tokenization_utils_base.py`, `convert_slow_tokenizer.py` and each model's own file of
 //! transformers 5.23.
 
+use crate::tokenizer::error::Error;
+use crate::tokenizer::sentencepiece::{self, Model};
+use serde_json::{Map, Value};
 use std::io;
 use std::path::{Path, PathBuf};
-
-use serde_json::{Map, Value};
-
-use crate::tokenizer::Error;
-use crate::tokenizer::sentencepiece::{self, Model};
 use tagsmith_message::Note;
 
 /// Every file that a tokenizer can be put together from.
@@ -245,7 +243,7 @@ pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> 
 /// What the files say the tokenizer is: its own configuration first, then the model's, then the model's type.
 fn class(folder: &Path, model: &Map<String, Value>, config: &Map<String, Value>) -> Result<Class, Error> {
     if !VOCABULARY_FILES.iter().any(|name| folder.join(name).is_file()) {
-        return Err(Error::Missing { folder: folder.to_owned() });
+        return Err(Error::Missing { folder: folder.to_owned(), vocabulary_files: &VOCABULARY_FILES });
     }
     let named = [("tokenizer_config.json", config), ("config.json", model)]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The loop against runs of the real Trainer (golden/trainer_runs.jsonl, written by oracle/trainer.py).
+//! The loop against runs of the real Trainer (golden/trainer/runs.jsonl, written by oracle/trainer.py).
 
 use crate::harness::{Heard, bits, examples, learner, options, run};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
 use tagsmith_train::trainer::plan::Amount;
 
 fn golden() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/trainer_runs.jsonl");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/trainer/runs.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

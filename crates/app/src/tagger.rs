@@ -1,0 +1,275 @@
+//! One tagger over both kinds of models: a folder or a name in, texts or words in, one result type out.
+
+use crate::error::refusal;
+use crate::machine::precision;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tagsmith_hub::Hub;
+use tagsmith_hub::model::Part;
+use tagsmith_kernel::Precision;
+use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_spans::config::Threshold;
+use tagsmith_spans::decode::Mode;
+use tagsmith_spans::folder;
+use tagsmith_spans::tag::{self as spans, Label};
+use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::tagged::{Input, Tagged, Tally};
+use tagsmith_tokens::tag as tokens;
+
+/// The choices of a tagger. A choice that the model's kind does not have is refused.
+#[derive(Clone, Debug, Default)]
+pub struct TaggerOptions {
+    /// The branch, tag or commit of a name on the hub.
+    pub revision: Option<String>,
+    /// The longest window in pieces; without it, the model's.
+    pub max_seq_length: Option<usize>,
+    /// Pieces that neighboring windows share at most; without it, a quarter of a window.
+    pub stride: Option<usize>,
+    /// Pieces that the model reads at once, at most; without it, [`BATCH_TOKENS`].
+    pub batch_tokens: Option<usize>,
+    /// The way in which a token classifier's pieces become entities; without it, [`Strategy::First`].
+    pub strategy: Option<Strategy>,
+    /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
+    pub labels: Option<Value>,
+    /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
+    pub threshold: Option<String>,
+    /// Which of a span tagger's entities may share pieces; without it, [`Mode::Flat`].
+    pub decoding: Option<Mode>,
+    /// Whether the factors of products are rounded to bf16.
+    pub bf16: bool,
+}
+
+/// Pieces that a model reads at once where the options do not say.
+pub const BATCH_TOKENS: usize = 2048;
+
+/// A model that tags texts and words.
+pub struct Tagger(Kind);
+
+enum Kind {
+    /// A token classifier.
+    Tokens(tokens::Tagger),
+    /// A label-conditioned span tagger.
+    Spans(spans::Tagger),
+}
+
+/// The part of a tagger that needs no model: inputs in, pieces and windows out. Other threads can have a clone.
+#[derive(Clone)]
+pub struct Encoder(EncoderKind);
+
+#[derive(Clone)]
+enum EncoderKind {
+    Tokens(Arc<tokens::Reader>),
+    Spans(Arc<spans::Reader>),
+}
+
+/// An input as the model will read it.
+pub struct Encoded(EncodedKind);
+
+enum EncodedKind {
+    Tokens(tokens::Encoded),
+    Spans(spans::Encoded),
+}
+
+impl Tagger {
+    /// Loads the model of a folder, or of a name on the hub. Returns notes about its files beside the tagger.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged; a choice that this kind of model does not have, with a remedy.
+    pub fn load(source: &str, options: &TaggerOptions, hub: &Hub) -> Result<(Tagger, Vec<Note>)> {
+        // A folder that is here is taken as it is: only its kind says which files belong into it.
+        let folder = match Path::new(source).is_dir() {
+            true => PathBuf::from(source),
+            false => hub.model(source, options.revision.as_deref(), &Part::ALL)?,
+        };
+        let (folder, mut notes) = model_folder(&folder);
+        let precision = if options.bf16 { Precision::Bf16 } else { Precision::F32 };
+        if options.bf16 {
+            notes.push(precision::bf16_note());
+        }
+        let (kind, more) = match is_span_tagger(&folder) {
+            true => span_tagger(&folder, options, precision, hub)?,
+            false => token_classifier(&folder, options, precision)?,
+        };
+        notes.extend(more.into_iter().map(Note::once));
+        Ok((Tagger(kind), notes))
+    }
+
+    /// Returns what encodes inputs.
+    pub fn encoder(&self) -> Encoder {
+        Encoder(match &self.0 {
+            Kind::Tokens(tagger) => EncoderKind::Tokens(tagger.reader()),
+            Kind::Spans(tagger) => EncoderKind::Spans(tagger.reader()),
+        })
+    }
+
+    /// Returns the names of words' labels, in the order of their ids: a span tagger's are IOB2 tags of its labels.
+    pub fn labels(&self) -> &[String] {
+        match &self.0 {
+            Kind::Tokens(tagger) => tagger.labels(),
+            Kind::Spans(tagger) => tagger.word_labels(),
+        }
+    }
+
+    /// Returns whether every word gets a label. Entities that may overlap have no label a word.
+    pub fn labels_words(&self) -> bool {
+        match &self.0 {
+            Kind::Tokens(_) => true,
+            Kind::Spans(tagger) => tagger.labels_words(),
+        }
+    }
+
+    /// Tags encoded inputs, in their order.
+    ///
+    /// # Panics
+    /// If an input was encoded for a model of the other kind.
+    pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
+        const OTHER: &str = "tag: an input of another tagger's encoder";
+        match &self.0 {
+            Kind::Tokens(tagger) => {
+                let of_kind = |Encoded(input)| match input {
+                    EncodedKind::Tokens(input) => input,
+                    EncodedKind::Spans(_) => panic!("{OTHER}"),
+                };
+                tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)
+            }
+            Kind::Spans(tagger) => {
+                let of_kind = |Encoded(input)| match input {
+                    EncodedKind::Spans(input) => input,
+                    EncodedKind::Tokens(_) => panic!("{OTHER}"),
+                };
+                tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)
+            }
+        }
+    }
+
+    /// Tags inputs, in their order.
+    ///
+    /// # Errors
+    /// An input that cannot be read, with its place.
+    pub fn tag(&self, inputs: &[Input]) -> Result<Vec<Tagged>> {
+        let encoder = self.encoder();
+        let encoded = inputs.iter().map(|input| encoder.encode(input)).collect::<Result<_>>()?;
+        Ok(self.tag_encoded(encoded, &mut Tally::default()))
+    }
+}
+
+impl Encoder {
+    /// Cuts an input into words, pieces and windows.
+    ///
+    /// # Errors
+    /// An input that cannot be read, with its place.
+    pub fn encode(&self, input: &Input) -> Result<Encoded> {
+        Ok(Encoded(match &self.0 {
+            EncoderKind::Tokens(reader) => EncodedKind::Tokens(reader.encode(input)?),
+            EncoderKind::Spans(reader) => EncodedKind::Spans(reader.encode(input)?),
+        }))
+    }
+}
+
+/// Returns the folder that holds a model: the given one, or the best checkpoint of the span tagger's run that it holds.
+pub fn model_folder(folder: &Path) -> (PathBuf, Vec<Note>) {
+    const BEST: &str = "best_checkpoint";
+    let link = folder.join(BEST);
+    // Where the system has no links, a file names the checkpoint.
+    let best = match fs::read_to_string(&link) {
+        Ok(name) => folder.join(name.trim()),
+        Err(_) => link,
+    };
+    if folder.join("config.json").exists() || !best.join("config.json").exists() {
+        return (folder.to_owned(), Vec::new());
+    }
+    let note = format!("{}: this is the folder of a run; the model is its best checkpoint", folder.display());
+    (best, vec![Note::once(note)])
+}
+
+/// Returns whether a folder holds a span tagger.
+fn is_span_tagger(folder: &Path) -> bool {
+    let config = fs::read(folder.join("config.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    folder.join("token_encoder_config.json").exists()
+        || config.is_some_and(|config| config.get("token_encoder").is_some())
+}
+
+fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<(Kind, Vec<String>)> {
+    let for_spans = [
+        (options.labels.is_some(), Setting::Labels, "finds its own labels and looks for no others"),
+        (
+            options.threshold.is_some(),
+            Setting::Threshold,
+            "gives each word its most probable label and has no threshold",
+        ),
+        (options.decoding.is_some(), Setting::Decoding, "gives each word one label, so entities never overlap"),
+    ];
+    refuse_given(folder, "a token classifier", &for_spans)?;
+    let request = tokens::Request {
+        max_seq_length: options.max_seq_length,
+        stride: options.stride,
+        batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
+        strategy: options.strategy.unwrap_or(Strategy::First),
+    };
+    let loaded = tokens::Tagger::load(folder, request, precision);
+    let (tagger, notes) = loaded.with_context(|| folder.display().to_string())?;
+    Ok((Kind::Tokens(tagger), notes))
+}
+
+fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<String>)> {
+    let other_strategy = options.strategy.is_some_and(|strategy| strategy != Strategy::First);
+    let for_tokens =
+        [(other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together")];
+    refuse_given(folder, "a span tagger", &for_tokens)?;
+    let Some(given) = &options.labels else {
+        let remedy = Remedy::set(Setting::Labels).so_as("to name them");
+        return Err(refusal("a span tagger looks for labels, and none are given", remedy));
+    };
+    let labels = labels(given).ok_or_else(|| {
+        let message = "the labels are neither a list of names nor an object of names and descriptions";
+        refusal(message, Remedy::set(Setting::Labels).so_as("as `person,place` or as a JSON file"))
+    })?;
+    let (mut model, mut notes) = folder::load(folder)?;
+    let threshold = options.threshold.as_deref().map(|word| {
+        Threshold::parse(word, model.config.contrastive()).map_err(|why| {
+            refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("with a number from 0 to 1"))
+        })
+    });
+    let threshold = threshold.transpose()?;
+    model.precision = precision;
+    let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
+    let request = spans::Request {
+        labels,
+        threshold,
+        decoding: options.decoding.unwrap_or_default(),
+        max_seq_length: options.max_seq_length,
+        stride: options.stride,
+        batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
+    };
+    let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
+    notes.extend(more);
+    Ok((Kind::Spans(tagger), notes))
+}
+
+/// Refuses the first choice that is given and that this kind of model does not have, with the reason.
+fn refuse_given(folder: &Path, kind: &str, choices: &[(bool, Setting, &str)]) -> Result<()> {
+    match choices.iter().find(|(is_given, ..)| *is_given) {
+        Some(&(_, setting, why)) => {
+            Err(refusal(format!("{}: this is {kind}: it {why}", folder.display()), Remedy::Unset(setting)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns the labels of a list of names or an object of names and descriptions; none where it is something else.
+fn labels(given: &Value) -> Option<Vec<Label>> {
+    match given {
+        Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
+        Value::Object(names) => {
+            let label = |(name, said): (&String, &Value)| match said {
+                Value::Null => Some(Label::new(name, None)),
+                said => Some(Label::new(name, Some(said.as_str()?))),
+            };
+            names.iter().map(label).collect()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,172 @@
+//! A model looks for labels in encoded texts: the one act behind tagging and evaluation.
+
+use crate::collate;
+use crate::config::{Architecture, Threshold};
+use crate::decode::{Candidate, candidates, probability};
+use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
+use crate::error::Error;
+use crate::folder::Tokenizers;
+use crate::model::Model;
+use tagsmith_encoder::batch::{Batch, by_tokens};
+use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_message::counted;
+use tagsmith_ranks::World;
+use tagsmith_text::tagged::Content;
+use tagsmith_text::tokenizer::Tokenizer;
+
+/// Pieces that are computed at once; a longer text is computed alone.
+pub const BATCH_PIECES: usize = 2048;
+
+/// The labels to look for, as a model reads them. A bi-encoder's vectors are computed once.
+pub struct Query {
+    /// The labels' names.
+    pub labels: Vec<String>,
+    /// The text before each input of a cross-encoder.
+    pub prompt: Option<Prompt>,
+    batch: Option<Batch>,
+    vectors: Option<Tensor>,
+    /// Notes about labels that are read in another way than they are written.
+    pub notes: Vec<String>,
+}
+
+impl Query {
+    /// Encodes the labels.
+    ///
+    /// # Errors
+    /// No label, an empty or a repeated one; a label that the tokenizer refuses.
+    pub fn new(model: &Model, tokenizers: &Tokenizers, labels: Vec<String>) -> Result<Query, Error> {
+        check_labels(&labels)?;
+        let cross = model.config.architecture == Architecture::CrossEncoder;
+        let reader = tokenizers.labels.as_ref().filter(|_| !cross).unwrap_or(&tokenizers.text);
+        let (plain, spelled) = plain_labels(reader, &labels)?;
+        let (mut prompt, mut batch, mut cut) = (None, None, 0);
+        if cross {
+            prompt = Some(Prompt::new(&model.config, &plain));
+        } else {
+            let (labels, longer) = collate::labels(reader, &plain)?;
+            (batch, cut) = (Some(labels), longer);
+        }
+        let vectors = batch.as_ref().map(|batch| model.label_vectors(batch));
+        Ok(Query { labels, prompt, batch, vectors, notes: label_notes(spelled, cut) })
+    }
+
+    /// Returns the inputs as the model reads them, in their order.
+    ///
+    /// # Errors
+    /// An input that the tokenizer refuses; more labels than a prompt holds.
+    pub fn encode(
+        &self,
+        tokenizer: &Tokenizer,
+        encoding: Encoding,
+        inputs: &[&Content],
+    ) -> Result<Vec<Encoded>, Error> {
+        inputs.iter().map(|input| encoding.encode(tokenizer, self.prompt.as_ref(), input)).collect()
+    }
+
+    /// Returns each input's spans whose score is above `bar`, in the inputs' order. Ranks share the work, and each of them
+    /// gets all candidates.
+    pub fn find(
+        &self,
+        model: &Model,
+        world: &World,
+        encoded: &[&Encoded],
+        bar: Threshold,
+        batch_pieces: usize,
+    ) -> Vec<Vec<Candidate>> {
+        let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
+        // The longest come first, so that later batches live in their memory.
+        let batches = by_tokens(&lengths, batch_pieces);
+        // Batches are sorted by length, so that every so-many-th is as much work for each rank.
+        let share = |rank: usize| batches.iter().skip(rank).step_by(world.size());
+        let mut mine = Vec::new();
+        for batch in share(world.rank()) {
+            let inputs: Vec<&Encoded> = batch.iter().map(|&number| encoded[number]).collect();
+            for candidates in self.score(model, &inputs, bar) {
+                mine.extend((candidates.len() as u64).to_le_bytes());
+                candidates.iter().for_each(|it| mine.extend(to_bytes(it)));
+            }
+        }
+        let mut found: Vec<Vec<Candidate>> = vec![Vec::new(); encoded.len()];
+        for (rank, bytes) in world.gather(&mine).iter().enumerate() {
+            let mut words = bytes.chunks_exact(8).map(|word| word.try_into().expect("eight bytes"));
+            let mut next = || words.next().expect("ranks send what they announce");
+            for &number in share(rank).flatten() {
+                let count = u64::from_le_bytes(next());
+                found[number] = (0..count).map(|_| from_bytes(&mut next)).collect();
+            }
+        }
+        found
+    }
+
+    fn score(&self, model: &Model, encoded: &[&Encoded], bar: Threshold) -> Vec<Vec<Candidate>> {
+        let c = self.labels.len();
+        let (scene, listed) = collate::scene(&model.config, encoded, self.batch.clone());
+        let scores = model.infer(&scene, self.vectors.as_ref());
+        let candidates_of = |(number, listed): (usize, &collate::Listed)| {
+            let bars: Vec<f64> = match bar {
+                Threshold::Number(number) => vec![f64::from(number); c],
+                // Column 0 stands before the spans.
+                _ => scores.row(scene.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
+            };
+            let spans = listed.spans.iter().zip(&listed.rows);
+            let spans = spans.filter(|(span, _)| encoded[number].findable(&model.config, **span));
+            candidates(spans.map(|(&span, &row)| (span, scores.row(row))), &bars)
+        };
+        listed.iter().enumerate().map(candidates_of).collect()
+    }
+}
+
+/// Four words: start, end, kind and score.
+fn to_bytes(it: &Candidate) -> impl Iterator<Item = u8> {
+    let [start, end, kind] = [it.start, it.end, it.kind].map(|number| number as u64);
+    [start, end, kind, it.score.to_bits()].into_iter().flat_map(u64::to_le_bytes)
+}
+
+fn from_bytes(next: &mut impl FnMut() -> [u8; 8]) -> Candidate {
+    let [start, end, kind] = [(); 3].map(|()| u64::from_le_bytes(next()) as usize);
+    Candidate { start, end, kind, score: f64::from_le_bytes(next()) }
+}
+
+/// Returns notes about labels that spell special tokens, and about labels whose ends were cut off.
+pub(crate) fn label_notes(spelled: usize, cut: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if spelled > 0 {
+        let tokens = counted(spelled, "special token");
+        notes.push(format!("labels spell {tokens} (such as `[SEP]`): read as ordinary letters"));
+    }
+    if cut > 0 {
+        let pieces = collate::LABEL_PIECES;
+        notes.push(match cut {
+            1 => format!("1 label is longer than {pieces} pieces: its end is not read"),
+            cut => format!("{cut} labels are longer than {pieces} pieces: their ends are not read"),
+        });
+    }
+    notes
+}
+
+/// Refuses an empty list of labels, and an empty or a repeated label.
+fn check_labels(labels: &[String]) -> Result<(), Error> {
+    if labels.is_empty() {
+        return Err(Error::Setting("there is no label to look for: name at least one".into()));
+    }
+    for (number, label) in labels.iter().enumerate() {
+        if label.trim().is_empty() {
+            return Err(Error::Setting(format!("label {} is empty: give it a name", number + 1)));
+        }
+        if labels[..number].contains(label) {
+            return Err(Error::Setting(format!("the label `{label}` is given twice: name every label once")));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the code points (without white space around them) or words that a candidate covers, half-open.
+pub fn range(encoded: &Encoded, input: &Content, it: &Candidate) -> (usize, usize) {
+    let (mut start, mut end) = (encoded.covers[it.start].0, encoded.covers[it.end].1);
+    if let Content::Text(text) = input {
+        let inside: Vec<char> = text.chars().skip(start).take(end.saturating_sub(start)).collect();
+        start += inside.iter().take_while(|char| char.is_whitespace()).count();
+        end -= inside.iter().rev().take_while(|char| char.is_whitespace()).count().min(end.saturating_sub(start));
+    }
+    (start, end)
+}
