@@ -14,7 +14,7 @@ use tagsmith_app::options::{
 };
 use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
-use tagsmith_app::predict::{Found, PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::score::{ScoreRequest, score};
 use tagsmith_app::tagger::TaggerOptions;
 use tagsmith_app::train::{Hubs, train};
@@ -230,7 +230,7 @@ fn documents_of_a_stream_are_tagged_into_a_stream() {
     };
     let (asked, out) = request("one two three\nfour\n", options(folder.path().join("out")));
     let predicted = predict(asked, &hub(folder.path()), &World::alone(), &mut events).unwrap();
-    assert_eq!((predicted.documents, predicted.found), (2, Found::Words(4)));
+    assert_eq!((predicted.documents, predicted.words), (2, 4));
     let lines = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!((lines.lines().count(), &first["text"]), (2, &Value::from("one two three")));
