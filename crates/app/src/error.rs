@@ -29,7 +29,9 @@ pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
         let refused = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
         let labels = || cause.downcast_ref::<labels::Error>().and_then(labels::Error::remedy);
         let tokenizer = || cause.downcast_ref::<tokenizer::Error>().and_then(tokenizer::Error::remedy);
-        refused.or_else(labels).or_else(tokenizer)
+        let engine = || cause.downcast_ref::<tagsmith_train::error::Error>().and_then(|error| error.remedy());
+        let spans = || cause.downcast_ref::<tagsmith_spans::Error>().and_then(tagsmith_spans::Error::remedy);
+        refused.or_else(labels).or_else(tokenizer).or_else(engine).or_else(spans)
     })
 }
 

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use tagsmith_message::Remedy;
 
 /// What can be wrong with a configuration, data, a model or a run.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,16 @@ pub enum Error {
         place: String,
         /// What is wrong, and what to do.
         problem: String,
+    },
+    /// A run that holds more than it may.
+    #[error("training takes {planned}, but this process may use {allowed}")]
+    Memory {
+        /// What the run takes.
+        planned: String,
+        /// What the process may use.
+        allowed: String,
+        /// What makes it fit.
+        remedy: Remedy,
     },
     /// Something that stands in no file.
     #[error("{0}")]
@@ -70,6 +81,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the caller can do about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Run(error) => error.remedy(),
+            Error::Memory { remedy, .. } => Some(remedy.clone()),
+            _ => None,
+        }
+    }
+
     /// Something is wrong with a file.
     pub(crate) fn at(path: &Path, problem: impl Into<String>) -> Error {
         Error::Content { place: path.display().to_string(), problem: problem.into() }

@@ -175,7 +175,7 @@ fn fall(name: &str, keywords: &mut Keywords, learning_rate: f64, warmup: f64, to
         "polynomial" => {
             let end = keywords.number("lr_end")?.unwrap_or(1e-7);
             if learning_rate <= end {
-                return Err(Error::Setting(format!(
+                return Err(Error::setting(format!(
                     "`polynomial` falls from the learning rate {learning_rate:e} to `lr_end` {end:e}: that is not below it"
                 )));
             }
@@ -204,7 +204,7 @@ fn fall(name: &str, keywords: &mut Keywords, learning_rate: f64, warmup: f64, to
             ));
         }
         _ => {
-            return Err(Error::Setting(format!(
+            return Err(Error::setting(format!(
                 "no learning-rate schedule is called `{name}`; there are {}, {}",
                 NAMES.join(", "),
                 crate::schedule::plateau::NAME
@@ -218,7 +218,7 @@ fn floor(name: &str, keywords: &mut Keywords, learning_rate: f64) -> Result<f64,
     match (keywords.number("min_lr")?, keywords.number("min_lr_rate")?) {
         (Some(rate), None) => Ok(rate / learning_rate),
         (None, Some(part)) => Ok(part),
-        _ => Err(Error::Setting(format!(
+        _ => Err(Error::setting(format!(
             "`{name}` needs either `min_lr` or `min_lr_rate` in `lr_scheduler_kwargs`, and not both"
         ))),
     }

@@ -51,7 +51,7 @@ impl Plateau {
         };
         keywords.finish()?;
         if plateau.factor >= 1.0 {
-            return Err(Error::Setting(format!(
+            return Err(Error::setting(format!(
                 "`lr_scheduler_kwargs`: `factor` is {}, but should be below 1",
                 plateau.factor
             )));
