@@ -72,8 +72,8 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         max_length: parts::max_length(args.data.max_seq_length, &tokenizer, &model.config, events)?,
         label_all: options::label_all(&args.data),
         uncounted: data.labeling.uncounted(),
-        vocab_size: model.config.vocab_size,
-        type_vocab_size: model.config.type_vocab_size,
+        vocab_size: model.config.shape.vocab_size,
+        type_vocab_size: model.config.shape.type_vocab_size,
         threads,
     };
     let measure = Measure::new(&labels, (&args.times, &args.learning), data.labeling.finds_errors, world, events)?;

@@ -74,8 +74,8 @@ impl Dialect {
     fn name(self, setting: Setting) -> &'static str {
         match (setting, self) {
             (Setting::AggregationStrategy, _) => "aggregation-strategy",
-            (Setting::Decoding, _) => "decoding",
-
+            (Setting::DatasetConfigName, _) => "dataset_config_name",
+            (Setting::DatasetName, _) => "dataset_name",
             (Setting::GoldColumn, _) => "gold-column",
             (Setting::GoldFormat, _) => "gold-format",
             (Setting::InputFormat, _) => "input-format",
@@ -113,6 +113,7 @@ impl Dialect {
             (Setting::SaveStrategy, _) => "save_strategy",
             (Setting::WarmupSteps, _) => "warmup_steps",
 
+            (Setting::Decoding, _) => "decoding",
             (Setting::Mode, _) => "mode",
             (Setting::Scheme, _) => "scheme",
             (Setting::Threshold, _) => "threshold",

@@ -11,6 +11,10 @@ pub enum Setting {
     Decoding,
 
     // Data.
+    /// The configuration of the data set.
+    DatasetConfigName,
+    /// The data set: a folder, or a name on the hub.
+    DatasetName,
     /// The column of the gold labels, where two columns are compared.
     GoldColumn,
     /// The format of the file with the gold labels.

@@ -81,9 +81,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the caller can do about the error.
+    /// Returns what the caller can do about it, beside what the message says.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
+            Error::Data(error) => error.remedy().cloned(),
             Error::Run(error) => error.remedy(),
             Error::Memory { remedy, .. } => Some(remedy.clone()),
             _ => None,
@@ -93,10 +94,5 @@ impl Error {
     /// Something is wrong with a file.
     pub(crate) fn at(path: &Path, problem: impl Into<String>) -> Error {
         Error::Content { place: path.display().to_string(), problem: problem.into() }
-    }
-
-    /// Something is wrong at a line of a file.
-    pub(crate) fn line(source: &str, line: u64, problem: impl Into<String>) -> Error {
-        Error::Content { place: format!("{source}:{line}"), problem: problem.into() }
     }
 }

@@ -46,9 +46,9 @@ impl Trainable for SpanTask {
     }
 
     fn rows_read<'b>(&self, (batch, _): &'b GoldBatch) -> Vec<(SlotId, &'b [u32])> {
-        let mut rows = vec![(self.model.layout.token_encoder.words, &batch.text.ids[..])];
+        let mut rows = vec![(self.model.layout.token_encoder.words(), &batch.text.ids[..])];
         if let (LabelInput::OwnEncoder(labels), Some(layout)) = (&batch.labels, &self.model.layout.type_encoder) {
-            rows.push((layout.words, &labels.ids));
+            rows.push((layout.words(), &labels.ids));
         }
         rows
     }
@@ -76,8 +76,8 @@ impl Trainable for SpanTask {
 
     fn embedding_parameters(&self) -> usize {
         let layout = &self.model.layout;
-        let tables = layout.token_encoder.tables().into_iter();
-        let tables = tables.chain(layout.type_encoder.iter().flat_map(|encoder| encoder.tables()));
+        let tables = layout.token_encoder.common.tables.iter();
+        let tables = tables.chain(layout.type_encoder.iter().flat_map(|encoder| &encoder.common.tables));
         tables.map(|id| self.model.params.slots[id.0].len()).sum()
     }
 

@@ -110,7 +110,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     });
 
     let [r, k, n, c] = [rows, label_rows, spans, c].map(|number| number as u64);
-    let (h, e) = (model.token_encoder.hidden_size as u64, config.hidden as u64);
+    let (h, e) = (model.token_encoder.shape.hidden_size as u64, config.hidden as u64);
     let longest = largest(work.encoded.iter().map(length), 1);
     let longest_label = largest(work.labels.iter().map(Vec::len), 1);
     let text = training(&model.token_encoder, r, longest, work.gradient_checkpointing);
@@ -145,7 +145,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
 /// Numbers that one stage of backward completes at most: the head's, or those of an encoder by its layers.
 fn largest_stage(model: &Model) -> u64 {
     let of = |prefix: &str| dense(model.params.slots.iter().filter(|slot| slot.name.starts_with(prefix)));
-    let layers = |encoder: &EncoderConfig| encoder.layers.max(1) as u64;
+    let layers = |encoder: &EncoderConfig| encoder.shape.layers.max(1) as u64;
     let [text, labels] = [TOKEN_ENCODER, TYPE_ENCODER].map(of);
     let head = dense(&model.params.slots) - text - labels;
     let of_a_label_layer = model.type_encoder.as_ref().map_or(0, |kinds| labels / layers(kinds));

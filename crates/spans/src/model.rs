@@ -7,10 +7,11 @@ use crate::batch::{LabelInput, SpanBatch};
 use crate::config::Config;
 use crate::model::layout::{Layout, Mlp};
 use std::ops::Range;
+use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config as EncoderConfig;
-use tagsmith_encoder::encoder::{self, Encoder, Pass};
-use tagsmith_encoder::layout::next;
+use tagsmith_encoder::encoder::{self, Encoder};
+use tagsmith_encoder::slots::next;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
@@ -122,7 +123,7 @@ impl Model {
 
     /// The most pieces a text may have.
     pub fn positions_max(&self) -> usize {
-        self.token_encoder.positions_max
+        self.token_encoder.shape.positions_max
     }
 
     /// Returns scores, and what backward needs. `parts` says which of start, end and span are wanted; with

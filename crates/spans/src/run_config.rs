@@ -164,7 +164,7 @@ impl RunConfig {
         let masking = fields.text("loss_masking")?.unwrap_or_else(|| "none".into());
         let masking = Masking::named(&masking)
             .ok_or_else(|| fields.refuse("loss_masking", format!("is `{masking}`; there are none and subwords")))?;
-        let does = [fields.switch("do_train")?, fields.switch("do_eval")?, fields.switch("do_predict")?];
+        let does = [fields.flag("do_train", false)?, fields.flag("do_eval", false)?, fields.flag("do_predict", false)?];
         let seed = fields.take("seed").and_then(|seed| seed.as_u64()).unwrap_or(STEP.seed);
         for key in READ_HERE.iter().filter(|key| json.get(**key).is_some_and(|value| !value.is_null())) {
             fields.note(format!("`{key}` has its effect here; the original takes it and never reads it"));
@@ -175,7 +175,7 @@ impl RunConfig {
         for key in ["run_name", "preprocessing_num_workers", "pad_to_max_length", "per_device_eval_batch_size"] {
             fields.take(key);
         }
-        if fields.switch("fp16")? {
+        if fields.flag("fp16", false)? {
             fields.note("`fp16` has no effect, here as in the original: products are f32, or bf16 with `bf16`".into());
         }
         for key in UNREAD {
@@ -201,10 +201,10 @@ impl RunConfig {
             },
             report_to: names(&mut fields, "report_to")?,
             logging_dir: fields.text("logging_dir")?.map(PathBuf::from),
-            html_report: fields.switch("html_report")?,
-            disable_tqdm: fields.switch("disable_tqdm")?,
+            html_report: fields.flag("html_report", false)?,
+            disable_tqdm: fields.flag("disable_tqdm", false)?,
             seed,
-            bf16: fields.switch("bf16")?,
+            bf16: fields.flag("bf16", false)?,
             does,
             json,
             notes: Vec::new(),
@@ -275,7 +275,7 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
         batch_size: fields.size("per_device_train_batch_size", Some(8))?,
         accumulation: fields.size("gradient_accumulation_steps", Some(1))?,
         batch_tokens: None,
-        drop_last: fields.switch("dataloader_drop_last")?,
+        drop_last: fields.flag("dataloader_drop_last", false)?,
         sampling: Sampling::Random,
         data_seed: fields.take("data_seed").and_then(|seed| seed.as_u64()).unwrap_or(seed),
         epochs: epochs.unwrap_or(1.0),
@@ -286,17 +286,17 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
         warmup: if warmup_steps > 0 { Amount::Steps(warmup_steps) } else { Amount::Ratio(warmup_ratio) },
         times: Times {
             logging: every(logging, logging_steps),
-            logging_first_step: fields.switch("logging_first_step")?,
+            logging_first_step: fields.flag("logging_first_step", false)?,
             evaluation: if evaluates { every(evaluation, eval_steps) } else { Every::Never },
             eval_delay: 0.0,
             eval_on_start: false,
             saving: if saving == Interval::Best { Saving::Best } else { Saving::Every(every(saving, save_steps)) },
-            load_best_at_end: fields.switch("load_best_model_at_end")?,
+            load_best_at_end: fields.flag("load_best_model_at_end", false)?,
         },
         best: evaluates.then_some(best),
         early_stopping: evaluates.then_some(EarlyStopping { patience, threshold }),
         keep: if evaluates { Keep::Best(limit) } else { Keep::Newest(limit) },
-        save_only_model: fields.switch("save_only_model")?,
+        save_only_model: fields.flag("save_only_model", false)?,
     })
 }
 
@@ -309,7 +309,7 @@ fn step_options(fields: &mut Fields, seed: u64) -> Result<StepOptions, Error> {
         epsilon: fields.number("adam_epsilon", STEP.epsilon, ANY)?,
         weight_decay: fields.number("weight_decay", STEP.weight_decay, ANY)?,
         max_grad_norm: fields.number("max_grad_norm", STEP.max_grad_norm, ANY)?,
-        gradient_checkpointing: fields.switch("gradient_checkpointing")?,
+        gradient_checkpointing: fields.flag("gradient_checkpointing", false)?,
         seed,
     })
 }

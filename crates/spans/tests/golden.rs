@@ -439,7 +439,7 @@ fn gradients_under_dropout_are_slopes() {
         let mut model = load(name);
         model.config.dropout = 0.3;
         for encoder in [Some(&mut model.token_encoder), model.type_encoder.as_mut()].into_iter().flatten() {
-            (encoder.hidden_dropout, encoder.attention_dropout) = (0.2, 0.2);
+            (encoder.shape.hidden_dropout, encoder.shape.attention_dropout) = (0.2, 0.2);
         }
         let batch = batch(name, &model.config);
         let learn = |model: &Model, seed: u64| {

@@ -180,8 +180,8 @@ fn load(
 ) -> Result<Vec<Example>> {
     let files = &config.files[split];
     let data = read::load(files, config.format, &[what, "train"], overlapping)?;
-    for note in data.notes {
-        log.note(&Note::once(note.to_string()))?;
+    for note in &data.notes {
+        log.note(note)?;
     }
     let entities: usize = data.examples.iter().map(|example| example.entities.len()).sum();
     let [texts, labels] =
