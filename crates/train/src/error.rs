@@ -72,7 +72,7 @@ pub enum Error {
     /// A checkpoint that is incomplete or altered.
     #[error("`{}` cannot be resumed: {problem}{}", folder.display(), other_checkpoint(intact))]
     Checkpoint {
-        /// Its folder.
+        /// The folder of the checkpoint.
         folder: PathBuf,
         /// What is wrong with it.
         problem: String,

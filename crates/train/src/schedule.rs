@@ -8,7 +8,7 @@ use crate::schedule::keywords::Keywords;
 use serde_json::{Map, Value};
 use std::f64::consts::PI;
 
-/// The schedules `--lr_scheduler_type` names, apart from those that follow a metric ([`crate::schedule::plateau`]).
+/// The schedules that `lr_scheduler_type` names, apart from those that follow a metric ([`crate::schedule::plateau`]).
 pub const NAMES: [&str; 10] = [
     "linear",
     "cosine",
@@ -57,7 +57,7 @@ enum Fall {
         floor: f64,
         ahead: f64,
     },
-    /// The same with a jump back to 1 after each of `cycles` half waves.
+    /// ½(1 + cos πcx) with a jump back to 1 after each of `cycles` half waves.
     Restarts {
         cycles: f64,
     },
