@@ -4,8 +4,7 @@
 //! [`remedy`] what to do. An error with a remedy is the caller's to mend, so a server answers it with a status of 4xx;
 //! one without a remedy is a fault of the files, the system or this program.
 
-use anyhow::anyhow;
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::Remedy;
 use tagsmith_text::{labels, tokenizer};
 
 /// A request that cannot be done as it stands.
@@ -37,10 +36,6 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
         .or_else(|| cause.downcast_ref::<tagsmith_spans::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<labels::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tokenizer::Error>()?.remedy())
-}
-
-/// Returns the error of a reader whose label column `setting` names here.
-pub fn with_column(error: &tagsmith_data::error::Error, setting: Setting) -> anyhow::Error {
-    let spelled = if setting == Setting::GoldColumn { "--gold-column" } else { "--pred-column" };
-    anyhow!(error.to_string().replace("--label_column_name", spelled))
+        .or_else(|| cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_train::error::Error>()?.remedy())
 }

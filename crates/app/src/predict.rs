@@ -1,7 +1,6 @@
 //! Prediction: documents in, words with labels and entities out.
 
 mod feed;
-pub mod input;
 pub mod output;
 mod shards;
 mod share;
@@ -13,7 +12,6 @@ use crate::machine::threads;
 use crate::tagger::{Tagger, TaggerOptions};
 use anyhow::Result;
 use feed::{Chunk, End};
-use input::{Documents, Source};
 use output::{Destination, Output, OutputFormat};
 use serde_json::{Map, Value};
 use shards::Shard;
@@ -23,6 +21,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
+use tagsmith_data::ReadOptions;
+use tagsmith_data::documents::{Documents, Source};
+use tagsmith_data::format::Format;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
@@ -43,8 +44,8 @@ pub struct PredictRequest {
 pub struct PredictOptions {
     /// The model's folder, or its name on the hub.
     pub model: String,
-    /// `auto`, `text`, `jsonl`, `conll`, `csv` or `parquet`.
-    pub input_format: String,
+    /// The format of the documents; without it, their content and the file's name decide it.
+    pub input_format: Option<Format>,
     /// The key or column that holds the text or the words.
     pub text_column: Option<String>,
     /// What the model looks for, and how.
@@ -161,7 +162,8 @@ struct Task {
 
 impl Task {
     fn open(self, options: &PredictOptions) -> Result<(Documents, Destination, OutputFormat)> {
-        let documents = Documents::open(self.source, &options.input_format, options.text_column.as_deref())?;
+        let columns = ReadOptions { text_column: options.text_column.clone(), ..ReadOptions::default() };
+        let documents = Documents::open(self.source, options.input_format, &columns)?;
         Ok((documents, self.destination, self.format))
     }
 }
@@ -175,7 +177,7 @@ fn tasks(
 ) -> Result<Vec<Task>> {
     match work {
         Work::Folder { inputs, folder, format } => {
-            let shards = shards::of(&inputs, &folder, &options.input_format, format)?;
+            let shards = shards::of(&inputs, &folder, options.input_format, format)?;
             let shards = shards::to_make(shards, &folder, &choices(options), world, events)?;
             let task = |Shard { input, output, format }| Task {
                 source: Source::File(input),
@@ -205,7 +207,7 @@ fn choices(options: &PredictOptions) -> Value {
     let choices = [
         ("model", options.model.clone()),
         ("model-revision", text(&tagger.revision)),
-        ("input-format", options.input_format.clone()),
+        ("input-format", options.input_format.map_or("auto", Format::name).to_owned()),
         ("text-column", text(&options.text_column)),
         ("aggregation-strategy", tagger.strategy.unwrap_or(Strategy::First).name().to_owned()),
         ("max-seq-length", number(tagger.max_seq_length)),
@@ -253,7 +255,7 @@ fn tag_all(
         };
         // The notes of a file are the same for all ranks that read it.
         let notes_of_file = last.iter().filter(|_| share.is_first()).flat_map(Documents::notes);
-        notes.extend(notes_of_file.cloned());
+        notes.extend(notes_of_file);
         let (tagged, outcome) = share.gather(world, tagged, (read, last.is_some()), outcome);
         for tagged in &tagged {
             output.write(tagged, tagger.labels())?;

@@ -1,6 +1,7 @@
 //! Training and evaluation of label-conditioned span taggers, from the original's files to the original's files.
 
 pub mod evaluate;
+mod learn;
 mod log;
 pub mod train;
 

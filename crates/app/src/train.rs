@@ -11,7 +11,7 @@ mod memory;
 mod options;
 mod parts;
 mod prediction;
-mod record;
+pub(crate) mod record;
 mod upload;
 
 use crate::events::Events;
@@ -56,6 +56,8 @@ pub struct Hubs {
 /// # Errors
 /// A request that cannot be done, with a remedy; files that cannot be read or written; a loss that is not a number.
 pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Events) -> anyhow::Result<Finished> {
+    // Before anything is read: times that cannot do what they ask for.
+    options::times(&args.times)?.check()?;
     let resume = folder::claim(&args.output, args.tasks.do_train, events)?;
     let mut data = Data::load(&args.data, args.tasks, &hubs.downloads, events)?;
     let parts = Parts::find(&args.model, &hubs.downloads)?;
@@ -70,8 +72,8 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         max_length: parts::max_length(args.data.max_seq_length, &tokenizer, &model.config, events)?,
         label_all: options::label_all(&args.data),
         uncounted: data.labeling.uncounted(),
-        vocab_size: model.config.vocab_size,
-        type_vocab_size: model.config.type_vocab_size,
+        vocab_size: model.config.shape.vocab_size,
+        type_vocab_size: model.config.shape.type_vocab_size,
         threads,
     };
     let measure = Measure::new(&labels, (&args.times, &args.learning), data.labeling.finds_errors, world, events)?;

@@ -12,12 +12,12 @@ use tagsmith_app::options::{
     DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, OutputArgs, ReportArgs, TaskArgs, TimesArgs,
     TrainArgs,
 };
-use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::score::{ScoreRequest, score};
 use tagsmith_app::tagger::TaggerOptions;
 use tagsmith_app::train::{Hubs, train};
+use tagsmith_data::documents::Source;
 use tagsmith_hub::{Hub, Settings};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
@@ -205,7 +205,7 @@ impl Write for Shared {
 fn options(model: PathBuf) -> PredictOptions {
     PredictOptions {
         model: model.display().to_string(),
-        input_format: "auto".into(),
+        input_format: None,
         text_column: None,
         tagger: TaggerOptions::default(),
         threads: Some(1),

@@ -500,3 +500,44 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let (_, said) = predict(&["--labels", &"jo ".repeat(80), "--threshold", "0.5"], text);
     assert!(said.contains("note: 1 label is longer than 64 pieces: its end is not read"), "{said}");
 }
+
+#[test]
+fn a_run_is_recorded_as_that_of_a_token_classifier() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    fs::write(at.join("data.jsonl"), DATA).expect("it is written");
+    config(
+        at,
+        r#", "report_to": ["csv", "jsonl", "wandb"], "logging_dir": "logs", "html_report": true, "save_only_model": true,
+        "lr_scheduler_type": "cosine", "warmup_ratio": 0.5, "weight_decay": 0.1, "max_grad_norm": 1.0,
+        "gradient_checkpointing": true, "gradient_accumulation_steps": 2, "logging_first_step": true"#,
+    );
+    let (status, out, said) = tagsmith(&["train-bi-encoder", "run.json", "--json"], at, "");
+    assert_eq!(status, 0, "{said}");
+    let results: Value = serde_json::from_str(&out).expect("standard output is one JSON object");
+    for key in ["train_loss", "train_runtime", "train_samples", "eval_f1", "test_metrics"] {
+        assert!(!results[key].is_null(), "{key}: {out}");
+    }
+    assert!(
+        said.contains("note: `weight_decay` has its effect here; the original takes it and never reads it\n"),
+        "{said}"
+    );
+    assert!(said.contains("note: `report_to` names `wandb`, which is not written here"), "{said}");
+    let read = |name: &str| fs::read_to_string(at.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let rates: Vec<f64> = read("logs/log.jsonl")
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).expect("it is JSON")["learning_rate"].as_f64())
+        .collect();
+    // Half of the four steps warm up; cosine's half wave falls from there.
+    let want = [0.0, 0.5, 1.0, 0.5].map(|share| share * 5e-5);
+    assert!(rates.iter().zip(want).all(|(rate, want)| (rate - want).abs() < 1e-18) && rates.len() == 4, "{rates:?}");
+    assert!(read("logs/log.csv").contains(",eval_f1,"), "{}", read("logs/log.csv"));
+    assert!(read("out/report.html").contains("cosine"));
+    let state: Value = serde_json::from_str(&read("out/trainer_state.json")).expect("it is JSON");
+    assert_eq!((&state["global_step"], &state["max_steps"]), (&4.into(), &4.into()));
+    let results: Value = serde_json::from_str(&read("out/train_results.json")).expect("it is JSON");
+    assert_eq!(results["train_samples"], 2);
+    assert!(at.join("out/checkpoint-4/trainer_state.json").exists());
+    assert!(!at.join("out/checkpoint-4/optimizer.safetensors").exists(), "`save_only_model` saves the optimizer");
+}

@@ -1,41 +1,36 @@
 //! Data sets: a folder with its splits, or the files of one split.
 
-pub mod card;
-pub mod files;
-pub mod merge;
-pub mod remote;
+mod card;
+pub(crate) mod files;
+mod merge;
+mod remote;
+mod split_names;
 
 use crate::dataset::card::CARD_BYTES_MAX;
 use crate::dataset::files::Input;
 use crate::dataset::merge::Merger;
+use crate::dataset::split_names::{canonical, folder_split_names, name_splits, renamed, shard_split, splits_of, words};
 use crate::error::Error;
-use crate::format::arrow::{ClassNames, read_arrow};
+use crate::format::arrow::ClassNames;
 use crate::format::{self, Format};
-use crate::split_builder::ReadOptions;
+use crate::read_options::ReadOptions;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::{Hub, Kind, is_inside};
 use tagsmith_message::Note;
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::sentence::Split;
 
-/// Split names and the words in file and folder names that mean them, as `datasets` has them.
-const KEYWORDS: [(&str, &[&str]); 3] = [
-    ("train", &["train", "training"]),
-    ("validation", &["validation", "valid", "dev", "val"]),
-    ("test", &["test", "testing", "eval", "evaluation"]),
-];
-
-/// Largest dataset_info.json, state.json or dataset_dict.json that is read.
+/// The most bytes of a dataset_info.json, state.json or dataset_dict.json that is read.
 const DESCRIPTION_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads the files of one split: each pattern is a file, a folder, a glob, or several of these parted by commas or
 /// spaces. Sentences follow each other in the order of the files.
 pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, Error> {
     let mut merger = Merger::new(options);
-    for input in files::expand(patterns)? {
+    for input in files::expand(patterns, &[])? {
         match input {
             Input::File(path) => {
                 let (format, split) = format::read(&path, options)?;
@@ -47,7 +42,7 @@ pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, E
     merger.finish().ok_or_else(|| Error::path("data", "no file is named: give at least one"))
 }
 
-/// The splits that run scripts look for; a repository's others are not downloaded.
+/// The splits that run scripts look for; other splits of a repository are not downloaded.
 pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
 /// Reads a data set's splits, as `load_dataset(name, config_name, revision=revision)` finds them: those of a folder
@@ -87,10 +82,7 @@ fn local_dataset(
 ) -> Result<BTreeMap<String, Split>, Error> {
     let place = folder.display().to_string();
     if !folder.is_dir() {
-        return Err(Error::path(
-            place,
-            "this is a file, not a folder: pass it with `--train_file`, `--validation_file` or `--test_file`",
-        ));
+        return Err(Error::path(place, "this is a file, not a folder").with_remedy(as_files()));
     }
     // A configuration of a saved data set is a folder in its folder.
     let inner = config_name.map(|name| folder.join(name)).filter(|inner| inner.join("dataset_dict.json").exists());
@@ -99,10 +91,8 @@ fn local_dataset(
         return saved_splits(saved, options);
     }
     if folder.join("state.json").exists() {
-        return Err(Error::path(
-            place,
-            "this is a single saved Dataset, not a DatasetDict: pass it with `--train_file`, `--validation_file` or `--test_file`",
-        ));
+        let problem = "this is a single saved Dataset, not a DatasetDict";
+        return Err(Error::path(place, problem).with_remedy(as_files()));
     }
     let files = files::relative(&files::data_files(folder)?, folder);
     let card = read_card(&folder.join("README.md"))?;
@@ -110,7 +100,7 @@ fn local_dataset(
     read_layout(folder, layout, options)
 }
 
-/// A data set's card, if it has one.
+/// Returns a data set's card, if it has one.
 pub(crate) fn read_card(file: &Path) -> Result<Option<String>, Error> {
     if !file.is_file() {
         return Ok(None);
@@ -142,21 +132,9 @@ pub(crate) fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTree
     Ok(splits)
 }
 
-/// `dev`, `valid` and so on mean the split that run scripts look for, unless that one is there as well.
-fn canonical(name: &str, all: &[&str], notes: &mut Vec<Note>) -> String {
-    let Some(meant) = keyword(name).filter(|meant| *meant != name && !all.contains(meant)) else {
-        return name.to_owned();
-    };
-    notes.push(renamed(name, meant));
-    meant.to_owned()
-}
-
-fn renamed(name: &str, meant: &str) -> Note {
-    Note::once(format!("the split `{name}` is used as `{meant}`"))
-}
-
-fn keyword(word: &str) -> Option<&'static str> {
-    KEYWORDS.iter().find(|(_, words)| words.contains(&word)).map(|(split, _)| *split)
+/// Returns the remedy of naming the files of the splits.
+fn as_files() -> Remedy {
+    Remedy::Set(vec![Setting::TrainFile, Setting::ValidationFile, Setting::TestFile])
 }
 
 fn insert(splits: &mut BTreeMap<String, Split>, name: String, split: Split, folder: &Path) -> Result<(), Error> {
@@ -167,8 +145,18 @@ fn insert(splits: &mut BTreeMap<String, Split>, name: String, split: Split, fold
     }
 }
 
-/// Reads the shards that a folder's state.json lists, with the label names of its dataset_info.json.
+/// Reads a saved data set's shards, with the label names of its dataset_info.json.
 fn read_saved(folder: &Path, options: &ReadOptions, merger: &mut Merger) -> Result<(), Error> {
+    let (shards, class_names) = saved_shards(folder)?;
+    for path in shards {
+        let split = format::read_arrow(&path, &class_names, options)?;
+        merger.add(&path, Format::Arrow, split)?;
+    }
+    Ok(())
+}
+
+/// Returns the shards that a folder's state.json lists, and the label names of its dataset_info.json.
+pub(crate) fn saved_shards(folder: &Path) -> Result<(Vec<PathBuf>, ClassNames), Error> {
     let state_file = folder.join("state.json");
     let state = description(&state_file)?;
     let names: Option<Vec<&str>> = state
@@ -191,16 +179,11 @@ fn read_saved(folder: &Path, options: &ReadOptions, merger: &mut Merger) -> Resu
     let info_file = folder.join("dataset_info.json");
     let class_names =
         if info_file.exists() { ClassNames::of_info(&description(&info_file)?) } else { ClassNames::default() };
-    for name in names {
-        let path = folder.join(inside(name, &state_file)?);
-        let file = File::open(&path).map_err(Error::open(&path))?;
-        let split = read_arrow(BufReader::new(file), &class_names, &path.display().to_string(), options)?;
-        merger.add(&path, Format::Arrow, split)?;
-    }
-    Ok(())
+    let shards = names.into_iter().map(|name| Ok(folder.join(inside(name, &state_file)?)));
+    Ok((shards.collect::<Result<_, Error>>()?, class_names))
 }
 
-/// A name that a description gives, which may come from anywhere, stays in the description's folder.
+/// Returns a name that a description gives, which may come from anywhere, if it stays in the description's folder.
 fn inside<'n>(name: &'n str, description: &Path) -> Result<&'n str, Error> {
     match is_inside(name) {
         true => Ok(name),
@@ -222,7 +205,7 @@ fn description(file: &Path) -> Result<Value, Error> {
     })
 }
 
-/// Which files of a folder, here or on the hub, are which split of a configuration.
+/// The files of a folder, here or on the hub, by the splits of a configuration.
 pub(crate) struct Layout {
     pub(crate) of_split: BTreeMap<String, Vec<PathBuf>>,
     pub(crate) notes: Vec<Note>,
@@ -252,9 +235,8 @@ impl Layout {
             for (name, files) in of_split {
                 let key = canonical(&name, &all, &mut notes);
                 if renamed.contains_key(&key) {
-                    let problem =
-                        format!("two splits would be `{key}`: name the files with `--train_file` and the like");
-                    return Err(Error::path(place, problem));
+                    let problem = format!("two splits would be `{key}`");
+                    return Err(Error::path(place, problem).with_remedy(as_files()));
                 }
                 renamed.insert(key, files);
             }
@@ -274,7 +256,7 @@ impl Layout {
     }
 }
 
-/// Without `configs:`, a configuration is a folder of its name, here with a slash at its end.
+/// Returns the folder of a configuration with a slash at its end: without `configs:`, it has the configuration's name.
 fn inner_folder(files: &[PathBuf], name: &str, place: &str) -> Result<String, Error> {
     let is_name = !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
     if is_name && card::has_folder(files, name) {
@@ -303,12 +285,9 @@ pub(crate) fn read_layout(
             let (format, split) = format::read(&path, options)?;
             let first = *first_format.get_or_insert(format);
             if first != format {
-                return Err(Error::path(
-                    path.display(),
-                    format!(
-                        "`{name}` is here as {format} and as {first}, perhaps the same data twice: keep one, or pass the files with `--train_file` and the like"
-                    ),
-                ));
+                let problem = format!("`{name}` is here as {format} and as {first}, perhaps the same data twice");
+                let remedy = Remedy::AnyOf(vec![Remedy::to_do("keep one"), as_files()]);
+                return Err(Error::path(path.display(), problem).with_remedy(remedy));
             }
             merger.add(&path, format, split)?;
         }
@@ -319,7 +298,7 @@ pub(crate) fn read_layout(
     Ok(splits)
 }
 
-/// What was decided about the folder as a whole.
+/// Returns what was decided about the folder as a whole.
 fn folder_notes(place: &str, relative: &[PathBuf], of_split: &BTreeMap<String, Vec<PathBuf>>) -> Vec<Note> {
     let mut notes = Vec::new();
     let taken: BTreeSet<&PathBuf> = of_split.values().flatten().collect();
@@ -344,79 +323,4 @@ fn folder_notes(place: &str, relative: &[PathBuf], of_split: &BTreeMap<String, V
     notes.push(left);
     notes.retain(|note| note.count > 0);
     notes
-}
-
-fn words(path: &Path) -> Vec<String> {
-    path.components().flat_map(|part| parts(&part.as_os_str().to_string_lossy())).collect()
-}
-
-/// Which of the folder's files belong to which split: by `data/NAME-00000-of-00001.*`, else by their folders' names,
-/// else by their own; all are `train` when no name says anything.
-pub(crate) fn splits_of(folder: &Path, files: &[PathBuf]) -> Result<BTreeMap<String, Vec<PathBuf>>, Error> {
-    let shards: Vec<(&PathBuf, String)> = files.iter().filter_map(|file| Some((file, shard_split(file)?))).collect();
-    let mut splits: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    if !shards.is_empty() {
-        let names: Vec<&str> = shards.iter().map(|(_, name)| name.as_str()).collect();
-        for (file, name) in &shards {
-            let name = keyword(name).filter(|meant| !names.contains(meant)).unwrap_or(name);
-            splits.entry(name.to_owned()).or_default().push((*file).clone());
-        }
-        return Ok(splits);
-    }
-    for names in [folder_split_names, name_splits] {
-        for file in files {
-            let found = names(file);
-            if found.len() > 1 {
-                let found: Vec<&str> = found.into_iter().collect();
-                return Err(Error::path(
-                    folder.join(file).display(),
-                    format!(
-                        "its name means several splits ({}): rename it, or pass the files with `--train_file` and the like",
-                        found.join(", ")
-                    ),
-                ));
-            }
-            for name in found {
-                splits.entry(name.to_owned()).or_default().push(file.clone());
-            }
-        }
-        if !splits.is_empty() {
-            return Ok(splits);
-        }
-    }
-    if !files.is_empty() {
-        splits.insert("train".into(), files.to_vec());
-    }
-    Ok(splits)
-}
-
-/// `NAME` of `data/NAME-00000-of-00001.parquet`.
-fn shard_split(file: &Path) -> Option<String> {
-    if file.parent() != Some(Path::new("data")) {
-        return None;
-    }
-    let name = file.file_name()?.to_str()?;
-    let (before, after) = name.rsplit_once("-of-")?;
-    let (split, number) = before.rsplit_once('-')?;
-    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number(number) && is_number(after.get(..5)?) && !split.is_empty()).then(|| split.to_owned())
-}
-
-/// Splits that the names of a file's folders mean.
-fn folder_split_names(file: &Path) -> BTreeSet<&'static str> {
-    let folders = file.parent().into_iter().flat_map(Path::components);
-    let words = folders.flat_map(|folder| parts(&folder.as_os_str().to_string_lossy()));
-    words.filter_map(|word| keyword(&word)).collect()
-}
-
-/// Splits that a file's own name means; its last extension is no part of it.
-fn name_splits(file: &Path) -> BTreeSet<&'static str> {
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    parts(&name).iter().filter_map(|word| keyword(word)).collect()
-}
-
-/// The words of a name, which `-`, `.`, `_`, spaces and digits part.
-fn parts(name: &str) -> Vec<String> {
-    let is_separator = |char: char| matches!(char, '-' | '.' | '_' | ' ') || char.is_ascii_digit();
-    name.split(is_separator).filter(|part| !part.is_empty()).map(str::to_lowercase).collect()
 }

@@ -1,10 +1,11 @@
 //! Errors of reading data.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
-use tagsmith_message::Remedy;
+use tagsmith_message::{Remedy, Setting};
 
-/// Why texts and tags cannot be read.
+/// The reason why texts and tags cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes stop coming.
@@ -12,7 +13,7 @@ pub enum Error {
     Read {
         /// The source, with the line reached where it is known.
         place: String,
-        /// What the system or the decompressor said.
+        /// The message of the system or the decompressor.
         source: io::Error,
     },
     /// The text is not UTF-8.
@@ -20,9 +21,9 @@ pub enum Error {
         "{place}: byte {byte} of the line (0x{value:02X}) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)"
     )]
     Encoding {
-        /// Source and line.
+        /// The source and the line.
         place: String,
-        /// Position in the line, from 1.
+        /// The position in the line, from 1.
         byte: usize,
         /// The offending byte.
         value: u8,
@@ -30,25 +31,29 @@ pub enum Error {
     /// The content is not what it must be.
     #[error("{place}: {problem}")]
     Content {
-        /// Source, with line or row where there is one.
+        /// The source, with line or row where there is one.
         place: String,
-        /// What is wrong, with the value, and what to do.
+        /// The problem, with the value.
         problem: String,
+        /// The setting or the act that helps, where `problem` does not say it.
+        remedy: Option<Box<Remedy>>,
     },
-    /// A path is not there, or is not what it must be.
+    /// A path does not exist, or is not what it must be.
     #[error("{path}: {problem}")]
     Path {
         /// The path as it was given or found.
         path: String,
-        /// What is wrong with it and what to do.
+        /// The problem.
         problem: String,
+        /// The setting or the act that helps, where `problem` does not say it.
+        remedy: Option<Box<Remedy>>,
     },
     /// The system refuses to open or list a path.
     #[error("{path}: cannot be opened")]
     Open {
         /// The path.
         path: String,
-        /// What the system said.
+        /// The message of the system.
         source: io::Error,
     },
     /// The hub does not give what was asked for.
@@ -57,20 +62,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what the user can do about it.
-    pub fn remedy(&self) -> Option<Remedy> {
-        match self {
-            Error::Hub(error) => error.remedy(),
-            _ => None,
-        }
-    }
-
     pub(crate) fn content(place: impl Into<String>, problem: impl Into<String>) -> Error {
-        Error::Content { place: place.into(), problem: problem.into() }
+        Error::Content { place: place.into(), problem: problem.into(), remedy: None }
     }
 
-    pub(crate) fn path(path: impl std::fmt::Display, problem: impl Into<String>) -> Error {
-        Error::Path { path: path.to_string(), problem: problem.into() }
+    pub(crate) fn path(path: impl fmt::Display, problem: impl Into<String>) -> Error {
+        Error::Path { path: path.to_string(), problem: problem.into(), remedy: None }
     }
 
     pub(crate) fn open(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -78,18 +75,50 @@ impl Error {
         move |source| Error::Open { path, source }
     }
 
-    /// The error for a path that does not exist.
+    pub(crate) fn read(place: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+        let place = place.into();
+        move |source| Error::Read { place, source }
+    }
+
+    /// Returns the error for a path that does not exist.
     pub(crate) fn no_path(name: &str) -> Error {
         Error::path(name, "there is no such file or folder: correct the path")
     }
+
+    /// Returns the error with `helps` as its remedy, if it is about content or a path.
+    #[must_use]
+    pub fn with_remedy(mut self, helps: Remedy) -> Error {
+        if let Error::Content { remedy, .. } | Error::Path { remedy, .. } = &mut self {
+            *remedy = Some(Box::new(helps));
+        }
+        self
+    }
+
+    /// Returns the error with a remedy that sets `to` in the place of `from`.
+    #[must_use]
+    pub(crate) fn with_setting(mut self, from: Setting, to: Setting) -> Error {
+        if let Error::Content { remedy, .. } | Error::Path { remedy, .. } = &mut self {
+            *remedy = remedy.take().map(|remedy| Box::new(remedy.with_setting(from, to)));
+        }
+        self
+    }
+
+    /// Returns what the caller can do about it, beside what the message says.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Content { remedy, .. } | Error::Path { remedy, .. } => remedy.as_deref().cloned(),
+            Error::Hub(error) => error.remedy(),
+            Error::Read { .. } | Error::Encoding { .. } | Error::Open { .. } => None,
+        }
+    }
 }
 
-/// `train.conll:17`
+/// Returns the place of a line: `train.conll:17`.
 pub(crate) fn at_line(source: &str, line: u64) -> String {
     format!("{source}:{line}")
 }
 
-/// `train.parquet: row 17`
+/// Returns the place of a row: `train.parquet: row 17`.
 pub(crate) fn at_row(source: &str, row: u64) -> String {
     format!("{source}: row {row}")
 }

@@ -1,43 +1,135 @@
-//! Which format a file has, and the file opened and read accordingly.
+//! Which format a file has, and the reader of that format. Each format is read in one file of this folder.
 
 pub mod arrow;
-pub mod arrow_json;
-pub mod conll;
-pub mod conllu;
-pub mod csv;
-pub mod json;
+mod conll;
+mod conllu;
+mod csv;
+pub(crate) mod decide;
+mod json;
+mod label_lines;
 pub mod label_list;
-pub mod parquet_texts;
+mod parquet;
+mod record_batch;
+mod span_fields;
+mod text;
 
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
-use crate::split_builder::ReadOptions;
-use flate2::bufread::MultiGzDecoder;
+use crate::format::conll::ConllReader;
+use crate::format::conllu::ConlluReader;
+use crate::format::csv::CsvReader;
+use crate::format::decide::{by_extension, decide, extension};
+use crate::format::json::JsonReader;
+use crate::format::label_lines::{LabelReader, Layout};
+use crate::format::text::TextReader;
+use crate::input::{Input, is_packed};
+use crate::lines::Limit;
+use crate::read_options::{ReadOptions, Wanted};
+use crate::row::Reader;
+use crate::split_builder::collect;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use tagsmith_message::Note;
 use tagsmith_text::sentence::Split;
 
-/// Bytes looked at when the name does not say the format.
-const PEEK_BYTES: u64 = 64 << 10;
-
 /// The formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Format {
+pub enum Format {
+    /// A document a line.
+    Text,
+    /// JSON objects, one after another or in one array.
     Json,
+    /// Rows of cells that commas part, under a header.
     Csv,
+    /// Rows of cells that tabs part, under a header.
     Tsv,
+    /// A word and its labels a line, a blank line between sentences.
     Conll,
+    /// The ten columns of Universal Dependencies.
     Conllu,
+    /// Apache Parquet.
     Parquet,
+    /// An Arrow IPC stream or file.
     Arrow,
+    /// A sentence a line, its labels parted by spaces: `predictions.txt`.
+    LabelLines,
+    /// A label a line, a blank line between sentences.
+    Labels,
+}
+
+impl Format {
+    /// The formats of documents to tag.
+    pub const OF_DOCUMENTS: [Format; 8] = [
+        Format::Text,
+        Format::Json,
+        Format::Conll,
+        Format::Conllu,
+        Format::Csv,
+        Format::Tsv,
+        Format::Parquet,
+        Format::Arrow,
+    ];
+
+    /// The formats of labels to score.
+    pub const OF_LABELS: [Format; 9] = [
+        Format::Conll,
+        Format::Conllu,
+        Format::Json,
+        Format::Csv,
+        Format::Tsv,
+        Format::Parquet,
+        Format::Arrow,
+        Format::LabelLines,
+        Format::Labels,
+    ];
+
+    /// Returns the name by which a user asks for the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "jsonl",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Conll => "conll",
+            Format::Conllu => "conllu",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
+            Format::LabelLines => "lines",
+            Format::Labels => "labels",
+        }
+    }
+
+    /// Returns other names of the format.
+    pub fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Format::Json => &["json"],
+            Format::Conll => &["columns"],
+            _ => &[],
+        }
+    }
+
+    /// Returns the format of this name or alias.
+    pub fn named(name: &str) -> Option<Format> {
+        let all = Format::OF_DOCUMENTS.into_iter().chain(Format::OF_LABELS);
+        all.into_iter().find(|format| format.name() == name || format.aliases().contains(&name))
+    }
+
+    /// Returns the format that a file's name says.
+    pub fn of_name(path: &Path) -> Option<Format> {
+        by_extension(&extension(path))
+    }
+
+    /// Returns whether the file is not text, and cannot be read as a stream of lines.
+    fn is_binary(self) -> bool {
+        matches!(self, Format::Parquet | Format::Arrow)
+    }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Format::Text => "lines of text",
             Format::Json => "JSON",
             Format::Csv => "CSV",
             Format::Tsv => "TSV",
@@ -45,32 +137,14 @@ impl fmt::Display for Format {
             Format::Conllu => "CoNLL-U",
             Format::Parquet => "Parquet",
             Format::Arrow => "Arrow",
+            Format::LabelLines => "lines of labels",
+            Format::Labels => "a label a line",
         })
     }
 }
 
-/// The extension in lower case without `.gz`, and whether there was one.
-fn extension(path: &Path) -> (String, bool) {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let (name, gzipped) = name.strip_suffix(".gz").map_or((name.as_str(), false), |name| (name, true));
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    (extension.to_owned(), gzipped)
-}
-
-fn by_extension(extension: &str) -> Option<Format> {
-    Some(match extension {
-        "json" | "jsonl" | "ndjson" => Format::Json,
-        "csv" => Format::Csv,
-        "tsv" => Format::Tsv,
-        "conll" | "conll03" | "conllup" | "iob" | "iob1" | "iob2" | "bio" | "bio2" => Format::Conll,
-        "conllu" => Format::Conllu,
-        "parquet" => Format::Parquet,
-        "arrow" => Format::Arrow,
-        _ => return None,
-    })
-}
-
-/// Whether a file in a folder is taken for data: by its extension, unless its name says that it is about the data.
+/// Returns whether a file in a folder is taken for data: by its extension, unless its name says that it is about the
+/// data.
 pub(crate) fn is_data_file(path: &Path) -> bool {
     const ABOUT: [&str; 6] = ["readme", "license", "licence", "notice", "changelog", "citation"];
     const FILES: [&str; 6] =
@@ -80,177 +154,118 @@ pub(crate) fn is_data_file(path: &Path) -> bool {
     if FILES.contains(&name.as_str()) || ABOUT.contains(&stem) {
         return false;
     }
-    let (extension, gzipped) = extension(path);
-    match by_extension(&extension) {
-        Some(Format::Parquet | Format::Arrow) => !gzipped,
+    match Format::of_name(path) {
+        Some(format) if format.is_binary() => !is_packed(path),
         Some(_) => true,
-        None => extension == "txt",
+        None => extension(path) == "txt",
     }
 }
 
-/// Opens a file of text, unpacked if its name ends in `.gz`.
-pub fn open(path: &Path) -> Result<Box<dyn Read + Send>, Error> {
-    let file = File::open(path).map_err(Error::open(path))?;
-    Ok(match extension(path) {
-        (_, true) => Box::new(Gunzip { decoder: MultiGzDecoder::new(BufReader::new(file)) }),
-        (_, false) => Box::new(file),
+/// What is asked of a file.
+pub(crate) struct Request<'r> {
+    /// What of each row is wanted.
+    pub(crate) wanted: Wanted,
+    /// The columns.
+    pub(crate) options: &'r ReadOptions,
+    /// The most bytes that are held of one item.
+    pub(crate) limit: Limit,
+    /// The format, if the user says it.
+    pub(crate) format: Option<Format>,
+    /// The names of integer labels that stand beside the file.
+    pub(crate) class_names: &'r ClassNames,
+}
+
+/// A file whose format is known, before its first row.
+pub(crate) struct Opened {
+    /// The format.
+    pub(crate) format: Format,
+    /// The reader.
+    pub(crate) reader: Box<dyn Reader>,
+    /// The reason why it has this format, where the file's name does not say so.
+    pub(crate) note: Option<Note>,
+}
+
+/// Opens a file in the format that its content, or else its name, says.
+pub(crate) fn open(path: &Path, request: &Request) -> Result<Opened, Error> {
+    let source = path.display().to_string();
+    if request.format.or_else(|| Format::of_name(path)).is_some_and(Format::is_binary) && is_packed(path) {
+        return Err(Error::path(source, "Parquet and Arrow files are read as they are: unpack it with `gunzip`"));
+    }
+    let mut input = Input::open(path)?;
+    let (format, note) = match request.format {
+        Some(format) => (format, None),
+        None => {
+            let beginning = input.beginning(false).map_err(Error::read(&source))?;
+            decide(Some(path), beginning, &source, request.wanted)
+        }
+    };
+    if format == Format::Parquet {
+        let file = File::open(path).map_err(Error::open(path))?;
+        let reader = Box::new(parquet::reader(file, &source, request.options, request.wanted)?);
+        return Ok(Opened { format, reader, note });
+    }
+    Ok(Opened { format, reader: reader(input, format, &source, request)?, note })
+}
+
+/// Opens a stream, or bytes in memory, that is called `source`; `path` is its name, if it has one.
+pub(crate) fn open_input(
+    mut input: Input,
+    path: Option<&Path>,
+    source: &str,
+    request: &Request,
+) -> Result<Opened, Error> {
+    let (format, note) = match request.format {
+        Some(format) => (format, None),
+        None => {
+            let beginning = input.beginning(true).map_err(Error::read(source))?;
+            decide(path, beginning, source, request.wanted)
+        }
+    };
+    Ok(Opened { format, reader: reader(input, format, source, request)?, note })
+}
+
+/// Returns the reader of a format that is read front to back.
+fn reader(input: Input, format: Format, source: &str, request: &Request) -> Result<Box<dyn Reader>, Error> {
+    let Request { wanted, options, limit, class_names, .. } = *request;
+    Ok(match format {
+        Format::Text => Box::new(TextReader::new(input, source, limit)),
+        Format::Json => Box::new(JsonReader::new(input, source, options, wanted, limit)),
+        Format::Csv => Box::new(CsvReader::new(input, ',', source, options, wanted, limit)),
+        Format::Tsv => Box::new(CsvReader::new(input, '\t', source, options, wanted, limit)),
+        Format::Conll => Box::new(ConllReader::new(input, source, options, wanted, limit)),
+        Format::Conllu => Box::new(ConlluReader::new(input, source, options, wanted, limit)?),
+        Format::Arrow => Box::new(arrow::reader(input, class_names, source, options, wanted)?),
+        Format::LabelLines => Box::new(LabelReader::new(input, source, Layout::SentenceALine)),
+        Format::Labels => Box::new(LabelReader::new(input, source, Layout::LabelALine)),
+        Format::Parquet => {
+            return Err(Error::path(source, "a Parquet file cannot be read as a stream: give the file by its name"));
+        }
     })
 }
 
-/// Reads one file in the format that its extension, or else its beginning, says.
+/// Reads one file of words and labels.
 pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<(Format, Split), Error> {
-    let source = path.display().to_string();
-    let (extension, gzipped) = extension(path);
-    let named = by_extension(&extension);
-    match named {
-        Some(Format::Parquet | Format::Arrow) if gzipped => {
-            return Err(Error::path(source, "Parquet and Arrow files are read as they are: unpack it with `gunzip`"));
-        }
-        Some(Format::Parquet) => {
-            let file = File::open(path).map_err(Error::open(path))?;
-            return Ok((Format::Parquet, arrow::read_parquet(file, &source, options)?));
-        }
-        _ => {}
-    }
-    let mut input: Box<dyn BufRead> = Box::new(BufReader::new(open(path)?));
-    let (format, note) = match named {
-        Some(format) if format != Format::Tsv => (format, None),
-        _ => {
-            let mut beginning = Vec::new();
-            (&mut input)
-                .take(PEEK_BYTES)
-                .read_to_end(&mut beginning)
-                .map_err(|error| crate::error::Error::Read { place: source.clone(), source: error })?;
-            let (format, why) = if named.is_some() { sniff_tsv(&beginning) } else { sniff(&beginning) };
-            input = Box::new(Cursor::new(beginning).chain(input));
-            let note = Note::once(format!("{source} was read as {format}, because {why}"));
-            (format, (named != Some(format)).then_some(note))
-        }
+    let request = Request {
+        wanted: Wanted::Tagged,
+        options,
+        limit: Limit::Item,
+        format: None,
+        class_names: &ClassNames::default(),
     };
-    let mut split = match format {
-        Format::Json => json::read(input, &source, options),
-        Format::Csv => csv::read(input, &source, options),
-        Format::Tsv => csv::read_tabs(input, &source, options),
-        Format::Conll => conll::read(input, &source, options),
-        Format::Conllu => conllu::read(input, &source, options),
-        Format::Arrow => arrow::read_arrow(input, &ClassNames::default(), &source, options),
-        // Only a file without the extension comes here; Parquet cannot be read front to back.
-        Format::Parquet => return Err(Error::path(source, "this is a Parquet file: name it `.parquet`")),
-    }?;
+    let Opened { format, reader, note } = open(path, &request)?;
+    let mut split = collect(reader, &path.display().to_string())?;
     split.notes.splice(0..0, note);
     Ok((format, split))
 }
 
-/// The format that a file's beginning shows, with the reason.
-fn sniff(beginning: &[u8]) -> (Format, &'static str) {
-    if beginning.starts_with(b"PAR1") {
-        return (Format::Parquet, "it begins with `PAR1`");
-    }
-    if beginning.starts_with(b"ARROW1") || beginning.starts_with(b"\xFF\xFF\xFF\xFF") {
-        return (Format::Arrow, "it begins as Arrow does");
-    }
-    let text = String::from_utf8_lossy(beginning);
-    let text = text.trim_start_matches('\u{FEFF}').trim_start();
-    let after = |open: char| text.strip_prefix(open).map(str::trim_start);
-    if after('{').is_some_and(|rest| rest.is_empty() || rest.starts_with(['"', '}']))
-        || after('[').is_some_and(|rest| rest.starts_with('{'))
-    {
-        return (Format::Json, "it begins with a JSON object");
-    }
-    let line = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty()).unwrap_or_default();
-    let cells: Vec<&str> = line.split('\t').collect();
-    if cells.len() == 10 && cells[0].starts_with(|char: char| char.is_ascii_digit()) {
-        return (Format::Conllu, "its lines have ten columns and begin with a number");
-    }
-    if line.contains(',') && !line.contains(char::is_whitespace) && line.split(',').all(|name| !name.is_empty()) {
-        return (Format::Csv, "its first line is names and commas");
-    }
-    (Format::Conll, "it is neither JSON, CoNLL-U nor CSV")
-}
-
-/// `.tsv` names both tables with a header and column files; only the latter have blank lines between lines.
-fn sniff_tsv(beginning: &[u8]) -> (Format, &'static str) {
-    let text = String::from_utf8_lossy(beginning);
-    let blank_inside = text.trim().lines().any(|line| line.trim().is_empty());
-    if blank_inside {
-        (Format::Conll, "blank lines part its lines into sentences")
-    } else {
-        (Format::Tsv, "it has no blank lines")
-    }
-}
-
-/// A gzip stream whose errors say what happened to the file.
-struct Gunzip<R> {
-    decoder: MultiGzDecoder<R>,
-}
-
-impl<R: BufRead> Read for Gunzip<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.decoder.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                io::Error::new(error.kind(), "the gzip stream is cut off: fetch or compress the file again")
-            }
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => io::Error::new(
-                error.kind(),
-                format!("the gzip stream is damaged or none ({error}): fetch or compress the file again, or drop `.gz` from its name"),
-            ),
-            _ => error,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formats_by_name() {
-        let check = |name: &str, want: bool| assert_eq!(is_data_file(Path::new(name)), want, "{name}");
-        for name in ["a.json", "a.JSONL", "a.csv.gz", "a.iob2", "a.b.conllu", "a.txt", "a.txt.gz", "x/a.arrow", "a.bio"]
-        {
-            check(name, true);
-        }
-        for name in [
-            "README.txt",
-            "LICENSE.txt",
-            "labels.txt",
-            "dataset_info.json",
-            "state.json",
-            "a.md",
-            "a",
-            "a.parquet.gz",
-            "a.gz",
-        ] {
-            check(name, false);
-        }
-    }
-
-    #[test]
-    fn formats_by_content() {
-        let check = |text: &str, want: Format| assert_eq!(sniff(text.as_bytes()).0, want, "{text:?}");
-        check("{\"a\": 1}", Format::Json);
-        check("\u{FEFF}\n {\n  \"a\": 1}", Format::Json);
-        check("[\n{\"a\": 1}]", Format::Json);
-        check("[ O\n", Format::Conll);
-        check("{ O\n", Format::Conll);
-        check("[\tO\n", Format::Conll);
-        check("# text\n1\ta\tb\tX\t_\t_\t0\troot\t_\t_\n", Format::Conllu);
-        check("1-2\ta\tb\tX\t_\t_\t0\troot\t_\t_\n", Format::Conllu);
-        check("10\ta\tb\tX\n", Format::Conll);
-        check("tokens,ner_tags\na b,O O\n", Format::Csv);
-        check(", O\n", Format::Conll);
-        check("EU\tB-ORG\n", Format::Conll);
-        check("", Format::Conll);
-        check("PAR1..", Format::Parquet);
-        assert_eq!(sniff(b"\xFF\xFF\xFF\xFF\x10").0, Format::Arrow);
-        assert_eq!(sniff(b"ARROW1\0\0").0, Format::Arrow);
-    }
-
-    #[test]
-    fn tables_and_columns_both_end_in_tsv() {
-        let check = |text: &str, want: Format| assert_eq!(sniff_tsv(text.as_bytes()).0, want, "{text:?}");
-        check("tokens\tner_tags\na b\tO O\n\n", Format::Tsv);
-        check("a\tc\nb\ti\n\nc\tc\n", Format::Conll);
-        check("a\tc\r\n\t\r\nc\tc\r\n", Format::Conll);
-    }
+/// Reads one Arrow file of words and labels, whose integer labels have these names.
+pub(crate) fn read_arrow(path: &Path, names: &ClassNames, options: &ReadOptions) -> Result<Split, Error> {
+    let request = Request {
+        wanted: Wanted::Tagged,
+        options,
+        limit: Limit::Item,
+        format: Some(Format::Arrow),
+        class_names: names,
+    };
+    collect(open(path, &request)?.reader, &path.display().to_string())
 }

@@ -1,12 +1,24 @@
 //! Files of texts and tags: each format is read in one place, for training, prediction, scoring and span taggers.
 //!
+//! A [`format`] yields the sentences or documents of a file one by one. [`dataset`] collects them into splits,
+//! [`documents`] hands them to prediction, [`labeled`] to scoring and [`span_examples`] to span taggers.
+//!
 //! # What this crate does not do
 //! It knows no model and no option of a command line, and prints nothing: what happened to the input comes back as a
 //! [`tagsmith_message::Note`] or an [`error::Error`].
 
-mod choose_columns;
 pub mod dataset;
+pub mod documents;
 pub mod error;
 pub mod format;
+mod input;
+pub mod labeled;
 mod lines;
-pub mod split_builder;
+mod read_options;
+mod row;
+mod rules;
+pub mod span_examples;
+mod split_builder;
+mod tag_names;
+
+pub use read_options::ReadOptions;

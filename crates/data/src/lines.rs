@@ -1,37 +1,70 @@
 //! Lines of a text file, each of bounded length.
 
 use crate::error::{Error, at_line};
+use crate::input::Input;
 use std::io::{BufRead, Read};
 
-/// The longest line, JSON row or CSV record that is read, in bytes.
-pub const ITEM_BYTES_MAX: usize = 64 << 20;
+/// The most bytes that are held of one line, row or record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The file is read whole: only a wrong file has longer lines.
+    Item,
+    /// Each item is a document to tag. Its pieces, windows and scores are held at once, 300 to 700 times as much.
+    Document,
+}
+
+impl Limit {
+    /// Returns the limit in bytes.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Limit::Item => 64 << 20,
+            Limit::Document => 1 << 20,
+        }
+    }
+
+    /// Returns the error for an item at `place` that is longer.
+    pub(crate) fn exceeded(self, place: String, item: &str) -> Error {
+        let most = self.bytes() >> 20;
+        Error::content(
+            place,
+            match self {
+                Limit::Item => {
+                    format!("the {item} is longer than {most} MiB: is this the right file? Split it if it is")
+                }
+                Limit::Document => {
+                    format!("the document is longer than {most} MiB, the most that is tagged in one piece: split it")
+                }
+            },
+        )
+    }
+}
 
 /// Lines without their ends, numbered from 1; the byte-order mark is dropped.
-pub(crate) struct Lines<'s, R> {
-    input: R,
-    source: &'s str,
+pub(crate) struct Lines {
+    input: Input,
+    source: String,
+    limit: Limit,
     number: u64,
     bytes: Vec<u8>,
 }
 
-impl<'s, R: BufRead> Lines<'s, R> {
-    pub(crate) fn new(input: R, source: &'s str) -> Self {
-        Lines { input, source, number: 0, bytes: Vec::new() }
+impl Lines {
+    pub(crate) fn new(input: Input, source: &str, limit: Limit) -> Self {
+        Lines { input, source: source.to_owned(), limit, number: 0, bytes: Vec::new() }
     }
 
-    /// The next line and its number, or `None` at the end.
+    /// Returns the next line and its number, or `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, &str)>, Error> {
         self.bytes.clear();
         self.number += 1;
-        let mut bounded = (&mut self.input).take(ITEM_BYTES_MAX as u64 + 1);
-        let count = bounded
-            .read_until(b'\n', &mut self.bytes)
-            .map_err(|source| Error::Read { place: at_line(self.source, self.number), source })?;
+        let mut bounded = (&mut self.input).take(self.limit.bytes() as u64 + 1);
+        let count =
+            bounded.read_until(b'\n', &mut self.bytes).map_err(Error::read(at_line(&self.source, self.number)))?;
         if count == 0 {
             return Ok(None);
         }
-        if count > ITEM_BYTES_MAX {
-            return Err(too_long(at_line(self.source, self.number), "line"));
+        if count > self.limit.bytes() {
+            return Err(self.limit.exceeded(at_line(&self.source, self.number), "line"));
         }
         let mut line = self.bytes.as_slice();
         line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -39,11 +72,16 @@ impl<'s, R: BufRead> Lines<'s, R> {
         if self.number == 1 {
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
         }
-        Ok(Some((self.number, utf8(line, self.source, self.number, 0)?)))
+        Ok(Some((self.number, utf8(line, &self.source, self.number, 0)?)))
+    }
+
+    /// Returns whether more bytes are there without waiting.
+    pub(crate) fn has_more_at_hand(&self) -> bool {
+        !self.input.at_hand().is_empty()
     }
 }
 
-/// The text of `bytes`, which begin in line `line` after `before` other bytes of it.
+/// Returns the text of `bytes`, which begin in line `line` after `before` other bytes of it.
 pub(crate) fn utf8<'b>(bytes: &'b [u8], source: &str, line: u64, before: usize) -> Result<&'b str, Error> {
     std::str::from_utf8(bytes).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
@@ -56,10 +94,6 @@ pub(crate) fn utf8<'b>(bytes: &'b [u8], source: &str, line: u64, before: usize) 
     })
 }
 
-pub(crate) fn too_long(place: String, what: &str) -> Error {
-    Error::content(place, format!("the {what} is longer than 64 MiB: is this the right file? Split it if it is"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,11 +101,17 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_refused() {
-        let mut lines = Lines::new(io::BufReader::new(io::repeat(b'a')), "a.txt");
-        let error = lines.next().expect_err("the line never ends");
+        let error = |limit| {
+            let mut lines = Lines::new(Input::new(Box::new(io::repeat(b'a'))), "a.txt", limit);
+            lines.next().expect_err("the line never ends").to_string()
+        };
         assert_eq!(
-            error.to_string(),
+            error(Limit::Item),
             "a.txt:1: the line is longer than 64 MiB: is this the right file? Split it if it is"
+        );
+        assert_eq!(
+            error(Limit::Document),
+            "a.txt:1: the document is longer than 1 MiB, the most that is tagged in one piece: split it"
         );
     }
 

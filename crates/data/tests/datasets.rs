@@ -9,10 +9,11 @@ use std::error::Error as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use tagsmith_data::ReadOptions;
 use tagsmith_data::dataset::{self, load_files};
 use tagsmith_data::error::Error;
-use tagsmith_data::split_builder::ReadOptions;
 use tagsmith_hub::{Hub, Settings};
+use tagsmith_message::Setting;
 use tagsmith_text::sentence::{Split, TagKind};
 use tempfile::TempDir;
 
@@ -71,7 +72,9 @@ fn show_split(split: &Split) -> String {
 
 fn show_error(error: &Error) -> String {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("error: {error}{cause}\n")
+    let spell = |setting: Setting, _: Option<&str>| format!("<{setting:?}>");
+    let remedy = error.remedy().map(|remedy| format!(": {}", remedy.clause(&spell))).unwrap_or_default();
+    format!("error: {error}{cause}{remedy}\n")
 }
 
 /// `patterns` are relative to the scratch folder, which is written `@`.
@@ -278,8 +281,8 @@ fn files_that_do_not_fit_together() {
         &[("a.jsonl", ROW), ("b.conll", COLUMNS)],
         &["@a.jsonl", "@b.conll"],
         expect![[r#"
-        error: @b.conll: it is CoNLL columns with words and labels in `0` and `1`, the files before are JSON with `tokens` and `ner_tags` (name the columns with `--text_column_name` and `--label_column_name`, or pass fewer files): @a.jsonl and this file cannot be one split
-    "#]],
+            error: @b.conll: it is CoNLL columns with words and labels in `0` and `1`, the files before are JSON with `tokens` and `ner_tags`: @a.jsonl and this file cannot be one split: pass <TextColumn> or <LabelColumn> to name the columns or pass fewer files
+        "#]],
     );
     let integers = "{\"tokens\": [\"Jo\"], \"ner_tags\": [1]}\n";
     check_files(
@@ -318,8 +321,8 @@ fn files_that_are_not_there() {
         &[("train.jsonl", ROW), ("dev.jsonl", ROW)],
         &["@"],
         expect![[r#"
-        error: @: this folder holds several splits (train, validation): pass it with `--dataset_name`, or name one split's files
-    "#]],
+            error: @: this folder holds several splits (train, validation): pass <DatasetName> with the folder or name the files of one split
+        "#]],
     );
     check_files(
         &[("notes.md", "")],
@@ -332,8 +335,8 @@ fn files_that_are_not_there() {
         &[("dataset_dict.json", "{}")],
         &["@"],
         expect![[r#"
-        error: @: this folder holds a DatasetDict: pass it with `--dataset_name`, or pass the folder of one split
-    "#]],
+            error: @: this folder holds a DatasetDict: pass <DatasetName> with the folder or name the files of one split
+        "#]],
     );
     check_files(
         &[],
@@ -367,8 +370,8 @@ fn files_that_are_not_there() {
         &[("a.bin", "PAR1")],
         &["@a.bin"],
         expect![[r#"
-        error: @a.bin: this is a Parquet file: name it `.parquet`
-    "#]],
+            error: @a.bin: this is not a readable Parquet file (EOF: Parquet file too small. Size is 4 but need 8): write or fetch it again
+        "#]],
     );
     check_files(
         &[("a.conll", "Jo B-PER\nruns\n")],
@@ -395,7 +398,7 @@ fn cut_and_false_gzip_streams() {
     }
     fs::write(&path, ROW).expect("a scratch file");
     expect![[r#"
-        error: @/a.jsonl.gz:1: cannot be read: the gzip stream is damaged or none (invalid gzip header): fetch or compress the file again, or drop `.gz` from its name
+        error: @/a.jsonl.gz: cannot be read: the gzip stream is damaged or none (invalid gzip header): fetch or compress the file again, or drop `.gz` from its name
     "#]].assert_eq(&load());
 }
 
@@ -464,7 +467,7 @@ fn folders() {
         &[("train.jsonl", ROW), ("labels.txt", "O\n"), ("README.md", "---\nconfigs:\n- x\n---\n")],
         None,
         expect![[r#"
-            error: @: its `configs:` cannot be read (error: line 2 column 3: expected mapping start): name the files with `--train_file` and the like
+            error: @: its `configs:` cannot be read (error: line 2 column 3: expected mapping start): pass <TrainFile>, <ValidationFile> or <TestFile>
         "#]],
     );
     check_folder(
@@ -486,36 +489,36 @@ fn folders() {
         &[("en/train.jsonl", ROW), ("de/train.jsonl", OTHER_ROW)],
         Some("fr"),
         expect![[r#"
-            error: @: there is no configuration `fr` (there are: `de`, `en`): name one of them with `--dataset_config_name`
+            error: @: there is no configuration `fr` (there are: `de`, `en`): pass <DatasetConfigName> with one of them
         "#]],
     );
     check_folder(
         &[("train.jsonl", ROW)],
         Some("conll2003"),
         expect![[r#"
-            error: @: there is no configuration `conll2003`, nor any other: leave out `--dataset_config_name`
+            error: @: there is no configuration `conll2003`, nor any other: leave out <DatasetConfigName>
         "#]],
     );
     check_folder(
         &[("train.jsonl", ROW)],
         Some(".."),
         expect![[r#"
-            error: @: there is no configuration `..`, nor any other: leave out `--dataset_config_name`
+            error: @: there is no configuration `..`, nor any other: leave out <DatasetConfigName>
         "#]],
     );
     check_folder(
         &[("train.jsonl", ROW), ("train.conll", COLUMNS)],
         None,
         expect![[r#"
-        error: @train.jsonl: `train` is here as JSON and as CoNLL columns, perhaps the same data twice: keep one, or pass the files with `--train_file` and the like
-    "#]],
+            error: @train.jsonl: `train` is here as JSON and as CoNLL columns, perhaps the same data twice: keep one or pass <TrainFile>, <ValidationFile> or <TestFile>
+        "#]],
     );
     check_folder(
         &[("train_dev.jsonl", ROW)],
         None,
         expect![[r#"
-        error: @train_dev.jsonl: its name means several splits (train, validation): rename it, or pass the files with `--train_file` and the like
-    "#]],
+            error: @train_dev.jsonl: its name means several splits (train, validation): rename it or pass <TrainFile>, <ValidationFile> or <TestFile>
+        "#]],
     );
     check_folder(
         &[("notes.md", "")],
@@ -571,8 +574,9 @@ fn saved_splits_are_read_as_the_oracle_wrote_them() {
 #[test]
 fn saved_folders_that_cannot_be_read() {
     expect![[r#"
-        error: @: this is a single saved Dataset, not a DatasetDict: pass it with `--train_file`, `--validation_file` or `--test_file`
-    "#]].assert_eq(&show_splits(&golden("single"), None));
+        error: @: this is a single saved Dataset, not a DatasetDict: pass <TrainFile>, <ValidationFile> or <TestFile>
+    "#]]
+    .assert_eq(&show_splits(&golden("single"), None));
     check_folder(
         &[("dataset_dict.json", "{}")],
         None,

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tagsmith_data::ReadOptions;
 use tagsmith_data::dataset;
-use tagsmith_data::split_builder::ReadOptions;
 use tagsmith_hub::{Event, Hub, Settings};
+use tagsmith_message::Setting;
 use tagsmith_testkit::hub_server::Server;
 use tagsmith_text::sentence::Split;
 use tempfile::TempDir;
@@ -55,7 +56,11 @@ impl Scratch {
             .map(|note| format!("note: {note}\n"))
             .collect::<String>();
         match outcome {
-            Err(error) => text += &format!("error: {error}\n"),
+            Err(error) => {
+                let spell = |setting: Setting, _: Option<&str>| format!("<{setting:?}>");
+                let remedy = error.remedy().map(|remedy| format!(": {}", remedy.clause(&spell))).unwrap_or_default();
+                text += &format!("error: {error}{remedy}\n");
+            }
             Ok(splits) => {
                 for (name, split) in splits {
                     let words: Vec<&str> =
@@ -149,8 +154,8 @@ fn files_named_by_split() {
         &[("a/train.jsonl", ROW), ("b/train.jsonl", OTHER_ROW)],
         Some("c"),
         expect![[r#"
-        error: org/set: there is no configuration `c` (there are: `a`, `b`): name one of them with `--dataset_config_name`
-    "#]],
+            error: org/set: there is no configuration `c` (there are: `a`, `b`): pass <DatasetConfigName> with one of them
+        "#]],
     );
     check(
         &[("data/train-00000-of-00001.jsonl", ROW), ("data/unlabelled-00000-of-00001.jsonl", ROW)],
@@ -184,7 +189,7 @@ fn only_what_is_needed_comes_and_once() {
     .assert_eq(&scratch.read("org/set", Some("en"), None));
     assert_eq!(scratch.came(), ["README.md", "en/one-0.jsonl", "en/two.jsonl"]);
     expect![[r#"
-        error: org/set: it has several configurations (`en`, `fr`): name one with `--dataset_config_name`
+        error: org/set: it has several configurations (`en`, `fr`): pass <DatasetConfigName> with one of them
     "#]]
     .assert_eq(&scratch.read("org/set", None, None));
     expect![[r#"
@@ -243,7 +248,7 @@ fn old_names_are_programs_and_their_conversion_is_read() {
     expect![[r#"
         note: the data set `conll2003` is `eriktks/conll2003` now
         note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
-        error: eriktks/conll2003: there is no configuration `other` (there are: `conll2003`): name one of them with `--dataset_config_name`
+        error: eriktks/conll2003: there is no configuration `other` (there are: `conll2003`): pass <DatasetConfigName> with one of them
     "#]].assert_eq(&scratch.read("conll2003", Some("other"), None));
     expect![[r#"
         note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
@@ -274,7 +279,7 @@ fn conversions_of_several_configurations_and_of_parts() {
     );
     expect![[r#"
         note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
-        error: org/set: it has several configurations (`de`, `fr`): name one with `--dataset_config_name`
+        error: org/set: it has several configurations (`de`, `fr`): pass <DatasetConfigName> with one of them
     "#]].assert_eq(&scratch.read("org/set", None, None));
     expect![[r#"
         note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)

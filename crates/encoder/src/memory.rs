@@ -1,5 +1,5 @@
 //! Numbers that an encoder holds while it runs: R rows in a micro-batch, H hidden, F feed-forward, L layers, E embedding
-//! width.
+//! width. Each family states the terms of its layers as [`LayerMemory`].
 //!
 //! | what | numbers |
 //! |---|---|
@@ -12,7 +12,8 @@
 //! | at work in backward | R × (3H + 2F) (DeBERTa 7H + 2F, ModernBERT 3H), and twice the largest weight, packed |
 //! | at work in evaluation | R × (8H + 3F), as no layer keeps anything |
 
-use crate::config::{Config, Family};
+use crate::config::Config;
+use crate::facts::LayerMemory;
 
 /// Numbers in use at the beginning of backward, when there are the most.
 #[derive(Clone, Copy, Debug)]
@@ -25,48 +26,23 @@ pub struct Held {
 
 /// Counts the numbers in use in training, for so many rows in sentences of at most `longest` pieces.
 pub fn training(config: &Config, rows: u64, longest: usize, checkpointing: bool) -> Held {
-    let [h, f, e, layers] = [config.hidden_size, config.intermediate_size, config.embedding_size, config.layers]
-        .map(|number| number as u64);
-    let gated = is_gated(config);
-    let layer = 8 * h + if gated { 3 * f } else { f } + 4;
-    let kept = if checkpointing { layers * h + layer } else { layers * layer };
+    let shape = &config.shape;
+    let LayerMemory { kept, kept_once, kept_per_distance, distances, backward, largest_weight, .. } =
+        config.facts.memory;
+    let [h, e, layers] = [shape.hidden_size, shape.embedding_size, shape.layers].map(|number| number as u64);
+    let layers_in_full = if checkpointing { 1 } else { layers };
+    let inputs = if checkpointing { layers * h } else { 0 };
     let ends = 2 * e + 2 * h + 2;
-    let distances = distances(config, longest);
-    let at_work = if distances.is_some() { 7 * h } else { 3 * h } + if gated { 0 } else { 2 * f };
-    let of_distances = distances.unwrap_or(0) * 3 * h * if checkpointing { 1 } else { layers };
-    let convolution = neighbors(config).map_or(0, |width| (width + 2) * h + 2);
+    let distances = 2 * longest.min(distances) as u64;
     Held {
-        kept: rows * (kept + ends + convolution) + of_distances,
-        at_work: rows * at_work + 2 * largest_weight(config),
+        kept: rows * (inputs + layers_in_full * kept + ends + kept_once)
+            + layers_in_full * distances * kept_per_distance,
+        at_work: rows * backward + 2 * largest_weight,
     }
 }
 
 /// Counts the numbers in use inside one layer, with nothing kept.
 pub fn evaluation(config: &Config, rows: u64) -> u64 {
-    let [h, f] = [config.hidden_size, config.intermediate_size].map(|number| number as u64);
-    rows * (8 * h + 3 * f) + largest_weight(config)
-}
-
-/// Returns how many embeddings of distances a sentence of so many pieces needs, where there are any.
-fn distances(config: &Config, longest: usize) -> Option<u64> {
-    let Family::Deberta(settings) = &config.family else { return None };
-    Some(2 * longest.min(settings.buckets.span) as u64)
-}
-
-/// Returns how many neighbors a convolution goes over, where there is one.
-fn neighbors(config: &Config) -> Option<u64> {
-    let Family::Deberta(settings) = &config.family else { return None };
-    settings.convolution.map(|convolution| convolution.width as u64)
-}
-
-/// Counts the numbers of the largest weight of a product, which is packed before it is multiplied with.
-fn largest_weight(config: &Config) -> u64 {
-    let (h, f) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let up = if is_gated(config) { 2 * f } else { f };
-    h * up.max(3 * h).max(neighbors(config).unwrap_or(0) * h)
-}
-
-/// Whether the feed-forward part has a gate, as wide as what it lets through.
-fn is_gated(config: &Config) -> bool {
-    matches!(config.family, Family::ModernBert(_))
+    let LayerMemory { inference, largest_weight, .. } = config.facts.memory;
+    rows * inference + largest_weight
 }

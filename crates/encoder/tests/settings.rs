@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
-use tagsmith_encoder::config::{Config, Deberta, Family, ModernBert};
+use tagsmith_encoder::bert::Deberta;
+use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::modernbert;
 use tagsmith_kernel::op::disentangled::Buckets;
 
 fn golden(name: &str) -> Map<String, Value> {
@@ -20,7 +22,7 @@ fn changed(name: &str, key: &str, value: Value) -> Map<String, Value> {
     json
 }
 
-fn modernbert(json: Map<String, Value>) -> ModernBert {
+fn modernbert(json: Map<String, Value>) -> modernbert::Settings {
     let (config, notes) = read(json).expect("it reads");
     assert!(notes.is_empty(), "{notes:?}");
     let Family::ModernBert(settings) = config.family else { panic!("a ModernBERT") };
@@ -100,8 +102,8 @@ fn what_modernbert_does_not_compute_is_refused() {
 fn deberta(json: Map<String, Value>) -> Deberta {
     let (config, notes) = read(json).expect("it reads");
     assert!(notes.is_empty(), "{notes:?}");
-    let Family::Deberta(settings) = config.family else { panic!("a DeBERTa") };
-    settings
+    let Family::Bert(settings) = config.family else { panic!("a relative of BERT") };
+    settings.deberta.expect("a DeBERTa")
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn every_distance_has_pytorchs_row() {
 fn deberta_says_the_same_in_several_ways() {
     let settings = deberta(golden("deberta-v2"));
     assert_eq!(settings.buckets, Buckets { span: 8, logarithmic: Some(31) });
-    assert!(settings.of_queries && settings.of_keys && settings.shared && settings.normalised);
+    assert!(settings.compares_queries && settings.compares_keys && settings.shared && settings.normalized);
     let same = [
         ("pos_att_type", json!("C2P | p2c")),
         ("max_relative_positions", json!(32)),
@@ -139,7 +141,7 @@ fn deberta_says_the_same_in_several_ways() {
     }
     let apart = deberta(golden("deberta-v2_apart"));
     assert_eq!(apart.buckets, Buckets { span: 6, logarithmic: None });
-    assert!(apart.positions_added && !apart.shared && !apart.normalised);
+    assert!(apart.positions_added && !apart.shared && !apart.normalized);
 }
 
 #[test]
@@ -148,14 +150,14 @@ fn what_deberta_does_not_compute_is_refused() {
         ("relative_attention", json!(false), "is not true; nothing else is implemented"),
         ("conv_kernel_size", json!(2), "is 2, not an odd number up to 63"),
         ("conv_kernel_size", json!(65), "is 65, not an odd number up to 63"),
-        ("conv_kernel_size", json!("three"), "is \"three\", not a size from 1 to 16777216"),
+        ("conv_kernel_size", json!("three"), "is \"three\", not a whole number from 1 to 16777216"),
         ("z_steps", json!(2), "is 2; only 0 is implemented"),
         ("attention_head_size", json!(16), "is 16; only 8 is implemented"),
         ("pos_att_type", json!("p2c|p2p"), "is \"p2c|p2p\"; implemented are \"c2p\", \"p2c\" and both"),
         ("pos_att_type", json!([]), "is []; implemented are \"c2p\", \"p2c\" and both"),
         ("pos_att_type", Value::Null, "is null; implemented are \"c2p\", \"p2c\" and both"),
         ("position_buckets", json!(62), "is 62, which leaves no logarithm of distances up to 32"),
-        ("position_buckets", json!("many"), "is \"many\", not a size from 1 to 16777216"),
+        ("position_buckets", json!("many"), "is \"many\", not a whole number from 1 to 16777216"),
     ];
     for (key, value, want) in cases {
         assert_refused("deberta-v2", key, value, want);

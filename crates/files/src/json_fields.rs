@@ -1,13 +1,14 @@
-//! The keys of a JSON object, taken one by one; what is left over is unknown.
+//! The keys of a JSON object, taken one by one, so that the keys that nobody took are known.
 
 use crate::Error;
 use crate::strict_json::Distinct;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
+use tagsmith_message::closest;
 
-/// A JSON object whose keys are taken one by one. `null` is as good as absent.
+/// A JSON object whose keys are taken one by one. `null` counts as absent.
 pub struct Fields {
     path: PathBuf,
     json: Map<String, Value>,
@@ -16,7 +17,10 @@ pub struct Fields {
     pub notes: Vec<String>,
 }
 
-/// The object in a file.
+/// The largest whole number that [`Fields::optional_size`] takes.
+const LARGEST_SIZE: u64 = 0xFFFF_FFFF;
+
+/// Reads the object in a file.
 ///
 /// # Errors
 /// A file that cannot be read or holds no JSON object.
@@ -24,37 +28,42 @@ pub fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {
     let text = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
     match serde_json::from_slice(&text) {
         Ok(Distinct(Value::Object(json))) => Ok(json),
-        Ok(_) => Err(Error::content(path, "holds no JSON object: it should be `{\"key\": value, …}`")),
+        Ok(_) => Err(Error::content(path, "does not hold a JSON object: it should be `{\"key\": value, …}`")),
         Err(error) => Err(Error::content(path, format!("is not valid JSON ({error}): correct it"))),
     }
 }
 
 impl Fields {
-    /// All keys of `json`, which was read from `path`.
+    /// Starts with all keys of `json`, which was read from `path`.
     pub fn new(path: &Path, json: Map<String, Value>) -> Fields {
         Fields { path: path.into(), json, known: BTreeSet::new(), notes: Vec::new() }
     }
 
-    /// An error about a key.
+    /// Returns an error about a key.
     pub fn refuse(&self, key: &str, problem: impl Into<String>) -> Error {
         Error::content(&self.path, format!("`{key}` {}", problem.into()))
     }
 
-    /// Something the user should know.
+    /// Adds something the user should know.
     pub fn note(&mut self, note: String) {
         self.notes.push(format!("{}: {note}", self.path.display()));
     }
 
-    /// A value that is there and not null.
+    /// Takes a value that is there and not null.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.known.insert(key.to_owned());
         self.json.remove(key).filter(|value| !value.is_null())
     }
 
-    /// A string.
+    /// Returns whether a key that nobody took is there and null.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.json.get(key).is_some_and(Value::is_null)
+    }
+
+    /// Takes a string, if there is one.
     ///
     /// # Errors
-    /// Another type.
+    /// A value of another type.
     pub fn text(&mut self, key: &str) -> Result<Option<String>, Error> {
         match self.take(key) {
             None => Ok(None),
@@ -63,36 +72,29 @@ impl Fields {
         }
     }
 
-    /// A string that must be there.
+    /// Takes a string that must be there.
     ///
     /// # Errors
-    /// It is not.
+    /// The string is missing, or the value has another type.
     pub fn required_text(&mut self, key: &str) -> Result<String, Error> {
         let text = self.text(key)?;
         text.ok_or_else(|| self.refuse(key, "is missing: it has no default"))
     }
 
-    /// A number in a range.
+    /// Takes a number in a range.
     ///
     /// # Errors
-    /// Another type, or outside.
-    pub fn number(&mut self, key: &str, default: f64, range: RangeInclusive<f64>) -> Result<f64, Error> {
-        let number = self.optional_number(key)?.unwrap_or(default);
-        if range.contains(&number) {
-            return Ok(number);
-        }
-        let bound = |x: f64| match x {
-            f64::MIN_POSITIVE => "above 0".to_owned(),
-            f64::MAX => "anything".to_owned(),
-            x => x.to_string(),
-        };
-        Err(self.refuse(key, format!("is {number}, outside {} to {}", bound(*range.start()), bound(*range.end()))))
+    /// A value of another type, or outside the range.
+    pub fn number(&mut self, key: &str, default: f64, range: impl RangeBounds<f64>) -> Result<f64, Error> {
+        let Some(value) = self.take(key) else { return Ok(default) };
+        let number = value.as_f64().filter(|number| range.contains(number));
+        number.ok_or_else(|| self.refuse(key, format!("is {value}, not a number {}", described(&range))))
     }
 
-    /// A number, if there is one.
+    /// Takes a number, if there is one.
     ///
     /// # Errors
-    /// Another type.
+    /// A value of another type.
     pub fn optional_number(&mut self, key: &str) -> Result<Option<f64>, Error> {
         match self.take(key) {
             None => Ok(None),
@@ -103,68 +105,78 @@ impl Fields {
         }
     }
 
-    /// A whole number above 0, if there is one.
+    /// Takes a whole number above 0, if there is one.
     ///
     /// # Errors
-    /// Anything else.
+    /// Any other value.
     pub fn optional_size(&mut self, key: &str) -> Result<Option<usize>, Error> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(size @ 1..=0xFFFF_FFFF) => Ok(Some(size as usize)),
-                _ => Err(self.refuse(key, format!("is {value}, not a whole number above 0"))),
-            },
+        self.size_up_to(key, LARGEST_SIZE)
+    }
+
+    /// Takes a whole number from 1 to `largest`, if there is one.
+    ///
+    /// # Errors
+    /// Any other value.
+    pub fn size_up_to(&mut self, key: &str, largest: u64) -> Result<Option<usize>, Error> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        match value.as_u64() {
+            Some(size) if (1..=largest).contains(&size) => Ok(Some(size as usize)),
+            _ => Err(self.refuse(key, format!("is {value}, not a whole number from 1 to {largest}"))),
         }
     }
 
-    /// A whole number above 0; without a default it must be there.
+    /// Takes a whole number above 0. Without a default it must be there.
     ///
     /// # Errors
-    /// Anything else.
+    /// Any other value, or none where there must be one.
     pub fn size(&mut self, key: &str, default: Option<usize>) -> Result<usize, Error> {
         let size = self.optional_size(key)?.or(default);
         size.ok_or_else(|| self.refuse(key, "is missing: it has no default"))
     }
 
-    /// A switch.
+    /// Takes a truth value.
     ///
     /// # Errors
-    /// Another type.
-    pub fn switch(&mut self, key: &str) -> Result<bool, Error> {
+    /// A value of another type.
+    pub fn flag(&mut self, key: &str, default: bool) -> Result<bool, Error> {
         match self.take(key) {
-            None => Ok(false),
+            None => Ok(default),
             Some(Value::Bool(on)) => Ok(on),
             Some(other) => Err(self.refuse(key, format!("is {other}, neither true nor false"))),
         }
     }
 
-    /// The notes; refuses keys that nobody took.
+    /// Returns the keys that nobody took, for a caller that does not refuse them.
+    pub fn left_over(&self) -> impl Iterator<Item = &str> {
+        self.json.keys().map(String::as_str)
+    }
+
+    /// Refuses keys that nobody took, and returns the notes.
     ///
     /// # Errors
-    /// The first unknown key, with the known one that is most like it.
+    /// The first unknown key, with the known key that is most like it.
     pub fn finish(self) -> Result<Vec<String>, Error> {
         let Some(key) = self.json.keys().next() else { return Ok(self.notes) };
-        let near = self.known.iter().map(|known| (distance(key, known), known)).min();
-        let hint = match near {
-            Some((apart, known)) if apart <= 1 + key.len() / 4 => format!("did you mean `{known}`?"),
-            _ => "remove it".to_owned(),
+        let hint = match closest(key, self.known.iter().map(String::as_str)) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "remove it".to_owned(),
         };
         Err(self.refuse(key, format!("is not a key that is known here: {hint}")))
     }
 }
 
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = change.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+/// Describes a range of numbers: `from 0 to below 1`. The ends of `f64` stand for "above 0" and for no bound.
+fn described(range: &impl RangeBounds<f64>) -> String {
+    let start = match range.start_bound() {
+        Bound::Included(&f64::MIN_POSITIVE) => "above 0".to_owned(),
+        Bound::Included(x) => format!("from {x}"),
+        Bound::Excluded(x) => format!("above {x}"),
+        Bound::Unbounded => String::new(),
+    };
+    let end = match range.end_bound() {
+        Bound::Included(&f64::MAX) | Bound::Unbounded => String::new(),
+        Bound::Included(x) => format!(" to {x}"),
+        Bound::Excluded(x) => format!(" to below {x}"),
+    };
+    start + &end
 }

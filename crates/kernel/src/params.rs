@@ -21,6 +21,9 @@ pub struct Slot {
     pub shape: Vec<usize>,
     /// Where it begins in the buffer of dense ones; a sparse one has no place there.
     pub offset: usize,
+    /// The stage of backward that writes its gradient, counted from the input. Backward stops at the lowest stage that
+    /// learns.
+    pub stage: usize,
     /// Whether weight decay applies.
     pub decays: bool,
     /// Whether it is an embedding table: few rows of it have a gradient in a step.

@@ -1,13 +1,16 @@
-//! What libraries tell the user: notes about the input, remedies of errors, and values as messages show them.
+//! What libraries tell the user: notes about the input, remedies of errors, the name that a slip means, and values as
+//! messages show them.
 //!
 //! # What this crate does not do
 //! It prints nothing and spells no option: a remedy names a [`Setting`], and the rim (command line, server, Python)
 //! says what that setting is called there.
 
+mod closest;
 mod note;
 mod remedy;
 mod shown;
 
+pub use closest::closest;
 pub use note::Note;
 pub use remedy::{Remedy, Setting};
 pub use shown::{counted, quote, quote_all};

@@ -11,6 +11,10 @@ pub enum Setting {
     Decoding,
 
     // Data.
+    /// The configuration of the data set.
+    DatasetConfigName,
+    /// The data set: a folder, or a name on the hub.
+    DatasetName,
     /// The branch, tag or commit of a data set on the hub.
     DatasetRevision,
     /// The column of the gold labels, where two columns are compared.
@@ -51,6 +55,10 @@ pub enum Setting {
     BatchTokens,
     /// Training at all.
     DoTrain,
+    /// Whether an epoch's last, smaller batch is left out.
+    DropLast,
+    /// How often the model is evaluated.
+    EvalStrategy,
     /// Parameters that do not learn.
     Freeze,
     /// Activations computed again instead of kept.
@@ -59,12 +67,20 @@ pub enum Setting {
     IgnoreMismatchedLabels,
     /// Leave to replace a head of another size.
     IgnoreMismatchedSizes,
+    /// The highest learning rate.
+    LearningRate,
     /// The longest sequence or window in pieces.
     MaxSeqLength,
     /// The metric that chooses the best model.
     Metric,
     /// The checkpoint to go on from.
     Resume,
+    /// Steps between checkpoints.
+    SaveSteps,
+    /// How often checkpoints are saved.
+    SaveStrategy,
+    /// Steps in which the learning rate rises.
+    WarmupSteps,
 
     // Scores.
     /// What is scored.

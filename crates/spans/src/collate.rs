@@ -1,6 +1,6 @@
-//! Encoded examples become a scene and its gold.
+//! Encoded examples become a batch and its gold.
 
-use crate::batch::{Kinds, Scene, Text};
+use crate::batch::{LabelInput, SpanBatch, Text};
 use crate::config::{Architecture, Config};
 use crate::encode::Encoded;
 use crate::error::Error;
@@ -19,18 +19,18 @@ pub struct Listed {
     pub rows: Vec<usize>,
 }
 
-/// A scene of encoded examples. `labels` are a bi-encoder's, as its label encoder reads them; a cross-encoder's are in
+/// Returns a batch of encoded examples, and the spans of each. `labels` are a bi-encoder's, as its label encoder reads them; a cross-encoder's are in
 /// the prompt of each.
 ///
 /// # Panics
 /// If a cross-encoder's examples have prompts of different numbers of labels.
-pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (Scene, Vec<Listed>) {
+pub fn batch(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (SpanBatch, Vec<Listed>) {
     let cross = config.architecture == Architecture::CrossEncoder;
-    let mut scene = Scene::default();
+    let mut batch = SpanBatch::default();
     let (mut rows, mut markers, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for example in examples {
-        let base = scene.text.rows() as u32;
-        scene.text.push(&example.ids, &example.types, &[]);
+        let base = batch.text.rows() as u32;
+        batch.text.push(&example.ids, &example.types, &[]);
         let first_piece = first_position(cross, example);
         let first = rows.len();
         if config.threshold_in_prompt() {
@@ -40,10 +40,10 @@ pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (
         rows.extend((first_piece..example.ids.len()).map(|piece| base + piece as u32));
         markers.extend(example.markers.iter().map(|&piece| base + piece as u32));
         let spans = example.spans(config.longest_enumerated());
-        let first_span = scene.spans.len();
+        let first_span = batch.spans.len();
         let mut rows_of_spans = Vec::with_capacity(spans.len());
-        let push = |scene: &mut Scene, i: usize, j: usize| {
-            scene.spans.push(Span { start: (first + i) as u32, end: (first + j) as u32, width: (j - i + 1) as u32 });
+        let push = |batch: &mut SpanBatch, i: usize, j: usize| {
+            batch.spans.push(Span { start: (first + i) as u32, end: (first + j) as u32, width: (j - i + 1) as u32 });
         };
         // Places count the text's positions.
         let at = |piece: usize| extra + piece - first_piece;
@@ -51,51 +51,51 @@ pub fn scene(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (
             let unreached = usize::from(config.parity.last_piece && config.threshold_in_prompt());
             for (i, j) in enumerated(rows.len() - first - unreached, config.longest_enumerated()) {
                 if spans.get(rows_of_spans.len()).is_some_and(|&(a, b)| (at(a), at(b)) == (i, j)) {
-                    rows_of_spans.push(scene.spans.len());
+                    rows_of_spans.push(batch.spans.len());
                 }
-                push(&mut scene, i, j);
+                push(&mut batch, i, j);
             }
         } else {
             if config.contrastive() {
-                push(&mut scene, 0, 0);
+                push(&mut batch, 0, 0);
             }
             for &(i, j) in &spans {
-                rows_of_spans.push(scene.spans.len());
-                push(&mut scene, at(i), at(j));
+                rows_of_spans.push(batch.spans.len());
+                push(&mut batch, at(i), at(j));
             }
         }
         assert_eq!(rows_of_spans.len(), spans.len(), "spans: a row a span");
-        scene.texts.push(Text { positions: first..rows.len(), spans: first_span..scene.spans.len() });
+        batch.texts.push(Text { positions: first..rows.len(), spans: first_span..batch.spans.len() });
         listed.push(Listed { spans, rows: rows_of_spans });
     }
-    scene.kinds = match labels {
-        Some(labels) => Kinds::Alone(labels),
+    batch.labels = match labels {
+        Some(labels) => LabelInput::OwnEncoder(labels),
         None => {
             let count = examples.first().map_or(0, |example| example.markers.len());
             assert_eq!(markers.len(), count * examples.len(), "spans: prompts of different numbers of labels");
-            Kinds::InPrompt { count, rows: markers }
+            LabelInput::InPrompt { count, marker_rows: markers }
         }
     };
-    scene.rows = cross.then_some(rows);
-    (scene, listed)
+    batch.rows = cross.then_some(rows);
+    (batch, listed)
 }
 
-/// What the scores of that scene should be: `entities` are pieces and label numbers, example by example.
+/// Returns what the scores of that batch should be: `entities` are pieces and label numbers, example by example.
 ///
 /// # Panics
-/// If an entity is no span of its text.
+/// If an entity is not a span of its text.
 pub fn gold(
     config: &Config,
     examples: &[&Encoded],
     entities: &[Vec<(usize, usize, usize)>],
     listed: &[Listed],
-    scene: &Scene,
+    batch: &SpanBatch,
 ) -> Gold {
     let cross = config.architecture == Architecture::CrossEncoder;
     let extra = usize::from(config.threshold_in_prompt());
     let mut gold = Gold::default();
     for (number, (example, listed)) in examples.iter().zip(listed).enumerate() {
-        let (first, positions) = (first_position(cross, example), scene.texts[number].positions.clone());
+        let (first, positions) = (first_position(cross, example), batch.texts[number].positions.clone());
         for (mask, edge) in gold.masks.iter_mut().zip([&example.begins, &example.ends]) {
             mask.extend(std::iter::repeat_n(false, extra));
             let inside = |piece: usize| example.text.as_ref().is_some_and(|text| text.contains(&piece));
@@ -107,7 +107,7 @@ pub fn gold(
             let at = |piece: usize| positions.start + extra + piece - first;
             gold.mentions.push(Mention { text: number, kind, places: [at(i), at(j), listed.rows[span]] });
         }
-        gold.masks[SPAN].resize(scene.texts[number].spans.end, false);
+        gold.masks[SPAN].resize(batch.texts[number].spans.end, false);
         for (&span, &row) in listed.spans.iter().zip(&listed.rows) {
             gold.masks[SPAN][row] = example.findable(config, span);
         }

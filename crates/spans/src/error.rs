@@ -20,6 +20,16 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// A run that holds more than it may.
+    #[error("training takes {planned}, but this process may use {allowed}")]
+    Memory {
+        /// What the run takes.
+        planned: String,
+        /// What the process may use.
+        allowed: String,
+        /// What makes it fit.
+        remedy: Remedy,
+    },
     /// Something that stands in no file.
     #[error("{0}")]
     Setting(String),
@@ -71,11 +81,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns what the caller can do about it, beside what the message says.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Data(error) => error.remedy(),
             Error::Hub(error) => error.remedy(),
+            Error::Run(error) => error.remedy(),
+            Error::Memory { remedy, .. } => Some(remedy.clone()),
             _ => None,
         }
     }
@@ -83,10 +95,5 @@ impl Error {
     /// Something is wrong with a file.
     pub(crate) fn at(path: &Path, problem: impl Into<String>) -> Error {
         Error::Content { place: path.display().to_string(), problem: problem.into() }
-    }
-
-    /// Something is wrong at a line of a file.
-    pub(crate) fn line(source: &str, line: u64, problem: impl Into<String>) -> Error {
-        Error::Content { place: format!("{source}:{line}"), problem: problem.into() }
     }
 }

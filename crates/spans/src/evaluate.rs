@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::score::{Labelled, Score};
 use serde_json::{Map, Value, json};
 use tagsmith_ranks::World;
-use tagsmith_text::example::Example;
+use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::Content;
 
 /// The candidates of some examples, before a threshold and a decoding decide.
@@ -70,6 +70,17 @@ impl Evaluation {
         self.score.total().figures()[2]
     }
 
+    /// Returns the figures as a run's record: `eval_f1` and its kin.
+    pub fn record(&self) -> Map<String, Value> {
+        let [precision, recall, f1] = self.score.total().figures();
+        let strict_f1 = self.strict.total().figures()[2];
+        let figures = [("precision", precision), ("recall", recall), ("f1", f1), ("strict_f1", strict_f1)];
+        let mut record: Map<String, Value> =
+            figures.into_iter().map(|(name, figure)| (format!("eval_{name}"), json!(figure))).collect();
+        record.insert("eval_gold_without_span".into(), json!(self.lost));
+        record
+    }
+
     /// The original's object and what it leaves out. `loss` is 0 there always.
     pub fn to_json(&self) -> Map<String, Value> {
         let mut json = self.score.to_json();
@@ -87,6 +98,22 @@ impl Evaluation {
         json.insert("strict".into(), short(&self.strict));
         json
     }
+}
+
+/// Evaluates a model on examples with their own labels. Ranks share the work.
+///
+/// # Errors
+/// Examples without an entity; whatever the tokenizer refuses.
+pub fn assess(
+    (model, tokenizers): (&Model, &Tokenizers),
+    encoding: Encoding,
+    examples: &[Example],
+    mode: Mode,
+    world: &World,
+) -> Result<Evaluation, Error> {
+    let bar = model.config.threshold;
+    let found = find((model, tokenizers), encoding, labels_of(examples), examples, bar, world)?;
+    Ok(evaluate(examples, &found, &model.config, 0.0, mode))
 }
 
 /// Evaluates what was found in some examples. Candidates count from a score above `above`.

@@ -100,13 +100,13 @@ impl Query {
 
     fn score(&self, model: &Model, encoded: &[&Encoded], bar: Threshold) -> Vec<Vec<Candidate>> {
         let c = self.labels.len();
-        let (scene, listed) = collate::scene(&model.config, encoded, self.batch.clone());
-        let scores = model.infer(&scene, self.vectors.as_ref());
+        let (batch, listed) = collate::batch(&model.config, encoded, self.batch.clone());
+        let scores = model.infer(&batch, self.vectors.as_ref());
         let candidates_of = |(number, listed): (usize, &collate::Listed)| {
             let bars: Vec<f64> = match bar {
                 Threshold::Number(number) => vec![f64::from(number); c],
                 // Column 0 stands before the spans.
-                _ => scores.row(scene.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
+                _ => scores.row(batch.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
             };
             let spans = listed.spans.iter().zip(&listed.rows);
             let spans = spans.filter(|(span, _)| encoded[number].findable(&model.config, **span));

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::folder::{OTHER_HEADS, WeightFiles, weight_files};
-use tagsmith_encoder::layout::prefix;
 use tagsmith_files::json_fields::read_object;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
@@ -64,7 +63,7 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
     let labels = type_folder.as_deref().map(Tokenizer::from_folder).transpose()?;
     let (token, token_notes) = EncoderConfig::read(&token_folder)?;
     notes.extend(token_notes);
-    let rows = token.vocab_size.max(if added_tokens(&config).is_empty() { 0 } else { text.id_bound() });
+    let rows = token.shape.vocab_size.max(if added_tokens(&config).is_empty() { 0 } else { text.id_bound() });
     let token = with_rows(token, rows);
     let kinds = match &type_folder {
         Some(folder) => {
@@ -79,14 +78,14 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
     let folders = [(Some(&token_folder), TOKEN_ENCODER), (type_folder.as_ref(), TYPE_ENCODER)];
     for (folder, inside) in folders {
         let Some(folder) = folder else { continue };
-        let family = if inside == TOKEN_ENCODER { Some(&model.token_encoder.family) } else { None };
-        let family = family.or(model.type_encoder.as_ref().map(|kinds| &kinds.family)).expect("it has the encoder");
-        let names = names_in_base(&model.params, inside, prefix(family));
+        let encoder = if inside == TOKEN_ENCODER { Some(&model.token_encoder) } else { model.type_encoder.as_ref() };
+        let prefix = encoder.expect("it has the encoder").facts.prefix;
+        let names = names_in_base(&model.params, inside, prefix);
         let weights = weight_files(folder, &[])?;
         let (unused, read) = read(weights, &mut model.params, &names, &mut found, inside == TOKEN_ENCODER)?;
         notes.extend(read);
         let foreign = |name: &&String| {
-            let bare = name.strip_prefix(prefix(family)).unwrap_or(name);
+            let bare = name.strip_prefix(prefix).unwrap_or(name);
             !OTHER_HEADS.iter().chain(TOKEN_HEAD).any(|head| bare.starts_with(head))
         };
         notes.extend(unused.iter().filter(foreign).map(|name| format!("{}: not used: `{name}`", folder.display())));
@@ -122,7 +121,7 @@ fn empty(config: Config, token_encoder: EncoderConfig, type_encoder: Option<Enco
 
 /// The same encoder with a word table of so many rows.
 fn with_rows(mut config: EncoderConfig, rows: usize) -> EncoderConfig {
-    config.vocab_size = rows;
+    config.shape.vocab_size = rows;
     config.json.insert("vocab_size".into(), rows.into());
     config
 }
@@ -244,7 +243,7 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
         let (config, more) = EncoderConfig::from_json(path, json)?;
         notes.extend(more);
         // Old checkpoints have spare rows.
-        let rows = rows.get(inside).copied().unwrap_or(config.vocab_size);
+        let rows = rows.get(inside).copied().unwrap_or(config.shape.vocab_size);
         Ok(with_rows(config, rows))
     };
     let token = encoder(TOKEN_CONFIG, "token_encoder_config", TOKEN_ENCODER)?;
@@ -253,7 +252,7 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
         Architecture::CrossEncoder => None,
     };
     let mut model = empty(config, token, kinds);
-    let names = model.params.slots.iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
+    let names = own_names(&model.params);
     let mut found = vec![false; model.params.slots.len()];
     let (unused, read) = read(weights, &mut model.params, &names, &mut found, false)?;
     notes.extend(read);
@@ -261,14 +260,36 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
     for (number, found) in found.into_iter().enumerate() {
         let slot = &model.params.slots[number];
         if !found && !slot.frozen {
-            let problem = format!("lacks `{}`: download or save the model again", slot.name);
-            return Err(Error::at(&first, problem));
+            return Err(lacks(&first, &slot.name));
         }
         if !found {
             draw(&mut model, number, &mut MersenneTwister::new(0));
         }
     }
     Ok((model, notes))
+}
+
+/// Takes the weights of a checkpoint of the same model, in place.
+///
+/// # Errors
+/// Files that are missing, damaged or of another model.
+pub fn reload(model: &mut Model, folder: &Path) -> Result<(), Error> {
+    let weights = weight_files(folder, FIRST_WEIGHTS)?;
+    let first = weights.files[0].clone();
+    let mut found = vec![false; model.params.slots.len()];
+    let names = own_names(&model.params);
+    read(weights, &mut model.params, &names, &mut found, false)?;
+    let missing = model.params.slots.iter().zip(found).find(|(slot, found)| !found && !slot.frozen);
+    missing.map_or(Ok(()), |(slot, _)| Err(lacks(&first, &slot.name)))
+}
+
+/// The names that a span tagger's own checkpoint has for its slots.
+fn own_names(params: &Params) -> BTreeMap<String, usize> {
+    params.slots.iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect()
+}
+
+fn lacks(file: &Path, name: &str) -> Error {
+    Error::at(file, format!("lacks `{name}`: download or save the model again"))
 }
 
 /// The tokenizers of a checkpoint: in its folder, or in the encoders' that its configuration names.

@@ -1,188 +1,105 @@
-//! One optimizer step of a span tagger.
+//! A span tagger in training: its loss, and what the engine asks of it.
 
-use crate::batch::{Kinds, Scene};
-use crate::config::Config;
+use crate::batch::{LabelInput, SpanBatch};
+use crate::error::Error;
+use crate::folder;
 use crate::model::Model;
+use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::loss::{Gold, Normalization, loss};
 use std::path::Path;
-use tagsmith_kernel::op::adamw::AdamW;
-use tagsmith_kernel::params::{Grads, SlotId};
-use tagsmith_kernel::random::stream::Stream;
-use tagsmith_ranks::World;
-use tagsmith_train::learner::exchange::Exchange;
-use tagsmith_train::learner::optimizer::{self, Optimizer};
-use tagsmith_train::trainer::same_on_all_ranks;
-use tagsmith_weights::Error;
+use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
+use tagsmith_train::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 
-/// What changes the numbers of a step, apart from the data and the schedule.
+/// Learning rates of parts of a span tagger; the text encoder has the run's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Rate of a bi-encoder's label encoder, if another.
+    pub type_encoder: Option<f64>,
+    /// Rate of the head, if another.
+    pub head: Option<f64>,
+}
+
+/// A span tagger with its loss.
 #[derive(Clone, Debug)]
-pub struct StepOptions {
-    /// Seed of the dropout masks.
-    pub seed: u64,
-    /// What classification losses are divided by.
+pub struct SpanTask {
+    /// The tagger; its configuration says which loss it learns by.
+    pub model: Model,
+    /// The divisor of classification losses.
     pub normalization: Normalization,
-    /// Of the text encoder.
-    pub learning_rate: f64,
-    /// Of the label encoder, if another.
-    pub type_encoder_rate: Option<f64>,
-    /// Of the head, if another.
-    pub head_rate: Option<f64>,
+    /// Rates of parts.
+    pub rates: Rates,
 }
 
-/// The original's, and no key of its configuration: PyTorch's decay on every parameter, and its clip.
-const WEIGHT_DECAY: f64 = 0.01;
-const MAX_NORM: f64 = 10.0;
+/// A micro-batch with what its scores should be.
+pub type GoldBatch = (SpanBatch, Gold);
 
-/// What a step did.
-#[derive(Clone, Copy, Debug)]
-pub struct StepReport {
-    /// The mean of the micro-batches' losses.
-    pub loss: f64,
-    /// The gradients' global L2 norm before clipping.
-    pub grad_norm: f64,
-    /// Seconds that this rank waited for others.
-    pub waited: f64,
-}
+impl Trainable for SpanTask {
+    type Batch = GoldBatch;
+    type Error = Error;
 
-/// A span tagger in training.
-pub struct Learner {
-    model: Model,
-    /// Updates made so far.
-    pub updates: u64,
-    options: StepOptions,
-    grads: Grads,
-    exchange: Exchange,
-    optimizer: Optimizer,
-}
-
-/// What one rank computes of an update.
-#[derive(Clone, Copy, Debug)]
-pub struct Share<'a> {
-    /// Its micro-batches; there may be none.
-    pub micro_batches: &'a [(Scene, Gold)],
-    /// Of each its number in the whole update: dropout is a function of it.
-    pub numbers: &'a [u64],
-    /// Micro-batches of all ranks, whose losses have equal weight.
-    pub micro_batches_of_all: usize,
-}
-
-impl Learner {
-    /// Starts with zero moments.
-    pub fn new(model: Model, options: StepOptions) -> Learner {
-        let (grads, optimizer) = (Grads::new(&model.params), Optimizer::new(&model.params));
-        Learner { model, updates: 0, options, grads, exchange: Exchange::default(), optimizer }
+    fn params(&self) -> &Params {
+        &self.model.params
     }
 
-    /// The model after all updates made so far.
-    pub fn model(&mut self) -> &Model {
-        self.optimizer.settle(&mut self.model.params);
-        &self.model
+    fn params_mut(&mut self) -> &mut Params {
+        &mut self.model.params
     }
 
-    /// Its configuration.
-    pub fn config(&self) -> &Config {
-        &self.model.config
-    }
-
-    /// The model alone, after all updates.
-    pub fn into_model(mut self) -> Model {
-        self.optimizer.settle(&mut self.model.params);
-        self.model
-    }
-
-    /// One update from micro-batches, whose losses have equal weight; `multiplier` is the schedule's.
-    pub fn step(&mut self, micro_batches: &[(Scene, Gold)], multiplier: f64) -> StepReport {
-        let numbers: Vec<u64> = (0..micro_batches.len() as u64).collect();
-        let share = Share { micro_batches, numbers: &numbers, micro_batches_of_all: micro_batches.len() };
-        self.step_among(&World::alone(), share, multiplier)
-    }
-
-    /// One update from all ranks' micro-batches, of which this rank has its share. Afterwards all ranks have the same
-    /// weights, to the bit.
-    pub fn step_among(&mut self, world: &World, share: Share<'_>, multiplier: f64) -> StepReport {
-        let Share { micro_batches, numbers, micro_batches_of_all } = share;
-        self.grads.clear();
-        for (scene, _) in micro_batches {
-            let params = &mut self.model.params;
-            self.optimizer.catch_up(params, self.model.layout.token_encoder.words, &scene.text.ids);
-            if let (Kinds::Alone(labels), Some(layout)) = (&scene.kinds, &self.model.layout.type_encoder) {
-                self.optimizer.catch_up(params, layout.words, &labels.ids);
-            }
+    fn rows_read<'b>(&self, (batch, _): &'b GoldBatch) -> Vec<(SlotId, &'b [u32])> {
+        let mut rows = vec![(self.model.layout.token_encoder.words(), &batch.text.ids[..])];
+        if let (LabelInput::OwnEncoder(labels), Some(layout)) = (&batch.labels, &self.model.layout.type_encoder) {
+            rows.push((layout.words(), &labels.ids));
         }
-        let stream = Stream::new(self.options.seed).child(self.updates);
-        let weight = 1.0 / micro_batches_of_all as f64;
-        let (before, mut total) = (world.waited(), 0.0);
-        for (number, ((scene, gold), &place)) in micro_batches.iter().zip(numbers).enumerate() {
-            let mut config = self.model.config.loss.clone();
-            let wanted = config.weights.map(|part| part != 0.0);
-            let (scores, saved) = self.model.forward(scene, Some(stream.child(place)), wanted);
-            config.weights = config.weights.map(|part| part * weight);
-            let loss = loss(&config, self.options.normalization, &scores, scene, gold);
-            total += loss.value;
-            if number + 1 < micro_batches.len() || world.size() == 1 {
-                saved.backward(&self.model, scene, &loss.dscores, &mut self.grads);
-            } else {
-                let mut reduction = self.exchange.begin(world, &self.model.params, &mut self.grads);
-                saved.backward(&self.model, scene, &loss.dscores, &mut reduction);
-                total = reduction.finish(total);
-            }
+        rows
+    }
+
+    /// The update's batches have equal weight.
+    fn learn(&self, (batch, gold): &GoldBatch, pass: &Pass, grads: &mut dyn Stages) -> f64 {
+        let mut config = self.model.config.loss.clone();
+        let wanted = config.weights.map(|part| part != 0.0);
+        let stream = pass.stream.child(pass.place);
+        let (scores, saved) = self.model.forward(batch, Some(stream), pass.checkpoint_layers, wanted);
+        let weight = 1.0 / pass.totals.batches as f64;
+        config.weights = config.weights.map(|part| part * weight);
+        let loss = loss(&config, self.normalization, &scores, batch, gold);
+        saved.backward(&self.model, batch, &loss.dscores, grads);
+        loss.value
+    }
+
+    fn own_rate(&self, slot: &Slot) -> Option<f64> {
+        match &slot.name {
+            name if name.starts_with(TOKEN_ENCODER) => None,
+            name if name.starts_with(TYPE_ENCODER) => self.rates.type_encoder,
+            _ => self.rates.head,
         }
-        if micro_batches.is_empty() {
-            // The others have something to learn from.
-            total = self.exchange.begin(world, &self.model.params, &mut self.grads).finish(total);
-        }
-        let grad_norm = optimizer::norm(&self.model.params, &self.grads);
-        self.updates += 1;
-        let StepOptions { learning_rate, type_encoder_rate, head_rate, .. } = self.options;
-        let adamw = AdamW {
-            rate: learning_rate * multiplier,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            decay: WEIGHT_DECAY,
-            update: self.updates,
-            gradient_scale: (MAX_NORM / (grad_norm + 1e-6)).min(1.0),
-        };
-        self.optimizer.update(&mut self.model.params, &self.grads, |_, slot| {
-            let rate = match &slot.name {
-                name if name.starts_with(crate::model::layout::TOKEN_ENCODER) => learning_rate,
-                name if name.starts_with(crate::model::layout::TYPE_ENCODER) => {
-                    type_encoder_rate.unwrap_or(learning_rate)
-                }
-                _ => head_rate.unwrap_or(learning_rate),
-            };
-            AdamW { rate: rate * multiplier, ..adamw }
-        });
-        StepReport { loss: total, grad_norm, waited: world.waited() - before }
     }
 
-    /// See [`same_on_all_ranks::checksum`].
-    pub fn checksum(&self) -> u64 {
-        same_on_all_ranks::checksum(&self.model.params, &self.grads)
+    fn embedding_parameters(&self) -> usize {
+        let layout = &self.model.layout;
+        let tables = layout.token_encoder.common.tables.iter();
+        let tables = tables.chain(layout.type_encoder.iter().flat_map(|encoder| &encoder.common.tables));
+        tables.map(|id| self.model.params.slots[id.0].len()).sum()
     }
 
-    /// The gradient of one parameter after the last step, before clipping, as a whole table; `None` if it has none.
-    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
-        let params = &self.model.params;
-        let number = params.slots.iter().position(|slot| slot.name == name)?;
-        self.grads.copy(params, SlotId(number))
+    fn reload(&mut self, folder: &Path) -> Result<(), Error> {
+        folder::reload(&mut self.model, folder)
     }
+}
 
-    /// Writes the moments and the update count to one safetensors file.
-    ///
-    /// # Errors
-    /// What the system says of the file.
-    pub fn save_state(&mut self, file: &Path) -> Result<(), Error> {
-        self.optimizer.settle(&mut self.model.params);
-        self.optimizer.save(&self.model.params, self.updates, file)
-    }
-
-    /// Reads them back; the weights are those that were there when they were written.
-    ///
-    /// # Errors
-    /// A file that is missing, damaged or of another model.
-    pub fn load_state(&mut self, file: &Path) -> Result<(), Error> {
-        self.updates = self.optimizer.load(&self.model.params, file)?;
-        Ok(())
+/// The update that one rank makes alone of these batches.
+pub fn update(batches: Vec<GoldBatch>) -> Update<GoldBatch> {
+    let totals = Totals {
+        batches: batches.len(),
+        counted: batches.iter().map(|(batch, _)| batch.texts.len()).sum(),
+        pieces: batches.iter().map(|(batch, _)| batch.text.rows()).sum(),
+    };
+    let place = |(place, batch)| MicroBatch { batch, place: place as u64 };
+    let micro_batches = batches.into_iter().enumerate().map(place).collect();
+    Update {
+        micro_batches,
+        totals,
+        batches_done: totals.batches as u64,
+        padded_pieces: totals.pieces,
+        notes: Vec::new(),
     }
 }

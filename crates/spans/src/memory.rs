@@ -14,25 +14,27 @@
 
 use crate::config::Architecture;
 use crate::encode::Encoded;
+use crate::error::Error;
 use crate::find::BATCH_PIECES;
 use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
 use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::memory::{evaluation, training};
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::example::{Example, labels_of};
-use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters};
+use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters, size};
 
 /// The part of a run that decides what it holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Work<'a> {
-    /// What it learns from.
+    /// The texts it learns from.
     pub examples: &'a [Example],
-    /// The same as it is read, without labels.
+    /// Those texts as they are read, without labels.
     pub encoded: &'a [Encoded],
-    /// What it is evaluated on, as it is read.
+    /// The texts it is evaluated on, as they are read.
     pub evaluated: &'a [Encoded],
-    /// Labels that are looked for then.
+    /// Labels that are looked for in an evaluation.
     pub labels_evaluated: usize,
     /// Ids of each label of the training texts, special ones included.
     pub labels: &'a [Vec<u32>],
@@ -42,8 +44,37 @@ pub struct Work<'a> {
     pub accumulation: usize,
     /// Pieces in a sequence at most.
     pub max_length: usize,
+    /// Whether layers keep their inputs alone.
+    pub gradient_checkpointing: bool,
     /// Ranks that learn together.
     pub ranks: usize,
+}
+
+/// Says what a run will hold.
+///
+/// # Errors
+/// A run that holds more bytes than it may; more labels than a prompt holds; whatever the tokenizers refuse.
+pub fn plan(model: &Model, work: &Work<'_>, allowed: Option<u64>) -> Result<String, Error> {
+    let planned = footprint(model, work);
+    match allowed {
+        None => Ok(format!("memory: {planned}; the system does not say how much there is")),
+        Some(allowed) if planned.total() <= allowed => {
+            Ok(format!("memory: {planned}; this process may use {}", size(allowed)))
+        }
+        Some(allowed) => {
+            let fits = |work: Work<'_>| footprint(model, &work).total() <= allowed;
+            let one = Work { batch_size: 1, ..*work };
+            let smaller = |setting| Remedy::set(setting).so_as("with a smaller number");
+            let remedy = if fits(one) {
+                smaller(Setting::BatchSize)
+            } else if fits(Work { gradient_checkpointing: true, ..one }) {
+                Remedy::AllOf(vec![Remedy::set(Setting::GradientCheckpointing), smaller(Setting::BatchSize)])
+            } else {
+                Remedy::AnyOf(vec![smaller(Setting::MaxSeqLength), Remedy::to_do("take a smaller encoder")])
+            };
+            Err(Error::Memory { planned: planned.to_string(), allowed: size(allowed), remedy })
+        }
+    }
 }
 
 /// Counts for a batch in which the longest texts and the texts with the most labels meet.
@@ -79,11 +110,12 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     });
 
     let [r, k, n, c] = [rows, label_rows, spans, c].map(|number| number as u64);
-    let (h, e) = (model.token_encoder.hidden_size as u64, config.hidden as u64);
+    let (h, e) = (model.token_encoder.shape.hidden_size as u64, config.hidden as u64);
     let longest = largest(work.encoded.iter().map(length), 1);
     let longest_label = largest(work.labels.iter().map(Vec::len), 1);
-    let text = training(&model.token_encoder, r, longest, false);
-    let of_kinds = model.type_encoder.as_ref().map(|kinds| training(kinds, k, longest_label, false));
+    let text = training(&model.token_encoder, r, longest, work.gradient_checkpointing);
+    let of_kinds =
+        model.type_encoder.as_ref().map(|kinds| training(kinds, k, longest_label, work.gradient_checkpointing));
     let encoders = [Some(text), of_kinds].into_iter().flatten();
     let kept = encoders.clone().map(|held| held.kept).sum::<u64>();
     // The head is done, and what it held is free, when an encoder's backward begins.
@@ -113,7 +145,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
 /// Numbers that one stage of backward completes at most: the head's, or those of an encoder by its layers.
 fn largest_stage(model: &Model) -> u64 {
     let of = |prefix: &str| dense(model.params.slots.iter().filter(|slot| slot.name.starts_with(prefix)));
-    let layers = |encoder: &EncoderConfig| encoder.layers.max(1) as u64;
+    let layers = |encoder: &EncoderConfig| encoder.shape.layers.max(1) as u64;
     let [text, labels] = [TOKEN_ENCODER, TYPE_ENCODER].map(of);
     let head = dense(&model.params.slots) - text - labels;
     let of_a_label_layer = model.type_encoder.as_ref().map_or(0, |kinds| labels / layers(kinds));

@@ -3,14 +3,15 @@
 pub mod layout;
 pub mod loss;
 
-use crate::batch::{Kinds, Scene};
+use crate::batch::{LabelInput, SpanBatch};
 use crate::config::Config;
 use crate::model::layout::{Layout, Mlp};
 use std::ops::Range;
+use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config as EncoderConfig;
-use tagsmith_encoder::encoder::{self, Encoder, Pass};
-use tagsmith_encoder::layout::next;
+use tagsmith_encoder::encoder::{self, Encoder};
+use tagsmith_encoder::slots::next;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
@@ -62,23 +63,23 @@ pub struct Saved {
 /// Saved state of everything above the encoders.
 #[must_use]
 struct Heads {
-    kinds: Unit,
-    starts: Unit,
-    ends: Unit,
+    kinds: MlpSaved,
+    starts: MlpSaved,
+    ends: MlpSaved,
     spans: SpanSaved,
     pairs: [Option<pair_scores::Saved>; 3],
 }
 
 /// Saved state of an MLP: linear, dropout, ReLU, linear, dropout, normalization.
 #[must_use]
-struct Unit {
+struct MlpSaved {
     first: linear::Saved,
-    tail: Tail,
+    tail: MlpTailSaved,
 }
 
 /// Saved state of an MLP after its first linear layer.
 #[must_use]
-struct Tail {
+struct MlpTailSaved {
     y: Tensor,
     dropped: Tensor,
     dropout: Option<Dropout>,
@@ -95,7 +96,7 @@ struct SpanParts {
 #[must_use]
 struct SpanSaved {
     widths: Tensor,
-    tail: Tail,
+    tail: MlpTailSaved,
 }
 
 /// Spans whose vectors are computed at once where nobody learns from them: they stay in the cache, and of a long
@@ -122,38 +123,45 @@ impl Model {
 
     /// The most pieces a text may have.
     pub fn positions_max(&self) -> usize {
-        self.token_encoder.positions_max
+        self.token_encoder.shape.positions_max
     }
 
-    /// Scores, and what backward needs. `parts` says which of start, end and span are wanted.
+    /// Returns scores, and what backward needs. `parts` says which of start, end and span are wanted; with
+    /// `checkpoint_layers` the encoders keep their layers' inputs alone.
     ///
     /// # Shapes
     /// P positions, N spans, C labels → (P, C), (P, C), (N, C).
     /// # Precision
     /// Encoders and layers as `precision` says; scores are f32 products of vectors of length 1.
     /// # Panics
-    /// If a text is longer than the encoder's positions, or the scene is of the other architecture.
-    pub fn forward(&self, scene: &Scene, stream: Option<Stream>, parts: [bool; 3]) -> (Scores, Saved) {
-        let pass =
-            |place| Pass { dropout: stream.map(|stream| stream.child(place)), first_row: 0, checkpoint_layers: false };
-        let (states, text) = self.text_encoder().forward(&scene.text, pass(TEXT));
-        let (labels, label_saved) = match &scene.kinds {
-            Kinds::Alone(batch) => {
-                let (states, saved) = self.label_encoder().forward(batch, pass(LABELS));
-                (pool::forward(&states, &batch.starts, self.config.pooling), Some(saved))
+    /// If a text is longer than the encoder's positions, or the batch is of the other architecture.
+    pub fn forward(
+        &self,
+        batch: &SpanBatch,
+        stream: Option<Stream>,
+        checkpoint_layers: bool,
+        parts: [bool; 3],
+    ) -> (Scores, Saved) {
+        let pass = |place| Pass { dropout: stream.map(|stream| stream.child(place)), first_row: 0, checkpoint_layers };
+        let (states, text) = self.text_encoder().forward(&batch.text, pass(TEXT));
+        let (labels, label_saved) = match &batch.labels {
+            LabelInput::OwnEncoder(labels) => {
+                let (states, saved) = self.label_encoder().forward(labels, pass(LABELS));
+                (pool::forward(&states, &labels.starts, self.config.pooling), Some(saved))
             }
-            Kinds::InPrompt { rows, .. } => (take_rows(&states, rows), None),
+            LabelInput::InPrompt { marker_rows, .. } => (take_rows(&states, marker_rows), None),
         };
         let rows = states.rows();
-        let positions = scene.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
+        let positions = batch.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
         drop(states);
-        let kinds = self.unit(labels, self.layout.kinds, HEAD[0], stream);
-        let starts = self.unit(positions.clone(), self.layout.starts, HEAD[1], stream);
-        let ends = self.unit(positions, self.layout.ends, HEAD[2], stream);
+        let kinds = self.mlp(labels, self.layout.labels, HEAD[0], stream);
+        let starts = self.mlp(positions.clone(), self.layout.starts, HEAD[1], stream);
+        let ends = self.mlp(positions, self.layout.ends, HEAD[2], stream);
         let parts_of_spans = self.span_parts(&starts.tail.y, &ends.tail.y);
-        let h = self.span_sums(&parts_of_spans, &scene.spans);
-        let spans = SpanSaved { widths: parts_of_spans.widths, tail: self.tail(h, self.layout.spans, HEAD[3], stream) };
-        let scored = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], scene, parts);
+        let h = self.span_sums(&parts_of_spans, &batch.spans);
+        let spans =
+            SpanSaved { widths: parts_of_spans.widths, tail: self.mlp_tail(h, self.layout.spans, HEAD[3], stream) };
+        let scored = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], batch, parts);
         let [(starts_scores, starts_pairs), (ends_scores, ends_pairs), (spans_scores, spans_pairs)] =
             scored.map(Option::unzip);
         let scores = [starts_scores, ends_scores, spans_scores];
@@ -166,44 +174,44 @@ impl Model {
     /// Vectors of length 1 (C, E) of a bi-encoder's labels: they depend on no text.
     pub fn label_vectors(&self, labels: &Batch) -> Tensor {
         let states = self.label_encoder().infer(labels);
-        self.unit(pool::forward(&states, &labels.starts, self.config.pooling), self.layout.kinds, HEAD[0], None).tail.y
+        self.mlp(pool::forward(&states, &labels.starts, self.config.pooling), self.layout.labels, HEAD[0], None).tail.y
     }
 
     /// Span scores (N, C) without dropout; a bi-encoder is given its label vectors.
-    pub fn infer(&self, scene: &Scene, label_vectors: Option<&Tensor>) -> Tensor {
-        let states = self.text_encoder().infer(&scene.text);
-        let kinds = match (&scene.kinds, label_vectors) {
+    pub fn infer(&self, batch: &SpanBatch, label_vectors: Option<&Tensor>) -> Tensor {
+        let states = self.text_encoder().infer(&batch.text);
+        let kinds = match (&batch.labels, label_vectors) {
             (_, Some(vectors)) => vectors.clone(),
-            (Kinds::Alone(batch), None) => self.label_vectors(batch),
-            (Kinds::InPrompt { rows, .. }, None) => {
-                self.unit(take_rows(&states, rows), self.layout.kinds, HEAD[0], None).tail.y
+            (LabelInput::OwnEncoder(labels), None) => self.label_vectors(labels),
+            (LabelInput::InPrompt { marker_rows, .. }, None) => {
+                self.mlp(take_rows(&states, marker_rows), self.layout.labels, HEAD[0], None).tail.y
             }
         };
-        let positions = scene.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
+        let positions = batch.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
         drop(states);
-        let starts = self.unit(positions.clone(), self.layout.starts, HEAD[1], None).tail.y;
-        let ends = self.unit(positions, self.layout.ends, HEAD[2], None).tail.y;
+        let starts = self.mlp(positions.clone(), self.layout.starts, HEAD[1], None).tail.y;
+        let ends = self.mlp(positions, self.layout.ends, HEAD[2], None).tail.y;
         let parts = self.span_parts(&starts, &ends);
-        let c = scene.kinds.count();
-        let groups = groups(scene, SPAN);
-        let mut scores = Tensor::zeros(scene.spans.len(), c);
-        for first in (0..scene.spans.len()).step_by(BLOCK) {
-            let rows = first..scene.spans.len().min(first + BLOCK);
-            let h = self.span_sums(&parts, &scene.spans[rows.clone()]);
-            let vectors = self.tail(h, self.layout.spans, HEAD[3], None).y;
-            let (block, _) = self.score(SPAN, &vectors, &kinds, groups_among(&groups, &rows), scene);
+        let c = batch.labels.count();
+        let groups = groups(batch, SPAN);
+        let mut scores = Tensor::zeros(batch.spans.len(), c);
+        for first in (0..batch.spans.len()).step_by(BLOCK) {
+            let rows = first..batch.spans.len().min(first + BLOCK);
+            let h = self.span_sums(&parts, &batch.spans[rows.clone()]);
+            let vectors = self.mlp_tail(h, self.layout.spans, HEAD[3], None).y;
+            let (block, _) = self.score(SPAN, &vectors, &kinds, groups_among(&groups, &rows), batch);
             scores.data_mut()[rows.start * c..rows.end * c].copy_from_slice(block.data());
         }
         scores
     }
 
-    fn unit(&self, x: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> Unit {
+    fn mlp(&self, x: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> MlpSaved {
         let (weight, bias) = (self.params.get(mlp.first), self.params.get(next(mlp.first)));
         let (h, first) = linear::forward(x, weight, bias, self.precision);
-        Unit { first, tail: self.tail(h, mlp, place, stream) }
+        MlpSaved { first, tail: self.mlp_tail(h, mlp, place, stream) }
     }
 
-    fn tail(&self, h: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> Tail {
+    fn mlp_tail(&self, h: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> MlpTailSaved {
         let rate = self.config.dropout;
         let stream = stream.filter(|_| rate > 0.0);
         let dropout = |place| stream.map(|stream| Dropout { rate, stream: stream.child(place), first_row: 0 });
@@ -214,7 +222,7 @@ impl Model {
         let (weight, bias) = (self.params.get(mlp.second), self.params.get(next(mlp.second)));
         let (y, _) = linear::forward(x, weight, bias, self.precision);
         let (y, norm) = normalize::forward(&dropout::apply(&y, last_dropout));
-        Tail { y, dropped, dropout: first, last_dropout, norm }
+        MlpTailSaved { y, dropped, dropout: first, last_dropout, norm }
     }
 
     /// The first layer over [start; end; width] is linear in each of the three: each is multiplied once, and their
@@ -238,16 +246,22 @@ impl Model {
         self.params.get(self.layout.spans.first)
     }
 
-    fn scores(&self, kinds: &Tensor, vectors: [&Tensor; 3], scene: &Scene, parts: [bool; 3]) -> [Option<Scored>; 3] {
+    fn scores(
+        &self,
+        kinds: &Tensor,
+        vectors: [&Tensor; 3],
+        batch: &SpanBatch,
+        parts: [bool; 3],
+    ) -> [Option<Scored>; 3] {
         std::array::from_fn(|part| {
             let x = parts[part].then_some(vectors[part])?;
-            Some(self.score(part, x, kinds, groups(scene, part), scene))
+            Some(self.score(part, x, kinds, groups(batch, part), batch))
         })
     }
 
-    fn score(&self, part: usize, x: &Tensor, kinds: &Tensor, groups: Vec<Group>, scene: &Scene) -> Scored {
+    fn score(&self, part: usize, x: &Tensor, kinds: &Tensor, groups: Vec<Group>, batch: &SpanBatch) -> Scored {
         let scale = self.params.get(self.layout.scales[part])[0];
-        pair_scores::forward(x, kinds, groups, scene.kinds.count(), scale)
+        pair_scores::forward(x, kinds, groups, batch.labels.count(), scale)
     }
 }
 
@@ -255,12 +269,12 @@ impl Model {
 type Scored = (Tensor, pair_scores::Saved);
 
 /// The rows of positions (or of spans) that are scored together, and their label vectors.
-fn groups(scene: &Scene, part: usize) -> Vec<Group> {
+fn groups(batch: &SpanBatch, part: usize) -> Vec<Group> {
     let group = |(text, first_vector): (crate::batch::Text, usize)| {
         let rows = if part == SPAN { text.spans } else { text.positions };
         Group { rows, first_vector }
     };
-    scene.groups().into_iter().map(group).collect()
+    batch.groups().into_iter().map(group).collect()
 }
 
 /// The groups' rows that are among `rows`, counted from the first of them.
@@ -277,30 +291,30 @@ impl Saved {
     ///
     /// # Panics
     /// If there are gradients of scores that were not computed, or the other way round.
-    pub fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut dyn Stages) {
+    pub fn backward(self, model: &Model, batch: &SpanBatch, dscores: &Scores, grads: &mut dyn Stages) {
         let heads = self.heads;
-        let [dpositions, dlabels] = grads.stage(|grads| heads.backward(model, scene, dscores, grads));
-        let mut dstates = match &scene.rows {
+        let [dpositions, dlabels] = grads.stage(|grads| heads.backward(model, batch, dscores, grads));
+        let mut dstates = match &batch.rows {
             Some(rows) => scatter_rows(self.states, rows, &dpositions),
             None => dpositions,
         };
-        match (&scene.kinds, self.labels) {
-            (Kinds::Alone(batch), Some(saved)) => {
-                let dx = pool::backward(&batch.starts, model.config.pooling, &dlabels);
-                model.label_encoder().backward(saved, batch, dx, 0, grads);
+        match (&batch.labels, self.labels) {
+            (LabelInput::OwnEncoder(labels), Some(saved)) => {
+                let dx = pool::backward(&labels.starts, model.config.pooling, &dlabels);
+                model.label_encoder().backward(saved, labels, dx, 0, grads);
             }
-            (Kinds::InPrompt { rows, .. }, None) => {
-                embedding::backward(rows, &dlabels, None, GradSlot::Add(dstates.data_mut()));
+            (LabelInput::InPrompt { marker_rows, .. }, None) => {
+                embedding::backward(marker_rows, &dlabels, None, GradSlot::Add(dstates.data_mut()));
             }
-            _ => unreachable!("spans: labels are encoded where the scene has them alone"),
+            _ => unreachable!("spans: labels have an encoder of their own, or stand in the prompt"),
         }
-        model.text_encoder().backward(self.text, &scene.text, dstates, 0, grads);
+        model.text_encoder().backward(self.text, &batch.text, dstates, 0, grads);
     }
 }
 
 impl Heads {
     /// The gradients of positions and of labels.
-    fn backward(self, model: &Model, scene: &Scene, dscores: &Scores, grads: &mut Grads) -> [Tensor; 2] {
+    fn backward(self, model: &Model, batch: &SpanBatch, dscores: &Scores, grads: &mut Grads) -> [Tensor; 2] {
         let layout = &model.layout;
         let mut dkinds = Tensor::zeros(self.kinds.tail.y.rows(), model.config.hidden);
         let vectors = [&self.starts.tail.y, &self.ends.tail.y, &self.spans.tail.y];
@@ -314,24 +328,24 @@ impl Heads {
             put(grads, layout.scales[part], &[dscale]);
             dx
         });
-        let (da, dz) = self.spans.backward(model, scene, dspans, [&self.starts.tail.y, &self.ends.tail.y], grads);
+        let (da, dz) = self.spans.backward(model, batch, dspans, [&self.starts.tail.y, &self.ends.tail.y], grads);
         let dpositions = self.starts.backward(model, layout.starts, sum(dstarts, &da), grads, None);
         let dpositions = self.ends.backward(model, layout.ends, sum(dends, &dz), grads, Some(dpositions));
-        let dlabels = self.kinds.backward(model, layout.kinds, dkinds, grads, None);
+        let dlabels = self.kinds.backward(model, layout.labels, dkinds, grads, None);
         [dpositions, dlabels]
     }
 }
 
-impl Unit {
+impl MlpSaved {
     fn backward(self, model: &Model, mlp: Mlp, dy: Tensor, grads: &mut Grads, onto: Option<Tensor>) -> Tensor {
         let dh = self.tail.backward(model, mlp, dy, grads);
         self.first.backward(model.params.get(mlp.first), into(grads, mlp.first), &dh, onto)
     }
 }
 
-impl Tail {
+impl MlpTailSaved {
     fn backward(self, model: &Model, mlp: Mlp, dy: Tensor, grads: &mut Grads) -> Tensor {
-        let Tail { y, dropped, dropout, last_dropout, norm } = self;
+        let MlpTailSaved { y, dropped, dropout, last_dropout, norm } = self;
         drop(y);
         let dy = dropout::apply(&norm.backward(dy.unshared()), last_dropout);
         let weight = model.params.get(mlp.second);
@@ -346,7 +360,7 @@ impl SpanSaved {
     fn backward(
         self,
         model: &Model,
-        scene: &Scene,
+        batch: &SpanBatch,
         dy: Tensor,
         [starts, ends]: [&Tensor; 2],
         grads: &mut Grads,
@@ -357,7 +371,7 @@ impl SpanSaved {
             panic!("spans: the head always learns")
         };
         let (positions, widths) = (starts.rows(), self.widths.rows());
-        let summands = span_sum::backward(positions, widths, &scene.spans, &dh, bias);
+        let summands = span_sum::backward(positions, widths, &batch.spans, &dh, bias);
         let mut part = |x: &Tensor, column, dy: &Tensor| {
             span_sum::project_backward(x, model.span_weight(), column, model.precision, dy, &mut weight)
         };

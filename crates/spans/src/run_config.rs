@@ -3,12 +3,18 @@
 use crate::config::{Architecture, Config};
 use crate::encode::{Encoding, Masking};
 use crate::error::Error;
+use crate::learn::Rates;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_files::json_fields::{Fields, read_object};
 use tagsmith_text::example::AnnotationFormat;
-use tagsmith_train::schedule::Schedule;
+use tagsmith_train::learner::StepOptions;
+use tagsmith_train::trainer::agenda::{Every, Saving, Times};
+use tagsmith_train::trainer::best::Criterion;
+use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
+use tagsmith_train::trainer::order::Sampling;
+use tagsmith_train::trainer::plan::Amount;
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
@@ -25,31 +31,21 @@ pub struct RunConfig {
     pub encoding: Encoding,
     /// How often examples of a language are drawn, against 1.
     pub language_weights: BTreeMap<String, f64>,
-    /// Where checkpoints and results go.
-    pub output: PathBuf,
-    /// Examples in a batch of training.
-    pub batch_size: usize,
-    /// Batches in an update.
-    pub accumulation: usize,
-    /// Of the text encoder.
-    pub learning_rate: f64,
-    /// Of a bi-encoder's label encoder, if another.
-    pub type_encoder_rate: Option<f64>,
-    /// Of the head, if another.
-    pub head_rate: Option<f64>,
-    /// Updates.
-    pub max_steps: u64,
-    /// Updates between evaluations, each with a checkpoint.
-    pub eval_steps: u64,
-    /// Updates between records.
-    pub logging_steps: u64,
-    /// The learning rate's course.
-    pub schedule: Schedule,
-    /// Evaluations without a better one before the run ends.
-    pub patience: u64,
-    /// Best checkpoints that stay; the newest stays too.
-    pub save_total_limit: usize,
-    /// Decides new weights, order, label order and dropout.
+    /// The options of the engine: checkpoints and results go to `run.output`.
+    pub run: Options,
+    /// The options of a step.
+    pub step: StepOptions,
+    /// Learning rates of parts of the model.
+    pub rates: Rates,
+    /// Formats in which training is logged (`report_to`); `none` alone logs in no file.
+    pub report_to: Vec<String>,
+    /// Folder of those logs, if another than the output's.
+    pub logging_dir: Option<PathBuf>,
+    /// Whether a page of HTML is written.
+    pub html_report: bool,
+    /// Whether no progress is shown.
+    pub disable_tqdm: bool,
+    /// Seed of new weights, of the data's order and of dropout.
     pub seed: u64,
     /// Whether products round their factors to bfloat16.
     pub bf16: bool,
@@ -70,8 +66,22 @@ pub struct Program {
     pub contrastive: bool,
 }
 
-/// Keys of transformers' arguments that the original takes and never reads.
+/// Keys of transformers' arguments that neither the original nor this program reads.
 const UNREAD: &[&str] = &[
+    "overwrite_output_dir",
+    "dataloader_num_workers",
+    "dataloader_pin_memory",
+    "remove_unused_columns",
+    "optim",
+    "ddp_find_unused_parameters",
+    "push_to_hub",
+    "hub_model_id",
+    "label_names",
+    "tf32",
+];
+
+/// Keys that the original takes and never reads, and that have their effect here.
+const READ_HERE: &[&str] = &[
     "adam_beta1",
     "adam_beta2",
     "adam_epsilon",
@@ -81,29 +91,29 @@ const UNREAD: &[&str] = &[
     "save_steps",
     "save_strategy",
     "eval_strategy",
-    "evaluation_strategy",
     "logging_strategy",
-    "logging_dir",
-    "report_to",
-    "overwrite_output_dir",
-    "dataloader_num_workers",
-    "dataloader_pin_memory",
     "dataloader_drop_last",
-    "remove_unused_columns",
     "load_best_model_at_end",
     "metric_for_best_model",
     "greater_is_better",
-    "optim",
     "gradient_checkpointing",
     "warmup_ratio",
-    "disable_tqdm",
-    "ddp_find_unused_parameters",
-    "push_to_hub",
-    "hub_model_id",
-    "label_names",
     "data_seed",
-    "tf32",
 ];
+
+/// The original's, and not a key of its configuration: PyTorch's AdamW with decay on every parameter, and its clip.
+const STEP: StepOptions = StepOptions {
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weight_decay: 0.01,
+    max_grad_norm: 10.0,
+    gradient_checkpointing: false,
+    seed: 42,
+};
+
+/// The metric that chooses the best checkpoint.
+const METRIC: &str = "eval_f1";
 
 impl RunConfig {
     /// Reads a file. `program` is none for `train-spans`: the file's `architecture` then says which.
@@ -154,30 +164,27 @@ impl RunConfig {
         let masking = fields.text("loss_masking")?.unwrap_or_else(|| "none".into());
         let masking = Masking::named(&masking)
             .ok_or_else(|| fields.refuse("loss_masking", format!("is `{masking}`; there are none and subwords")))?;
-        let max_steps = fields.size("max_steps", None)? as u64;
-        let learning_rate = fields.number("learning_rate", 5e-5, 0.0..=f64::MAX)?;
-        let warmup = fields.take("warmup_steps").map_or(Some(0), |value| value.as_u64());
-        let warmup = warmup.ok_or_else(|| fields.refuse("warmup_steps", "is not a whole number"))?;
-        let name = fields.text("lr_scheduler_type")?.unwrap_or_else(|| "linear".into());
-        let keywords = match fields.take("lr_scheduler_kwargs") {
-            None => Map::new(),
-            Some(Value::Object(keywords)) => keywords,
-            Some(other) => {
-                return Err(fields.refuse("lr_scheduler_kwargs", format!("is {other}, not an object")).into());
-            }
-        };
-        let schedule = Schedule::new(&name, &keywords, learning_rate, warmup, max_steps)?;
+        let does = [fields.flag("do_train", false)?, fields.flag("do_eval", false)?, fields.flag("do_predict", false)?];
+        let seed = fields.take("seed").and_then(|seed| seed.as_u64()).unwrap_or(STEP.seed);
+        for key in READ_HERE.iter().filter(|key| json.get(**key).is_some_and(|value| !value.is_null())) {
+            fields.note(format!("`{key}` has its effect here; the original takes it and never reads it"));
+        }
+        let run = run_options(&mut fields, output, does[1], seed)?;
+        let step = step_options(&mut fields, seed)?;
         let language_weights = language_weights(&mut fields)?;
         for key in ["run_name", "preprocessing_num_workers", "pad_to_max_length", "per_device_eval_batch_size"] {
             fields.take(key);
         }
-        if fields.switch("fp16")? {
+        if fields.flag("fp16", false)? {
             fields.note("`fp16` has no effect, here as in the original: products are f32, or bf16 with `bf16`".into());
         }
         for key in UNREAD {
             if fields.take(key).is_some() {
                 fields.note(format!("`{key}` has no effect, here as in the original"));
             }
+        }
+        if fields.take("evaluation_strategy").is_some() {
+            fields.note("`evaluation_strategy` has no effect, here as in the original: `eval_strategy` has one".into());
         }
         let mut config = RunConfig {
             model,
@@ -186,21 +193,19 @@ impl RunConfig {
             format,
             encoding: Encoding { max_length, masking },
             language_weights,
-            output,
-            batch_size: fields.size("per_device_train_batch_size", Some(8))?,
-            accumulation: fields.size("gradient_accumulation_steps", Some(1))?,
-            learning_rate,
-            type_encoder_rate: fields.optional_number("type_encoder_learning_rate")?,
-            head_rate: fields.optional_number("linear_layers_learning_rate")?,
-            max_steps,
-            eval_steps: fields.size("eval_steps", None)? as u64,
-            logging_steps: fields.size("logging_steps", Some(500))? as u64,
-            schedule,
-            patience: fields.size("early_stopping_patience", Some(5))? as u64,
-            save_total_limit: fields.size("save_total_limit", None)?,
-            seed: fields.take("seed").and_then(|seed| seed.as_u64()).unwrap_or(42),
-            bf16: fields.switch("bf16")?,
-            does: [fields.switch("do_train")?, fields.switch("do_eval")?, fields.switch("do_predict")?],
+            run,
+            step,
+            rates: Rates {
+                type_encoder: fields.optional_number("type_encoder_learning_rate")?,
+                head: fields.optional_number("linear_layers_learning_rate")?,
+            },
+            report_to: names(&mut fields, "report_to")?,
+            logging_dir: fields.text("logging_dir")?.map(PathBuf::from),
+            html_report: fields.flag("html_report", false)?,
+            disable_tqdm: fields.flag("disable_tqdm", false)?,
+            seed,
+            bf16: fields.flag("bf16", false)?,
+            does,
             json,
             notes: Vec::new(),
         };
@@ -228,6 +233,129 @@ fn program_named(name: &str) -> Option<Program> {
         _ => return None,
     };
     Some(Program { architecture, contrastive })
+}
+
+/// The options of the engine. Evaluations and checkpoints come together where no key says otherwise, as in the original.
+fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64) -> Result<Options, Error> {
+    let epochs = fields.optional_number("num_train_epochs")?;
+    let max_steps = match epochs {
+        Some(_) => fields.optional_size("max_steps")?,
+        None => Some(fields.size("max_steps", None)?),
+    };
+    let evaluation = interval(fields, "eval_strategy")?.unwrap_or(Interval::Steps);
+    let eval_steps = match evaluation {
+        Interval::Steps => Amount::Steps(fields.size("eval_steps", None)? as u64),
+        _ => Amount::Steps(fields.optional_size("eval_steps")?.unwrap_or(1) as u64),
+    };
+    let saving = interval(fields, "save_strategy")?.unwrap_or(evaluation);
+    let save_steps = fields.optional_size("save_steps")?.map_or(eval_steps, |steps| Amount::Steps(steps as u64));
+    let logging = interval(fields, "logging_strategy")?.unwrap_or(Interval::Steps);
+    let logging_steps = Amount::Steps(fields.size("logging_steps", Some(500))? as u64);
+    let limit = fields.size("save_total_limit", None)?;
+    let patience = fields.size("early_stopping_patience", Some(5))? as u64;
+    let threshold = fields.number("early_stopping_threshold", 0.0, 0.0..=f64::MAX)?;
+    let greater = fields.take("greater_is_better").and_then(|value| value.as_bool());
+    let best = match fields.text("metric_for_best_model")? {
+        Some(metric) => Criterion::new(&metric, greater),
+        // An F1 of 0 is not the best of anything.
+        None => Criterion { floor: Some(0.0), ..Criterion::new(METRIC, greater) },
+    };
+    let warmup_steps = fields.take("warmup_steps").map_or(Some(0), |value| value.as_u64());
+    let warmup_steps = warmup_steps.ok_or_else(|| fields.refuse("warmup_steps", "is not a whole number"))?;
+    let warmup_ratio = fields.number("warmup_ratio", 0.0, 0.0..=1.0)?;
+    let schedule_keywords = match fields.take("lr_scheduler_kwargs") {
+        None => Map::new(),
+        Some(Value::Object(keywords)) => keywords,
+        Some(other) => {
+            return Err(fields.refuse("lr_scheduler_kwargs", format!("is {other}, not an object")).into());
+        }
+    };
+    Ok(Options {
+        output,
+        batch_size: fields.size("per_device_train_batch_size", Some(8))?,
+        accumulation: fields.size("gradient_accumulation_steps", Some(1))?,
+        batch_tokens: None,
+        drop_last: fields.flag("dataloader_drop_last", false)?,
+        sampling: Sampling::Random,
+        data_seed: fields.take("data_seed").and_then(|seed| seed.as_u64()).unwrap_or(seed),
+        epochs: epochs.unwrap_or(1.0),
+        max_steps: max_steps.map(|steps| steps as u64),
+        learning_rate: fields.number("learning_rate", 5e-5, 0.0..=f64::MAX)?,
+        schedule: fields.text("lr_scheduler_type")?.unwrap_or_else(|| "linear".into()),
+        schedule_keywords,
+        warmup: if warmup_steps > 0 { Amount::Steps(warmup_steps) } else { Amount::Ratio(warmup_ratio) },
+        times: Times {
+            logging: every(logging, logging_steps),
+            logging_first_step: fields.flag("logging_first_step", false)?,
+            evaluation: if evaluates { every(evaluation, eval_steps) } else { Every::Never },
+            eval_delay: 0.0,
+            eval_on_start: false,
+            saving: if saving == Interval::Best { Saving::Best } else { Saving::Every(every(saving, save_steps)) },
+            load_best_at_end: fields.flag("load_best_model_at_end", false)?,
+        },
+        best: evaluates.then_some(best),
+        early_stopping: evaluates.then_some(EarlyStopping { patience, threshold }),
+        keep: if evaluates { Keep::Best(limit) } else { Keep::Newest(limit) },
+        save_only_model: fields.flag("save_only_model", false)?,
+    })
+}
+
+/// The options of a step; the original's where no key says otherwise.
+fn step_options(fields: &mut Fields, seed: u64) -> Result<StepOptions, Error> {
+    const ANY: std::ops::RangeInclusive<f64> = 0.0..=f64::MAX;
+    Ok(StepOptions {
+        beta1: fields.number("adam_beta1", STEP.beta1, 0.0..=1.0)?,
+        beta2: fields.number("adam_beta2", STEP.beta2, 0.0..=1.0)?,
+        epsilon: fields.number("adam_epsilon", STEP.epsilon, ANY)?,
+        weight_decay: fields.number("weight_decay", STEP.weight_decay, ANY)?,
+        max_grad_norm: fields.number("max_grad_norm", STEP.max_grad_norm, ANY)?,
+        gradient_checkpointing: fields.flag("gradient_checkpointing", false)?,
+        seed,
+    })
+}
+
+/// How often something happens, as a `…_strategy` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interval {
+    No,
+    Steps,
+    Epoch,
+    Best,
+}
+
+fn interval(fields: &mut Fields, key: &str) -> Result<Option<Interval>, Error> {
+    let Some(name) = fields.text(key)? else { return Ok(None) };
+    match (name.as_str(), key) {
+        ("no", _) => Ok(Some(Interval::No)),
+        ("steps", _) => Ok(Some(Interval::Steps)),
+        ("epoch", _) => Ok(Some(Interval::Epoch)),
+        ("best", "save_strategy") => Ok(Some(Interval::Best)),
+        _ => {
+            let best = if key == "save_strategy" { ", best" } else { "" };
+            Err(fields.refuse(key, format!("is `{name}`; there are no, steps, epoch{best}")).into())
+        }
+    }
+}
+
+fn every(interval: Interval, steps: Amount) -> Every {
+    match interval {
+        Interval::No | Interval::Best => Every::Never,
+        Interval::Steps => Every::Steps(steps),
+        Interval::Epoch => Every::Epoch,
+    }
+}
+
+/// One name, or a list of names.
+fn names(fields: &mut Fields, key: &str) -> Result<Vec<String>, Error> {
+    match fields.take(key) {
+        None => Ok(Vec::new()),
+        Some(Value::String(name)) => Ok(vec![name]),
+        Some(Value::Array(names)) => {
+            let names = names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>();
+            names.ok_or_else(|| fields.refuse(key, "holds something that is not a string").into())
+        }
+        Some(other) => Err(fields.refuse(key, format!("is {other}, neither a name nor a list of names")).into()),
+    }
 }
 
 fn files(fields: &mut Fields, key: &str) -> Result<Vec<String>, Error> {

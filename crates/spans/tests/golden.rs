@@ -6,18 +6,20 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::params::SlotId;
-use tagsmith_spans::batch::Scene;
+use tagsmith_ranks::World;
+use tagsmith_spans::batch::SpanBatch;
 use tagsmith_spans::collate;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Config, LossConfig, LossKind};
 use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
 use tagsmith_spans::folder;
-use tagsmith_spans::learn::{Learner, StepOptions};
+use tagsmith_spans::learn::{GoldBatch, Rates, SpanTask, update};
 use tagsmith_spans::model::loss::{Gold, Normalization, loss};
 use tagsmith_spans::model::{END, Model, SPAN, START};
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_train::learner::{Learner, Rate, StepOptions, StepReport};
 
 const MODELS: [(&str, &str, &str); 4] = [
     ("bi_encoder", "text", "none"),
@@ -122,18 +124,18 @@ fn examples(name: &str) -> (Vec<Example>, &'static str) {
 }
 
 /// The golden batch, made from the golden examples.
-fn batch(name: &str, config: &Config) -> (Scene, Gold) {
+fn batch(name: &str, config: &Config) -> (SpanBatch, Gold) {
     let (examples, masking) = examples(name);
     batch_of(config, &examples, masking)
 }
 
 /// Examples with the golden tokenizer.
-fn batch_of(config: &Config, examples: &[Example], masking: &str) -> (Scene, Gold) {
+fn batch_of(config: &Config, examples: &[Example], masking: &str) -> (SpanBatch, Gold) {
     let tokenizer = tokenizer(config);
     let encoded = encode(config, &tokenizer, examples, masking, 64);
     let encoded: Vec<&Encoded> = encoded.iter().collect();
     let alone = added_tokens(config).is_empty().then(|| collate::labels(&tokenizer, &labels()).expect("labels").0);
-    let (scene, listed) = collate::scene(config, &encoded, alone);
+    let (scene, listed) = collate::batch(config, &encoded, alone);
     let entities: Vec<_> =
         encoded.iter().zip(examples).map(|(e, example)| e.gold(example, &labels(), config).0).collect();
     let gold = collate::gold(config, &encoded, &entities, &listed, &scene);
@@ -203,7 +205,7 @@ fn check_batch(case: &Value, tokenizer: &Tokenizer, max_length: usize, parity: P
     let encoded = encode(&config, tokenizer, &examples, masking, max_length);
     let refs: Vec<&Encoded> = encoded.iter().collect();
     let alone = added_tokens(&config).is_empty().then(|| collate::labels(tokenizer, &labels()).expect("labels").0);
-    let (scene, listed) = collate::scene(&config, &refs, alone);
+    let (scene, listed) = collate::batch(&config, &refs, alone);
     let mut lost = 0;
     let mut all = Vec::new();
     let begin = case["begin"].as_u64().expect("a number") as usize;
@@ -286,8 +288,8 @@ fn a_softmax_over_masked_places_is_the_originals() {
             model.config.reproduce(parity);
             let examples = [example(&case["example"], format)];
             let batch = batch_of(&model.config, &examples, masking);
-            let mut learner = Learner::new(model, OPTIONS);
-            let loss = learner.step(&[batch], 0.0).loss;
+            let mut learner = learner(model, OPTIONS);
+            let loss = step(&mut learner, &[batch], 0.0).loss;
             (loss, learner.gradient("width_embedding.weight").expect("it learns"))
         };
         let gradient = |key: &str| -> Vec<f64> { serde_json::from_value(case[key].clone()).expect("numbers") };
@@ -348,7 +350,7 @@ fn scores_are_pytorchs() {
         let (model, expected) = (load(name), Expected::read(name));
         let (scene, _) = batch(name, &model.config);
         assert_eq!(scene.text.ids, expected.ids("ids"), "{name}");
-        let (scores, _saved) = model.forward(&scene, None, ALL);
+        let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
             let got = scores[part].as_ref().expect("all are wanted").data().to_vec();
             let want = transposed(&expected.want(key));
@@ -360,11 +362,11 @@ fn scores_are_pytorchs() {
         let (few, masking) = examples(name);
         let (many, _) = batch_of(&model.config, &vec![few; 90].concat(), masking);
         assert!(many.spans.len() > 2500, "{name}: {} spans", many.spans.len());
-        let ([_, _, whole], _saved) = model.forward(&many, None, [false, false, true]);
+        let ([_, _, whole], _saved) = model.forward(&many, None, false, [false, false, true]);
         assert!(model.infer(&many, None).data() == whole.expect("it is wanted").data(), "{name}: blocks change scores");
         // Wrong twins.
         let want = transposed(&expected.want("span"));
-        let reject = |what: &str, model: &Model, scene: &Scene| {
+        let reject = |what: &str, model: &Model, scene: &SpanBatch| {
             assert_far(&format!("{name}: {what}"), model.infer(scene, None).data(), &want, C_FORWARD, TERMS);
         };
         let mut twin = model.clone();
@@ -385,7 +387,7 @@ fn losses_and_their_gradients_are_pytorchs() {
     for (name, ..) in MODELS {
         let (model, expected) = (load(name), Expected::read(name));
         let (scene, gold) = batch(name, &model.config);
-        let (scores, _saved) = model.forward(&scene, None, ALL);
+        let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (variant, config) in variants(&model.config.loss) {
             let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
             let want = expected.want(&format!("{variant}.loss"));
@@ -408,13 +410,25 @@ fn losses_and_their_gradients_are_pytorchs() {
     }
 }
 
+/// The original's.
 const OPTIONS: StepOptions = StepOptions {
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weight_decay: 0.01,
+    max_grad_norm: 10.0,
+    gradient_checkpointing: false,
     seed: 1,
-    normalization: Normalization::Padded,
-    learning_rate: 1e-3,
-    type_encoder_rate: None,
-    head_rate: None,
 };
+
+fn learner(model: Model, options: StepOptions) -> Learner<SpanTask> {
+    let task = SpanTask { model, normalization: Normalization::Padded, rates: Rates::default() };
+    Learner::new(task, options, &[]).expect("nothing is frozen").0
+}
+
+fn step(learner: &mut Learner<SpanTask>, batches: &[GoldBatch], rate: f64) -> StepReport {
+    learner.step(&World::alone(), &update(batches.to_vec()), Rate::scheduled(1e-3, rate))
+}
 
 /// With dropout everywhere, which PyTorch draws otherwise: the loss's slope along a part's gradient is its length, by
 /// central differences under the same masks; along the gradient under other masks it is not.
@@ -425,18 +439,18 @@ fn gradients_under_dropout_are_slopes() {
         let mut model = load(name);
         model.config.dropout = 0.3;
         for encoder in [Some(&mut model.token_encoder), model.type_encoder.as_mut()].into_iter().flatten() {
-            (encoder.hidden_dropout, encoder.attention_dropout) = (0.2, 0.2);
+            (encoder.shape.hidden_dropout, encoder.shape.attention_dropout) = (0.2, 0.2);
         }
         let batch = batch(name, &model.config);
         let learn = |model: &Model, seed: u64| {
-            let mut learner = Learner::new(model.clone(), StepOptions { seed, ..OPTIONS });
-            let loss = learner.step(std::slice::from_ref(&batch), 0.0).loss;
+            let mut learner = learner(model.clone(), StepOptions { seed, ..OPTIONS });
+            let loss = step(&mut learner, std::slice::from_ref(&batch), 0.0).loss;
             (loss, learner)
         };
         for part in ["token_encoder.", "type_encoder.", "type_linear.", "token_"] {
             let of_part =
                 |name: &str| name.starts_with(part) && (part != "token_" || !name.starts_with("token_encoder."));
-            let gradients = |learner: &Learner| -> Vec<(usize, Vec<f32>)> {
+            let gradients = |learner: &Learner<SpanTask>| -> Vec<(usize, Vec<f32>)> {
                 let dense =
                     model.params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse && of_part(&slot.name));
                 dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name)?))).collect()
@@ -476,8 +490,8 @@ fn every_gradient_is_pytorchs() {
         let (model, expected) = (load(name), Expected::read(name));
         let batch = batch(name, &model.config);
         let slots = model.params.slots.clone();
-        let mut learner = Learner::new(model, OPTIONS);
-        _ = learner.step(&[batch], 0.0);
+        let mut learner = learner(model, OPTIONS);
+        step(&mut learner, &[batch], 0.0);
         let wants: Vec<_> = slots.iter().map(|slot| expected.floats(&format!("grad.{}", slot.name))).collect();
         let largest = wants.iter().flatten().flatten().fold(0f64, |a, b| a.max(b.abs()));
         let mut learning = 0;
@@ -502,9 +516,9 @@ fn a_step_of_several_batches_learns_from_their_mean() {
     let model = load(name);
     let examples = cases()["collated"][0]["examples"].as_array().expect("a list").clone();
     let [first, second] = [0, 1].map(|number| batch_of(&model.config, &[example(&examples[number], "text")], "none"));
-    let gradient = |batches: &[(Scene, Gold)]| {
-        let mut learner = Learner::new(model.clone(), OPTIONS);
-        let loss = learner.step(batches, 0.0).loss;
+    let gradient = |batches: &[(SpanBatch, Gold)]| {
+        let mut learner = learner(model.clone(), OPTIONS);
+        let loss = step(&mut learner, batches, 0.0).loss;
         (loss, learner.gradient("token_span_linear.3.weight").expect("it learns"))
     };
     let (a, b) = (gradient(std::slice::from_ref(&first)), gradient(std::slice::from_ref(&second)));
@@ -520,15 +534,15 @@ fn five_steps_are_pytorchs() {
     for (name, ..) in MODELS {
         let (model, expected) = (load(name), Expected::read(name));
         let batch = batch(name, &model.config);
-        let mut learner = Learner::new(model, OPTIONS);
+        let mut learner = learner(model, OPTIONS);
         let rates = expected.want("rates");
         let reports: Vec<_> =
-            rates.iter().map(|rate| learner.step(std::slice::from_ref(&batch), rate / 1e-3)).collect();
+            rates.iter().map(|rate| step(&mut learner, std::slice::from_ref(&batch), rate / 1e-3)).collect();
         let losses: Vec<f32> = reports.iter().map(|report| report.loss as f32).collect();
         let norms: Vec<f32> = reports.iter().map(|report| report.grad_norm as f32).collect();
         assert_close(&format!("{name} losses"), &losses, &expected.want("losses"), 32.0, TERMS);
         assert_close(&format!("{name} norms"), &norms, &expected.want("norms"), 64.0, TERMS);
-        let model = learner.into_model();
+        let model = learner.into_model().model;
         for (number, slot) in model.params.slots.iter().enumerate() {
             let want = expected.want(&format!("final.{}", slot.name));
             let got = model.params.copy(SlotId(number));

@@ -7,17 +7,19 @@ use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_files::json_fields::Fields;
 use tagsmith_kernel::params::Params;
 use tagsmith_kernel::params::SlotId;
+use tagsmith_ranks::World;
 use tagsmith_spans::collate;
 use tagsmith_spans::config::{Architecture, Config};
 use tagsmith_spans::encode::Encoded;
 use tagsmith_spans::find::BATCH_PIECES;
-use tagsmith_spans::learn::{Learner, StepOptions};
+use tagsmith_spans::learn::{Rates, SpanTask, update};
 use tagsmith_spans::memory::{Work, footprint};
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::layout::Layout;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::Content;
+use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
 /// A line of /proc/self/status in bytes.
 fn status(name: &str) -> u64 {
@@ -114,8 +116,8 @@ fn evaluation(cross: bool) {
         (0..BATCH_PIECES / (length + of_prompt)).map(|_| encoded(length, if cross { 3 } else { 0 })).collect();
     let model = model(architecture(cross));
     let refs: Vec<&Encoded> = texts.iter().collect();
-    let (scene, _) = collate::scene(&model.config, &refs, labels_alone(cross));
-    assert!(scene.spans.len() > 25_000, "{} spans", scene.spans.len());
+    let (batch, _) = collate::batch(&model.config, &refs, labels_alone(cross));
+    assert!(batch.spans.len() > 25_000, "{} spans", batch.spans.len());
     let work = Work {
         examples: &[],
         encoded: &[],
@@ -125,11 +127,12 @@ fn evaluation(cross: bool) {
         batch_size: 8,
         accumulation: 1,
         max_length: 256,
+        gradient_checkpointing: false,
         ranks: 1,
     };
     let planned = footprint(&model, &work).activations;
     let before = status("VmRSS");
-    let scores = model.infer(&scene, None);
+    let scores = model.infer(&batch, None);
     let grown = status("VmHWM") - before;
     assert!(scores.data().iter().all(|score| score.is_finite()));
     // The head lives in part in what the encoder gave back, which no plan counts on: from what the encoder takes alone,
@@ -151,14 +154,10 @@ fn step(cross: bool) {
     let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
 
     let before = status("VmRSS");
-    let options = StepOptions {
-        seed: 1,
-        normalization: Normalization::Padded,
-        learning_rate: 1e-4,
-        type_encoder_rate: None,
-        head_rate: None,
-    };
-    let mut learner = Learner::new(model(architecture(cross)), options);
+    let options = StepOptions { weight_decay: 0.01, ..StepOptions::default() };
+    let model = model(architecture(cross));
+    let task = SpanTask { model, normalization: Normalization::Padded, rates: Rates::default() };
+    let mut learner = Learner::new(task, options, &[]).expect("nothing is frozen").0;
     let work = Work {
         examples: &examples,
         encoded: &plain,
@@ -168,22 +167,23 @@ fn step(cross: bool) {
         batch_size: 8,
         accumulation: 1,
         max_length: 256,
+        gradient_checkpointing: false,
         ranks: 1,
     };
-    let planned = footprint(learner.model(), &work);
+    let planned = footprint(&learner.model().model, &work);
     let refs: Vec<&Encoded> = texts.iter().collect();
-    let config = learner.config().clone();
-    let (scene, listed) = collate::scene(&config, &refs, labels_alone(cross));
+    let config = learner.model().model.config.clone();
+    let (batch, listed) = collate::batch(&config, &refs, labels_alone(cross));
     let entities: Vec<_> =
         refs.iter().zip(&examples).map(|(it, example)| it.gold(example, &labels, &config).0).collect();
-    let gold = collate::gold(&config, &refs, &entities, &listed, &scene);
-    assert!(scene.spans.len() > 15_000, "{} spans", scene.spans.len());
-    learner.step(&[(scene, gold)], 1.0);
+    let gold = collate::gold(&config, &refs, &entities, &listed, &batch);
+    assert!(batch.spans.len() > 15_000, "{} spans", batch.spans.len());
+    learner.step(&World::alone(), &update(vec![(batch, gold)]), Rate::scheduled(1e-4, 1.0));
     let grown = status("VmHWM") - before;
     let share = grown as f64 / planned.total() as f64;
     assert!((0.8..=1.15).contains(&share), "grew by {grown}, planned {} ({planned})", planned.total());
 
     // What the head holds grows with spans; a batch of one text is an eighth of it.
-    let one = footprint(learner.model(), &Work { batch_size: 1, ..work });
+    let one = footprint(&learner.model().model, &Work { batch_size: 1, ..work });
     assert!(one.activations * 6 < planned.activations && one.weights == planned.weights);
 }

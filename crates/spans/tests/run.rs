@@ -7,14 +7,20 @@ use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
+use tagsmith_spans::evaluate::assess;
+use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::folder::{self, Tokenizers};
+use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::run_config::RunConfig;
-use tagsmith_spans::trainer::{Event, Job, Outcome, assess, train};
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_train::checkpoint;
+use tagsmith_train::learner::Learner;
+use tagsmith_train::trainer::options::Keep;
+use tagsmith_train::trainer::{Event, Job, train};
 
 const NAMES: [&str; 4] = ["bi_encoder", "contrastive_bi_encoder", "cross_encoder", "contrastive_cross_encoder"];
 
@@ -78,34 +84,55 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
     (outcome, model.params.to_vec(), events)
 }
 
+/// What a run left behind.
+#[derive(Debug)]
+struct Outcome {
+    steps: u64,
+    best: Option<PathBuf>,
+    best_f1: f64,
+}
+
 fn run_model(
     model: Model,
     tokenizers: &Tokenizers,
     config: &RunConfig,
     resume: Option<&Path>,
 ) -> (Outcome, Model, Vec<String>) {
-    let data = examples();
+    let (data, world) = (examples(), World::alone());
     let mut events = Vec::new();
-    let mut notify = |event: Event| match event {
-        Event::Trained(step, record) => events.push(format!("{step} {record:?}")),
-        Event::Evaluated(step, record) => events.push(format!("{step} {record:?}")),
-        Event::Saved(_) | Event::Note(_) => {}
+    let mut notify = |event: Event<'_>| match event {
+        // The summary has the clock's share in it.
+        Event::Logged(record) if !record.contains_key("train_runtime") => events.push(format!("{record:?}")),
+        _ => {}
     };
-    let job = Job {
-        config,
-        world: &World::alone(),
-        train: &data,
-        validation: &data,
+    let of_model = model.config.clone();
+    let of_feed = Data {
+        config: &of_model,
         tokenizers,
-        normalization: Normalization::Padded,
-        mode: Mode::Flat,
-        allowed: None,
+        encoding: config.encoding,
+        examples: &data,
+        language_weights: &config.language_weights,
+        source: "few",
+    };
+    let feed = SpanFeed::new(of_feed, &config.run, &world).expect("the texts are read");
+    let task = SpanTask { model, normalization: Normalization::Padded, rates: config.rates };
+    let mut learner = Learner::new(task, config.step.clone(), &[]).expect("nothing is frozen").0;
+    let evaluate =
+        |task: &SpanTask| assess((&task.model, tokenizers), config.encoding, &data, Mode::Flat, &World::alone());
+    let job = Job {
+        options: &config.run,
+        feed: &feed,
+        world: &world,
+        arguments: &serde_json::Value::Object(config.json.clone()),
+        save: &|task: &SpanTask, place| folder::save(place, &task.model, tokenizers),
+        evaluate: &mut |task: &SpanTask| Ok(evaluate(task)?.record()),
         notify: &mut notify,
     };
-    let (outcome, model) = train(model, job, resume).expect("it trains");
-    let evaluation = assess(&model, tokenizers, config, &data, Mode::Flat, &World::alone()).expect("it evaluates");
-    assert_eq!(evaluation.lost, 0);
-    (outcome, model, events)
+    let state = train(&mut learner, job, resume).expect("it trains").state;
+    assert_eq!(evaluate(learner.model()).expect("it evaluates").lost, 0);
+    let best = state.best_model_checkpoint.map(PathBuf::from).or(checkpoint::newest(&config.run.output));
+    let outcome = Outcome { steps: state.global_step, best, best_f1: state.best_metric.unwrap_or(0.0) };
+    (outcome, learner.into_model().model, events)
 }
 
 /// A small encoder of a family, with random weights and the golden tokenizer.
@@ -170,8 +197,8 @@ fn other_encoders_learn_the_same_texts() {
         let best = outcome.best.expect("something was saved");
         let model = folder::load(&best).expect("our own checkpoint reads").0;
         let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
-        let evaluation =
-            assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
+        let evaluation = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone())
+            .expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{family}");
     }
 }
@@ -189,11 +216,46 @@ fn all_four_learn_a_few_texts() {
         let (model, notes) = folder::load(&best).expect("our own checkpoint reads");
         assert!(notes.is_empty(), "{notes:?}");
         let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
-        let evaluation =
-            assess(&model, &tokenizers, &config, &examples(), Mode::Flat, &World::alone()).expect("it evaluates");
+        let evaluation = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone())
+            .expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");
         assert_eq!(evaluation.strict.total(), evaluation.score.total(), "{name}: words and spans are one here");
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a scratch folder");
+    for entry in std::fs::read_dir(from).expect("it is there") {
+        let from = entry.expect("it reads").path();
+        let to = to.join(from.file_name().expect("it has a name"));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => _ = std::fs::copy(from, to).expect("it is copied"),
+        }
+    }
+}
+
+/// The same file as it was before the engine was shared: `loop_state.json` alone says where the run is.
+#[test]
+fn a_checkpoint_of_the_former_trainer_is_refused_in_one_line() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let config = config("bi_encoder", scratch.path(), r#""max_steps": 4"#);
+    run("bi_encoder", &config, None);
+    let from = checkpoint::save::<tagsmith_spans::Error>(scratch.path(), 5, |place| {
+        copy(&checkpoint::folder(scratch.path(), 4), place);
+        for gone in ["trainer_state.json", "training_args.json", "manifest.json"] {
+            std::fs::remove_file(place.join(gone)).expect("it was there");
+        }
+        let former = r#"{"step": 4, "epoch": 1, "batch": 0, "loss": 0.0, "losses": 0, "best_f1": 0.5, "best_step": 4,
+            "without_improvement": 0, "scores": [[4, 0.5]], "stopping": false, "ranks": 1}"#;
+        std::fs::write(place.join("loop_state.json"), former).expect("it is written");
+        Ok(())
+    });
+    let from = from.expect("it is saved");
+    let outcome = std::panic::catch_unwind(|| run("bi_encoder", &config, Some(&from)));
+    let panic = outcome.err().expect("it is refused");
+    let said = panic.downcast_ref::<String>().expect("a message");
+    assert!(said.contains("it has no `trainer_state.json`"), "{said}");
 }
 
 #[test]
@@ -201,10 +263,14 @@ fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit() {
     for name in NAMES {
         let [whole, parts] = [(), ()].map(|()| tempfile::tempdir().expect("a scratch folder"));
         let steps = r#""max_steps": 12, "gradient_accumulation_steps": 2"#;
-        let (want, weights, events) = run(name, &config(name, whole.path(), steps), None);
-        // A run that ends after eight of its twelve steps: as far as the schedule knows, it was interrupted.
+        let mut uninterrupted = config(name, whole.path(), steps);
+        uninterrupted.run.keep = Keep::All;
+        let (want, weights, events) = run(name, &uninterrupted, None);
+        // The run after eight of its twelve steps, as if it had been interrupted there.
         let interrupted = config(name, parts.path(), steps);
-        run(name, &RunConfig { max_steps: 8, ..interrupted.clone() }, None);
+        for step in [4, 8] {
+            copy(&checkpoint::folder(whole.path(), step), &checkpoint::folder(parts.path(), step));
+        }
         let from = parts.path().join("checkpoint-8");
         let (got, resumed, later) = run(name, &interrupted, Some(&from));
         assert_eq!(resumed, weights, "{name}: weights differ");

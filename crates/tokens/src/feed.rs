@@ -1,12 +1,12 @@
 //! A token classifier's updates: sentences in their order, collated.
 
 use crate::batch::{collate, cut};
+use crate::error::Error;
 use crate::memory::rows_at_once;
 use tagsmith_encoder::batch::{Batch, IGNORE};
 use tagsmith_message::counted;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
-use tagsmith_train::error::Error;
 use tagsmith_train::trainable::{Feed, MicroBatch, Totals, Update, Updates};
 use tagsmith_train::trainer::options::Options;
 use tagsmith_train::trainer::order::Order;

@@ -1,16 +1,16 @@
 //! The Hugging Face folder of a token classifier: weights in, weights and config.json out, and a new head.
 
+use crate::error::Error;
 use crate::layout::Layout;
 use crate::model::Model;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::config::Config;
 use tagsmith_encoder::folder::{Loaded, Target, WeightFiles, check_size, weight_files};
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
-use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
 /// What to do where a checkpoint has no head for the labels.
@@ -53,7 +53,7 @@ impl Model {
 
     fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
         let Layout { prefix, encoder, head: slots, .. } = &self.layout;
-        let target = Target { params: &mut self.params, prefix, words: encoder.words, head: slots.clone() };
+        let target = Target { params: &mut self.params, prefix, words: encoder.words(), head: slots.clone() };
         let Loaded { missing, resized, mut notes } = target.read(files)?;
         for tensor in &resized {
             let needed = self.params.slots[tensor.slot.0].shape.clone();
@@ -80,18 +80,16 @@ impl Model {
         Ok(notes)
     }
 
-    /// Draws what a head lacks in the order of transformers, from the generator that transformers has just seeded.
-    /// ModernBERT's weights are normal numbers cut off, which come from a generator of our own.
+    /// Draws the parameters that a head lacks in the order of transformers, from the generator that transformers has
+    /// just seeded. Normal numbers with a cutoff come from a generator of our own.
     fn draw_head(&mut self, missing: &[usize], seed: u64) {
         let mut generator = MersenneTwister::new(seed);
-        for &number in missing {
-            let slot = &self.params.slots[number];
-            match (&self.config.family, slot.name.ends_with("bias")) {
-                (Family::ModernBert(_), _) => self.initialise(number, seed),
-                (_, true) => self.params.get_mut(SlotId(number)).fill(0.0),
-                (_, false) => {
-                    generator.fill_normal(self.config.initializer_range, self.params.get_mut(SlotId(number)));
-                }
+        let cuts_off = self.config.facts.initial.cutoff.is_finite();
+        for id in missing.iter().map(|&number| SlotId(number)) {
+            match self.params.slots[id.0].name.ends_with("bias") {
+                _ if cuts_off => self.draw(id, seed),
+                true => self.params.get_mut(id).fill(0.0),
+                false => generator.fill_normal(self.config.facts.head.deviation, self.params.get_mut(id)),
             }
         }
     }
@@ -112,7 +110,7 @@ impl Model {
         let entries = self.params.slots.iter().enumerate().map(entry).collect();
         tensors::write(&folder.join("model.safetensors"), entries, &[("format", "pt".into())])?;
         let path = folder.join("config.json");
-        std::fs::write(&path, self.config_json()).map_err(|source| Error::Io { path, source })
+        Ok(std::fs::write(&path, self.config_json()).map_err(tagsmith_files::Error::io(&path))?)
     }
 
     /// config.json as transformers writes it: two spaces, sorted keys.
@@ -120,7 +118,7 @@ impl Model {
         let config = self.config.clone();
         let labels = config.labels.clone();
         let config = config.with_labels(&labels);
-        let name = config.class_name();
+        let name = config.facts.class_name;
         let mut json = config.json;
         json.insert("architectures".into(), Value::from(vec![format!("{name}ForTokenClassification")]));
         json.remove("torch_dtype");

@@ -1,8 +1,9 @@
 //! The table of a token classifier's parameters: an encoder's, then its head's.
 
 use std::ops::Range;
-use tagsmith_encoder::config::{Config, Family};
-use tagsmith_encoder::layout::{Affine, EncoderLayout, Table, prefix};
+use tagsmith_encoder::config::Config;
+use tagsmith_encoder::layout::EncoderLayout;
+use tagsmith_encoder::slots::{Affine, SlotTable};
 use tagsmith_kernel::params::Slot;
 
 /// Where a token classifier's parameters are.
@@ -16,17 +17,17 @@ pub struct Layout {
     pub encoder: EncoderLayout,
     /// Numbers of the head's slots: those that a checkpoint of the encoder alone lacks.
     pub head: Range<usize>,
-    /// ModernBERT's layer before the classifier.
-    pub prediction: Option<Prediction>,
+    /// The layer before the classifier, for a family that has one.
+    pub dense: Option<DenseSlots>,
     /// The classifier (K, H).
     pub classifier: Affine,
 }
 
-/// A dense layer and the norm behind its activation.
+/// A dense layer of the head, and the norm after its activation.
 #[derive(Clone, Copy, Debug)]
-pub struct Prediction {
+pub struct DenseSlots {
     /// The dense layer (H, H).
-    pub dense: Affine,
+    pub weight: Affine,
     /// The norm (H).
     pub norm: Affine,
 }
@@ -34,21 +35,18 @@ pub struct Prediction {
 impl Layout {
     /// Makes the table of the model that `config` describes.
     pub fn new(config: &Config) -> Layout {
-        let prefix = prefix(&config.family);
-        let mut slots = Vec::new();
-        let encoder = EncoderLayout::new(config, prefix, &mut slots);
-        let start = slots.len();
-        let mut table = Table { slots };
-        let hidden = config.hidden_size;
-        let prediction = match &config.family {
-            Family::ModernBert(settings) => Some(Prediction {
-                dense: table.linear("head.dense", hidden, hidden, settings.classifier_bias),
-                norm: table.norm("head.norm", hidden, settings.norm_bias),
-            }),
-            _ => None,
-        };
+        let (prefix, hidden) = (config.facts.prefix, config.shape.hidden_size);
+        let mut table = SlotTable::default();
+        let encoder = EncoderLayout::new(config, prefix, &mut table);
+        let start = table.slots.len();
+        // Backward begins with the head.
+        table.stage = config.shape.layers + 1;
+        let dense = config.facts.head.dense.map(|dense| DenseSlots {
+            weight: table.linear("head.dense", hidden, hidden, dense.biased),
+            norm: table.norm("head.norm", hidden, dense.norm_biased),
+        });
         let classifier = table.linear("classifier", config.labels.len(), hidden, true);
         let head = start..table.slots.len();
-        Layout { slots: table.slots, prefix, encoder, head, prediction, classifier }
+        Layout { slots: table.slots, prefix, encoder, head, dense, classifier }
     }
 }

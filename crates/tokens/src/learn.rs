@@ -1,14 +1,14 @@
 //! A token classifier in training: its loss, and what the engine asks of it.
 
+use crate::error::Error;
 use crate::model::Model;
 use std::path::Path;
+use tagsmith_encoder::architecture;
 use tagsmith_encoder::batch::{Batch, IGNORE};
 use tagsmith_encoder::config::Config;
-use tagsmith_encoder::encoder;
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
 use tagsmith_train::checkpoint;
-use tagsmith_train::error::Error;
 use tagsmith_train::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 
 /// How micro-batch losses become one gradient: the exact way, and both of the original's.
@@ -36,7 +36,7 @@ pub struct LossOptions {
 pub struct TokenTask {
     /// The classifier.
     pub model: Model,
-    /// Its loss.
+    /// The loss that it learns by.
     pub loss: LossOptions,
 }
 
@@ -79,12 +79,12 @@ impl Trainable for TokenTask {
     }
 
     fn rows_read<'b>(&self, batch: &'b Batch) -> Vec<(SlotId, &'b [u32])> {
-        vec![(self.model.layout.encoder.words, &batch.ids)]
+        vec![(self.model.layout.encoder.words(), &batch.ids)]
     }
 
     fn learn(&self, batch: &Batch, pass: &Pass, grads: &mut dyn Stages) -> f64 {
         let Pass { stream, place, totals, checkpoint_layers } = *pass;
-        let forward = encoder::Pass { dropout: Some(stream), first_row: place as usize, checkpoint_layers };
+        let forward = architecture::Pass { dropout: Some(stream), first_row: place as usize, checkpoint_layers };
         let (scores, saved) = self.model.forward(batch, forward);
         let loss = cross_entropy::forward(&scores, &batch.labels, self.loss.label_smoothing);
         let factor = self.factor(batch.counted(), totals);
@@ -106,7 +106,7 @@ impl Trainable for TokenTask {
         let labels = &self.model.config.labels;
         if config.labels != *labels {
             let problem = format!("its labels are {}, the data's are {}", config.labels.join(" "), labels.join(" "));
-            return Err(checkpoint::refusal(folder, problem));
+            return Err(checkpoint::refusal(folder, problem).into());
         }
         Ok(self.model.reload(folder)?)
     }

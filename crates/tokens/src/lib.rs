@@ -5,6 +5,7 @@
 //! off them.
 
 pub mod batch;
+pub mod error;
 pub mod evaluate;
 pub mod feed;
 pub mod folder;

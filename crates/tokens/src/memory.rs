@@ -38,7 +38,7 @@ pub fn footprint(model: &Model, work: &Work) -> Footprint {
         learned: different_ids(work.examples.iter()),
         update: (work.accumulation * longest(work.examples, work.batch_size)) as u64,
     };
-    let stage = dense(&model.params.slots) / model.config.layers.max(1) as u64;
+    let stage = dense(&model.params.slots) / model.config.shape.layers.max(1) as u64;
     let ranks = Ranks { count: work.ranks as u64, stage };
     let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
     let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);

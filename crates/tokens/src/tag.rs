@@ -18,7 +18,7 @@ use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
 pub enum Error {
     /// The model's files.
     #[error("the model cannot be read")]
-    Model(#[from] tagsmith_weights::Error),
+    Model(#[from] crate::error::Error),
     /// The tokenizer's files.
     #[error("the tokenizer cannot be read")]
     Tokenizer(#[source] tokenizer::Error),
@@ -87,7 +87,7 @@ pub struct TagOptions {
 impl TagOptions {
     /// What `request` means for a model of this configuration.
     pub fn new(config: &Config, tokenizer: &Tokenizer, request: Request) -> Result<TagOptions, Error> {
-        let positions = config.positions_max;
+        let positions = config.shape.positions_max;
         let max_length = match request.max_seq_length {
             Some(asked) if asked > positions => return Err(Error::TooLong { asked, positions }),
             Some(asked) => asked,
@@ -99,8 +99,8 @@ impl TagOptions {
             stride: request.stride.unwrap_or(max_length / 4),
             batch_tokens: request.batch_tokens,
             strategy: request.strategy,
-            vocab_size: config.vocab_size,
-            type_vocab_size: config.type_vocab_size,
+            vocab_size: config.shape.vocab_size,
+            type_vocab_size: config.shape.type_vocab_size,
         })
     }
 }
@@ -123,7 +123,7 @@ impl Tagger {
     /// # Errors
     /// Files that are missing or damaged; a model without a head; a longer sequence than the model takes.
     pub fn load(folder: &Path, request: Request, precision: Precision) -> Result<(Tagger, Vec<String>), Error> {
-        let (config, mut notes) = Config::read(folder)?;
+        let (config, mut notes) = Config::read(folder).map_err(crate::error::Error::from)?;
         let tokenizer = Tokenizer::from_folder(folder).map_err(Error::Tokenizer)?;
         let options = TagOptions::new(&config, &tokenizer, request)?;
         let (mut model, of_weights) = Model::load(folder, config, Head::Required)?;

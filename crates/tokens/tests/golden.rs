@@ -2,16 +2,19 @@
 
 use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
+use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
-use tagsmith_encoder::config::{Config, Deberta, Family, ModernBert};
-use tagsmith_encoder::encoder::Pass;
+use tagsmith_encoder::bert::Deberta;
+use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::modernbert;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Grads, Slot, SlotId};
+use tagsmith_message::{Remedy, Setting};
+use tagsmith_tokens::error::Error;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
-use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 17] = [
@@ -155,8 +158,8 @@ fn every_gradient_is_pytorchs() {
 /// In bf16 a factor is off by at most half its last bit, 2⁻⁹ of itself: two factors of each of the products that
 /// follow one another, four a layer and those of the head.
 fn bf16_apart(config: &Config) -> f64 {
-    let of_head = if matches!(config.family, Family::ModernBert(_)) { 2 } else { 1 };
-    2.0 * (4 * config.layers + of_head) as f64 / 512.0
+    let of_head = if config.facts.head.dense.is_some() { 2 } else { 1 };
+    2.0 * (4 * config.shape.layers + of_head) as f64 / 512.0
 }
 
 #[test]
@@ -191,8 +194,8 @@ fn checkpointed_layers_change_no_bit() {
     for name in FAMILIES {
         let (model, batch) = (load(name), Expected::read(name).batch());
         let mut dropping = model.clone();
-        dropping.config.hidden_dropout = 0.2;
-        dropping.config.attention_dropout = 0.3;
+        dropping.config.shape.hidden_dropout = 0.2;
+        dropping.config.shape.attention_dropout = 0.3;
         if let Family::ModernBert(settings) = &mut dropping.config.family {
             settings.mlp_dropout = 0.1;
         }
@@ -203,6 +206,11 @@ fn checkpointed_layers_change_no_bit() {
             assert_eq!(kept, again, "{name}");
         }
     }
+}
+
+fn deberta(config: &mut Config) -> &mut Deberta {
+    let Family::Bert(settings) = &mut config.family else { panic!("a relative of BERT") };
+    settings.deberta.as_mut().expect("a DeBERTa")
 }
 
 /// What is wrong, and how a family's settings become so.
@@ -217,10 +225,10 @@ fn wrong_twins_are_rejected() {
         assert_far(what, &model.infer(batch), &want, C_FORWARD, TERMS);
     };
     let mut twin = model.clone();
-    twin.config.layer_norm_eps = 1e-12;
+    twin.config.shape.layer_norm_eps = 1e-12;
     reject("another ε", &twin, &batch);
     let mut twin = model.clone();
-    twin.config.heads = 1;
+    twin.config.shape.heads = 1;
     reject("another head width", &twin, &batch);
     let mut leaking = batch.clone();
     leaking.starts.remove(2);
@@ -230,13 +238,13 @@ fn wrong_twins_are_rejected() {
     reject("token types ignored", &model, &untyped);
     let (model, expected) = (load("bert"), Expected::read("bert"));
     let mut twin = model.clone();
-    twin.config.activation = tagsmith_kernel::op::activation::Activation::GeluTanh;
+    twin.config.shape.activation = tagsmith_kernel::op::activation::Activation::GeluTanh;
     assert_far("tanh for erf", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
     let (mut twin, expected) = (load("roberta"), Expected::read("roberta"));
-    twin.config.pad_id = None;
+    twin.config.shape.pad_id = None;
     assert_far("padding counted", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
     let (model, expected) = (load("modernbert"), Expected::read("modernbert"));
-    let twins: [Twin<ModernBert>; 5] = [
+    let twins: [Twin<modernbert::Settings>; 5] = [
         ("no window", |settings| settings.windows[1] = None),
         ("a window one too small", |settings| settings.windows[1] = Some(3)),
         ("a window one too large", |settings| settings.windows[1] = Some(5)),
@@ -256,13 +264,11 @@ fn wrong_twins_are_rejected() {
     ];
     for (what, change) in twins {
         let mut twin = model.clone();
-        let Family::Deberta(settings) = &mut twin.config.family else { panic!("a DeBERTa") };
-        change(settings);
+        change(deberta(&mut twin.config));
         assert_far(what, &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
     }
     let (mut twin, expected) = (load("deberta-v2_conv"), Expected::read("deberta-v2_conv"));
-    let Family::Deberta(settings) = &mut twin.config.family else { panic!("a DeBERTa") };
-    settings.convolution.as_mut().expect("a convolution").activation =
+    deberta(&mut twin.config).convolution.as_mut().expect("a convolution").activation =
         tagsmith_kernel::op::activation::Activation::Tanh;
     assert_far("another activation", &twin.infer(&expected.batch()), &expected.floats("logits"), C_FORWARD, TERMS);
 }
@@ -297,7 +303,8 @@ fn shards_and_base_names_hold_the_same_model() {
     let left_out = format!("{}: left out, parts of heads for other tasks: `cls.predictions.bias`", base.display());
     assert_eq!(notes, [&left_out, "the checkpoint has no head for 5 labels: drawn from seed 1"]);
     let refused = Model::load(scratch.path(), whole.config.clone(), Head::Required).expect_err("there is no head");
-    assert!(refused.to_string().contains("`tagsmith train` does that"), "{refused}");
+    assert!(refused.to_string().ends_with("it is an encoder that was not fine-tuned for labels"), "{refused}");
+    assert_eq!(refused.remedy(), Some(Remedy::to_do("train it on labeled text first")));
     let head: usize = model.params.slots[..model.layout.classifier.weight.0].iter().map(Slot::len).sum();
     assert_eq!(model.params.to_vec()[..head], whole.params.to_vec()[..head]);
     assert_ne!(model.params.to_vec()[head..], load_base(2).0.params.to_vec()[head..]);
@@ -313,8 +320,8 @@ fn damaged_and_foreign_checkpoints_are_refused() {
         }
         change(scratch.path());
         let read = Config::read(scratch.path());
-        let error = match read {
-            Err(error) => error,
+        let error: Error = match read {
+            Err(error) => error.into(),
             Ok((config, _)) => Model::load(scratch.path(), config, Head::Required).expect_err("it is damaged"),
         };
         let path = scratch.path().display().to_string();
@@ -353,7 +360,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
                  modernbert, deberta-v2",
             ),
         ),
-        ("hidden_size", "99999999999", config("`hidden_size` is 99999999999, not a size from 1 to 16777216")),
+        ("hidden_size", "99999999999", config("`hidden_size` is 99999999999, not a whole number from 1 to 16777216")),
         ("num_attention_heads", "5", config("`num_attention_heads` is 5, which does not divide 24")),
         ("pad_token_id", "60", config("`pad_token_id` is 60, not an id below the vocabulary's 60")),
         (
@@ -376,7 +383,13 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     let wider = refused("bert", &set("intermediate_size", "41"));
     assert!(wider.contains("has shape [40], config.json asks for [41]"), "{wider}");
     let labels = refused("bert", &set("id2label", "{\"0\": \"O\", \"1\": \"I\"}"));
-    assert!(labels.contains("--ignore_mismatched_sizes"), "{labels}");
+    assert!(labels.ends_with("`classifier.bias` has shape [5], 2 labels need [2]"), "{labels}");
+    let (config, _) = Config::read(&folder("bert")).expect("it is there");
+    let resized = Model::load(&folder("bert"), config.with_labels(&["O".into()]), Head::Required);
+    let resized = resized.expect_err("the head is for five labels");
+    assert!(resized.to_string().ends_with("has shape [5], 1 label needs [1]"), "{resized}");
+    let remedy = Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to draw a new head");
+    assert_eq!(resized.remedy(), Some(remedy));
     let huge = refused("bert", &set("vocab_size", "16777216"));
     assert!(huge.contains("too few for the 402"), "{huge}");
     let deep = refused("bert", &set("num_hidden_layers", "16777216"));
@@ -402,11 +415,11 @@ fn rows_come_from_the_open_file_and_from_no_other() {
     };
     // Reading takes memory for the rows read alone.
     let model = open();
-    let words = |model: &Model| model.params.table(model.layout.encoder.words).bytes();
+    let words = |model: &Model| model.params.table(model.layout.encoder.words()).bytes();
     let unread = words(&model);
     let scores = model.infer(&batch);
     let distinct: std::collections::BTreeSet<u32> = batch.ids.iter().copied().collect();
-    assert_eq!(words(&model) - unread, 4 * distinct.len() * model.config.embedding_size);
+    assert_eq!(words(&model) - unread, 4 * distinct.len() * model.config.shape.embedding_size);
     // Saving over the file that is open, as a run does whose output is its model, leaves the rows to be read.
     let model = open();
     model.save(scratch.path()).expect("saving works");
@@ -420,7 +433,10 @@ fn rows_come_from_the_open_file_and_from_no_other() {
         model.infer(&Batch { ids: vec![1], types: vec![0], starts: vec![0, 1], labels: vec![] });
         change();
         let lost = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| model.infer(&batch)));
-        lost.expect_err("it was changed").downcast::<Error>().expect("an error that names the file").to_string()
+        lost.expect_err("it was changed")
+            .downcast::<tagsmith_weights::Error>()
+            .expect("an error that names the file")
+            .to_string()
     };
     whole.save(scratch.path()).expect("saving works");
     let bytes = std::fs::read(&file).expect("it is there");

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::check::assert_close;
+use tagsmith_tokens::error::Error;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
-use tagsmith_weights::Error;
 use tagsmith_weights::tensors::Reader;
 
 fn golden(name: &str) -> PathBuf {
@@ -95,7 +95,7 @@ fn what_a_training_script_leaves_is_read_and_said() {
     assert_eq!(
         said(&folder, &notes),
         [
-            "F/pytorch_model.bin: the weights are those under `state_dict`",
+            "F/pytorch_model.bin: the weights are read from the dictionary under `state_dict`",
             "F/pytorch_model.bin: `module.cls.predictions.decoder.weight` is taken for `bert.embeddings.word_embeddings.weight`, which it was tied to",
             "F/pytorch_model.bin: read as if nothing stood before the name: `module.bert.embeddings.LayerNorm.beta` and 40 more",
             "F/pytorch_model.bin: left out, parts of heads for other tasks: `module.bert.embeddings.position_ids` and 1 more",
@@ -113,11 +113,11 @@ fn rows_of_a_pickled_table_come_from_the_open_file() {
     for name in ["zip", "legacy"] {
         std::fs::copy(golden("pickled").join(name).join("pytorch_model.bin"), &file).expect("copying works");
         let model = load(scratch.path()).expect("it reads").0;
-        let table = || model.params.table(model.layout.encoder.words).bytes();
+        let table = || model.params.table(model.layout.encoder.words()).bytes();
         let unread = table();
         let scores = model.infer(&batch());
         let distinct: std::collections::BTreeSet<u32> = batch().ids.into_iter().collect();
-        assert_eq!(table() - unread, 4 * distinct.len() * model.config.embedding_size);
+        assert_eq!(table() - unread, 4 * distinct.len() * model.config.shape.embedding_size);
         let model = load(scratch.path()).expect("it reads").0;
         std::fs::remove_file(&file).expect("removing works");
         assert_eq!(model.infer(&batch()), scores);
@@ -184,9 +184,9 @@ fn a_damaged_or_endless_pickle_is_refused() {
         (b"\x82\x01.".to_vec(), "opcode 0x82"),
         (b"}}\x81.".to_vec(), "opcode 0x81"),
         (b"Pid\n.".to_vec(), "opcode 0x50"),
-        (b"ccollections\nOrderedDict\n)R}b)b.".to_vec(), "a state for something that is no dictionary"),
+        (b"ccollections\nOrderedDict\n)R}b)b.".to_vec(), "a state for something that is not a dictionary"),
         (b"ccollections\nOrderedDict\n\x8c\x01xR.".to_vec(), "a call without a tuple"),
-        (b"ctorch\nFloatStorage\n)R.".to_vec(), "makes no tensor"),
+        (b"ctorch\nFloatStorage\n)R.".to_vec(), "makes neither a tensor"),
         // Its own stack and memo.
         (b"0.".to_vec(), "more from its stack"),
         (b"N(0.".to_vec(), "more from its stack"),
@@ -302,10 +302,10 @@ fn an_archive_that_is_packed_cut_or_crowded_is_refused() {
     assert!(cut.contains("is not a whole file of `torch.save`"), "{cut}");
     let gone = changed(&|bytes| places(b"data/3").iter().for_each(|at| bytes[at + 5] = b'x'));
     assert!(gone.contains("the archive has no `data/3`"), "{gone}");
-    assert!(changed(&|bytes| *bytes = b"hello".to_vec()).contains("is no file of `torch.save`"));
-    assert!(changed(&|bytes| bytes.clear()).contains("is no file of `torch.save`"));
+    assert!(changed(&|bytes| *bytes = b"hello".to_vec()).contains("is not a file of `torch.save`"));
+    assert!(changed(&|bytes| bytes.clear()).contains("is not a file of `torch.save`"));
     assert!(
-        changed(&|bytes| *bytes = b"\x80\x04N.".to_vec()).contains("is a pickle, but none that `torch.save` wrote")
+        changed(&|bytes| *bytes = b"\x80\x04N.".to_vec()).contains("is a pickle, but `torch.save` did not write it")
     );
 }
 

@@ -55,16 +55,16 @@ pub struct Job<'a, M: Trainable> {
 pub enum Event<'a> {
     /// The run begins after so many steps (0 unless it is resumed).
     Began {
-        /// Its length.
+        /// The length of the run.
         plan: &'a Plan,
         /// Steps made before.
         step: u64,
     },
     /// An update was made.
     Stepped {
-        /// Its number, from 1.
+        /// The number of the update, from 1.
         step: u64,
-        /// Its loss and gradient.
+        /// Loss and gradient of the update.
         report: StepReport,
     },
     /// A record was added to the log: of training, of an evaluation, or the summary.
@@ -278,10 +278,28 @@ impl<'a, M: Trainable> Run<'a, M> {
         match self.met.iter_mut().find(|met| met.what == note.what) {
             Some(met) => met.absorb(note),
             None => {
-                self.note(&note.to_string());
+                let places = note.places.join("; ");
+                self.note(&format!("{}: the first, {places}; their number is said at the end", note.what));
                 self.met.push(note);
             }
         }
+    }
+
+    /// The notes of all ranks, with the sums of their counts.
+    fn met_by_all(&mut self) -> Vec<Note> {
+        let mine: Vec<String> = self.met.iter().map(|note| format!("{}\t{}\n", note.count, note.what)).collect();
+        let mut all: Vec<Note> = Vec::new();
+        for lines in self.job.world.gather(mine.concat().as_bytes()) {
+            for line in String::from_utf8_lossy(&lines).lines() {
+                let (count, what) = line.split_once('\t').expect("ranks send what they say");
+                let note = Note { count: count.parse().expect("a count"), ..Note::new(what) };
+                match all.iter_mut().find(|met| met.what == note.what) {
+                    Some(met) => met.absorb(note),
+                    None => all.push(note),
+                }
+            }
+        }
+        all
     }
 
     /// Adds a step's loss to the running means. Refuses one that is not a number.
@@ -456,8 +474,8 @@ impl<'a, M: Trainable> Run<'a, M> {
 
     fn finish(mut self) -> Result<Outcome, M::Error> {
         let options = self.job.options;
-        for note in std::mem::take(&mut self.met).into_iter().filter(|note| note.count > 1) {
-            self.note(&format!("in the whole run: {note}"));
+        for note in self.met_by_all() {
+            self.note(&format!("{}: {} from step {} on", note.what, note.count, self.call.first_step + 1));
         }
         let steps = self.state.global_step - self.call.first_step;
         let samples = self.plan.samples * steps as f64 / self.plan.total_steps as f64;

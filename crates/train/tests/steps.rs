@@ -200,9 +200,9 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
             let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
             let (mut model, _) = Model::load(&folder(name), config, Head::Required).expect("the weights read");
             model.precision = precision;
-            model.config.hidden_dropout = 0.2;
-            model.config.attention_dropout = 0.1;
-            model.config.classifier_dropout = 0.1;
+            model.config.shape.hidden_dropout = 0.2;
+            model.config.shape.attention_dropout = 0.1;
+            model.config.facts.head.dropout = 0.1;
             let mut learner = learner(model, StepOptions { seed, ..OPTIONS });
             let batches = expected.batches(begins);
             let losses: Vec<f64> = (0..3).map(|_| step(&mut learner, &batches, 1e-3).loss).collect();

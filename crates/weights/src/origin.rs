@@ -1,4 +1,4 @@
-//! Where the rows of an embedding table come from: a checkpoint's file, or a formula.
+//! Origins of the rows of an embedding table: a checkpoint's file, or a formula.
 
 use crate::error::Error;
 use crate::tensors::Reader;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tagsmith_kernel::params::table::{Origin, Table};
 use tagsmith_kernel::random::stream::Stream;
 
-/// A tensor of a file that stays open. A file that is renamed or removed can still be read; one that is
-/// written to is noticed.
+/// A tensor of a file that stays open. The rows can still be read after the file is renamed or removed. If somebody
+/// writes to the file, reading rows is an error.
 #[derive(Debug)]
 struct FileRows {
     reader: Arc<Reader>,
@@ -23,7 +23,7 @@ impl Origin for FileRows {
     }
 }
 
-/// A tensor whose rows are not together in its file.
+/// A tensor that is in memory, because its rows are not together in its file.
 #[derive(Debug)]
 struct Held {
     numbers: Vec<f32>,
@@ -37,7 +37,7 @@ impl Origin for Held {
     }
 }
 
-/// Normal numbers, a function of row and column.
+/// Normal numbers, as a function of row and column.
 #[derive(Debug)]
 struct Drawn {
     stream: Stream,
@@ -53,19 +53,20 @@ impl Origin for Drawn {
     }
 }
 
-/// The (rows, width) table `name` of a file, whose numbers are all looked at once.
+/// Opens the table `name` of a file, (rows, width). All numbers are checked once.
 ///
 /// # Errors
-/// A type that is not read, a number that is not finite, and what the system says of the file.
+/// A file that cannot be read, a type that is not read, a number that is not finite.
 pub fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width: usize) -> Result<Table, Error> {
     Ok(Table::new(rows, width, rows_of_file(reader, name, (rows, width), |_| {})?))
 }
 
-/// The table `name` of a file with new rows after its own, each near their mean: what transformers does where a
-/// vocabulary grows, with its noise of 10⁻⁹ of their covariance taken as nothing.
+/// Opens the table `name` of a file, (rows, width), with `more` new rows after its own. Each new row is the mean of the
+/// file's rows. transformers fills a vocabulary that grows in the same way, and adds noise of 10⁻⁹ of the rows'
+/// covariance, which is left out here.
 ///
 /// # Errors
-/// As for [`table_of_file`].
+/// The errors of [`table_of_file`].
 pub fn grown_table(
     reader: &Arc<Reader>,
     name: &str,
@@ -82,7 +83,7 @@ pub fn grown_table(
     Ok(Table::new(rows + more, width, Arc::new(Grown { file, rows, mean })))
 }
 
-/// The rows of a tensor, each of which `look` has seen; read again when they are asked for where they can be.
+/// Shows all rows of a tensor to `look`. Returns their origin: the file where rows are together in it, or memory.
 fn rows_of_file(
     reader: &Arc<Reader>,
     name: &str,
@@ -102,7 +103,7 @@ fn rows_of_file(
     })
 }
 
-/// A file's rows, and then one row again and again.
+/// The rows of a file, and then one row again and again.
 #[derive(Debug)]
 struct Grown {
     file: Arc<dyn Origin>,
@@ -121,10 +122,10 @@ impl Origin for Grown {
     }
 }
 
-/// Numbers looked at at once.
+/// How many numbers are checked at once.
 const BLOCK: usize = 1 << 18;
 
-/// A table of normal numbers.
+/// Returns a table of normal numbers.
 pub fn drawn_table(stream: Stream, deviation: f32, rows: usize, width: usize) -> Table {
     Table::new(rows, width, Arc::new(Drawn { stream, deviation, width }))
 }

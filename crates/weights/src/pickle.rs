@@ -1,39 +1,83 @@
-//! The part of Python's pickle that a file of weights needs, and nothing else.
+//! A reader of the part of Python's pickle that a file of weights needs.
 //!
-//! A pickle is a program for a stack machine that may call any function of any Python module. This machine knows eleven
-//! names, all of which stand for plain data: dictionaries, kinds of numbers, and tensors over numbers that lie elsewhere.
-//! Whatever else a pickle asks for is refused by its name; nothing is ever executed, because there is nothing to execute.
+//! A pickle is a program for a stack machine that may call any function of any Python module. This machine knows a few
+//! names, all of which stand for plain data: dictionaries, types of numbers, and tensors over numbers that lie elsewhere.
+//! It refuses any other name that a pickle asks for. It executes nothing, because it has nothing to execute.
 //!
-//! Time and memory are bounded by [`STEPS_MAX`]: a step adds at most one value, all values are small and live in arenas,
-//! so that neither depth nor cycles cost anything.
+//! [`STEPS_MAX`] bounds time and memory. A step adds at most one value. All values are small and live in arenas, so that
+//! neither depth nor cycles cost anything.
 //!
 //! # Source
-//! The opcodes as `pickletools` of the Python standard library documents them; what they are used for by `torch.save`.
+//! `pickletools` of the Python standard library documents the opcodes. `torch/serialization.py` shows their use.
 
 use safetensors::Dtype;
 use std::collections::{BTreeMap, HashMap};
 
-/// Bytes a pickle may have: a tensor takes some 200.
+/// The most bytes that a pickle may have. A tensor takes some 200.
 pub(crate) const PICKLE_BYTES_MAX: usize = 1 << 25;
 
-/// Steps a pickle may take: a tensor needs some 45, so this is 46,000 tensors.
+/// The most steps that a pickle may take. A tensor needs some 45, so these are enough for 46,000 tensors.
 const STEPS_MAX: usize = 1 << 21;
 
-/// Longest text that can be a name: names are compared again and again.
+/// The longest text that can be a name, in bytes. Names are compared again and again.
 const NAME_BYTES_MAX: usize = 1 << 12;
 
-/// More dimensions than any parameter has.
+/// The opcodes that this machine knows, as `pickletools` calls them.
+mod opcode {
+    pub const MARK: u8 = b'(';
+    pub const STOP: u8 = b'.';
+    pub const POP: u8 = b'0';
+    pub const BINFLOAT: u8 = b'G';
+    pub const BININT: u8 = b'J';
+    pub const BININT1: u8 = b'K';
+    pub const BININT2: u8 = b'M';
+    pub const NONE: u8 = b'N';
+    pub const BINPERSID: u8 = b'Q';
+    pub const REDUCE: u8 = b'R';
+    /// Python 2's strings of bytes.
+    pub const BINSTRING: u8 = b'T';
+    pub const SHORT_BINSTRING: u8 = b'U';
+    pub const BINUNICODE: u8 = b'X';
+    pub const EMPTY_LIST: u8 = b']';
+    pub const APPEND: u8 = b'a';
+    pub const BUILD: u8 = b'b';
+    pub const GLOBAL: u8 = b'c';
+    pub const APPENDS: u8 = b'e';
+    pub const BINGET: u8 = b'h';
+    pub const LONG_BINGET: u8 = b'j';
+    pub const LIST: u8 = b'l';
+    pub const BINPUT: u8 = b'q';
+    pub const LONG_BINPUT: u8 = b'r';
+    pub const SETITEM: u8 = b's';
+    pub const TUPLE: u8 = b't';
+    pub const SETITEMS: u8 = b'u';
+    pub const EMPTY_DICT: u8 = b'}';
+    pub const EMPTY_TUPLE: u8 = b')';
+    pub const PROTO: u8 = 0x80;
+    pub const TUPLE1: u8 = 0x85;
+    pub const TUPLE3: u8 = 0x87;
+    pub const NEWTRUE: u8 = 0x88;
+    pub const NEWFALSE: u8 = 0x89;
+    pub const LONG1: u8 = 0x8a;
+    pub const SHORT_BINUNICODE: u8 = 0x8c;
+    pub const BINUNICODE8: u8 = 0x8d;
+    pub const STACK_GLOBAL: u8 = 0x93;
+    pub const MEMOIZE: u8 = 0x94;
+    pub const FRAME: u8 = 0x95;
+}
+
+/// The most dimensions of a tensor, more than any parameter has.
 const DIMENSIONS_MAX: usize = 8;
 
-/// Letters of a refused name that a message shows.
+/// How many letters of a refused name a message shows.
 const SHOWN: usize = 80;
 
-/// Numbers that lie elsewhere: `key` says where.
+/// Numbers that lie elsewhere, under a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Storage<'a> {
     pub key: &'a str,
     pub dtype: Dtype,
-    /// How many numbers.
+    /// The number of numbers.
     pub len: usize,
 }
 
@@ -46,7 +90,7 @@ pub(crate) struct View<'a> {
     pub strides: Vec<usize>,
 }
 
-/// What a name stands for.
+/// The meaning of a name that the machine knows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Known {
     OrderedDict,
@@ -56,10 +100,10 @@ enum Known {
     Numbers(Dtype),
 }
 
-/// A value on the stack; whatever has parts is a place in an arena.
+/// A value on the stack. A value that has parts is a place in an arena.
 #[derive(Clone, Copy, Debug)]
 enum Value<'a> {
-    /// None, a truth value, a float: nothing that weights depend on.
+    /// None, a truth value or a float. No weight depends on it.
     Plain,
     Int(i64),
     Text(&'a str),
@@ -84,20 +128,20 @@ pub(crate) struct Pickle<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct State<'a> {
     pub tensors: Vec<(&'a str, View<'a>)>,
-    /// The key it was under, if it was not the whole pickle.
+    /// The key of the dictionary, if it is not the whole pickle.
     pub under: Option<&'a str>,
-    /// Its entries that are no tensors.
+    /// The number of its entries that are not tensors.
     pub others: usize,
 }
 
-/// Where training programs put a model's weights among other things.
+/// The keys under which training programs put a model's weights among other things.
 const KNOWN_KEYS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
 impl<'a> Pickle<'a> {
-    /// Runs the pickle at the start of `bytes`; returns how many bytes it has, too.
+    /// Runs the pickle at the start of `bytes`. Returns the number of its bytes too.
     ///
     /// # Errors
-    /// What it asks for and does not get, or where it is damaged.
+    /// The name or opcode that is refused, or the place of the damage.
     pub fn read(bytes: &'a [u8]) -> Result<(Pickle<'a>, usize), String> {
         let mut machine = Machine {
             bytes,
@@ -115,10 +159,10 @@ impl<'a> Pickle<'a> {
         Err(format!("it takes more than {STEPS_MAX} steps"))
     }
 
-    /// The state dictionary it holds: the whole of it, or under one of the known keys.
+    /// Returns the state dictionary: the whole pickle, or the dictionary under a known key.
     ///
     /// # Errors
-    /// It holds none.
+    /// There is no dictionary with a tensor.
     pub fn state(&self) -> Result<State<'a>, String> {
         let Some(Value::Dict(root)) = self.root else { return Err("it holds no dictionary of tensors".into()) };
         let whole = self.named(root, None);
@@ -126,7 +170,7 @@ impl<'a> Pickle<'a> {
             return Ok(whole);
         }
         for key in KNOWN_KEYS {
-            // Of equal keys the last counts, as in Python.
+            // The last of equal keys counts, as in Python.
             let inner = self.dicts[root].iter().rev().find(|(it, _)| matches!(it, Value::Text(text) if *text == key));
             if let Some((_, Value::Dict(inner))) = inner {
                 let state = self.named(*inner, Some(key));
@@ -138,12 +182,12 @@ impl<'a> Pickle<'a> {
         Err("it holds no dictionary of tensors, nor one under `state_dict`, `model_state_dict` or `model`".into())
     }
 
-    /// Where numbers are looked for, by their keys.
+    /// Returns the storages that tensors use, by their keys.
     pub fn storages(&self) -> &BTreeMap<&'a str, Storage<'a>> {
         &self.storages
     }
 
-    /// The texts of a list of texts.
+    /// Returns the texts, if the pickle is a list of texts.
     pub fn texts(&self) -> Option<Vec<&'a str>> {
         let Some(Value::Sequence(list)) = self.root else { return None };
         let text = |value: &Value<'a>| if let Value::Text(text) = value { Some(*text) } else { None };
@@ -175,142 +219,172 @@ struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     stack: Vec<Value<'a>>,
-    /// Heights of the stack.
+    /// Heights of the stack at which a mark stands.
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
     made: Pickle<'a>,
 }
 
 impl<'a> Machine<'a> {
-    /// One opcode; whether it was the last.
+    /// Executes one opcode. Returns whether it was the last.
     fn step(&mut self) -> Result<bool, String> {
         let at = self.at;
-        match self.byte()? {
-            // PROTO, FRAME
-            0x80 => match self.byte()? {
+        let code = self.byte()?;
+        if code == opcode::STOP {
+            self.made.root = Some(self.pop()?);
+            return Ok(true);
+        }
+        let known = self.push_value(code, at)? || self.build_container(code)? || self.use_memo(code)?;
+        match known || self.build_object(code, at)? {
+            true => Ok(false),
+            false => Err(format!("byte {at}: opcode {code:#04x}, which no file of weights needs")),
+        }
+    }
+
+    /// Executes an opcode that frames the pickle, marks or pops the stack, or pushes a plain value. Returns whether
+    /// `code` is one.
+    fn push_value(&mut self, code: u8, at: usize) -> Result<bool, String> {
+        match code {
+            opcode::PROTO => match self.byte()? {
                 0..=5 => {}
                 other => return Err(format!("it is written in protocol {other}; 5 is the newest that is read")),
             },
-            0x95 => _ = self.take(8)?,
-            b'.' => {
-                self.made.root = Some(self.pop()?);
-                return Ok(true);
-            }
-            b'(' => self.marks.push(self.stack.len()),
-            b'0' => _ = self.pop()?,
-            // NONE, NEWTRUE, NEWFALSE, BINFLOAT
-            b'N' | 0x88 | 0x89 => self.stack.push(Value::Plain),
-            b'G' => {
+            opcode::FRAME => _ = self.take(8)?,
+            opcode::MARK => self.marks.push(self.stack.len()),
+            opcode::POP => _ = self.pop()?,
+            opcode::NONE | opcode::NEWTRUE | opcode::NEWFALSE => self.stack.push(Value::Plain),
+            opcode::BINFLOAT => {
                 self.take(8)?;
                 self.stack.push(Value::Plain);
             }
-            b'J' => {
+            opcode::BININT => {
                 let number = i32::from_le_bytes(self.array()?);
                 self.stack.push(Value::Int(number.into()));
             }
-            b'K' => {
+            opcode::BININT1 => {
                 let number = self.byte()?;
                 self.stack.push(Value::Int(number.into()));
             }
-            b'M' => {
+            opcode::BININT2 => {
                 let number = u16::from_le_bytes(self.array()?);
                 self.stack.push(Value::Int(number.into()));
             }
-            0x8a => {
+            opcode::LONG1 => {
                 let length = self.byte()?.into();
                 let number =
                     long(self.take(length)?).ok_or_else(|| format!("byte {at}: a number of {length} bytes"))?;
                 self.stack.push(Value::Int(number));
             }
-            // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, and the strings of Python 2
-            b'X' | b'T' => {
+            opcode::BINUNICODE | opcode::BINSTRING => {
                 let length = u32::from_le_bytes(self.array()?);
                 self.text(length.into())?;
             }
-            0x8c | b'U' => {
+            opcode::SHORT_BINUNICODE | opcode::SHORT_BINSTRING => {
                 let length = self.byte()?;
                 self.text(length.into())?;
             }
-            0x8d => {
+            opcode::BINUNICODE8 => {
                 let length = u64::from_le_bytes(self.array()?);
                 self.text(length)?;
             }
-            // EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT
-            b')' | b']' => self.sequence(Vec::new()),
-            b'}' => self.dict(),
-            // TUPLE1, TUPLE2, TUPLE3, TUPLE, LIST
-            code @ 0x85..=0x87 => {
-                let parts = self.pop_many(usize::from(code - 0x84))?;
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Executes an opcode that makes or fills a tuple, a list or a dictionary. Returns whether `code` is one.
+    fn build_container(&mut self, code: u8) -> Result<bool, String> {
+        match code {
+            opcode::EMPTY_TUPLE | opcode::EMPTY_LIST => self.sequence(Vec::new()),
+            opcode::EMPTY_DICT => self.dict(),
+            opcode::TUPLE1..=opcode::TUPLE3 => {
+                let parts = self.pop_many(usize::from(code - opcode::TUPLE1) + 1)?;
                 self.sequence(parts);
             }
-            b't' | b'l' => {
+            opcode::TUPLE | opcode::LIST => {
                 let parts = self.pop_mark()?;
                 self.sequence(parts);
             }
-            b'a' => {
+            opcode::APPEND => {
                 let part = self.pop()?;
                 self.append(vec![part])?;
             }
-            b'e' => {
+            opcode::APPENDS => {
                 let parts = self.pop_mark()?;
                 self.append(parts)?;
             }
-            b's' => {
+            opcode::SETITEM => {
                 let pair = self.pop_many(2)?;
                 self.set(&pair)?;
             }
-            b'u' => {
+            opcode::SETITEMS => {
                 let pairs = self.pop_mark()?;
                 self.set(&pairs)?;
             }
-            // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
-            b'q' => {
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Executes an opcode that remembers or recalls a value. Returns whether `code` is one.
+    fn use_memo(&mut self, code: u8) -> Result<bool, String> {
+        match code {
+            opcode::BINPUT => {
                 let place = self.byte()?;
                 self.remember(place.into())?;
             }
-            b'r' => {
+            opcode::LONG_BINPUT => {
                 let place = u32::from_le_bytes(self.array()?);
                 self.remember(place)?;
             }
-            0x94 => self.remember(self.memo.len() as u32)?,
-            b'h' => {
+            opcode::MEMOIZE => self.remember(self.memo.len() as u32)?,
+            opcode::BINGET => {
                 let place = self.byte()?;
                 self.recall(place.into())?;
             }
-            b'j' => {
+            opcode::LONG_BINGET => {
                 let place = u32::from_le_bytes(self.array()?);
                 self.recall(place)?;
             }
-            // GLOBAL, STACK_GLOBAL
-            b'c' => {
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Executes an opcode that names, makes or fills an object: a storage, a tensor, a dictionary. Returns whether
+    /// `code` is one.
+    fn build_object(&mut self, code: u8, at: usize) -> Result<bool, String> {
+        match code {
+            opcode::GLOBAL => {
                 let (module, name) = (self.line()?, self.line()?);
                 self.stack.push(Value::Known(known(module, name)?));
             }
-            0x93 => match self.pop_many(2)?[..] {
+            opcode::STACK_GLOBAL => match self.pop_many(2)?[..] {
                 [Value::Text(module), Value::Text(name)] => self.stack.push(Value::Known(known(module, name)?)),
-                _ => return Err(format!("byte {at}: a name that is no text")),
+                _ => return Err(format!("byte {at}: a name that is not text")),
             },
-            b'Q' => {
+            opcode::BINPERSID => {
                 let id = self.pop()?;
-                let storage = self.storage(id).ok_or_else(|| format!("byte {at}: a reference that is no storage"))?;
+                let storage =
+                    self.storage(id).ok_or_else(|| format!("byte {at}: a reference that is not a storage"))?;
                 if *self.made.storages.entry(storage.key).or_insert(storage) != storage {
                     return Err(format!("byte {at}: a storage that is described in two ways"));
                 }
                 self.stack.push(Value::Storage(storage));
             }
-            b'R' => {
+            opcode::REDUCE => {
                 let parts = self.pop_many(2)?;
                 let made = self.call(parts[0], parts[1]).map_err(|problem| format!("byte {at}: {problem}"))?;
                 self.stack.push(made);
             }
-            // BUILD: a module's dictionary carries versions of its parts, which change no tensor.
-            b'b' => match self.pop_many(2)?[..] {
+            // The dictionary of a module carries versions of its parts, which change no tensor.
+            opcode::BUILD => match self.pop_many(2)?[..] {
                 [target @ Value::Dict(_), Value::Dict(_)] => self.stack.push(target),
-                _ => return Err(format!("byte {at}: a state for something that is no dictionary")),
+                _ => return Err(format!("byte {at}: a state for something that is not a dictionary")),
             },
-            other => return Err(format!("byte {at}: opcode {other:#04x}, which no file of weights needs")),
+            _ => return Ok(false),
         }
-        Ok(false)
+        Ok(true)
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
@@ -336,13 +410,13 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, length: u64) -> Result<(), String> {
         let length = usize::try_from(length).map_err(|_| "it ends too early")?;
-        // A string of bytes is no name of a tensor: what is not UTF-8, or longer than any name, stays nameless.
+        // Bytes that are not UTF-8, or longer than any name, cannot be the name of a tensor.
         let text = std::str::from_utf8(self.take(length)?).ok().filter(|text| text.len() <= NAME_BYTES_MAX);
         self.stack.push(text.map_or(Value::Plain, Value::Text));
         Ok(())
     }
 
-    /// The lowest height to pop to.
+    /// Returns the lowest height that the stack may be popped to.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -374,7 +448,7 @@ impl<'a> Machine<'a> {
     fn append(&mut self, parts: Vec<Value<'a>>) -> Result<(), String> {
         match self.stack.last() {
             Some(&Value::Sequence(list)) => self.made.sequences[list].extend(parts),
-            _ => return Err("it appends to something that is no list".into()),
+            _ => return Err("it appends to something that is not a list".into()),
         }
         Ok(())
     }
@@ -384,7 +458,7 @@ impl<'a> Machine<'a> {
             Some(&Value::Dict(dict)) if pairs.len().is_multiple_of(2) => {
                 self.made.dicts[dict].extend(pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
-            _ => return Err("it sets entries of something that is no dictionary".into()),
+            _ => return Err("it sets entries of something that is not a dictionary".into()),
         }
         Ok(())
     }
@@ -405,7 +479,8 @@ impl<'a> Machine<'a> {
         if let Value::Sequence(place) = value { Some(&self.made.sequences[place]) } else { None }
     }
 
-    /// `('storage', kind, key, device, numbers)`; older files say after it whether it is a part of another, which is not read.
+    /// Reads `('storage', type, key, device, numbers)`. In older files a sixth entry says whether the storage is a part of
+    /// another one; only storages that are not are read.
     fn storage(&self, id: Value<'a>) -> Option<Storage<'a>> {
         match *self.parts(id)? {
             [Value::Text("storage"), Value::Known(Known::Numbers(dtype)), Value::Text(key), _, Value::Int(len)]
@@ -435,11 +510,11 @@ impl<'a> Machine<'a> {
                 self.made.tensors.push(view.ok_or("a tensor that does not lie inside its storage")?);
                 Ok(Value::Tensor(self.made.tensors.len() - 1))
             }
-            _ => Err("a call that makes no tensor and no dictionary".into()),
+            _ => Err("a call that makes neither a tensor nor a dictionary".into()),
         }
     }
 
-    /// `None` unless every element lies inside the storage.
+    /// Returns a view, or `None` if an element lies outside the storage.
     fn view(&self, storage: Storage<'a>, offset: i64, shape: Value<'a>, strides: Value<'a>) -> Option<View<'a>> {
         let sizes = |value: Value<'a>| -> Option<Vec<usize>> {
             let parts = self.parts(value).filter(|parts| parts.len() <= DIMENSIONS_MAX)?;
@@ -450,10 +525,10 @@ impl<'a> Machine<'a> {
         if shape.len() != strides.len() {
             return None;
         }
-        // So that whoever multiplies sizes need not look again.
+        // With this check, no caller has to fear an overflow when it multiplies sizes.
         shape.iter().try_fold(8usize, |product, &n| product.checked_mul(n))?;
         if shape.contains(&0) {
-            // No element has to be inside, but the offset is multiplied all the same.
+            // There is no element to be inside, but the offset is multiplied in any case.
             if offset > storage.len {
                 return None;
             }
@@ -470,7 +545,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// A number of up to eight bytes, little end first.
+/// Returns a number of up to eight bytes, the lowest byte first.
 fn long(bytes: &[u8]) -> Option<i64> {
     let negative = bytes.last().is_some_and(|&byte| byte >= 0x80);
     let mut all = [if negative { 0xff } else { 0 }; 8];

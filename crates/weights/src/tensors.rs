@@ -1,8 +1,9 @@
-//! Files of tensors, read and written piece by piece: no tensor is ever in memory twice.
+//! Files of tensors, read and written piece by piece, so that no tensor is ever in memory twice.
 //!
-//! safetensors files are read and written here; where the tensors of a file of `torch.save` are, `torch_file.rs` says.
+//! This file reads and writes safetensors. `torch_file.rs` finds the tensors in a file of `torch.save`.
 
 use crate::error::Error;
+use crate::place::{Order, Place};
 use crate::torch_file;
 use half::f16;
 use safetensors::Dtype;
@@ -15,41 +16,41 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-/// Numbers read or written at once.
+/// How many numbers are read or written at once.
 const PIECE: usize = 64 * 1024;
 
-/// The format's own bound on a header.
+/// The largest header that the safetensors format allows, in bytes.
 const HEADER_BYTES_MAX: u64 = 100_000_000;
 
 /// A tensor to write.
 pub struct Entry<'a> {
-    /// Its name.
+    /// The tensor's name.
     pub name: Cow<'a, str>,
-    /// Its shape, outermost first.
+    /// The tensor's shape, outermost dimension first.
     pub shape: Vec<usize>,
-    /// Its numbers, row-major.
+    /// The tensor's numbers, row-major.
     pub values: Values<'a>,
 }
 
-/// A tensor's numbers.
+/// The numbers of a tensor.
 pub enum Values<'a> {
-    /// Floats, all at hand.
+    /// Floats that are all in memory.
     F32(&'a [f32]),
-    /// Floats, slice after slice.
+    /// Floats that come slice after slice.
     F32s(Box<dyn Iterator<Item = Cow<'a, [f32]>> + 'a>),
     /// Row numbers.
     U32(&'a [u32]),
 }
 
-/// Writes a file that replaces the one there was when it is complete.
+/// Writes a safetensors file. It replaces an older file only when it is complete.
 ///
 /// # Errors
-/// What the system says of the file.
+/// The file cannot be written.
 ///
 /// # Panics
-/// If slices do not make up their tensor.
+/// If the slices of a tensor hold more or fewer numbers than its shape.
 pub fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &[(&str, String)]) -> Result<(), Error> {
-    // The order that the format's own writer gives them.
+    // The order in which the format's own writer puts tensors.
     let dtype = |entry: &Entry<'_>| if matches!(entry.values, Values::U32(_)) { Dtype::U32 } else { Dtype::F32 };
     entries.sort_by(|a, b| dtype(b).cmp(&dtype(a)).then(a.name.cmp(&b.name)));
     let mut end = 0;
@@ -72,7 +73,7 @@ pub fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &[(&str, String
     let file = File::create(&partial).map_err(io)?;
     let written = write_all(&file, &header, entries).and_then(|()| std::fs::rename(&partial, path));
     written.map_err(|source| {
-        // Nothing can be done about a rest of what cannot be used; the first error is the one to report.
+        // If the partial file cannot be removed either, the first error is still the one to report.
         std::fs::remove_file(&partial).ok();
         io(source)
     })
@@ -104,54 +105,12 @@ fn write_all(file: &File, header: &[u8], entries: Vec<Entry<'_>>) -> std::io::Re
     out.flush()
 }
 
-/// Where a tensor's numbers are.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub dtype: Dtype,
-    pub shape: Vec<usize>,
-    /// Byte of the file.
-    pub start: u64,
-    pub order: Order,
-}
-
-/// In which order a tensor's numbers are in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Row-major.
-    Rows,
-    /// Without gaps, by these strides: how PyTorch keeps a transposed matrix.
-    Strides(Vec<usize>),
-    /// With gaps, or the same number at several places.
-    Scattered,
-}
-
-impl Order {
-    /// The order of a tensor of this shape with these strides.
-    pub(crate) fn of(shape: &[usize], strides: &[usize]) -> Order {
-        // A dimension of one place may have any stride.
-        let mut steps: Vec<(usize, usize)> =
-            strides.iter().copied().zip(shape.iter().copied()).filter(|&(_, n)| n != 1).collect();
-        let dense = |steps: &[(usize, usize)]| {
-            steps
-                .iter()
-                .rev()
-                .try_fold(1, |expected, &(stride, n)| (stride == expected).then_some(expected * n))
-                .is_some()
-        };
-        if shape.contains(&0) || dense(&steps) {
-            return Order::Rows;
-        }
-        steps.sort_by(|a, b| b.cmp(a));
-        if dense(&steps) { Order::Strides(strides.to_vec()) } else { Order::Scattered }
-    }
-}
-
-/// An open file whose header was read and found whole.
+/// An open file of tensors, whose header was read and is whole.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
     file: Mutex<File>,
-    /// Its size and the time of its last change when it was opened.
+    /// The size and the time of the last change when the file was opened.
     stamp: (u64, Option<SystemTime>),
     places: BTreeMap<String, Place>,
     metadata: HashMap<String, String>,
@@ -159,8 +118,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a file and reads what it says of its tensors: a safetensors file if it is called so, else one of
-    /// `torch.save`.
+    /// Opens a file and reads the description of its tensors. A name that ends in `.safetensors` tells the format;
+    /// any other file is one of `torch.save`.
     ///
     /// # Errors
     /// A file that is missing, damaged, or asks for more than tensors.
@@ -186,15 +145,17 @@ impl Reader {
             (Dtype::F64, "rounded to f32"),
         ] {
             let count = places.values().filter(|place| place.dtype == dtype).count();
-            if count > 0 {
-                notes.push(format!("{count} tensors are {dtype:?}: {done}"));
+            match count {
+                0 => (),
+                1 => notes.push(format!("1 tensor is {dtype:?}: {done}")),
+                _ => notes.push(format!("{count} tensors are {dtype:?}: {done}")),
             }
         }
         let notes = notes.into_iter().map(|note| format!("{}: {note}", path.display())).collect();
         Ok(Reader { path: path.into(), file: Mutex::new(file), stamp, places, metadata, notes })
     }
 
-    /// What was noteworthy in the file.
+    /// Returns what the user should know about the file.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -219,7 +180,7 @@ impl Reader {
         self.place(name).order == Order::Rows
     }
 
-    /// The numbers of `name` from the `start`-th on, row-major: f32 as they are, f16 and bf16 exactly widened, f64 rounded.
+    /// Reads the numbers of `name` from number `start` on, row-major. f16 and bf16 are widened exactly, f64 is rounded.
     ///
     /// # Errors
     /// A file that cannot be read, another type, a view with gaps, a number that is not finite.
@@ -236,7 +197,7 @@ impl Reader {
                 let mut stored = vec![0.0; all];
                 self.read_rows(name, 0, &mut stored)?;
                 for (i, out) in (start..).zip(out) {
-                    // The last dimension's place is what is left after division, and so on outwards.
+                    // The remainder of the division is the place in the last dimension, and so on outwards.
                     let mut rest = i;
                     let at = place.shape.iter().zip(strides).rev().map(|(n, stride)| {
                         let at = rest % n;
@@ -253,7 +214,7 @@ impl Reader {
         }
     }
 
-    /// The same in the order of the file.
+    /// Reads numbers in the order of the file.
     fn read_rows(&self, name: &str, start: usize, out: &mut [f32]) -> Result<(), Error> {
         let dtype = self.place(name).dtype;
         let bytes = match dtype {
@@ -282,7 +243,7 @@ impl Reader {
         Ok(())
     }
 
-    /// All numbers of a tensor of row numbers.
+    /// Reads all numbers of a tensor of row numbers.
     ///
     /// # Errors
     /// A file that cannot be read, another type.
@@ -310,10 +271,10 @@ impl Reader {
         self.places.get(name).unwrap_or_else(|| panic!("tensors: {} has no `{name}`", self.path.display()))
     }
 
-    /// Whether the file is still the one that was opened.
+    /// Checks that nobody has written to the file since it was opened.
     ///
     /// # Errors
-    /// It is not.
+    /// The file has another size or time of change, or cannot be asked.
     pub(crate) fn unchanged(&self) -> Result<(), Error> {
         let now = stamp(&self.file.lock().expect("no thread panics while it reads"));
         match now.map_err(|source| Error::Io { path: self.path.clone(), source })? == self.stamp {
@@ -322,7 +283,7 @@ impl Reader {
         }
     }
 
-    /// An error about this file.
+    /// Returns an error about this file.
     pub fn refuse(&self, problem: String) -> Error {
         Error::Weights { path: self.path.clone(), problem }
     }
@@ -339,10 +300,10 @@ fn fill<const N: usize>(out: &mut [f32], bytes: &[u8], number: impl Fn([u8; N]) 
     }
 }
 
-/// Where each tensor lies, and the file's notes about itself.
+/// The place of each tensor, and the strings that the file holds about itself.
 type Header = (BTreeMap<String, Place>, HashMap<String, String>);
 
-/// The tensors and strings of a safetensors file of `bytes` bytes.
+/// Reads the header of a safetensors file of `bytes` bytes.
 fn header(file: &mut File, bytes: u64) -> Result<Header, String> {
     let mut length = [0; 8];
     if bytes < 8 {

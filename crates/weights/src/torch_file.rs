@@ -1,14 +1,14 @@
-//! Files of `torch.save`: where in them which tensor's numbers are.
+//! The places of tensors in files of `torch.save`.
 //!
-//! Since PyTorch 1.6 such a file is a zip archive that stores everything as it is: `data.pkl` describes the tensors,
-//! `data/0`, `data/1`, … are their numbers. Before, it was a row of pickles, and then the numbers. Both are read without
-//! unpacking or executing anything, and so that rows can be fetched later as from a safetensors file.
+//! Since PyTorch 1.6 such a file is a zip archive without compression: `data.pkl` describes the tensors, `data/0`,
+//! `data/1`, … hold their numbers. An older file is a row of pickles, and then the numbers. Both are read without
+//! unpacking or executing anything, so that rows can be fetched later as from a safetensors file.
 //!
 //! # Source
 //! `torch/serialization.py` of PyTorch 2.15, `_save` and `_legacy_save`.
 
 use crate::pickle::{PICKLE_BYTES_MAX, Pickle, State, Storage, View};
-use crate::tensors::{Order, Place};
+use crate::place::{Order, Place};
 use safetensors::Dtype;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -16,22 +16,22 @@ use std::io::{self, Read, Seek, SeekFrom};
 use zip::read::ZipArchive;
 use zip::{CompressionMethod, result::ZipError};
 
-/// Bytes that an archive's directory may have: some 100,000 entries.
+/// The most bytes that an archive's directory may have: some 100,000 entries.
 const DIRECTORY_BYTES_MAX: usize = 1 << 24;
 
-/// What the row of pickles begins with: protocol 2, a number nobody else would write, and the format's version 1001.
+/// The first bytes of a row of pickles: protocol 2, a number that nobody else would write, and format version 1001.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.";
 
-/// What an archive says of the order of bytes; without a word it is the same.
+/// The order of bytes that an archive must name, if it names one.
 const LITTLE: &[u8] = b"little";
 
-/// The tensors of a file, and what was noteworthy.
+/// The tensors of a file, and notes about it.
 pub(crate) type Contents = (BTreeMap<String, Place>, Vec<String>);
 
-/// Looks through a file of `bytes` bytes.
+/// Finds the tensors of a file of `bytes` bytes.
 ///
 /// # Errors
-/// What is wrong with it, to be said after its name.
+/// The problem with the file, as a clause that follows its name.
 pub(crate) fn contents(file: &File, bytes: u64) -> Result<Contents, String> {
     let mut start = vec![0; LEGACY.len().min(bytes as usize)];
     read_at(file, 0, &mut start)?;
@@ -40,9 +40,9 @@ pub(crate) fn contents(file: &File, bytes: u64) -> Result<Contents, String> {
     } else if start == LEGACY {
         legacy(file, bytes)
     } else if start.starts_with(b"\x80") {
-        Err("is a pickle, but none that `torch.save` wrote: save the model with `save_pretrained`".into())
+        Err("is a pickle, but `torch.save` did not write it: save the model with `save_pretrained`".into())
     } else {
-        Err("is no file of `torch.save` (those of before 2018 are not read): save the model with `save_pretrained`"
+        Err("is not a file of `torch.save` (files from before 2018 are not read): save the model with `save_pretrained`"
             .into())
     }
 }
@@ -64,12 +64,12 @@ fn read_at(mut file: &File, at: u64, out: &mut [u8]) -> Result<(), String> {
 fn zipped(file: &File, bytes: u64) -> Result<Contents, String> {
     let said = |error: ZipError| damaged(error);
     let mut archive = ZipArchive::new(Metered { file, left: DIRECTORY_BYTES_MAX }).map_err(said)?;
-    // Everything is in one folder, which is called as the file once was.
+    // Everything is in one folder, whose name is the one that the file once had.
     let folder = {
         let mut described = archive.file_names_raw().filter_map(|name| name.strip_suffix(b"data.pkl"));
         match (described.next(), described.next()) {
             (Some(folder), None) => folder.to_vec(),
-            _ => return Err(damaged("the archive has not one `data.pkl`")),
+            _ => return Err(damaged("the archive does not have exactly one `data.pkl`")),
         }
     };
     let mut entry = |name: &str| -> Result<Option<(u64, u64)>, String> {
@@ -121,7 +121,8 @@ fn legacy(file: &File, bytes: u64) -> Result<Contents, String> {
     let mut text = vec![0; length];
     read_at(file, 0, &mut text)?;
     let mut at = LEGACY.len();
-    // About the system that wrote it; the tensors; the keys of their storages in the order of what follows.
+    // Three pickles: a description of the system that wrote the file, the tensors, and the keys of their storages in
+    // the order of the numbers that follow.
     let (_, length) = Pickle::read(&text[at..]).map_err(refused)?;
     at += length;
     let (pickle, length) = Pickle::read(&text[at..]).map_err(refused)?;
@@ -132,7 +133,7 @@ fn legacy(file: &File, bytes: u64) -> Result<Contents, String> {
     let mut start = (at + length) as u64;
     let mut starts = HashMap::new();
     for key in keys {
-        let storage = pickle.storages().get(key).ok_or_else(|| damaged("numbers that no tensor uses"))?;
+        let storage = pickle.storages().get(key).ok_or_else(|| damaged("it has numbers that no tensor uses"))?;
         let mut count = [0; 8];
         read_at(file, start, &mut count)?;
         let size = size_of(storage.dtype, storage.len);
@@ -152,7 +153,7 @@ fn size_of(dtype: Dtype, len: usize) -> Option<u64> {
     (len as u64).checked_mul(dtype.bitsize() as u64 / 8)
 }
 
-/// Where the tensors of `state` are, whose storages begin at `starts`.
+/// Returns the places of the tensors of `state`, whose storages begin at `starts`.
 fn placed(state: &State<'_>, starts: &HashMap<&str, u64>) -> Result<Contents, String> {
     let mut places = BTreeMap::new();
     for (name, View { storage, offset, shape, strides }) in &state.tensors {
@@ -164,15 +165,17 @@ fn placed(state: &State<'_>, starts: &HashMap<&str, u64>) -> Result<Contents, St
     }
     let mut notes = Vec::new();
     if let Some(key) = state.under {
-        notes.push(format!("the weights are those under `{key}`"));
+        notes.push(format!("the weights are read from the dictionary under `{key}`"));
     }
-    if state.others > 0 {
-        notes.push(format!("{} entries that are no tensors are left out", state.others));
+    match state.others {
+        0 => (),
+        1 => notes.push("1 entry that is not a tensor is left out".into()),
+        others => notes.push(format!("{others} entries that are not tensors are left out")),
     }
     Ok((places, notes))
 }
 
-/// A file that may be read only so much.
+/// A file of which a limited number of bytes may be read.
 struct Metered<'a> {
     file: &'a File,
     left: usize,

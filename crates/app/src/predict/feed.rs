@@ -1,11 +1,11 @@
 //! Documents are read and cut into pieces on a thread ahead of the model, so that neither waits on the other.
 
-use super::input::Documents;
 use super::share::Share;
 use crate::tagger::{Encoded, Encoder};
 use anyhow::Error;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
+use tagsmith_data::documents::Documents;
 use tagsmith_text::parallel;
 use tagsmith_text::tagged::Input;
 
@@ -87,7 +87,7 @@ fn read_chunk(documents: &mut Documents, share: Share) -> (Vec<Input>, Result<bo
                 bytes += size.max(DOCUMENT_BYTES_MIN);
             }
             Ok(None) => return (chunk, Ok(false)),
-            Err(error) => return (chunk, Err(error)),
+            Err(error) => return (chunk, Err(error.into())),
         }
         if bytes >= CHUNK_BYTES * share.ranks || share.ranks == 1 && !documents.has_more_at_hand() {
             return (chunk, Ok(true));

@@ -1,6 +1,5 @@
 //! Many files in, as many out: each one whole or absent, and none made twice.
 
-use super::input::is_parquet;
 use super::output::{OutputFormat, Staged};
 use crate::error::refusal;
 use crate::events::Events;
@@ -9,6 +8,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_data::format::Format;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 
@@ -123,7 +123,7 @@ fn check_choices(before: &[u8], now: &Value, folder: &Path) -> Result<()> {
 pub fn of(
     inputs: &[PathBuf],
     folder: &Path,
-    input_format: &str,
+    input_format: Option<Format>,
     output_format: Option<OutputFormat>,
 ) -> Result<Vec<Shard>> {
     let mut files = Vec::new();
@@ -140,7 +140,8 @@ pub fn of(
     files.sort();
     let mut shards: Vec<Shard> = Vec::new();
     for input in files {
-        let default = if is_parquet(&input, input_format) { OutputFormat::Parquet } else { OutputFormat::Jsonl };
+        let is_parquet = input_format.or_else(|| Format::of_name(&input)) == Some(Format::Parquet);
+        let default = if is_parquet { OutputFormat::Parquet } else { OutputFormat::Jsonl };
         let format = output_format.unwrap_or(default);
         let name = input.file_name().with_context(|| format!("{}: not a file's name", input.display()))?;
         let name = name.to_string_lossy();
@@ -168,7 +169,7 @@ mod tests {
 
     fn shards(inputs: &[&str], format: Option<OutputFormat>) -> Result<Vec<String>> {
         let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
-        let shards = of(&inputs, Path::new("out"), "auto", format)?;
+        let shards = of(&inputs, Path::new("out"), None, format)?;
         Ok(shards.into_iter().map(|shard| shard.output.display().to_string()).collect())
     }
 

@@ -1,11 +1,12 @@
 //! Scores of error detection, a label a word.
 
-use super::{Figures, Labeled, ScoreRequest, Scored, open_file};
+use super::{Figures, ScoreRequest, Scored};
 use crate::error::refusal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::BufReader;
+use std::path::Path;
 use tagsmith_data::format::label_list;
+use tagsmith_data::labeled::Labeled;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::score::ZeroDivision;
 use tagsmith_text::score::error_detection::{LabelFigures, Score, Scorer, canonical};
@@ -43,7 +44,7 @@ fn labels(
     notes: &mut Vec<Note>,
 ) -> anyhow::Result<Vec<String>> {
     if let Some(path) = list {
-        let listed = label_list::read(BufReader::new(open_file(path)?), path)?;
+        let listed = label_list::read(Path::new(path))?;
         return Ok(listed.names().to_vec());
     }
     let sentences = gold.sentences.iter().chain(&predicted.sentences);

@@ -1,11 +1,12 @@
 //! The four trainers of span taggers.
 
+use super::learn::Inputs;
 use super::log::Log;
 use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
-use crate::machine::memory::allowed;
-use crate::machine::{neighbors, precision, threads};
+use crate::machine::{precision, threads};
+use crate::report::Finished;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -15,12 +16,13 @@ use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::decode::Mode;
+use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::folder;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::read::{self, Overlapping};
 use tagsmith_spans::run_config::{Program, RunConfig};
-use tagsmith_spans::trainer::{Event, Job, assess, train};
 use tagsmith_text::example::{Example, labels_of};
+use tagsmith_train::checkpoint::{newest, verify};
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]
@@ -42,12 +44,16 @@ pub struct SpanTrainRequest {
 }
 
 /// What a training led to.
-#[derive(Clone, Debug, PartialEq)]
 pub enum SpanTrained {
     /// The run was finished before.
     Already,
-    /// The run is finished now. If it was tested, these are the figures.
-    Finished(Option<Value>),
+    /// The run is finished now.
+    Finished {
+        /// The figures of the test file, if the run was tested.
+        figures: Option<Value>,
+        /// What there is to tell about the training, if there was one.
+        run: Option<Box<Finished>>,
+    },
 }
 
 /// Trains, evaluates and tests a span tagger as `request` asks. All ranks of `world` call this with the same request.
@@ -63,22 +69,22 @@ pub fn train_spans(
     threads::set(request.threads, world, events);
     let mut config = RunConfig::read(&request.config, request.program)?;
     config.model.reproduce(request.parity);
-    let finished = config.output.join("best_checkpoint");
+    let finished = config.run.output.join("best_checkpoint");
     if finished.exists() {
         events.say(format!("`{}` exists: this run is done; remove it to train again", finished.display()));
         return Ok(SpanTrained::Already);
     }
-    let newest = tagsmith_train::checkpoint::newest(&config.output);
-    if let (Some(newest), false) = (&newest, request.resume) {
-        let message = format!("`{}` is left from a run that did not end", newest.display());
+    let left = newest(&config.run.output);
+    if let (Some(left), false) = (&left, request.resume) {
+        let message = format!("`{}` is left from a run that did not end", left.display());
         return Err(refusal(message, Remedy::AnyOf(vec![Remedy::set(Setting::Resume), Remedy::to_do("remove it")])));
     }
     // No rank looks for checkpoints any more when the first rank begins to write them.
     world.barrier();
     let mut log = Log { events, file: None };
     if world.is_first() {
-        fs::create_dir_all(&config.output).with_context(|| config.output.display().to_string())?;
-        let file = config.output.join("run.log");
+        fs::create_dir_all(&config.run.output).with_context(|| config.run.output.display().to_string())?;
+        let file = config.run.output.join("run.log");
         let file = File::options().create(true).append(true).open(&file).with_context(|| file.display().to_string())?;
         log.file = Some(file);
     }
@@ -97,11 +103,11 @@ pub fn train_spans(
     let validation = load(1, "validation")?;
     let test = load(2, "test")?;
 
-    let from = newest.filter(|_| request.resume);
+    let from = left.filter(|_| request.resume);
     let (mut model, tokenizers, notes) = match from.as_ref().or(config.model_checkpoint.as_ref()) {
         Some(folder) => {
             if from.is_some() {
-                tagsmith_train::checkpoint::verify(folder)?;
+                verify(folder)?;
             }
             let (model, notes) = folder::load_as(folder, config.model.clone())?;
             let tokenizers = folder::tokenizers(folder, &config.model, hub)?;
@@ -123,64 +129,45 @@ pub fn train_spans(
         model.precision = precision::bf16(log.events);
     }
 
-    let mut outcome = None;
+    let inputs = Inputs {
+        request,
+        config: &config,
+        tokenizers: &tokenizers,
+        examples: &train_examples,
+        validation: &validation,
+        resume: from.as_deref(),
+        world,
+    };
+    let (mut state, mut best, mut run) = (None, None, None);
     if config.does[0] {
-        let mut failed = Ok(());
-        let mut notify = |event: Event| {
-            let logged = match event {
-                Event::Trained(step, record) => log.line(&format!("step {step}: {}", Value::Object(record))),
-                Event::Evaluated(step, record) => {
-                    log.line(&format!("step {step}, validation: {}", Value::Object(record)))
-                }
-                Event::Saved(folder) => log.line(&format!("saved {}", folder.display())),
-                Event::Note(note) => log.note(&Note::once(note)),
-            };
-            if failed.is_ok() {
-                failed = logged;
-            }
-        };
-        // Ranks on one machine have equal shares of its memory.
-        let here = neighbors::count(world) as u64;
-        let job = Job {
-            config: &config,
-            world,
-            train: &train_examples,
-            validation: &validation,
-            tokenizers: &tokenizers,
-            normalization: request.normalization,
-            mode: request.decoding,
-            allowed: allowed().map(|bytes| bytes / here),
-            notify: &mut notify,
-        };
-        let (done, trained) = train(model, job, from.as_deref())?;
-        failed?;
-        model = trained;
-        if let Some(best) = done.best.as_ref().filter(|_| world.is_first()) {
+        let learned = inputs.learn(model, &mut log)?;
+        if let Some(best) = learned.best.as_ref().filter(|_| world.is_first()) {
             link(best, &finished)?;
         }
-        outcome = Some(done);
+        model = learned.model;
+        (state, best, run) = (Some(learned.state), learned.best, Some(Box::new(learned.run)));
     }
     if !config.does[2] {
-        return Ok(SpanTrained::Finished(None));
+        return Ok(SpanTrained::Finished { figures: None, run });
     }
-    let best = outcome.as_ref().and_then(|outcome| outcome.best.clone()).filter(|_| config.does[1]);
+    let best = best.filter(|_| config.does[1]);
     if let Some(best) = &best {
         let precision = model.precision;
         model = folder::load_as(best, config.model.clone())?.0;
         model.precision = precision;
     }
-    let evaluation = assess(&model, &tokenizers, &config, &test, request.decoding, world)?;
+    let evaluation = assess((&model, &tokenizers), config.encoding, &test, request.decoding, world)?;
     let mut results = json!({
         "test_metrics": evaluation.to_json(),
         "config": config.json,
-        "final_step": outcome.as_ref().map(|outcome| outcome.steps),
+        "final_step": state.as_ref().map(|state| state.global_step),
         "best_checkpoint_path": best.map(|best| best.display().to_string()),
-        "best_validation_f1": outcome.as_ref().map(|outcome| outcome.best_f1),
+        "best_validation_f1": state.as_ref().map(|state| state.best_metric.unwrap_or(0.0)),
     });
     if world.is_first() {
-        write_json(&config.output.join("test_results.json"), &results)?;
+        write_json(&config.run.output.join("test_results.json"), &results)?;
     }
-    Ok(SpanTrained::Finished(Some(results["test_metrics"].take())))
+    Ok(SpanTrained::Finished { figures: Some(results["test_metrics"].take()), run })
 }
 
 /// Reads a split and logs what it holds.
@@ -193,8 +180,8 @@ fn load(
 ) -> Result<Vec<Example>> {
     let files = &config.files[split];
     let data = read::load(files, config.format, &[what, "train"], overlapping)?;
-    for note in data.notes {
-        log.note(&Note::once(note.to_string()))?;
+    for note in &data.notes {
+        log.note(note)?;
     }
     let entities: usize = data.examples.iter().map(|example| example.entities.len()).sum();
     let [texts, labels] =

@@ -3,9 +3,7 @@
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::DataArgs;
-use anyhow::{Context, bail};
-use std::fs::File;
-use std::io::BufReader;
+use anyhow::bail;
 use std::path::{Path, PathBuf};
 use tagsmith_data::format::label_list;
 use tagsmith_message::{Note, Remedy, Setting, counted};
@@ -127,8 +125,7 @@ fn for_errors(labels: &LabelSet) -> anyhow::Result<LabelSet> {
 }
 
 fn read(path: &Path) -> anyhow::Result<LabelSet> {
-    let file = File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-    Ok(label_list::read(BufReader::new(file), &path.display().to_string())?)
+    Ok(label_list::read(path)?)
 }
 
 /// Returns the list in the data's folder, if it is one of error detection. Another list is left aside, with a note.

@@ -111,7 +111,7 @@ pub fn max_length(
     config: &Config,
     events: &mut dyn Events,
 ) -> anyhow::Result<usize> {
-    let positions = config.positions_max;
+    let positions = config.shape.positions_max;
     match (asked, tokenizer.model_max_length) {
         (Some(asked), _) if asked > positions => Err(refusal(
             format!("the longest sequence is to have {asked} pieces, but the model has {positions} positions"),

@@ -47,11 +47,17 @@ impl Recorder {
 
     /// Writes a split's results to the output folder and reports them.
     pub fn results(&mut self, split: &str, record: &Record, events: &mut dyn Events) -> anyhow::Result<()> {
+        let saved = self.save(split, record);
+        events.event(Event::Measured { split, record });
+        saved
+    }
+
+    /// Writes a split's results to the output folder.
+    pub fn save(&mut self, split: &str, record: &Record) -> anyhow::Result<()> {
         if self.writes {
             results::save_metrics(&self.folder, split, record)?;
         }
         self.results.extend(record.clone());
-        events.event(Event::Measured { split, record });
         std::mem::replace(&mut self.failed, Ok(()))
     }
 

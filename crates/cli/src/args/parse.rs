@@ -6,6 +6,7 @@ use super::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
 use tagsmith_files::strict_json::Object;
+use tagsmith_message::closest;
 
 /// Why a command line cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -193,28 +194,9 @@ fn find(spelled: &str) -> Result<Spelling, UsageError> {
 /// The option whose name is nearest to this one, if any is near: by edits, or because it contains the word.
 fn nearest(stem: &str) -> Option<&'static str> {
     let stem = stem.replace('-', "_").to_lowercase();
-    let close = OPTIONS.iter().map(|option| (edits(&stem, option.name), option.name)).min()?;
-    if close.0 <= 1 + stem.len() / 5 {
-        return Some(close.1);
+    if let Some(close) = closest(&stem, OPTIONS.iter().map(|option| option.name)) {
+        return Some(close);
     }
     let contains = |option: &&Opt| stem.len() > 2 && option.name.contains(&stem);
     OPTIONS.iter().find(contains).map(|option| option.name)
-}
-
-/// Levenshtein's distance in bytes; a stem much longer than any name is far from all of them.
-fn edits(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > 8 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

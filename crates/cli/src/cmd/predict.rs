@@ -4,16 +4,18 @@ use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
 use crate::terminal::{Style, Terminal, color};
 use anyhow::{Context, Result, bail, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use tagsmith_app::predict::input::Source;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::tagger::TaggerOptions;
+use tagsmith_data::documents::Source;
+use tagsmith_data::format::Format;
 use tagsmith_files::strict_json::Distinct;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
@@ -40,13 +42,13 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(OsString))
                 .help("What to tag, unpacked if it ends in .gz; `-` or nothing reads standard input"),
             option("input-format")
-                .value_parser(["auto", "text", "jsonl", "conll", "csv", "parquet"])
+                .value_parser(input_formats())
                 .default_value("auto")
                 .help("text: a document a line; jsonl: objects with `text`, `tokens` or `words`; conll: a word a line"),
             option("text-column")
                 .aliases(["text-column-name", "text_column_name"])
                 .value_name("NAME")
-                .help("The key or column that holds the text or the words (for conll a number from 0)"),
+                .help("The key or column that holds the text or the words (for conll a name or a number from 0)"),
             option("output-format")
                 .value_parser(["jsonl", "conll", "text", "parquet"])
                 .help("Default: text on a terminal, jsonl elsewhere; parquet for Parquet files in --output-dir"),
@@ -94,6 +96,12 @@ pub fn command() -> Command {
 fn option(name: &'static str) -> Arg {
     let option = Arg::new(name).long(name);
     if name.contains('-') { option.alias(name.replace('-', "_")) } else { option }
+}
+
+/// Returns the names of the formats that are read; `auto` leaves the choice to the content and the file's name.
+fn input_formats() -> PossibleValuesParser {
+    let names = Format::OF_DOCUMENTS.map(|format| PossibleValue::new(format.name()).aliases(format.aliases()));
+    PossibleValuesParser::new([PossibleValue::new("auto")].into_iter().chain(names))
 }
 
 /// Runs the command. Returns the exit status.
@@ -161,7 +169,7 @@ fn options(matches: &ArgMatches) -> Result<PredictOptions> {
     };
     Ok(PredictOptions {
         model: text("model").context("clap asks for the model")?,
-        input_format: text("input-format").context("it has a default")?,
+        input_format: text("input-format").and_then(|name| Format::named(&name)),
         text_column: text("text-column"),
         tagger,
         threads: at_least_one(matches, "threads")?,

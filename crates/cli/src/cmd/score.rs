@@ -1,10 +1,11 @@
 //! `tagsmith score GOLD [PRED]`: precision, recall and F1 of predicted labels.
 
 use crate::spelling::Dialect;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::io::{self, Write};
-use tagsmith_app::score::{Format, Mode, ScoreRequest, Scored, score};
+use tagsmith_app::score::{Mode, ScoreRequest, Scored, score};
+use tagsmith_data::format::Format;
 use tagsmith_text::labels::scheme::Scheme;
 use tagsmith_text::score::ZeroDivision;
 
@@ -17,7 +18,8 @@ pub fn command() -> Command {
         Arg::new(name).long(name).value_name("COLUMN").allow_negative_numbers(true).help(help)
     };
     let format = |name: &'static str, help: &'static str| {
-        let names = Format::ALL.map(Format::name);
+        let value = |format: Format| PossibleValue::new(format.name()).aliases(format.aliases());
+        let names = Format::OF_LABELS.map(value);
         Arg::new(name).long(name).value_name("FORMAT").value_parser(PossibleValuesParser::new(names)).help(help)
     };
     Command::new("score")
@@ -95,7 +97,7 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
 /// Returns what the arguments ask for.
 fn request(matches: &ArgMatches) -> ScoreRequest {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let format = |name: &str| text(name).and_then(|name| Format::ALL.into_iter().find(|format| format.name() == name));
+    let format = |name: &str| text(name).and_then(|name| Format::named(&name));
     ScoreRequest {
         gold: text("gold").expect("clap asks for it"),
         pred: text("pred"),

@@ -2,7 +2,7 @@
 
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
-use crate::terminal::{Style, Terminal};
+use crate::terminal::{Style, Terminal, print};
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
@@ -63,7 +63,9 @@ pub fn has(name: &str) -> bool {
 pub fn run(name: &str, matches: &ArgMatches, world: &World) -> Result<u8> {
     let threads = matches.get_one::<usize>("threads").copied();
     ensure!(threads != Some(0), "`--threads 0`: at least one is needed");
-    let mut terminal = Terminal::new(Dialect::of(name), Style::default());
+    let trains = TRAINERS.iter().any(|it| it.0 == name);
+    let style = Style { json: trains && matches.get_flag("json"), shows_progress: trains };
+    let mut terminal = Terminal::new(Dialect::of(name), style);
     let hub = open_hub::open(asked(matches));
     if let Some(&(_, _, program)) = TRAINERS.iter().find(|it| it.0 == name) {
         train(matches, program, threads, (&hub, world), &mut terminal)?;
@@ -95,8 +97,13 @@ fn train(
         threads,
     };
     match train_spans(&request, hub, world, terminal)? {
-        SpanTrained::Finished(Some(metrics)) => print_figures("test", &metrics),
-        SpanTrained::Finished(None) | SpanTrained::Already => Ok(()),
+        SpanTrained::Finished { figures, run } if matches.get_flag("json") => {
+            let mut results = run.map(|run| run.results).unwrap_or_default();
+            results.extend(figures.map(|figures| ("test_metrics".to_owned(), figures)));
+            Ok(print(&format!("{:#}\n", Value::Object(results)))?)
+        }
+        SpanTrained::Finished { figures: Some(metrics), .. } => print_figures("test", &metrics),
+        SpanTrained::Finished { figures: None, .. } | SpanTrained::Already => Ok(()),
     }
 }
 
@@ -163,6 +170,7 @@ fn trainer_args() -> Vec<Arg> {
     let mut args = vec![
         Arg::new("config").value_name("CONFIG.json").required(true).value_parser(value_parser!(PathBuf)),
         option("resume").action(ArgAction::SetTrue).help("Go on from the newest checkpoint in `output_dir`"),
+        option("json").action(ArgAction::SetTrue).help("Print all results as one JSON object on standard output"),
         option("loss_normalization").value_parser(["padded", "valid"]).default_value("padded").help(
             "Divide classification losses by all elements of padded batches, as the original, or by those that count",
         ),

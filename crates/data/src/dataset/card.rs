@@ -1,12 +1,14 @@
 //! Configurations of a data set: what its card's `configs:` says, or folders in its folder.
 
+use crate::dataset::as_files;
 use crate::error::Error;
 use glob::{MatchOptions, Pattern};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tagsmith_message::{Remedy, Setting};
 
-/// Longest card that is read; some list the features of hundreds of configurations.
+/// The most bytes of a card that is read; some list the features of hundreds of configurations.
 pub(crate) const CARD_BYTES_MAX: u64 = 16 << 20;
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,7 +32,7 @@ fn default_name() -> String {
     "default".into()
 }
 
-/// Patterns of all splits, of `train` where no split is named.
+/// The patterns of all splits; of `train` where no split is named.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Files {
@@ -62,7 +64,7 @@ impl Patterns {
     }
 }
 
-/// The configurations that a card's front matter lists.
+/// Returns the configurations that a card's front matter lists.
 pub(crate) fn of_card(card: &str, place: &str) -> Result<Vec<Config>, Error> {
     let text = card.trim_start_matches('\u{FEFF}');
     let mut lines = text.lines();
@@ -77,15 +79,12 @@ pub(crate) fn of_card(card: &str, place: &str) -> Result<Vec<Config>, Error> {
     let card: Card = serde_saphyr::from_str(&front.join("\n")).map_err(|error| {
         let what = error.to_string();
         let what = what.lines().next().unwrap_or_default();
-        Error::path(
-            place,
-            format!("its `configs:` cannot be read ({what}): name the files with `--train_file` and the like"),
-        )
+        Error::path(place, format!("its `configs:` cannot be read ({what})")).with_remedy(as_files())
     })?;
     Ok(card.configs)
 }
 
-/// The configuration that is meant: the one that is named, or the one that needs no name.
+/// Returns the configuration that is meant: the one that is named, or the one that needs no name.
 pub(crate) fn choose<'c>(configs: &'c [Config], name: Option<&str>, place: &str) -> Result<&'c Config, Error> {
     let found = match (name, configs) {
         (Some(name), _) => configs.iter().find(|config| config.name == name),
@@ -95,7 +94,7 @@ pub(crate) fn choose<'c>(configs: &'c [Config], name: Option<&str>, place: &str)
     found.ok_or_else(|| no_such(name, configs.iter().map(|config| config.name.as_str()), place))
 }
 
-/// The error for a configuration that is not there, or for none where there are several.
+/// Returns the error for a configuration that is not there, or for none where there are several.
 pub(crate) fn no_such<'n>(name: Option<&str>, names: impl Iterator<Item = &'n str>, place: &str) -> Error {
     const SHOWN: usize = 20;
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
@@ -103,22 +102,20 @@ pub(crate) fn no_such<'n>(name: Option<&str>, names: impl Iterator<Item = &'n st
     if names.len() > SHOWN {
         list += &format!(", … ({} in all)", names.len());
     }
-    let problem = match (name, names.is_empty()) {
-        (Some(name), true) => {
-            format!("there is no configuration `{name}`, nor any other: leave out `--dataset_config_name`")
-        }
-        (Some(name), false) => {
-            format!(
-                "there is no configuration `{name}` (there are: {list}): name one of them with `--dataset_config_name`"
-            )
-        }
-        (None, _) => format!("it has several configurations ({list}): name one with `--dataset_config_name`"),
+    let config = Setting::DatasetConfigName;
+    let (problem, remedy) = match (name, names.is_empty()) {
+        (Some(name), true) => (format!("there is no configuration `{name}`, nor any other"), Remedy::Unset(config)),
+        (Some(name), false) => (
+            format!("there is no configuration `{name}` (there are: {list})"),
+            Remedy::set(config).so_as("with one of them"),
+        ),
+        (None, _) => (format!("it has several configurations ({list})"), Remedy::set(config).so_as("with one of them")),
     };
-    Error::path(place, problem)
+    Error::path(place, problem).with_remedy(remedy)
 }
 
 impl Config {
-    /// The folder that its files are in, which ends in a slash; empty for the data set's own.
+    /// Returns the folder of the files, which ends in a slash; empty for the data set's own.
     pub(crate) fn folder(&self) -> String {
         match self.data_dir.as_deref().map(|folder| folder.trim_start_matches("./").trim_matches('/')) {
             None | Some("" | ".") => String::new(),
@@ -126,7 +123,7 @@ impl Config {
         }
     }
 
-    /// Its files by split, out of all files; none if it names none, so that their names decide.
+    /// Returns the files by split, out of all files; none if it names none, so that their names decide.
     pub(crate) fn files(&self, all: &[PathBuf], place: &str) -> Result<Option<BTreeMap<String, Vec<PathBuf>>>, Error> {
         let Some(files) = &self.data_files else { return Ok(None) };
         let mut patterns: Vec<(&str, &str)> = Vec::new();
@@ -162,7 +159,7 @@ fn matching<'f>(pattern: &str, all: &'f [PathBuf], place: &str) -> Result<Vec<&'
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     let refuse = |problem: String| Error::path(place, format!("its `configs:` name `{pattern}`, {problem}"));
     let compiled = Pattern::new(pattern.trim_start_matches("./"))
-        .map_err(|error| refuse(format!("which is no pattern ({error}): correct the card")))?;
+        .map_err(|error| refuse(format!("which is not a pattern ({error}): correct the card")))?;
     let found: Vec<&PathBuf> = all.iter().filter(|file| compiled.matches_path_with(file, options)).collect();
     if found.is_empty() {
         return Err(refuse("and no file is called so: take another revision, or pass the files".into()));
@@ -170,7 +167,7 @@ fn matching<'f>(pattern: &str, all: &'f [PathBuf], place: &str) -> Result<Vec<&'
     Ok(found)
 }
 
-/// Whether any file is in this folder.
+/// Returns whether any file is in this folder.
 pub(crate) fn has_folder(all: &[PathBuf], folder: &str) -> bool {
     all.iter().any(|file| file.starts_with(folder) && file != Path::new(folder))
 }
@@ -178,6 +175,7 @@ pub(crate) fn has_folder(all: &[PathBuf], folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split_builder::tests::show_error;
     use expect_test::{Expect, expect};
 
     const FILES: [&str; 6] =
@@ -191,7 +189,7 @@ mod tests {
             let files = config.files(&all, "C")?;
             Ok(format!("{} {:?} {files:?}", config.name, config.folder()))
         });
-        want.assert_eq(&got.unwrap_or_else(|error| error.to_string()));
+        want.assert_eq(&got.unwrap_or_else(|error| show_error(&error)));
     }
 
     #[test]
@@ -206,12 +204,16 @@ mod tests {
             ]],
         );
         check(two, Some("b"), expect![[r#"b "en/" None"#]]);
-        check(two, None, expect!["C: it has several configurations (`a`, `b`): name one with `--dataset_config_name`"]);
+        check(
+            two,
+            None,
+            expect!["C: it has several configurations (`a`, `b`): pass <DatasetConfigName> with one of them"],
+        );
         check(
             two,
             Some("c"),
             expect![
-                "C: there is no configuration `c` (there are: `a`, `b`): name one of them with `--dataset_config_name`"
+                "C: there is no configuration `c` (there are: `a`, `b`): pass <DatasetConfigName> with one of them"
             ],
         );
         check(&format!("{two}\n  default: true"), None, expect![[r#"b "en/" None"#]]);
@@ -243,7 +245,7 @@ mod tests {
             "configs: 3",
             None,
             expect![
-                "C: its `configs:` cannot be read (error: line 2 column 10: expected sequence start): name the files with `--train_file` and the like"
+                "C: its `configs:` cannot be read (error: line 2 column 10: expected sequence start): pass <TrainFile>, <ValidationFile> or <TestFile>"
             ],
         );
     }

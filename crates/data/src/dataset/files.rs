@@ -1,12 +1,14 @@
 //! Paths, folders, globs and lists of them become files.
 
+use crate::dataset::split_names::splits_of;
 use crate::error::Error;
 use crate::format::is_data_file;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_message::{Remedy, Setting};
 
-/// Folders in folders that are looked into; a link that leads back would never end.
+/// The depth of folders that are looked into; a link that leads back would never end.
 const DEPTH_MAX: usize = 12;
 
 /// One thing to read.
@@ -18,21 +20,22 @@ pub(crate) enum Input {
     Saved(PathBuf),
 }
 
-/// What the patterns stand for, in their order; a folder's and a glob's files in the order of their names.
+/// Returns what the patterns stand for, in their order. Files of a folder or a glob come in the order of their names.
 ///
 /// A pattern is a file, a folder, a glob, or several of these parted by commas or white space (a path that exists
 /// is never taken apart).
-pub(crate) fn expand(patterns: &[String]) -> Result<Vec<Input>, Error> {
+/// Of a folder with several saved splits, the first of `splits` that it has is meant.
+pub(crate) fn expand(patterns: &[String], splits: &[&str]) -> Result<Vec<Input>, Error> {
     let mut inputs = Vec::new();
     for pattern in patterns {
         let is_list = pattern.contains(|char: char| char == ',' || char.is_whitespace());
         if is_list && !Path::new(pattern).exists() {
             let parts = pattern.split(|char: char| char == ',' || char.is_whitespace());
             for part in parts.filter(|part| !part.is_empty()) {
-                expand_one(part, &mut inputs)?;
+                expand_one(part, splits, &mut inputs)?;
             }
         } else {
-            expand_one(pattern, &mut inputs)?;
+            expand_one(pattern, splits, &mut inputs)?;
         }
     }
     let mut seen = HashSet::new();
@@ -45,21 +48,21 @@ pub(crate) fn expand(patterns: &[String]) -> Result<Vec<Input>, Error> {
     Ok(inputs)
 }
 
-fn expand_one(pattern: &str, inputs: &mut Vec<Input>) -> Result<(), Error> {
+fn expand_one(pattern: &str, splits: &[&str], inputs: &mut Vec<Input>) -> Result<(), Error> {
     let path = Path::new(pattern);
     if path.exists() {
-        return expand_path(path, inputs);
+        return expand_path(path, splits, inputs);
     }
     if !pattern.contains(['*', '?', '[']) {
         return Err(Error::no_path(pattern));
     }
     let matches = glob::glob(pattern)
-        .map_err(|error| Error::path(pattern, format!("this is no glob pattern ({error}): correct it")))?;
+        .map_err(|error| Error::path(pattern, format!("this is not a glob pattern ({error}): correct it")))?;
     let before = inputs.len();
     for path in matches {
         let path =
             path.map_err(|error| Error::Open { path: error.path().display().to_string(), source: error.into() })?;
-        expand_path(&path, inputs)?;
+        expand_path(&path, splits, inputs)?;
     }
     if inputs.len() == before {
         return Err(Error::path(pattern, "no file matches: correct the pattern"));
@@ -67,7 +70,7 @@ fn expand_one(pattern: &str, inputs: &mut Vec<Input>) -> Result<(), Error> {
     Ok(())
 }
 
-fn expand_path(path: &Path, inputs: &mut Vec<Input>) -> Result<(), Error> {
+fn expand_path(path: &Path, splits: &[&str], inputs: &mut Vec<Input>) -> Result<(), Error> {
     if !path.is_dir() {
         inputs.push(Input::File(path.to_owned()));
         return Ok(());
@@ -77,22 +80,22 @@ fn expand_path(path: &Path, inputs: &mut Vec<Input>) -> Result<(), Error> {
         return Ok(());
     }
     if path.join("dataset_dict.json").exists() {
-        return Err(Error::path(
-            path.display(),
-            "this folder holds a DatasetDict: pass it with `--dataset_name`, or pass the folder of one split",
-        ));
+        if let Some(split) = splits.iter().map(|split| path.join(split)).find(|split| split.is_dir()) {
+            inputs.push(Input::Saved(split));
+            return Ok(());
+        }
+        if !splits.is_empty() {
+            let problem = format!("this folder holds no split called {}", splits.join(" or "));
+            return Err(Error::path(path.display(), problem));
+        }
+        return Err(Error::path(path.display(), "this folder holds a DatasetDict").with_remedy(as_data_set()));
     }
     let files = data_files(path)?;
-    let splits = crate::dataset::splits_of(path, &relative(&files, path))?;
-    if splits.len() > 1 {
-        let names: Vec<&str> = splits.keys().map(String::as_str).collect();
-        return Err(Error::path(
-            path.display(),
-            format!(
-                "this folder holds several splits ({}): pass it with `--dataset_name`, or name one split's files",
-                names.join(", ")
-            ),
-        ));
+    let by_split = splits_of(path, &relative(&files, path))?;
+    if by_split.len() > 1 {
+        let names: Vec<&str> = by_split.keys().map(String::as_str).collect();
+        let problem = format!("this folder holds several splits ({})", names.join(", "));
+        return Err(Error::path(path.display(), problem).with_remedy(as_data_set()));
     }
     if files.is_empty() {
         return Err(no_data(path));
@@ -101,6 +104,13 @@ fn expand_path(path: &Path, inputs: &mut Vec<Input>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns the remedy of naming a folder as a data set, or one split of it.
+fn as_data_set() -> Remedy {
+    let whole = Remedy::set(Setting::DatasetName).so_as("with the folder");
+    Remedy::AnyOf(vec![whole, Remedy::to_do("name the files of one split")])
+}
+
+/// Returns the error for a folder without data.
 pub(crate) fn no_data(folder: &Path) -> Error {
     Error::path(
         folder.display(),
@@ -108,7 +118,7 @@ pub(crate) fn no_data(folder: &Path) -> Error {
     )
 }
 
-/// The data files among a repository's, sorted, as [`data_files`] would find them in its folder.
+/// Returns the data files among a repository's, sorted, as [`data_files`] would find them in its folder.
 pub(crate) fn data_files_of<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<PathBuf> {
     let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.') || part.starts_with("__"));
     let mut files: Vec<PathBuf> = paths.filter(|path| !is_hidden(path)).map(PathBuf::from).collect();
@@ -117,12 +127,12 @@ pub(crate) fn data_files_of<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<Pat
     files
 }
 
-/// The same files, as they are called in `folder`.
+/// Returns the files by their paths in `folder`.
 pub(crate) fn relative(files: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
     files.iter().map(|file| file.strip_prefix(folder).unwrap_or(file).to_owned()).collect()
 }
 
-/// All data files under `folder`, sorted, but those whose own or whose folder's name begins with `.` or `__`.
+/// Returns all data files under `folder`, sorted, but those whose own or whose folder's name begins with `.` or `__`.
 pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     list(folder, 0, &mut files)?;

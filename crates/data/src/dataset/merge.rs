@@ -2,13 +2,13 @@
 
 use crate::error::Error;
 use crate::format::Format;
-use crate::split_builder::ReadOptions;
+use crate::read_options::ReadOptions;
 use std::collections::HashMap;
 use std::path::Path;
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_text::sentence::{Split, TagKind};
 
-/// Reads files, or folders with a saved data set, one after another into one split.
+/// The one split that files, or folders with a saved data set, become one after another.
 pub(crate) struct Merger<'o> {
     options: &'o ReadOptions,
     merged: Option<(Format, Split)>,
@@ -38,11 +38,13 @@ impl<'o> Merger<'o> {
             let shown = |split: &Split| {
                 format!("`{}` and `{}`", split.columns.text, split.columns.label.as_deref().unwrap_or("none"))
             };
+            let columns = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]).so_as("to name the columns");
             return Err(refuse(format!(
-                "it is {format} with words and labels in {}, the files before are {first_format} with {} (name the columns with `--text_column_name` and `--label_column_name`, or pass fewer files)",
+                "it is {format} with words and labels in {}, the files before are {first_format} with {}",
                 shown(&next),
                 shown(merged)
-            )));
+            ))
+            .with_remedy(Remedy::AnyOf(vec![columns, Remedy::to_do("pass fewer files")])));
         }
         if merged.tag_kind == TagKind::Absent || next.tag_kind == TagKind::Absent {
             // A file whose sentences are all empty says nothing about labels.
@@ -76,7 +78,7 @@ impl<'o> Merger<'o> {
         Ok(())
     }
 
-    /// The one split, if anything was added.
+    /// Returns the one split, if anything was added.
     pub(crate) fn finish(self) -> Option<Split> {
         let (_, mut split) = self.merged?;
         split.source = match self.sources.as_slice() {
@@ -105,7 +107,7 @@ fn kind(kind: TagKind) -> &'static str {
     }
 }
 
-/// Notes that say the same count together.
+/// Appends notes; those that say the same count together.
 fn add_notes(notes: &mut Vec<Note>, more: Vec<Note>) {
     for note in more {
         match notes.iter_mut().find(|earlier| earlier.what == note.what) {

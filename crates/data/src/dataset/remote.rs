@@ -3,7 +3,7 @@
 use crate::dataset::{Layout, SPLITS, read_card, read_layout, saved_splits};
 use crate::dataset::{card, files};
 use crate::error::Error;
-use crate::split_builder::ReadOptions;
+use crate::read_options::ReadOptions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::{Hub, Listing, MAIN, Repo, Snapshot};
@@ -35,7 +35,7 @@ const OLD_NAMES: [(&str, &str); 11] = [
 ];
 
 /// Reads a data set of the hub. What is not needed is not downloaded, and no program is run.
-pub(crate) fn load(
+pub(super) fn load(
     hub: &Hub,
     mut repo: Repo,
     config_name: Option<&str>,

@@ -1,127 +1,75 @@
-//! Arrow streams (the shards of a saved data set) and Parquet files: one sentence a row.
+//! Arrow streams (the shards of a saved data set): one sentence a row.
 
-use crate::choose_columns::{Cells, Choice, choose};
-use crate::error::{Error, at_row};
-use crate::split_builder::{ReadOptions, SplitBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use crate::error::Error;
+use crate::format::record_batch::{BatchReader, Batches, Plan, guarded, unreadable};
+use crate::input::Input;
+use crate::read_options::{ReadOptions, Wanted};
+use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
-use arrow_schema::{DataType, Schema};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-pub use parquet::file::reader::ChunkReader;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use arrow_schema::ArrowError;
 use std::io::{self, BufRead, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tagsmith_message::Note;
-use tagsmith_message::quote;
-use tagsmith_text::sentence::Split;
 
-/// Rows decoded at a time from Parquet.
-pub(crate) const BATCH_ROWS: usize = 1024;
+pub use crate::format::record_batch::ClassNames;
 
-/// The names of each `ClassLabel` column, as `datasets` describes features in JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClassNames(BTreeMap<String, Vec<String>>);
-
-impl ClassNames {
-    /// From a dataset_info.json, or the `info` of the `huggingface` entry in a schema's metadata.
-    pub fn of_info(info: &Value) -> Self {
-        let features = info.get("features").and_then(Value::as_object);
-        let named = features.into_iter().flatten().filter_map(|(column, feature)| {
-            // `datasets` wrote lists as `[feature]` and as `Sequence` before it wrote `List`.
-            let element = feature.get("feature").or_else(|| feature.get(0)).unwrap_or(feature);
-            if element.get("_type").and_then(Value::as_str) != Some("ClassLabel") {
-                return None;
-            }
-            let names = element.get("names")?.as_array()?;
-            let names = names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()?;
-            Some((column.clone(), names))
-        });
-        ClassNames(named.collect())
-    }
-
-    fn of_schema(schema: &Schema) -> Self {
-        let parsed = schema.metadata().get("huggingface").and_then(|text| serde_json::from_str::<Value>(text).ok());
-        parsed.and_then(|value| value.get("info").map(Self::of_info)).unwrap_or_default()
-    }
-}
-
-/// Reads an Arrow IPC stream; a file in the IPC file format is read as the stream it contains.
+/// Returns the reader of an Arrow IPC stream; a file in the IPC file format is read as the stream it contains.
 ///
 /// `names` are those of dataset_info.json; for columns it does not name, those in the stream's schema count.
-pub fn read_arrow(
-    input: impl BufRead,
+pub(crate) fn reader(
+    input: Input,
     names: &ClassNames,
     source: &str,
     options: &ReadOptions,
-) -> Result<Split, Error> {
+    wanted: Wanted,
+) -> Result<BatchReader, Error> {
     guarded(source, || {
         let mut input = Tail { input, last: [0; 8] };
         skip_file_magic(&mut input, source)?;
-        let failed = |error: arrow_schema::ArrowError| unreadable(source, "Arrow stream", &error.to_string());
-        let mut stream = StreamReader::try_new(&mut input, None).map_err(failed)?;
-        let mut rows = Rows::new(&stream.schema(), names, source, options)?;
-        let all = rows.choice;
-        for batch in &mut stream {
-            rows.batch(&batch.map_err(failed)?, all)?;
-        }
-        drop(stream);
-        if input.last != *b"\xFF\xFF\xFF\xFF\0\0\0\0" {
-            rows.notes.push(Note::once(format!("{source} has no end mark: rows may be missing if it was cut off")));
-        }
-        rows.finish()
+        let stream = StreamReader::try_new(input, None).map_err(|error| failed(source, &error))?;
+        let plan = Plan::new(&stream.schema(), names, source, options, wanted)?;
+        Ok(BatchReader::new(source, Box::new(Stream { stream, ended: false, source: source.to_owned() }), plan))
     })
 }
 
-/// Reads a Parquet file; only the two columns are decoded.
-pub fn read_parquet(input: impl ChunkReader + 'static, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    guarded(source, || {
-        let failed = |error: parquet::errors::ParquetError| unreadable(source, "Parquet file", &error.to_string());
-        let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(failed)?;
-        let mut rows = Rows::new(builder.schema(), &ClassNames::default(), source, options)?;
-        let Choice { text, label } = rows.choice;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), [text, label]);
-        // The projection keeps the file's order.
-        let projected = if text < label { Choice { text: 0, label: 1 } } else { Choice { text: 1, label: 0 } };
-        let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
-        for batch in batches {
-            let batch = batch.map_err(|error| unreadable(source, "Parquet file", &error.to_string()))?;
-            rows.batch(&batch, projected)?;
-        }
-        rows.finish()
-    })
+fn failed(source: &str, error: &ArrowError) -> Error {
+    unreadable(source, "Arrow stream", &error.to_string())
 }
 
-/// The decoders are other people's, and some damage makes them panic: for the caller it is damage like any other.
-pub(crate) fn guarded<T>(source: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(unreadable(source, "file", "its decoder gave up on damaged content")))
+struct Stream {
+    stream: StreamReader<Tail>,
+    ended: bool,
+    source: String,
 }
 
-pub(crate) fn unreadable(source: &str, what: &str, said: &str) -> Error {
-    let said = said.replace('\n', " ");
-    Error::content(source, format!("this is not a readable {what} ({said}): write or fetch it again"))
+impl Batches for Stream {
+    fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        let batch = self.stream.next().transpose().map_err(|error| failed(&self.source, &error))?;
+        self.ended = batch.is_none();
+        Ok(batch)
+    }
+
+    fn note(&self) -> Option<Note> {
+        let is_cut = self.ended && self.stream.get_ref().last != *b"\xFF\xFF\xFF\xFF\0\0\0\0";
+        let said = || format!("{} has no end mark: rows may be missing if it was cut off", self.source);
+        is_cut.then(|| Note::once(said()))
+    }
 }
 
-/// The file format is `ARROW1`, two bytes of padding, then a stream (and a footer that repeats what it says).
+/// Skips the beginning of the file format: `ARROW1`, two bytes of padding, then a stream (and a footer that repeats it).
 fn skip_file_magic(input: &mut impl BufRead, source: &str) -> Result<(), Error> {
-    let failed = |error| Error::Read { place: source.to_owned(), source: error };
-    if input.fill_buf().map_err(failed)?.starts_with(b"ARROW1") {
-        input.read_exact(&mut [0; 8]).map_err(failed)?;
+    if input.fill_buf().map_err(Error::read(source))?.starts_with(b"ARROW1") {
+        input.read_exact(&mut [0; 8]).map_err(Error::read(source))?;
     }
     Ok(())
 }
 
-/// Remembers the last bytes delivered.
-struct Tail<R> {
-    input: R,
+/// An input that remembers the last bytes it delivered.
+struct Tail {
+    input: Input,
     last: [u8; 8],
 }
 
-impl<R: BufRead> Read for Tail<R> {
+impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(buffer)?;
         let new = &buffer[count.saturating_sub(8)..count];
@@ -131,7 +79,7 @@ impl<R: BufRead> Read for Tail<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Tail<R> {
+impl BufRead for Tail {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.input.fill_buf()
     }
@@ -141,142 +89,32 @@ impl<R: BufRead> BufRead for Tail<R> {
     }
 }
 
-/// Rows on their way into a split.
-struct Rows<'s> {
-    source: &'s str,
-    offered: Vec<(String, Cells)>,
-    choice: Choice,
-    builder: SplitBuilder<'s>,
-    notes: Vec<Note>,
-    read: u64,
-}
-
-impl<'s> Rows<'s> {
-    fn new(schema: &Schema, names: &ClassNames, source: &'s str, options: &ReadOptions) -> Result<Self, Error> {
-        let offered: Vec<(String, Cells)> =
-            schema.fields().iter().map(|field| (field.name().clone(), cells_of(field.data_type()))).collect();
-        let mut notes = Vec::new();
-        let choice = choose(source, &offered, options, &mut notes)?;
-        let (label, cells) = &offered[choice.label];
-        let class_names = names.0.get(label).cloned().or_else(|| ClassNames::of_schema(schema).0.remove(label));
-        let class_names = class_names.filter(|_| *cells == Cells::Integers);
-        let builder = SplitBuilder::new(source, at_row, class_names);
-        Ok(Rows { source, offered, choice, builder, notes, read: 0 })
-    }
-
-    fn batch(&mut self, batch: &RecordBatch, Choice { text, label }: Choice) -> Result<(), Error> {
-        for row in 0..batch.num_rows() {
-            self.read += 1;
-            let words = self.cell(batch.column(text), row, self.choice.text)?;
-            let labels = self.cell(batch.column(label), row, self.choice.label)?;
-            let words = (0..words.len()).map(|index| self.word(&words, index)).collect::<Result<Vec<_>, _>>()?;
-            let tags = (0..labels.len()).map(|index| self.tag(&labels, index)).collect::<Result<Vec<_>, _>>()?;
-            let names = (self.offered[self.choice.text].0.as_str(), self.offered[self.choice.label].0.as_str());
-            self.builder.push(words, tags, names, self.read)?;
-        }
-        Ok(())
-    }
-
-    fn cell(&self, column: &ArrayRef, row: usize, index: usize) -> Result<ArrayRef, Error> {
-        let list = if column.is_null(row) {
-            None
-        } else if let Some(lists) = column.as_list_opt::<i32>() {
-            Some(lists.value(row))
-        } else {
-            column.as_list_opt::<i64>().map(|lists| lists.value(row))
-        };
-        list.ok_or_else(|| {
-            self.error(format!("{} is null, not a list: give every row a list", quote(&self.offered[index].0)))
-        })
-    }
-
-    fn word(&self, words: &ArrayRef, index: usize) -> Result<String, Error> {
-        string(words, index).map(str::to_owned).ok_or_else(|| {
-            let column = quote(&self.offered[self.choice.text].0);
-            self.error(format!("word {} of {column} is null: drop it and its label", index + 1))
-        })
-    }
-
-    fn tag(&mut self, labels: &ArrayRef, index: usize) -> Result<u32, Error> {
-        if let Some(label) = string(labels, index) {
-            return self.builder.tag_of_string(label, self.read);
-        }
-        if let Some(label) = integer(labels, index) {
-            return self.builder.tag_of_integer(label, self.read);
-        }
-        let column = quote(&self.offered[self.choice.label].0);
-        let is = if labels.is_null(index) { "null" } else { "no 64-bit integer" };
-        Err(self.error(format!("label {} of {column} is {is}: give every word a label", index + 1)))
-    }
-
-    fn error(&self, problem: String) -> Error {
-        Error::content(at_row(self.source, self.read), problem)
-    }
-
-    fn finish(self) -> Result<Split, Error> {
-        self.builder.finish(self.choice.columns(&self.offered), self.notes)
-    }
-}
-
-fn cells_of(data_type: &DataType) -> Cells {
-    let (DataType::List(item) | DataType::LargeList(item)) = data_type else {
-        return match data_type {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Cells::Other("strings"),
-            data_type if data_type.is_integer() => Cells::Other("integers"),
-            DataType::Null => Cells::Other("nulls"),
-            _ => Cells::Other("values of another type"),
-        };
-    };
-    match item.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Cells::Strings,
-        item if item.is_integer() => Cells::Integers,
-        DataType::Null => Cells::EmptyList,
-        _ => Cells::Other("lists of another type"),
-    }
-}
-
-pub(crate) fn string(array: &ArrayRef, index: usize) -> Option<&str> {
-    if array.is_null(index) {
-        return None;
-    }
-    match array.data_type() {
-        DataType::Utf8 => Some(array.as_string::<i32>().value(index)),
-        DataType::LargeUtf8 => Some(array.as_string::<i64>().value(index)),
-        DataType::Utf8View => Some(array.as_string_view().value(index)),
-        _ => None,
-    }
-}
-
-fn integer(array: &ArrayRef, index: usize) -> Option<i64> {
-    if array.is_null(index) {
-        return None;
-    }
-    match array.data_type() {
-        DataType::Int8 => Some(array.as_primitive::<Int8Type>().value(index).into()),
-        DataType::Int16 => Some(array.as_primitive::<Int16Type>().value(index).into()),
-        DataType::Int32 => Some(array.as_primitive::<Int32Type>().value(index).into()),
-        DataType::Int64 => Some(array.as_primitive::<Int64Type>().value(index)),
-        DataType::UInt8 => Some(array.as_primitive::<UInt8Type>().value(index).into()),
-        DataType::UInt16 => Some(array.as_primitive::<UInt16Type>().value(index).into()),
-        DataType::UInt32 => Some(array.as_primitive::<UInt32Type>().value(index).into()),
-        DataType::UInt64 => i64::try_from(array.as_primitive::<UInt64Type>().value(index)).ok(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::parquet;
+    use crate::split_builder::collect;
     use crate::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
+    use serde_json::Value;
     use std::fs::{self, File};
     use std::io::Write;
     use std::path::PathBuf;
+    use tagsmith_text::sentence::Split;
 
     /// Files that `datasets` and pyarrow wrote (oracle/dataset_files.py).
     fn golden(name: &str) -> PathBuf {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
+    }
+
+    fn read_arrow(bytes: &[u8], names: &ClassNames, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        let input = Input::from_bytes(bytes.to_vec());
+        collect(Box::new(reader(input, names, source, options, Wanted::Tagged)?), source)
+    }
+
+    fn read_parquet(file: File, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        collect(Box::new(parquet::reader(file, source, options, Wanted::Tagged)?), source)
     }
 
     fn read_bytes(name: &str, bytes: &[u8]) -> Result<Split, Error> {
@@ -355,8 +193,8 @@ mod tests {
         check(
             "lengths",
             expect![[r#"
-            error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
-        "#]],
+                error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+            "#]],
         );
         check(
             "no_name",
@@ -373,8 +211,8 @@ mod tests {
         check(
             "plain_text",
             expect![[r#"
-            error: f: the words' column `text` holds strings, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `ner_tags`)
-        "#]],
+                error: f: the words' column `text` holds strings, not a list of words (columns: `text`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+            "#]],
         );
         check(
             "one_column",
@@ -391,7 +229,7 @@ mod tests {
         let options = ReadOptions { label_column: Some("ner_tag".into()), ..ReadOptions::default() };
         let file = File::open(golden("class_label.parquet")).expect("a golden file");
         expect![[r#"
-            error: f: there is no column `ner_tag`: give `--label_column_name` one of `id`, `tokens`, `ner_tags`. Did you mean `ner_tags`?
+            error: f: there is no column `ner_tag` among `id`, `tokens`, `ner_tags`: pass <LabelColumn=ner_tags> if that is meant
         "#]].assert_eq(&show(read_parquet(file, "f", &options)));
     }
 

@@ -1,73 +1,155 @@
 //! Column files: one word a line, its labels in further columns, a line of white space after each sentence.
 
-use crate::choose_columns::unknown;
 use crate::error::{Error, at_line};
-use crate::lines::Lines;
-use crate::split_builder::{ReadOptions, SplitBuilder};
-use std::io::BufRead;
+use crate::input::Input;
+use crate::lines::{Limit, Lines};
+use crate::read_options::{ReadOptions, Wanted};
+use crate::row::{Reader, Row};
+use crate::rules::choose_columns::{self, TOKENS, by_name_or_number, not_a_number};
+use crate::rules::comments::{LineKind, Shape, kind_of};
+use crate::rules::headers;
+use crate::rules::ids::{self, Counter};
+use crate::rules::sentence_ends::{is_blank, is_document_start};
+use crate::tag_names::TagNames;
+use std::collections::VecDeque;
+use std::mem::take;
 use tagsmith_message::Note;
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
-use tagsmith_text::sentence::{Columns, Split};
+use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
-/// Reads CoNLL columns.
+/// The sentences of CoNLL columns.
 ///
 /// The words are in the first column and the labels in the last, unless the options name others: by number, from 0
-/// (-1 is the last), or by the names that a `# global.columns = …` line gives. A file of one column holds words without
-/// labels. A line with a tab is split at tabs,
-/// any other at spaces. `-DOCSTART-` lines end a sentence. A line that begins with `# ` is a comment when it has
-/// another number of columns than the data or reads `# key = …`, and a word otherwise. A line that lacks the last
-/// column, where that is the labels', takes the options' `missing_label`.
-pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    let mut lines = Lines::new(input, source);
-    let mut reader = Reader::new(source, options);
-    while let Some((number, line)) = lines.next()? {
-        reader.line(number, line)?;
-    }
-    reader.finish()
+/// (-1 is the last), or by the names that a `# global.columns = …` line or a header gives. A file of one column holds
+/// words without labels. A line with a tab is split at tabs, any other at spaces. `-DOCSTART-` lines end a sentence. A
+/// line that begins with `# ` is a comment when it has another number of columns than the data or reads `# key = …`,
+/// and a word otherwise. A line that lacks the last column, where that is the labels', takes the options'
+/// `missing_label`.
+///
+/// Where only words are wanted, lines may have any number of columns that reaches the words'.
+pub(crate) struct ConllReader {
+    lines: Lines,
+    state: State,
 }
 
-struct Reader<'s> {
-    source: &'s str,
-    options: &'s ReadOptions,
-    /// From `# global.columns = …`.
+impl ConllReader {
+    pub(crate) fn new(input: Input, source: &str, options: &ReadOptions, wanted: Wanted, limit: Limit) -> Self {
+        ConllReader { lines: Lines::new(input, source, limit), state: State::new(source, options, wanted, limit) }
+    }
+}
+
+impl Reader for ConllReader {
+    fn next(&mut self) -> Result<Option<Row>, Error> {
+        loop {
+            if let Some(row) = self.state.ready.pop_front() {
+                return Ok(Some(row));
+            }
+            match self.lines.next()? {
+                Some((number, line)) => self.state.line(number, line)?,
+                None => {
+                    self.state.end()?;
+                    return Ok(self.state.ready.pop_front());
+                }
+            }
+        }
+    }
+
+    fn place(&self, number: u64) -> String {
+        at_line(&self.state.source, number)
+    }
+
+    fn columns(&self) -> Columns {
+        let Some(layout) = &self.state.layout else { return Columns::default() };
+        let all: Vec<String> = match self.state.names.is_empty() {
+            true => (0..layout.shape.width).map(|index| index.to_string()).collect(),
+            false => self.state.names.clone(),
+        };
+        let name = |index: usize| all.get(index).cloned().unwrap_or_default();
+        Columns { text: name(layout.text), label: layout.label.map(name), all }
+    }
+
+    fn take_tags(&mut self) -> TagNames {
+        take(&mut self.state.tags)
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.state.notes()
+    }
+
+    fn has_more_at_hand(&self) -> bool {
+        !self.state.ready.is_empty() || self.lines.has_more_at_hand()
+    }
+}
+
+struct State {
+    source: String,
+    options: ReadOptions,
+    wanted: Wanted,
+    limit: Limit,
+    /// The columns' names, from `# global.columns = …` or a header.
     names: Vec<String>,
-    /// Known from the first line that is certainly data.
+    /// Where the columns are, known from the first line that is certainly data.
     layout: Option<Layout>,
     /// Lines before it, from the first that begins with `# `.
     waiting: Vec<(u64, String)>,
-    builder: SplitBuilder<'s>,
-    /// Whether each word so far was its own number in its sentence: ids, not words.
-    counts: bool,
+    /// The sentence whose end has not come.
+    open: Sentence,
+    /// The name that a comment gave to the sentence that is open or comes next.
+    id: Option<String>,
+    ready: VecDeque<Row>,
+    tags: TagNames,
+    /// Whether the words are counted, not spelled.
+    counter: Counter,
+    header: Option<Note>,
     comments: Note,
     hash_words: Note,
     document_starts: Note,
     mark_lines: Note,
+    other_widths: Note,
     padded_labels: Note,
     missing_labels: Note,
 }
 
+/// A sentence in the making.
+#[derive(Default)]
+struct Sentence {
+    words: Vec<String>,
+    lines: Vec<u64>,
+    tags: Vec<u32>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy)]
 struct Layout {
-    width: usize,
-    tabs: bool,
+    shape: Shape,
     text: usize,
-    /// None in a file of one column.
+    /// The column of the labels; none in a file of one column, or where labels are not wanted.
     label: Option<usize>,
 }
 
-impl<'s> Reader<'s> {
-    fn new(source: &'s str, options: &'s ReadOptions) -> Self {
-        Reader {
-            source,
-            options,
+impl State {
+    fn new(source: &str, options: &ReadOptions, wanted: Wanted, limit: Limit) -> Self {
+        State {
+            source: source.to_owned(),
+            options: options.clone(),
+            wanted,
+            limit,
             names: Vec::new(),
             layout: None,
             waiting: Vec::new(),
-            builder: SplitBuilder::new(source, at_line, None),
-            counts: true,
+            open: Sentence::default(),
+            id: None,
+            ready: VecDeque::new(),
+            tags: TagNames::default(),
+            counter: Counter::new(),
+            header: None,
             comments: Note::new("comment lines were skipped"),
             hash_words: Note::new("lines begin with `# ` but have the data's columns, and were read as words"),
             document_starts: Note::new("`-DOCSTART-` lines were skipped"),
             mark_lines: Note::new("lines hold nothing but a byte-order mark; each ends a sentence"),
+            other_widths: Note::new("lines have another number of columns than the first; their words are read"),
             padded_labels: Note::new("labels had white space around them, which was dropped"),
             missing_labels: Note::new(format!(
                 "words have no label and got `{}`",
@@ -76,107 +158,193 @@ impl<'s> Reader<'s> {
         }
     }
 
+    fn place(&self, number: u64) -> String {
+        at_line(&self.source, number)
+    }
+
     fn line(&mut self, number: u64, line: &str) -> Result<(), Error> {
-        if line.chars().all(|char| char.is_whitespace() || char == '\u{FEFF}') {
+        if is_blank(line) {
             if line.contains('\u{FEFF}') {
-                self.mark_lines.add(|| at_line(self.source, number));
+                self.mark_lines.add(|| at_line(&self.source, number));
             }
             if !self.waiting.is_empty() {
                 self.waiting.push((number, String::new()));
             }
-            self.builder.end_sentence();
-            return Ok(());
-        }
-        if is_key_comment(line) {
-            if let Some(names) = line.strip_prefix("# global.columns =") {
-                self.names = names.split_whitespace().map(str::to_owned).collect();
-            }
-            self.comments.add(|| at_line(self.source, number));
+            self.end_sentence();
             return Ok(());
         }
         let cells = split(line);
-        if cells[0] == "-DOCSTART-" {
-            self.document_starts.add(|| at_line(self.source, number));
-            self.builder.end_sentence();
-            return Ok(());
+        match kind_of(line, cells.len(), self.layout.map(|layout| layout.shape)) {
+            LineKind::Comment => {
+                self.comment(number, line);
+                Ok(())
+            }
+            LineKind::CommentOrWord => {
+                self.waiting.push((number, line.to_owned()));
+                Ok(())
+            }
+            LineKind::WordWithHash => {
+                self.hash_words.add(|| at_line(&self.source, number));
+                self.data(number, line, &cells, true)
+            }
+            LineKind::Data if is_document_start(cells[0]) => {
+                self.document_starts.add(|| at_line(&self.source, number));
+                self.end_sentence();
+                Ok(())
+            }
+            LineKind::Data => self.data(number, line, &cells, false),
         }
-        let hash = line.starts_with("# ") || line == "#";
-        let Some(layout) = &self.layout else {
+    }
+
+    fn comment(&mut self, number: u64, line: &str) {
+        if let Some(names) = headers::of_comment(line) {
+            self.names = names;
+        }
+        if let Some(id) = ids::named_by_comment(line) {
+            self.id = Some(id.to_owned());
+        }
+        self.comments.add(|| at_line(&self.source, number));
+    }
+
+    /// Takes a line of data; `hash` says that it looks like a comment.
+    fn data(&mut self, number: u64, line: &str, cells: &[&str], hash: bool) -> Result<(), Error> {
+        let Some(layout) = self.layout else {
             // A line of one column may be a word without its label; the first of two columns tells.
-            if hash || cells.len() == 1 && self.options.missing_label.is_some() {
+            if cells.len() == 1 && self.options.missing_label.is_some() && self.wanted != Wanted::Content {
                 self.waiting.push((number, line.to_owned()));
                 return Ok(());
             }
-            self.begin(number, line)?;
-            return self.line(number, line);
+            return self.begin(number, line);
         };
-        if self.options.missing_label.is_some() && layout.label == Some(layout.width - 1) && !hash {
+        self.open.bytes += line.len() + 1;
+        if self.limit == Limit::Document && self.open.bytes > self.limit.bytes() {
+            let begin = self.open.lines.first().copied().unwrap_or(number);
+            return Err(self.limit.exceeded(self.place(begin), "sentence that begins here"));
+        }
+        if self.wanted == Wanted::Content {
+            return self.content(number, line, cells, layout);
+        }
+        let Layout { shape: Shape { width, tabs }, text, label } = layout;
+        if self.options.missing_label.is_some() && label == Some(width - 1) && !hash {
             // In a file with tabs, a line without one is a word, whatever spaces it holds.
-            let word =
-                if layout.tabs && layout.width == 2 && !line.contains('\t') { vec![line] } else { cells.clone() };
-            let is_empty = word.len() == layout.width && word[layout.width - 1].trim().is_empty();
-            if is_empty || word.len() + 1 == layout.width {
-                let word = word[layout.text];
-                return self.word(number, word, None);
+            let whole = [line];
+            let word: &[&str] = if tabs && width == 2 && !line.contains('\t') { &whole } else { cells };
+            let is_empty = word.len() == width && word[width - 1].trim().is_empty();
+            if is_empty || word.len() + 1 == width {
+                return self.word(number, word[text], None);
             }
         }
-        if hash && (cells.len() != layout.width || layout.tabs && !line.contains('\t')) {
-            self.comments.add(|| at_line(self.source, number));
-            return Ok(());
-        }
-        if hash {
-            self.hash_words.add(|| at_line(self.source, number));
-        }
-        if cells.len() != layout.width {
+        if cells.len() != width {
             return Err(Error::content(
-                at_line(self.source, number),
+                self.place(number),
                 format!(
-                    "{} has {}, the lines before have {}: give every line the same columns",
+                    "{} has {}, the lines before have {width}: give every line the same columns",
                     quote(line),
                     counted(cells.len(), "column"),
-                    layout.width
                 ),
             ));
         }
-        let (word, label) = (cells[layout.text], layout.label.map(|label| cells[label]));
-        self.word(number, word, label)
+        self.word(number, cells[text], label.map(|label| cells[label]))
     }
 
-    /// Settles the layout by the first line that tells it, and takes up those that waited for it.
+    /// Takes a line of which only the word is wanted.
+    fn content(&mut self, number: u64, line: &str, cells: &[&str], mut layout: Layout) -> Result<(), Error> {
+        if layout.shape.width == 1 && cells.len() > 1 {
+            // The lines before were words without their labels.
+            layout = self.layout_of(number, line)?;
+            self.layout = Some(layout);
+        }
+        // In a file with tabs, a line without one is a word, whatever spaces it holds, unless they make the columns.
+        let Shape { width, tabs } = layout.shape;
+        let may_be_whole = cells.len() != width || width == 2 && self.options.missing_label.is_some();
+        let whole = [line];
+        let cells: &[&str] = if tabs && !line.contains('\t') && may_be_whole { &whole } else { cells };
+        if cells.len() != width {
+            self.other_widths.add(|| at_line(&self.source, number));
+        }
+        let Some(word) = cells.get(layout.text) else {
+            return Err(Error::content(self.place(number), format!("the line has no column {}", layout.text)));
+        };
+        self.word(number, word, None)
+    }
+
+    /// Settles the layout by the first line that tells it, and takes up the line and those that waited for it.
     fn begin(&mut self, number: u64, line: &str) -> Result<(), Error> {
+        let first = split(line);
+        let task_tags = self.options.task_tags();
+        let header = headers::of_columns(&first, TOKENS, &task_tags).filter(|_| self.names.is_empty());
+        let is_header = header.is_some();
+        if let Some(names) = header {
+            let said = format!("{} names the columns", self.place(number));
+            self.header = Some(Note::once(said));
+            self.names = names;
+        }
         self.layout = Some(self.layout_of(number, line)?);
-        for (number, line) in std::mem::take(&mut self.waiting) {
+        for (number, line) in take(&mut self.waiting) {
             self.line(number, &line)?;
         }
-        Ok(())
+        if is_header { Ok(()) } else { self.line(number, line) }
     }
 
     fn word(&mut self, number: u64, word: &str, label: Option<&str>) -> Result<(), Error> {
-        let has_labels = self.layout.as_ref().is_some_and(|layout| layout.label.is_some());
-        let tag = match label {
+        let has_labels = self.layout.is_some_and(|layout| layout.label.is_some());
+        let label = match label {
             None if has_labels => {
-                self.missing_labels.add(|| at_line(self.source, number));
-                let label = self.options.missing_label.as_deref().expect("only then may a label be missing");
-                Some(self.builder.tag_of_string(label, number)?)
+                self.missing_labels.add(|| at_line(&self.source, number));
+                self.options.missing_label.as_deref()
             }
             Some(padded) => {
                 let label = padded.trim();
                 if label.len() != padded.len() {
-                    self.padded_labels.add(|| at_line(self.source, number));
+                    self.padded_labels.add(|| at_line(&self.source, number));
                 }
-                Some(self.builder.tag_of_string(label, number)?)
+                Some(label)
             }
             None => None,
         };
-        self.counts = self.counts && word.parse() == Ok(self.builder.open_words() + 1);
-        self.builder.word(word, tag, number);
+        if let Some(label) = label {
+            self.open.tags.push(self.tags.of_string(label, || at_line(&self.source, number))?);
+        }
+        self.counter.look(word, self.open.words.len());
+        self.open.words.push(word.to_owned());
+        self.open.lines.push(number);
         Ok(())
     }
 
-    /// Where the columns are, from the first line of data.
+    /// Closes the open sentence, if it has words.
+    fn end_sentence(&mut self) {
+        if self.open.words.is_empty() {
+            return;
+        }
+        let Sentence { words, lines, tags, .. } = take(&mut self.open);
+        let has_labels = self.layout.is_some_and(|layout| layout.label.is_some());
+        let (id, tags, number) = (self.id.take(), has_labels.then_some(tags), lines[0]);
+        self.ready.push_back(Row { id, tags, lines, ..Row::of(number, Content::Words(words)) });
+    }
+
+    /// Takes the end of the file.
+    fn end(&mut self) -> Result<(), Error> {
+        let is_word = |line: &str| !line.is_empty() && kind_of(line, 0, None) == LineKind::Data;
+        let first = self.waiting.iter().find(|(_, line)| is_word(line)).cloned();
+        if let Some((number, line)) = &first {
+            self.layout = Some(self.layout_of(*number, line)?);
+        }
+        for (number, line) in take(&mut self.waiting) {
+            match first {
+                Some(_) => self.line(number, &line)?,
+                None if line.is_empty() => {}
+                None => self.comments.add(|| at_line(&self.source, number)),
+            }
+        }
+        self.end_sentence();
+        Ok(())
+    }
+
+    /// Returns where the columns are, as the first line of data shows it.
     fn layout_of(&self, number: u64, line: &str) -> Result<Layout, Error> {
         let width = split(line).len();
-        let place = at_line(self.source, number);
+        let shape = Shape { width, tabs: line.contains('\t') };
+        let place = self.place(number);
         if !self.names.is_empty() && self.names.len() != width {
             return Err(Error::content(
                 place,
@@ -187,85 +355,68 @@ impl<'s> Reader<'s> {
                 ),
             ));
         }
-        if width == 1 {
-            return Ok(Layout { width, tabs: false, text: 0, label: None });
-        }
-        let position = |wanted: &Option<String>, flag: &str, named: &str, default: usize| match wanted {
-            Some(wanted) => column(wanted, &self.names, width)
-                .ok_or_else(|| Error::content(&place, self.no_column(wanted, flag, width))),
-            None => Ok(column(named, &self.names, width).unwrap_or(default)),
+        let position = |wanted: &Option<String>, setting, named: &str, default: usize| match wanted {
+            Some(wanted) => by_name_or_number(wanted, &self.names, width)
+                .ok_or_else(|| self.no_column(&place, wanted, setting, width)),
+            None => Ok(self.names.iter().position(|name| name == named).unwrap_or(default)),
         };
-        let text = position(&self.options.text_column, "--text_column_name", "tokens", 0)?;
-        let task_tags = format!("{}_tags", self.options.task);
-        let label = position(&self.options.label_column, "--label_column_name", &task_tags, width - 1)?;
+        if width == 1 && self.wanted != Wanted::Content {
+            return Ok(Layout { shape, text: 0, label: None });
+        }
+        let text = position(&self.options.text_column, Setting::TextColumn, TOKENS, 0)?;
+        if self.wanted == Wanted::Content {
+            return Ok(Layout { shape, text, label: None });
+        }
+        let task_tags = self.options.task_tags();
+        let label = position(&self.options.label_column, Setting::LabelColumn, &task_tags, width - 1)?;
         if text == label {
-            return Err(Error::content(
-                place,
-                format!(
-                    "words and labels would both be column {text} of {width}: name the other with `--text_column_name` or `--label_column_name`"
-                ),
-            ));
+            let problem = format!("words and labels would both be column {text} of {width}");
+            let remedy = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]);
+            return Err(Error::content(place, problem).with_remedy(remedy));
         }
-        Ok(Layout { width, tabs: line.contains('\t'), text, label: Some(label) })
+        Ok(Layout { shape, text, label: Some(label) })
     }
 
-    fn no_column(&self, wanted: &str, flag: &str, width: usize) -> String {
-        if !self.names.is_empty() {
-            return unknown(wanted, flag, self.names.iter().map(String::as_str));
+    fn no_column(&self, place: &str, wanted: &str, setting: Setting, width: usize) -> Error {
+        match self.names.is_empty() {
+            true => not_a_number(place, wanted, width, setting),
+            false => choose_columns::unknown(place, wanted, self.names.iter().map(String::as_str), setting),
         }
-        format!(
-            "there is no column {}: the columns have no names, give `{flag}` a number from 0 to {} (or -1 for the last)",
-            quote(wanted),
-            width - 1
-        )
     }
 
-    fn finish(mut self) -> Result<Split, Error> {
-        let is_word = |(_, line): &&(u64, String)| !line.is_empty() && !line.starts_with("# ") && line != "#";
-        if let Some((number, line)) = self.waiting.iter().find(is_word).cloned() {
-            self.begin(number, &line)?;
+    fn notes(&self) -> Vec<Note> {
+        let mut notes: Vec<Note> = self.header.iter().cloned().collect();
+        notes.extend([
+            self.document_starts.clone(),
+            self.comments.clone(),
+            self.hash_words.clone(),
+            self.mark_lines.clone(),
+            self.other_widths.clone(),
+            self.padded_labels.clone(),
+            self.missing_labels.clone(),
+        ]);
+        let Some(Layout { text, label, .. }) = self.layout else { return notes };
+        if self.counter.only_counts() {
+            let elsewhere = Remedy::SetTo(Setting::TextColumn, "1".into()).so_as("if the words are there");
+            let said = format!("column {text}, read as the words, only counts 1, 2, 3, …");
+            notes.push(Note::once(said).with_remedy(elsewhere));
         }
-        let Some(Layout { width, text, label, .. }) = self.layout else {
-            return Err(crate::split_builder::no_sentence(self.source));
-        };
-        let mut notes = vec![
-            self.document_starts,
-            self.comments,
-            self.hash_words,
-            self.mark_lines,
-            self.padded_labels,
-            self.missing_labels,
-        ];
-        if self.counts {
-            notes.push(Note::once(format!(
-                "column {text}, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say"
-            )));
-        }
-        if label.is_none() {
+        if label.is_none() && self.wanted != Wanted::Content {
             notes.push(Note::once(
                 "there is one column, read as words without labels (columns are parted by a tab or spaces)",
             ));
         }
-        if let Some(label) = label.filter(|_| self.builder.has_only_tag("_") || self.builder.has_only_tag("-")) {
-            notes.push(Note::once(format!(
-                "column {label}, read as the labels, is empty in every line: if the labels are elsewhere, pass `--label_column_name`"
-            )));
+        if let Some(label) = label.filter(|_| self.tags.has_only("_") || self.tags.has_only("-")) {
+            let elsewhere = Remedy::set(Setting::LabelColumn).so_as("if the labels are elsewhere");
+            let said = format!("column {label}, read as the labels, is empty in every line");
+            notes.push(Note::once(said).with_remedy(elsewhere));
         }
-        let all: Vec<String> =
-            if self.names.is_empty() { (0..width).map(|index| index.to_string()).collect() } else { self.names };
-        let columns = Columns { text: all[text].clone(), label: label.map(|label| all[label].clone()), all };
-        self.builder.finish(columns, notes)
+        notes
     }
 }
 
-/// `# text = …`, whatever its columns: tabs inside a comment's text would make it look like data.
-fn is_key_comment(line: &str) -> bool {
-    let Some((key, _)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(" =")) else { return false };
-    // `newdoc id` is such a key.
-    !key.is_empty() && key.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | ':' | '.' | ' '))
-}
-
-fn split(line: &str) -> Vec<&str> {
+/// Returns the cells of a line: parted by tabs if it has one, else by spaces.
+pub(crate) fn split(line: &str) -> Vec<&str> {
     if line.contains('\t') {
         line.split('\t').collect()
     } else {
@@ -273,22 +424,19 @@ fn split(line: &str) -> Vec<&str> {
     }
 }
 
-/// The position of a column given by number or name.
-fn column(wanted: &str, names: &[String], width: usize) -> Option<usize> {
-    if let Some(index) = names.iter().position(|name| name == wanted) {
-        return Some(index);
-    }
-    let index: i64 = wanted.parse().ok()?;
-    let index = if index < 0 { index + width as i64 } else { index };
-    usize::try_from(index).ok().filter(|&index| index < width)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split_builder::collect;
     use crate::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
+    use tagsmith_text::sentence::Split;
+
+    fn read(input: &[u8], source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        let input = Input::from_bytes(input.to_vec());
+        collect(Box::new(ConllReader::new(input, source, options, Wanted::Tagged, Limit::Item)), source)
+    }
 
     fn options(text: &str, label: &str) -> ReadOptions {
         let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
@@ -540,39 +688,39 @@ mod tests {
             "words",
             "",
             expect![[r#"
-            error: f:1: there is no column `words`: the columns have no names, give `--text_column_name` a number from 0 to 1 (or -1 for the last)
-        "#]],
+                error: f:1: there is no column `words`: the columns have no names, only numbers from 0 to 1 (-1 is the last): pass <TextColumn> with a number
+            "#]],
         );
         check_columns(
             "a O\n",
             "",
             "2",
             expect![[r#"
-            error: f:1: there is no column `2`: the columns have no names, give `--label_column_name` a number from 0 to 1 (or -1 for the last)
-        "#]],
+                error: f:1: there is no column `2`: the columns have no names, only numbers from 0 to 1 (-1 is the last): pass <LabelColumn> with a number
+            "#]],
         );
         check_columns(
             "a O\n",
             "",
             "-3",
             expect![[r#"
-            error: f:1: there is no column `-3`: the columns have no names, give `--label_column_name` a number from 0 to 1 (or -1 for the last)
-        "#]],
+                error: f:1: there is no column `-3`: the columns have no names, only numbers from 0 to 1 (-1 is the last): pass <LabelColumn> with a number
+            "#]],
         );
         check_columns(
             "a O\n",
             "-1",
             "",
             expect![[r#"
-            error: f:1: words and labels would both be column 1 of 2: name the other with `--text_column_name` or `--label_column_name`
-        "#]],
+                error: f:1: words and labels would both be column 1 of 2: pass <TextColumn> or <LabelColumn>
+            "#]],
         );
         check_columns(
             "# global.columns = ID FORM NER\n1 a B-X\n",
             "FROM",
             "",
             expect![[r#"
-                error: f:2: there is no column `FROM`: give `--text_column_name` one of `ID`, `FORM`, `NER`. Did you mean `FORM`?
+                error: f:2: there is no column `FROM` among `ID`, `FORM`, `NER`: pass <TextColumn=FORM> if that is meant
             "#]],
         );
         check_columns(
@@ -590,12 +738,12 @@ mod tests {
         check(
             "1\ta\tB-X\t-\n2\tb\tO\t-\n\n1\tc\tO\t-\n",
             expect![[r#"
-            1: 1|- 2|-
-            4: 1|-
-            Strings ["-"]; 0 and 3 of 0 1 2 3
-            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
-            note: column 3, read as the labels, is empty in every line: if the labels are elsewhere, pass `--label_column_name`
-        "#]],
+                1: 1|- 2|-
+                4: 1|-
+                Strings ["-"]; 0 and 3 of 0 1 2 3
+                note: column 0, read as the words, only counts 1, 2, 3, …: pass <TextColumn=1> if the words are there
+                note: column 3, read as the labels, is empty in every line: pass <LabelColumn> if the labels are elsewhere
+            "#]],
         );
         check(
             "1\tO\n1\tO\n",
@@ -611,21 +759,21 @@ mod tests {
         check(
             "# sent_id = 1\n# text = a b\n1\ta\tO\n# text = rabi 3al\t16 sena\n\n1\tb\tO\n",
             expect![[r#"
-            3: 1|O
-            6: 1|O
-            Strings ["O"]; 0 and 2 of 0 1 2
-            note: 3 comment lines were skipped (f:1, f:2, f:4)
-            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
-        "#]],
+                3: 1|O
+                6: 1|O
+                Strings ["O"]; 0 and 2 of 0 1 2
+                note: 3 comment lines were skipped (f:1, f:2, f:4)
+                note: column 0, read as the words, only counts 1, 2, 3, …: pass <TextColumn=1> if the words are there
+            "#]],
         );
         check(
             "# newdoc id = batch 1\n1\ta\tO\n",
             expect![[r#"
-            2: 1|O
-            Strings ["O"]; 0 and 2 of 0 1 2
-            note: 1 comment lines were skipped (f:1)
-            note: column 0, read as the words, only counts 1, 2, 3, …: if the words are elsewhere, pass `--text_column_name 1`, say
-        "#]],
+                2: 1|O
+                Strings ["O"]; 0 and 2 of 0 1 2
+                note: 1 comment lines were skipped (f:1)
+                note: column 0, read as the words, only counts 1, 2, 3, …: pass <TextColumn=1> if the words are there
+            "#]],
         );
         check(
             "# text = a\tb\na\tO\n",
@@ -747,7 +895,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(bytes.as_slice(), "f", &ReadOptions::default());
+            let _ = read(&bytes, "f", &ReadOptions::default());
         }
 
         #[test]

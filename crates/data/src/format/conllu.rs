@@ -1,35 +1,100 @@
 //! CoNLL-U: ten columns of Universal Dependencies, of which the forms and one more are read.
 
-use crate::choose_columns::unknown;
 use crate::error::{Error, at_line};
-use crate::lines::Lines;
-use crate::split_builder::{ReadOptions, SplitBuilder};
+use crate::input::Input;
+use crate::lines::{Limit, Lines};
+use crate::read_options::{ReadOptions, Wanted};
+use crate::row::{Reader, Row};
+use crate::rules::choose_columns::{by_name_or_number, unknown};
+use crate::rules::comments::is_conllu_comment;
+use crate::rules::sentence_ends::is_blank;
+use crate::rules::{headers, ids};
+use crate::tag_names::TagNames;
 use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::mem::take;
 use tagsmith_message::Note;
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
-use tagsmith_text::sentence::{Columns, Split};
+use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
 const COLUMNS: [&str; 10] = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"];
 const FORM: usize = 1;
 const UPOS: usize = 3;
 const FEATS: usize = 5;
 
-/// Feature names remembered for the message about one that never occurs.
+/// The most feature names that are remembered for the message about one that never occurs.
 const FEATURES_MAX: usize = 200;
 
-/// Reads CoNLL-U.
+/// The sentences of CoNLL-U.
 ///
 /// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of
 /// a feature (`FEATS=Number`, or `Number` alone), `_` where a word has none. Words that are written as one (ranges
 /// `1-2`) count apart, as the treebank has them; the range's row and empty nodes (`1.1`) are skipped and counted.
-pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    let mut lines = Lines::new(input, source);
-    let mut reader = Reader::new(source, options)?;
-    while let Some((number, line)) = lines.next()? {
-        reader.line(number, line)?;
+pub(crate) struct ConlluReader {
+    lines: Lines,
+    state: State,
+}
+
+impl ConlluReader {
+    /// # Errors
+    /// The options name a column of words that CoNLL-U does not have.
+    pub(crate) fn new(
+        input: Input,
+        source: &str,
+        options: &ReadOptions,
+        wanted: Wanted,
+        limit: Limit,
+    ) -> Result<Self, Error> {
+        let state = State::new(source, options, wanted, limit)?;
+        Ok(ConlluReader { lines: Lines::new(input, source, limit), state })
     }
-    reader.finish()
+}
+
+impl Reader for ConlluReader {
+    fn next(&mut self) -> Result<Option<Row>, Error> {
+        while let Some((number, line)) = self.lines.next()? {
+            let row = self.state.line(number, line)?;
+            if row.is_some() {
+                return Ok(row);
+            }
+        }
+        let last = self.state.end_sentence();
+        if last.is_none() {
+            self.state.check_feature()?;
+        }
+        Ok(last)
+    }
+
+    fn place(&self, number: u64) -> String {
+        at_line(&self.state.source, number)
+    }
+
+    fn columns(&self) -> Columns {
+        Columns {
+            text: COLUMNS[self.state.text].to_owned(),
+            label: self.state.label.as_ref().map(Label::name),
+            all: COLUMNS.map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn take_tags(&mut self) -> TagNames {
+        take(&mut self.state.tags)
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let State { tags, ranges, empty_nodes, .. } = &self.state;
+        let mut notes = vec![ranges.clone(), empty_nodes.clone()];
+        if let Some(Label::Column(index)) = self.state.label.as_ref().filter(|_| tags.has_only("_")) {
+            let said = format!("{} is `_` for every word: the treebank does not fill it", quote(COLUMNS[*index]));
+            notes.push(Note::once(said));
+        }
+        notes
+    }
+
+    fn has_more_at_hand(&self) -> bool {
+        self.lines.has_more_at_hand()
+    }
 }
 
 /// What a word's label is.
@@ -38,11 +103,28 @@ enum Label {
     Feature(String),
 }
 
-struct Reader<'s> {
-    source: &'s str,
+impl Label {
+    fn name(&self) -> String {
+        match self {
+            Label::Column(index) => COLUMNS[*index].to_owned(),
+            Label::Feature(key) => format!("FEATS={key}"),
+        }
+    }
+}
+
+struct State {
+    source: String,
+    limit: Limit,
     text: usize,
-    label: Label,
-    builder: SplitBuilder<'s>,
+    /// The source of the labels; none where only words are wanted.
+    label: Option<Label>,
+    tags: TagNames,
+    /// The sentence whose end has not come.
+    words: Vec<String>,
+    word_tags: Vec<u32>,
+    word_lines: Vec<u64>,
+    bytes: usize,
+    id: Option<String>,
     /// The features met, and whether the wanted one was among them.
     features: BTreeSet<String>,
     feature_found: bool,
@@ -50,25 +132,33 @@ struct Reader<'s> {
     empty_nodes: Note,
 }
 
-impl<'s> Reader<'s> {
-    fn new(source: &'s str, options: &ReadOptions) -> Result<Self, Error> {
+impl State {
+    fn new(source: &str, options: &ReadOptions, wanted: Wanted, limit: Limit) -> Result<Self, Error> {
+        let column = |name: &str| by_name_or_number(name, &COLUMNS, COLUMNS.len());
         let text = match &options.text_column {
             None => FORM,
-            Some(name) => column(name)
-                .ok_or_else(|| Error::content(source, unknown(name, "--text_column_name", COLUMNS.iter().copied())))?,
+            Some(name) => {
+                column(name).ok_or_else(|| unknown(source, name, COLUMNS.iter().copied(), Setting::TextColumn))?
+            }
         };
         let label = match &options.label_column {
             None => Label::Column(UPOS),
-            Some(name) => match (column(name), feature_name(name)) {
-                (Some(index), _) => Label::Column(index),
-                (None, key) => Label::Feature(key.to_owned()),
+            Some(name) => match column(name) {
+                Some(index) => Label::Column(index),
+                None => Label::Feature(name.strip_prefix("FEATS=").unwrap_or(name).to_owned()),
             },
         };
-        Ok(Reader {
-            source,
+        Ok(State {
+            source: source.to_owned(),
+            limit,
             text,
-            label,
-            builder: SplitBuilder::new(source, at_line, None),
+            label: Some(label).filter(|_| wanted != Wanted::Content),
+            tags: TagNames::default(),
+            words: Vec::new(),
+            word_tags: Vec::new(),
+            word_lines: Vec::new(),
+            bytes: 0,
+            id: None,
             features: BTreeSet::new(),
             feature_found: false,
             ranges: Note::new("rows of words written as one (ranges such as `1-2`) were skipped; their words are read"),
@@ -76,18 +166,23 @@ impl<'s> Reader<'s> {
         })
     }
 
-    fn line(&mut self, number: u64, line: &str) -> Result<(), Error> {
-        if line.trim().is_empty() {
-            self.builder.end_sentence();
-            return Ok(());
+    fn place(&self, number: u64) -> String {
+        at_line(&self.source, number)
+    }
+
+    /// Takes a line. Returns the sentence that it ends, if it ends one.
+    fn line(&mut self, number: u64, line: &str) -> Result<Option<Row>, Error> {
+        if is_blank(line) {
+            return Ok(self.end_sentence());
         }
-        if line.starts_with('#') {
-            return self.comment(number, line);
+        if is_conllu_comment(line) {
+            self.comment(number, line)?;
+            return Ok(None);
         }
         let cells: Vec<&str> = line.split('\t').collect();
         if cells.len() != COLUMNS.len() {
             return Err(Error::content(
-                at_line(self.source, number),
+                self.place(number),
                 format!(
                     "{} has {}, CoNLL-U has 10, parted by tabs: correct the line, or name the file `.conll` if it has columns of its own",
                     quote(line),
@@ -96,37 +191,39 @@ impl<'s> Reader<'s> {
             ));
         }
         match id_of(cells[0]) {
-            Some(Id::Word) => self.word(number, &cells),
-            Some(Id::Range) => {
-                self.ranges.add(|| at_line(self.source, number));
-                Ok(())
+            Some(Id::Word) => self.word(number, line, &cells)?,
+            Some(Id::Range) => self.ranges.add(|| at_line(&self.source, number)),
+            Some(Id::EmptyNode) => self.empty_nodes.add(|| at_line(&self.source, number)),
+            None => {
+                let problem = format!(
+                    "the id {} is not a number, a range (`1-2`) or an empty node (`1.1`): correct it",
+                    quote(cells[0])
+                );
+                return Err(Error::content(self.place(number), problem));
             }
-            Some(Id::EmptyNode) => {
-                self.empty_nodes.add(|| at_line(self.source, number));
-                Ok(())
-            }
-            None => Err(Error::content(
-                at_line(self.source, number),
-                format!("the id {} is no number, range (`1-2`) or empty node (`1.1`): correct it", quote(cells[0])),
-            )),
         }
+        Ok(None)
     }
 
-    /// Comments say nothing here, except that the columns might be others (CoNLL-U Plus).
+    /// Comments give the name of a sentence, and may give other columns (CoNLL-U Plus), which are refused.
     fn comment(&mut self, number: u64, line: &str) -> Result<(), Error> {
-        match line.strip_prefix("# global.columns =") {
-            Some(names) if !names.split_whitespace().eq(COLUMNS) => Err(Error::content(
-                at_line(self.source, number),
-                "the columns are not those of CoNLL-U: name the file `.conll` and the columns with `--text_column_name` and `--label_column_name`",
-            )),
-            _ => Ok(()),
+        if let Some(id) = ids::named_by_comment(line) {
+            self.id = Some(id.to_owned());
         }
+        if headers::of_comment(line).is_some_and(|names| names != COLUMNS) {
+            let problem = "the columns are not those of CoNLL-U";
+            let by_name = Remedy::Set(vec![Setting::TextColumn, Setting::LabelColumn]).so_as("to read columns by name");
+            let remedy = Remedy::AllOf(vec![Remedy::to_do("name the file `.conll`"), by_name]);
+            return Err(Error::content(self.place(number), problem).with_remedy(remedy));
+        }
+        Ok(())
     }
 
-    fn word(&mut self, number: u64, cells: &[&str]) -> Result<(), Error> {
+    fn word(&mut self, number: u64, line: &str, cells: &[&str]) -> Result<(), Error> {
         let label = match &self.label {
-            Label::Column(index) => cells[*index],
-            Label::Feature(wanted) => {
+            None => None,
+            Some(Label::Column(index)) => Some(cells[*index]),
+            Some(Label::Feature(wanted)) => {
                 let mut value = "_";
                 for (key, found) in cells[FEATS].split('|').filter_map(|feature| feature.split_once('=')) {
                     if key == wanted {
@@ -136,35 +233,39 @@ impl<'s> Reader<'s> {
                         self.features.insert(key.to_owned());
                     }
                 }
-                value
+                Some(value)
             }
         };
-        let tag = self.builder.tag_of_string(label, number)?;
-        self.builder.word(cells[self.text], Some(tag), number);
+        if let Some(label) = label {
+            self.word_tags.push(self.tags.of_string(label, || at_line(&self.source, number))?);
+        }
+        self.words.push(cells[self.text].to_owned());
+        self.word_lines.push(number);
+        self.bytes += line.len() + 1;
+        if self.limit == Limit::Document && self.bytes > self.limit.bytes() {
+            return Err(self.limit.exceeded(self.place(self.word_lines[0]), "sentence that begins here"));
+        }
         Ok(())
     }
 
-    fn finish(self) -> Result<Split, Error> {
-        let mut notes = vec![self.ranges, self.empty_nodes];
-        let label = match self.label {
-            Label::Column(index) => COLUMNS[index].to_owned(),
-            Label::Feature(key) => format!("FEATS={key}"),
-        };
-        let unlabelled = self.builder.has_only_tag("_");
-        if unlabelled && !label.contains('=') {
-            notes.push(Note::once(format!("{} is `_` for every word: the treebank does not fill it", quote(&label))));
+    fn end_sentence(&mut self) -> Option<Row> {
+        self.bytes = 0;
+        let lines = take(&mut self.word_lines);
+        let number = *lines.first()?;
+        let (tags, id) = (take(&mut self.word_tags), self.id.take());
+        let tags = self.label.is_some().then_some(tags);
+        Some(Row { id, tags, lines, ..Row::of(number, Content::Words(take(&mut self.words))) })
+    }
+
+    /// Refuses a feature that no word has.
+    fn check_feature(&self) -> Result<(), Error> {
+        match &self.label {
+            Some(Label::Feature(key)) if !self.feature_found && !self.tags.is_empty() => {
+                let names = COLUMNS.iter().copied().chain(self.features.iter().map(String::as_str));
+                Err(unknown(&self.source, key, names, Setting::LabelColumn))
+            }
+            _ => Ok(()),
         }
-        let columns = Columns {
-            text: COLUMNS[self.text].to_owned(),
-            label: Some(label.clone()),
-            all: COLUMNS.map(str::to_owned).to_vec(),
-        };
-        let split = self.builder.finish(columns, notes)?;
-        if let (Some(key), false) = (label.strip_prefix("FEATS="), self.feature_found) {
-            let names = COLUMNS.iter().copied().chain(self.features.iter().map(String::as_str));
-            return Err(Error::content(self.source, unknown(key, "--label_column_name", names)));
-        }
-        Ok(split)
     }
 }
 
@@ -188,25 +289,14 @@ fn id_of(cell: &str) -> Option<Id> {
     }
 }
 
-fn column(name: &str) -> Option<usize> {
-    if let Some(index) = COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(name)) {
-        return Some(index);
-    }
-    let index: i64 = name.parse().ok()?;
-    let index = if index < 0 { index + COLUMNS.len() as i64 } else { index };
-    usize::try_from(index).ok().filter(|&index| index < COLUMNS.len())
-}
-
-fn feature_name(name: &str) -> &str {
-    name.strip_prefix("FEATS=").unwrap_or(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split_builder::collect;
     use crate::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
+    use tagsmith_text::sentence::Split;
 
     const TREE: &str = "\
 # global.columns = ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
@@ -223,6 +313,11 @@ mod tests {
 # sent_id = 2
 1\t#\t#\tSYM\tSYM\t_\t0\troot\t_\t_
 ";
+
+    fn read(input: &[u8], source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        let input = Input::from_bytes(input.to_vec());
+        collect(Box::new(ConlluReader::new(input, source, options, Wanted::Tagged, Limit::Item)?), source)
+    }
 
     fn check_columns(input: &str, text: Option<&str>, label: Option<&str>, want: Expect) {
         let options = ReadOptions {
@@ -327,24 +422,24 @@ mod tests {
             None,
             Some("Numbre"),
             expect![[r#"
-            error: f: there is no column `Numbre`: give `--label_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`. Did you mean `Number`?
-        "#]],
+                error: f: there is no column `Numbre` among `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`: pass <LabelColumn=Number> if that is meant
+            "#]],
         );
         check_columns(
             TREE,
             None,
             Some("UPOSS"),
             expect![[r#"
-            error: f: there is no column `UPOSS`: give `--label_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`. Did you mean `UPOS`?
-        "#]],
+                error: f: there is no column `UPOSS` among `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`, `Number`, `Person`: pass <LabelColumn=UPOS> if that is meant
+            "#]],
         );
         check_columns(
             TREE,
             Some("WORD"),
             None,
             expect![[r#"
-            error: f: there is no column `WORD`: give `--text_column_name` one of `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`
-        "#]],
+                error: f: there is no column `WORD` among `ID`, `FORM`, `LEMMA`, `UPOS`, `XPOS`, `FEATS`, `HEAD`, `DEPREL`, `DEPS`, `MISC`: pass <TextColumn=FORM> if that is meant
+            "#]],
         );
         check_columns(
             "1\ta\tX\n",
@@ -367,16 +462,16 @@ mod tests {
             None,
             None,
             expect![[r#"
-            error: f:1: the id `x` is no number, range (`1-2`) or empty node (`1.1`): correct it
-        "#]],
+                error: f:1: the id `x` is not a number, a range (`1-2`) or an empty node (`1.1`): correct it
+            "#]],
         );
         check_columns(
             "1-\ta\ta\tX\t_\t_\t0\troot\t_\t_\n",
             None,
             None,
             expect![[r#"
-            error: f:1: the id `1-` is no number, range (`1-2`) or empty node (`1.1`): correct it
-        "#]],
+                error: f:1: the id `1-` is not a number, a range (`1-2`) or an empty node (`1.1`): correct it
+            "#]],
         );
         check_columns(
             "1\ta\ta\t\t_\t_\t0\troot\t_\t_\n",
@@ -391,8 +486,8 @@ mod tests {
             None,
             None,
             expect![[r#"
-            error: f:1: the columns are not those of CoNLL-U: name the file `.conll` and the columns with `--text_column_name` and `--label_column_name`
-        "#]],
+                error: f:1: the columns are not those of CoNLL-U: name the file `.conll` and pass <TextColumn> or <LabelColumn> to read columns by name
+            "#]],
         );
         check_columns(
             "# nothing\n\n",
@@ -407,7 +502,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(bytes.as_slice(), "f", &ReadOptions::default());
+            let _ = read(&bytes, "f", &ReadOptions::default());
         }
 
         #[test]

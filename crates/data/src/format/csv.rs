@@ -1,42 +1,110 @@
-//! CSV and TSV: one sentence a row, words and labels in list cells.
+//! CSV and TSV: one sentence a row, words and labels in list cells, or one text a row.
 
-use crate::choose_columns::{Cells, choose};
 use crate::error::{Error, at_line};
 use crate::format::json::{cells_of, tags_of, words_of};
-use crate::lines::{ITEM_BYTES_MAX, Lines, too_long};
-use crate::split_builder::{ReadOptions, SplitBuilder};
+use crate::input::Input;
+use crate::lines::{Limit, Lines};
+use crate::read_options::{ReadOptions, Wanted};
+use crate::row::{Reader, Row};
+use crate::rules::choose_columns::{Cells, Choice, TEXT, no_content, of_content, of_tagged};
+use crate::rules::headers;
+use crate::tag_names::TagNames;
 use serde_json::Value;
-use std::io::BufRead;
+use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{counted, quote};
-use tagsmith_text::sentence::Split;
+use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
-/// Reads comma-separated rows under a header.
+/// Rows of separated cells under a header.
 ///
-/// A cell that begins with `[` must be a JSON array; any other is split at white space.
-pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    read_separated(input, ',', source, options)
+/// A cell of words or labels that begins with `[` must be a JSON array; any other is split at white space. Where rows
+/// are to be tagged, a cell of `text` or of a named column is running text, unless the column holds arrays.
+pub(crate) struct CsvReader {
+    rows: Records,
+    options: ReadOptions,
+    wanted: Wanted,
+    /// The names of the columns; none before the first row.
+    names: Option<Vec<String>>,
+    chosen: Option<Chosen>,
+    columns: Columns,
+    tags: TagNames,
+    guesses: Vec<Note>,
+    arrays: Note,
+    split_cells: Note,
+    /// How many rows there were, and whether each held a single word.
+    count: usize,
+    one_word_rows: bool,
 }
 
-/// Reads tab-separated rows under a header, as [`read`] does.
-pub fn read_tabs(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    read_separated(input, '\t', source, options)
+/// The columns that are read.
+#[derive(Clone, Copy)]
+enum Chosen {
+    Tagged(Choice),
+    Words(usize),
+    Text(usize),
 }
 
-fn read_separated(input: impl BufRead, separator: char, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    let mut rows = Rows { lines: Lines::new(input, source), separator, source };
-    let mut builder = SplitBuilder::new(source, at_line, None);
-    let mut notes = Vec::new();
-    let mut arrays = Note::new("cells were read as JSON arrays");
-    let mut split_cells = Note::new("cells were split at white space (they do not begin with `[`)");
-    let Some((_, header)) = rows.next()? else {
-        return builder.finish(Default::default(), notes);
-    };
-    let names: Vec<String> = header.into_iter().map(|name| name.trim().to_owned()).collect();
-    let mut chosen = None;
-    let mut one_word_rows = true;
-    while let Some((line, cells)) = rows.next()? {
-        let place = at_line(source, line);
+impl CsvReader {
+    pub(crate) fn new(
+        input: Input,
+        separator: char,
+        source: &str,
+        options: &ReadOptions,
+        wanted: Wanted,
+        limit: Limit,
+    ) -> Self {
+        CsvReader {
+            rows: Records { lines: Lines::new(input, source, limit), separator, source: source.to_owned(), limit },
+            options: options.clone(),
+            wanted,
+            names: None,
+            chosen: None,
+            columns: Columns::default(),
+            tags: TagNames::default(),
+            guesses: Vec::new(),
+            arrays: Note::new("cells were read as JSON arrays"),
+            split_cells: Note::new("cells were split at white space (they do not begin with `[`)"),
+            count: 0,
+            one_word_rows: true,
+        }
+    }
+
+    /// Returns the next record that is data.
+    fn record(&mut self) -> Result<Option<(u64, Vec<String>)>, Error> {
+        if self.names.is_none() {
+            let Some((number, first)) = self.rows.next()? else { return Ok(None) };
+            let header = headers::of_table(&first);
+            let numbers = || (0..first.len()).map(|index| index.to_string()).collect();
+            self.names = Some(header.clone().unwrap_or_else(numbers));
+            if header.is_none() {
+                return Ok(Some((number, first)));
+            }
+        }
+        self.rows.next()
+    }
+
+    fn choose(&mut self, place: &str, cells: &[String], names: &[String]) -> Result<Chosen, Error> {
+        let offered: Vec<(String, Cells)> =
+            names.iter().cloned().zip(cells.iter().map(|cell| first_cell(cell))).collect();
+        if self.wanted != Wanted::Content {
+            let choice = of_tagged(place, &offered, &self.options, &mut self.guesses)?;
+            self.columns = choice.columns(&offered);
+            return Ok(Chosen::Tagged(choice));
+        }
+        let wanted = of_content(place, &offered, &self.options, &mut self.guesses)?;
+        let found = wanted.iter().find_map(|name| names.iter().position(|other| other == name));
+        let Some(index) = found else {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            return Err(no_content(place, "table", &wanted, &names));
+        };
+        let is_text = names[index] == TEXT || self.options.text_column.is_some();
+        let is_text = is_text && matches!(offered[index].1, Cells::Text);
+        Ok(if is_text { Chosen::Text(index) } else { Chosen::Words(index) })
+    }
+
+    fn row_of(&mut self, line: u64, mut cells: Vec<String>, names: &[String]) -> Result<Row, Error> {
+        let place = at_line(&self.rows.source, line);
         if cells.len() != names.len() {
             return Err(Error::content(
                 place,
@@ -47,40 +115,80 @@ fn read_separated(input: impl BufRead, separator: char, source: &str, options: &
                 ),
             ));
         }
-        let (choice, columns) = match &chosen {
+        let chosen = match self.chosen {
             Some(chosen) => chosen,
-            None => {
-                let offered: Vec<(String, Cells)> =
-                    names.iter().cloned().zip(cells.iter().map(|cell| first_cell(cell))).collect();
-                let choice = choose(&place, &offered, options, &mut notes)?;
-                chosen.insert((choice, choice.columns(&offered)))
+            None => self.choose(&place, &cells, names)?,
+        };
+        self.chosen = Some(chosen);
+        self.count += 1;
+        match chosen {
+            Chosen::Text(index) => Ok(Row::of(line, Content::Text(take(&mut cells[index])))),
+            Chosen::Words(index) => {
+                let words = self.list(&cells[index], &names[index], &place)?;
+                Ok(Row::of(line, Content::Words(words_of(words, &names[index], &place)?)))
             }
-        };
-        let (text, label) = (&names[choice.text], &names[choice.label]);
-        let mut list = |cell: &str, column: &str| {
-            let read_as = if cell.trim_start().starts_with('[') { &mut arrays } else { &mut split_cells };
-            read_as.add(|| place.clone());
-            list_of(cell, column, &place)
-        };
-        let (words, labels) = (list(&cells[choice.text], text)?, list(&cells[choice.label], label)?);
-        let words = words_of(words, text, &place)?;
-        let tags = tags_of(labels, label, &mut builder, line)?;
-        one_word_rows = one_word_rows && words.len() == 1 && !cells[choice.text].contains('[');
-        builder.push(words, tags, (&columns.text, label), line)?;
+            Chosen::Tagged(Choice { text, label }) => {
+                let words = self.list(&cells[text], &names[text], &place)?;
+                let labels = self.list(&cells[label], &names[label], &place)?;
+                let words = words_of(words, &names[text], &place)?;
+                let tags = tags_of(labels, &names[label], &mut self.tags, &place)?;
+                self.one_word_rows = self.one_word_rows && words.len() == 1 && !cells[text].contains('[');
+                Row::tagged(line, words, tags, (&names[text], &names[label]), || place)
+            }
+        }
     }
-    if one_word_rows && builder.sentences() > 1 {
-        notes.push(Note::once(
-            "every row holds a single word, and is read as a sentence: if rows are words, write one sentence a row, or CoNLL columns",
-        ));
+
+    fn list(&mut self, cell: &str, column: &str, place: &str) -> Result<Value, Error> {
+        let read_as = if cell.trim_start().starts_with('[') { &mut self.arrays } else { &mut self.split_cells };
+        read_as.add(|| place.to_owned());
+        list_of(cell, column, place)
     }
-    if split_cells.count > 0 {
-        builder.read_spelled_integers();
-    }
-    notes.extend([arrays, split_cells]);
-    builder.finish(chosen.map(|(_, columns)| columns).unwrap_or_default(), notes)
 }
 
-/// What the first row's cell says about its column.
+impl Reader for CsvReader {
+    fn next(&mut self) -> Result<Option<Row>, Error> {
+        let Some((line, cells)) = self.record()? else {
+            if self.split_cells.count > 0 {
+                self.tags.read_spelled_integers();
+            }
+            return Ok(None);
+        };
+        // The names are lent while the row is read; after an error there are no more rows.
+        let names = self.names.take().unwrap_or_default();
+        let row = self.row_of(line, cells, &names)?;
+        self.names = Some(names);
+        Ok(Some(row))
+    }
+
+    fn place(&self, number: u64) -> String {
+        at_line(&self.rows.source, number)
+    }
+
+    fn columns(&self) -> Columns {
+        self.columns.clone()
+    }
+
+    fn take_tags(&mut self) -> TagNames {
+        take(&mut self.tags)
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let mut notes = self.guesses.clone();
+        if self.one_word_rows && self.count > 1 && self.wanted != Wanted::Content {
+            notes.push(Note::once(
+                "every row holds a single word, and is read as a sentence: if rows are words, write one sentence a row, or CoNLL columns",
+            ));
+        }
+        notes.extend([self.arrays.clone(), self.split_cells.clone()]);
+        notes
+    }
+
+    fn has_more_at_hand(&self) -> bool {
+        self.rows.lines.has_more_at_hand()
+    }
+}
+
+/// Returns what the first row's cell says about its column.
 fn first_cell(cell: &str) -> Cells {
     if !cell.trim_start().starts_with('[') {
         return Cells::Text;
@@ -94,7 +202,7 @@ fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
             Error::content(
                 place,
                 format!(
-                    "the cell {} of {} begins with `[` but is no JSON array ({error}): write the lists with `json.dumps`",
+                    "the cell {} of {} begins with `[` but is not a JSON array ({error}): write the lists with `json.dumps`",
                     quote(cell),
                     quote(column)
                 ),
@@ -116,14 +224,15 @@ fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
 
 /// Records (RFC 4180), cut here rather than by a library so that a record's length is bounded while a quotation mark
 /// is open, and every place is exact.
-struct Rows<'s, R> {
-    lines: Lines<'s, R>,
+struct Records {
+    lines: Lines,
     separator: char,
-    source: &'s str,
+    source: String,
+    limit: Limit,
 }
 
-impl<R: BufRead> Rows<'_, R> {
-    /// The next record's cells and the line where it begins. Empty lines between records are passed over.
+impl Records {
+    /// Returns the next record's cells and the line where it begins. Empty lines between records are passed over.
     fn next(&mut self) -> Result<Option<(u64, Vec<String>)>, Error> {
         let mut cells = Cutter::default();
         let mut begin = None;
@@ -136,13 +245,13 @@ impl<R: BufRead> Rows<'_, R> {
             if !cells.quoted {
                 return Ok(Some((begin, cells.finish())));
             }
-            if cells.bytes > ITEM_BYTES_MAX {
-                return Err(too_long(at_line(self.source, begin), "row that begins here"));
+            if cells.bytes > self.limit.bytes() {
+                return Err(self.limit.exceeded(at_line(&self.source, begin), "row that begins here"));
             }
         }
         let Some(begin) = begin else { return Ok(None) };
         Err(Error::content(
-            at_line(self.source, begin),
+            at_line(&self.source, begin),
             "the row that begins here opens a quotation mark and never closes it: close it, or double those inside",
         ))
     }
@@ -173,7 +282,7 @@ impl Cutter {
                 '"' if self.quoted && chars.next_if_eq(&'"').is_some() => self.cell.push('"'),
                 '"' if self.quoted => self.quoted = false,
                 _ if char == separator && !self.quoted => {
-                    self.cells.push(std::mem::take(&mut self.cell));
+                    self.cells.push(take(&mut self.cell));
                     at_start = true;
                     continue;
                 }
@@ -192,9 +301,24 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split_builder::collect;
     use crate::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
+    use tagsmith_text::sentence::Split;
+
+    fn read_separated(input: &[u8], separator: char, options: &ReadOptions) -> Result<Split, Error> {
+        let input = Input::from_bytes(input.to_vec());
+        collect(Box::new(CsvReader::new(input, separator, "f", options, Wanted::Tagged, Limit::Item)), "f")
+    }
+
+    fn read(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        read_separated(input, ',', options)
+    }
+
+    fn read_tabs(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        read_separated(input, '\t', options)
+    }
 
     fn check(input: &str, want: Expect) {
         want.assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
@@ -291,8 +415,8 @@ mod tests {
         check(
             "tokens,ner_tags\r\n\r\n\nEU no,B-X O\r\n\"[\"\"a\"\",\n\"\"b\"\"]\",O O\na b,O\n",
             expect![[r#"
-            error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
-        "#]],
+                error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+            "#]],
         );
         check(
             "tokens,ner_tags\n\"a b\",\"O\"\" \"\"O\"\n5\" b,O O\n",
@@ -342,7 +466,7 @@ mod tests {
         check(
             "sentence,ner_tags,x\nEU no,B-X,1\n",
             expect![[r#"
-                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -354,8 +478,8 @@ mod tests {
         check(
             "tokens,ner_tags\n\"['EU', 'no']\",\"['O', 'O']\"\n",
             expect![[r#"
-            error: f:2: the cell `['EU', 'no']` of `tokens` begins with `[` but is no JSON array (expected value at line 1 column 2): write the lists with `json.dumps`
-        "#]],
+                error: f:2: the cell `['EU', 'no']` of `tokens` begins with `[` but is not a JSON array (expected value at line 1 column 2): write the lists with `json.dumps`
+            "#]],
         );
         check(
             "tokens,ner_tags\n\"EU no,O O\nyes,O\n",
@@ -410,7 +534,9 @@ mod tests {
         /// The csv crate cuts records alike (it takes a lone carriage return for a line's end, which is not made here).
         #[test]
         fn records_are_those_of_the_csv_crate(text in "([\",a\n é]|\r\n|\"\"|a,){0,40}") {
-            let mut rows = Rows { lines: Lines::new(text.as_bytes(), "f"), separator: ',', source: "f" };
+            let limit = Limit::Item;
+            let lines = Lines::new(Input::from_bytes(text.as_bytes().to_vec()), "f", limit);
+            let mut rows = Records { lines, separator: ',', source: "f".into(), limit };
             let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
             for want in reader.records() {
                 let want: Vec<String> = want.expect("UTF-8").iter().map(|cell| cell.replace("\r\n", "\n")).collect();
@@ -428,7 +554,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(bytes.as_slice(), "f", &ReadOptions::default());
+            let _ = read(&bytes, "f", &ReadOptions::default());
         }
 
         #[test]

@@ -1,61 +1,160 @@
-//! JSON: one object a sentence, as lines, one after another, or in one array.
+//! JSON: one object a sentence or document, as lines, one after another, or in one array.
 
-use crate::choose_columns::{Cells, Choice, choose};
 use crate::error::{Error, at_line};
-use crate::lines::{ITEM_BYTES_MAX, too_long, utf8};
-use crate::split_builder::{ReadOptions, SplitBuilder};
+use crate::format::span_fields;
+use crate::input::Input;
+use crate::lines::{Limit, utf8};
+use crate::read_options::{ReadOptions, Wanted};
+use crate::row::{Reader, Row};
+use crate::rules::choose_columns::{Cells, no_content, of_content, of_tagged};
+use crate::tag_names::TagNames;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io::BufRead;
 use tagsmith_files::strict_json::Object;
 use tagsmith_message::Note;
 use tagsmith_message::{quote, quote_all};
-use tagsmith_text::sentence::{Columns, Split};
+use tagsmith_text::example::AnnotationFormat;
+use tagsmith_text::sentence::Columns;
+use tagsmith_text::tagged::Content;
 
-/// Reads rows such as `{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}`; labels may be integers.
+/// Rows such as `{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}`; labels may be integers.
 ///
 /// The columns' order is the order of the first row's keys. Rows are read one at a time.
-pub fn read(input: impl BufRead, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    let mut values = Values::new(input, source);
-    let mut builder = SplitBuilder::new(source, at_line, None);
-    let mut notes = Vec::new();
-    let mut chosen: Option<Columns> = None;
-    let mut seen = HashSet::new();
-    while let Some((line, column, text)) = values.next()? {
-        let place = at_line(source, line);
-        let Object(mut row) = serde_json::from_str(text).map_err(|error| syntax(source, line, column, &error))?;
-        let columns = match &mut chosen {
-            Some(columns) => columns,
-            None => chosen.insert(choose_columns(&place, &row, options, &mut notes)?),
-        };
-        if seen.is_empty() {
-            seen.extend(columns.all.iter().cloned());
+pub(crate) struct JsonReader {
+    values: Values,
+    source: String,
+    options: ReadOptions,
+    wanted: Wanted,
+    chosen: Option<Chosen>,
+    columns: Columns,
+    seen: HashSet<String>,
+    tags: TagNames,
+    notes: Vec<Note>,
+}
+
+/// What the first row shows that rows hold.
+enum Chosen {
+    /// Words and labels, in the reader's columns.
+    Tagged,
+    /// Words or running text, under the first of these keys that a row has.
+    Content(Vec<String>),
+    /// Words or running text, and spans.
+    Spans(AnnotationFormat),
+}
+
+impl JsonReader {
+    pub(crate) fn new(input: Input, source: &str, options: &ReadOptions, wanted: Wanted, limit: Limit) -> Self {
+        JsonReader {
+            values: Values::new(input, source, limit),
+            source: source.to_owned(),
+            options: options.clone(),
+            wanted,
+            chosen: None,
+            columns: Columns::default(),
+            seen: HashSet::new(),
+            tags: TagNames::default(),
+            notes: Vec::new(),
         }
-        for key in row.keys().filter(|key| !seen.contains(*key)).cloned().collect::<Vec<_>>() {
-            columns.all.push(key.clone());
-            seen.insert(key);
-        }
-        let label = columns.label.as_deref().unwrap_or_default();
-        let words = words_of(take(&mut row, &columns.text, &place)?, &columns.text, &place)?;
-        let tags = tags_of(take(&mut row, label, &place)?, label, &mut builder, line)?;
-        builder.push(words, tags, (&columns.text, label), line)?;
     }
-    builder.finish(chosen.unwrap_or_default(), notes)
+
+    fn choose(&mut self, place: &str, row: &Map<String, Value>) -> Result<Chosen, Error> {
+        let offered =
+            || -> Vec<(String, Cells)> { row.iter().map(|(name, value)| (name.clone(), cells_of(value))).collect() };
+        match self.wanted {
+            Wanted::Content => Ok(Chosen::Content(of_content(place, &offered(), &self.options, &mut self.notes)?)),
+            Wanted::Spans(format) if span_fields::are_in(row) => Ok(Chosen::Spans(format)),
+            Wanted::Tagged | Wanted::Labels | Wanted::Spans(_) => {
+                refuse_wrapped(place, row)?;
+                let choice = of_tagged(place, &offered(), &self.options, &mut self.notes)?;
+                self.columns = choice.columns(&offered());
+                self.seen.extend(self.columns.all.iter().cloned());
+                Ok(Chosen::Tagged)
+            }
+        }
+    }
+
+    fn tagged(&mut self, line: u64, place: &str, mut row: Map<String, Value>) -> Result<Row, Error> {
+        for key in row.keys().filter(|key| !self.seen.contains(*key)).cloned().collect::<Vec<_>>() {
+            self.columns.all.push(key.clone());
+            self.seen.insert(key);
+        }
+        let Columns { text, label, .. } = &self.columns;
+        let label = label.as_deref().unwrap_or_default();
+        let words = words_of(take(&mut row, text, place)?, text, place)?;
+        let tags = tags_of(take(&mut row, label, place)?, label, &mut self.tags, place)?;
+        Row::tagged(line, words, tags, (text, label), || place.to_owned())
+    }
 }
 
-fn choose_columns(
-    place: &str,
-    row: &Map<String, Value>,
-    options: &ReadOptions,
-    notes: &mut Vec<Note>,
-) -> Result<Columns, Error> {
-    refuse_wrapped(place, row)?;
-    let offered: Vec<(String, Cells)> = row.iter().map(|(name, value)| (name.clone(), cells_of(value))).collect();
-    let choice: Choice = choose(place, &offered, options, notes)?;
-    Ok(choice.columns(&offered))
+impl Reader for JsonReader {
+    fn next(&mut self) -> Result<Option<Row>, Error> {
+        let Some((line, column, text)) = self.values.next()? else { return Ok(None) };
+        let Object(row) = serde_json::from_str(text).map_err(|error| syntax(&self.source, line, column, &error))?;
+        let place = at_line(&self.source, line);
+        let chosen = match self.chosen.take() {
+            Some(chosen) => chosen,
+            None => self.choose(&place, &row)?,
+        };
+        let row = match &chosen {
+            Chosen::Tagged => self.tagged(line, &place, row)?,
+            Chosen::Content(keys) => Row::of(line, content_of(row, keys, &place)?),
+            Chosen::Spans(format) => {
+                span_fields::row_of(line, &row, *format).map_err(|problem| Error::content(&place, problem))?
+            }
+        };
+        self.chosen = Some(chosen);
+        Ok(Some(row))
+    }
+
+    fn place(&self, number: u64) -> String {
+        at_line(&self.source, number)
+    }
+
+    fn columns(&self) -> Columns {
+        self.columns.clone()
+    }
+
+    fn take_tags(&mut self) -> TagNames {
+        std::mem::take(&mut self.tags)
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.notes.clone()
+    }
+
+    fn has_more_at_hand(&self) -> bool {
+        // Behind a row comes white space, and perhaps nothing else for a while.
+        self.values.input.at_hand().iter().any(|byte| !byte.is_ascii_whitespace())
+    }
 }
 
-/// Two layouts that look like one row: an object around the list of rows, and an object of columns.
+/// Returns what is to be tagged: the value of the first of `keys` that the row has.
+fn content_of(mut row: Map<String, Value>, keys: &[String], place: &str) -> Result<Content, Error> {
+    let Some(key) = keys.iter().find(|key| row.contains_key(*key)) else {
+        let names: Vec<&str> = row.keys().map(String::as_str).collect();
+        return Err(no_content(place, "object", keys, &names));
+    };
+    let content = match row.get_mut(key).map(Value::take) {
+        Some(Value::String(text)) => Some(Content::Text(text)),
+        Some(Value::Array(words)) => {
+            let word = |word| match word {
+                Value::String(word) => Some(word),
+                _ => None,
+            };
+            words.into_iter().map(word).collect::<Option<_>>().map(Content::Words)
+        }
+        _ => None,
+    };
+    content.ok_or_else(|| not_content(place, key))
+}
+
+/// Returns the error for a column that holds nothing that can be tagged.
+pub(crate) fn not_content(place: &str, column: &str) -> Error {
+    Error::content(place, format!("{} is neither a string nor a list of strings", quote(column)))
+}
+
+/// Refuses two layouts that look like one row: an object around the list of rows, and an object of columns.
 fn refuse_wrapped(place: &str, row: &Map<String, Value>) -> Result<(), Error> {
     if row.values().any(|value| matches!(cells_of(value), Cells::Strings | Cells::Integers)) {
         return Ok(());
@@ -94,7 +193,7 @@ pub(crate) fn cells_of(value: &Value) -> Cells {
             None => Cells::EmptyList,
             Some(Value::String(_)) => Cells::Strings,
             Some(Value::Number(number)) if number.is_i64() => Cells::Integers,
-            Some(Value::Number(_)) => Cells::Other("lists of numbers that are no 64-bit integers"),
+            Some(Value::Number(_)) => Cells::Other("lists of numbers that are not 64-bit integers"),
             Some(Value::Null) => Cells::Other("lists of nulls"),
             Some(Value::Bool(_)) => Cells::Other("lists of truth values"),
             Some(Value::Array(_)) => Cells::Other("lists of lists"),
@@ -147,15 +246,12 @@ pub(crate) fn words_of(value: Value, column: &str, place: &str) -> Result<Vec<St
     list_of(value, column, place)?.into_iter().enumerate().map(word).collect()
 }
 
-pub(crate) fn tags_of(value: Value, column: &str, builder: &mut SplitBuilder, number: u64) -> Result<Vec<u32>, Error> {
-    let place = builder.place(number);
-    let tag = |(index, value): (usize, Value)| match &value {
-        Value::String(label) => builder.tag_of_string(label, number),
-        Value::Number(label) if label.is_i64() => {
-            builder.tag_of_integer(label.as_i64().expect("is_i64 said so"), number)
-        }
-        other => Err(Error::content(
-            &place,
+pub(crate) fn tags_of(value: Value, column: &str, tags: &mut TagNames, place: &str) -> Result<Vec<u32>, Error> {
+    let tag = |(index, value): (usize, Value)| match (&value, value.as_i64()) {
+        (Value::String(label), _) => tags.of_string(label, || place.to_owned()),
+        (_, Some(label)) => tags.of_integer(label, || place.to_owned()),
+        (other, None) => Err(Error::content(
+            place,
             format!(
                 "label {} of {} is {}, neither a string nor a 64-bit integer: correct it",
                 index + 1,
@@ -164,10 +260,10 @@ pub(crate) fn tags_of(value: Value, column: &str, builder: &mut SplitBuilder, nu
             ),
         )),
     };
-    list_of(value, column, &place)?.into_iter().enumerate().map(tag).collect()
+    list_of(value, column, place)?.into_iter().enumerate().map(tag).collect()
 }
 
-/// serde_json's message at its place in the source: `line`, `column` are where the value begins, from 1.
+/// Returns serde_json's message at its place in the source. `line` and `column` are where the value begins, from 1.
 fn syntax(source: &str, line: u64, column: usize, error: &serde_json::Error) -> Error {
     let at = match error.line() {
         0 | 1 => column + error.column().max(1) - 1,
@@ -198,22 +294,24 @@ enum Between {
 }
 
 /// Cuts the input into its rows without holding more than one.
-struct Values<'s, R> {
-    input: R,
-    source: &'s str,
+struct Values {
+    input: Input,
+    source: String,
+    limit: Limit,
     between: Between,
     line: u64,
-    /// Of the next byte, from 1.
+    /// The column of the next byte, from 1.
     column: usize,
     bytes: Vec<u8>,
 }
 
-impl<'s, R: BufRead> Values<'s, R> {
-    fn new(input: R, source: &'s str) -> Self {
-        Values { input, source, between: Between::Start, line: 1, column: 1, bytes: Vec::new() }
+impl Values {
+    fn new(input: Input, source: &str, limit: Limit) -> Self {
+        let source = source.to_owned();
+        Values { input, source, limit, between: Between::Start, line: 1, column: 1, bytes: Vec::new() }
     }
 
-    /// The next row with the line and column where it begins.
+    /// Returns the next row with the line and column where it begins.
     fn next(&mut self) -> Result<Option<(u64, usize, &str)>, Error> {
         self.bytes.clear();
         if (self.line, self.column) == (1, 1) {
@@ -226,7 +324,7 @@ impl<'s, R: BufRead> Values<'s, R> {
         if !self.scan_object()? {
             return Err(self.unclosed(line, column));
         }
-        Ok(Some((line, column, utf8(&self.bytes, self.source, line, column - 1)?)))
+        Ok(Some((line, column, utf8(&self.bytes, &self.source, line, column - 1)?)))
     }
 
     /// Steps over a byte-order mark.
@@ -242,7 +340,7 @@ impl<'s, R: BufRead> Values<'s, R> {
         Ok(())
     }
 
-    /// Moves to the `{` of the next row; false at the end of the input.
+    /// Moves to the `{` of the next row. Returns false at the end of the input.
     fn seek_object(&mut self) -> Result<bool, Error> {
         while let Some(byte) = self.peek()? {
             self.between = match (byte, self.between) {
@@ -264,7 +362,7 @@ impl<'s, R: BufRead> Values<'s, R> {
         }
         match self.between {
             Between::ArrayStart | Between::ArrayRow | Between::ArrayComma => Err(Error::content(
-                at_line(self.source, self.line),
+                at_line(&self.source, self.line),
                 "the array is not closed: is the file cut off? Its last byte must be `]`",
             )),
             _ => Ok(false),
@@ -284,18 +382,17 @@ impl<'s, R: BufRead> Values<'s, R> {
         let shown = char::from(byte);
         let shown = if shown.is_ascii_graphic() { format!("`{shown}`") } else { format!("byte 0x{byte:02X}") };
         Error::content(
-            at_line(self.source, self.line),
+            at_line(&self.source, self.line),
             format!("column {}: {shown} is not expected here: {remedy}", self.column),
         )
     }
 
-    /// Copies one object to `bytes`; false when the input ends first.
+    /// Copies one object to `bytes`. Returns false when the input ends first.
     fn scan_object(&mut self) -> Result<bool, Error> {
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         let (begin, mut line, mut column) = (self.line, self.line, self.column);
         loop {
-            let chunk =
-                self.input.fill_buf().map_err(|source| Error::Read { place: at_line(self.source, line), source })?;
+            let chunk = self.input.fill_buf().map_err(Error::read(at_line(&self.source, line)))?;
             if chunk.is_empty() {
                 return Ok(false);
             }
@@ -317,7 +414,7 @@ impl<'s, R: BufRead> Values<'s, R> {
                 }
             }
             let taken = closed.unwrap_or(chunk.len());
-            if self.bytes.len() + taken > ITEM_BYTES_MAX {
+            if self.bytes.len() + taken > self.limit.bytes() {
                 return Err(self.too_long_or_malformed(begin));
             }
             self.bytes.extend_from_slice(&chunk[..taken]);
@@ -329,20 +426,22 @@ impl<'s, R: BufRead> Values<'s, R> {
         }
     }
 
-    /// A forgotten bracket swallows the rows that follow; the parser knows where.
+    /// Returns the syntax error in `bytes`, if there is one: a forgotten bracket swallows the rows that follow, and the
+    /// parser knows where.
     fn malformed(&self, line: u64, column: usize) -> Option<Error> {
         let error = serde_json::from_slice::<serde::de::IgnoredAny>(&self.bytes).err()?;
-        (!error.is_eof()).then(|| syntax(self.source, line, column, &error))
+        (!error.is_eof()).then(|| syntax(&self.source, line, column, &error))
     }
 
     fn too_long_or_malformed(&self, line: u64) -> Error {
-        self.malformed(line, 1).unwrap_or_else(|| too_long(at_line(self.source, line), "row that begins here"))
+        self.malformed(line, 1)
+            .unwrap_or_else(|| self.limit.exceeded(at_line(&self.source, line), "row that begins here"))
     }
 
     fn unclosed(&self, line: u64, column: usize) -> Error {
         self.malformed(line, column).unwrap_or_else(|| {
             Error::content(
-                at_line(self.source, line),
+                at_line(&self.source, line),
                 "the row that begins here is not closed: is the file cut off? Close it or drop it",
             )
         })
@@ -350,8 +449,7 @@ impl<'s, R: BufRead> Values<'s, R> {
 
     fn peek(&mut self) -> Result<Option<u8>, Error> {
         let line = self.line;
-        let chunk =
-            self.input.fill_buf().map_err(|source| Error::Read { place: at_line(self.source, line), source })?;
+        let chunk = self.input.fill_buf().map_err(Error::read(at_line(&self.source, line)))?;
         Ok(chunk.first().copied())
     }
 
@@ -364,9 +462,19 @@ impl<'s, R: BufRead> Values<'s, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split_builder::collect;
     use crate::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
+    use tagsmith_text::sentence::Split;
+
+    fn read(input: &[u8], source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        read_from(Input::from_bytes(input.to_vec()), source, options)
+    }
+
+    fn read_from(input: Input, source: &str, options: &ReadOptions) -> Result<Split, Error> {
+        collect(Box::new(JsonReader::new(input, source, options, Wanted::Tagged, Limit::Item)), source)
+    }
 
     fn check(input: &str, want: Expect) {
         want.assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
@@ -466,8 +574,8 @@ mod tests {
             "tokens",
             "pos_tag",
             expect![[r#"
-            error: f:1: there is no column `pos_tag`: give `--label_column_name` one of `id`, `tokens`, `pos_tags`. Did you mean `pos_tags`?
-        "#]],
+                error: f:1: there is no column `pos_tag` among `id`, `tokens`, `pos_tags`: pass <LabelColumn=pos_tags> if that is meant
+            "#]],
         );
     }
 
@@ -496,13 +604,13 @@ mod tests {
         check(
             "{\"a\": [\"x\"], \"b\": [1.0]}",
             expect![[r#"
-                error: f:1: the labels' column `b` holds lists of numbers that are no 64-bit integers, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `a`, `b`)
+                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence or pass <LabelColumn> to read another column
             "#]],
         );
         check(
             "{\"a\": [\"x\"], \"b\": [18446744073709551615]}",
             expect![[r#"
-                error: f:1: the labels' column `b` holds lists of numbers that are no 64-bit integers, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `a`, `b`)
+                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence or pass <LabelColumn> to read another column
             "#]],
         );
     }
@@ -548,13 +656,13 @@ mod tests {
         check(
             "{\"a\": [\"x\", \"y\"], \"b\": [\"O\"]}",
             expect![[r#"
-                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
             "{\"a\": [\"x\"], \"b\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label, or name the right columns with `--text_column_name` and `--label_column_name`
+                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -590,14 +698,14 @@ mod tests {
         check(
             "{\"text\": \"x y\", \"tags\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: the words' column `text` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `text`, `tags`)
+                error: f:1: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
             "#]],
         );
         check(
             "{\"tokens\": \"x y\", \"ner_tags\": [\"O\", \"O\"]}",
             expect![[r#"
-            error: f:1: the words' column `tokens` holds a string, not a list of words: split each sentence into a list of strings, or name another column with `--text_column_name` (columns: `tokens`, `ner_tags`)
-        "#]],
+                error: f:1: the words' column `tokens` holds a string, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+            "#]],
         );
         check(
             "{\"tokens\": [\"x\"]}",
@@ -608,7 +716,7 @@ mod tests {
         check(
             "{\"tokenized_text\": [\"x\"], \"ner\": [[0, 0, \"X\"]]}",
             expect![[r#"
-                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels: write one list a sentence, or name another column with `--label_column_name` (columns: `tokenized_text`, `ner`)
+                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels (columns: `tokenized_text`, `ner`): write one list a sentence or pass <LabelColumn> to read another column
             "#]],
         );
         check(
@@ -724,7 +832,7 @@ mod tests {
     #[test]
     fn a_row_without_end_is_refused() {
         let input = std::io::Read::chain(&b"{\"a\": \""[..], std::io::repeat(b'a'));
-        let error = read(std::io::BufReader::new(input), "f", &ReadOptions::default()).expect_err("it never ends");
+        let error = read_from(Input::new(Box::new(input)), "f", &ReadOptions::default()).expect_err("it never ends");
         expect!["f:1: the row that begins here is longer than 64 MiB: is this the right file? Split it if it is"]
             .assert_eq(&error.to_string());
     }
@@ -732,7 +840,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(bytes.as_slice(), "f", &ReadOptions::default());
+            let _ = read(&bytes, "f", &ReadOptions::default());
         }
 
         #[test]
@@ -752,8 +860,8 @@ mod tests {
             }).collect();
             let print = |value: &Value| if pretty { format!("{value:#}") } else { value.to_string() };
             let text = if array { print(&Value::Array(values)) } else { values.iter().map(print).collect::<Vec<_>>().join("\n") };
-            let input = std::io::BufReader::with_capacity(chunk, text.as_bytes());
-            let split = read(input, "f", &ReadOptions::default()).expect("well-formed");
+            let input = Input::with_capacity(chunk, Box::new(std::io::Cursor::new(text.into_bytes())));
+            let split = read_from(input, "f", &ReadOptions::default()).expect("well-formed");
             let got: Vec<Vec<(String, String)>> = split.sentences.iter().map(|sentence| {
                 sentence.words.iter().zip(&sentence.tags)
                     .map(|(word, &tag)| (word.clone(), split.tag_names[tag as usize].clone())).collect()

@@ -1,13 +1,21 @@
 //! A file of labels, one a line, whose order gives their ids: `labels.txt`.
 
 use crate::error::Error;
-use crate::lines::Lines;
-use std::io::BufRead;
+use crate::input::Input;
+use crate::lines::{Limit, Lines};
+use std::path::Path;
 use tagsmith_text::labels::LabelSet;
 
-/// Reads the labels. Empty lines at the end are nothing; between labels they are errors, as are labels listed twice.
-pub fn read(input: impl BufRead, source: &str) -> Result<LabelSet, Error> {
-    let mut lines = Lines::new(input, source);
+/// Reads the labels of a file. Empty lines at the end are nothing.
+///
+/// # Errors
+/// The file cannot be read, a label is listed twice, or an empty line stands between labels.
+pub fn read(path: &Path) -> Result<LabelSet, Error> {
+    labels(Input::open(path)?, &path.display().to_string())
+}
+
+fn labels(input: Input, source: &str) -> Result<LabelSet, Error> {
+    let mut lines = Lines::new(input, source, Limit::Item);
     let mut names = Vec::new();
     let mut empty = 0;
     while let Some((_, line)) = lines.next()? {
@@ -28,7 +36,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(text: &str, want: Expect) {
-        let got = match read(text.as_bytes(), "labels.txt") {
+        let got = match labels(Input::from_bytes(text.into()), "labels.txt") {
             Ok(labels) => labels.names().join(" "),
             Err(error) => error.to_string(),
         };

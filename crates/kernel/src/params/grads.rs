@@ -245,6 +245,7 @@ mod tests {
             name: format!("slot {number}"),
             shape: vec![20],
             offset: 20 * number,
+            stage: 0,
             decays: false,
             sparse: false,
             frozen: false,

@@ -3,7 +3,7 @@
 //! The scores are those of places that can be a start, an end or a span; whatever else the original's dense tensors
 //! hold is masked there and adds nothing. Only its number counts: the original divides by it.
 
-use crate::batch::Scene;
+use crate::batch::SpanBatch;
 use crate::config::{LossConfig, LossKind};
 use crate::model::{SPAN, Scores};
 use tagsmith_kernel::memory::tensor::Tensor;
@@ -61,8 +61,14 @@ struct Place {
 /// f64 throughout, sums in the order of places.
 /// # Panics
 /// If scores are missing whose part has a weight.
-pub fn loss(config: &LossConfig, normalization: Normalization, scores: &Scores, scene: &Scene, gold: &Gold) -> Loss {
-    let c = scene.kinds.count();
+pub fn loss(
+    config: &LossConfig,
+    normalization: Normalization,
+    scores: &Scores,
+    batch: &SpanBatch,
+    gold: &Gold,
+) -> Loss {
+    let c = batch.labels.count();
     let mut value = 0.0;
     let dscores = std::array::from_fn(|part| {
         let scores = scores[part].as_ref();
@@ -71,11 +77,11 @@ pub fn loss(config: &LossConfig, normalization: Normalization, scores: &Scores, 
         let scores = scores?;
         let mut d = vec![0f64; scores.data().len()];
         if weight != 0.0 {
-            let one = One { config, scores: scores.data(), scene, gold, part, c };
+            let part_loss = PartLoss { config, scores: scores.data(), batch, gold, part, c };
             value += weight
                 * match config.kind {
-                    LossKind::Contrastive => one.contrastive(weight, &mut d),
-                    _ => one.classification(normalization, weight, &mut d),
+                    LossKind::Contrastive => part_loss.contrastive(weight, &mut d),
+                    _ => part_loss.classification(normalization, weight, &mut d),
                 };
         }
         let d: Vec<f32> = d.into_iter().map(|d| d as f32).collect();
@@ -84,19 +90,19 @@ pub fn loss(config: &LossConfig, normalization: Normalization, scores: &Scores, 
     Loss { value, dscores }
 }
 
-/// One of start, end and span.
-struct One<'a> {
+/// The loss of one part: start, end or span.
+struct PartLoss<'a> {
     config: &'a LossConfig,
     scores: &'a [f32],
-    scene: &'a Scene,
+    batch: &'a SpanBatch,
     gold: &'a Gold,
     part: usize,
     c: usize,
 }
 
-impl One<'_> {
+impl PartLoss<'_> {
     fn rows(&self, text: usize) -> std::ops::Range<usize> {
-        let text = &self.scene.texts[text];
+        let text = &self.batch.texts[text];
         if self.part == SPAN { text.spans.clone() } else { text.positions.clone() }
     }
 
@@ -119,7 +125,7 @@ impl One<'_> {
     }
 
     fn places(&self) -> impl Iterator<Item = Place> {
-        let rows = (0..self.scene.texts.len()).flat_map(move |text| {
+        let rows = (0..self.batch.texts.len()).flat_map(move |text| {
             let rows = self.rows(text);
             rows.filter(move |&row| self.counts(row))
         });
@@ -205,7 +211,7 @@ impl One<'_> {
     fn contrastive(&self, weight: f64, d: &mut [f64]) -> f64 {
         let LossConfig { tau, threshold_weight, mention_weight, masked_weight, .. } = *self.config;
         let targets = self.targets();
-        let (texts, mentions) = (self.scene.texts.len(), self.gold.mentions.len());
+        let (texts, mentions) = (self.batch.texts.len(), self.gold.mentions.len());
         let threshold_share = threshold_weight / (texts * self.c) as f64;
         let mention_share = if mentions > 0 { mention_weight / mentions as f64 } else { 0.0 };
         let mut of_text: Vec<Vec<usize>> = vec![Vec::new(); texts * self.c];
@@ -251,7 +257,7 @@ fn softplus(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Kinds, Text};
+    use crate::batch::{LabelInput, Text};
 
     fn config(kind: LossKind) -> LossConfig {
         LossConfig {
@@ -271,23 +277,23 @@ mod tests {
     }
 
     /// One text, one label, a score a span; `padded` elements in the original's tensor.
-    fn one(scores: &[f32], gold: &[usize], padded: usize) -> (Scores, Scene, Gold) {
+    fn one(scores: &[f32], gold: &[usize], padded: usize) -> (Scores, SpanBatch, Gold) {
         let n = scores.len();
         let text = Text { positions: 0..0, spans: 0..n };
-        let kinds = Kinds::InPrompt { count: 1, rows: vec![0] };
-        let scene = Scene { texts: vec![text], kinds, ..Scene::default() };
+        let labels = LabelInput::InPrompt { count: 1, marker_rows: vec![0] };
+        let batch = SpanBatch { texts: vec![text], labels, ..SpanBatch::default() };
         let masks = [Vec::new(), Vec::new(), vec![true; n]];
         let mention = |&span: &usize| Mention { text: 0, kind: 0, places: [0, 0, span] };
         let mentions = gold.iter().map(mention).collect();
         let gold = Gold { mentions, masks, padded: [0, padded] };
-        ([None, None, Some(Tensor::from_slice(n, 1, scores))], scene, gold)
+        ([None, None, Some(Tensor::from_slice(n, 1, scores))], batch, gold)
     }
 
     /// The specification's values. x = [2, −1, 0.5, −3], y = [1, 0, 0, 0], the third masked.
     #[test]
     fn the_specifications_values() {
-        let (scores, scene, gold) = one(&[2.0, -1.0, -3.0], &[0], 4);
-        let value = |config: LossConfig| loss(&config, Normalization::Padded, &scores, &scene, &gold).value;
+        let (scores, batch, gold) = one(&[2.0, -1.0, -3.0], &[0], 4);
+        let value = |config: LossConfig| loss(&config, Normalization::Padded, &scores, &batch, &gold).value;
         let near = |got: f64, want: f64| assert!((got - want).abs() <= 6e-7, "{got} is not {want}");
         near(value(config(LossKind::Bce)), 12.219426);
         near(value(LossConfig { positive_weights: [None, None, Some(10.0)], ..config(LossKind::Bce) }), 40.778229);
@@ -295,13 +301,13 @@ mod tests {
         near(value(LossConfig { focal_gamma: 0.0, ..config(LossKind::Focal) }), 4.641457);
         near(value(config(LossKind::Dice)), 3.114952);
         near(value(config(LossKind::DiceFocal)), 1.645532);
-        let valid = loss(&config(LossKind::Bce), Normalization::Valid, &scores, &scene, &gold).value;
+        let valid = loss(&config(LossKind::Bce), Normalization::Valid, &scores, &batch, &gold).value;
         near(valid, 12.219426 * 4.0 / 3.0);
 
-        let (scores, scene, gold) = one(&[1.0, 3.0, 0.5, -2.0, 2.5], &[1, 4], 5);
+        let (scores, batch, gold) = one(&[1.0, 3.0, 0.5, -2.0, 2.5], &[1, 4], 5);
         let value = |threshold_weight, mention_weight| {
             let config = LossConfig { threshold_weight, mention_weight, ..config(LossKind::Contrastive) };
-            loss(&config, Normalization::Padded, &scores, &scene, &gold).value
+            loss(&config, Normalization::Padded, &scores, &batch, &gold).value
         };
         near(value(1.0, 0.0), 0.504597);
         near(value(0.0, 1.0), (0.202253 + 0.314500) / 2.0);
@@ -311,8 +317,8 @@ mod tests {
 
     #[test]
     fn no_mention_leaves_the_threshold_term() {
-        let (scores, scene, gold) = one(&[1.0, 3.0, 0.5], &[], 3);
-        let got = loss(&config(LossKind::Contrastive), Normalization::Padded, &scores, &scene, &gold);
+        let (scores, batch, gold) = one(&[1.0, 3.0, 0.5], &[], 3);
+        let got = loss(&config(LossKind::Contrastive), Normalization::Padded, &scores, &batch, &gold);
         let want = 0.5 * ((1f64.exp() + 3f64.exp() + 0.5f64.exp()).ln() - 1.0);
         assert!((got.value - want).abs() < 1e-12, "{} {want}", got.value);
         assert!(got.dscores[SPAN].as_ref().expect("there is one").data().iter().all(|d| d.is_finite()));
@@ -333,15 +339,15 @@ mod tests {
                     ..config(kind)
                 };
                 let x = [0.5f32, -1.25, 2.0, 0.25, -3.5, 1.5];
-                let (scores, scene, gold) = one(&x, &[2, 4], 9);
-                let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
+                let (scores, batch, gold) = one(&x, &[2, 4], 9);
+                let got = loss(&config, Normalization::Padded, &scores, &batch, &gold);
                 // Scores are f32: steps that it holds exactly, and the error of a central difference with them.
                 let step = 1.0 / 1024.0;
                 let value = |at: usize, by: f32| {
                     let mut x = x;
                     x[at] += by;
-                    let (scores, scene, gold) = one(&x, &[2, 4], 9);
-                    loss(&config, Normalization::Padded, &scores, &scene, &gold).value
+                    let (scores, batch, gold) = one(&x, &[2, 4], 9);
+                    loss(&config, Normalization::Padded, &scores, &batch, &gold).value
                 };
                 let d = got.dscores[SPAN].as_ref().expect("there is one").data().to_vec();
                 for (at, &d) in d.iter().enumerate() {

@@ -89,6 +89,7 @@ mod tests {
             name: name.into(),
             shape: vec![len],
             offset,
+            stage: 0,
             decays: false,
             sparse: false,
             frozen: false,

@@ -1,6 +1,10 @@
 //! The same run twice, and in two pieces, is the same to the bit.
 
-use crate::harness::{Heard, bits, example, examples, learner, model, options, run};
+use crate::harness::{
+    BiEncoder, CrossEncoder, Heard, Subject, Tokens, bits, example, examples, learner, learner_of, options, run,
+    run_subject, spoilt_learner_of,
+};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_train::checkpoint;
@@ -35,11 +39,11 @@ fn history(outcome: &Outcome) -> Vec<Record> {
 }
 
 /// Runs whole, then again from each checkpoint of that run with what a new process would have; all must agree.
-fn check_resumption(make: impl Fn(&Path) -> Options) {
+fn check_resumption_of<S: Subject>(make: impl Fn(&Path) -> Options) {
     let scratch = tempfile::tempdir().unwrap();
     let whole_options = make(&scratch.path().join("whole"));
-    let mut whole = learner(3, 0.1);
-    let (outcome, heard) = run(&mut whole, &whole_options, &examples(), &SCORES, None);
+    let mut whole = learner_of::<S>();
+    let (outcome, heard) = run_subject::<S>(&mut whole, &whole_options, &SCORES, None);
     let outcome = outcome.unwrap();
     assert!(!heard.saved.is_empty());
     for from in &heard.saved {
@@ -48,14 +52,8 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         // The checkpoints up to there, as they were when the run stopped.
         let folder = carried_over(&whole_options.output, &options.output, step);
         let evaluated = evaluations(from);
-        let mut resumed = learner(3, 0.1);
-        let mut other = model(3, 0.1);
-        other.params.get_mut(tagsmith_kernel::params::SlotId(1)).fill(9.0);
-        let spoilt = scratch.path().join("spoilt");
-        fs::create_dir_all(&spoilt).unwrap();
-        other.save(&spoilt).unwrap();
-        resumed.reload(&spoilt).unwrap();
-        let (again, _) = run(&mut resumed, &options, &examples(), &SCORES[evaluated..], Some(&folder));
+        let mut resumed = spoilt_learner_of::<S>();
+        let (again, _) = run_subject::<S>(&mut resumed, &options, &SCORES[evaluated..], Some(&folder));
         let again = again.unwrap();
         assert!(bits(&mut resumed) == bits(&mut whole), "the weights differ when resumed at step {step}");
         assert_eq!(history(&again), history(&outcome), "resumed at step {step}");
@@ -64,9 +62,16 @@ fn check_resumption(make: impl Fn(&Path) -> Options) {
         assert_eq!(again.state.best_global_step, outcome.state.best_global_step);
         if again.state.global_step > step {
             let apart = samples_per_step(&again) / samples_per_step(&outcome) - 1.0;
-            assert!(apart.abs() <= 0.02, "the throughput counts sentences of the run before: {apart}");
+            assert!(apart.abs() <= 0.02, "the throughput counts examples of the run before: {apart}");
         }
     }
+}
+
+/// The same for everything that can be trained.
+fn check_resumption(make: impl Fn(&Path) -> Options) {
+    check_resumption_of::<Tokens>(&make);
+    check_resumption_of::<BiEncoder>(&make);
+    check_resumption_of::<CrossEncoder>(&make);
 }
 
 fn samples_per_step(outcome: &Outcome) -> f64 {
@@ -77,13 +82,20 @@ fn samples_per_step(outcome: &Outcome) -> f64 {
 fn carried_over(from: &Path, to: &Path, until: u64) -> PathBuf {
     for step in checkpoint::steps(from).into_iter().filter(|&step| step <= until) {
         let (source, target) = (checkpoint::folder(from, step), checkpoint::folder(to, step));
-        fs::create_dir_all(&target).unwrap();
-        for entry in fs::read_dir(source).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), target.join(entry.file_name())).unwrap();
-        }
+        copy(&source, &target);
     }
     checkpoint::folder(to, until)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => _ = fs::copy(from, to).unwrap(),
+        }
+    }
 }
 
 /// How many evaluations a checkpoint has behind it.
@@ -92,19 +104,67 @@ fn evaluations(checkpoint: &Path) -> usize {
     text.matches("eval_loss").count()
 }
 
-#[test]
-fn twice_is_bit_equal() {
+fn twice<S: Subject>() {
     let scratch = tempfile::tempdir().unwrap();
     let once = |name: &str, seed: u64| {
         let mut options = varied(&scratch.path().join(name), Every::Epoch);
         options.data_seed = seed;
-        let mut learner = learner(3, 0.1);
-        let (outcome, heard): (_, Heard) = run(&mut learner, &options, &examples(), &SCORES, None);
+        let mut learner = learner_of::<S>();
+        let (outcome, heard): (_, Heard) = run_subject::<S>(&mut learner, &options, &SCORES, None);
         (bits(&mut learner), history(&outcome.unwrap()), heard.losses)
     };
     let (first, second, other) = (once("a", 42), once("b", 42), once("c", 43));
     assert!(first == second);
     assert!(first.0 != other.0 && first.2 != other.2, "the order does not matter?");
+}
+
+#[test]
+fn twice_is_bit_equal() {
+    twice::<Tokens>();
+    twice::<BiEncoder>();
+    twice::<CrossEncoder>();
+}
+
+/// A batch without room for a text is left out and said; the run is as long as planned all the same.
+#[test]
+fn what_a_feed_leaves_out_is_said_and_counted() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = varied(scratch.path(), Every::Epoch);
+    let (outcome, heard) = run_subject::<CrossEncoder>(&mut learner_of::<CrossEncoder>(), &options, &SCORES, None);
+    let said: Vec<&String> = heard.notes.iter().filter(|note| note.contains("leave no room for text")).collect();
+    assert!(said.len() == 2 && said[0].contains("labels in the prompt leave no room"), "{:?}", heard.notes);
+    assert!(said[1].ends_with(" from step 1 on"), "{said:?}");
+    assert_eq!(outcome.unwrap().state.global_step, 9);
+    // Without such a batch an epoch has three updates.
+    let notes = run_subject::<BiEncoder>(&mut learner_of::<BiEncoder>(), &options, &SCORES, None).1.notes;
+    assert!(!notes.iter().any(|note| note.contains("no room")), "{notes:?}");
+}
+
+/// A run whose place was forgotten goes on elsewhere: the test above would see it.
+#[test]
+fn a_run_that_goes_on_at_another_update_is_another() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = |name: &str| varied(&scratch.path().join(name), Every::Steps(Amount::Steps(1)));
+    let mut whole = learner_of::<CrossEncoder>();
+    run_subject::<CrossEncoder>(&mut whole, &options("whole"), &SCORES, None).0.unwrap();
+    let resume = |forgets: bool| {
+        let (from, to) = (options("whole").output, options(if forgets { "forgets" } else { "remembers" }));
+        let folder = carried_over(&from, &to.output, 4);
+        if forgets {
+            let place = folder.join("loop_state.json");
+            let text = fs::read_to_string(&place).unwrap();
+            fs::write(&place, text.replace("\"updates\": 1", "\"updates\": 2")).unwrap();
+            assert_ne!(fs::read_to_string(&place).unwrap(), text);
+            fs::remove_file(folder.join("manifest.json")).unwrap();
+            let sizes = json!({"files": []});
+            fs::write(folder.join("manifest.json"), sizes.to_string()).unwrap();
+        }
+        let mut resumed = learner_of::<CrossEncoder>();
+        run_subject::<CrossEncoder>(&mut resumed, &to, &SCORES[4..], Some(&folder)).0.unwrap();
+        bits(&mut resumed)
+    };
+    assert!(resume(false) == bits(&mut whole));
+    assert!(resume(true) != bits(&mut whole));
 }
 
 #[test]
@@ -165,7 +225,7 @@ fn what_cannot_be_resumed_is_refused() {
     let resume = |options: &Options, labels: usize, step: u64| {
         let from = checkpoint::folder(scratch.path(), step);
         let sentences = [example(&[1, 2, 3], &[0, 1, 1]), example(&[4, 5], &[0, 1])];
-        run(&mut learner(labels, 0.0), options, &sentences, &SCORES, Some(&from)).0.unwrap_err().to_string()
+        run(&mut learner(labels, 0.0), options, &sentences, &SCORES, Some(&from)).0.unwrap_err()
     };
     let error = resume(&options, 2, 6);
     assert!(error.contains("its labels are L0 L1 L2, the data's are L0 L1"), "{error}");

@@ -1,0 +1,221 @@
+//! The training part of a span tagger's run, and what it records.
+
+use super::log::Log;
+use super::train::SpanTrainRequest;
+use crate::events::{Event as Reported, Events};
+use crate::machine::memory::allowed;
+use crate::machine::neighbors;
+use crate::options::{OutputArgs, ReportArgs};
+use crate::report::tracking::Format;
+use crate::report::{Finished, page};
+use crate::train::record::Recorder;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tagsmith_files::atomic_write;
+use tagsmith_message::{Note, quote};
+use tagsmith_ranks::World;
+use tagsmith_spans::evaluate::assess;
+use tagsmith_spans::feed::{Data, SpanFeed};
+use tagsmith_spans::find::Query;
+use tagsmith_spans::folder::{self, Tokenizers};
+use tagsmith_spans::learn::SpanTask;
+use tagsmith_spans::memory;
+use tagsmith_spans::model::Model;
+use tagsmith_spans::run_config::RunConfig;
+use tagsmith_text::example::{Example, labels_of};
+use tagsmith_train::checkpoint::newest;
+use tagsmith_train::checkpoint::state::{Record, TrainerState};
+use tagsmith_train::learner::Learner;
+use tagsmith_train::trainer::{Event, Job, Outcome, train};
+
+/// A run whose data and tokenizers are there.
+pub struct Inputs<'a> {
+    /// The request.
+    pub request: &'a SpanTrainRequest,
+    /// The run's file.
+    pub config: &'a RunConfig,
+    /// The model's tokenizers.
+    pub tokenizers: &'a Tokenizers,
+    /// The texts to learn from.
+    pub examples: &'a [Example],
+    /// The texts that choose the best checkpoint; may be empty.
+    pub validation: &'a [Example],
+    /// The checkpoint to go on from.
+    pub resume: Option<&'a Path>,
+    /// The ranks that learn together.
+    pub world: &'a World,
+}
+
+/// What training led to.
+pub struct Learned {
+    /// The model after the last update.
+    pub model: Model,
+    /// The best checkpoint, or the newest where no evaluation chose one.
+    pub best: Option<PathBuf>,
+    /// The state of the run.
+    pub state: TrainerState,
+    /// What there is to tell about the run.
+    pub run: Finished,
+}
+
+impl Inputs<'_> {
+    /// Trains the model, with checkpoints in the output folder.
+    ///
+    /// # Errors
+    /// A run that does not fit in memory; whatever the engine refuses.
+    pub fn learn(&self, model: Model, log: &mut Log<'_>) -> Result<Learned> {
+        let Inputs { request, config, tokenizers, examples, validation, resume, world } = *self;
+        let (of_model, source) = (model.config.clone(), config.files[0].join(", "));
+        let data = Data {
+            config: &of_model,
+            tokenizers,
+            encoding: config.encoding,
+            examples,
+            language_weights: &config.language_weights,
+            source: &source,
+        };
+        let feed = SpanFeed::new(data, &config.run, world)?;
+        log.note(&Note::once(self.plan_memory(&model, &feed)?))?;
+        let mut recorder = self.recorder(log.events);
+        let task = SpanTask { model, normalization: request.normalization, rates: config.rates };
+        let mut learner = Learner::new(task, config.step.clone(), &[])?.0;
+        let measure = |model: &Model| assess((model, tokenizers), config.encoding, validation, request.decoding, world);
+        let mut failed = Ok(());
+        let job = Job {
+            options: &config.run,
+            feed: &feed,
+            world,
+            arguments: &Value::Object(config.json.clone()),
+            save: &|task: &SpanTask, place| folder::save(place, &task.model, tokenizers),
+            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model)?.record()),
+            notify: &mut |event| {
+                let logged = self.hear(event, &mut recorder, log);
+                if failed.is_ok() {
+                    failed = logged;
+                }
+            },
+        };
+        let outcome = train(&mut learner, job, resume)?;
+        failed?;
+        let best = outcome.state.best_model_checkpoint.clone().map(PathBuf::from);
+        let best = best.or_else(|| newest(&config.run.output));
+        let run = self.finish(&outcome, recorder)?;
+        Ok(Learned { model: learner.into_model().model, best, state: outcome.state, run })
+    }
+
+    /// Logs what the engine says, and passes its progress on.
+    fn hear(&self, event: Event<'_>, recorder: &mut Recorder, log: &mut Log<'_>) -> Result<()> {
+        match event {
+            Event::Began { .. } | Event::Stepped { .. } => {
+                if !self.config.disable_tqdm {
+                    log.events.event(Reported::Training(event));
+                }
+                Ok(())
+            }
+            Event::Logged(record) => {
+                recorder.track(record, record["step"].as_u64().expect("a logged record has its step"));
+                log.line(&log_line(record))
+            }
+            Event::Saved(folder) => log.line(&format!("saved {}", folder.display())),
+            Event::Deleted(folder) => log.line(&format!("deleted {}", folder.display())),
+            Event::Note(note) => log.note(&Note::once(note)),
+        }
+    }
+
+    /// The recorder of the logs that the run's file asks for.
+    fn recorder(&self, events: &mut dyn Events) -> Recorder {
+        let mut report_to = Vec::new();
+        for name in self.config.report_to.iter().filter(|name| *name != "none") {
+            match Format::ALL.into_iter().find(|format| format.name() == name) {
+                Some(format) => report_to.push(format.name()),
+                None => events.say(format!(
+                    "`report_to` names {}, which is not written here: there are tensorboard, csv and jsonl",
+                    quote(name)
+                )),
+            }
+        }
+        let logging_dir = self.config.logging_dir.clone();
+        let reporting = ReportArgs { report_to, html_report: self.config.html_report, logging_dir };
+        let output_dir = self.config.run.output.clone();
+        let output = OutputArgs { output_dir, overwrite_output_dir: false, resume_from_checkpoint: None };
+        Recorder::new(&reporting, &output, self.world.is_first(), events)
+    }
+
+    /// Writes the results. Returns what there is to tell about the run.
+    fn finish(&self, outcome: &Outcome, mut recorder: Recorder) -> Result<Finished> {
+        let (config, state) = (self.config, &outcome.state);
+        let mut record = outcome.metrics.clone();
+        record.insert("train_samples".into(), json!(self.examples.len()));
+        recorder.save("train", &record)?;
+        // The evaluation of the best checkpoint, or else the last one.
+        let mut evaluations = state.log_history.iter().filter(|record| record.contains_key("eval_f1"));
+        let is_best = |record: &&Record| record["step"].as_u64() == state.best_global_step;
+        let best = evaluations.clone().find(is_best).or_else(|| evaluations.next_back());
+        if let Some(best) = best {
+            let mut best = best.clone();
+            best.remove("step");
+            recorder.save("eval", &best)?;
+        }
+        let output = &config.run.output;
+        let run = Finished {
+            name: output.file_name().unwrap_or(output.as_os_str()).to_string_lossy().into_owned(),
+            history: state.log_history.clone(),
+            results: recorder.finish(),
+            metric: "f1".into(),
+            diagnosis: None,
+            settings: Value::Object(config.json.clone()),
+        };
+        if self.world.is_first() {
+            state.save(output)?;
+            if config.html_report {
+                let page = page(&run.name, std::slice::from_ref(&run));
+                atomic_write::write(&output.join("report.html"), page.as_bytes())?;
+            }
+        }
+        Ok(run)
+    }
+
+    /// Says what the run will hold, and refuses a run that holds more than this process may. Validation texts are
+    /// encoded for it, so that more labels than a prompt holds are refused before the first step. Ranks on one machine
+    /// have equal shares of its memory.
+    fn plan_memory(&self, model: &Model, feed: &SpanFeed<'_>) -> Result<String> {
+        let Inputs { config, tokenizers, examples, validation, world, .. } = *self;
+        let labels_evaluated = labels_of(validation);
+        let labels_count = labels_evaluated.len();
+        let mut evaluated = Vec::new();
+        if config.does[1] {
+            let query = Query::new(model, tokenizers, labels_evaluated)?;
+            let contents: Vec<_> = validation.iter().map(|example| &example.content).collect();
+            evaluated = query.encode(&tokenizers.text, config.encoding, &contents)?;
+        }
+        let reader = tokenizers.labels.as_ref().unwrap_or(&tokenizers.text);
+        let ids = |label: &String| reader.encode_running(label).map(|pieces| pieces.ids);
+        let labels = feed.plain_labels().map(ids).collect::<Result<Vec<_>, _>>()?;
+        let work = memory::Work {
+            examples,
+            encoded: feed.encoded(),
+            evaluated: &evaluated,
+            labels_evaluated: labels_count,
+            labels: &labels,
+            batch_size: config.run.batch_size,
+            accumulation: config.run.accumulation,
+            max_length: config.encoding.max_length,
+            gradient_checkpointing: config.step.gradient_checkpointing,
+            ranks: world.size(),
+        };
+        let here = neighbors::count(world) as u64;
+        Ok(memory::plan(model, &work, allowed().map(|bytes| bytes / here))?)
+    }
+}
+
+/// Returns a record as a line of the log. Evaluations are of the validation file.
+fn log_line(record: &Record) -> String {
+    let (step, mut shown) = (&record["step"], record.clone());
+    shown.remove("step");
+    if record.contains_key("train_runtime") {
+        return format!("summary: {}", Value::Object(shown));
+    }
+    let what = if record.keys().any(|key| key.starts_with("eval_")) { ", validation" } else { "" };
+    format!("step {step}{what}: {}", Value::Object(shown))
+}

@@ -1,0 +1,42 @@
+//! What a caller asks of the readers.
+
+use tagsmith_text::example::AnnotationFormat;
+
+/// The columns to read, and what counts as a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The words' column: a name, or in column files a number (from 0; -1 is the last).
+    pub text_column: Option<String>,
+    /// The labels' column, likewise.
+    pub label_column: Option<String>,
+    /// The task: `{task}_tags` is the labels' column when none is named.
+    pub task: String,
+    /// In column files, the label of a word that has none; without it such a line is an error.
+    pub missing_label: Option<String>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { text_column: None, label_column: None, task: "ner".into(), missing_label: None }
+    }
+}
+
+impl ReadOptions {
+    /// Returns the column that holds the labels when none is named: `ner_tags`.
+    pub(crate) fn task_tags(&self) -> String {
+        format!("{}_tags", self.task)
+    }
+}
+
+/// What the caller wants of each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Words with their labels, to learn from or to evaluate on.
+    Tagged,
+    /// Labels to score, with their words where the file has them.
+    Labels,
+    /// Words or running text to tag; labels are not read.
+    Content,
+    /// Words or running text with spans, or words with labels where the rows hold no spans.
+    Spans(AnnotationFormat),
+}

@@ -1,0 +1,53 @@
+//! Errors of a token classifier: its folder and its training.
+
+use std::path::PathBuf;
+use tagsmith_message::{Remedy, Setting};
+
+/// Why a token classifier cannot be read, written or trained.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// config.json cannot be read or written, or asks for what is not implemented.
+    #[error(transparent)]
+    Files(#[from] tagsmith_files::Error),
+    /// The weights cannot be read or written.
+    #[error(transparent)]
+    Weights(#[from] tagsmith_weights::Error),
+    /// The run's options or checkpoints are not right.
+    #[error(transparent)]
+    Run(#[from] tagsmith_train::error::Error),
+    /// The head in the checkpoint has another size than the labels need.
+    #[error(
+        "{}: `{tensor}` has shape {found:?}, {labels} {} {needed:?}",
+        path.display(),
+        if *labels == 1 { "label needs" } else { "labels need" }
+    )]
+    HeadSize {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The tensor's shape in the file.
+        found: Vec<usize>,
+        /// The shape that the labels need.
+        needed: Vec<usize>,
+        /// The number of labels.
+        labels: usize,
+    },
+    /// An encoder without a head, where a fine-tuned model is needed.
+    #[error("{}: has no `classifier.weight`: it is an encoder that was not fine-tuned for labels", path.display())]
+    NoHead {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// Returns what the user can do about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Files(_) | Error::Weights(_) | Error::Run(_) => None,
+            Error::HeadSize { .. } => Some(Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to draw a new head")),
+            Error::NoHead { .. } => Some(Remedy::to_do("train it on labeled text first")),
+        }
+    }
+}
