@@ -1,8 +1,5 @@
 //! What an encoder reads: rows of integers and sentence boundaries, never padding.
 
-/// The label of a row that is not counted: special pieces, continuations, windows' overlaps.
-pub const IGNORE: i32 = -100;
-
 /// R rows (one a piece) of one or more sequences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -12,7 +9,8 @@ pub struct Batch {
     pub types: Vec<u32>,
     /// Where each sequence begins, and R at the end: sequences + 1 numbers.
     pub starts: Vec<u32>,
-    /// One label a row, or [`IGNORE`]; empty when there are none.
+    /// One label a row; empty where there are none. A negative label is not counted, as in the loss
+    /// (`kernel/op/cross_entropy.rs`).
     pub labels: Vec<i32>,
 }
 
@@ -37,7 +35,7 @@ impl Batch {
 
     /// How many labels are counted.
     pub fn counted(&self) -> usize {
-        self.labels.iter().filter(|&&label| label != IGNORE).count()
+        self.labels.iter().filter(|&&label| label >= 0).count()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a model says of labelled examples: its loss and, row by row, its most probable labels.
 
-use tagsmith_encoder::batch::{Batch, IGNORE, by_tokens};
+use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_ranks::World;
-use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::most_probable;
+use tagsmith_text::align::{Example, IGNORE};
 
 use crate::batch::collate;
 

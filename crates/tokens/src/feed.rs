@@ -3,10 +3,10 @@
 use crate::batch::{collate, cut};
 use crate::error::Error;
 use crate::memory::rows_at_once;
-use tagsmith_encoder::batch::{Batch, IGNORE};
+use tagsmith_encoder::batch::Batch;
 use tagsmith_message::counted;
 use tagsmith_ranks::World;
-use tagsmith_text::align::Example;
+use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_train::trainable::{Feed, MicroBatch, Totals, Update, Updates};
 use tagsmith_train::trainer::options::Options;
 use tagsmith_train::trainer::order::Order;

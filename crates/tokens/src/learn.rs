@@ -4,10 +4,11 @@ use crate::error::Error;
 use crate::model::Model;
 use std::path::Path;
 use tagsmith_encoder::architecture;
-use tagsmith_encoder::batch::{Batch, IGNORE};
+use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
+use tagsmith_text::align::IGNORE;
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 
@@ -36,7 +37,7 @@ pub struct LossOptions {
 pub struct TokenTask {
     /// The classifier.
     pub model: Model,
-    /// Its loss.
+    /// The loss that it learns by.
     pub loss: LossOptions,
 }
 

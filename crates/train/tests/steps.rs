@@ -292,7 +292,7 @@ fn a_step_without_labels_changes_nothing_and_says_so() {
     let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
     let before = weights(&mut run.learner);
     let mut batch = Expected::read("bert").batches(&[0]).remove(0);
-    batch.labels.fill(tagsmith_encoder::batch::IGNORE);
+    batch.labels.fill(tagsmith_text::align::IGNORE);
     let report = step(&mut run.learner, &[batch], 1e-3);
     assert!(report.loss.is_nan() && report.counted == 0);
     assert_eq!(before, weights(&mut run.learner));

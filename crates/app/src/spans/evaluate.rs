@@ -94,8 +94,9 @@ pub fn evaluate_spans(
     }
     let threshold = match request.threshold.as_deref() {
         None | Some(AUTO) => model.config.threshold,
-        Some(word) => Threshold::parse(word, model.config.contrastive())
-            .map_err(|why| refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("as one")))?,
+        Some(word) => Threshold::parse(word, model.config.contrastive()).map_err(|why| {
+            refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("with a number from 0 to 1"))
+        })?,
     };
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
