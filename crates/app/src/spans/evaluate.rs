@@ -160,7 +160,7 @@ fn load(request: &SpanEvaluateRequest, file: &str, events: &mut dyn Events) -> R
         true => Overlapping::Taken,
         false => Overlapping::Refused(request.decoding),
     };
-    let mut data = read::load(&[file.to_owned()], request.format, EVALUATED, overlapping)?;
+    let mut data = read::load(&[file.to_owned()], request.format, EVALUATED, overlapping, request.parity.tag_rules())?;
     data.notes.iter().for_each(|note| events.note(note));
     if let Some(map) = &request.label_map {
         read::rename_labels(&mut data.examples, map)?;

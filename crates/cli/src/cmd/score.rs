@@ -305,7 +305,7 @@ mod tests {
             &part_of_speech,
             &[],
             expect![[r#"
-                note: the labels are no entity tags (`PROPN` has no letter of a scheme), so words are scored, not entities: pass `--mode conlleval` to score entities as seqeval would, or pass `--suffix` for tags like `PER-B`
+                note: the labels are not entity tags (`PROPN` has no letter of a scheme), so words are scored, not entities: pass `--mode conlleval` to score entities as seqeval would, or pass `--suffix` for tags like `PER-B`
                 note: types never predicted, whose precision counts as 0: `VERB`
                 note: types never gold, whose recall counts as 0: `NOUN`
                               precision    recall  f1-score   support

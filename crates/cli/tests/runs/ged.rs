@@ -37,7 +37,7 @@ fn the_source_documents_command_runs_as_typed() {
     let ran = scratch.good(&command(("0", "1")));
     ran.says("note: `areta_v4/labels.txt` lists `UC`, so the task is error detection (`ged`)");
     ran.says("note: train: 1 words have no label and got `UC` (areta_v4/train.txt:9)");
-    ran.says("note: train: 1 words are labelled `UNK`: they are neither learned nor scored (areta_v4/train.txt:6)");
+    ran.says("note: train: 1 words are labeled `UNK`: they are neither learned nor scored (areta_v4/train.txt:6)");
     ran.says("note: train: 1 labels had their parts, which `+` joins, in another order and were sorted");
     ran.says("note: 4 labels: UC A C A+B");
     ran.says("note: `--fp16` runs in bf16, which a processor has instructions for");
