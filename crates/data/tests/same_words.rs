@@ -18,6 +18,7 @@ use tagsmith_data::labeled::LabelFile;
 use tagsmith_data::span_examples;
 use tagsmith_message::Setting;
 use tagsmith_text::example::AnnotationFormat;
+use tagsmith_text::labels::reading::Rules;
 use tagsmith_text::tagged::Content;
 use tempfile::TempDir;
 
@@ -69,7 +70,8 @@ fn compare(path: &Path, options: &ReadOptions, predict: Reader) -> Result<bool, 
         }
     }
     if *options == ReadOptions::default() {
-        let spans = span_examples::load(&[name], AnnotationFormat::Tokens, &[]).map_err(|error| error.to_string())?;
+        let spans = span_examples::load(&[name], AnnotationFormat::Tokens, &[], Rules::AnyScheme);
+        let spans = spans.map_err(|error| error.to_string())?;
         let got: Vec<&Content> = spans.examples.iter().map(|(_, example)| &example.content).collect();
         if !got.iter().zip(&words).all(|(content, words)| **content == Content::Words(words.clone()))
             || got.len() != words.len()
