@@ -56,6 +56,8 @@ pub struct Hubs {
 /// # Errors
 /// A request that cannot be done, with a remedy; files that cannot be read or written; a loss that is not a number.
 pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Events) -> anyhow::Result<Finished> {
+    // Before anything is read: times that cannot do what they ask for.
+    options::times(&args.times)?.check()?;
     let resume = folder::claim(&args.output, args.tasks.do_train, events)?;
     let mut data = Data::load(&args.data, args.tasks, &hubs.downloads, events)?;
     let parts = Parts::find(&args.model, &hubs.downloads)?;

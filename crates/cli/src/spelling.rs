@@ -66,7 +66,7 @@ impl Dialect {
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
     fn is_key(self, setting: Setting) -> bool {
-        const OPTIONS: [Setting; 1] = [Setting::Resume];
+        const OPTIONS: [Setting; 2] = [Setting::Resume, Setting::Token];
         self == Dialect::SpanTrainer && !OPTIONS.contains(&setting)
     }
 
@@ -76,6 +76,7 @@ impl Dialect {
             (Setting::AggregationStrategy, _) => "aggregation-strategy",
             (Setting::DatasetConfigName, _) => "dataset_config_name",
             (Setting::DatasetName, _) => "dataset_name",
+            (Setting::DatasetRevision, _) => "dataset_revision",
             (Setting::GoldColumn, _) => "gold-column",
             (Setting::GoldFormat, _) => "gold-format",
             (Setting::InputFormat, _) => "input-format",
@@ -97,15 +98,21 @@ impl Dialect {
             (Setting::BatchTokens, Dialect::Predict) => "batch-tokens",
             (Setting::BatchTokens, _) => "batch_tokens",
             (Setting::DoTrain, _) => "do_train",
+            (Setting::DropLast, _) => "dataloader_drop_last",
+            (Setting::EvalStrategy, _) => "eval_strategy",
             (Setting::Freeze, _) => "freeze",
             (Setting::GradientCheckpointing, _) => "gradient_checkpointing",
             (Setting::IgnoreMismatchedLabels, _) => "ignore_mismatched_labels",
             (Setting::IgnoreMismatchedSizes, _) => "ignore_mismatched_sizes",
+            (Setting::LearningRate, _) => "learning_rate",
             (Setting::MaxSeqLength, Dialect::Predict) => "max-seq-length",
             (Setting::MaxSeqLength, _) => "max_seq_length",
             (Setting::Metric, _) => "metric_for_best_model",
             (Setting::Resume, Dialect::SpanTrainer) => "resume",
             (Setting::Resume, _) => "resume_from_checkpoint",
+            (Setting::SaveSteps, _) => "save_steps",
+            (Setting::SaveStrategy, _) => "save_strategy",
+            (Setting::WarmupSteps, _) => "warmup_steps",
 
             (Setting::Decoding, _) => "decoding",
             (Setting::Mode, _) => "mode",
@@ -118,6 +125,13 @@ impl Dialect {
             (Setting::OutputDir, _) => "output_dir",
             (Setting::OutputFormat, _) => "output-format",
             (Setting::OverwriteOutput, _) => "overwrite_output_dir",
+
+            (Setting::HubModelId, _) => "hub_model_id",
+            (Setting::HubToken, _) => "hub_token",
+            (Setting::ModelRevision, Dialect::Predict) => "model-revision",
+            (Setting::ModelRevision, _) => "model_revision",
+            (Setting::PushToHub, _) => "push_to_hub",
+            (Setting::Token, _) => "token",
         }
     }
 }

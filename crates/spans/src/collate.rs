@@ -83,7 +83,7 @@ pub fn batch(config: &Config, examples: &[&Encoded], labels: Option<Batch>) -> (
 /// Returns what the scores of that batch should be: `entities` are pieces and label numbers, example by example.
 ///
 /// # Panics
-/// If an entity is no span of its text.
+/// If an entity is not a span of its text.
 pub fn gold(
     config: &Config,
     examples: &[&Encoded],

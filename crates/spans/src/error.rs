@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use tagsmith_message::Remedy;
 
 /// What can be wrong with a configuration, data, a model or a run.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,16 @@ pub enum Error {
         place: String,
         /// What is wrong, and what to do.
         problem: String,
+    },
+    /// A run that holds more than it may.
+    #[error("training takes {planned}, but this process may use {allowed}")]
+    Memory {
+        /// What the run takes.
+        planned: String,
+        /// What the process may use.
+        allowed: String,
+        /// What makes it fit.
+        remedy: Remedy,
     },
     /// Something that stands in no file.
     #[error("{0}")]
@@ -71,9 +82,12 @@ pub enum Error {
 
 impl Error {
     /// Returns what the caller can do about it, beside what the message says.
-    pub fn remedy(&self) -> Option<&tagsmith_message::Remedy> {
+    pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Data(error) => error.remedy(),
+            Error::Hub(error) => error.remedy(),
+            Error::Run(error) => error.remedy(),
+            Error::Memory { remedy, .. } => Some(remedy.clone()),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::memory::{evaluation, training};
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters, size};
 
@@ -29,7 +30,7 @@ use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, paramete
 pub struct Work<'a> {
     /// The texts it learns from.
     pub examples: &'a [Example],
-    /// The same texts as they are read, without labels.
+    /// Those texts as they are read, without labels.
     pub encoded: &'a [Encoded],
     /// The texts it is evaluated on, as they are read.
     pub evaluated: &'a [Encoded],
@@ -63,15 +64,15 @@ pub fn plan(model: &Model, work: &Work<'_>, allowed: Option<u64>) -> Result<Stri
         Some(allowed) => {
             let fits = |work: Work<'_>| footprint(model, &work).total() <= allowed;
             let one = Work { batch_size: 1, ..*work };
+            let smaller = |setting| Remedy::set(setting).so_as("with a smaller number");
             let remedy = if fits(one) {
-                "lower `per_device_train_batch_size`"
+                smaller(Setting::BatchSize)
             } else if fits(Work { gradient_checkpointing: true, ..one }) {
-                "set `gradient_checkpointing`, and lower `per_device_train_batch_size`"
+                Remedy::AllOf(vec![Remedy::set(Setting::GradientCheckpointing), smaller(Setting::BatchSize)])
             } else {
-                "lower `max_span_length` or `max_seq_length`, or take a smaller encoder"
+                Remedy::AnyOf(vec![smaller(Setting::MaxSeqLength), Remedy::to_do("take a smaller encoder")])
             };
-            let allowed = size(allowed);
-            Err(Error::Setting(format!("training takes {planned}, but this process may use {allowed}: {remedy}")))
+            Err(Error::Memory { planned: planned.to_string(), allowed: size(allowed), remedy })
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct LossOptions {
 pub struct TokenTask {
     /// The classifier.
     pub model: Model,
-    /// Its loss.
+    /// The loss that it learns by.
     pub loss: LossOptions,
 }
 

@@ -1,18 +1,24 @@
-//! What can go wrong while time passes.
+//! Errors of a training run.
 
 use std::path::{Path, PathBuf};
+use tagsmith_message::{Remedy, Setting};
 
-/// What can go wrong while time passes.
+/// An error of a training run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Settings that contradict each other or the data.
-    #[error("{0}")]
-    Setting(String),
+    /// Options that contradict each other or the data.
+    #[error("{problem}")]
+    Setting {
+        /// What is wrong.
+        problem: String,
+        /// What the caller can do about it.
+        remedy: Option<Remedy>,
+    },
 
-    /// A loss or gradient that is no number.
+    /// A loss or gradient that is not a number.
     #[error(
         "step {step}: the loss is {loss} and the gradient's norm {grad_norm} at learning rate {learning_rate:e}: \
-         the weights are lost{}; lower the learning rate or lengthen the warm-up",
+         the weights are lost{}",
         last_good(checkpoint)
     )]
     Diverged {
@@ -28,22 +34,17 @@ pub enum Error {
         checkpoint: Option<PathBuf>,
     },
 
-    /// Ranks that are to have the same weights and have not.
+    /// Ranks that do not have the same weights or inputs.
     #[error(
-        "step {step}: rank {rank} has other {} than rank 0: {}",
-        if *inputs { "data or options" } else { "weights" },
-        if *inputs {
-            "all ranks must read the same files"
-        } else {
-            "a machine computes wrongly, or its processor has other instructions; go on from the last checkpoint without it"
-        }
+        "step {step}: rank {rank} has other {} than rank 0",
+        if *inputs { "data or options" } else { "weights" }
     )]
     Apart {
         /// Updates made.
         step: u64,
         /// The first rank that differs.
         rank: usize,
-        /// Whether what it reads differs.
+        /// Whether its data or options differ, and not its weights.
         inputs: bool,
     },
 
@@ -56,7 +57,7 @@ pub enum Error {
         available: Vec<String>,
     },
 
-    /// `load_best_model_at_end` with nothing to load.
+    /// A best model that is to be loaded and has no checkpoint.
     #[error(
         "there is no best model to load: no checkpoint was saved where `{metric}` was best{}",
         newest.as_ref().map(|path| format!("; the newest checkpoint is `{}`", path.display())).unwrap_or_default()
@@ -71,7 +72,7 @@ pub enum Error {
     /// A checkpoint that is incomplete or altered.
     #[error("`{}` cannot be resumed: {problem}{}", folder.display(), other_checkpoint(intact))]
     Checkpoint {
-        /// Its folder.
+        /// The folder of the checkpoint.
         folder: PathBuf,
         /// What is wrong with it.
         problem: String,
@@ -104,8 +105,31 @@ impl Error {
         move |source| Error::Files(tagsmith_files::Error::Io { path, source })
     }
 
-    pub(crate) fn setting(message: impl Into<String>) -> Error {
-        Error::Setting(message.into())
+    /// Options that contradict each other or the data.
+    pub(crate) fn setting(problem: impl Into<String>) -> Error {
+        Error::Setting { problem: problem.into(), remedy: None }
+    }
+
+    /// Options that contradict each other or the data, and what helps.
+    pub(crate) fn with_remedy(problem: impl Into<String>, remedy: Remedy) -> Error {
+        Error::Setting { problem: problem.into(), remedy: Some(remedy) }
+    }
+
+    /// What the caller can do about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Setting { remedy, .. } => remedy.clone(),
+            Error::Diverged { .. } => Some(Remedy::AnyOf(vec![
+                Remedy::set(Setting::LearningRate).so_as("with a smaller number"),
+                Remedy::set(Setting::WarmupSteps).so_as("with a larger number"),
+            ])),
+            Error::Apart { inputs: true, .. } => Some(Remedy::to_do("give all ranks the same files")),
+            Error::Apart { inputs: false, .. } => Some(Remedy::to_do(
+                "go on from the last checkpoint without that machine: it computes wrongly, or its processor has other \
+                 instructions",
+            )),
+            _ => None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::schedule::keywords::Keywords;
 use serde_json::{Map, Value};
 use std::f64::consts::PI;
 
-/// The schedules `--lr_scheduler_type` names, apart from those that follow a metric ([`crate::schedule::plateau`]).
+/// The schedules that `lr_scheduler_type` names, apart from those that follow a metric ([`crate::schedule::plateau`]).
 pub const NAMES: [&str; 10] = [
     "linear",
     "cosine",
@@ -57,7 +57,7 @@ enum Fall {
         floor: f64,
         ahead: f64,
     },
-    /// The same with a jump back to 1 after each of `cycles` half waves.
+    /// ½(1 + cos πcx) with a jump back to 1 after each of `cycles` half waves.
     Restarts {
         cycles: f64,
     },
@@ -175,7 +175,7 @@ fn fall(name: &str, keywords: &mut Keywords, learning_rate: f64, warmup: f64, to
         "polynomial" => {
             let end = keywords.number("lr_end")?.unwrap_or(1e-7);
             if learning_rate <= end {
-                return Err(Error::Setting(format!(
+                return Err(Error::setting(format!(
                     "`polynomial` falls from the learning rate {learning_rate:e} to `lr_end` {end:e}: that is not below it"
                 )));
             }
@@ -204,7 +204,7 @@ fn fall(name: &str, keywords: &mut Keywords, learning_rate: f64, warmup: f64, to
             ));
         }
         _ => {
-            return Err(Error::Setting(format!(
+            return Err(Error::setting(format!(
                 "no learning-rate schedule is called `{name}`; there are {}, {}",
                 NAMES.join(", "),
                 crate::schedule::plateau::NAME
@@ -218,7 +218,7 @@ fn floor(name: &str, keywords: &mut Keywords, learning_rate: f64) -> Result<f64,
     match (keywords.number("min_lr")?, keywords.number("min_lr_rate")?) {
         (Some(rate), None) => Ok(rate / learning_rate),
         (None, Some(part)) => Ok(part),
-        _ => Err(Error::Setting(format!(
+        _ => Err(Error::setting(format!(
             "`{name}` needs either `min_lr` or `min_lr_rate` in `lr_scheduler_kwargs`, and not both"
         ))),
     }

@@ -55,16 +55,16 @@ pub struct Job<'a, M: Trainable> {
 pub enum Event<'a> {
     /// The run begins after so many steps (0 unless it is resumed).
     Began {
-        /// Its length.
+        /// The length of the run.
         plan: &'a Plan,
         /// Steps made before.
         step: u64,
     },
     /// An update was made.
     Stepped {
-        /// Its number, from 1.
+        /// The number of the update, from 1.
         step: u64,
-        /// Its loss and gradient.
+        /// Loss and gradient of the update.
         report: StepReport,
     },
     /// A record was added to the log: of training, of an evaluation, or the summary.

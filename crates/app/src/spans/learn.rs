@@ -33,7 +33,7 @@ use tagsmith_train::trainer::{Event, Job, Outcome, train};
 pub struct Inputs<'a> {
     /// The request.
     pub request: &'a SpanTrainRequest,
-    /// Its file.
+    /// The run's file.
     pub config: &'a RunConfig,
     /// The model's tokenizers.
     pub tokenizers: &'a Tokenizers,
@@ -213,6 +213,9 @@ impl Inputs<'_> {
 fn log_line(record: &Record) -> String {
     let (step, mut shown) = (&record["step"], record.clone());
     shown.remove("step");
+    if record.contains_key("train_runtime") {
+        return format!("summary: {}", Value::Object(shown));
+    }
     let what = if record.keys().any(|key| key.starts_with("eval_")) { ", validation" } else { "" };
     format!("step {step}{what}: {}", Value::Object(shown))
 }

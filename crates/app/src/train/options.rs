@@ -1,6 +1,6 @@
 //! The request's choices in the types of the crates below.
 
-use crate::options::{DataArgs, Interval, LearningArgs, TrainArgs};
+use crate::options::{DataArgs, Interval, LearningArgs, TimesArgs, TrainArgs};
 use tagsmith_text::align::LabelAll;
 use tagsmith_tokens::learn::{LossOptions, LossScaling};
 use tagsmith_train::error::Error;
@@ -48,10 +48,6 @@ pub fn loss(learning: &LearningArgs) -> LossOptions {
 /// Returns all other choices of a run. `best` is the metric that chooses the best model.
 pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> {
     let TrainArgs { output, learning, times, .. } = args;
-    let saving = match times.save_strategy {
-        Interval::Best => Saving::Best,
-        interval => Saving::Every(every(interval, "save_steps", times.save_steps)?),
-    };
     Ok(Options {
         output: output.output_dir.clone(),
         batch_size: learning.per_device_train_batch_size,
@@ -70,15 +66,7 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
         schedule: learning.lr_scheduler_type.clone(),
         schedule_keywords: learning.lr_scheduler_kwargs.clone(),
         warmup: Amount::of("warmup_steps", learning.warmup_steps)?,
-        times: Times {
-            logging: every(times.logging_strategy, "logging_steps", times.logging_steps)?,
-            logging_first_step: times.logging_first_step,
-            evaluation: every(times.eval_strategy, "eval_steps", times.eval_steps)?,
-            eval_delay: times.eval_delay,
-            eval_on_start: times.eval_on_start,
-            saving,
-            load_best_at_end: times.load_best_model_at_end,
-        },
+        times: self::times(times)?,
         best,
         early_stopping: times
             .early_stopping_patience
@@ -88,6 +76,23 @@ pub fn run(args: &TrainArgs, best: Option<Criterion>) -> Result<Options, Error> 
             Some(limit) => Keep::Newest(limit),
         },
         save_only_model: times.save_only_model,
+    })
+}
+
+/// Returns when things happen.
+pub fn times(times: &TimesArgs) -> Result<Times, Error> {
+    let saving = match times.save_strategy {
+        Interval::Best => Saving::Best,
+        interval => Saving::Every(every(interval, "save_steps", times.save_steps)?),
+    };
+    Ok(Times {
+        logging: every(times.logging_strategy, "logging_steps", times.logging_steps)?,
+        logging_first_step: times.logging_first_step,
+        evaluation: every(times.eval_strategy, "eval_steps", times.eval_steps)?,
+        eval_delay: times.eval_delay,
+        eval_on_start: times.eval_on_start,
+        saving,
+        load_best_at_end: times.load_best_model_at_end,
     })
 }
 

@@ -383,11 +383,6 @@ fn options_that_contradict_each_other_are_refused() {
         "--model_name_or_path m --do_train --train_file t.json --do_predict",
         "--model_name_or_path m --do_train --train_file t.json --eval_strategy epoch",
         "BASE --fp16 --bf16",
-        "BASE --load_best_model_at_end",
-        "BASE --load_best_model_at_end --eval_strategy epoch",
-        "BASE --load_best_model_at_end --eval_strategy steps --eval_steps 200",
-        "BASE --load_best_model_at_end --eval_strategy steps --eval_steps 0.2",
-        "BASE --save_strategy best",
         "BASE --early_stopping_patience 2",
         "BASE --early_stopping_threshold 0.5",
         "BASE --eval_strategy steps --logging_strategy no --logging_steps 0",
@@ -416,11 +411,6 @@ fn options_that_contradict_each_other_are_refused() {
         `--do_predict` has no data; say --test_file FILE, or --dataset_name NAME
         `--eval_strategy` has no data; say --validation_file FILE, or --dataset_name NAME
         `--fp16` and `--bf16` exclude each other; leave one of them out
-        `--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `no` and saves by `steps`; give --eval_strategy and --save_strategy the same value, epoch or steps
-        `--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `epoch` and saves by `steps`; give --eval_strategy and --save_strategy the same value, epoch or steps
-        `--load_best_model_at_end` needs an evaluation at each checkpoint, but 500 is no multiple of 200; make --save_steps a multiple of --eval_steps
-        `--load_best_model_at_end` needs an evaluation at each checkpoint, but 500 is no multiple of 0.2; make --save_steps a multiple of --eval_steps
-        `--save_strategy best` needs evaluations to compare; say --eval_strategy epoch or steps
         `--early_stopping_patience` needs evaluations to look at; say --eval_strategy epoch or steps
         `--early_stopping_threshold` works with a patience only; say --early_stopping_patience N
         `--eval_strategy steps` has no steps; say --eval_steps N

@@ -107,7 +107,6 @@ pub fn resolve(values: &Values, mut lines: Vec<String>) -> Result<TrainLine, Usa
 fn check(args: &TrainArgs, values: &Values) -> Result<(), UsageError> {
     check_splits(args)?;
     check_intervals(args, values)?;
-    check_best(&args.times)?;
     if values.flag("fp16") && values.flag("bf16") {
         return Err(refused("`--fp16` and `--bf16` exclude each other", "leave one of them out"));
     }
@@ -175,34 +174,6 @@ fn check_intervals(args: &TrainArgs, values: &Values) -> Result<(), UsageError> 
     }
     if values.is_given("label_all_tokens_as") && !args.data.label_all_tokens {
         return Err(refused("`--label_all_tokens_as` labels nothing by itself", "say --label_all_tokens too"));
-    }
-    Ok(())
-}
-
-/// The best checkpoint can be known and reloaded.
-fn check_best(times: &TimesArgs) -> Result<(), UsageError> {
-    if times.save_strategy == Interval::Best && times.eval_strategy == Interval::No {
-        let remedy = "say --eval_strategy epoch or steps";
-        return Err(refused("`--save_strategy best` needs evaluations to compare", remedy));
-    }
-    if !times.load_best_model_at_end || times.save_strategy == Interval::Best {
-        return Ok(());
-    }
-    if times.eval_strategy != times.save_strategy {
-        let words = |interval| format!("{interval:?}").to_lowercase();
-        let (eval, save) = (words(times.eval_strategy), words(times.save_strategy));
-        let message = format!(
-            "`--load_best_model_at_end` needs a checkpoint at each evaluation, but evaluates by `{eval}` and saves by \
-             `{save}`"
-        );
-        return Err(refused(message, "give --eval_strategy and --save_strategy the same value, epoch or steps"));
-    }
-    if times.eval_strategy == Interval::Steps && !is_multiple(times.save_steps, times.eval_steps) {
-        let message = format!(
-            "`--load_best_model_at_end` needs an evaluation at each checkpoint, but {} is no multiple of {}",
-            times.save_steps, times.eval_steps
-        );
-        return Err(refused(message, "make --save_steps a multiple of --eval_steps"));
     }
     Ok(())
 }
@@ -417,16 +388,6 @@ fn report_to(values: &Values, lines: &mut Vec<String>) -> Result<Vec<&'static st
         }
     }
     Ok(formats)
-}
-
-/// Whether checkpoints fall on evaluations; two parts of all updates are compared as parts.
-fn is_multiple(save: f64, eval: f64) -> bool {
-    const PART: f64 = 1e6;
-    match (save < 1.0, eval < 1.0) {
-        (true, true) => (save * PART).round() % (eval * PART).round() == 0.0,
-        (false, false) => save % eval == 0.0,
-        _ => false,
-    }
 }
 
 fn resume(text: Option<String>) -> Option<Resume> {

@@ -15,7 +15,7 @@ pub struct TrainerState {
     pub best_metric: Option<f64>,
     /// The step of that evaluation, if checkpoints are saved.
     pub best_global_step: Option<u64>,
-    /// Its checkpoint, if there is one.
+    /// The checkpoint of that evaluation, if there is one.
     pub best_model_checkpoint: Option<String>,
     /// Epochs done, with a fraction.
     pub epoch: f64,
@@ -25,7 +25,7 @@ pub struct TrainerState {
     pub max_steps: u64,
     /// Epochs begun in the whole run.
     pub num_train_epochs: u64,
-    /// Sentences a batch.
+    /// Examples a batch.
     pub train_batch_size: u64,
     /// Steps between logs; 500 if unused.
     pub logging_steps: u64,
@@ -111,7 +111,7 @@ impl TrainerState {
         python_json::json(&state, 2) + "\n"
     }
 
-    /// Reads the file's text; `None` if it is no trainer state.
+    /// Reads the file's text; `None` if it is not a trainer state.
     pub fn from_json(text: &str) -> Option<TrainerState> {
         let state: Value = serde_json::from_str(text).ok()?;
         let count = |key: &str| state[key].as_u64();

@@ -1,4 +1,4 @@
-//! Gradients of all ranks become their sums, while backward still runs.
+//! The exchange of gradients: those of all ranks become their sums, while backward still runs.
 //!
 //! A model's parameters fall into buckets, one for what each stage of its backward pass completes. A bucket makes two
 //! journeys: each rank gets its part of the bucket from every other and adds them in the order of ranks; then all ranks
@@ -17,14 +17,14 @@ use tagsmith_ranks::{Transfer, World};
 /// Numbers in a bucket at least: smaller ones would be all latency.
 const BUCKET_MIN: usize = 1 << 16;
 
-/// The buckets of a model, and what the other ranks have of this one's part of a bucket.
+/// The buckets of a model, and room for what other ranks send of this rank's part of a bucket.
 #[derive(Debug, Default)]
 pub struct Exchange {
     plan: Option<Plan>,
     received: Vec<f32>,
 }
 
-/// What the first step's backward taught: which slots are complete after which stage.
+/// Which slots are complete after which stage, as the first step's backward taught it.
 #[derive(Debug)]
 struct Plan {
     buckets: Vec<Bucket>,
@@ -34,7 +34,7 @@ struct Plan {
 
 #[derive(Debug)]
 struct Bucket {
-    /// Slots that lie side by side, from each first to the one behind the last.
+    /// Runs of slots that lie side by side, each from its first to the one behind its last.
     spans: Vec<Range<usize>>,
     /// Numbers of all of them.
     len: usize,
@@ -46,10 +46,10 @@ impl Bucket {
     }
 }
 
-/// In a stage's place: the slot was not written.
+/// Stands for the stage of a slot that was not written.
 const NEVER: u32 = u32::MAX;
 
-/// The last backward pass of a step, whose gradients are to become all ranks'.
+/// The last backward pass of a step, whose gradients become the sums of all ranks.
 pub struct Reduction<'a> {
     exchange: &'a mut Exchange,
     world: &'a World,
@@ -90,7 +90,7 @@ impl Exchange {
 }
 
 impl Plan {
-    /// The same on all ranks, whatever each of them did: that of the first rank that had a backward pass.
+    /// Returns the plan of the first rank that had a backward pass. All ranks get the same, whatever each of them did.
     fn agreed(world: &World, params: &Params, stages: &[u32], writes: &[u32]) -> Plan {
         let mine: Vec<u8> = stages.iter().chain(writes).flat_map(|number| number.to_le_bytes()).collect();
         let all = world.gather(&mine);
@@ -104,11 +104,11 @@ impl Plan {
     }
 }
 
-/// Dense slots that learn, in the order of the stages that complete them.
+/// Returns the buckets of dense slots that learn, in the order of the stages that complete them.
 fn buckets(params: &Params, stages: &[u32]) -> Vec<Bucket> {
     let mut slots: Vec<usize> = (0..stages.len()).collect();
     slots.retain(|&slot| !params.slots[slot].sparse && !params.slots[slot].frozen);
-    // Those of one stage stay in their order.
+    // Slots of one stage stay in their order.
     slots.sort_by_key(|&slot| stages[slot]);
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut stage = NEVER;
@@ -148,7 +148,7 @@ impl Stages for Reduction<'_> {
 }
 
 impl Reduction<'_> {
-    /// Waits for all sums. `value` is summed too.
+    /// Waits for all sums. Returns the sum of all ranks' `value`.
     ///
     /// # Panics
     /// If a gradient was written after it had left.
@@ -171,7 +171,7 @@ impl Reduction<'_> {
         buckets[bucket].slots().all(|slot| self.grads.writes()[slot] == writes[slot])
     }
 
-    /// The next bucket leaves and the one before it comes back, while `work` is done.
+    /// Sends the next bucket and takes back the one before it, while `work` runs.
     fn advance(&mut self, work: &mut dyn FnMut(&mut Grads)) {
         let Reduction { exchange, world, grads, next, returning, left, .. } = self;
         let Exchange { plan: Some(plan), received } = &mut **exchange else {
@@ -211,7 +211,7 @@ impl Reduction<'_> {
         *next += usize::from(leaving.is_some());
     }
 
-    /// Tables' rows: all ranks' to every rank, and `value` with them.
+    /// Gives every rank the rows of tables of all ranks. Returns the sum of all ranks' `value`, which travels with them.
     fn rows(&mut self, value: f64) -> f64 {
         let tables: Vec<SlotId> =
             (0..self.params.slots.len()).map(SlotId).filter(|&id| self.grads.sparse(id).is_some()).collect();
@@ -240,7 +240,8 @@ impl Reduction<'_> {
     }
 }
 
-/// own ← the sum of every rank's in their order; `others` are those of the other ranks, one after another.
+/// Sets `own` to the sum of all ranks' parts in the order of ranks. `others` holds the other ranks' parts, one after
+/// another.
 fn add_in_order(rank: usize, own: &mut [f32], others: &[f32]) {
     if own.is_empty() {
         return;
@@ -248,7 +249,8 @@ fn add_in_order(rank: usize, own: &mut [f32], others: &[f32]) {
     let (before, after) = others.split_at(rank * own.len());
     let mut before = before.chunks_exact(own.len());
     if let Some(first) = before.next() {
-        // Two numbers have one sum in either order; of more, own is not the first.
+        // a + b == b + a, so two ranks may add in either order. With three or more the order of ranks decides, so a rank
+        // must not start with its own values.
         let between: Vec<&[f32]> = before.collect();
         for (i, x) in own.iter_mut().enumerate() {
             *x += between.iter().fold(first[i], |sum, part| sum + part[i]);
@@ -259,7 +261,7 @@ fn add_in_order(rank: usize, own: &mut [f32], others: &[f32]) {
     }
 }
 
-/// The first N bytes of a message, which it loses.
+/// Takes the first N bytes off a message.
 fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     let (first, after) = mem::take(rest).split_first_chunk().expect("ranks send what they say");
     *rest = after;

@@ -8,7 +8,7 @@ use tagsmith_kernel::params::{Grads, Moments, Params, Slot, SlotId};
 use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Reader, Values};
 
-/// The moments of everything that learns, and the updates that rows of tables have yet to make.
+/// Moments of everything that learns, and the updates that rows of tables have yet to make.
 pub struct Optimizer {
     dense: Moments,
     tables: Vec<(SlotId, Deferred)>,

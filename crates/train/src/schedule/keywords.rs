@@ -46,7 +46,7 @@ impl<'a> Keywords<'a> {
         let Some(unknown) = self.given.keys().find(|key| !self.taken.contains(key)) else { return Ok(()) };
         let mut takes: Vec<String> = self.taken.iter().map(|key| format!("`{key}`")).collect();
         takes.dedup();
-        Err(Error::Setting(format!(
+        Err(Error::setting(format!(
             "`{}` takes no `{unknown}` in `lr_scheduler_kwargs`: it takes {}",
             self.schedule,
             if takes.is_empty() { "none".to_owned() } else { takes.join(", ") }
@@ -60,5 +60,5 @@ impl<'a> Keywords<'a> {
 }
 
 fn wrong(key: &str, found: &str, should_be: &str) -> Error {
-    Error::Setting(format!("`lr_scheduler_kwargs`: `{key}` is {found}, but should be {should_be}"))
+    Error::setting(format!("`lr_scheduler_kwargs`: `{key}` is {found}, but should be {should_be}"))
 }

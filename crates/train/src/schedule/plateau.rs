@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::schedule::keywords::Keywords;
 use serde_json::{Map, Value, json};
 
-/// What `--lr_scheduler_type` calls it.
+/// The name of this schedule, as `lr_scheduler_type` has it.
 pub const NAME: &str = "reduce_lr_on_plateau";
 
 /// Multiplies the rate by `factor` after more than `patience` evaluations without improvement.
@@ -51,7 +51,7 @@ impl Plateau {
         };
         keywords.finish()?;
         if plateau.factor >= 1.0 {
-            return Err(Error::Setting(format!(
+            return Err(Error::setting(format!(
                 "`lr_scheduler_kwargs`: `factor` is {}, but should be below 1",
                 plateau.factor
             )));
@@ -97,7 +97,7 @@ impl Plateau {
         if self.rising_is_better { metric > best + margin } else { metric < best - margin }
     }
 
-    /// Its state, for a checkpoint.
+    /// Returns the state, for a checkpoint.
     pub fn to_json(&self) -> Value {
         json!({
             "learning_rate": self.state.learning_rate,

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::trainer::plan::Amount;
+use tagsmith_message::{Remedy, Setting, counted};
 
 /// How often something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +41,56 @@ pub struct Times {
     pub saving: Saving,
     /// Whether the best model is to be loaded at the end.
     pub load_best_at_end: bool,
+}
+
+impl Times {
+    /// Refuses times that cannot do what they ask for, whatever the run's length.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.evaluation == Every::Never {
+            let needs = [
+                ("only the best models are to be saved", self.saving == Saving::Best),
+                ("the model is to be evaluated before the first step", self.eval_on_start),
+            ];
+            if let Some((what, _)) = needs.into_iter().find(|&(_, set)| set) {
+                let problem = format!("{what}, but the run has no evaluations");
+                return Err(Error::with_remedy(problem, Remedy::set(Setting::EvalStrategy)));
+            }
+        }
+        let coincide = match (self.evaluation, self.saving) {
+            (_, Saving::Best) | (Every::Epoch, Saving::Every(Every::Epoch)) => true,
+            (Every::Steps(Amount::Steps(eval)), Saving::Every(Every::Steps(Amount::Steps(save)))) => {
+                eval == 0 || save % eval == 0
+            }
+            // Parts of a run become steps when its length is known.
+            (Every::Steps(_), Saving::Every(Every::Steps(_))) => true,
+            _ => false,
+        };
+        if !self.load_best_at_end || coincide {
+            return Ok(());
+        }
+        let Saving::Every(saving) = self.saving else { unreachable!("the best models are saved at evaluations") };
+        Err(Error::with_remedy(
+            format!(
+                "the best model is to be loaded at the end, which needs an evaluation at each checkpoint, but checkpoints \
+                 come {} and evaluations {}",
+                saving.words(),
+                self.evaluation.words()
+            ),
+            Remedy::Set(vec![Setting::EvalStrategy, Setting::SaveStrategy]).so_as("so that they come together"),
+        ))
+    }
+}
+
+impl Every {
+    /// How often, in words.
+    fn words(self) -> String {
+        match self {
+            Every::Never => "never".to_owned(),
+            Every::Steps(Amount::Steps(steps)) => format!("every {}", counted(steps as usize, "step")),
+            Every::Steps(Amount::Ratio(part)) => format!("after each {part} of the run"),
+            Every::Epoch => "once an epoch".to_owned(),
+        }
+    }
 }
 
 /// What is due.
@@ -81,40 +132,25 @@ impl Agenda {
         let agenda = Agenda { times, logging_steps, eval_steps, save_steps: steps(saving), total_steps };
         for (steps, option) in [(logging_steps, "logging_steps"), (eval_steps, "eval_steps")] {
             if steps == Some(0) {
-                return Err(Error::Setting(format!("`--{option}` is 0, but should be above 0")));
+                return Err(Error::setting(format!("`{option}` is 0, but should be above 0")));
             }
         }
-        if times.evaluation == Every::Never {
-            let needs =
-                [("--save_strategy best", times.saving == Saving::Best), ("--eval_on_start", times.eval_on_start)];
-            if let Some((option, _)) = needs.into_iter().find(|&(_, set)| set) {
-                return Err(Error::Setting(format!("`{option}` needs evaluations: pass `--eval_strategy`")));
-            }
-        }
-        if times.load_best_at_end {
-            agenda.check_best(saving)?;
-        }
+        times.check()?;
+        agenda.check_best()?;
         Ok(agenda)
     }
 
     /// Every checkpoint must coincide with an evaluation, or the best model may not be among them.
-    fn check_best(&self, saving: Every) -> Result<(), Error> {
-        let refuse = |why: String| Err(Error::Setting(format!("`--load_best_model_at_end` {why}")));
-        if self.times.saving == Saving::Best {
-            return Ok(());
-        }
-        match (self.times.evaluation, saving) {
-            (Every::Epoch, Every::Epoch) => Ok(()),
-            (Every::Steps(_), Every::Steps(_)) => match (self.eval_steps, self.save_steps) {
-                (Some(eval), Some(save)) if save % eval != 0 => refuse(format!(
-                    "needs checkpoints at evaluations: every {save} steps is no multiple of every {eval} steps"
-                )),
-                _ => Ok(()),
-            },
-            _ => refuse(
-                "needs evaluations and checkpoints at the same times: make `--eval_strategy` and `--save_strategy` equal"
-                    .to_owned(),
-            ),
+    fn check_best(&self) -> Result<(), Error> {
+        match (self.eval_steps, self.save_steps) {
+            (Some(eval), Some(save)) if self.times.load_best_at_end && save % eval != 0 => Err(Error::with_remedy(
+                format!(
+                    "the best model is to be loaded at the end, but checkpoints come every {save} steps and evaluations \
+                     every {eval}"
+                ),
+                Remedy::set(Setting::SaveSteps).so_as(format!("with a multiple of {eval}")),
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -180,15 +216,28 @@ mod tests {
         assert!(Agenda::new(TIMES, 40).is_ok());
         assert_eq!(
             refusal(Times { saving: Saving::Every(steps(6)), ..TIMES }),
-            "`--load_best_model_at_end` needs checkpoints at evaluations: every 6 steps is no multiple of every 4 steps"
+            "the best model is to be loaded at the end, which needs an evaluation at each checkpoint, but checkpoints come \
+             every 6 steps and evaluations every 4 steps"
         );
-        assert!(refusal(Times { saving: Saving::Every(Every::Epoch), ..TIMES }).contains("`--eval_strategy`"));
+        assert!(
+            refusal(Times { saving: Saving::Every(Every::Epoch), ..TIMES })
+                .ends_with("come once an epoch and evaluations every 4 steps")
+        );
+        let never = Times { evaluation: Every::Never, ..TIMES };
+        assert!(refusal(never).ends_with("every 8 steps and evaluations never"));
+        assert!(never.check().unwrap_err().remedy().is_some());
+        let epochs = Times { evaluation: Every::Epoch, saving: Saving::Every(Every::Epoch), ..TIMES };
+        assert!(epochs.check().is_ok() && Times { saving: Saving::Best, ..epochs }.check().is_ok());
+        // A part of the run is known with its length: 0.2 of 40 steps are 8, and 10 is not a multiple.
+        let part = Times { evaluation: Every::Steps(Amount::Ratio(0.2)), saving: Saving::Every(steps(10)), ..TIMES };
+        assert!(part.check().is_ok());
+        assert!(refusal(part).ends_with("checkpoints come every 10 steps and evaluations every 8"));
         assert!(Agenda::new(Times { saving: Saving::Best, ..TIMES }, 40).is_ok());
         assert!(Agenda::new(Times { saving: Saving::Every(steps(6)), load_best_at_end: false, ..TIMES }, 40).is_ok());
-        assert_eq!(refusal(Times { evaluation: steps(0), ..TIMES }), "`--eval_steps` is 0, but should be above 0");
+        assert_eq!(refusal(Times { evaluation: steps(0), ..TIMES }), "`eval_steps` is 0, but should be above 0");
         let none = Times { evaluation: Every::Never, load_best_at_end: false, ..TIMES };
-        assert!(refusal(Times { saving: Saving::Best, ..none }).contains("`--save_strategy best`"));
-        assert!(refusal(Times { eval_on_start: true, ..none }).contains("`--eval_on_start`"));
+        assert!(refusal(Times { saving: Saving::Best, ..none }).contains("only the best models are to be saved"));
+        assert!(refusal(Times { eval_on_start: true, ..none }).contains("before the first step"));
     }
 
     #[test]

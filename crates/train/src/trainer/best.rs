@@ -6,7 +6,7 @@ use crate::error::Error;
 /// The metric that decides, and in which direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Criterion {
-    /// Its key in an evaluation's record, `eval_` included.
+    /// The metric's key in an evaluation's record, `eval_` included.
     pub key: String,
     /// Whether a higher value is a better one.
     pub greater_is_better: bool,

@@ -8,6 +8,7 @@ use crate::trainer::order::Sampling;
 use crate::trainer::plan::{Amount, Extent};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+use tagsmith_message::{Remedy, Setting};
 
 /// The options of a training run, apart from those of a single step ([`crate::learner::StepOptions`]).
 #[derive(Clone, Debug)]
@@ -88,19 +89,19 @@ impl Options {
     /// Refuses options that follow a metric where there is none.
     pub fn check(&self) -> Result<(), Error> {
         let follows = [
-            ("--load_best_model_at_end", self.times.load_best_at_end),
-            ("--save_strategy best", self.times.saving == Saving::Best),
+            ("loading the best model", self.times.load_best_at_end),
+            ("saving the best models alone", self.times.saving == Saving::Best),
             ("early stopping", self.early_stopping.is_some()),
-            ("--lr_scheduler_type reduce_lr_on_plateau", self.schedule == plateau::NAME),
+            ("the schedule `reduce_lr_on_plateau`", self.schedule == plateau::NAME),
         ];
         let Some((what, _)) = follows.into_iter().find(|&(_, set)| set) else { return Ok(()) };
-        let missing = if self.best.is_none() {
-            "--metric_for_best_model"
+        let (missing, setting) = if self.best.is_none() {
+            ("none is named", Setting::Metric)
         } else if self.times.evaluation == Every::Never {
-            "--eval_strategy"
+            ("no evaluation computes it", Setting::EvalStrategy)
         } else {
             return Ok(());
         };
-        Err(Error::Setting(format!("`{what}` follows a metric: pass `{missing}`")))
+        Err(Error::with_remedy(format!("{what} follows a metric, and {missing}"), Remedy::set(setting)))
     }
 }

@@ -1,17 +1,17 @@
-//! In which order the sentences are learned from: a function of the seed and the epoch.
+//! The order in which examples are learned from: a function of the seed and the epoch.
 
 use tagsmith_kernel::random::numpy::Pcg64;
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_kernel::random::torch::MersenneTwister;
 
-/// How an epoch's order is drawn (`--train_sampling_strategy`).
+/// How an epoch's order is drawn (`train_sampling_strategy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
     /// PyTorch's permutation of seed + epoch.
     Random,
     /// The data's own order in every epoch.
     Sequential,
-    /// Sentences of like length together, the longest of all first. The permutation beneath comes from
+    /// Examples of like length together, the longest of all first. The permutation beneath comes from
     /// seed + epoch, as in transformers' sampler for several processes; its sampler for one process draws from
     /// PyTorch's global generator, whose state nothing outside that process can know.
     GroupByLength,
@@ -22,7 +22,7 @@ pub enum Sampling {
 pub struct Order<'a> {
     /// How it is drawn.
     pub sampling: Sampling,
-    /// `--data_seed`, or the run's seed.
+    /// Seed of the order.
     pub seed: u64,
     /// Pieces of each example, in the data's order.
     pub lengths: &'a [usize],

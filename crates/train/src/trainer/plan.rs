@@ -1,6 +1,7 @@
 //! How many batches, updates and epochs a run has.
 
 use crate::error::Error;
+use tagsmith_message::{Remedy, Setting};
 
 /// A number of steps, or a part of the run's steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,15 +13,15 @@ pub enum Amount {
 }
 
 impl Amount {
-    /// Reads an option that is a ratio below 1 and a count from 1 on (`--warmup_steps`, `--logging_steps`, …).
+    /// Reads a number that is a ratio below 1 and a count from 1 on (`--warmup_steps`, `--logging_steps`, …).
     pub fn of(option: &str, value: f64) -> Result<Amount, Error> {
         if !value.is_finite() || value < 0.0 {
-            return Err(Error::Setting(format!("`--{option}` is {value}, but should be 0 or more")));
+            return Err(Error::setting(format!("`{option}` is {value}, but should be 0 or more")));
         }
         Ok(if value > 0.0 && value < 1.0 { Amount::Ratio(value) } else { Amount::Steps(value as u64) })
     }
 
-    /// The steps it means in a run of `total`.
+    /// Returns the steps that it means in a run of `total`.
     pub fn of_total(self, total: u64) -> u64 {
         match self {
             Amount::Steps(steps) => steps,
@@ -29,7 +30,7 @@ impl Amount {
     }
 }
 
-/// What decides a run's length.
+/// The numbers that decide a run's length.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
     /// N, training examples.
@@ -64,7 +65,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Counts; refuses a run without a step.
+    /// Counts. Refuses a run without a step.
     pub fn new(extent: &Extent) -> Result<Plan, Error> {
         let Extent { examples, batch_size, accumulation, drop_last, epochs, max_steps, ranks } = *extent;
         let round = batch_size * ranks;
@@ -76,10 +77,15 @@ impl Plan {
         }
         let batches = if drop_last { examples / round } else { examples.div_ceil(round) } as u64;
         if batches == 0 {
-            return Err(Error::Setting(format!(
-                "`--dataloader_drop_last` leaves nothing of {examples} examples in batches of {batch_size}{}",
-                if ranks > 1 { format!(" on {ranks} ranks") } else { String::new() }
-            )));
+            let on_ranks = if ranks > 1 { format!(" on {ranks} ranks") } else { String::new() };
+            let smaller = Remedy::set(Setting::BatchSize).so_as("with a smaller number");
+            return Err(Error::with_remedy(
+                format!(
+                    "{examples} examples fill no batch of {batch_size}{on_ranks}, and an epoch's last, smaller batch is \
+                     dropped"
+                ),
+                Remedy::AnyOf(vec![Remedy::Unset(Setting::DropLast), smaller]),
+            ));
         }
         let updates = batches.div_ceil(accumulation as u64);
         let total = match max_steps {
@@ -87,7 +93,7 @@ impl Plan {
             None => (epochs * updates as f64).ceil() as u64,
         };
         if total == 0 || !epochs.is_finite() {
-            return Err(Error::Setting(format!("{epochs} epochs are no training: there is no step to make")));
+            return Err(Error::setting(format!("{epochs} epochs have no step: there is nothing to train")));
         }
         Ok(Plan {
             batches_per_epoch: batches,
@@ -167,12 +173,12 @@ mod tests {
         let refusal = |extent: Extent| Plan::new(&extent).unwrap_err().to_string();
         assert_eq!(
             refusal(Extent { drop_last: true, ..three }),
-            "`--dataloader_drop_last` leaves nothing of 3 examples in batches of 8"
+            "3 examples fill no batch of 8, and an epoch's last, smaller batch is dropped"
         );
         assert_eq!(refusal(Extent { examples: 0, ..three }), "there is nothing to train on");
         assert!(refusal(Extent { epochs: 0.0, ..three }).contains("0 epochs"));
         assert!(refusal(Extent { epochs: -1.0, ..three }).contains("-1 epochs"));
         assert!(refusal(Extent { epochs: f64::NAN, ..three }).contains("NaN epochs"));
-        assert!(Amount::of("warmup_steps", -0.5).unwrap_err().to_string().contains("`--warmup_steps` is -0.5"));
+        assert!(Amount::of("warmup_steps", -0.5).unwrap_err().to_string().contains("`warmup_steps` is -0.5"));
     }
 }

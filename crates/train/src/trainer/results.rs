@@ -26,7 +26,7 @@ pub fn save_metrics(folder: &Path, split: &str, metrics: &Record) -> Result<(), 
     let path = folder.join("all_results.json");
     let mut all = match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            let problem = format!("is no object of numbers ({error}): remove it, so that it can be written anew");
+            let problem = format!("is not an object of numbers ({error}): remove it, so that it can be written anew");
             Error::Files(tagsmith_files::Error::content(&path, problem))
         })?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Record::new(),

@@ -184,7 +184,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     options.schedule = "constant".to_owned();
     let error = run(&mut learner(3, 0.0), &options, &examples(), &[], None).0.unwrap_err();
     assert!(error.starts_with("step 2: the loss is NaN"), "{error}");
-    assert!(error.contains("the last checkpoint is") && error.contains("lower the learning rate"), "{error}");
+    assert!(error.contains("the last checkpoint is"), "{error}");
     assert!(!error.contains('\n'));
 }
 
@@ -217,7 +217,7 @@ fn what_may_surprise_is_said_before_the_run() {
     options.schedule = "reduce_lr_on_plateau".to_owned();
     options.times.evaluation = Every::Epoch;
     let error = run(&mut learner(3, 0.0), &options, &examples(), &[], None).0.unwrap_err();
-    assert!(error.ends_with("follows a metric: pass `--metric_for_best_model`"), "{error}");
+    assert_eq!(error, "the schedule `reduce_lr_on_plateau` follows a metric, and none is named");
     options.best = Some(Criterion::new("f1", None));
     let notes = run(&mut learner(3, 0.0), &options, &examples(), &[0.1, 0.2, 0.3], None).1.notes;
     assert!(notes.iter().any(|note| note.contains(r#"{"mode": "max"}"#)), "{notes:?}");
