@@ -49,6 +49,7 @@ fn main() -> ExitCode {
     // The other ranks may be waiting for this rank, and would wait for ever.
     if world.size() > 1 {
         world.abort(status);
+        std::process::exit(status);
     }
     ExitCode::from(status as u8)
 }

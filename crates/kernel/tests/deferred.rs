@@ -110,7 +110,7 @@ fn dense(run: Run, mut each: impl FnMut(u64, &[f32])) -> Left {
     [bits(&p), bits(&m), bits(&v)]
 }
 
-/// The same deferred. `settles` says before which updates all rows are brought up to date, `resumes` before which
+/// Makes the updates deferred. `settles` says before which updates all rows are brought up to date, `resumes` before which
 /// weights and moments go through copies; `twist` may change an update's numbers.
 fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Option<AdamW>) -> (Left, Vec<Vec<u32>>) {
     let mut table = given(run.table(), run.width);
