@@ -24,14 +24,18 @@ pub fn refusal(message: impl Into<String>, remedy: Remedy) -> anyhow::Error {
 
 /// Returns what the caller can do about an error: the remedy of the first cause that has one.
 pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
-    error.chain().find_map(|cause| {
-        let refusal = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
-        let data = || cause.downcast_ref::<tagsmith_data::error::Error>()?.remedy().cloned();
-        let spans = || cause.downcast_ref::<tagsmith_spans::Error>()?.remedy();
-        let labels = || cause.downcast_ref::<labels::Error>().and_then(labels::Error::remedy);
-        let tokenizer = || cause.downcast_ref::<tokenizer::Error>().and_then(tokenizer::Error::remedy);
-        let engine = || cause.downcast_ref::<tagsmith_train::error::Error>()?.remedy();
-        let model = || cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy();
-        refusal.or_else(data).or_else(spans).or_else(labels).or_else(tokenizer).or_else(model).or_else(engine)
-    })
+    error.chain().find_map(of_cause)
+}
+
+/// Returns the remedy of one cause. A new type of errors with remedies gets a line here.
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
+    let refusal = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
+    refusal
+        .or_else(|| cause.downcast_ref::<tagsmith_hub::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_data::error::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_spans::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<labels::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tokenizer::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_train::error::Error>()?.remedy())
 }

@@ -177,9 +177,8 @@ fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyh
     Ok(match (request.mode, request.scheme) {
         (None | Some(Mode::Strict), Some(scheme)) => Method::Strict(scheme, style),
         (Some(Mode::Strict), None) => {
-            let (method, note) = Method::strict_detected(labels, style).map_err(|error| {
-                refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::Scheme).so_as("to name the scheme"))
-            })?;
+            let (method, note) = Method::strict_detected(labels, style)
+                .map_err(|error| refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::Scheme)))?;
             notes.push(note);
             method
         }

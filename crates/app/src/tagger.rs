@@ -232,8 +232,9 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     })?;
     let (mut model, mut notes) = folder::load(folder)?;
     let threshold = options.threshold.as_deref().map(|word| {
-        Threshold::parse(word, model.config.contrastive())
-            .map_err(|why| refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("as one")))
+        Threshold::parse(word, model.config.contrastive()).map_err(|why| {
+            refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("with a number from 0 to 1"))
+        })
     });
     let threshold = threshold.transpose()?;
     model.precision = precision;

@@ -66,7 +66,7 @@ impl Dialect {
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
     fn is_key(self, setting: Setting) -> bool {
-        const OPTIONS: [Setting; 1] = [Setting::Resume];
+        const OPTIONS: [Setting; 2] = [Setting::Resume, Setting::Token];
         self == Dialect::SpanTrainer && !OPTIONS.contains(&setting)
     }
 
@@ -76,6 +76,7 @@ impl Dialect {
             (Setting::AggregationStrategy, _) => "aggregation-strategy",
             (Setting::DatasetConfigName, _) => "dataset_config_name",
             (Setting::DatasetName, _) => "dataset_name",
+            (Setting::DatasetRevision, _) => "dataset_revision",
             (Setting::GoldColumn, _) => "gold-column",
             (Setting::GoldFormat, _) => "gold-format",
             (Setting::InputFormat, _) => "input-format",
@@ -124,6 +125,13 @@ impl Dialect {
             (Setting::OutputDir, _) => "output_dir",
             (Setting::OutputFormat, _) => "output-format",
             (Setting::OverwriteOutput, _) => "overwrite_output_dir",
+
+            (Setting::HubModelId, _) => "hub_model_id",
+            (Setting::HubToken, _) => "hub_token",
+            (Setting::ModelRevision, Dialect::Predict) => "model-revision",
+            (Setting::ModelRevision, _) => "model_revision",
+            (Setting::PushToHub, _) => "push_to_hub",
+            (Setting::Token, _) => "token",
         }
     }
 }

@@ -141,30 +141,30 @@ fn options_say_where_and_which() {
     scratch.bad(
         &look.replace("other", "third"),
         &[("HF_HOME", &home), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")],
-        expect!["error: org/words: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"],
+        expect!["error: org/words: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass `--token` with a token that may read"],
     );
 }
 
 #[test]
 fn what_cannot_be_had_is_one_line() {
     let scratch = Scratch::new();
-    scratch.bad("predict --model org/none", &[], expect!["error: org/none: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]);
-    scratch.bad("predict --model org/tiny", &[("TRANSFORMERS_OFFLINE", "1")], expect!["error: org/tiny: there is no such folder here, the model is not in the cache HOME/.cache/huggingface/hub/models--org--tiny, and TRANSFORMERS_OFFLINE forbids connections: run it once with a connection, or `hf download org/tiny` where there is one and copy the cache"]);
+    scratch.bad("predict --model org/none", &[], expect!["error: org/none: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass `--token` with a token that may read"]);
+    scratch.bad("predict --model org/tiny", &[("TRANSFORMERS_OFFLINE", "1")], expect!["error: org/tiny: there is no such folder here, the model is not in the cache HOME/.cache/huggingface/hub/models--org--tiny, and TRANSFORMERS_OFFLINE forbids connections: run it once with a connection, or run `hf download org/tiny` where there is a connection and copy the cache"]);
     scratch.bad(
         &TRAIN.replace("org/rows", "org/rows --dataset_config_name x"),
         &[],
         expect!["error: org/rows: there is no configuration `x`, nor any other: leave out `--dataset_config_name`"],
     );
-    scratch.bad(&TRAIN.replace("org/rows", "org/none"), &[], expect!["error: org/none: the hub answers 401: Invalid username or password, so there is no such data set, or it is not shown to you: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]);
+    scratch.bad(&TRAIN.replace("org/rows", "org/none"), &[], expect!["error: org/none: the hub answers 401: Invalid username or password, so there is no such data set, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass `--token` with a token that may read"]);
     scratch.bad(
         &TRAIN.replace("org/rows", "org/rows --dataset_revision v7"),
         &[],
-        expect!["error: org/rows: there is no revision `v7`: correct `--dataset_revision`, or leave it out"],
+        expect!["error: org/rows: there is no revision `v7`: pass `--dataset_revision` with another one, or leave out `--dataset_revision`"],
     );
     scratch.bad(
         &TRAIN.replace("org/tiny", "org/tiny --model_revision v7"),
         &[],
-        expect!["error: org/tiny: there is no revision `v7`: correct `--model_revision`, or leave it out"],
+        expect!["error: org/tiny: there is no revision `v7`: pass `--model_revision` with another one, or leave out `--model_revision`"],
     );
     scratch.bad(
         &TRAIN.replace("org/tiny", "./org/tiny"),
@@ -225,12 +225,12 @@ fn a_push_that_cannot_be_is_refused_before_the_training() {
     scratch.bad(
         &push,
         &[],
-        expect!["error: out: an upload needs a token that may write: `--hub_token`, HF_TOKEN or `hf auth login`"],
+        expect!["error: out: an upload needs a token that may write: log in with `hf auth login`, or set HF_TOKEN, or pass `--hub_token`"],
     );
     scratch.bad(&format!("{push} --hub_strategy checkpoint"), &[], expect!["  hint: say --hub_strategy end"]);
     scratch.bad(&format!("{push} --hub_revision dev"), &[], expect!["  hint: leave `--hub_revision` out"]);
     scratch.server.rule(|request, _| request.target.ends_with("/create").then(|| Reply::error(403, "", "read only")));
-    scratch.bad(&push, &[("HF_TOKEN", "hf_read")], expect!["error: jo/out: the hub answers 403: read only: the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"]);
+    scratch.bad(&push, &[("HF_TOKEN", "hf_read")], expect!["error: jo/out: the hub answers 403: read only: log in with `hf auth login`, or set HF_TOKEN, or pass `--hub_token` because the token that was sent does not allow it"]);
     assert!(!scratch.path("out").exists());
     let said = scratch.run(2, "train --model_name_or_path org/none --dataset_name x --do_eval --hub_token hf_a", &[]);
     assert!(said.contains("`--hub_token` changes nothing without `--push_to_hub`"), "{said}");

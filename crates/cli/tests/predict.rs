@@ -172,7 +172,7 @@ fn a_bad_line_is_located_and_what_stands_before_it_stays() {
     check(
         "{\"body\": \"Jo\"}",
         &[],
-        "error: standard input:1: the object has none of `text`, `tokens`, `words`: name its key with `--text-column`",
+        "error: standard input:1: the object has none of `text`, `tokens`, `words`: pass `--text-column` to name its key",
         0,
     );
     check(
@@ -193,7 +193,7 @@ fn a_bad_line_is_located_and_what_stands_before_it_stays() {
     check(
         "a,b\n",
         &["--input-format", "csv"],
-        "error: standard input:1: there is no column `text` among `a`, `b`: name one with `--text-column`",
+        "error: standard input:1: there is no column `text` among `a`, `b`: pass `--text-column` to name one",
         0,
     );
     check(
@@ -220,7 +220,7 @@ fn a_file_is_whole_or_not_there() {
     assert_eq!((documents(&fs::read_to_string(&out).unwrap()).len(), entries()), (1, 1));
     // What is no file is not replaced by one.
     let ran = predict(model.path(), &["-o", folder.path().to_str().unwrap()], "Jo\n");
-    assert_eq!((ran.status, ran.err.contains("no ordinary file")), (2, true), "{}", ran.err);
+    assert_eq!((ran.status, ran.err.contains("not an ordinary file")), (2, true), "{}", ran.err);
     #[cfg(unix)]
     {
         let link = folder.path().join("link");
@@ -313,7 +313,7 @@ fn nothing_but_empty_lines_is_streamed_too() {
 #[test]
 fn batches_of_nothing_are_refused() {
     let error = predict(scratch().path(), &["--batch-tokens", "0"], "Jo").err;
-    assert_eq!(error.lines().last().unwrap(), "error: `--batch-tokens 0` is none at all: give 1 or more");
+    assert_eq!(error.lines().last().unwrap(), "error: `--batch-tokens 0`: at least one is needed");
 }
 
 /// The rows of a Parquet file as JSON lines have them.

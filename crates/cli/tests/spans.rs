@@ -83,7 +83,7 @@ fn training_evaluation_and_prediction() {
     assert_eq!((status, said.contains("note: products in bf16, "), out.lines().count() > 2), (0, true, true), "{said}");
     let auto = ["data.jsonl", "--threshold", "auto", "--validation_file", "data.jsonl", "--output_dir", "curve"];
     let (status, _, said) = tagsmith(&[&evaluate[..], &auto].concat(), at, "");
-    assert_eq!((status, said.contains("--threshold auto: ")), (0, true), "{said}");
+    assert_eq!((status, said.contains("note: the threshold ")), (0, true), "{said}");
     let written = fs::read_dir(at.join("curve")).expect("it is there").next().expect("one file").expect("it reads");
     let json: Value = serde_json::from_slice(&fs::read(written.path()).expect("it is there")).expect("it is JSON");
     assert_eq!(json["threshold_curve"].as_array().map(Vec::len), Some(19));
@@ -254,7 +254,10 @@ fn what_cannot_work_is_refused_in_one_line() {
     let predict = |labels: &'static str| ["predict", "--model", "bi_encoder", "--labels", labels];
     refused(&predict("a,,b"), "label 2 is empty: give it a name");
     refused(&predict("a,b,a"), "the label `a` is given twice: name every label once");
-    refused(&["predict", "--model", "bi_encoder"], "a span tagger looks for labels: name them with `--labels a,b,…`");
+    refused(
+        &["predict", "--model", "bi_encoder"],
+        "a span tagger looks for labels, and none are given: pass `--labels` to name them",
+    );
     let many: Vec<String> = (0..40).map(|i| format!("a{i}")).collect();
     let many = many.join(",");
     refused(
@@ -268,11 +271,12 @@ fn what_cannot_work_is_refused_in_one_line() {
     };
     refused(
         &evaluate("bi_encoder", "high"),
-        "--threshold is `high`, neither a number from 0 to 1 nor `cls` nor `label_token`",
+        "the threshold is `high`, neither a number from 0 to 1 nor `cls` nor `label_token`: pass `--threshold` with a \
+         number from 0 to 1",
     );
     refused(
         &evaluate("bi_encoder", "cls"),
-        "--threshold is `cls`, which only contrastive models learn: give a number from 0 to 1",
+        "the threshold is `cls`, which only contrastive models learn: pass `--threshold` with a number from 0 to 1",
     );
     refused(&evaluate("cross_encoder", "0.5"), "cross_encoder: this is a cross-encoder: use the other evaluator");
     config(at, r#", "do_trane": true"#);
@@ -417,11 +421,13 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     assert_ne!(described, named, "the description changes nothing");
     describe(r#"{"person": 3}"#);
     let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
-    let want = "error: labels.json: neither a list of names nor an object of names and descriptions\n";
+    let want = "error: the labels are neither a list of names nor an object of names and descriptions: pass `--labels` as \
+                `person,place` or as a JSON file\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
     describe(r#"{"person": null, "person": "a human being"}"#);
     let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "labels.json"], at, text);
-    let want = "error: labels.json: no JSON that can be read: the key `person` occurs twice at line 1 column 43\n";
+    let want =
+        "error: labels.json: this is not JSON that can be read: the key `person` occurs twice at line 1 column 43\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
 
     // An output folder remembers what the file held, not its name.
@@ -478,7 +484,7 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
         let shown = ["predict", "--model", "bi_encoder", "--output-format", "text"];
         let (_, out, said) = tagsmith(&[&shown[..], &two, &[mode]].concat(), at, text);
         let hidden = all.len() - out.matches('[').count();
-        let note = format!("note: {hidden} entities overlap others, and are not shown as text");
+        let note = format!("note: {hidden} entities overlap others and cannot be shown as text");
         assert_eq!((hidden > 0, said.contains(&note)), (mode != "flat", mode != "flat"), "{mode}: {said}");
     }
 

@@ -260,7 +260,7 @@ fn an_output_folder_that_holds_a_run_is_refused_resumed_or_written_over() {
     check(
         &scratch.bad(&line),
         expect![
-            "error: `out` holds another run (checkpoint-10): pass `--overwrite_output_dir` to write over it, or `--resume_from_checkpoint last` to go on with it"
+            "error: `out` holds another run (checkpoint-10): pass `--overwrite_output_dir` to write over it, or pass `--resume_from_checkpoint last` to go on with it"
         ],
     );
     assert!(scratch.good(&format!("{line} --overwrite_output_dir")).stderr.contains("deletes none of them"));
@@ -274,7 +274,9 @@ fn an_output_folder_that_holds_a_run_is_refused_resumed_or_written_over() {
     assert!(weights() == finished, "a resumed run gives the same weights");
     check(
         &scratch.bad(&format!("{line} --resume_from_checkpoint nowhere")),
-        expect!["error: `nowhere` is no checkpoint's folder: correct `--resume_from_checkpoint`"],
+        expect![
+            "error: `nowhere` is not the folder of a checkpoint: pass `--resume_from_checkpoint` with the folder of one"
+        ],
     );
 }
 
@@ -352,9 +354,9 @@ fn what_cannot_be_is_said_before_the_first_step() {
         expect![[r#"
         error: the checkpoint's head has 5 labels (`O`, `B-LOC`, `I-LOC`, `B-PER`, `I-PER`) but the data has 3 (`B-ORG`, `B-PER`, `O`): pass `--ignore_mismatched_sizes` to start with a new head
         error: the checkpoint's labels are not the data's: only the checkpoint has `B-LOC`, `I-LOC`, only the data has `B-ORG`, `I-ORG`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order
-        error: `--max_seq_length 33` is more than the model's 32 positions: ask for at most that
+        error: the longest sequence is to have 33 pieces, but the model has 32 positions: pass `--max_seq_length` with at most 32
         error: data.json:1: there is no column `pos`: give `--label_column_name` one of `words`, `ner`
-        error: `--metric_for_best_model f2` is nothing that evaluation returns; it returns loss, token_loss, precision, recall, f1, accuracy
+        error: evaluation does not return the metric `f2` that chooses the best model: pass `--metric_for_best_model` with one of loss, token_loss, precision, recall, f1, accuracy
         error: `nothing.like.this` matches no parameter to freeze; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
         error: `greedy` is not offered: its floor of 1e-3 lies above every rate that fine-tunes an encoder; use `reduce_lr_on_plateau` to follow a metric"#]],
     );
@@ -498,7 +500,7 @@ fn a_test_split_without_labels_is_tagged() {
             "{base} --train_file data/test.conll --do_train --test_file data/test.conll --output_dir no"
         )),
         expect![
-            "error: data/test.conll: there is no label column, and `--do_train` needs labels: name it with `--label_column_name`"
+            "error: data/test.conll: there is no label column, and training needs labels: pass `--label_column_name` to name it"
         ],
     );
     assert!(!scratch.path("no").exists());

@@ -145,19 +145,19 @@ fn missing_files_are_named_before_anything_runs() {
         &format!("{base} --dataset_name conll2003"),
         expect![[r#"
             note: the data set `conll2003` is `eriktks/conll2003` now
-            error: eriktks/conll2003: there is no such folder here, the data set is not in the cache cache/datasets--eriktks--conll2003, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download eriktks/conll2003 --repo-type dataset` where there is one and copy the cache
+            error: eriktks/conll2003: there is no such folder here, the data set is not in the cache cache/datasets--eriktks--conll2003, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or run `hf download eriktks/conll2003 --repo-type dataset` where there is a connection and copy the cache
         "#]],
     );
     check(
         &format!("{base} --train_file none.json --resume_from_checkpoint last"),
         expect![[r#"
-        error: `o` holds no checkpoint: leave `--resume_from_checkpoint` out to begin anew
+        error: `o` holds no checkpoint: leave out `--resume_from_checkpoint` to begin anew
     "#]],
     );
     check(
         &format!("{base} --train_file none.json --resume_from_checkpoint o/checkpoint-1"),
         expect![[r#"
-        error: `o/checkpoint-1` is no checkpoint's folder: correct `--resume_from_checkpoint`
+        error: `o/checkpoint-1` is not the folder of a checkpoint: pass `--resume_from_checkpoint` with the folder of one
     "#]],
     );
 }

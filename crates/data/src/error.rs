@@ -104,10 +104,11 @@ impl Error {
     }
 
     /// Returns what the caller can do about it, beside what the message says.
-    pub fn remedy(&self) -> Option<&Remedy> {
+    pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Error::Content { remedy, .. } | Error::Path { remedy, .. } => remedy.as_deref(),
-            _ => None,
+            Error::Content { remedy, .. } | Error::Path { remedy, .. } => remedy.as_deref().cloned(),
+            Error::Hub(error) => error.remedy(),
+            Error::Read { .. } | Error::Encoding { .. } | Error::Open { .. } => None,
         }
     }
 }

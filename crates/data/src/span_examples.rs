@@ -12,6 +12,8 @@ use crate::tag_names::TagNames;
 use std::path::Path;
 use tagsmith_message::Note;
 use tagsmith_text::example::{AnnotationFormat, Entity, Example};
+use tagsmith_text::labels::reading::Rules;
+use tagsmith_text::labels::scheme::{Span, Style, UNTYPED};
 use tagsmith_text::tagged::{Content, joined};
 
 /// The examples of some files.
@@ -27,11 +29,17 @@ pub struct SpanExamples {
 pub const EVALUATED: &[&str] = &["test", "dev", "validation"];
 
 /// Reads files, folders of saved data sets and globs of either, in this order. Of a data set with several splits, the
-/// first of `splits` that it has. Entities come from spans where the records have them, and from tags elsewhere.
+/// first of `splits` that it has. Entities come from spans where the records have them, and elsewhere from tags, which
+/// are read by `rules`.
 ///
 /// # Errors
 /// A pattern that matches nothing; a record that is not what it should be.
-pub fn load(patterns: &[String], format: AnnotationFormat, splits: &[&str]) -> Result<SpanExamples, Error> {
+pub fn load(
+    patterns: &[String],
+    format: AnnotationFormat,
+    splits: &[&str],
+    rules: Rules,
+) -> Result<SpanExamples, Error> {
     let mut all = SpanExamples::default();
     for input in files::expand(patterns, splits)? {
         let before = all.examples.len();
@@ -44,7 +52,7 @@ pub fn load(patterns: &[String], format: AnnotationFormat, splits: &[&str]) -> R
         };
         let mut of_tags = false;
         for file in &paths {
-            of_tags |= read(file, asked, &names, format, &mut all)?;
+            of_tags |= read(file, asked, &names, (format, rules), &mut all)?;
         }
         if of_tags {
             all.notes.push(Note::once(format!("{}: spans are made of its tags", path.display())));
@@ -61,7 +69,7 @@ fn read(
     path: &Path,
     asked: Option<Format>,
     class_names: &ClassNames,
-    format: AnnotationFormat,
+    (format, rules): (AnnotationFormat, Rules),
     all: &mut SpanExamples,
 ) -> Result<bool, Error> {
     let options = ReadOptions::default();
@@ -82,55 +90,114 @@ fn read(
     all.notes.extend(reader.notes().into_iter().filter(|note| note.count > 0));
     let names = reader.take_tags();
     let is_tagged = !tagged.is_empty();
-    all.examples.extend(tagged.into_iter().map(|(place, row)| (place, of_tags(row, &names, format))));
+    let mut of_tags = OfTags::new(format, rules);
+    for (place, row) in tagged {
+        let example = of_tags.example(&place, row, &names);
+        all.examples.push((place, example));
+    }
+    all.notes.extend(of_tags.notes());
     Ok(is_tagged)
 }
 
-/// Returns the example that words and their tags make. Running text is the words with a space between them.
-fn of_tags(row: Row, names: &TagNames, format: AnnotationFormat) -> Example {
-    let Row { id, content, tags, .. } = row;
-    let Content::Words(words) = content else { return Example { id, content, entities: Vec::new() } };
-    let tags: Vec<&str> = tags.iter().flatten().map(|&tag| names.name(tag)).collect();
-    let entities = bio(&tags);
-    if format == AnnotationFormat::Tokens {
-        return Example { id, content: Content::Words(words), entities };
-    }
-    let (text, places) = joined(&words);
-    let entity = |e: Entity| Entity { start: places[e.start].0, end: places[e.end - 1].1, label: e.label };
-    let entities = entities.into_iter().map(entity).collect();
-    Example { id, content: Content::Text(text), entities }
+/// Examples that words and their tags make.
+struct OfTags {
+    format: AnnotationFormat,
+    rules: Rules,
+    /// Words whose label is not a tag.
+    bare: Note,
+    /// Entities that the original's reading of tags does not have.
+    lost: Note,
 }
 
-/// Returns the entities that tags spell, as the original reads them: `B` opens, `I` goes on with whatever is open or
-/// opens, anything else closes. `E` and `L` go on as `I` does, `S` and `U` open as `B` does.
-pub fn bio(tags: &[&str]) -> Vec<Entity> {
-    let mut entities: Vec<Entity> = Vec::new();
-    let mut open = false;
-    for (at, tag) in tags.iter().enumerate() {
-        let (letter, label) = tag.split_once('-').unwrap_or((tag, ""));
-        match letter {
-            "B" | "S" | "U" | "I" | "E" | "L" if !label.is_empty() => {
-                if open && matches!(letter, "I" | "E" | "L") {
-                    entities.last_mut().expect("one is open").end = at + 1;
-                } else {
-                    entities.push(Entity { start: at, end: at + 1, label: label.to_owned() });
-                }
-                open = true;
-            }
-            _ => open = false,
+impl OfTags {
+    fn new(format: AnnotationFormat, rules: Rules) -> OfTags {
+        OfTags {
+            format,
+            rules,
+            bare: Note::new("words have a label that is not a tag with a type, and are outside every entity"),
+            lost: Note::new(
+                "entities are read otherwise: the original ignores the types of inner tags and does not know `M`",
+            ),
         }
     }
-    entities
+
+    /// Returns the example of a row. Running text is the words with a space between them.
+    fn example(&mut self, place: &str, row: Row, names: &TagNames) -> Example {
+        let Row { id, content, tags, .. } = row;
+        let Content::Words(words) = content else { return Example { id, content, entities: Vec::new() } };
+        let tags: Vec<&str> = tags.iter().flatten().map(|&tag| names.name(tag)).collect();
+        let entities = self.entities(place, &tags);
+        if self.format == AnnotationFormat::Tokens {
+            return Example { id, content: Content::Words(words), entities };
+        }
+        let (text, places) = joined(&words);
+        let entity = |e: Entity| Entity { start: places[e.start].0, end: places[e.end - 1].1, label: e.label };
+        let entities = entities.into_iter().map(entity).collect();
+        Example { id, content: Content::Text(text), entities }
+    }
+
+    /// Returns the entities of a sentence's tags, and counts what they leave out.
+    fn entities(&mut self, place: &str, tags: &[&str]) -> Vec<Entity> {
+        let typed = |rules: Rules| -> Vec<Span<&str>> {
+            rules.spans(tags, Style::Prefix).into_iter().filter(|span| span.kind != UNTYPED).collect()
+        };
+        let has_type = |tag: &str| self.rules.tag(tag, Style::Prefix).is_some_and(|tag| tag.kind != UNTYPED);
+        for tag in tags.iter().filter(|tag| **tag != "O" && !has_type(tag)) {
+            self.bare.add(|| format!("{place} `{tag}`"));
+        }
+        let spans = typed(self.rules);
+        if self.rules == Rules::OriginalSpans {
+            for span in typed(Rules::AnyScheme).iter().filter(|span| !spans.contains(span)) {
+                self.lost.add(|| format!("{place} {span}"));
+            }
+        }
+        let entity = |span: Span<&str>| Entity { start: span.start, end: span.end, label: span.kind.to_owned() };
+        spans.into_iter().map(entity).collect()
+    }
+
+    /// Returns notes about words outside every entity, and about entities that were lost.
+    fn notes(self) -> impl Iterator<Item = Note> {
+        [self.bare, self.lost].into_iter().filter(|note| note.count > 0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The entities of a sentence's tags in short, and the notes about them.
+    fn read(tags: &str, rules: Rules) -> (String, Vec<String>) {
+        let mut of_tags = OfTags::new(AnnotationFormat::Tokens, rules);
+        let tags: Vec<&str> = tags.split(' ').collect();
+        let entities = of_tags.entities("f:1", &tags);
+        let shown: Vec<String> = entities.iter().map(|it| format!("{} {}..{}", it.label, it.start, it.end)).collect();
+        (shown.join(", "), of_tags.notes().map(|note| note.to_string()).collect())
+    }
+
+    /// What the tags mean by the definitions of BMES, BIOES, BILOU and by the rules of conlleval; beside it what the
+    /// original makes of them.
     #[test]
-    fn tags_become_spans_by_the_originals_machine() {
-        let entity = |start, end, label: &str| Entity { start, end, label: label.into() };
-        assert_eq!(bio(&["B-a", "I-b", "O", "I-c", "B-c"]), [entity(0, 2, "a"), entity(3, 4, "c"), entity(4, 5, "c")]);
-        assert_eq!(bio(&["O", "B-x", "B-x"]), [entity(1, 2, "x"), entity(2, 3, "x")]);
+    fn entities_of_tags_follow_their_scheme() {
+        for (tags, want, original) in [
+            ("B-a M-a E-a O S-a", "a 0..3, a 4..5", "a 0..1, a 2..3, a 4..5"),
+            ("B-a E-a U-b L-b", "a 0..2, b 2..3, b 3..4", "a 0..2, b 2..4"),
+            ("B-a I-b O I-c B-c", "a 0..1, b 1..2, c 3..4, c 4..5", "a 0..2, c 3..4, c 4..5"),
+            ("O B-x B-x I-x", "x 1..2, x 2..4", "x 1..2, x 2..4"),
+            ("S-a E-a", "a 0..1, a 1..2", "a 0..2"),
+        ] {
+            assert_eq!(read(tags, Rules::AnyScheme), (want.to_owned(), Vec::new()), "{tags}");
+            let (found, notes) = read(tags, Rules::OriginalSpans);
+            assert_eq!((found, notes.len()), (original.to_owned(), usize::from(want != original)), "{tags}: {notes:?}");
+        }
+        let (_, notes) = read("B-a M-a E-a O S-a B-a I-b", Rules::OriginalSpans);
+        let said = "entities are read otherwise: the original ignores the types of inner tags and does not know `M`";
+        assert_eq!(notes, [format!("3 {said} (f:1 a 0..3, f:1 a 5..6, f:1 b 6..7)")]);
+    }
+
+    #[test]
+    fn labels_that_are_not_tags_are_told() {
+        let (found, notes) = read("0 B-a PER O I", Rules::AnyScheme);
+        let said = "words have a label that is not a tag with a type, and are outside every entity";
+        assert_eq!((&*found, notes), ("a 1..2", vec![format!("3 {said} (f:1 `0`, f:1 `PER`, f:1 `I`)")]));
     }
 }

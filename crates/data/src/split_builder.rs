@@ -108,7 +108,7 @@ pub(crate) mod tests {
 
     /// An error with its remedy, whose settings stand in angle brackets.
     pub(crate) fn show_error(error: &Error) -> String {
-        with_remedy(error.to_string(), error.remedy())
+        with_remedy(error.to_string(), error.remedy().as_ref())
     }
 
     /// A note with its remedy.

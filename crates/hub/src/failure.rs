@@ -1,24 +1,25 @@
-//! Why the hub gave nothing, and what a person can do about it.
+//! Failed requests to the hub, and what the user can do about them.
 
 use crate::Error;
-use crate::repo::{Kind, Repo};
+use crate::repo::Repo;
+use tagsmith_message::{Remedy, Setting};
 
 /// Why a request gave nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody answered, or the connection broke.
+    /// The hub did not answer, or the connection broke.
     Unreachable(String),
     /// The hub answered with an error.
     Refused {
         status: u16,
         /// The hub's own name for it (`x-error-code`), or nothing.
         code: String,
-        /// What the hub says, or nothing.
+        /// The hub's message, or nothing.
         message: String,
     },
     /// The answer is not one that a hub gives.
     Malformed(String),
-    /// Something on this machine.
+    /// An error on this machine.
     Local(Error),
 }
 
@@ -28,7 +29,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What was asked for when it failed.
+/// A request that failed.
 pub(crate) struct Asked<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) repo: &'a Repo,
@@ -41,17 +42,17 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Failure {
-    /// Whether the hub knows the repository and has no such revision: what the cache holds is then no answer.
+    /// Returns whether the hub knows the repository and has no such revision. The cache is then not an answer.
     pub(crate) fn is_missing_revision(&self) -> bool {
         matches!(self, Failure::Refused { code, .. } if code == "RevisionNotFound")
     }
 
-    /// Whether the hub has no such repository, revision or file.
+    /// Returns whether the hub has no such repository, revision or file.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Failure::Refused { status: 404, .. })
     }
 
-    /// Whether asking again may help.
+    /// Returns whether asking again may help.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Failure::Unreachable(_) => true,
@@ -60,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// In a few words.
+    /// Returns the reason in a few words.
     pub(crate) fn reason(&self) -> String {
         match self {
             Failure::Unreachable(why) => format!("the hub cannot be reached: {why}"),
@@ -71,7 +72,7 @@ impl Failure {
         }
     }
 
-    /// As one line with a remedy.
+    /// Returns the failure as an error with a remedy.
     pub(crate) fn explain(self, asked: &Asked<'_>) -> Error {
         let Asked { endpoint, repo, revision, file, .. } = *asked;
         let place = match file {
@@ -81,21 +82,19 @@ impl Failure {
         if let Failure::Local(error) = self {
             return error;
         }
+        let check = || Remedy::to_do(format!("check the network, HF_ENDPOINT ({endpoint}) and https_proxy"));
         let remedy = match &self {
             Failure::Unreachable(why) if why.contains("certificate") => {
-                "name your proxy's certificates with SSL_CERT_FILE".to_owned()
+                Remedy::to_do("name your proxy's certificates with SSL_CERT_FILE")
             }
-            Failure::Unreachable(_) if asked.up => {
-                format!("check the network, HF_ENDPOINT ({endpoint}) and https_proxy")
+            Failure::Unreachable(_) if asked.up => check(),
+            Failure::Unreachable(_) => Remedy::AnyOf(vec![
+                check(),
+                Remedy::to_do(format!("bring the {} to this machine with `{}`", repo.kind.noun(), repo.download())),
+            ]),
+            Failure::Malformed(_) | Failure::Local(_) => {
+                Remedy::to_do(format!("try again later, and check HF_ENDPOINT ({endpoint})"))
             }
-            Failure::Unreachable(_) => format!(
-                "check the network, HF_ENDPOINT ({endpoint}) and https_proxy; or bring the {} here with `hf download \
-                 {}{} --local-dir FOLDER` and pass its folder",
-                repo.kind.noun(),
-                repo.id,
-                repo.kind.download_option()
-            ),
-            Failure::Malformed(_) | Failure::Local(_) => format!("try again later, and check HF_ENDPOINT ({endpoint})"),
             Failure::Refused { status, code, .. } => remedy(*status, code, asked),
         };
         let problem = match &self {
@@ -108,30 +107,53 @@ impl Failure {
             }
             _ => self.reason(),
         };
-        Error::path(place, format!("{problem}: {remedy}"))
+        Error::refused(place, problem, remedy)
     }
 }
 
-fn remedy(status: u16, code: &str, asked: &Asked<'_>) -> String {
-    let Asked { endpoint, repo, with_token, .. } = *asked;
-    let token = if with_token {
-        "the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"
-    } else {
-        "pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"
-    };
+/// Returns what to do where the hub refused.
+fn remedy(status: u16, code: &str, asked: &Asked<'_>) -> Remedy {
+    let Asked { endpoint, repo, .. } = *asked;
+    let correct_name = || Remedy::to_do("correct the name");
     match (status, code) {
-        (_, "GatedRepo") => format!("accept its conditions at {endpoint}{}, and {token}", repo.page()),
-        (_, "RevisionNotFound") => format!("correct `{}`, or leave it out", repo.kind.revision_option()),
-        (401, _) if asked.up => token.to_owned(),
-        (500.., _) if asked.up => "try again later".into(),
-        (401 | 404, _) => format!("correct the name, or {token}"),
-        (403, _) => token.to_owned(),
-        (429, _) if !with_token => "wait, or pass a token, which the hub allows more requests".into(),
-        (429, _) => "wait, then try again".into(),
-        (500.., _) => match repo.kind {
-            Kind::Dataset => "try again later; once downloaded, HF_HUB_OFFLINE=1 reads the cached data set".into(),
-            Kind::Model => "try again later; once downloaded, HF_HUB_OFFLINE=1 reads the cached model".into(),
-        },
-        _ => "check the name and the token".into(),
+        (_, "GatedRepo") => {
+            let accept = format!("accept its conditions at {endpoint}{}", repo.page());
+            Remedy::AllOf(vec![Remedy::to_do(accept), token(asked)])
+        }
+        (_, "RevisionNotFound") => {
+            let revision = repo.kind.revision();
+            Remedy::AnyOf(vec![Remedy::set(revision).so_as("with another one"), Remedy::Unset(revision)])
+        }
+        (401, _) if asked.up => token(asked),
+        (500.., _) if asked.up => Remedy::to_do("try again later"),
+        (401 | 404, _) => Remedy::AnyOf(vec![correct_name(), token(asked)]),
+        (403, _) => token(asked),
+        (429, _) if !asked.with_token => {
+            let more = Remedy::set(Setting::Token).so_as("because the hub then allows more requests");
+            Remedy::AnyOf(vec![Remedy::to_do("wait"), more])
+        }
+        (429, _) => Remedy::to_do("wait, then try again"),
+        (500.., _) => Remedy::to_do(format!(
+            "try again later; once downloaded, HF_HUB_OFFLINE=1 reads the cached {}",
+            repo.kind.noun()
+        )),
+        _ => Remedy::to_do("check the name and the token"),
     }
+}
+
+/// Returns the remedy of another token, or of one at all.
+fn token(asked: &Asked<'_>) -> Remedy {
+    let which = match (asked.with_token, asked.up) {
+        (true, _) => "because the token that was sent does not allow it",
+        (false, true) => "with a token that may write",
+        (false, false) => "with a token that may read",
+    };
+    token_remedy(asked.up).so_as(which)
+}
+
+/// Returns the remedy of naming a token.
+pub(crate) fn token_remedy(up: bool) -> Remedy {
+    let setting = if up { Setting::HubToken } else { Setting::Token };
+    let login = Remedy::to_do("log in with `hf auth login`");
+    Remedy::AnyOf(vec![login, Remedy::to_do("set HF_TOKEN"), Remedy::set(setting)])
 }

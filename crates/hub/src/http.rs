@@ -9,6 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
+use tagsmith_message::{Remedy, Setting};
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, AsSendBody, Body, Proxy, SendBody};
@@ -194,10 +195,11 @@ impl Hub {
         }
         if let Some(token) = self.settings.token.as_ref().filter(|_| self.is_endpoint(at)) {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret())).map_err(|_| {
-                Error::path(
-                    "the hub's token",
-                    "it holds what no token does: correct `--token`, HF_TOKEN or the token's file",
-                )
+                let remedy = Remedy::AllOf(vec![
+                    Remedy::to_do("correct HF_TOKEN or the token's file"),
+                    Remedy::set(Setting::Token).so_as("with a token"),
+                ]);
+                Error::refused("the hub's token", "it holds characters that a token does not have", remedy)
             })?;
             value.set_sensitive(true);
             request = request.header("authorization", value);

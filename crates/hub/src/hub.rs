@@ -1,16 +1,18 @@
 //! The hub: names become commits, commits become folders in the cache.
 
 use crate::cache::Shelf;
+use crate::error::no_path;
 use crate::failure::{Asked, Failure};
 use crate::http::{self, Call, TRIES};
 use crate::listing::Listing;
 use crate::repo::{Kind, Repo, is_commit, is_inside, segment};
 use crate::settings::{Event, Settings};
-use crate::{Error, is_hub_name, no_path};
+use crate::{Error, is_hub_name};
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use tagsmith_message::Remedy;
 use ureq::Agent;
 
 /// The revision that a name alone means.
@@ -87,8 +89,8 @@ impl Hub {
         is_whole: impl Fn(&Listing) -> bool,
     ) -> Result<Snapshot, Failure> {
         if !is_inside(revision) {
-            let problem = format!("`{revision}` is no revision: correct `{}`", repo.kind.revision_option());
-            return Err(Error::path(repo.id, problem).into());
+            let remedy = Remedy::set(repo.kind.revision()).so_as("with a branch, a tag or a commit");
+            return Err(Error::refused(repo.id, format!("`{revision}` is not a revision"), remedy).into());
         }
         let shelf = Shelf::new(&self.settings.cache, &repo);
         let cached = shelf.commit(revision);
@@ -160,20 +162,17 @@ impl Hub {
         let noun = repo.kind.noun();
         let place = shelf.folder().display();
         let commits: Vec<String> = shelf.commits().iter().map(|commit| short(commit).to_owned()).collect();
-        let there = if commits.is_empty() {
-            String::new()
-        } else {
-            format!(" (there are the commits {}; take one with `{}`)", commits.join(", "), repo.kind.revision_option())
+        let there = match commits.is_empty() {
+            true => String::new(),
+            false => format!(" (there are the commits {})", commits.join(", ")),
         };
-        Error::path(
-            &repo.id,
-            format!(
-                "there is no such folder here, the {noun}{what} is not in the cache {place}{there}, and {why}: run it \
-                 once with a connection, or `hf download {}{}` where there is one and copy the cache",
-                repo.id,
-                repo.kind.download_option()
-            ),
-        )
+        let problem =
+            format!("there is no such folder here, the {noun}{what} is not in the cache {place}{there}, and {why}");
+        let one_of_these = Remedy::set(repo.kind.revision()).so_as("with one of these commits");
+        let download = format!("run `{}` where there is a connection and copy the cache", repo.download());
+        let mut remedies = vec![Remedy::to_do("run it once with a connection"), Remedy::to_do(download)];
+        remedies.extend((!commits.is_empty()).then_some(one_of_these));
+        Error::refused(&repo.id, problem, Remedy::AnyOf(remedies))
     }
 
     /// Brings files of a commit here, those that are not yet, and remembers which commit the revision is.
@@ -181,15 +180,13 @@ impl Hub {
         let missing: Vec<&str> = files.into_iter().filter(|file| !snapshot.has(file)).collect();
         let Snapshot { repo, commit, shelf, .. } = snapshot;
         if let (Some(why), false) = (&snapshot.closed, missing.is_empty()) {
-            return Err(Error::path(
-                &repo.id,
-                format!(
-                    "{} {} not in the cache ({}), and {why}: run it once with a connection",
-                    missing.join(", "),
-                    if missing.len() == 1 { "is" } else { "are" },
-                    snapshot.folder().display()
-                ),
-            ));
+            let problem = format!(
+                "{} {} not in the cache ({}), and {why}",
+                missing.join(", "),
+                if missing.len() == 1 { "is" } else { "are" },
+                snapshot.folder().display()
+            );
+            return Err(Error::refused(&repo.id, problem, Remedy::to_do("run it once with a connection")));
         }
         for file in missing {
             let blob = snapshot.listing.0.get(file).and_then(Option::as_ref);
@@ -198,7 +195,7 @@ impl Hub {
                 failure.explain(&Asked { file: Some(file), ..self.asked(repo, &snapshot.revision) })
             })?;
         }
-        // What was guessed, or could not be asked for, is no news to the cache.
+        // A guessed listing, or one that could not be fetched, is not written to the cache.
         if snapshot.closed.is_some() {
             return Ok(());
         }
@@ -246,11 +243,11 @@ impl Hub {
         Asked { endpoint: &self.settings.endpoint, repo, revision, file: None, with_token, up: false }
     }
 
-    /// Says that a revision, other than what everything is, means nothing for a folder.
+    /// Says that a revision is not used, because the name is a folder.
     pub fn say_unused_revision(&self, kind: Kind, folder: &Path, revision: Option<&str>) {
         if revision.is_some_and(|revision| revision != MAIN) {
-            let option = kind.revision_option();
-            self.say(format!("`{option}` changes nothing: {} is a folder here, which has one", folder.display()));
+            let (noun, folder) = (kind.noun(), folder.display());
+            self.say(format!("the {noun}'s revision is not used, because {folder} is a folder here"));
         }
     }
 }

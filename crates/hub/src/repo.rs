@@ -1,8 +1,9 @@
 //! A repository on the hub, and how the hub and the cache spell it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tagsmith_message::Setting;
 
-/// What Python's `quote` leaves as it is, the slash apart.
+/// Characters that Python's `quote` encodes, and the slash.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
@@ -23,19 +24,11 @@ impl Kind {
         }
     }
 
-    /// The option that names its revision.
-    pub(crate) fn revision_option(self) -> &'static str {
+    /// Returns the setting that names a revision.
+    pub(crate) fn revision(self) -> Setting {
         match self {
-            Kind::Dataset => "--dataset_revision",
-            Kind::Model => "--model_revision",
-        }
-    }
-
-    /// What `hf download` takes beside the name.
-    pub(crate) fn download_option(self) -> &'static str {
-        match self {
-            Kind::Dataset => " --repo-type dataset",
-            Kind::Model => "",
+            Kind::Dataset => Setting::DatasetRevision,
+            Kind::Model => Setting::ModelRevision,
         }
     }
 
@@ -47,7 +40,7 @@ impl Kind {
     }
 }
 
-/// `org/name`, or an old name without an organisation.
+/// A repository `org/name`, or an old one whose name has no organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repo {
     /// What it holds.
@@ -57,17 +50,25 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// Its folder in the cache: `models--org--name`.
+    /// Returns its folder in the cache: `models--org--name`.
     pub(crate) fn folder(&self) -> String {
         format!("{}--{}", self.kind.plural(), self.id.replace('/', "--"))
     }
 
-    /// Where the hub describes it.
+    /// Returns the command of huggingface_hub that downloads it.
+    pub(crate) fn download(&self) -> String {
+        match self.kind {
+            Kind::Dataset => format!("hf download {} --repo-type dataset", self.id),
+            Kind::Model => format!("hf download {}", self.id),
+        }
+    }
+
+    /// Returns the address at which the hub describes it.
     pub(crate) fn api(&self) -> String {
         format!("/api/{}/{}", self.kind.plural(), self.id)
     }
 
-    /// Its page, and what stands before its files.
+    /// Returns its page, which also begins the addresses of its files.
     pub(crate) fn page(&self) -> String {
         match self.kind {
             Kind::Dataset => format!("/datasets/{}", self.id),
@@ -75,18 +76,18 @@ impl Repo {
         }
     }
 
-    /// Where one of its files is.
+    /// Returns the address of one of its files.
     pub(crate) fn file(&self, revision: &str, path: &str) -> String {
         format!("{}/resolve/{}/{}", self.page(), segment(revision), utf8_percent_encode(path, PATH))
     }
 }
 
-/// A text as one part of a path: its slashes are encoded.
+/// Returns a text as one part of a path: its slashes are encoded.
 pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
-/// Whether a path of a repository stays inside the folder it is joined to.
+/// Returns whether a path of a repository stays inside the folder it is joined to.
 pub fn is_inside(path: &str) -> bool {
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     // Windows takes the first for a slash, and what stands before the second for a disk.
@@ -94,7 +95,7 @@ pub fn is_inside(path: &str) -> bool {
     path.split('/').all(is_plain) && !path.contains(leads_away) && path.len() <= 1024
 }
 
-/// Whether this is a whole commit's name.
+/// Returns whether this is a whole commit's name.
 pub(crate) fn is_commit(text: &str) -> bool {
     text.len() == 40 && is_hex(text)
 }

@@ -1,6 +1,6 @@
 //! A finished folder becomes a repository's next commit.
 
-use crate::failure::{Asked, Failure};
+use crate::failure::{Asked, Failure, token_remedy};
 use crate::fetch::hex;
 use crate::http::{Call, Content, TRIES, header};
 use crate::repo::{Kind, Repo, is_inside};
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use tagsmith_message::{Remedy, Setting};
 use ureq::http::Method;
 
 const JSON: &str = "application/json";
@@ -103,16 +104,15 @@ impl Hub {
     /// The name is none, there is no token or it may not write, or the hub cannot be reached.
     pub fn create_model(&self, name: &str, private: bool) -> Result<String, Error> {
         if !is_hub_name(name) {
-            return Err(Error::path(name, "this cannot be a model's name on the hub: say `--hub_model_id OWNER/NAME`"));
+            let remedy = Remedy::SetTo(Setting::HubModelId, "OWNER/NAME".into());
+            return Err(Error::refused(name, "this cannot be a model's name on the hub", remedy));
         }
         if let Some(why) = &self.settings.offline {
-            return Err(Error::path(name, format!("nothing can be uploaded, {why}: leave `--push_to_hub` out")));
+            let remedy = Remedy::Unset(Setting::PushToHub);
+            return Err(Error::refused(name, format!("nothing can be uploaded, because {why}"), remedy));
         }
         if self.settings.token.is_none() {
-            return Err(Error::path(
-                name,
-                "an upload needs a token that may write: `--hub_token`, HF_TOKEN or `hf auth login`",
-            ));
+            return Err(Error::refused(name, "an upload needs a token that may write", token_remedy(true)));
         }
         let mut repo = Repo { kind: Kind::Model, id: name.to_owned() };
         let created = self.create(&mut repo, private);
@@ -152,8 +152,10 @@ impl Hub {
         let repo = Repo { kind: Kind::Model, id: id.to_owned() };
         self.commit(&repo, files, message).map_err(|failure| {
             let error = failure.explain(&Asked { up: true, ..self.asked(&repo, BRANCH) });
-            let again = format!("the model is in {0}; `hf upload {id} {0}` uploads it later", folder.display());
-            Error::path(error.with_cause(), again)
+            let later = Remedy::to_do(format!("upload it later with `hf upload {id} {}`", folder.display()));
+            let remedies = error.remedy().into_iter().chain([later]).collect();
+            let kept = format!("the model is in {}", folder.display());
+            Error::refused(error.with_cause(), kept, Remedy::AnyOf(remedies))
         })
     }
 
@@ -189,7 +191,7 @@ impl Hub {
         }
         let body = lines.join("\n") + "\n";
         let url = self.url(&format!("{}/commit/{BRANCH}", repo.api()));
-        // Not repeated: a commit whose answer was lost would be made twice.
+        // The call is not repeated: a commit whose answer was lost would be made twice.
         let call = Call { tries: 1, ..Call::post(&url, body.as_bytes(), "application/x-ndjson") };
         let (Commit { url }, _) = self.json(&call)?;
         Ok(url)

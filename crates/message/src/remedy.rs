@@ -15,6 +15,8 @@ pub enum Setting {
     DatasetConfigName,
     /// The data set: a folder, or a name on the hub.
     DatasetName,
+    /// The branch, tag or commit of a data set on the hub.
+    DatasetRevision,
     /// The column of the gold labels, where two columns are compared.
     GoldColumn,
     /// The format of the file with the gold labels.
@@ -99,6 +101,18 @@ pub enum Setting {
     OutputFormat,
     /// Leave to write over another run.
     OverwriteOutput,
+
+    // The hub.
+    /// The repository that the finished model goes to.
+    HubModelId,
+    /// The token for uploads.
+    HubToken,
+    /// The branch, tag or commit of a model on the hub.
+    ModelRevision,
+    /// The upload of the finished model.
+    PushToHub,
+    /// The token for downloads.
+    Token,
 }
 
 /// What the user can do. A rim turns it into a clause that follows the error: ``: pass `--label_column_name` ``.
@@ -158,13 +172,13 @@ impl Remedy {
         match self {
             Remedy::Set(settings) => {
                 let spelled: Vec<String> = settings.iter().map(|&setting| spell(setting, None)).collect();
-                format!("pass {}", joined(&spelled, "or"))
+                format!("pass {}", either(&spelled))
             }
             Remedy::SetTo(setting, value) => format!("pass {}", spell(*setting, Some(value))),
             Remedy::Unset(setting) => format!("leave out {}", spell(*setting, None)),
             Remedy::Do(clause) => clause.clone(),
-            Remedy::AnyOf(remedies) => joined(&clauses(remedies, spell), "or"),
-            Remedy::AllOf(remedies) => joined(&clauses(remedies, spell), "and"),
+            Remedy::AnyOf(remedies) => clauses(remedies, spell).join(", or "),
+            Remedy::AllOf(remedies) => clauses(remedies, spell).join(", and "),
             Remedy::For(remedy, purpose) => format!("{} {purpose}", remedy.clause(spell)),
         }
     }
@@ -175,11 +189,11 @@ fn clauses(remedies: &[Remedy], spell: &dyn Fn(Setting, Option<&str>) -> String)
 }
 
 /// Returns `a`, `a or b`, `a, b or c`.
-fn joined(parts: &[String], word: &str) -> String {
+fn either(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 
@@ -202,7 +216,7 @@ mod tests {
             (Remedy::to_do("split the file").so_as("to read it"), "split the file to read it"),
             (
                 Remedy::AllOf(vec![Remedy::to_do("rename it"), Remedy::Unset(Setting::TextColumn)]),
-                "rename it and leave out <TextColumn>",
+                "rename it, and leave out <TextColumn>",
             ),
             (
                 Remedy::set(Setting::LabelColumn)
@@ -210,7 +224,7 @@ mod tests {
                     .with_setting(Setting::LabelColumn, Setting::GoldColumn),
                 "pass <GoldColumn> to name it",
             ),
-            (Remedy::AnyOf(vec![Remedy::to_do("rename it"), both]), "rename it or pass <TextColumn> or <LabelColumn>"),
+            (Remedy::AnyOf(vec![Remedy::to_do("rename it"), both]), "rename it, or pass <TextColumn> or <LabelColumn>"),
         ];
         for (remedy, clause) in clauses {
             assert_eq!(remedy.clause(&spell), clause);

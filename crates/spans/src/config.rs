@@ -367,7 +367,7 @@ impl Threshold {
         };
         match contrastive {
             true => Ok(threshold),
-            false => Err(format!("is `{word}`, which only contrastive models learn: give a number from 0 to 1")),
+            false => Err(format!("is `{word}`, which only contrastive models learn")),
         }
     }
 

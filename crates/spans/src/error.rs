@@ -89,7 +89,8 @@ impl Error {
     /// Returns what the caller can do about it, beside what the message says.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Error::Data(error) => error.remedy().cloned(),
+            Error::Data(error) => error.remedy(),
+            Error::Hub(error) => error.remedy(),
             Error::Run(error) => error.remedy(),
             Error::Memory { remedy, .. } => Some(remedy.clone()),
             _ => None,

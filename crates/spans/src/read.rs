@@ -9,6 +9,7 @@ use tagsmith_data::error::Error as DataError;
 use tagsmith_data::span_examples;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::example::{AnnotationFormat, Entity, Example};
+use tagsmith_text::labels::reading::Rules;
 
 pub use tagsmith_data::span_examples::EVALUATED;
 
@@ -31,7 +32,7 @@ pub enum Overlapping {
 }
 
 /// Reads files, folders of saved data sets and globs of either, in this order. Of a data set with several splits, the
-/// first of `splits` that it has.
+/// first of `splits` that it has. Tags become entities by the rules `tags`.
 ///
 /// # Errors
 /// A pattern that matches nothing; a record that is not what it should be, with its line.
@@ -40,8 +41,9 @@ pub fn load(
     format: AnnotationFormat,
     splits: &[&str],
     overlapping: Overlapping,
+    tags: Rules,
 ) -> Result<Data, Error> {
-    let read = span_examples::load(patterns, format, splits)?;
+    let read = span_examples::load(patterns, format, splits, tags)?;
     let mut overlaps = Overlaps { rule: overlapping, count: 0, first: String::new() };
     let mut examples = Vec::with_capacity(read.examples.len());
     for (place, example) in read.examples {
@@ -153,7 +155,7 @@ mod tests {
         let path = folder.path().join("data.jsonl");
         fs::write(&path, lines).expect("it is written");
         let at = path.display().to_string();
-        load(std::slice::from_ref(&at), format, EVALUATED, overlapping).map_err(|error| {
+        load(std::slice::from_ref(&at), format, EVALUATED, overlapping, Rules::AnyScheme).map_err(|error| {
             let spell = |setting: Setting, value: Option<&str>| format!("<{setting:?}={}>", value.unwrap_or_default());
             let remedy = error.remedy().map(|remedy| format!(": {}", remedy.clause(&spell))).unwrap_or_default();
             format!("{error}{remedy}").replace(&at, "F")
@@ -271,7 +273,9 @@ mod tests {
             let folder = golden.join(name).display().to_string();
             let read = |format| {
                 let nested = Overlapping::Refused(Mode::Nested);
-                load(std::slice::from_ref(&folder), format, EVALUATED, nested).expect("it reads").examples
+                load(std::slice::from_ref(&folder), format, EVALUATED, nested, Rules::AnyScheme)
+                    .expect("it reads")
+                    .examples
             };
             let (text, tokens) = (read(AnnotationFormat::Text), read(AnnotationFormat::Tokens));
             assert_eq!((text.len(), tokens.len()), (3, 3), "{name}");
@@ -283,7 +287,7 @@ mod tests {
             assert!(text[2].entities.is_empty() && tokens[2].entities.is_empty(), "{name}");
         }
         let folder = golden.join("dataset").display().to_string();
-        let error = load(&[folder], AnnotationFormat::Text, &["dev"], Overlapping::Taken)
+        let error = load(&[folder], AnnotationFormat::Text, &["dev"], Overlapping::Taken, Rules::AnyScheme)
             .expect_err("there is none")
             .to_string();
         assert!(error.ends_with("holds no split called dev"), "{error}");

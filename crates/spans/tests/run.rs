@@ -319,7 +319,7 @@ fn configurations_are_read_strictly() {
     );
     check(
         r#"{"prediction_threshold": "cls"}"#,
-        "F: `prediction_threshold` is `cls`, which only contrastive models learn: give a number from 0 to 1",
+        "F: `prediction_threshold` is `cls`, which only contrastive models learn",
     );
     check(r#"{"train_file": null}"#, "F: `train_file` is missing, and `do_train` is true");
     check(r#"{"language_weights": {"deu": -1}}"#, "F: `language_weights` gives `deu` -1, not a number above 0");

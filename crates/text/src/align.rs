@@ -13,10 +13,10 @@ use tagsmith_message::Note;
 /// The label of a piece that is not counted.
 pub const IGNORE: i32 = -100;
 
-/// Which label the pieces of a word after its first get.
+/// The label of a word's pieces after its first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabelAll {
-    /// None: only the first piece is counted.
+    /// No label: only the first piece is counted.
     FirstOnly,
     /// The word's label, its `B-` turned into `I-` where the labels have that one: `label_all_tokens` of run_ner.
     MapToInside,
@@ -24,14 +24,14 @@ pub enum LabelAll {
     Repeat,
 }
 
-/// What changes the examples, apart from the data.
+/// The choices that change the examples, apart from the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlignOptions {
     /// The longest sequence in pieces, special ones included; no limit if none.
     pub max_length: Option<usize>,
-    /// Which label continuations get.
+    /// The label of a word's further pieces.
     pub label_all: LabelAll,
-    /// Cut a longer sentence into windows overlapping by at most this many pieces, instead of truncating it.
+    /// The most pieces that windows of a longer sentence share; without it, the sentence is truncated.
     pub stride: Option<usize>,
 }
 
@@ -50,16 +50,16 @@ pub struct Example {
     pub sentence: u32,
 }
 
-/// A data set's examples, and what was lost on the way.
+/// The examples of a data set, with notes about what was lost.
 #[derive(Clone, Debug)]
 pub struct Aligned {
-    /// In the sentences' order; more than one a sentence only with windows.
+    /// The examples in the sentences' order; more than one a sentence only with windows.
     pub examples: Vec<Example>,
-    /// Truncated sentences and words without a piece.
+    /// Notes about truncated sentences and words without a piece.
     pub notes: Vec<Note>,
 }
 
-/// Sentences that a thread takes at a time.
+/// The number of sentences that a thread takes at a time.
 const SENTENCES_A_TURN: usize = 16;
 
 /// Encodes the sentences of `split` and labels their pieces, on up to `threads` threads.
@@ -105,7 +105,7 @@ pub fn align(
     Ok(all)
 }
 
-/// Adds one sentence's examples, and what was lost of it. `word_label` gives what [`label_pieces`] asks for.
+/// Adds one sentence's examples, and counts what was lost of it. `word_label` is that of [`label_pieces`].
 fn align_sentence(
     tokenizer: &Tokenizer,
     split: &Split,
@@ -138,7 +138,7 @@ fn align_sentence(
     Ok(())
 }
 
-/// One label a piece: the first of `word_label` for a word's first piece, the second for the others.
+/// Returns one label a piece: the first of `word_label` for a word's first piece, the second for the others.
 fn label_pieces(pieces: &Pieces, word_label: impl Fn(u32) -> Option<(i32, i32)>) -> Vec<i32> {
     let mut previous = None;
     let label = |&word: &Option<u32>| {
@@ -153,7 +153,7 @@ fn label_pieces(pieces: &Pieces, word_label: impl Fn(u32) -> Option<(i32, i32)>)
     pieces.words.iter().map(label).collect()
 }
 
-/// The special pieces around a range of the others.
+/// Returns the example of a range of the pieces, with the special pieces around it.
 fn window(pieces: &Pieces, labels: &[i32], range: std::ops::Range<usize>, sentence: u32) -> Example {
     Example {
         ids: pieces.around(&pieces.ids, range.clone()),
@@ -192,7 +192,7 @@ impl Truncation {
         }
     }
 
-    /// The windows of a sentence that does not fit, or the one that truncation leaves.
+    /// Returns the windows of a sentence that does not fit, or the one that truncation leaves.
     fn too_long(
         &mut self,
         pieces: &Pieces,

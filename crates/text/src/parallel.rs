@@ -1,10 +1,10 @@
-//! Many items at once, results in the items' order: tokenization is by far the longest part of reading.
+//! Work on many items at once, with results in the items' order. Tokenization takes by far the longest part of reading.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// `work` on each item, on up to `threads` threads. The result is the same for any number of them.
+/// Returns the results of `work` on each item, on up to `threads` threads. They do not depend on the number of threads.
 pub fn map<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let take_turns = || {

@@ -26,7 +26,7 @@ use crate::labels::reading::{Rules, SpanReader};
 use crate::labels::scheme::{self, Scheme, Span, Style, Tag, UNTYPED};
 use tagsmith_message::Note;
 
-/// What is counted as one thing to find.
+/// The unit that is counted as one thing to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Entities by the forgiving rules of the CoNLL script, seqeval's default.
@@ -38,16 +38,19 @@ pub enum Method {
 }
 
 impl Method {
-    /// Conlleval where the labels are tags, [`Method::Words`] with a note where they are not.
+    /// Returns conlleval where the labels are tags, and [`Method::Words`] with a note where they are not.
     pub fn for_labels<S: AsRef<str>>(labels: &[S], style: Style) -> (Method, Option<Note>) {
         let Some(label) = scheme::first_not_iob_like(labels, style) else { return (Method::Conlleval(style), None) };
         let note = format!(
-            "the labels are no entity tags (`{label}` has no letter of a scheme), so words are scored, not entities"
+            "the labels are not entity tags (`{label}` has no letter of a scheme), so words are scored, not entities"
         );
         (Method::Words, Some(Note::once(note)))
     }
 
-    /// Strict by the scheme that the gold tags show, which the note names.
+    /// Returns the strict method of the scheme that the gold tags show, which the note names.
+    ///
+    /// # Errors
+    /// Tags that show no scheme, or more than one.
     pub fn strict_detected<'a>(
         gold: impl IntoIterator<Item = &'a str>,
         style: Style,
@@ -56,7 +59,7 @@ impl Method {
         Ok((Method::Strict(scheme, style), Note::once(format!("the gold tags show the scheme {scheme}"))))
     }
 
-    /// How this method reads tags. `None` for words, whose labels are not read as tags.
+    /// Returns how this method reads tags. `None` is for words, whose labels are not read as tags.
     pub fn reading(self) -> Option<(Rules, Style)> {
         match self {
             Method::Conlleval(style) => Some((Rules::Conlleval, style)),
@@ -76,7 +79,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// What a ratio without a denominator counts as.
+/// The value of a ratio without a denominator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ZeroDivision {
     /// 0, seqeval's default.
@@ -95,10 +98,10 @@ impl ZeroDivision {
     }
 }
 
-/// Why a sentence cannot be scored.
+/// The reason why a sentence cannot be scored.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// Gold and prediction do not have one label a word each.
+    /// Gold and prediction have different numbers of labels.
     #[error("{gold} gold labels but {predicted} predicted ones")]
     Lengths {
         /// Gold labels of the sentence.
@@ -106,19 +109,19 @@ pub enum Error {
         /// Predicted labels of the sentence.
         predicted: usize,
     },
-    /// A label the method cannot read.
+    /// The method cannot read a label.
     #[error(transparent)]
     Scheme(#[from] scheme::Error),
 }
 
-/// How often a type is right, predicted and gold.
+/// The numbers of right, predicted and gold entities of a type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// In prediction and gold alike.
+    /// Entities that are in prediction and gold alike.
     pub correct: u64,
-    /// In the prediction.
+    /// Entities in the prediction.
     pub predicted: u64,
-    /// In the gold.
+    /// Entities in the gold.
     pub gold: u64,
 }
 
@@ -130,7 +133,7 @@ impl Count {
     }
 }
 
-/// All that a score is computed from; counts of parts add up to the counts of the whole.
+/// The counts that a score is computed from. Counts of parts add up to the counts of the whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Types that occur in gold or prediction, by name in code point order.
@@ -143,7 +146,7 @@ pub struct Counts {
     pub sentences: u64,
 }
 
-/// Reads gold and predicted labels and counts.
+/// A reader of gold and predicted labels that counts.
 #[derive(Clone, Debug)]
 pub struct Scorer {
     method: Method,
@@ -209,7 +212,7 @@ impl Side {
 }
 
 impl Scorer {
-    /// A scorer that meets its labels as they come.
+    /// Returns a scorer that learns its labels as they come.
     pub fn new(method: Method) -> Self {
         let mut kinds = Names::default();
         assert_eq!(kinds.id(UNTYPED), UNTYPED_ID);
@@ -227,7 +230,7 @@ impl Scorer {
         }
     }
 
-    /// A scorer whose label ids are indices into `labels`, which are distinct.
+    /// Returns a scorer whose label ids are indices into `labels`, which are distinct.
     pub fn with_labels<S: AsRef<str>>(method: Method, labels: &[S]) -> Self {
         let mut scorer = Scorer::new(method);
         for (index, label) in labels.iter().enumerate() {
@@ -237,12 +240,12 @@ impl Scorer {
         scorer
     }
 
-    /// How this scorer counts.
+    /// Returns the method of this scorer.
     pub fn method(&self) -> Method {
         self.method
     }
 
-    /// The number of a label, for [`Scorer::add_ids`].
+    /// Returns the number of a label, for [`Scorer::add_ids`].
     pub fn label_id(&mut self, label: &str) -> u32 {
         let id = self.labels.id(label);
         if id as usize == self.tags.len() {
@@ -257,6 +260,9 @@ impl Scorer {
     }
 
     /// Counts one sentence of label texts.
+    ///
+    /// # Errors
+    /// Different numbers of labels; a label that the method cannot read.
     pub fn add<S: AsRef<str>>(&mut self, gold: &[S], predicted: &[S]) -> Result<(), Error> {
         let gold: Vec<u32> = gold.iter().map(|label| self.label_id(label.as_ref())).collect();
         let predicted: Vec<u32> = predicted.iter().map(|label| self.label_id(label.as_ref())).collect();
@@ -264,6 +270,9 @@ impl Scorer {
     }
 
     /// Counts one sentence of label ids. A sentence that is refused is not counted at all.
+    ///
+    /// # Errors
+    /// Different numbers of labels; a label that the method cannot read.
     ///
     /// # Panics
     /// On an id that is not of this scorer.
@@ -308,7 +317,7 @@ impl Scorer {
         }
     }
 
-    /// What has been counted so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> Counts {
         let seen = |(name, count): (&String, &Count)| (*count != Count::default()).then(|| (name.clone(), *count));
         Counts {
@@ -319,25 +328,25 @@ impl Scorer {
         }
     }
 
-    /// The score of all sentences so far, with this scorer's notes.
+    /// Returns the score of all sentences so far, with this scorer's notes.
     pub fn score(&self, zero_division: ZeroDivision) -> Score {
         let mut score = self.counts().score(zero_division);
         score.notes.extend(self.label_notes());
         score
     }
 
-    /// Which labels the conlleval rules read in another way than their writer meant.
+    /// Returns notes about labels that the conlleval rules read in another way than their writer meant.
     fn label_notes(&self) -> Vec<Note> {
         let Method::Conlleval(style) = self.method else { return Vec::new() };
-        let mut bent = Note::new("labels are no B, I, E, S or O tags and are bent by the conlleval rules");
+        let mut misread = Note::new("labels are not B, I, E, S or O tags, and the conlleval rules misread them");
         let mut unknown = Note::new(
-            "labels have a letter that the conlleval rules lack: neighbours merge or get lost, score strictly",
+            "labels have a letter that the conlleval rules lack: neighbors merge or get lost, score strictly",
         );
         for label in &self.labels.names {
             let with_outside = [label.as_str(), "O"];
             let Some(tag) = Tag::conlleval(label, style).filter(|_| label != "O") else { continue };
             if !scheme::is_iob_like(&with_outside, style) {
-                bent.add(|| match tag.letter {
+                misread.add(|| match tag.letter {
                     'O' | '.' => format!("`{label}` never counts"),
                     letter => format!("`{label}` is letter `{letter}`, type `{}`", tag.kind),
                 });
@@ -345,7 +354,7 @@ impl Scorer {
                 unknown.add(|| format!("`{label}`"));
             }
         }
-        [bent, unknown].into_iter().filter(|note| note.count > 0).collect()
+        [misread, unknown].into_iter().filter(|note| note.count > 0).collect()
     }
 }
 
@@ -363,7 +372,7 @@ impl Counts {
         self.sentences += other.sentences;
     }
 
-    /// Divides.
+    /// Returns the score of the counts.
     ///
     /// With no type at all, macro and weighted averages are what `zero_division` says (seqeval: not a number).
     pub fn score(&self, zero_division: ZeroDivision) -> Score {
@@ -393,7 +402,7 @@ impl Counts {
         }
     }
 
-    /// Which ratios have no denominator.
+    /// Returns notes about ratios without a denominator.
     fn notes(&self, zero_division: ZeroDivision) -> Vec<Note> {
         if self.words == 0 {
             return vec![Note::once("no word was scored")];
@@ -453,20 +462,20 @@ impl Metrics {
 /// The metrics of one type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TypeScore {
-    /// The type; with [`Method::Words`] the label.
+    /// The type's name; with [`Method::Words`] the label.
     pub name: String,
-    /// Its precision, recall and F1.
+    /// The type's precision, recall and F1.
     pub metrics: Metrics,
-    /// How many the gold has.
+    /// The number of entities in the gold.
     pub support: u64,
 }
 
-/// Every figure of an evaluation.
+/// The figures of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// Types in gold or prediction, in code point order.
     pub types: Vec<TypeScore>,
-    /// From the sums over all types: the `overall_` figures.
+    /// Figures from the sums over all types: the `overall_` figures.
     pub micro: Metrics,
     /// The plain mean over types.
     pub macro_average: Metrics,
@@ -743,8 +752,8 @@ mod tests {
             "NOUN U-A L-A ORG",
             expect![[r#"
                 1.000 1.000 1.000 1.000
-                2 labels are no B, I, E, S or O tags and are bent by the conlleval rules (`NOUN` is letter `N`, type `OUN`, `ORG` never counts)
-                2 labels have a letter that the conlleval rules lack: neighbours merge or get lost, score strictly (`U-A`, `L-A`)"#]],
+                2 labels are not B, I, E, S or O tags, and the conlleval rules misread them (`NOUN` is letter `N`, type `OUN`, `ORG` never counts)
+                2 labels have a letter that the conlleval rules lack: neighbors merge or get lost, score strictly (`U-A`, `L-A`)"#]],
         );
         check(CONLLEVAL, "", "", expect!["0.000 0.000 0.000 0.000\nno word was scored"]);
     }
@@ -754,7 +763,7 @@ mod tests {
         assert_eq!(Method::for_labels(&["O", "B-A"], Style::Prefix), (CONLLEVAL, None));
         let (method, note) = Method::for_labels(&["NOUN", "O"], Style::Prefix);
         assert_eq!(method, Method::Words);
-        expect!["the labels are no entity tags (`NOUN` has no letter of a scheme), so words are scored, not entities"]
+        expect!["the labels are not entity tags (`NOUN` has no letter of a scheme), so words are scored, not entities"]
             .assert_eq(&note.unwrap().to_string());
         let (method, note) = Method::strict_detected(["O", "S-A", "E-A", "B-A"], Style::Prefix).unwrap();
         assert_eq!(method, Method::Strict(Scheme::Iobes, Style::Prefix));

@@ -1,4 +1,4 @@
-//! What every reader yields: sentences of words, each word with at most one tag.
+//! The result of every reader: sentences of words, each word with at most one tag.
 
 use tagsmith_message::Note;
 
@@ -9,14 +9,14 @@ pub struct Sentence {
     pub words: Vec<String>,
     /// One index into [`Split::tag_names`] for each word; empty when the data has no tags.
     pub tags: Vec<u32>,
-    /// Where the sentence begins in its source: a line (text formats) or a row (tables), from 1.
+    /// The line (of text formats) or the row (of tables) where the sentence begins, from 1.
     pub line: u64,
 }
 
-/// How the data wrote its tags.
+/// The way in which the data writes its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagKind {
-    /// There is no label column.
+    /// The data has no label column.
     Absent,
     /// Strings; `tag_names` holds them in order of first appearance.
     Strings,
@@ -26,30 +26,30 @@ pub enum TagKind {
     Integers,
 }
 
-/// Which columns a reader took, and what else was there.
+/// The columns that a reader took, and all columns that it saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// The words' column.
+    /// The name of the words' column.
     pub text: String,
-    /// The tags' column, if any.
+    /// The name of the tags' column, if there is one.
     pub label: Option<String>,
-    /// Every column, in the file's order.
+    /// The names of all columns, in the file's order.
     pub all: Vec<String>,
 }
 
 /// A part of a data set (train, validation, test) in memory.
 #[derive(Clone, Debug)]
 pub struct Split {
-    /// What to call it in messages: the file name or names.
+    /// The name in messages: the file name or names.
     pub source: String,
     /// The sentences in the data's order.
     pub sentences: Vec<Sentence>,
     /// The names that `Sentence::tags` index.
     pub tag_names: Vec<String>,
-    /// How the data wrote its tags.
+    /// The way in which the data writes its tags.
     pub tag_kind: TagKind,
-    /// Which columns were read.
+    /// The columns that were read.
     pub columns: Columns,
-    /// What the reader skipped, converted or guessed.
+    /// Notes about what the reader skipped, converted or guessed.
     pub notes: Vec<Note>,
 }

@@ -31,12 +31,12 @@ use tokenizers::{
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
 const UNLIMITED: f64 = 1e20;
 
-/// Running text cut two ways at once: into the words that a reader sees, and into the model's pieces.
+/// Running text that is cut in two ways: into the words that a reader sees, and into the model's pieces.
 #[derive(Clone, Debug)]
 pub struct Text {
     /// The pieces; `pieces.words` counts in `words`, a piece over several words belonging to the first.
     pub pieces: Pieces,
-    /// Each word's start and end in code points.
+    /// The start and the end of each word, in code points.
     pub words: Vec<(u32, u32)>,
     /// The first piece that touches each word.
     pub first_pieces: Vec<Option<u32>>,
@@ -46,9 +46,9 @@ pub struct Text {
 
 /// A Hugging Face tokenizer, set up for tagging.
 pub struct Tokenizer {
-    /// Encodes sentences that are already words.
+    /// The tokenizer of sentences that are already words.
     for_words: tokenizers::Tokenizer,
-    /// Encodes running text, where it is not the same.
+    /// The tokenizer of running text, where it is another.
     for_text: Option<tokenizers::Tokenizer>,
     config: Map<String, Value>,
     /// The longest sequence its model takes, if the tokenizer knows.
@@ -57,7 +57,7 @@ pub struct Tokenizer {
     /// Ids of special tokens, which the tokenizer knows wherever an input spells them.
     special: HashSet<u32>,
     marks_continuations: bool,
-    /// What was changed or is missing in the files.
+    /// Notes about what was changed or is missing in the files.
     pub notes: Vec<Note>,
 }
 
@@ -76,7 +76,7 @@ impl Tokenizer {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let parts = old_files::assemble(folder)?;
                 let config = serde_json::to_vec(&parts.config).expect("JSON can be written");
-                // What is wrong with what was put together is wrong with its vocabulary: there is no other file.
+                // A fault of what was put together is a fault of its vocabulary, the only file.
                 let mut tokenizer = Tokenizer::from_bytes(&parts.json, &config).map_err(|error| match error {
                     Error::Invalid { message: problem, .. } => Error::Parts { path: parts.vocabulary, problem },
                     other => other,
@@ -149,10 +149,10 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The same, written as it was read: running text is encoded alike by whoever loads it.
+    /// Writes the tokenizer into a folder as it was read: whoever loads it encodes running text in the same way.
     ///
     /// # Errors
-    /// What the system says of either file.
+    /// An error of the system with either file.
     pub fn save_as_read(&self, folder: &Path) -> Result<(), Error> {
         let json =
             self.for_text.as_ref().unwrap_or(&self.for_words).to_string(true).expect("what was read can be written");
@@ -177,19 +177,19 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Which pieces of an input are special tokens that it spells out (`[SEP]`, `<s>`), whoever wrote it. The unknown
+    /// Returns which pieces of an input are special tokens that it spells out (`[SEP]`, `<s>`), whoever wrote it. The unknown
     /// piece is not among them: it says no more than that a word is unknown.
     pub fn spelled(&self, pieces: &Pieces) -> Vec<usize> {
         let is = |&at: &usize| self.special.contains(&pieces.ids[at]) && Some(pieces.ids[at]) != self.unknown;
         pieces.content().filter(is).collect()
     }
 
-    /// A token's id, if there is such a token.
+    /// Returns a token's id, if there is such a token.
     pub fn token_id(&self, token: &str) -> Option<u32> {
         self.for_words.token_to_id(token)
     }
 
-    /// The pieces of running text; `words` count in the tokenizer's own cuts, offsets in code points of the text.
+    /// Returns the pieces of running text; `words` count in the tokenizer's own cuts, offsets in code points of the text.
     ///
     /// # Errors
     /// The tokenizer refuses it.
@@ -198,19 +198,25 @@ impl Tokenizer {
         Ok(Pieces::new(&encoding))
     }
 
-    /// One more than the highest id it can give.
+    /// Returns one more than the highest id that the tokenizer can give.
     pub fn id_bound(&self) -> usize {
         self.for_words.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
     }
 
-    /// The pieces of a sentence that is already words. A word may yield none.
+    /// Returns the pieces of a sentence that is already words. A word may yield none.
+    ///
+    /// # Errors
+    /// The tokenizer refuses it.
     pub fn encode_words(&self, words: &[String]) -> Result<Pieces, Error> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let encoding = encode(&self.for_words, InputSequence::from(&words[..]))?;
         Ok(Pieces::new(&encoding))
     }
 
-    /// The pieces and the words of running text.
+    /// Returns the pieces and the words of running text.
+    ///
+    /// # Errors
+    /// The tokenizer refuses it.
     pub fn encode_text(&self, text: &str) -> Result<Text, Error> {
         let encoding = encode(self.for_text.as_ref().unwrap_or(&self.for_words), InputSequence::from(text))?;
         let mut pieces = Pieces::new(&encoding);
@@ -220,7 +226,7 @@ impl Tokenizer {
         Ok(Text { pieces, words, first_pieces, continues })
     }
 
-    /// transformers' rule for which pieces continue a word. Where the vocabulary marks continuations, those whose
+    /// Returns which pieces continue a word, by transformers' rule. Where the vocabulary marks continuations, those whose
     /// spelling is longer than what it covers (`##er` covers two letters); elsewhere one with no space at its start.
     fn continuations(&self, pieces: &Pieces, encoding: &Encoding, text: &str) -> Vec<bool> {
         let spaces: Vec<bool> = text.chars().map(|letter| letter == ' ').collect();
@@ -250,8 +256,8 @@ fn encode(inner: &tokenizers::Tokenizer, input: InputSequence<'_>) -> Result<Enc
         .map_err(|error| Error::Encode { message: error.to_string() })
 }
 
-/// Where the words of running text are: cut at white space and around every punctuation mark, symbol (an emoji with its
-/// modifiers is one) and Han ideograph. Starts and ends in code points.
+/// Returns the start and the end of each word of running text, in code points. Text is cut at white space and around every punctuation mark, symbol (an emoji with its
+/// modifiers is one) and Han ideograph.
 pub fn split_words(text: &str) -> Vec<(u32, u32)> {
     const WORD: &str = concat!(
         r"[\x{1F1E6}-\x{1F1FF}]{2}", // a flag
@@ -292,7 +298,7 @@ fn assign_words(pieces: &mut Pieces, words: &[(u32, u32)]) -> Vec<Option<u32>> {
     first_pieces
 }
 
-/// Settings of somebody's last call that a tokenizer.json can carry, none of which belongs to the tokenizer.
+/// Switches off settings that a tokenizer.json can carry from its last call and that do not belong to the tokenizer.
 fn switch_off(inner: &mut tokenizers::Tokenizer) -> Result<Vec<Note>, Error> {
     let mut notes = Vec::new();
     if let Some(truncation) = inner.get_truncation() {
@@ -330,7 +336,7 @@ fn follow_lower_case(inner: &mut tokenizers::Tokenizer, config: &Map<String, Val
     Some(Note::once(format!("`do_lower_case` is {asked} in `tokenizer_config.json` and overrides `tokenizer.json`")))
 }
 
-/// The same tokenizer with a space before each given word, if it is byte-level or marks spaces and would put none.
+/// Returns the tokenizer with a space before each given word, if it is byte-level or marks spaces and would put none.
 fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokenizer> {
     let mut spaced = inner.clone();
     let Some(pre_tokenizer) = inner.get_pre_tokenizer() else {
@@ -361,7 +367,7 @@ fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokeni
     Some(spaced)
 }
 
-/// The same step with a mark before every word, if it never puts one.
+/// Returns the step with a mark before every word, if it never puts one.
 fn with_marked_space(step: &PreTokenizerWrapper) -> Option<PreTokenizerWrapper> {
     match step {
         PreTokenizerWrapper::Metaspace(marks) if marks.get_prepend_scheme() == PrependScheme::Never => {

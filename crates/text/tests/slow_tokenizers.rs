@@ -209,17 +209,17 @@ fn files_that_make_no_tokenizer_are_located() {
         (refused("roberta", &write("vocab.json", b"{\"a\": -1}")), "F/vocab.json: `a` has no id"),
         (
             refused("roberta", &write("merges.txt", b"#version: 0.2\na b\na b c\n")),
-            "F/merges.txt: line 3: `a b c` is no pair",
+            "F/merges.txt: line 3: `a b c` is not a pair",
         ),
         (refused("roberta", &remove("merges.txt")), "F/merges.txt: is missing beside vocab.json"),
-        (refused("deberta-v2", &write("spm.model", b"not a model")), "F/spm.model: is no sentencepiece model"),
+        (refused("deberta-v2", &write("spm.model", b"not a model")), "F/spm.model: is not a sentencepiece model"),
         (
             refused("deberta-v2", &|folder| fs::rename(folder.join("spm.model"), folder.join("vocab.txt")).unwrap()),
             "F/spm.model: is missing",
         ),
         (
             refused("bert-cased", &write("tokenizer_config.json", b"{\"cls_token\": null}")),
-            "F/tokenizer_config.json: `cls_token` is no token",
+            "F/tokenizer_config.json: `cls_token` is not a token",
         ),
     ];
     for (got, want) in cases {

@@ -1,6 +1,7 @@
 //! A tagged sentence as a line of text: every name in brackets after its type, colored if asked for.
 
-use tagsmith_text::labels::scheme::{self, Span, Style};
+use tagsmith_text::labels::reading::Rules;
+use tagsmith_text::labels::scheme::{Span, Style};
 
 /// Returns a line such as `It was Miss [PER Sherwood] who …`. The brackets say everything that the colors say.
 pub fn sentence(words: &[String], spans: &[Span<&str>], color: bool) -> String {
@@ -25,7 +26,7 @@ pub fn difference(words: &[String], gold: &[Span<&str>], predicted: &[Span<&str>
 
 /// Returns the names in a row of tags, by the rules they are scored by.
 pub fn spans<'a>(tags: &[&'a str]) -> Vec<Span<&'a str>> {
-    scheme::conlleval_spans(tags, Style::Prefix).expect("the demo's tags are IOB2")
+    Rules::AnyScheme.spans(tags, Style::Prefix)
 }
 
 fn name(kind: &str, words: &[String], color: bool) -> String {

@@ -94,8 +94,9 @@ pub fn evaluate_spans(
     }
     let threshold = match request.threshold.as_deref() {
         None | Some(AUTO) => model.config.threshold,
-        Some(word) => Threshold::parse(word, model.config.contrastive())
-            .map_err(|why| refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("as one")))?,
+        Some(word) => Threshold::parse(word, model.config.contrastive()).map_err(|why| {
+            refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("with a number from 0 to 1"))
+        })?,
     };
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
@@ -159,7 +160,7 @@ fn load(request: &SpanEvaluateRequest, file: &str, events: &mut dyn Events) -> R
         true => Overlapping::Taken,
         false => Overlapping::Refused(request.decoding),
     };
-    let mut data = read::load(&[file.to_owned()], request.format, EVALUATED, overlapping)?;
+    let mut data = read::load(&[file.to_owned()], request.format, EVALUATED, overlapping, request.parity.tag_rules())?;
     data.notes.iter().for_each(|note| events.note(note));
     if let Some(map) = &request.label_map {
         read::rename_labels(&mut data.examples, map)?;

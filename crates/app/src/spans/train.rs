@@ -179,7 +179,7 @@ fn load(
     log: &mut Log<'_>,
 ) -> Result<Vec<Example>> {
     let files = &config.files[split];
-    let data = read::load(files, config.format, &[what, "train"], overlapping)?;
+    let data = read::load(files, config.format, &[what, "train"], overlapping, config.model.parity.tag_rules())?;
     for note in &data.notes {
         log.note(note)?;
     }

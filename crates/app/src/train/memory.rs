@@ -123,8 +123,8 @@ mod tests {
         let lower = "pass BatchTokens or BatchSize with a smaller number";
         assert_eq!(clause(total(work) - 1), lower);
         assert_eq!(clause(total(one)), lower);
-        assert_eq!(clause(total(one) - 1), format!("pass GradientCheckpointing and {lower}"));
-        assert_eq!(clause(total(lean)), format!("pass GradientCheckpointing and {lower}"));
+        assert_eq!(clause(total(one) - 1), format!("pass GradientCheckpointing, and {lower}"));
+        assert_eq!(clause(total(lean)), format!("pass GradientCheckpointing, and {lower}"));
         assert!(clause(total(lean) - 1).starts_with("pass Freeze"));
     }
 }

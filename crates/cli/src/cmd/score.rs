@@ -272,8 +272,8 @@ mod tests {
             &[("both.jsonl", json)],
             &[],
             expect![[r#"
-            error: both.jsonl: pass `--pred-column` or a second file: where are the predictions?
-        "#]],
+                error: both.jsonl: nothing says where the predictions are: pass `--pred-column`, or name the predictions' file
+            "#]],
         );
         check(
             &[("both.jsonl", json)],
@@ -286,15 +286,15 @@ mod tests {
             &[("g.txt", "B-A O\nO O\n")],
             &[],
             expect![[r#"
-            error: g.txt is read as `lines`, which holds one label a word: name the predictions' file, or pass `--gold-format`
-        "#]],
+                error: g.txt is read as `lines`, which holds one label a word: name the predictions' file, or pass `--gold-format`
+            "#]],
         );
         check(
             &[("gold.conll", GOLD)],
             &["--pred-format", "lines"],
             expect![[r#"
-            error: `--pred-format` is about a second file: name it, or drop the flag
-        "#]],
+                error: a format is given for the predictions, but no second file: name the file, or leave out `--pred-format`
+            "#]],
         );
     }
 
@@ -305,22 +305,21 @@ mod tests {
             &part_of_speech,
             &[],
             expect![[r#"
-            note: the labels are no entity tags (`PROPN` has no letter of a scheme), so words are scored, not entities
-            note: pass `--mode conlleval` to score entities as seqeval would, `--suffix` for tags like `PER-B`
-            note: types never predicted, whose precision counts as 0: `VERB`
-            note: types never gold, whose recall counts as 0: `NOUN`
-                          precision    recall  f1-score   support
+                note: the labels are not entity tags (`PROPN` has no letter of a scheme), so words are scored, not entities: pass `--mode conlleval` to score entities as seqeval would, or pass `--suffix` for tags like `PER-B`
+                note: types never predicted, whose precision counts as 0: `VERB`
+                note: types never gold, whose recall counts as 0: `NOUN`
+                              precision    recall  f1-score   support
 
-                    NOUN     0.0000    0.0000    0.0000         0
-                   PROPN     1.0000    1.0000    1.0000         1
-                    VERB     0.0000    0.0000    0.0000         1
+                        NOUN     0.0000    0.0000    0.0000         0
+                       PROPN     1.0000    1.0000    1.0000         1
+                        VERB     0.0000    0.0000    0.0000         1
 
-               micro avg     0.5000    0.5000    0.5000         2
-               macro avg     0.3333    0.3333    0.3333         2
-            weighted avg     0.5000    0.5000    0.5000         2
+                   micro avg     0.5000    0.5000    0.5000         2
+                   macro avg     0.3333    0.3333    0.3333         2
+                weighted avg     0.5000    0.5000    0.5000         2
 
-            accuracy 0.5000 over 2 words in 1 sentences; scored by words
-        "#]],
+                accuracy 0.5000 over 2 words in 1 sentences; scored by words
+            "#]],
         );
         check_f1(&part_of_speech, &["--mode", "conlleval"], 0.5);
         let lenient = [("g.conll", "Jo B-PER\nLi I-PER\n"), ("p.conll", "Jo I-PER\nLi I-PER\n")];
@@ -336,15 +335,15 @@ mod tests {
             &[("g.conll", "Jo I-PER\n"), ("p.conll", "Jo I-PER\n")],
             &["--mode", "strict"],
             expect![[r#"
-            error: g.conll: pass `--scheme`: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BMES, BILOU)
-        "#]],
+                error: g.conll: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BMES, BILOU): pass `--scheme`
+            "#]],
         );
         check(
             &lenient,
             &["--mode", "words", "--scheme", "IOB2"],
             expect![[r#"
-            error: `--scheme` goes with `--mode strict`, not with `--mode words`: drop one
-        "#]],
+                error: the scheme IOB2 is for strict scores, not for the mode `words`: leave out `--scheme`, or pass `--mode strict`
+            "#]],
         );
         check(
             &[lenient[0], ("p.conll", "Jo U-PER\nLi O\n")],
@@ -366,7 +365,7 @@ mod tests {
             expect![[r#"
                 note: 1 words have no label and got `UC` (gold.txt:7)
                 note: pred.txt is read as `labels`: 3 sentences of labels
-                note: means are over the 4 labels that occur: `--labels FILE` names those that could
+                note: means are over the 4 labels that occur: pass `--labels` to name those that could
                 label	precision	recall	f1	f0.5	support
                 A	0.000	0.000	0.000	0.000	1
                 A+B	1.000	1.000	1.000	1.000	1
@@ -396,7 +395,7 @@ mod tests {
             &[("both.tsv", "I\tc\tc\nis\ti\ti\n\nok\tc\ti\n")],
             &["--mode", "ged", "--json"],
             expect![[r#"
-                note: means are over the 2 labels that occur: `--labels FILE` names those that could
+                note: means are over the 2 labels that occur: pass `--labels` to name those that could
                 {
                   "method": "ged",
                   "correct_label": "c",
@@ -431,7 +430,7 @@ mod tests {
                   "accuracy": 0.6666666666666666,
                   "words": 3,
                   "notes": [
-                    "means are over the 2 labels that occur: `--labels FILE` names those that could"
+                    "means are over the 2 labels that occur: pass `--labels` to name those that could"
                   ]
                 }
             "#]],
@@ -450,7 +449,7 @@ mod tests {
         };
         assert_eq!(
             refused(&["--labels", list]),
-            "a list of labels is for error detection alone: leave out `--labels` or pass `--mode ged`"
+            "a list of labels is for error detection alone: leave out `--labels`, or pass `--mode ged`"
         );
         for (other, what) in [
             (&["--scheme", "IOB2"][..], "a scheme"),
@@ -469,8 +468,8 @@ mod tests {
             &[("gold.conll", GOLD), ("p.txt", "B-PER O O B-LOC\nB-PER\n")],
             &[],
             expect![[r#"
-            error: gold.conll:6: sentence 2 has 2 gold labels but 1 predicted ones at p.txt:2: both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)
-        "#]],
+                error: gold.conll:6: sentence 2 has 2 gold labels but 1 predicted label at p.txt:2: both must label the same words in the same sentences (predictions cut at a length limit cannot be scored)
+            "#]],
         );
         check(
             &[("gold.conll", GOLD), ("p.txt", "B-PER O O B-LOC\n")],
@@ -490,18 +489,18 @@ mod tests {
             &[("gold.conll", GOLD), ("p.conll", &GOLD.replace("Lin", "Lyn"))],
             &["--digits", "1"],
             expect![[r#"
-            note: 1 words of gold.conll are other ones in p.conll (`Lin` gold.conll:6)
-                          precision    recall  f1-score   support
+                note: 1 word of gold.conll is spelled otherwise in p.conll (`Lin` gold.conll:6)
+                              precision    recall  f1-score   support
 
-                     LOC        1.0       1.0       1.0         1
-                     PER        1.0       1.0       1.0         2
+                         LOC        1.0       1.0       1.0         1
+                         PER        1.0       1.0       1.0         2
 
-               micro avg        1.0       1.0       1.0         3
-               macro avg        1.0       1.0       1.0         3
-            weighted avg        1.0       1.0       1.0         3
+                   micro avg        1.0       1.0       1.0         3
+                   macro avg        1.0       1.0       1.0         3
+                weighted avg        1.0       1.0       1.0         3
 
-            accuracy 1.0 over 6 words in 2 sentences; scored by conlleval
-        "#]],
+                accuracy 1.0 over 6 words in 2 sentences; scored by conlleval
+            "#]],
         );
         check(
             &[("gold.conll", "Jo B-PER\nin\n"), ("p.conll", GOLD)],
@@ -521,8 +520,8 @@ mod tests {
             &[("gold.conll", GOLD), ("p.txt", "O O O O\nO O\n")],
             &["--pred-column", "2"],
             expect![[r#"
-            error: p.txt: `--pred-column` names a column, but the file is read as `lines`
-        "#]],
+                error: p.txt: a column is named, but the file is read as `lines`: leave out `--pred-column`
+            "#]],
         );
     }
 

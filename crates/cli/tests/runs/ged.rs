@@ -35,9 +35,9 @@ fn the_source_documents_command_runs_as_typed() {
     let scratch = Scratch::new();
     write_folder(&scratch);
     let ran = scratch.good(&command(("0", "1")));
-    ran.says("note: `areta_v4/labels.txt` lists `UC`: this is error detection (`--task_name ged`)");
+    ran.says("note: `areta_v4/labels.txt` lists `UC`, so the task is error detection (`ged`)");
     ran.says("note: train: 1 words have no label and got `UC` (areta_v4/train.txt:9)");
-    ran.says("note: train: 1 words are labelled `UNK`: they are neither learned nor scored (areta_v4/train.txt:6)");
+    ran.says("note: train: 1 words are labeled `UNK`: they are neither learned nor scored (areta_v4/train.txt:6)");
     ran.says("note: train: 1 labels had their parts, which `+` joins, in another order and were sorted");
     ran.says("note: 4 labels: UC A C A+B");
     ran.says("note: `--fp16` runs in bf16, which a processor has instructions for");
@@ -71,7 +71,7 @@ fn columns_have_names_too() {
     }
     // Without a list, the task has to be named.
     let ran = scratch.good(&command(("words", "tags")).replace("f0.5", "f1"));
-    ran.says("note: the label `UC` looks like grammatical error detection: `--task_name ged` gives its figures");
+    ran.says("note: the label `UC` looks like grammatical error detection: pass `--task_name ged` to get its figures");
     assert!(scratch.json("out/all_results.json").get("eval_ged_f0.5").is_none());
     let ran = scratch.good(&format!("{} --task_name ged --do_predict", command(("words", "tags"))));
     ran.says("note: 2 labels: A UC");

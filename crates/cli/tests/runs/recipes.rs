@@ -281,11 +281,11 @@ fn sentences_are_held_out_of_training() {
         ),
     ];
     expect![[r#"
-        error: `--validation_size` takes 12 of 12 sentences: that leaves none to train on
+        error: holding out 12 sentences of 12 leaves none to train on: pass `--validation_size` with a smaller number
         error: `--validation_size` needs a whole number of sentences, or a part of all below 1, not `1.5`
-        error: `--validation_size` makes a validation split, and there is one, data.json: drop either
+        error: no part of the training split is held out for validation, because there is a validation split: data.json: leave out `--validation_size`
         error: `--split_seed` holds nothing out by itself
-        error: `--shuffle_seed` and `--validation_size` are about the training split, and there is none: drop them"#]]
+        error: there is no training split to shuffle or to hold a part out of: leave out `--shuffle_seed`"#]]
     .assert_eq(&errors.join("\n"));
 }
 
@@ -307,6 +307,7 @@ fn bare_tags_are_types() {
         scratch.bad(&format!("{base} --train_file ids.json --validation_file ids.json --bare_tags --output_dir c"));
     assert_eq!(
         error,
-        "error: ids.json: `--bare_tags` needs types, and the labels are integers: name them with `--labels`"
+        "error: ids.json: the labels are integers, and only names can be types without `B-` and `I-`: pass `--labels` to name \
+         them"
     );
 }

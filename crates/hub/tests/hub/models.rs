@@ -1,5 +1,6 @@
 //! Names of the hub, looked up and brought here, against a hub on this machine.
 
+use super::shown;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use expect_test::{Expect, expect};
@@ -90,7 +91,7 @@ impl Scratch {
     }
 
     fn model(&self, hub: &Hub) -> Result<PathBuf, String> {
-        hub.model("org/tiny", None, &Part::ALL).map_err(|error| self.clean(&error.to_string()))
+        hub.model("org/tiny", None, &Part::ALL).map_err(|error| self.clean(&shown(&error)))
     }
 
     fn shelf(&self) -> PathBuf {
@@ -260,9 +261,11 @@ fn revisions() {
     let folder = hub.model("org/tiny", Some("v1/old"), &[Part::Config]).expect("it is there");
     assert_eq!(fs::read(folder.join("config.json")).expect("a file"), b"{\"old\": 1}");
     assert!(scratch.shelf().join("refs/v1/old").is_file());
-    let error = |revision: &str| hub.model("org/tiny", Some(revision), &[Part::Config]).expect_err("none").to_string();
-    expect!["org/tiny: there is no revision `v2`: correct `--model_revision`, or leave it out"].assert_eq(&error("v2"));
-    expect!["org/tiny: `../x` is no revision: correct `--model_revision`"].assert_eq(&error("../x"));
+    let error = |revision: &str| shown(&hub.model("org/tiny", Some(revision), &[Part::Config]).expect_err("none"));
+    expect!["org/tiny: there is no revision `v2`: pass <ModelRevision> with another one, or leave out <ModelRevision>"]
+        .assert_eq(&error("v2"));
+    expect!["org/tiny: `../x` is not a revision: pass <ModelRevision> with a branch, a tag or a commit"]
+        .assert_eq(&error("../x"));
     // The branch moves on; what was here stays until all of the new is.
     scratch.server.put(MODEL, "v1/old", &[("config.json", b"{\"new\": 1}")]);
     let folder = hub.model("org/tiny", Some("v1/old"), &[Part::Config]).expect("it is there");
@@ -291,10 +294,10 @@ fn tokens_go_to_the_hub_alone() {
     assert!(Token::new(" \n").is_none());
 
     fs::remove_dir_all(scratch.shelf()).expect("it is there");
-    expect!["org/tiny: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]
+    expect!["org/tiny: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass <Token> with a token that may read"]
         .assert_eq(&scratch.model(&scratch.hub()).expect_err("it is private"));
     let hub = scratch.hub_with(|settings| settings.token = Token::new("hf_wrong"));
-    expect!["org/tiny: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"]
+    expect!["org/tiny: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass <Token> because the token that was sent does not allow it"]
         .assert_eq(&scratch.model(&hub).expect_err("it is private"));
 }
 
@@ -302,7 +305,7 @@ fn tokens_go_to_the_hub_alone() {
 fn gated_models_have_conditions() {
     let scratch = Scratch::new();
     scratch.server.gated(MODEL);
-    expect!["org/tiny: config.json: this model is gated (the hub answers 403: Access to it is restricted): accept its conditions at HUB/org/tiny, and pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"]
+    expect!["org/tiny: config.json: this model is gated (the hub answers 403: Access to it is restricted): accept its conditions at HUB/org/tiny, and log in with `hf auth login`, or set HF_TOKEN, or pass <Token> with a token that may read"]
         .assert_eq(&scratch.model(&scratch.hub()).expect_err("it is gated"));
     let hub = scratch.hub_with(|settings| settings.token = Token::new("hf_a"));
     scratch.model(&hub).expect("it is there");
@@ -330,7 +333,7 @@ fn what_passes_is_asked_for_again() {
     scratch.server.asked();
     scratch.check(
         at("/revision/main", |_| Some(Reply::error(429, "", "slow down").with("retry-after", 4000))),
-        expect!["org/tiny: the hub answers 429: it asks to wait 4000 s: wait, or pass a token, which the hub allows more requests"],
+        expect!["org/tiny: the hub answers 429: it asks to wait 4000 s: wait, or pass <Token> because the hub then allows more requests"],
     );
     let tries = scratch.server.asked().iter().filter(|line| line.contains("/revision/")).count();
     assert_eq!(tries, 2, "one before, one after: such a pause is not sat out");
@@ -374,13 +377,15 @@ fn answers_that_no_hub_gives() {
     );
     scratch.check(
         at("/revision/main", |_| Some(Reply::new(302).with("location", "ftp://x/y"))),
-        expect!["org/tiny: there is no revision `main`: correct `--model_revision`, or leave it out"],
+        expect![
+            "org/tiny: there is no revision `main`: pass <ModelRevision> with another one, or leave out <ModelRevision>"
+        ],
     );
     scratch.check(at("/config.json", |_| Some(Reply::new(200).with("content-length", -5))), expect!["org/tiny: config.json: the answer is not a hub's: protocol: content-length header not a number: try again later, and check HF_ENDPOINT (HUB)"]);
     scratch.check(at("/config.json", |_| Some(Reply::new(200).body("{    }"))), expect!["org/tiny: config.json: the answer is not a hub's: 6 bytes are announced, not 2: try again later, and check HF_ENDPOINT (HUB)"]);
     scratch.check(
         at("/config.json", |_| Some(Reply::error(404, "EntryNotFound", "Entry not found"))),
-        expect!["org/tiny: config.json: the hub answers 404: Entry not found: correct the name, or pass a token that may read it (`--token`, HF_TOKEN or `hf auth login`)"],
+        expect!["org/tiny: config.json: the hub answers 404: Entry not found: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass <Token> with a token that may read"],
     );
 }
 
@@ -505,10 +510,10 @@ fn the_cache_stands_in() {
     let scratch = Scratch::new();
     let gone = || scratch.hub_with(|settings| settings.endpoint = "http://127.0.0.1:9".into());
     let error = scratch.model(&gone()).expect_err("nobody is there");
-    expect!["org/tiny: the hub cannot be reached: io: Connection refused (os error 111): check the network, HF_ENDPOINT (http://127.0.0.1:9) and https_proxy; or bring the model here with `hf download org/tiny --local-dir FOLDER` and pass its folder"]
+    expect!["org/tiny: the hub cannot be reached: io: Connection refused (os error 111): check the network, HF_ENDPOINT (http://127.0.0.1:9) and https_proxy, or bring the model to this machine with `hf download org/tiny`"]
         .assert_eq(&error);
     scratch.notes();
-    expect!["org/tiny: there is no such folder here, the model is not in the cache CACHE/models--org--tiny, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download org/tiny` where there is one and copy the cache"]
+    expect!["org/tiny: there is no such folder here, the model is not in the cache CACHE/models--org--tiny, and HF_HUB_OFFLINE forbids connections: run it once with a connection, or run `hf download org/tiny` where there is a connection and copy the cache"]
         .assert_eq(&scratch.model(&scratch.offline()).expect_err("it is not here"));
 
     scratch.hub().model("org/tiny", None, &[Part::Config]).expect("it is there");
@@ -521,8 +526,8 @@ fn the_cache_stands_in() {
     scratch.server.rule(at("/revision/main", |_| Some(Reply::error(503, "", "down"))));
     scratch.model(&scratch.hub()).expect("it is here");
     expect!["org/tiny: the hub answers 503: down: commit COMMIT from the cache is used"].assert_eq(&scratch.notes());
-    expect!["org/tiny: there is no such folder here, the model at the revision `v9` is not in the cache CACHE/models--org--tiny (there are the commits COMMIT; take one with `--model_revision`), and HF_HUB_OFFLINE forbids connections: run it once with a connection, or `hf download org/tiny` where there is one and copy the cache"]
-        .assert_eq(&scratch.clean(&scratch.offline().model("org/tiny", Some("v9"), &Part::ALL).expect_err("no").to_string()));
+    expect!["org/tiny: there is no such folder here, the model at the revision `v9` is not in the cache CACHE/models--org--tiny (there are the commits COMMIT), and HF_HUB_OFFLINE forbids connections: run it once with a connection, or run `hf download org/tiny` where there is a connection and copy the cache, or pass <ModelRevision> with one of these commits"]
+        .assert_eq(&scratch.clean(&shown(&scratch.offline().model("org/tiny", Some("v9"), &Part::ALL).expect_err("no"))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A finished folder becomes a repository, against a hub on this machine.
 
+use super::shown;
 use expect_test::expect;
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,8 +61,7 @@ impl Scratch {
     }
 
     fn upload(&self, hub: &Hub) -> Result<String, String> {
-        hub.upload_model("jo/tagger", self.folder.path(), "End of training")
-            .map_err(|error| self.clean(&error.to_string()))
+        hub.upload_model("jo/tagger", self.folder.path(), "End of training").map_err(|error| self.clean(&shown(&error)))
     }
 }
 
@@ -108,19 +108,19 @@ fn private_repositories() {
 #[test]
 fn what_speaks_against_it_is_said_first() {
     let scratch = Scratch::new();
-    let error = |hub: &Hub, name: &str| hub.create_model(name, false).expect_err("it cannot be").to_string();
-    expect!["tagger: an upload needs a token that may write: `--hub_token`, HF_TOKEN or `hf auth login`"]
+    let error = |hub: &Hub, name: &str| shown(&hub.create_model(name, false).expect_err("it cannot be"));
+    expect!["tagger: an upload needs a token that may write: log in with `hf auth login`, or set HF_TOKEN, or pass <HubToken>"]
         .assert_eq(&error(&scratch.hub(None), "tagger"));
     let hub = scratch.hub(Some("hf_read"));
-    expect!["a/b/c: this cannot be a model's name on the hub: say `--hub_model_id OWNER/NAME`"]
+    expect!["a/b/c: this cannot be a model's name on the hub: pass <HubModelId OWNER/NAME>"]
         .assert_eq(&error(&hub, "a/b/c"));
     let offline = Hub::new(Settings::offline("no-cache", "HF_HUB_OFFLINE forbids connections"), |_| {});
-    expect!["jo/tagger: nothing can be uploaded, HF_HUB_OFFLINE forbids connections: leave `--push_to_hub` out"]
+    expect!["jo/tagger: nothing can be uploaded, because HF_HUB_OFFLINE forbids connections: leave out <PushToHub>"]
         .assert_eq(&error(&offline, "jo/tagger"));
     scratch.server.rule(|request, _| {
         request.target.ends_with("/create").then(|| Reply::error(403, "", "You don't have the rights"))
     });
-    expect!["jo/tagger: the hub answers 403: You don't have the rights: the token that was sent does not allow it, take another (`--token`, HF_TOKEN or `hf auth login`)"].assert_eq(&error(&hub, "jo/tagger"));
+    expect!["jo/tagger: the hub answers 403: You don't have the rights: log in with `hf auth login`, or set HF_TOKEN, or pass <HubToken> because the token that was sent does not allow it"].assert_eq(&error(&hub, "jo/tagger"));
 }
 
 #[test]
@@ -138,8 +138,9 @@ fn an_upload_that_fails_leaves_the_repository_as_it_was() {
         let error = scratch.upload(&hub).expect_err("it fails");
         assert_eq!(
             error,
-            "jo/tagger: the hub answers 403: no more space: the token that was sent does not allow it, take another \
-             (`--token`, HF_TOKEN or `hf auth login`): the model is in FOLDER; `hf upload jo/tagger FOLDER` uploads it later"
+            "jo/tagger: the hub answers 403: no more space: the model is in FOLDER: log in with `hf auth login`, or set \
+             HF_TOKEN, or pass <HubToken> because the token that was sent does not allow it, or upload it later with \
+             `hf upload jo/tagger FOLDER`"
         );
         assert_eq!(scratch.server.commit(ID, "main"), before, "{target}");
     }

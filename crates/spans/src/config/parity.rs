@@ -1,6 +1,8 @@
 //! Defects of the original that change a number. Nothing here has them unless their names are given.
 
-/// Which of them to have, so that the original's figures can be had too.
+use tagsmith_text::labels::reading::Rules;
+
+/// The defects to have, so that the original's figures can be had too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parity {
     /// `longest_span`: entities of L pieces are not learned and never found right, though spans of L pieces are scored.
@@ -13,16 +15,18 @@ pub struct Parity {
     pub softmax_mask: bool,
     /// `overlapping`: entities that share pieces are learned from and counted, though flat decoding never finds both.
     pub overlapping: bool,
+    /// `tags`: `I`, `E` and `L` continue any open entity, whatever its type, and `M` is not a tag.
+    pub tags: bool,
 }
 
 /// The original adds the logarithm of the mask and this, which scores of a small temperature outweigh.
 pub const MASKED_WEIGHT: f64 = 1e-13;
 
 impl Parity {
-    /// Their names.
-    pub const NAMES: [&str; 4] = ["longest_span", "last_piece", "softmax_mask", "overlapping"];
+    /// The names of all defects.
+    pub const NAMES: [&str; 5] = ["longest_span", "last_piece", "softmax_mask", "overlapping", "tags"];
 
-    /// Those of some [`Parity::NAMES`]; others are ignored.
+    /// Returns the defects of some [`Parity::NAMES`]; other names are ignored.
     pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Parity {
         let mut parity = Parity::default();
         for name in names {
@@ -31,9 +35,15 @@ impl Parity {
                 "last_piece" => parity.last_piece = true,
                 "softmax_mask" => parity.softmax_mask = true,
                 "overlapping" => parity.overlapping = true,
+                "tags" => parity.tags = true,
                 _ => {}
             }
         }
         parity
+    }
+
+    /// Returns the rules by which tags become gold entities.
+    pub fn tag_rules(self) -> Rules {
+        if self.tags { Rules::OriginalSpans } else { Rules::AnyScheme }
     }
 }

@@ -6,23 +6,23 @@
 use crate::labels::reading::TagReader;
 use crate::labels::scheme::Span;
 
-/// How the labels of pieces become entities.
+/// The way in which labels of pieces become entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// Not at all: one entity a piece, under the label's whole name.
+    /// Each piece is an entity, under the label's whole name.
     None,
-    /// Neighbouring pieces of one type together; `B-` begins anew.
+    /// Neighboring pieces of one type are one entity; `B-` begins another.
     Simple,
-    /// As `Simple` over words, each with the label of its first piece.
+    /// Words are grouped like the pieces of `Simple`; each word has the label of its first piece.
     First,
-    /// As `Simple` over words, each with the most probable label of its pieces' mean.
+    /// Words are grouped; each word has the most probable label of its pieces' mean.
     Average,
-    /// As `Simple` over words, each with the label of its surest piece.
+    /// Words are grouped; each word has the label of its surest piece.
     Max,
 }
 
 impl Strategy {
-    /// Every strategy's name, in the order of the variants.
+    /// The strategies' names, in the order of the variants.
     pub const NAMES: [&str; 5] = ["none", "simple", "first", "average", "max"];
 
     /// Returns the strategy's name.
@@ -30,7 +30,7 @@ impl Strategy {
         Strategy::NAMES[self as usize]
     }
 
-    /// The strategy of that name.
+    /// Returns the strategy of that name.
     pub fn named(name: &str) -> Option<Strategy> {
         match name {
             "none" => Some(Strategy::None),
@@ -43,12 +43,12 @@ impl Strategy {
     }
 }
 
-/// One piece of text (special ones are left out) and what the model says of it.
+/// One piece of text (special pieces are left out) with its scores.
 #[derive(Clone, Copy, Debug)]
 pub struct PieceScores<'a> {
-    /// One probability a label (K).
+    /// The probability of each label (K).
     pub probabilities: &'a [f32],
-    /// Where the piece begins in the text, in code points.
+    /// The first code point of the piece in the text.
     pub start: u32,
     /// Where it ends.
     pub end: u32,
@@ -56,20 +56,20 @@ pub struct PieceScores<'a> {
     pub continues: bool,
 }
 
-/// Something the model names in the text.
+/// An entity that the model found in the text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
     /// The type (`PER`), or the whole label (`B-PER`) under [`Strategy::None`].
     pub label: String,
     /// The mean probability of its parts' labels.
     pub score: f32,
-    /// Where it begins in the text, in code points.
+    /// The first code point of the entity in the text.
     pub start: u32,
     /// Where it ends.
     pub end: u32,
 }
 
-/// The entities of one text. `labels` names the K labels; `O` is nothing.
+/// Returns the entities of one text. `labels` names the K labels; `O` is outside every entity.
 pub fn aggregate(strategy: Strategy, labels: &[String], pieces: &[PieceScores]) -> Vec<Entity> {
     let tagged: Vec<Tagged> = match strategy {
         Strategy::None | Strategy::Simple => pieces.chunks(1).map(|piece| tag_first(piece)).collect(),
@@ -154,7 +154,7 @@ fn tag_average(word: &[PieceScores]) -> Tagged {
     Tagged::new(word, most_probable(&mean))
 }
 
-/// The label of the highest probability, the first of equals, and that probability.
+/// Returns the label of the highest probability, the first of equals, and that probability.
 pub fn most_probable(probabilities: &[f32]) -> (usize, f32) {
     let mut best = (0, probabilities[0]);
     for (label, &probability) in probabilities.iter().enumerate().skip(1) {
@@ -165,8 +165,8 @@ pub fn most_probable(probabilities: &[f32]) -> (usize, f32) {
     best
 }
 
-/// Whether a part labelled `next` goes on with the entity whose last part is labelled `last`. A label without a prefix
-/// continues itself.
+/// Returns whether a part with the label `next` continues the entity whose last part has the label `last`. A label without
+/// a prefix continues itself.
 fn joins(last: &str, next: &str) -> bool {
     let kind = |label: &str| label.strip_prefix("B-").or(label.strip_prefix("I-")).unwrap_or(label).to_owned();
     !next.starts_with("B-") && kind(last) == kind(next)
@@ -174,7 +174,8 @@ fn joins(last: &str, next: &str) -> bool {
 
 fn entity(group: &[Tagged], labels: &[String]) -> Option<Entity> {
     let first = labels[group[0].label].as_str();
-    // What stands after the first hyphen, whatever stands before it: transformers cuts `E-PER` here and not in `joins`.
+    // transformers takes what stands after the first hyphen, whatever stands before it: it cuts `E-PER` here, but not in
+    // `joins`.
     let kind = first.split_once('-').map_or(first, |(_, kind)| kind);
     if kind == "O" {
         return None;

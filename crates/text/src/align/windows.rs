@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::tokenizer::{Error, Pieces};
 
-/// How one input is cut into windows. Ranges are of its pieces.
+/// A plan to cut one input into windows. Ranges count the input's pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The pieces of each window, special ones apart; one window when everything fits.
+    /// The pieces of each window without special pieces; one window if everything fits.
     pub windows: Vec<Range<usize>>,
     /// Words longer than a window, each with the number of its pieces that no window holds.
     pub cut: Vec<(u32, usize)>,
@@ -93,7 +93,7 @@ impl Plan {
     }
 }
 
-/// The runs of pieces that stay together: a word's. Pieces that touch no word stay with the word before.
+/// Returns the runs of pieces that stay together: each is a word. Pieces that touch no word stay with the word before.
 fn units(pieces: &Pieces) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::new();
     let mut previous = None;

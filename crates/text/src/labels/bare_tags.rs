@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tagsmith_message::Note;
 
 /// Rewrites a split's labels: `O` stays, a label that begins with `B-` or `I-` is kept, and of a run of equal types the
-/// first begins an entity that the others continue. Two neighbouring entities of one type cannot be told apart: they
+/// first begins an entity that the others continue. Two neighboring entities of one type cannot be told apart: they
 /// become one.
 pub fn to_iob2(split: &mut Split) {
     let bare = std::mem::take(&mut split.tag_names);

@@ -11,7 +11,7 @@ pub enum Rules {
     /// The forgiving rules of the CoNLL-2000 script, with each letter as it is written: seqeval's default mode. They
     /// know the letters B, I, E and S, which covers IOB1, IOB2, IOE1, IOE2 and IOBES.
     Conlleval,
-    /// The same rules for the letters of every scheme. `M` (BMES) continues as `I` does; `L` and `U` (BILOU) end and
+    /// The forgiving rules with the letters of every scheme. `M` (BMES) continues as `I` does; `L` and `U` (BILOU) end and
     /// stand alone as `E` and `S` do. A label that is not a tag is outside every entity.
     AnyScheme,
     /// The strict rules of one scheme: words that do not begin and end by them are not an entity.
@@ -29,6 +29,19 @@ impl Rules {
             Rules::Strict(_) => Tag::strict(label, style),
             Rules::AnyScheme | Rules::OriginalSpans => Tag::of_any_scheme(label, style),
         }
+    }
+
+    /// Returns the entities of one sentence of labels, in order. A label that is not a tag by these rules, or a letter that
+    /// a strict scheme lacks, is outside every entity.
+    pub fn spans<'a>(self, labels: &[&'a str], style: Style) -> Vec<Span<&'a str>> {
+        let known = |tag: &Tag<&str>| !matches!(self, Rules::Strict(scheme) if !scheme.letters().contains(tag.letter));
+        let outside = Tag { letter: 'O', kind: UNTYPED };
+        let tag = |label: &&'a str| self.tag(label, style).filter(known).unwrap_or(outside);
+        let tags: Vec<Tag<&str>> = labels.iter().map(tag).collect();
+        let mut spans = Vec::new();
+        let read = SpanReader::new(self, UNTYPED).sentence(&tags, &mut spans);
+        read.expect("only the scheme's letters are left");
+        spans
     }
 }
 
@@ -224,10 +237,12 @@ mod tests {
     const BMES: [(char, char); 3] = [('I', 'M'), ('E', 'E'), ('S', 'S')];
     const BILOU: [(char, char); 3] = [('I', 'I'), ('E', 'L'), ('S', 'U')];
 
+    /// The entities of a sentence, read by names and by ids.
     fn read(tags: &[String], rules: Rules) -> String {
-        let ids = 0..tags.len();
-        let reader = TagReader::new(tags, Style::Prefix, rules);
-        reader.spans(ids).iter().map(|span| format!("{}{}{}", span.kind, span.start, span.end)).collect()
+        let names: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let spans = rules.spans(&names, Style::Prefix);
+        assert_eq!(TagReader::new(tags, Style::Prefix, rules).spans(0..tags.len()), spans, "{tags:?}");
+        spans.iter().map(|span| format!("{}{}{}", span.kind, span.start, span.end)).collect()
     }
 
     /// How many sequences of seqeval's table `rules` read in another way, once their letters are those of a scheme.

@@ -1,9 +1,9 @@
 //! Tagging schemes as rule tables: tags ⇄ spans.
 //!
 //! A tag is a letter and a type (`B-PER`, or `PER-B` in the suffix style); a span is a type over a range of words. Two
-//! readings turn tags into spans, and both are those of seqeval 1.2.2:
-//! - **strict**: a [`Scheme`] says which pairs of neighbours begin, continue and end an entity; whatever does not begin
-//!   and end by its rules is no entity;
+//! readings turn tags into spans, and both are those of seqeval 1.2.2 ([`reading`](crate::labels::reading) chooses):
+//! - **strict**: a [`Scheme`] says which pairs of neighbors begin, continue and end an entity; words that do not begin
+//!   and end by its rules are not an entity;
 //! - **conlleval** ([`Conlleval`]): forgiving, the rules of the CoNLL-2000 script; every `I` that continues nothing
 //!   opens an entity.
 
@@ -12,10 +12,10 @@ use std::fmt;
 /// The type of a tag that names none, in seqeval's spelling.
 pub const UNTYPED: &str = "_";
 
-/// What can be wrong with tags or spans.
+/// An error in tags or spans.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// A tag that the scheme has no rule for.
+    /// The scheme has no rule for a tag.
     #[error("the tag `{tag}` does not belong to {scheme}, whose letters are {}", spaced(.scheme.letters()))]
     Letter {
         /// The tag as written.
@@ -23,13 +23,13 @@ pub enum Error {
         /// The scheme that was asked for.
         scheme: Scheme,
     },
-    /// A tag without any letter.
+    /// A tag has no letter.
     #[error("a tag is empty")]
     Empty,
-    /// Letters that no scheme, or more than one, would use.
+    /// No scheme, or more than one, would use these letters.
     #[error("the gold letters {} do not tell the scheme: name it ({})", spaced(.letters), scheme_names())]
     Undetectable {
-        /// Every first (or last) letter seen, once each.
+        /// The first (or last) letters seen, once each.
         letters: String,
     },
     /// Two spans share a word, or one has none or reaches over the sentence's end.
@@ -39,7 +39,7 @@ pub enum Error {
     Overlap {
         /// The type of the span.
         kind: String,
-        /// Its first word.
+        /// The span's first word.
         start: usize,
         /// One past its last word.
         end: usize,
@@ -56,7 +56,7 @@ fn scheme_names() -> String {
     Scheme::ALL.map(Scheme::name).join(", ")
 }
 
-/// Which end of a tag holds its letter.
+/// The end of a tag that holds its letter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
     /// `B-PER`
@@ -160,7 +160,7 @@ pub enum Scheme {
     Bilou,
 }
 
-/// Which types two neighbouring tags must have for a rule to hold.
+/// The types that two neighboring tags must have for a rule to hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Types {
     Same,
@@ -172,7 +172,7 @@ use Types::{Any, Other, Same};
 /// One row of a table: the letters of the tag before, the letters of this tag, and their types.
 type Rule = (&'static str, &'static str, Types);
 
-/// When a tag, given the one before it, begins an entity, continues it, or shows that it has ended.
+/// The rules by which a tag, given the one before it, begins an entity, continues it, or shows that it has ended.
 struct Rules {
     letters: &'static str,
     begins: &'static [Rule],
@@ -225,8 +225,8 @@ const BILOU: Rules = Rules {
     ended: &[("LU", EVERY, Any)],
 };
 
-/// The letters a detectable scheme must show and those it may show besides. Letters of none of these rows tell nothing:
-/// gold that is all `O`, or all `I` and `O` (which several schemes could have written).
+/// The letters that a detectable scheme must show, and the letters that it may show besides. Other sets of letters do not
+/// tell the scheme: several schemes could have written gold that is all `O`, or all `I` and `O`.
 const DETECTABLE: [(&str, &str, Scheme); 7] = [
     ("B", "IO", Scheme::Iob2),
     ("E", "IO", Scheme::Ioe2),
@@ -254,7 +254,7 @@ impl Scheme {
     pub const ALL: [Scheme; 7] =
         [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bmes, Scheme::Bilou];
 
-    /// The scheme's usual name.
+    /// Returns the scheme's usual name.
     pub fn name(self) -> &'static str {
         match self {
             Scheme::Iob1 => "IOB1",
@@ -267,12 +267,12 @@ impl Scheme {
         }
     }
 
-    /// The scheme of that name, in either case.
+    /// Returns the scheme of that name, in either case.
     pub fn named(name: &str) -> Option<Scheme> {
         Scheme::ALL.into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
     }
 
-    /// The letters that the scheme's tags may have.
+    /// Returns the letters that the scheme's tags may have.
     pub fn letters(self) -> &'static str {
         self.rules().letters
     }
@@ -290,6 +290,9 @@ impl Scheme {
     }
 
     /// Tells the scheme from the letters that gold tags use; IOB1 and IOE1 are never guessed.
+    ///
+    /// # Errors
+    /// An empty tag; letters that no scheme, or more than one, would use.
     ///
     /// # Source
     /// seqeval's `auto_detect`, which its strict report calls with the gold tags; BMES is added.
@@ -309,7 +312,10 @@ impl Scheme {
         found.ok_or(Error::Undetectable { letters })
     }
 
-    /// The entities of one sentence by the strict rules.
+    /// Returns the entities of one sentence by the strict rules.
+    ///
+    /// # Errors
+    /// An empty tag; a letter that the scheme lacks.
     pub fn spans<'a>(self, tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
         let mut spans = Vec::new();
         let parsed =
@@ -356,6 +362,9 @@ impl Scheme {
     ///
     /// Reading them back strictly gives the same spans, except in IOE1, whose rules lose a one-word entity that another
     /// of its type follows at once (`E-PER I-PER` after `O`).
+    ///
+    /// # Errors
+    /// Spans that overlap, are empty or leave the sentence.
     pub fn tags<K: AsRef<str>>(self, spans: &[Span<K>], length: usize, style: Style) -> Result<Vec<String>, Error> {
         let mut sorted: Vec<_> =
             spans.iter().map(|span| Span { kind: span.kind.as_ref(), start: span.start, end: span.end }).collect();
@@ -384,7 +393,7 @@ impl Scheme {
         Ok(tags)
     }
 
-    /// The letter of an entity's word that is its (first, last); the entity may touch another of its type.
+    /// Returns the letter of an entity's word that is its (first, last). The entity may touch another of its type.
     fn letter(self, place: (bool, bool), after_same: bool, before_same: bool) -> char {
         match (self, place) {
             (Scheme::Iob1, (true, _)) if after_same => 'B',
@@ -406,7 +415,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// Reads sentence after sentence by the conlleval rules, positions counted over the whole input.
+/// A reader of sentence after sentence by the conlleval rules, with positions counted over the whole input.
 ///
 /// Between sentences stands an `O`, so entities of tags with the letters B, I, E and S stay inside their sentence. Other
 /// letters can end an entity that never began; seqeval then reports it from wherever the last one began, even in an
@@ -421,7 +430,7 @@ pub struct Conlleval<K> {
 }
 
 impl<K: Copy + PartialEq> Conlleval<K> {
-    /// Before the first sentence; `untyped` is the type that `O` has.
+    /// Returns a reader before its first sentence; `untyped` is the type that `O` has.
     pub fn new(untyped: K) -> Self {
         Conlleval { untyped, previous: None, begin: 0, position: 0 }
     }
@@ -458,22 +467,13 @@ fn begins(previous: char, letter: char, type_changes: bool) -> bool {
         || (!matches!(letter, 'O' | '.') && type_changes)
 }
 
-/// The entities of one sentence by the conlleval rules.
-pub fn conlleval_spans<'a>(tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
-    let parsed =
-        tags.iter().map(|text| Tag::conlleval(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
-    let mut spans = Vec::new();
-    Conlleval::new(UNTYPED).sentence(&parsed, &mut spans);
-    Ok(spans)
-}
-
-/// Whether the labels are tags of some scheme: each is `O`, or one of the letters B, I, E, S, L, U and M with a dash and
+/// Returns whether the labels are tags of some scheme: each is `O`, or one of the letters B, I, E, S, L, U and M with a dash and
 /// a type. Letters alone pass where `O` is a label too.
 pub fn is_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> bool {
     first_not_iob_like(labels, style).is_none()
 }
 
-/// The first label that makes [`is_iob_like`] false.
+/// Returns the first label that makes [`is_iob_like`] false.
 pub fn first_not_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> Option<&str> {
     let has_outside = labels.iter().any(|label| label.as_ref() == "O");
     labels
@@ -509,6 +509,15 @@ mod tests {
     /// `None` for the conlleval rules.
     fn reading(case: &Value) -> Option<Scheme> {
         Scheme::named(text(&case["reading"]))
+    }
+
+    /// The entities of one sentence by the conlleval rules.
+    fn conlleval_spans<'a>(tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
+        let parsed =
+            tags.iter().map(|text| Tag::conlleval(text, style).ok_or(Error::Empty)).collect::<Result<Vec<_>, _>>()?;
+        let mut spans = Vec::new();
+        Conlleval::new(UNTYPED).sentence(&parsed, &mut spans);
+        Ok(spans)
     }
 
     type Reader = for<'a> fn(Option<Scheme>, &[&'a str], Style) -> Vec<Span<&'a str>>;
@@ -602,7 +611,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_begin_continue_and_end_entities_as_in_seqeval() {
+    fn neighbors_begin_continue_and_end_entities_as_in_seqeval() {
         let letter = |value: &Value| text(value).chars().next().unwrap();
         let mut checked = 0;
         for case in lines(CASES).filter(|case| case["case"] == "pair") {
@@ -677,7 +686,7 @@ mod tests {
 
     #[test]
     fn schemes_write_the_letters_of_their_definition() {
-        // Three neighbours, the first two of one type; written by hand from the schemes' definitions.
+        // Three neighbors, the first two of one type; written by hand from the schemes' definitions.
         let spans = [("A", 0, 2), ("A", 2, 3), ("C", 3, 5)].map(|(kind, start, end)| Span { kind, start, end });
         for (scheme, expected) in [
             (Scheme::Iob1, "I-A I-A B-A I-C I-C O"),

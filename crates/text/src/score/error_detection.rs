@@ -1,6 +1,6 @@
 //! Grammatical error detection: a label a word, one of which says that the word is right.
 //!
-//! Scored word by word, as error-detection programs do, not as entities. With tp, fp and fn of a label:
+//! Words are scored one by one, as error-detection programs do, not as entities. With tp, fp and fn of a label:
 //! P = tp / (tp + fp), R = tp / (tp + fn), F1 = 2PR / (P + R), F0.5 = 1.25·PR / (0.25·P + R), each 0 without a
 //! denominator. The averages are plain means over *all* listed labels, also those that never occur. In the binary view
 //! every label but the correct one is an error, and P is 1 without a false alarm, R 1 without a missed error.
@@ -18,10 +18,10 @@ use tagsmith_message::Note;
 /// The labels that say that a word is right: the ARETA taxonomy's and MultiGED's.
 pub const CORRECT: [&str; 2] = ["UC", "c"];
 
-/// The label of a word of whose error nothing is known: it is neither learned nor scored in training.
+/// The label of a word whose error is unknown: training neither learns nor scores it.
 pub const UNKNOWN: &str = "UNK";
 
-/// A label whose parts, which `+` joins, are in code point order: `B+A` and `A+B` are one label.
+/// Returns the label with its parts, which `+` joins, in code point order: `B+A` and `A+B` are one label.
 pub fn canonical(label: &str) -> Cow<'_, str> {
     let mut parts: Vec<&str> = label.split('+').collect();
     if parts.is_sorted() {
@@ -50,7 +50,7 @@ pub fn canonicalize(split: &mut Split) {
     }
     let unknown = ids.get(UNKNOWN).copied();
     let mut sorted = Note::new("labels had their parts, which `+` joins, in another order and were sorted");
-    let mut unknowns = Note::new(format!("words are labelled `{UNKNOWN}`: they are neither learned nor scored"));
+    let mut unknowns = Note::new(format!("words are labeled `{UNKNOWN}`: they are neither learned nor scored"));
     for sentence in &mut split.sentences {
         for tag in &mut sentence.tags {
             let place = || format!("{}:{}", split.source, sentence.line);
@@ -76,12 +76,12 @@ pub struct Figures {
     pub recall: f64,
     /// The harmonic mean of both.
     pub f1: f64,
-    /// The same with precision counting twice as much: β = 0.5.
+    /// The F measure in which precision counts twice as much: β = 0.5.
     pub f_half: f64,
 }
 
 impl Figures {
-    /// From the words that are right, predicted and gold; a ratio without a denominator is 0.
+    /// Returns the figures of the words that are right, predicted and gold. A ratio without a denominator is 0.
     fn of(count: Count) -> Figures {
         let Count { correct, predicted, gold } = count;
         let f = |beta: f64| {
@@ -96,7 +96,7 @@ impl Figures {
         }
     }
 
-    /// The mean of each figure, weighted; all 0 where no weight is.
+    /// Returns the weighted mean of each figure; all are 0 without a weight.
     fn mean(rows: &[LabelFigures], weight: impl Fn(&LabelFigures) -> f64) -> Figures {
         let total = numpy_sum::sum(&rows.iter().map(&weight).collect::<Vec<_>>());
         let mean = |get: fn(&Figures) -> f64| {
@@ -121,26 +121,26 @@ fn ratio(part: f64, whole: f64) -> f64 {
 pub struct LabelFigures {
     /// The label.
     pub label: String,
-    /// Its figures.
+    /// The label's figures.
     pub figures: Figures,
     /// Gold words that have it.
     pub support: u64,
 }
 
-/// The binary view: is there an error at all?
+/// Figures of the binary view: is there an error at all?
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Binary {
-    /// Of words called wrong, those that are; 1 without a false alarm.
+    /// The share of words called wrong that are wrong; 1 without a false alarm.
     pub precision: f64,
-    /// Of wrong words, those called so; 1 without a missed one.
+    /// The share of wrong words that are called wrong; 1 without a missed one.
     pub recall: f64,
     /// 1.25·PR / (0.25·P + R)
     pub f_half: f64,
-    /// Words judged rightly.
+    /// The share of words that are judged rightly.
     pub accuracy: f64,
 }
 
-/// How well errors are detected.
+/// The figures of error detection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// Each listed label, in the list's order.
@@ -155,7 +155,7 @@ pub struct Score {
     pub micro: Option<Figures>,
     /// Words whose label is right, of all words.
     pub accuracy: f64,
-    /// Is there an error at all?
+    /// Figures of the binary view.
     pub binary: Binary,
     /// Words scored.
     pub words: u64,
@@ -186,13 +186,16 @@ pub struct Scorer {
     unlisted: Note,
 }
 
-/// Where no label says that a word is right, there are no errors to tell from it.
+/// No label says that a word is right, so no error can be told from it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("none of the labels is `UC` or `c`, the label of a word without an error: is this error detection?")]
 pub struct NoCorrectLabel;
 
 impl Scorer {
-    /// A scorer over these labels, taken in their canonical form, each once.
+    /// Returns a scorer over these labels, taken in their canonical form, each once.
+    ///
+    /// # Errors
+    /// No label says that a word is right.
     pub fn new<S: AsRef<str>>(labels: &[S]) -> Result<Scorer, NoCorrectLabel> {
         let mut names: Vec<String> = Vec::new();
         let mut ids = HashMap::new();
@@ -516,7 +519,7 @@ mod tests {
         let notes: Vec<_> = split.notes.iter().map(ToString::to_string).collect();
         expect_test::expect![[r#"
             2 labels had their parts, which `+` joins, in another order and were sorted (f:1, f:5)
-            1 words are labelled `UNK`: they are neither learned nor scored (f:5)"#]]
+            1 words are labeled `UNK`: they are neither learned nor scored (f:5)"#]]
         .assert_eq(&notes.join("\n"));
     }
 }

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::score::{Method, Metrics, Score};
 
-/// The table of seqeval's `classification_report`, line for line; `digits` after the point.
+/// Returns the table of seqeval's `classification_report`, line for line; `digits` after the point.
 ///
-/// Where there is no type at all seqeval fails; this table then has only the averages.
+/// Without any type seqeval fails; this table then has only the averages.
 pub fn table(score: &Score, digits: usize) -> String {
     let widest = score.types.iter().map(|kind| kind.name.chars().count()).max().unwrap_or(0);
     let width = widest.max("weighted avg".len()).max(digits);
@@ -25,7 +25,7 @@ pub fn table(score: &Score, digits: usize) -> String {
     text
 }
 
-/// Everything in a score: `method`, `types` (each with `precision`, `recall`, `f1` and `number`), the `overall_` figures,
+/// Returns everything in a score: `method`, `types` (each with `precision`, `recall`, `f1` and `number`), the `overall_` figures,
 /// `macro`, `weighted`, and how many words and sentences they come from.
 pub fn json(score: &Score, method: Method) -> Value {
     let metrics = |metrics: &Metrics| {

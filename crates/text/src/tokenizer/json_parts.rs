@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use tagsmith_message::Note;
 
-/// The model's part, and the table of characters that belongs to another.
+/// The part of the model, and the table of characters, which belongs to another part.
 struct ModelPart {
     json: Value,
     charsmap: Option<Vec<u8>>,
 }
 
 impl Parts<'_> {
-    /// The whole tokenizer.json.
+    /// Returns the whole tokenizer.json.
     pub fn json(&mut self, vocabulary: Vocabulary) -> Result<Value, Error> {
         let (model, ids) = self.model(vocabulary)?;
         let id_of = |content: &str| ids.get(content).copied();
@@ -93,7 +93,7 @@ impl Parts<'_> {
             Vocabulary::Pieces(model)
                 if self.class == Class::Sentencepiece && model.trainer.model_type() != UNIGRAM =>
             {
-                // Of equal pieces the last one's number counts.
+                // Where pieces are equal, the last one's number counts.
                 let ids: HashMap<String, u64> = model.pieces.iter().map(|piece| piece.piece.clone()).zip(0..).collect();
                 let json = json!({
                     "type": "BPE", "dropout": null, "unk_token": model.trainer.unk_piece(), "continuing_subword_prefix": null,
@@ -146,7 +146,7 @@ impl Parts<'_> {
                 if unk_id >= vocab.len() {
                     return Err(self.refuse(file, format!("has no piece {unk_id}, which stands for what is unknown")));
                 }
-                // Of equal pieces the last one's number counts.
+                // Where pieces are equal, the last one's number counts.
                 let ids = vocab.iter().map(|(piece, _)| piece.clone()).zip(0..).collect();
                 let charsmap = model.charsmap().map(<[u8]>::to_vec);
                 let json =
@@ -156,7 +156,7 @@ impl Parts<'_> {
         }
     }
 
-    /// The pairs of merges.txt, in order.
+    /// Returns the pairs of merges.txt, in order.
     fn merges(&self) -> Result<Vec<[String; 2]>, Error> {
         let name = "merges.txt";
         let bytes = read(self.folder, name)?
@@ -164,7 +164,7 @@ impl Parts<'_> {
         let text = String::from_utf8(bytes).map_err(|error| self.refuse(name, error))?;
         let pair = |(line, text): (usize, &str)| match text.split(' ').collect::<Vec<_>>()[..] {
             [a, b] => Ok([a.to_owned(), b.to_owned()]),
-            _ => Err(self.refuse(name, format!("line {line}: `{text}` is no pair"))),
+            _ => Err(self.refuse(name, format!("line {line}: `{text}` is not a pair"))),
         };
         (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with("#version")).map(pair).collect()
     }
@@ -188,7 +188,7 @@ impl Parts<'_> {
             }
             Class::Roberta | Class::Gpt2 | Class::Deberta => Value::Null,
             Class::XlmRoberta | Class::Camembert => precompiled.unwrap_or_default(),
-            // The table of characters is left aside, as transformers does since version 5.
+            // transformers ignores the table of characters since version 5.
             Class::DebertaV2 => {
                 let lower = self.flag("do_lower_case", false)?.then(|| json!({ "type": "Lowercase" }));
                 let steps = [
@@ -259,7 +259,7 @@ impl Parts<'_> {
         })
     }
 
-    /// The special pieces around a sequence, and around two.
+    /// Returns the special pieces around a sequence, and around two.
     fn post_processor(&self, id_of: impl Fn(&str) -> Option<u64>) -> Result<Value, Error> {
         let id = |content: &str| id_of(content).ok_or_else(|| self.refuse(self.file(), format!("has no `{content}`")));
         let special = |content: &str, kind: u8| json!({ "SpecialToken": { "id": content, "type_id": kind } });

@@ -19,18 +19,18 @@ use tagsmith_message::Note;
 pub const VOCABULARY_FILES: [&str; 6] =
     ["vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spm.model", "spiece.model", "tokenizer.model"];
 
-/// Whether a folder holds a tokenizer.json, or what one can be put together from.
+/// Returns whether a folder holds a tokenizer.json, or files that one can be put together from.
 pub fn has_tokenizer(folder: &Path) -> bool {
     folder.join("tokenizer.json").is_file() || VOCABULARY_FILES.iter().any(|name| folder.join(name).is_file())
 }
 
-/// Larger than any vocabulary there is by a factor of ten.
+/// The largest vocabulary file in bytes: ten times the size of any that exists.
 const VOCABULARY_BYTES_MAX: u64 = 1 << 28;
 
-/// Special and added tokens a tokenizer may have: each is compared with all.
+/// The most special and added tokens of a tokenizer: each is compared with all.
 const ADDED_MAX: usize = 1 << 13;
 
-/// What transformers calls the tokenizers that it builds from these files.
+/// The classes of tokenizers that transformers builds from these files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Bert,
@@ -41,7 +41,7 @@ pub(crate) enum Class {
     Camembert,
     DebertaV2,
     Albert,
-    /// What transformers makes of a sentencepiece model that no class of its own belongs to.
+    /// A sentencepiece model of no class of its own.
     Sentencepiece,
 }
 
@@ -101,7 +101,7 @@ impl Class {
         }
     }
 
-    /// In the order of [`NAMED`]; none is empty.
+    /// Returns the special tokens in the order of [`NAMED`]; an empty text is none.
     fn special_tokens(self) -> [&'static str; 7] {
         match self {
             Class::Bert => ["", "", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"],
@@ -129,7 +129,7 @@ pub(crate) struct Token {
     pub rstrip: bool,
     pub normalized: bool,
     pub special: bool,
-    /// Whether it was given as a text alone, which transformers tells from one with properties.
+    /// Whether the token was given as a text alone, which transformers tells from one with properties.
     bare: bool,
 }
 
@@ -164,9 +164,9 @@ impl Token {
     }
 }
 
-/// What was put together.
+/// A tokenizer that was put together.
 pub(crate) struct Assembled {
-    /// Where its pieces are from.
+    /// The file that its pieces are from.
     pub vocabulary: PathBuf,
     /// The content of tokenizer.json.
     pub json: Vec<u8>,
@@ -227,7 +227,7 @@ fn refusal(folder: &Path, name: &str, problem: impl ToString) -> Error {
     Error::Parts { path: folder.join(name), problem: problem.to_string() }
 }
 
-/// A file's content, if there is one.
+/// Returns a file's content, if there is such a file.
 pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
     let path = folder.join(name);
     match std::fs::metadata(&path) {
@@ -240,7 +240,7 @@ pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> 
     }
 }
 
-/// What the files say the tokenizer is: its own configuration first, then the model's, then the model's type.
+/// Returns the tokenizer's class: from its own configuration first, then the model's, then the model's type.
 fn class(folder: &Path, model: &Map<String, Value>, config: &Map<String, Value>) -> Result<Class, Error> {
     if !VOCABULARY_FILES.iter().any(|name| folder.join(name).is_file()) {
         return Err(Error::Missing { folder: folder.to_owned(), vocabulary_files: &VOCABULARY_FILES });
@@ -265,14 +265,14 @@ fn class(folder: &Path, model: &Map<String, Value>, config: &Map<String, Value>)
     }
 }
 
-/// What a vocabulary file holds.
+/// The content of a vocabulary file.
 pub(crate) enum Vocabulary {
     Ids(Map<String, Value>),
     Pieces(Model),
 }
 
 impl Vocabulary {
-    /// Pieces of a sentencepiece model that are special, or at least never cut.
+    /// Returns the pieces of a sentencepiece model that are special, or at least never cut.
     fn control(&self) -> Option<Vec<Token>> {
         let Vocabulary::Pieces(model) = self else { return None };
         let steering = model
@@ -288,11 +288,11 @@ impl Vocabulary {
     }
 }
 
-/// What a tokenizer.json is made of; `tokenizer_parts.rs` makes it.
+/// The parts of a tokenizer.json; `json_parts.rs` puts them together.
 pub(crate) struct Parts<'a> {
     pub folder: &'a Path,
     pub class: Class,
-    /// tokenizer_config.json, and what overrides it.
+    /// The settings of tokenizer_config.json, and of the files that override it.
     pub settings: Map<String, Value>,
     /// Tokens that are looked for first, in the order in which they are added.
     pub added: Vec<Token>,
@@ -304,7 +304,7 @@ impl Parts<'_> {
         refusal(self.folder, name, problem)
     }
 
-    /// The file with the pieces. transformers takes a tokenizer.model for any class, before the file that the class names.
+    /// Returns the file with the pieces. transformers takes a tokenizer.model for any class, before the file that the class names.
     pub fn file(&self) -> &'static str {
         let name = self.class.vocabulary_file();
         let general = name.ends_with(".model") && self.folder.join("tokenizer.model").is_file();
@@ -330,7 +330,7 @@ impl Parts<'_> {
             return Ok(Vocabulary::Ids(ids));
         }
         let text = String::from_utf8(bytes).map_err(|error| self.refuse(name, error))?;
-        // Of equal lines the last one's number counts.
+        // Where lines are equal, the last one's number counts.
         Ok(Vocabulary::Ids(text.lines().map(|line| line.trim_end().to_owned()).zip((0..).map(Value::from)).collect()))
     }
 
@@ -345,7 +345,7 @@ impl Parts<'_> {
         }
     }
 
-    /// A special token by its name, if there is one.
+    /// Returns a special token by its name, if there is one.
     fn named(&self, key: &str) -> Option<Token> {
         match self.settings.get(key) {
             Some(value) => Token::of(value, true),
@@ -361,7 +361,10 @@ impl Parts<'_> {
 
     pub fn content(&self, key: &str) -> Result<String, Error> {
         let none = || {
-            self.refuse("tokenizer_config.json", format!("`{key}` is no token, and a {} needs one", self.class.name()))
+            self.refuse(
+                "tokenizer_config.json",
+                format!("`{key}` is not a token, and a {} needs one", self.class.name()),
+            )
         };
         self.named(key).map(|token| token.content).ok_or_else(none)
     }
@@ -395,7 +398,7 @@ impl Parts<'_> {
                 match (id.parse(), Token::of(token, special)) {
                     (Ok(id), Some(token)) => decoder.push((id, token)),
                     _ => {
-                        let problem = format!("`added_tokens_decoder` maps `{id}` to {token}, which is no token");
+                        let problem = format!("`added_tokens_decoder` maps `{id}` to {token}, which is not a token");
                         return Err(self.refuse("tokenizer_config.json", problem));
                     }
                 }

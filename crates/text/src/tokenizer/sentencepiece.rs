@@ -7,16 +7,16 @@ use std::collections::HashSet;
 
 use prost::Message;
 
-/// Larger than any model there is by a factor of ten.
+/// The largest model in bytes: ten times the size of any that exists.
 pub(crate) const MODEL_BYTES_MAX: u64 = 64 << 20;
 
-/// The longest piece: cutting one at every place takes the square of its length.
+/// The longest piece in bytes: cutting one at every place takes the square of its length.
 const PIECE_BYTES_MAX: usize = 512;
 
-/// More pieces than any model has, by a factor of ten.
+/// The most pieces: ten times as many as any model has.
 const PIECES_MAX: usize = 1 << 22;
 
-/// The longest text that one character may become; U+FDFA takes 33 bytes.
+/// The longest text in bytes that one character may become; U+FDFA takes 33 bytes.
 const REPLACEMENT_BYTES_MAX: usize = 256;
 
 #[derive(Clone, PartialEq, Message)]
@@ -59,7 +59,7 @@ pub(crate) struct Trainer {
     pub eos_piece: Option<String>,
 }
 
-/// `Trainer::model_type` of a unigram model; 2 is one of byte pairs.
+/// The value of `Trainer::model_type` of a unigram model; a model of byte pairs has 2.
 pub(crate) const UNIGRAM: i32 = 1;
 
 #[derive(Clone, PartialEq, Message)]
@@ -68,7 +68,7 @@ pub(crate) struct Normalizer {
     pub precompiled_charsmap: Option<Vec<u8>>,
 }
 
-/// Pieces that steer, and pieces that are never cut.
+/// The kind of pieces that steer; the next kind is never cut.
 pub(crate) const CONTROL: i32 = 3;
 pub(crate) const USER_DEFINED: i32 = 4;
 
@@ -76,11 +76,11 @@ impl Model {
     /// Reads a file's bytes.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// Bytes that are not a sound model, in words.
     pub fn parse(bytes: &[u8]) -> Result<Model, String> {
-        let model = Model::decode(bytes).map_err(|error| format!("is no sentencepiece model ({error})"))?;
+        let model = Model::decode(bytes).map_err(|error| format!("is not a sentencepiece model ({error})"))?;
         if model.pieces.is_empty() {
-            return Err("is no sentencepiece model (it has no pieces)".into());
+            return Err("is not a sentencepiece model (it has no pieces)".into());
         }
         if model.pieces.len() > PIECES_MAX {
             return Err(format!("has {} pieces; {PIECES_MAX} are more than any has", model.pieces.len()));
@@ -100,13 +100,13 @@ impl Model {
         Ok(model)
     }
 
-    /// The pairs that make up each piece, in the order of the pieces, the shortest first halves first: what transformers
-    /// takes for the merges of a model of byte pairs, which does not list them.
+    /// Returns the pairs that make up each piece, in the order of the pieces, the shortest first halves first. transformers
+    /// takes them for the merges of a model of byte pairs, which does not list its merges.
     pub fn merges(&self) -> Vec<[&str; 2]> {
         let known: HashSet<&str> = self.pieces.iter().map(|piece| piece.piece.as_str()).collect();
         let mut seen = HashSet::new();
         let mut merges = Vec::new();
-        // Of equal pieces the last one's place counts.
+        // Where pieces are equal, the last one's place counts.
         for piece in self.pieces.iter().rev().map(|piece| piece.piece.as_str()).filter(|piece| seen.insert(*piece)) {
             let halves = piece.char_indices().rev().filter(|(at, _)| *at > 0).map(|(at, _)| piece.split_at(at));
             merges.extend(halves.filter(|(a, b)| known.contains(a) && known.contains(b)).map(|(a, b)| [a, b]));
@@ -115,7 +115,7 @@ impl Model {
         merges
     }
 
-    /// The table of characters, if there is one.
+    /// Returns the table of characters, if there is one.
     pub fn charsmap(&self) -> Option<&[u8]> {
         self.normalizer.precompiled_charsmap.as_deref().filter(|table| !table.is_empty())
     }

@@ -1,0 +1,264 @@
+//! Commands as functions: requests in, results out, events recorded; no process, no terminal.
+
+use serde_json::{Map, Value};
+use std::fs;
+use std::io::{self, Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tagsmith_app::compare::{CompareRequest, PlannedRun, compare};
+use tagsmith_app::error::{Refusal, remedy};
+use tagsmith_app::events::Recording;
+use tagsmith_app::options::{
+    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, OutputArgs, ReportArgs, TaskArgs, TimesArgs,
+    TrainArgs,
+};
+use tagsmith_app::predict::output::{Destination, OutputFormat};
+use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
+use tagsmith_app::score::{ScoreRequest, score};
+use tagsmith_app::tagger::TaggerOptions;
+use tagsmith_app::train::{Hubs, train};
+use tagsmith_data::documents::Source;
+use tagsmith_hub::{Hub, Settings};
+use tagsmith_message::{Remedy, Setting};
+use tagsmith_ranks::World;
+use tagsmith_testkit::golden;
+use tempfile::TempDir;
+
+/// Makes a folder with the golden model and its data.
+fn scratch() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in ["models/bert/config.json", "models/bert/model.safetensors"]
+        .into_iter()
+        .chain(["run_ner/tokenizer.json", "run_ner/tokenizer_config.json"])
+    {
+        fs::copy(golden::path(file), model.join(Path::new(file).file_name().unwrap())).unwrap();
+    }
+    fs::copy(golden::path("run_ner/data.json"), folder.path().join("data.json")).unwrap();
+    folder
+}
+
+fn hub(folder: &Path) -> Hub {
+    Hub::new(Settings::offline(folder.join("hub"), "a test forbids connections"), |_| {})
+}
+
+fn hubs(folder: &Path) -> Hubs {
+    Hubs { downloads: hub(folder), uploads: hub(folder) }
+}
+
+/// Returns a training of one epoch, an update a pair of sentences, with an evaluation at its end.
+fn training(folder: &Path) -> TrainArgs {
+    let data = folder.join("data.json").display().to_string();
+    TrainArgs {
+        tasks: TaskArgs { do_train: true, do_eval: true, do_predict: false },
+        output: OutputArgs {
+            output_dir: folder.join("out"),
+            overwrite_output_dir: false,
+            resume_from_checkpoint: None,
+        },
+        machine: MachineArgs { threads: Some(1), bf16: false },
+        reporting: ReportArgs::default(),
+        model: ModelArgs {
+            model_name_or_path: folder.join("model").display().to_string(),
+            config_name: None,
+            tokenizer_name: None,
+            model_revision: "main".into(),
+            ignore_mismatched_sizes: false,
+            ignore_mismatched_labels: false,
+        },
+        data: DataArgs {
+            task_name: "ner".into(),
+            dataset_name: None,
+            dataset_config_name: None,
+            dataset_revision: None,
+            train_file: Some(data.clone()),
+            validation_file: Some(data),
+            test_file: None,
+            text_column_name: None,
+            label_column_name: None,
+            labels: None,
+            bare_tags: false,
+            shuffle_seed: None,
+            validation_size: None,
+            split_seed: 42,
+            max_seq_length: None,
+            max_train_samples: None,
+            max_eval_samples: None,
+            max_predict_samples: None,
+            label_all_tokens: false,
+            label_all_tokens_as: "inside".into(),
+        },
+        learning: LearningArgs {
+            num_train_epochs: 1.0,
+            max_steps: None,
+            per_device_train_batch_size: 2,
+            gradient_accumulation_steps: 1,
+            batch_tokens: Some(4096),
+            learning_rate: 1e-2,
+            lr_scheduler_type: "linear".into(),
+            lr_scheduler_kwargs: Map::new(),
+            warmup_steps: 0.0,
+            weight_decay: 0.0,
+            adam_beta1: 0.9,
+            adam_beta2: 0.999,
+            adam_epsilon: 1e-8,
+            max_grad_norm: 1.0,
+            label_smoothing_factor: 0.0,
+            loss_scaling: "token".into(),
+            freeze: Vec::new(),
+            gradient_checkpointing: false,
+            train_sampling_strategy: "random".into(),
+            dataloader_drop_last: false,
+            seed: 7,
+            data_seed: 7,
+        },
+        times: TimesArgs {
+            logging_strategy: Interval::Epoch,
+            logging_steps: 500.0,
+            logging_first_step: false,
+            eval_strategy: Interval::No,
+            eval_steps: 500.0,
+            eval_delay: 0.0,
+            eval_on_start: false,
+            per_device_eval_batch_size: 8,
+            return_entity_level_metrics: false,
+            prediction_loss_only: false,
+            save_strategy: Interval::No,
+            save_steps: 500.0,
+            save_total_limit: None,
+            save_only_model: false,
+            load_best_model_at_end: false,
+            metric_for_best_model: None,
+            greater_is_better: true,
+            early_stopping_patience: None,
+            early_stopping_threshold: 0.0,
+        },
+        hub: HubArgs::default(),
+        rim: Map::new(),
+    }
+}
+
+#[test]
+fn a_training_reports_what_happens_and_returns_its_results() {
+    let folder = scratch();
+    let args = training(folder.path());
+    let mut events = Recording::default();
+    let finished = train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+    assert_eq!((finished.name.as_str(), finished.metric.as_str()), ("out", "f1"));
+    assert_eq!(events.updates, 5, "ten sentences, two an update");
+    let measured: Vec<&String> = events.events.iter().filter(|event| event.starts_with("measured")).collect();
+    assert_eq!(measured, ["measured train", "measured eval"]);
+    let notes: Vec<String> = events.notes.iter().map(ToString::to_string).collect();
+    assert!(notes.iter().any(|note| note.starts_with("train: ")), "{notes:?}");
+    let written: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("out/all_results.json")).unwrap()).unwrap();
+    for name in ["eval_f1", "eval_loss", "train_loss"] {
+        assert_eq!(finished.results[name], written[name], "{name}");
+    }
+
+    // A second run into the same folder is refused, with what can be done about it as data.
+    let error = train(&args, &hubs(folder.path()), &World::alone(), &mut events).err().unwrap();
+    assert!(error.downcast_ref::<Refusal>().is_some(), "{error:#}");
+    let want = Remedy::AnyOf(vec![Remedy::set(Setting::OverwriteOutput).so_as("to write over it")]);
+    assert_eq!(remedy(&error), Some(want));
+}
+
+#[test]
+fn a_comparison_goes_on_after_what_failed() {
+    let folder = scratch();
+    let run = |name: &str, change: &dyn Fn(&mut TrainArgs)| {
+        let mut args = training(folder.path());
+        args.output.output_dir = folder.path().join("all").join(name);
+        change(&mut args);
+        PlannedRun { name: name.into(), args, hubs: hubs(folder.path()), notes: Vec::new() }
+    };
+    let runs = vec![run("plain", &|_| {}), run("lost", &|args| args.data.train_file = Some("no/such/file".into()))];
+    let mut events = Recording::default();
+    let request = CompareRequest { output_dir: folder.path().join("all"), runs };
+    let (table, outcome) = compare(request, &World::alone(), &mut events);
+    assert!(outcome.unwrap_err().to_string().contains("the run `lost`"));
+    assert!(table.unwrap().contains("plain"));
+    let runs: Vec<&str> = events
+        .events
+        .iter()
+        .map(String::as_str)
+        .filter(|it| it.ends_with(" begins") || it.ends_with(" ends"))
+        .collect();
+    assert_eq!(runs, ["plain begins", "plain ends", "lost begins"]);
+}
+
+/// A stream whose bytes a test can see.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn options(model: PathBuf) -> PredictOptions {
+    PredictOptions {
+        model: model.display().to_string(),
+        input_format: None,
+        text_column: None,
+        tagger: TaggerOptions::default(),
+        threads: Some(1),
+    }
+}
+
+#[test]
+fn documents_of_a_stream_are_tagged_into_a_stream() {
+    let folder = scratch();
+    let mut args = training(folder.path());
+    args.tasks.do_eval = false;
+    let mut events = Recording::default();
+    train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+    let request = |text: &str, options: PredictOptions| {
+        let out = Shared::default();
+        let work = Work::One {
+            source: Source::Stream { name: "a stream".into(), bytes: Box::new(Cursor::new(text.to_owned())) },
+            destination: Destination::Stream(Box::new(out.clone())),
+            format: OutputFormat::Jsonl,
+        };
+        (PredictRequest { work, options }, out)
+    };
+    let (asked, out) = request("one two three\nfour\n", options(folder.path().join("out")));
+    let predicted = predict(asked, &hub(folder.path()), &World::alone(), &mut events).unwrap();
+    assert_eq!((predicted.documents, predicted.words), (2, 4));
+    let lines = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!((lines.lines().count(), &first["text"]), (2, &Value::from("one two three")));
+
+    // A model with labels of its own looks for no others.
+    let mut with_labels = options(folder.path().join("out"));
+    with_labels.tagger.labels = Some(Value::from(vec!["person"]));
+    let (asked, _) = request("one\n", with_labels);
+    let error = predict(asked, &hub(folder.path()), &World::alone(), &mut events).err().unwrap();
+    assert!(remedy(&error) == Some(Remedy::Unset(Setting::Labels)));
+}
+
+#[test]
+fn labels_are_scored_and_refusals_name_settings() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let gold = file("gold.conll", "Jo B-PER\nmoved O\n\nGraz B-LOC\n");
+    let pred = file("predictions.txt", "B-PER O\nO\n");
+    let scored = score(&ScoreRequest { gold: gold.clone(), pred: Some(pred), ..ScoreRequest::default() }).unwrap();
+    assert_eq!(scored.f1(), 2.0 / 3.0);
+    assert_eq!(scored.json(&ToString::to_string)["number"], 2);
+
+    let json = file("both.jsonl", "{\"tokens\": [\"a\"], \"ner_tags\": [\"O\"]}\n");
+    let error = score(&ScoreRequest { gold: json, ..ScoreRequest::default() }).unwrap_err();
+    let named = Remedy::AnyOf(vec![Remedy::set(Setting::PredColumn), Remedy::to_do("name the predictions' file")]);
+    assert_eq!(remedy(&error), Some(named));
+}
