@@ -6,7 +6,7 @@ pub mod row_gradients;
 pub mod table;
 
 use crate::memory::floats::Floats;
-use crate::params::table::{Origin, Table};
+use crate::params::table::{Origin, Table, UnreadableRows};
 pub use grads::{GradSlot, Grads, Stages};
 pub use moments::Moments;
 use std::ops::Range;
@@ -67,8 +67,9 @@ pub struct Params {
 struct Zeros;
 
 impl Origin for Zeros {
-    fn read(&self, _first: usize, out: &mut [f32]) {
+    fn read(&self, _first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         out.fill(0.0);
+        Ok(())
     }
 }
 
@@ -129,16 +130,23 @@ impl Params {
     }
 
     /// Returns a copy of one parameter, dense or sparse.
-    pub fn copy(&self, id: SlotId) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read from their origin.
+    pub fn copy(&self, id: SlotId) -> Result<Vec<f32>, UnreadableRows> {
         match &self.tables[id.0] {
-            Some(table) => table.blocks().flatten().collect(),
-            None => self.get(id).to_vec(),
+            Some(table) => Ok(table.blocks().collect::<Result<Vec<_>, _>>()?.concat()),
+            None => Ok(self.get(id).to_vec()),
         }
     }
 
     /// Returns a copy of all numbers, in the order of the slots.
-    pub fn to_vec(&self) -> Vec<f32> {
-        (0..self.slots.len()).flat_map(|number| self.copy(SlotId(number))).collect()
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read from their origin.
+    pub fn to_vec(&self) -> Result<Vec<f32>, UnreadableRows> {
+        let copies: Result<Vec<_>, _> = (0..self.slots.len()).map(|number| self.copy(SlotId(number))).collect();
+        Ok(copies?.concat())
     }
 
     /// Returns `count` parameters that lie side by side, as one.

@@ -21,7 +21,7 @@ use super::adamw::{AdamW, Constants, update_block, updated};
 use crate::cpu::decay::{GROUP, decay, decay_group, load_group, store_group};
 use crate::cpu::simd::{Lanes, multiversion};
 use crate::params::row_gradients::RowGradients;
-use crate::params::table::Table;
+use crate::params::table::{Table, UnreadableRows};
 use crate::threads::{Shared, for_each};
 
 /// Rows that one task brings up to date.
@@ -56,17 +56,21 @@ impl Deferred {
     }
 
     /// Brings these rows into memory and up to date, so that they may be read. An id may repeat.
-    pub fn catch_up(&mut self, table: &mut Table, ids: &[u32]) {
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn catch_up(&mut self, table: &mut Table, ids: &[u32]) -> Result<(), UnreadableRows> {
         let mut rows = ids.to_vec();
         rows.sort_unstable();
         rows.dedup();
         for &row in &rows {
             if !table.holds(row as usize) {
-                table.row(row as usize);
+                table.fetch(&[row])?;
                 self.made[row as usize] = self.past.len() as u32;
             }
         }
         self.replay(table, rows);
+        Ok(())
     }
 
     /// Brings every row in memory up to date.
@@ -79,10 +83,13 @@ impl Deferred {
 
     /// Makes one update: of the rows with a gradient now, of the others later.
     ///
+    /// # Errors
+    /// Rows that cannot be read from their origin: other ranks may have gradients of rows that this one never read.
+    ///
     /// # Panics
     /// If updates wait that have another β₁, β₂ or ε.
-    pub fn update(&mut self, adamw: &AdamW, table: &mut Table, gradients: &RowGradients) {
-        self.catch_up(table, &gradients.rows);
+    pub fn update(&mut self, adamw: &AdamW, table: &mut Table, gradients: &RowGradients) -> Result<(), UnreadableRows> {
+        self.catch_up(table, &gradients.rows)?;
         let constants = adamw.constants();
         let formula = |c: &Constants| [c.beta1, c.beta2, c.epsilon].map(f32::to_bits);
         let same = self.past.first().is_none_or(|waiting| formula(waiting) == formula(&constants));
@@ -100,6 +107,7 @@ impl Deferred {
             update_block(constants, p, &gradients.values[i * p.len()..][..p.len()], m, v);
             *made = now;
         });
+        Ok(())
     }
 
     /// Makes the updates that these rows missed.
@@ -172,20 +180,27 @@ impl Deferred {
         self.moments.iter().map(|moments| &moments[..])
     }
 
-    /// Replaces all moments by these, which [`Deferred::moments`] gave, and brings their rows into memory. Returns
-    /// `false` if a row repeats or does not lie in the table.
-    #[must_use]
-    pub fn restore(&mut self, table: &Table, rows: &[u32], moments: impl Iterator<Item = Box<[f32]>>) -> bool {
+    /// Forgets all and takes over these rows' moments, as [`Deferred::moments`] gave them, and brings the rows into
+    /// memory. Returns whether the rows are rows of the table that all differ.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn restore(
+        &mut self,
+        table: &Table,
+        rows: &[u32],
+        moments: impl Iterator<Item = Box<[f32]>>,
+    ) -> Result<bool, UnreadableRows> {
         *self = Deferred::new(self.places.len(), self.width);
         for (&row, moments) in rows.iter().zip(moments) {
             assert_eq!(moments.len(), 2 * self.width, "deferred: moments of another width");
             if self.places.get(row as usize) != Some(&NOWHERE) {
-                return false;
+                return Ok(false);
             }
-            table.row(row as usize);
+            table.fetch(&[row])?;
             self.admit(row, moments);
         }
-        true
+        Ok(true)
     }
 
     /// Returns the bytes that are held beside the table. These are 8 a row of the table, the moments of rows that had a

@@ -11,7 +11,7 @@ use crate::threads::for_each_block;
 pub enum Rows<'a> {
     /// All rows, one after the other.
     Dense(&'a [f32]),
-    /// Rows that come into memory when they are read.
+    /// Rows that were fetched: see [`Table::fetch`].
     Table(&'a Table),
 }
 
@@ -29,15 +29,9 @@ impl Rows<'_> {
 /// # Shapes
 /// Each table is (rows, H) with R indexes → y (R, H).
 /// # Panics
-/// If an index lies outside its table.
+/// If an index lies outside its table, or its row was not fetched.
 pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
     let rows = tables[0].1.len();
-    // One thread fetches the rows that are not in memory: if that fails, no other thread waits for it.
-    for (table, index) in tables {
-        if let Rows::Table(table) = table {
-            index.iter().for_each(|&row| _ = table.row(row as usize));
-        }
-    }
     let mut y = Tensor::unfilled(rows, width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (i, row) in block.chunks_exact_mut(width).enumerate() {
