@@ -37,11 +37,11 @@ def pipeline(kind, mode):
 def draw(rng, rows):
     """Logits in quarters; a piece is likely to go on with what the piece before it was."""
     logits = rng.integers(-8, 9, size=(rows, len(LABELS)))
-    favourite = 0
+    favorite = 0
     for row in logits:
         if rng.random() < 0.5:
-            favourite = int(rng.integers(len(LABELS)))
-        row[favourite] += int(rng.integers(0, 12))
+            favorite = int(rng.integers(len(LABELS)))
+        row[favorite] += int(rng.integers(0, 12))
     return logits
 
 

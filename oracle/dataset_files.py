@@ -2,7 +2,7 @@
 file of a folder. `--check` derives everything again and compares it with what is committed.
 
 Pinned: datasets 5.2.0. The sentences are made up here. (Not called datasets.py: it would hide the library from its
-neighbours.)
+neighbors.)
 """
 
 import argparse

@@ -139,7 +139,7 @@ FAMILIES = {
         False,
     ),
     "deberta-v2_c2p": ("DebertaV2Config", DEBERTA_LIKE | dict(pos_att_type="c2p"), False),
-    # A convolution over five neighbours beside the first layer: longer than two of the sentences.
+    # A convolution over five neighbors beside the first layer: longer than two of the sentences.
     "deberta-v2_conv": ("DebertaV2Config", DEBERTA_LIKE | dict(conv_kernel_size=5, conv_act="gelu"), True),
     "deberta-v2_conv-tanh": ("DebertaV2Config", DEBERTA_LIKE | dict(conv_kernel_size=3), False),
     "deberta-v2_p2c": ("DebertaV2Config", DEBERTA_LIKE | dict(pos_att_type="p2c", share_att_key=False), False),

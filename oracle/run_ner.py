@@ -2,8 +2,8 @@
 
 The folder holds the tokenizer and the data that are given, and expect.json: for each command line the log of
 transformers' Trainer, the results of evaluation and prediction, and the labels predicted for each word. The
-steps between are run_ner.py's: the first piece of a word is labelled (or all are), sentences are truncated, seqeval
-scores what is labelled. Times are left out. The model has no dropout, so nothing is random but the order of the data.
+steps between are run_ner.py's: the first piece of a word is labeled (or all are), sentences are truncated, seqeval
+scores what is labeled. Times are left out. The model has no dropout, so nothing is random but the order of the data.
 
     python run_ner.py            write golden/run_ner
     python run_ner.py --check    derive everything again and compare; exit status 1 on a difference

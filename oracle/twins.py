@@ -18,15 +18,15 @@ from models import GOLDEN, LEARNING_RATE, Sentences, one_batch, optimizer_of, ra
 
 
 def layer_norm_twin(denominator):
-    """Every LayerNorm divides by `denominator(centred row, eps)`."""
+    """Every LayerNorm divides by `denominator(centered row, eps)`."""
 
     def apply(model):
         for module in model.modules():
             if isinstance(module, torch.nn.LayerNorm):
                 module.forward = lambda x, norm=module: divided(x - x.mean(-1, keepdim=True), norm)
 
-    def divided(centred, norm):
-        return centred / denominator(centred, norm.eps) * norm.weight + norm.bias
+    def divided(centered, norm):
+        return centered / denominator(centered, norm.eps) * norm.weight + norm.bias
 
     return apply
 
@@ -47,8 +47,8 @@ def exchanged_gate(model):
         layer.mlp.Wi.weight.data = torch.cat([gate, value])
 
 
-def neighbours_turned(model):
-    """Rotary positions of neighbours: the same as of halves once a head's rows are put in this order."""
+def neighbors_turned(model):
+    """Rotary positions of neighbors: the same as of halves once a head's rows are put in this order."""
     width = model.config.hidden_size // model.config.num_attention_heads
     order = torch.cat([torch.arange(0, width, 2), torch.arange(1, width, 2)])
     for layer in model.model.layers:
@@ -100,7 +100,7 @@ MODEL_TWINS = {
     "roberta": {"padding_row_gets_gradient": trained_padding_row},
     "modernbert": {
         "gate_and_value_exchanged": exchanged_gate,
-        "neighbours_turned_not_halves": neighbours_turned,
+        "neighbors_turned_not_halves": neighbors_turned,
         "no_window": seen_by_all,
         "one_theta": one_theta,
     },

@@ -114,7 +114,7 @@ fn predict(folder: &Path, batches: &Path, precision: Precision) {
     let batches: Vec<Batch> = ids.into_iter().map(collate).collect();
     let start = Instant::now();
     for batch in &batches {
-        black_box(model.infer(batch));
+        black_box(model.infer(batch)).expect("the rows can be read");
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(
@@ -278,6 +278,7 @@ impl Bench<'_> {
             let operations = 2.0 * (batch.rows() * layers * layer) as f64;
             let pass = Pass { dropout: Some(Stream::new(1)), first_row: 0, checkpoint_layers: false };
             let model = &learner.model().model;
+            model.fetch(&batch).expect("new weights can be read");
             self.row(&format!("model forward, {sentences} sentences, {} rows", batch.rows()), operations, 0.0, || {
                 model.forward(&batch, pass).0.row(0).to_vec()
             });
@@ -292,7 +293,7 @@ impl Bench<'_> {
             // At a rate of 0 every step starts from the same weights.
             let (update, rate) = (update(vec![batch.clone()]), Rate::scheduled(0.0, 1.0));
             self.row("training step", 3.0 * operations, (28 * dense) as f64, || {
-                vec![learner.step(&World::alone(), &update, rate).loss as f32]
+                vec![learner.step(&World::alone(), &update, rate).expect("new weights can be read").loss as f32]
             });
         }
     }

@@ -4,7 +4,6 @@ mod feed;
 pub mod output;
 mod shards;
 mod share;
-mod table;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
@@ -247,7 +246,7 @@ fn tag_all(
 ) -> Result<()> {
     loop {
         let Chunk { read, encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
-        let tagged = tagger.tag_encoded(encoded, tally);
+        let tagged = tagger.tag_encoded(encoded, tally)?;
         let (last, outcome) = match end {
             End::More => (None, Ok(())),
             End::Last(documents) => (Some(documents), Ok(())),

@@ -107,9 +107,9 @@ fn same_learning(world: &World) -> Result<()> {
     let rate = Rate::scheduled(1e-3, 1.0);
     for (step, batches) in order(world.size()).iter().cycle().take(STEPS).enumerate() {
         let mut update = update(batches.iter().map(|sentences| batch(sentences)).collect());
-        let want = alone.step(&World::alone(), &update, rate).loss;
+        let want = alone.step(&World::alone(), &update, rate)?.loss;
         update.micro_batches = vec![update.micro_batches.swap_remove(world.rank())];
-        let got = together.step(world, &update, rate).loss;
+        let got = together.step(world, &update, rate)?.loss;
         let apart = (got / want - 1.0).abs();
         ensure!(apart <= LOSS_APART, "step {step}: {} ranks have a loss of {got}, one has {want}", world.size());
     }

@@ -123,9 +123,12 @@ impl Tagger {
 
     /// Tags encoded inputs, in their order.
     ///
+    /// # Errors
+    /// Rows of the model's word table that cannot be read.
+    ///
     /// # Panics
     /// If an input was encoded for a model of the other kind.
-    pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
+    pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>> {
         const OTHER: &str = "tag: an input of another tagger's encoder";
         match &self.0 {
             Kind::Tokens(tagger) => {
@@ -133,14 +136,14 @@ impl Tagger {
                     EncodedKind::Tokens(input) => input,
                     EncodedKind::Spans(_) => panic!("{OTHER}"),
                 };
-                tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)
+                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)?)
             }
             Kind::Spans(tagger) => {
                 let of_kind = |Encoded(input)| match input {
                     EncodedKind::Spans(input) => input,
                     EncodedKind::Tokens(_) => panic!("{OTHER}"),
                 };
-                tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)
+                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)?)
             }
         }
     }
@@ -148,11 +151,11 @@ impl Tagger {
     /// Tags inputs, in their order.
     ///
     /// # Errors
-    /// An input that cannot be read, with its place.
+    /// An input that cannot be read, with its place; rows of the model's word table that cannot be read.
     pub fn tag(&self, inputs: &[Input]) -> Result<Vec<Tagged>> {
         let encoder = self.encoder();
         let encoded = inputs.iter().map(|input| encoder.encode(input)).collect::<Result<_>>()?;
-        Ok(self.tag_encoded(encoded, &mut Tally::default()))
+        self.tag_encoded(encoded, &mut Tally::default())
     }
 }
 

@@ -163,7 +163,7 @@ impl Run<'_> {
             world,
             arguments: &arguments,
             save: &|task: &TokenTask, folder: &Path| task.save(folder, &attachments),
-            evaluate: &mut |task: &TokenTask| Ok(measure.run("eval", &task.model, to_evaluate).0),
+            evaluate: &mut |task: &TokenTask| Ok(measure.run("eval", &task.model, to_evaluate)?.0),
             notify: &mut |event| recorder.training(event, *events),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
@@ -197,7 +197,7 @@ impl Run<'_> {
     fn evaluate(&mut self, model: &Model, split: Option<&Split>) -> anyhow::Result<()> {
         let Run { args, measure, recorder, .. } = self;
         let examples = &self.examples.to_evaluate;
-        let (mut record, evaluation) = measure.run("eval", model, examples);
+        let (mut record, evaluation) = measure.run("eval", model, examples)?;
         recorder.error_table("eval", measure.error_score(examples, &evaluation))?;
         record.insert("epoch".into(), self.epoch.clone());
         recorder.track(&record, self.step);
@@ -215,7 +215,7 @@ impl Run<'_> {
     fn predict(&mut self, model: &Model, split: &Split, alignment: &Alignment<'_>) -> anyhow::Result<()> {
         let Run { args, measure, recorder, events, .. } = self;
         let examples = &self.examples.to_predict;
-        let (record, evaluation) = measure.run("predict", model, examples);
+        let (record, evaluation) = measure.run("predict", model, examples)?;
         if evaluation.counted == 0 {
             events.say("the test split has no labels, so it is tagged but not measured");
         }

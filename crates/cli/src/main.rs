@@ -13,7 +13,6 @@ mod terminal;
 use crate::spelling::Dialect;
 use anyhow::{anyhow, ensure};
 use clap::{ArgMatches, Command};
-use std::error::Error as _;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -49,6 +48,7 @@ fn main() -> ExitCode {
     // The other ranks may be waiting for this rank, and would wait for ever.
     if world.size() > 1 {
         world.abort(status);
+        std::process::exit(status);
     }
     ExitCode::from(status as u8)
 }
@@ -97,16 +97,10 @@ impl FatalOutput {
 }
 
 /// The Arrow and Parquet libraries panic on some damaged files. The readers catch that and make it an error of one
-/// line, so the default hook's lines about it would only confuse. And where weights cannot be read any more in the
-/// middle of a computation, their error arrives here: it is one like any other.
+/// line, so the default hook's lines about it would only confuse.
 fn hook_panics(fatal: FatalOutput) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if let Some(lost) = panic.payload().downcast_ref::<tagsmith_weights::Error>() {
-            let cause = lost.source().map_or(String::new(), |cause| format!(": {cause}"));
-            fatal.line(&format!("error: {lost}{cause}"));
-            std::process::exit(COULD_NOT_RUN);
-        }
         let file = panic.location().map_or("", |location| location.file());
         if ["/arrow-", "/parquet-"].iter().any(|library| file.contains(library)) {
             return;

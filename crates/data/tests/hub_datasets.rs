@@ -199,7 +199,7 @@ fn only_what_is_needed_comes_and_once() {
     "#]]
     .assert_eq(&scratch.read_offline("org/set", Some("en")));
     expect![[r#"
-        error: org/set: fr/train.jsonl is not in the cache (CACHE/datasets--org--set/snapshots/e22f0c1120599eae09806bd13d293f899a56d4c6), and HF_HUB_OFFLINE forbids connections
+        error: org/set: fr/train.jsonl is not in the cache (CACHE/datasets--org--set/snapshots/e22f0c1120599eae09806bd13d293f899a56d4c6), and HF_HUB_OFFLINE forbids connections: run it once with a connection
     "#]].assert_eq(&scratch.read_offline("org/set", Some("fr")));
     assert_eq!(scratch.came(), [""; 0]);
 }
@@ -337,7 +337,7 @@ fn what_python_left_without_a_name_for_its_commit_is_found() {
     fs::write(shelf.join("snapshots").join("0".repeat(40)).join("train.jsonl"), ROW).expect("a file");
     let got = scratch.read_offline("org/set", None).replace(&commit[..12], "COMMIT");
     expect![[r#"
-        error: org/set: there is no such folder here, the data set is not in the cache CACHE/datasets--org--set (there are the commits 000000000000, COMMIT), and HF_HUB_OFFLINE forbids connections
+        error: org/set: there is no such folder here, the data set is not in the cache CACHE/datasets--org--set (there are the commits 000000000000, COMMIT), and HF_HUB_OFFLINE forbids connections: run it once with a connection, or run `hf download org/set --repo-type dataset` where there is a connection and copy the cache, or pass <DatasetRevision> with one of these commits
     "#]]
     .assert_eq(&got);
 }

@@ -10,6 +10,7 @@ use std::any::Any;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::layer_norm;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Params, Stages};
 
 /// An encoder: its configuration, the places and values of its parameters, and its precision.
@@ -136,10 +137,19 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Returns hidden states (R, H), and what backward needs.
+    /// Brings the rows of the word table that `batch` reads into memory.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from the checkpoint any more.
+    pub fn fetch(&self, batch: &Batch) -> Result<(), UnreadableRows> {
+        self.params.table(self.layout.words()).fetch(&batch.ids)
+    }
+
+    /// Returns hidden states (R, H), and what backward needs. The caller has fetched the batch's rows: training's
+    /// optimizer does, and [`Encoder::fetch`].
     ///
     /// # Panics
-    /// If a sequence is longer than `positions_max`, or an id lies outside its table.
+    /// If a sequence is longer than `positions_max`, an id lies outside its table, or its row was not fetched.
     pub fn forward(&self, batch: &Batch, pass: Pass) -> (Tensor, Saved) {
         let (x, layers) = self.architecture().forward(self.config.shape.layers, batch, pass);
         let (x, final_norm) = self.context().norm_if(x, self.layout.common.final_norm);
@@ -148,24 +158,31 @@ impl<'a> Encoder<'a> {
 
     /// Returns hidden states (R, H) without dropout.
     ///
+    /// # Errors
+    /// Rows of the word table that cannot be read.
+    ///
     /// # Panics
-    /// As [`Encoder::forward`] does.
-    pub fn infer(&self, batch: &Batch) -> Tensor {
+    /// If a sequence is longer than `positions_max`, or an id lies outside its table.
+    pub fn infer(&self, batch: &Batch) -> Result<Tensor, UnreadableRows> {
         self.infer_seen(batch, &mut |_| ())
     }
 
     /// Returns the hidden states (R, H) after the embeddings and after each layer. The last are those that leave the
     /// encoder.
-    pub fn hidden_states(&self, batch: &Batch) -> Vec<Tensor> {
+    ///
+    /// # Errors
+    /// Rows of the word table that cannot be read.
+    pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<Tensor>, UnreadableRows> {
         let mut states = Vec::new();
-        let last = self.infer_seen(batch, &mut |x| states.push(x.clone()));
+        let last = self.infer_seen(batch, &mut |x| states.push(x.clone()))?;
         states[self.config.shape.layers] = last;
-        states
+        Ok(states)
     }
 
-    fn infer_seen(&self, batch: &Batch, see: &mut dyn FnMut(&Tensor)) -> Tensor {
+    fn infer_seen(&self, batch: &Batch, see: &mut dyn FnMut(&Tensor)) -> Result<Tensor, UnreadableRows> {
+        self.fetch(batch)?;
         let x = self.architecture().infer(self.config.shape.layers, batch, see);
-        self.context().norm_if(x, self.layout.common.final_norm).0
+        Ok(self.context().norm_if(x, self.layout.common.final_norm).0)
     }
 
     /// Writes the gradients of the parameters that learn to `grads`. No parameter of a stage below `lowest` learns:

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-/// Replaces `path` by `bytes`: whoever reads it sees the old file or the new one, never a part.
+/// Replaces the content of `path` by `bytes`. A reader sees the old file or the new one, never a part.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let name = path.file_name().expect("a file to write has a name").to_string_lossy();
     let staged = path.with_file_name(format!(".{name}.partial"));
@@ -15,9 +15,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_folder(path.parent().expect("a file to write is in a folder"))
 }
 
-/// Makes sure that what was renamed into or out of a folder stays so.
+/// Makes renames into or out of a folder durable.
 pub fn sync_folder(folder: &Path) -> Result<(), Error> {
-    // A bare file name has the parent "", which is here.
+    // A bare file name has the parent "", which is the current folder.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder).and_then(|file| file.sync_all()).map_err(Error::io(folder))
 }

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file cannot be read or written.
+/// An error of reading or writing a file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system refuses.
+    /// The system refused.
     #[error("{}", path.display())]
     Io {
         /// The file or folder.
@@ -25,13 +25,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Adds the path to what the system said.
+    /// Makes an error of what the system said about a path.
     pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
     }
 
-    /// An error about the content of a file.
+    /// Makes an error about the content of a file.
     pub fn content(path: &Path, problem: impl Into<String>) -> Error {
         Error::Content { path: path.to_owned(), problem: problem.into() }
     }

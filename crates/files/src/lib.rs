@@ -1,7 +1,7 @@
 //! JSON read strictly or written as Python writes it, and files written whole.
 //!
 //! # What this crate does not do
-//! It knows no format of data and no setting of a program.
+//! It does not know formats of data or settings of a program.
 
 pub mod atomic_write;
 mod error;

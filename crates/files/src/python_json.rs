@@ -5,7 +5,7 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
-/// `repr(x)`: the shortest digits that read back as `x`.
+/// Returns `repr(x)`: the shortest digits that read back as `x`.
 pub fn repr(x: f64) -> String {
     if !x.is_finite() {
         return not_finite(x);
@@ -18,7 +18,7 @@ pub fn repr(x: f64) -> String {
     signed(negative, text)
 }
 
-/// `"%.4g" % x`: four significant digits without trailing zeros.
+/// Returns `"%.4g" % x`: four significant digits without trailing zeros.
 pub fn general(x: f64) -> String {
     if !x.is_finite() {
         return not_finite(x);
@@ -35,13 +35,13 @@ pub fn general(x: f64) -> String {
     signed(negative, text)
 }
 
-/// `round(x, places)`.
+/// Returns `round(x, places)`.
 pub fn rounded(x: f64, places: usize) -> f64 {
     // Both Python and Rust round the exact binary value, ties to even, and read the digits back.
     format!("{x:.places$}").parse().expect("a number that was just printed")
 }
 
-/// `json.dumps(value, indent=indent, sort_keys=True)`; numbers that are none become `null`.
+/// Returns `json.dumps(value, indent=indent, sort_keys=True)`. NaN and infinities become `null`.
 pub fn json(value: &Value, indent: usize) -> String {
     let spaces = " ".repeat(indent);
     let mut out = Vec::new();
@@ -62,7 +62,7 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-/// serde_json's indentation with Python's floats and `ensure_ascii`.
+/// A formatter with serde_json's indentation, Python's floats and `ensure_ascii`.
 struct PythonJson<'a>(PrettyFormatter<'a>);
 
 impl Formatter for PythonJson<'_> {
@@ -120,7 +120,7 @@ impl Formatter for PythonJson<'_> {
     }
 }
 
-/// Sign, digits without a point, and the exponent of the first digit, from Rust's `1.25e-7`.
+/// Returns the sign, the digits without a point, and the exponent of the first digit, given Rust's `1.25e-7`.
 fn decimal(scientific: String) -> (bool, String, i32) {
     let (mantissa, exponent) = scientific.split_once('e').expect("rust writes an exponent");
     let negative = mantissa.starts_with('-');

@@ -1,14 +1,14 @@
-//! JSON whose objects name each key once: a repeated key would hide the value before it.
+//! Strict JSON: an object names each key once, since a repeated key would hide the value before it.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 use tagsmith_message::quote;
 
-/// An object; what it holds is as distinct as itself.
+/// An object whose keys are distinct, and so are those of the objects in it.
 pub struct Object(pub Map<String, Value>);
 
-/// Any value.
+/// A value whose objects have distinct keys.
 pub struct Distinct(pub Value);
 
 impl<'de> Deserialize<'de> for Object {

@@ -1,18 +1,18 @@
-//! What tests compare with: NaN-proof, with a tolerance that follows from the arithmetic.
+//! Comparisons for tests, which NaN does not pass and whose tolerance follows from the arithmetic.
 
 use crate::Level;
 use crate::random::stream::Stream;
 use std::sync::{Mutex, PoisonError};
 
-/// f32's spacing just above 1.
+/// Distance of 1 from the next larger f32.
 pub const EPSILON: f64 = 1.0 / 8_388_608.0;
 
-/// c · ε · √n · max|want|: what rounding may do to sums of n terms.
+/// Returns c · ε · √n · max|want|: what rounding may do to sums of n terms.
 pub fn tolerance(c: f64, n: usize, want: &[f64]) -> f64 {
     c * EPSILON * (n as f64).sqrt() * want.iter().fold(0.0, |a: f64, b| a.max(b.abs())).max(f64::MIN_POSITIVE)
 }
 
-/// The largest |got − want|, infinite where either is not a number or the lengths differ.
+/// Returns the largest |got − want|. It is infinite if either holds NaN or the lengths differ.
 pub fn distance(got: &[f32], want: &[f64]) -> f64 {
     if got.len() != want.len() {
         return f64::INFINITY;
@@ -27,7 +27,7 @@ pub fn distance(got: &[f32], want: &[f64]) -> f64 {
 /// Asserts that `got` is `want` up to c · ε · √n · max|want|, n being the length of the longest sum.
 ///
 /// # Panics
-/// If it is not; NaN never is.
+/// If it is not. NaN never is.
 #[track_caller]
 pub fn assert_close(what: &str, got: &[f32], want: &[f64], c: f64, n: usize) {
     let (apart, allowed) = (distance(got, want), tolerance(c, n, want));
@@ -48,19 +48,19 @@ pub fn assert_far(what: &str, got: &[f32], want: &[f64], c: f64, n: usize) {
     assert!(apart > allowed, "{what}: a wrong twin passes, off by {apart:.3e} with {allowed:.3e} allowed");
 }
 
-/// Numbers in ±`scale`, a function of the seed.
+/// Returns numbers in ±`scale`, a function of the seed.
 pub fn random(seed: u64, len: usize, scale: f32) -> Vec<f32> {
     let stream = Stream::new(seed);
     (0..len).map(|i| (2.0 * stream.uniform(0, i) - 1.0) * scale).collect()
 }
 
-/// The same numbers in f64.
+/// Returns numbers as f64.
 pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
-/// Runs the body at every instruction level that this processor has, one after the other. The level in use belongs to
-/// the process: callers take turns.
+/// Runs the body at every instruction level that this processor has, one after the other. Callers take turns, since the
+/// level in use belongs to the process.
 pub fn at_every_level(body: impl Fn(Level)) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +70,7 @@ pub fn at_every_level(body: impl Fn(Level)) {
     }
 }
 
-/// d(Σ upstream · f(x)) / dx by central differences of `f` in f64; error O(step²).
+/// Returns d(Σ upstream · f(x)) / dx by central differences of `f` in f64; the error is O(step²).
 pub fn finite_differences(x: &[f64], upstream: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let step = 1e-5;
     let mut at = x.to_vec();
@@ -92,7 +92,7 @@ pub fn finite_differences(x: &[f64], upstream: &[f64], f: impl Fn(&[f64]) -> Vec
 mod tests {
     use super::*;
 
-    /// The canary: what a harness must refuse.
+    /// The canary: answers that a harness must refuse.
     #[test]
     fn the_harness_rejects_wrong_answers() {
         let want = [1.0, -2.0, 3.0, 0.5];

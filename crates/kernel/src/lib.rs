@@ -1,16 +1,17 @@
 //! Numbers: operations with their backward passes, parameters, optimizer.
 //!
 //! # The op contract
-//! Every operation is a pair. `forward` returns its result and, where backward needs anything, a `Saved` that holds
-//! just that; `Saved::backward` consumes it, takes the gradient of the result and returns (or accumulates) the
-//! gradients of the inputs. There is no tape: a caller writes the chain rule down, in reverse order.
+//! Every operation is a pair. `forward` returns its result, and a `Saved` if backward needs anything from it.
+//! `Saved::backward` consumes that, takes the gradient of the result and returns the gradients of the inputs. Gradients
+//! of parameters go to the slots that the caller passes. There is no tape: a caller writes the chain rule down, in
+//! reverse order.
 //!
 //! Shapes are asserted, never returned as errors: a wrong shape is our mistake. Every sum has an order that the
 //! shapes fix, so a result never depends on how many threads computed it.
 //!
 //! # What this crate does not do
-//! It knows no file, no word, no parameter's meaning, no configuration. It has no strides, no broadcasting, no
-//! padding: a batch is R rows and the boundaries between sequences. It is the only crate with `unsafe`.
+//! It does not know files, words, configurations or what a parameter means. It has no strides, no broadcasting and no
+//! padding: a batch is R rows and the boundaries between sequences. Other crates have no `unsafe`.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Where numbers lie: tensors, and buffers that are used again.
+//! Memory for numbers: tensors, and buffers that are used again.
 
 pub mod floats;
 pub mod tensor;

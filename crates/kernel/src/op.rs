@@ -1,4 +1,4 @@
-//! One operation a file: forward, backward, and the tests that hold both to an outside truth.
+//! Operations, one a file: forward, backward, and tests that hold both to numbers from outside.
 
 pub mod activation;
 pub mod adamw;

@@ -1,4 +1,4 @@
-//! All dense parameters in one buffer, addressed by slot; all their gradients in another.
+//! Parameters of a model, addressed by slot: dense ones in one buffer, sparse ones in tables.
 
 pub mod grads;
 pub mod moments;
@@ -6,50 +6,50 @@ pub mod row_gradients;
 pub mod table;
 
 use crate::memory::floats::Floats;
-use crate::params::table::{Origin, Table};
+use crate::params::table::{Origin, Table, UnreadableRows};
 pub use grads::{GradSlot, Grads, Stages};
 pub use moments::Moments;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One parameter's place and treatment. The table of slots drives sizes, file keys, decay groups and gradients.
+/// Place and treatment of one parameter. The table of slots drives sizes, file keys, decay groups and gradients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The name in the checkpoint.
+    /// Name in the checkpoint.
     pub name: String,
-    /// Its shape, outermost first.
+    /// Shape, outermost dimension first.
     pub shape: Vec<usize>,
-    /// Where it begins in the buffer of dense ones; a sparse one has no place there.
+    /// Offset in the buffer of dense parameters. A sparse one takes no room there.
     pub offset: usize,
-    /// The stage of backward that writes its gradient, counted from the input. Backward stops at the lowest stage that
+    /// Stage of backward that writes the gradient, counted from the input. Backward stops at the lowest stage that
     /// learns.
     pub stage: usize,
     /// Whether weight decay applies.
     pub decays: bool,
-    /// Whether it is an embedding table: few rows of it have a gradient in a step.
+    /// Whether the parameter is an embedding table, of which few rows have a gradient in a step.
     pub sparse: bool,
-    /// Whether training leaves it as it is.
+    /// Whether training leaves the parameter as it is.
     pub frozen: bool,
 }
 
 impl Slot {
-    /// How many numbers it has.
+    /// Returns how many numbers the parameter has.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it has none.
+    /// Whether the parameter has no numbers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many of them stand in the buffer of dense ones.
+    /// Returns how many numbers stand in the buffer of dense parameters.
     pub fn room(&self) -> usize {
         if self.sparse { 0 } else { self.len() }
     }
 }
 
-/// A parameter's number in the table of slots.
+/// Number of a parameter in the table of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotId(pub usize);
 
@@ -67,16 +67,17 @@ pub struct Params {
 struct Zeros;
 
 impl Origin for Zeros {
-    fn read(&self, _first: usize, out: &mut [f32]) {
+    fn read(&self, _first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         out.fill(0.0);
+        Ok(())
     }
 }
 
 impl Params {
-    /// Zeros for every slot.
+    /// Makes parameters of zeros, one for each slot.
     ///
     /// # Panics
-    /// If a slot does not begin where the one before it ends, or a sparse one is no matrix.
+    /// If a slot does not begin where the one before it ends, or a sparse one is not a matrix.
     pub fn zeros(slots: Vec<Slot>) -> Params {
         let mut end = 0;
         let mut tables = Vec::with_capacity(slots.len());
@@ -91,12 +92,12 @@ impl Params {
         Params { slots, values: Floats::zeros(end), tables }
     }
 
-    /// One dense parameter.
+    /// Returns a dense parameter.
     pub fn get(&self, id: SlotId) -> &[f32] {
         &self.values[self.dense(id)]
     }
 
-    /// One dense parameter, to write.
+    /// Returns a dense parameter, to write.
     pub fn get_mut(&mut self, id: SlotId) -> &mut [f32] {
         let range = self.dense(id);
         &mut self.values[range]
@@ -108,17 +109,17 @@ impl Params {
         slot.offset..slot.offset + slot.len()
     }
 
-    /// One sparse parameter.
+    /// Returns a sparse parameter.
     pub fn table(&self, id: SlotId) -> &Table {
-        self.tables[id.0].as_ref().unwrap_or_else(|| panic!("params: `{}` is no table", self.slots[id.0].name))
+        self.tables[id.0].as_ref().unwrap_or_else(|| panic!("params: `{}` is not a table", self.slots[id.0].name))
     }
 
-    /// One sparse parameter, to change.
+    /// Returns a sparse parameter, to change.
     pub fn table_mut(&mut self, id: SlotId) -> &mut Table {
-        self.tables[id.0].as_mut().unwrap_or_else(|| panic!("params: `{}` is no table", self.slots[id.0].name))
+        self.tables[id.0].as_mut().unwrap_or_else(|| panic!("params: `{}` is not a table", self.slots[id.0].name))
     }
 
-    /// Every dense parameter, to write, with its slot.
+    /// Returns every dense parameter, to write, with its slot.
     pub fn each_dense_mut(&mut self) -> impl Iterator<Item = (&Slot, &mut [f32])> {
         let mut rest = &mut self.values[..];
         self.slots.iter().filter(|slot| !slot.sparse).map(move |slot| {
@@ -128,36 +129,43 @@ impl Params {
         })
     }
 
-    /// A copy of one parameter, whichever it is.
-    pub fn copy(&self, id: SlotId) -> Vec<f32> {
+    /// Returns a copy of one parameter, dense or sparse.
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read from their origin.
+    pub fn copy(&self, id: SlotId) -> Result<Vec<f32>, UnreadableRows> {
         match &self.tables[id.0] {
-            Some(table) => table.blocks().flatten().collect(),
-            None => self.get(id).to_vec(),
+            Some(table) => Ok(table.blocks().collect::<Result<Vec<_>, _>>()?.concat()),
+            None => Ok(self.get(id).to_vec()),
         }
     }
 
-    /// A copy of all numbers, in the order of the slots.
-    pub fn to_vec(&self) -> Vec<f32> {
-        (0..self.slots.len()).flat_map(|number| self.copy(SlotId(number))).collect()
+    /// Returns a copy of all numbers, in the order of the slots.
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read from their origin.
+    pub fn to_vec(&self) -> Result<Vec<f32>, UnreadableRows> {
+        let copies: Result<Vec<_>, _> = (0..self.slots.len()).map(|number| self.copy(SlotId(number))).collect();
+        Ok(copies?.concat())
     }
 
-    /// Several parameters that lie side by side, as one.
+    /// Returns `count` parameters that lie side by side, as one.
     pub fn span(&self, first: SlotId, count: usize) -> &[f32] {
         let last = &self.slots[first.0 + count - 1];
         &self.values[self.slots[first.0].offset..last.offset + last.len()]
     }
 
-    /// How many numbers there are.
+    /// Returns how many numbers there are.
     pub fn len(&self) -> usize {
         self.slots.iter().map(Slot::len).sum()
     }
 
-    /// Whether there are none.
+    /// Whether there are no numbers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes held.
+    /// Returns the bytes that are held.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.values[..]) + self.tables.iter().flatten().map(Table::bytes).sum::<usize>()
     }

@@ -1,8 +1,8 @@
-//! Work split over a pool of threads, so that no result depends on how many there are.
+//! Work split over a pool of threads. No result depends on how many there are.
 //!
 //! A training step is some two hundred parallel regions of a few microseconds to a millisecond. The pool's threads
-//! therefore spin for a moment before they sleep, and the caller waits only for those that took part: a thread that
-//! the system does not run delays nobody.
+//! therefore spin for a moment before they sleep. The caller waits only for threads that took part, so that a thread
+//! which the system does not run delays nobody.
 
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -10,10 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, TryLockError};
 
-/// How often a waiting thread looks before it sleeps: some 50 µs.
+/// Number of times that a waiting thread looks before it sleeps: some 50 µs.
 const LOOKS: u32 = 4_000;
 
-/// A region's closure with its type taken away, and how far it is.
+/// The closure of a region, with its type taken away, and how far it is.
 #[derive(Clone, Copy)]
 struct Region {
     call: unsafe fn(*const (), usize),
@@ -23,7 +23,7 @@ struct Region {
 }
 
 impl Region {
-    /// Runs what is left of it.
+    /// Runs what is left of the region.
     ///
     /// # Safety
     /// The closure and the counter are alive.
@@ -42,14 +42,14 @@ impl Region {
     }
 }
 
-/// The lowest 16 bits of the state count the workers inside the region; this bit says that more may come in; the
-/// rest numbers the regions.
+/// Bit of the state that says that more workers may come in. The lower 16 bits count the workers inside the region, and
+/// this bit and those above it number the regions.
 const OPEN: u64 = 1 << 16;
 
 struct Pool {
-    /// Who may start a region: one at a time.
+    /// Held by the thread that runs a region: one at a time.
     turn: Mutex<()>,
-    /// Threads that may work, the caller among them; 0 before anybody asked.
+    /// Number of threads that may work, the caller among them; 0 before anybody asked.
     threads: AtomicUsize,
     spawned: AtomicUsize,
     state: AtomicU64,
@@ -75,7 +75,7 @@ static POOL: Pool = Pool {
     wake: Condvar::new(),
 };
 
-/// How many threads compute: what [`set_threads`] said, or as many as the system lets this process use.
+/// Returns how many threads compute: what [`set_threads`] said, or as many as the system lets this process use.
 pub fn threads() -> usize {
     match POOL.threads.load(Ordering::Relaxed) {
         0 => {
@@ -87,7 +87,7 @@ pub fn threads() -> usize {
     }
 }
 
-/// From now on `threads` threads compute, the calling one among them. No result depends on it.
+/// Makes `threads` threads compute, the calling one among them. No result depends on their number.
 ///
 /// # Panics
 /// If `threads` is 0, or the system refuses a thread.
@@ -154,8 +154,8 @@ pub fn set_between_regions_hook(hook: Option<fn()>) {
     BETWEEN_REGIONS.set(hook);
 }
 
-/// Calls `work(i)` for each i below `count`, in any order, on all threads. Inside another region, or while another
-/// thread is in one, the calling thread does it alone.
+/// Calls `work(i)` for each i below `count`, in any order, on all threads. The calling thread works alone inside another
+/// region, or while another thread runs one.
 pub(crate) fn for_each<F: Fn(usize) + Sync>(count: usize, work: F) {
     region(count, work);
     if let Some(hook) = BETWEEN_REGIONS.get() {
@@ -184,7 +184,7 @@ fn region<F: Fn(usize) + Sync>(count: usize, work: F) {
     // SAFETY: the turn is ours and the last region was left closed and empty.
     unsafe { *POOL.region.get() = Some(region) };
     let number = POOL.state.load(Ordering::Relaxed) / OPEN + 1;
-    // An odd number is an open region.
+    // A region with an odd number is open.
     debug_assert!(number % 2 == 1);
     POOL.state.store(number * OPEN, Ordering::SeqCst);
     let close = Close;
@@ -232,6 +232,8 @@ impl<T> Shared<T> {
         Shared(slice.as_mut_ptr())
     }
 
+    /// Returns a part of the slice.
+    ///
     /// # Safety
     /// `start..start + len` lies in the slice this was made from, and no other thread touches it.
     #[allow(clippy::mut_from_ref)]

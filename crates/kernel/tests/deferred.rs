@@ -5,7 +5,7 @@ use tagsmith_kernel::check::{at_every_level, random};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::row_gradients::RowGradients;
-use tagsmith_kernel::params::table::{Origin, Table};
+use tagsmith_kernel::params::table::{Origin, Table, UnreadableRows};
 use tagsmith_kernel::random::stream::Stream;
 
 const ROWS: usize = 29;
@@ -78,9 +78,14 @@ impl Run {
 struct Given(Vec<f32>, usize);
 
 impl Origin for Given {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         out.copy_from_slice(&self.0[first * self.1..][..out.len()]);
+        Ok(())
     }
+}
+
+fn all(table: &Table) -> Vec<f32> {
+    table.blocks().collect::<Result<Vec<_>, _>>().expect("its rows can be read").concat()
 }
 
 fn given(values: Vec<f32>, width: usize) -> Table {
@@ -110,7 +115,7 @@ fn dense(run: Run, mut each: impl FnMut(u64, &[f32])) -> Left {
     [bits(&p), bits(&m), bits(&v)]
 }
 
-/// The same deferred. `settles` says before which updates all rows are brought up to date, `resumes` before which
+/// Makes the updates deferred. `settles` says before which updates all rows are brought up to date, `resumes` before which
 /// weights and moments go through copies; `twist` may change an update's numbers.
 fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Option<AdamW>) -> (Left, Vec<Vec<u32>>) {
     let mut table = given(run.table(), run.width);
@@ -120,24 +125,25 @@ fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Optio
         if update % settles == 0 || update % resumes == 0 {
             state.settle(&mut table);
             // An evaluation reads rows that training does not.
-            table.row(UNREAD as usize);
+            table.fetch(&[UNREAD]).expect("its rows can be read");
         }
         if update % resumes == 0 {
-            table = given(table.blocks().flatten().collect(), run.width);
+            table = given(all(&table), run.width);
             let mut copy = Deferred::new(ROWS, run.width);
-            assert!(copy.restore(&table, state.rows(), state.moments().map(Box::from)));
+            let restored = copy.restore(&table, state.rows(), state.moments().map(Box::from));
+            assert!(restored.expect("its rows can be read"));
             state = copy;
         }
         // An id may be read more than once.
         let ids = [run.read(update), run.read(update)].concat();
-        state.catch_up(&mut table, &ids);
+        state.catch_up(&mut table, &ids).expect("its rows can be read");
         seen.push(ids.iter().flat_map(|&row| bits(table.row(row as usize))).collect());
         if let Some(adamw) = twist(run.adamw(update)) {
-            state.update(&adamw, &mut table, &run.gradients(update));
+            state.update(&adamw, &mut table, &run.gradients(update)).expect("its rows can be read");
         }
     }
     state.settle(&mut table);
-    let p: Vec<f32> = table.blocks().flatten().collect();
+    let p = all(&table);
     let (mut m, mut v) = (vec![0u32; p.len()], vec![0u32; p.len()]);
     for (&row, moments) in state.rows().iter().zip(state.moments()) {
         let (first, second) = moments.split_at(run.width);
@@ -204,8 +210,9 @@ fn wrong_twins_are_rejected() {
 struct Numbers(usize);
 
 impl Origin for Numbers {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         out.chunks_exact_mut(self.0).enumerate().for_each(|(i, row)| row.fill((first + i) as f32));
+        Ok(())
     }
 }
 
@@ -221,7 +228,7 @@ fn memory_is_that_of_the_rows_read() {
     let gradients = RowGradients { values: random(1, few * width, 1.0), rows: touched };
     for _ in 1..=3 {
         adamw.update += 1;
-        state.update(&adamw, &mut table, &gradients);
+        state.update(&adamw, &mut table, &gradients).expect("its rows can be read");
     }
     // Two moments a touched element and the element itself, four bytes each, and little else.
     assert!((2 * few * each..=2 * few * each + 8 * rows + 10_000).contains(&state.bytes()), "{}", state.bytes());
@@ -229,7 +236,7 @@ fn memory_is_that_of_the_rows_read() {
     assert_eq!(state.rows(), gradients.rows);
     // Reading all rows for a file brings none of them into memory.
     let before = table.bytes();
-    let last = table.blocks().last().expect("there are rows");
+    let last = table.blocks().last().expect("there are rows").expect("its rows can be read");
     assert_eq!(last[last.len() - 1], (rows - 1) as f32);
     assert_eq!(table.bytes(), before);
 }
@@ -238,7 +245,40 @@ fn memory_is_that_of_the_rows_read() {
 fn moments_of_rows_that_are_not_there_are_refused() {
     let (mut state, table) = (Deferred::new(5, 2), given(vec![0.0; 10], 2));
     let boxes = |count| (0..count).map(|_| Box::from([0f32; 4]));
-    assert!(state.restore(&table, &[4, 0], boxes(2)));
-    assert!(!state.restore(&table, &[4, 5], boxes(2)));
-    assert!(!state.restore(&table, &[3, 3], boxes(2)));
+    assert!(state.restore(&table, &[4, 0], boxes(2)).expect("its rows can be read"));
+    assert!(!state.restore(&table, &[4, 5], boxes(2)).expect("its rows can be read"));
+    assert!(!state.restore(&table, &[3, 3], boxes(2)).expect("its rows can be read"));
+}
+
+/// An origin of which only the first row can be read.
+#[derive(Debug)]
+struct Damaged;
+
+impl Origin for Damaged {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
+        out.fill(1.0);
+        if first == 0 && out.len() == 2 { Ok(()) } else { Err(UnreadableRows::new("the file is damaged")) }
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_an_error_wherever_they_are_needed() {
+    let (mut state, mut table) = (Deferred::new(5, 2), Table::new(5, 2, Arc::new(Damaged)));
+    let shown = |error: UnreadableRows| assert_eq!(error.to_string(), "the file is damaged");
+    table.fetch(&[0, 0]).expect("its rows can be read");
+    assert_eq!(table.row(0), [1.0, 1.0]);
+    shown(table.fetch(&[0, 3]).expect_err("row 3 is damaged"));
+    shown(state.catch_up(&mut table, &[0, 3]).expect_err("row 3 is damaged"));
+    let gradients = RowGradients { rows: vec![0, 3], values: vec![1.0; 4] };
+    let adamw =
+        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 1, gradient_scale: 1.0 };
+    shown(state.update(&adamw, &mut table, &gradients).expect_err("row 3 is damaged"));
+    shown(state.restore(&table, &[3], [Box::from([0f32; 4])].into_iter()).expect_err("row 3 is damaged"));
+    shown(table.blocks().collect::<Result<Vec<_>, _>>().expect_err("rows are damaged"));
+    // A number outside the table is the forward pass's to refuse.
+    table.fetch(&[9]).expect("there is nothing to read");
+    assert!(
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.row(3).len())).is_err(),
+        "a row that was not fetched"
+    );
 }

@@ -12,7 +12,7 @@ use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
-use tagsmith_kernel::params::table::{Origin, Table};
+use tagsmith_kernel::params::table::{Origin, Table, UnreadableRows};
 use tagsmith_kernel::random::stream::Stream;
 
 /// 1, primes, one less and one more than a tile, a tile.
@@ -432,8 +432,9 @@ fn cross_entropies() {
 struct Given(Vec<f32>);
 
 impl Origin for Given {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         out.copy_from_slice(&self.0[first * 5..][..out.len()]);
+        Ok(())
     }
 }
 
@@ -443,6 +444,7 @@ fn embeddings() {
     let (words, positions) = (random(1, v * h, 1.0), random(2, 3 * h, 1.0));
     let (ids, at) = ([4u32, 0, 4, 1], [0u32, 1, 2, 0]);
     let table = Table::new(v, h, Arc::new(Given(words.clone())));
+    table.fetch(&ids).expect("its rows can be read");
     let y = embedding::forward(h, &[(Rows::Table(&table), &ids), (Rows::Dense(&positions), &at)]);
     let dense = embedding::forward(h, &[(Rows::Dense(&words), &ids), (Rows::Dense(&positions), &at)]);
     assert_eq!(y.data(), dense.data());

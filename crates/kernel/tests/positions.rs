@@ -60,7 +60,7 @@ fn rotary_positions() {
             assert_close(&what, back.data(), &wide(&qkv), 4.0, 2);
             if r > 2 && d > 2 {
                 let other = rotary_reference(&wide(&qkv), &starts, heads, d, 50.0, false);
-                assert_far("neighbours for halves", y.data(), &other, 16.0, 4);
+                assert_far("neighbors for halves", y.data(), &other, 16.0, 4);
                 let other = rotary_reference(&wide(&qkv), &starts, heads, d, 60.0, true);
                 assert_far("another θ", y.data(), &other, 16.0, 4);
                 let other = rotary_reference(&wide(&qkv), &[0, r as u32], heads, d, 50.0, true);
@@ -196,7 +196,7 @@ fn convolutions() {
             };
             (0..16).map(|at| place(at / 2, at % 2)).collect()
         };
-        let neighbour = |shift: usize| {
+        let neighbor = |shift: usize| {
             let (x, starts) = (&x, &starts);
             move |t: usize, i: usize, j: usize| {
                 let sentence = starts.windows(2).find(|bounds| (bounds[0]..bounds[1]).contains(&(t as u32))).unwrap();
@@ -206,10 +206,10 @@ fn convolutions() {
             }
         };
         let ours = |t: usize, i: usize, j: usize| f64::from(columns.row(t)[i * k + j]);
-        let want = convolved(&neighbour(k / 2));
+        let want = convolved(&neighbor(k / 2));
         assert_eq!(convolved(&ours), want, "{what}");
         if k > 1 {
-            assert_ne!(convolved(&neighbour(k / 2 + 1)), want, "{what}: a neighbour further");
+            assert_ne!(convolved(&neighbor(k / 2 + 1)), want, "{what}: a neighbor further");
             assert_ne!(convolution::unfold(&tensor, &[0, 8], k).data(), columns.data(), "{what}: over a boundary");
         }
         // Backward is the transposed map: ⟨unfold(x), dy⟩ = ⟨x, fold(dy)⟩, here onto what was there.

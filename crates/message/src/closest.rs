@@ -19,8 +19,9 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Returns the number of insertions, deletions, substitutions and swaps of neighbors that lead from one name to the
-/// other, if no part of a name is edited twice (optimal string alignment).
+/// Returns how many edits lead from one name to the other: insertions, deletions, substitutions and swaps of neighbors.
+///
+/// No part of a name is edited twice (optimal string alignment).
 fn edits(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut cost = vec![vec![0; to.len() + 1]; from.len() + 1];

@@ -2,8 +2,8 @@
 //! messages show them.
 //!
 //! # What this crate does not do
-//! It prints nothing and spells no option: a remedy names a [`Setting`], and the rim (command line, server, Python)
-//! says what that setting is called there.
+//! It does not print, and it does not spell options. A remedy names a [`Setting`], and the rim (command line, server,
+//! Python) says what that setting is called there.
 
 mod closest;
 mod note;

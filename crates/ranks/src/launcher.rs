@@ -1,19 +1,19 @@
-//! Who started this process, and how many beside it: what launchers leave in the environment.
+//! Launchers: the program that started this process and others, known by the variables that it leaves in the environment.
 
 use std::env;
 
-/// How one kind of launcher tells a process of its job.
+/// The variables by which one kind of launcher tells a process of its job.
 struct Kind {
     name: &'static str,
     size: &'static str,
-    /// One of these is there as well.
+    /// Variables of which one is there as well.
     rank: &'static [&'static str],
-    /// Whether an MPI library finds the others by it.
+    /// Whether an MPI library finds the other processes by these variables.
     starts_mpi: bool,
 }
 
-/// Those nearest to MPI come first: `mpirun` may be started by `srun`, and may start a script that torchrun left its
-/// variables to.
+/// All kinds of launchers, the nearest to MPI first: `mpirun` may be started by `srun`, or where `torchrun` left its
+/// variables.
 const KINDS: [Kind; 6] = [
     Kind { name: "mpirun", size: "OMPI_COMM_WORLD_SIZE", rank: &["OMPI_COMM_WORLD_RANK"], starts_mpi: true },
     Kind { name: "mpirun", size: "MV2_COMM_WORLD_SIZE", rank: &["MV2_COMM_WORLD_RANK"], starts_mpi: true },
@@ -23,7 +23,7 @@ const KINDS: [Kind; 6] = [
     Kind { name: "torchrun or accelerate", size: "WORLD_SIZE", rank: &["RANK", "LOCAL_RANK"], starts_mpi: false },
 ];
 
-/// Who started this process, and how many beside it.
+/// The launcher of this process, and how many processes it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launcher {
     name: &'static str,
@@ -33,12 +33,12 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// Of this process.
+    /// Returns the launcher of this process.
     pub fn of_this_process() -> Launcher {
         Launcher::of(|name| env::var(name).ok())
     }
 
-    /// Of a process with these variables.
+    /// Returns the launcher of a process with these variables.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Launcher {
         let size_of = |kind: &Kind| {
             let size: usize = variable(kind.size)?.parse().ok()?;
@@ -52,41 +52,39 @@ impl Launcher {
         }
     }
 
-    /// Its command.
+    /// Returns the launcher's command.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Processes of the job.
+    /// Returns how many processes the job has.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Whether an MPI library finds the others.
+    /// Whether an MPI library finds the other processes.
     pub fn starts_mpi(&self) -> bool {
         self.starts_mpi
     }
 
-    /// Several processes that know nothing of each other would each do everything alone, and write the same files.
+    /// Refuses several processes that do not know of each other: each would do everything alone, and write the same files.
+    /// `has_mpi` says whether this build can join an MPI job.
     ///
     /// # Errors
-    /// More than one, with the command that is right.
-    pub fn refuse_several(&self) -> Result<(), String> {
+    /// There is more than one process; the error names the right command.
+    pub fn refuse_several(&self, has_mpi: bool) -> Result<(), String> {
         let Launcher { name, variable, size, .. } = self;
         if *size <= 1 {
             return Ok(());
         }
-        let built = match crate::engine::library() {
-            Some(_) => "",
-            None => ", with a tagsmith that is built with `--features mpi`",
-        };
+        let built = if has_mpi { "" } else { ", with a tagsmith that is built with `--features mpi`" };
         let right = match *name {
             "srun" => format!("srun --mpi=pmix -n {size} tagsmith …"),
             _ => format!("mpirun -n {size} tagsmith …"),
         };
         let problem = match self.starts_mpi {
-            true => "but this build of tagsmith has no MPI, so that each would do all alone",
-            false => "which is no MPI start, so that each would do all alone",
+            true => "but this build of tagsmith has no MPI, so that each would do everything alone",
+            false => "which does not start MPI, so that each would do everything alone",
         };
         Err(format!("{name} started {size} processes (`{variable}`), {problem}: run `{right}`{built}"))
     }
@@ -124,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn several_that_know_nothing_of_each_other_are_refused_with_the_right_command() {
-        let refused = |variables: &[(&str, &str)]| of(variables).refuse_several().unwrap_err();
+    fn several_that_do_not_know_of_each_other_are_refused_with_the_right_command() {
+        let refused = |variables: &[(&str, &str)]| of(variables).refuse_several(false).unwrap_err();
         let torchrun = refused(&[("WORLD_SIZE", "4"), ("RANK", "1")]);
         assert!(torchrun.starts_with("torchrun or accelerate started 4 processes (`WORLD_SIZE`)"), "{torchrun}");
         assert!(torchrun.contains("run `mpirun -n 4 tagsmith …`"), "{torchrun}");
         let srun = refused(&[("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "0")]);
         assert!(srun.contains("run `srun --mpi=pmix -n 2 tagsmith …`"), "{srun}");
-        assert_eq!(of(&[("WORLD_SIZE", "1"), ("RANK", "0")]).refuse_several(), Ok(()));
-        assert_eq!(of(&[]).refuse_several(), Ok(()));
+        assert_eq!(of(&[("WORLD_SIZE", "1"), ("RANK", "0")]).refuse_several(false), Ok(()));
+        assert_eq!(of(&[]).refuse_several(false), Ok(()));
     }
 }

@@ -1,70 +1,60 @@
-//! Several processes that compute together, each one a rank: who is who, what all know, what is summed.
+//! Ranks: several processes that compute together, exchange numbers and sum them.
 //!
-//! Messages are MPI's: the feature `mpi` links it, and without the feature there is one rank. Nobody above this crate
-//! can tell the difference but by [`World::size`]. All ranks make the same calls in the same order, from the thread
-//! that joined.
+//! Messages are MPI's: the feature `mpi` links it, and without the feature there is one rank. Crates above see the
+//! difference only in [`World::size`]. All ranks make the same calls in the same order, from the thread that joined.
 //!
-//! No sum is left to MPI, whose order of additions is its own affair: parts travel, and whoever receives them adds them
-//! in the order of ranks. So a sum's bits are a function of its parts and of how many ranks there are.
+//! MPI does not add numbers, since it does not promise an order of additions. Parts travel, and the rank that receives
+//! them adds them in the order of ranks. So a sum's bits are a function of its parts and of the number of ranks.
+//!
+//! # What this crate does not do
+//! It has no sockets, and it does not start processes: a launcher does.
+
+#[cfg(not(feature = "mpi"))]
+mod alone;
+pub mod launcher;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod transfer;
 
 #[cfg(feature = "mpi")]
-#[path = "mpi.rs"]
-mod engine;
+use self::mpi as engine;
+use crate::launcher::Launcher;
+pub use crate::transfer::Transfer;
+use crate::transfer::part;
 #[cfg(not(feature = "mpi"))]
-#[path = "alone.rs"]
-mod engine;
-pub mod launcher;
-
+use alone as engine;
 use engine::Joined;
-use launcher::Launcher;
 use std::cell::Cell;
 use std::io::Write;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// All ranks of a job, as one of them sees them.
+/// All ranks of a job, as this process sees them.
 pub struct World {
     joined: Option<Joined>,
     waited: Cell<Duration>,
 }
 
-/// Floats that are underway while something else is computed. They are cut into a part for each rank: [`World::part`].
-#[derive(Debug)]
-pub enum Transfer<'a> {
-    /// Each rank gets its part from every other.
-    Exchange {
-        /// What this rank has; its own part stays.
-        parts: &'a [f32],
-        /// This rank's part as the others have it, in their order.
-        receive: &'a mut [f32],
-    },
-    /// Each rank's part goes to every other.
-    Gather {
-        /// This rank's part is sent, the others' are received.
-        parts: &'a mut [f32],
-    },
-}
-
 impl World {
-    /// One rank, this process.
+    /// Makes a world of one rank, this process.
     pub fn alone() -> World {
         World { joined: None, waited: Cell::default() }
     }
 
-    /// Joins the job that a launcher started this process for; without one it is alone. The calling thread is the one
-    /// that may use the world.
+    /// Joins the job that a launcher started this process for; without a launcher the process is alone. Only the calling
+    /// thread may use the world.
     ///
     /// # Errors
-    /// A launcher of several processes that cannot compute together, with the command that can.
+    /// A launcher that started several processes which cannot compute together; the error names the right command.
     pub fn join() -> Result<World, String> {
         World::join_as(&Launcher::of_this_process())
     }
 
     fn join_as(launcher: &Launcher) -> Result<World, String> {
-        if !launcher.starts_mpi() {
-            return launcher.refuse_several().map(|()| World::alone());
+        if !launcher.starts_mpi() || library().is_none() {
+            return launcher.refuse_several(library().is_some()).map(|()| World::alone());
         }
-        let world = World { joined: Joined::join(launcher)?, waited: Cell::default() };
+        let world = World { joined: Joined::join()?, waited: Cell::default() };
         if world.size() != launcher.size() {
             return Err(format!(
                 "{} started {} processes, but {} sees {}: use the launcher of that MPI",
@@ -77,17 +67,17 @@ impl World {
         Ok(world)
     }
 
-    /// This process's number, from 0.
+    /// Returns the number of this process, counted from 0.
     pub fn rank(&self) -> usize {
         self.joined.as_ref().map_or(0, Joined::rank)
     }
 
-    /// How many ranks there are.
+    /// Returns how many ranks there are.
     pub fn size(&self) -> usize {
         self.joined.as_ref().map_or(1, Joined::size)
     }
 
-    /// This rank's part of so many numbers: all but the last have equally many, whole cache lines.
+    /// Returns this rank's part of `len` numbers. All ranks but the last have equally many, in whole cache lines.
     pub fn part(&self, len: usize) -> Range<usize> {
         part(len, self.rank(), self.size())
     }
@@ -97,7 +87,7 @@ impl World {
         self.rank() == 0
     }
 
-    /// The bytes of every rank, in the order of ranks, on every rank.
+    /// Returns the bytes of every rank, in the order of ranks, on every rank.
     pub fn gather(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match &self.joined {
             None => vec![bytes.to_vec()],
@@ -105,7 +95,7 @@ impl World {
         }
     }
 
-    /// The numbers of every rank, in the order of ranks, on every rank; each rank has as many.
+    /// Returns the numbers of every rank, in the order of ranks, on every rank. Each rank has equally many.
     pub fn gather_numbers(&self, numbers: &[f64]) -> Vec<Vec<f64>> {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
@@ -113,7 +103,7 @@ impl World {
         self.gather(&bytes).into_iter().map(of).collect()
     }
 
-    /// The sum over ranks, in their order, on every rank. Counts below 2⁵³ are exact.
+    /// Returns the sum over ranks, in their order, on every rank. Counts below 2⁵³ are exact.
     pub fn sum(&self, number: f64) -> f64 {
         self.gather_numbers(&[number]).iter().map(|numbers| numbers[0]).sum()
     }
@@ -123,11 +113,11 @@ impl World {
         self.gather(&[]);
     }
 
-    /// Runs `work` while the transfers are underway; both are over when it returns. The transfers of all ranks have the
+    /// Runs `work` while the transfers are underway, and returns when both are over. The transfers of all ranks have the
     /// same kinds and sizes.
     ///
     /// # Panics
-    /// If there is one rank, or what is received has no room for a part of each other.
+    /// If there is one rank, or `receive` does not have room for a part of each other rank.
     pub fn during<T>(&self, transfers: Vec<Transfer<'_>>, work: impl FnOnce() -> T) -> T {
         let Some(joined) = &self.joined else { panic!("ranks: one alone has nobody to exchange with") };
         for transfer in &transfers {
@@ -141,24 +131,23 @@ impl World {
         value
     }
 
-    /// Ends all ranks at once with this exit status.
-    pub fn abort(&self, status: i32) -> ! {
-        match &self.joined {
-            None => std::process::exit(status),
-            Some(joined) => joined.abort(status),
+    /// Ends all ranks of a job at once, with this exit status. Returns if this process is alone.
+    pub fn abort(&self, status: i32) {
+        if let Some(joined) = &self.joined {
+            joined.abort(status);
         }
     }
 
-    /// Seconds that this rank has spent waiting for others and for messages.
+    /// Returns the seconds that this rank has spent waiting for others and for messages.
     pub fn waited(&self) -> f64 {
         self.waited.get().as_secs_f64()
     }
 
-    /// From now on what this process prints is not shown; returns stderr as it was, for its last words. `None` if it
-    /// is the first rank, which goes on printing.
+    /// Discards what this process prints from now on, unless it is the first rank. Returns stderr as it was, for a last
+    /// message; `None` for the first rank, which goes on printing.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system does not allow it.
     pub fn redirect_output(&self) -> std::io::Result<Option<Box<dyn Write + Send>>> {
         match &self.joined {
             Some(joined) if !self.is_first() => joined.redirect_output().map(Some),
@@ -166,6 +155,7 @@ impl World {
         }
     }
 
+    /// Runs `work` and counts its time as waiting.
     fn waiting<T>(&self, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let value = work();
@@ -174,20 +164,13 @@ impl World {
     }
 }
 
-/// Floats in a cache line, which no two ranks' parts share.
-const LINE: usize = 16;
-
-fn part(len: usize, rank: usize, ranks: usize) -> Range<usize> {
-    let size = len.div_ceil(ranks).next_multiple_of(LINE);
-    (rank * size).min(len)..((rank + 1) * size).min(len)
-}
-
-/// Lets the messages of [`World::during`] move on: to be called now and then by its `work`, on the thread that joined.
+/// Lets the messages of [`World::during`] move on. The `work` of that call calls it now and then, on the thread that
+/// joined.
 pub fn progress() {
     engine::progress();
 }
 
-/// What this build can join: an MPI and its version, or none.
+/// Returns the name and version of the MPI that this build can join, if there is one.
 pub fn library() -> Option<String> {
     engine::library()
 }

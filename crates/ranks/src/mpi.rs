@@ -1,7 +1,6 @@
-//! Ranks of an MPI job.
+//! The engine of a build with MPI: ranks of an MPI job.
 
-use crate::launcher::Launcher;
-use crate::{Transfer, part};
+use crate::transfer::{Transfer, part};
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
 use mpi::environment::{Universe, initialize_with_threading, library_version};
@@ -15,18 +14,19 @@ use std::time::{Duration, Instant};
 
 pub const NAME: &str = "MPI";
 
-/// MPI counts in 31 bits: a gathering of more is made in rounds of so many bytes in all.
+/// Bytes that are gathered in one round, in all: MPI counts in 31 bits.
 const ROUND_BYTES: usize = 1 << 30;
 
+/// A job that this process has joined.
 pub struct Joined {
     ranks: SimpleCommunicator,
-    /// Ends MPI when it is dropped, after all else.
+    /// Ends MPI when it is dropped, after everything else.
     _universe: Universe,
 }
 
 impl Joined {
-    /// Calls come from this thread alone, so that MPI needs no locks.
-    pub fn join(_: &Launcher) -> Result<Option<Joined>, String> {
+    /// Joins the job. Calls come from this thread only, so that MPI needs no locks.
+    pub fn join() -> Result<Option<Joined>, String> {
         let Some((universe, threading)) = initialize_with_threading(Threading::Funneled) else {
             panic!("ranks: a process joins once");
         };
@@ -131,7 +131,7 @@ impl Joined {
     }
 }
 
-/// MPI moves messages on when it is called, whatever for.
+/// Moves messages on: MPI does that whenever it is called.
 pub fn progress() {
     SimpleCommunicator::world().any_process().immediate_probe();
 }
@@ -140,7 +140,7 @@ pub fn library() -> Option<String> {
     Some(version())
 }
 
-/// The first line of what the library says of itself.
+/// Returns the first line of the library's description of itself.
 fn version() -> String {
     let version = library_version().unwrap_or_default();
     version.lines().next().unwrap_or("MPI").trim_end_matches('\0').to_owned()

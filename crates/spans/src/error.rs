@@ -1,3 +1,5 @@
+//! Errors of span taggers: configurations, data, models and runs.
+
 use std::path::{Path, PathBuf};
 use tagsmith_message::Remedy;
 
@@ -63,6 +65,9 @@ pub enum Error {
     /// A model's files.
     #[error(transparent)]
     Model(#[from] tagsmith_weights::Error),
+    /// Rows of a word table that cannot be read.
+    #[error(transparent)]
+    Rows(#[from] tagsmith_kernel::params::table::UnreadableRows),
     /// A tokenizer's files, or an input that it refuses.
     #[error(transparent)]
     Tokenizer(#[from] tagsmith_text::tokenizer::Error),

@@ -28,7 +28,8 @@ pub struct Found {
 /// Looks for `labels` in some examples. Ranks share the work, and each of them gets everything.
 ///
 /// # Errors
-/// No label, an empty or a repeated one; an example or a label that the tokenizer refuses; more labels than a prompt holds.
+/// No label, an empty or a repeated one; an example or a label that the tokenizer refuses; more labels than a prompt holds;
+/// rows of a word table that cannot be read.
 pub fn find(
     (model, tokenizers): (&Model, &Tokenizers),
     encoding: Encoding,
@@ -40,7 +41,7 @@ pub fn find(
     let query = Query::new(model, tokenizers, labels)?;
     let contents: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
     let encoded = query.encode(&tokenizers.text, encoding, &contents)?;
-    let candidates = query.find(model, world, &encoded.iter().collect::<Vec<_>>(), bar, BATCH_PIECES);
+    let candidates = query.find(model, world, &encoded.iter().collect::<Vec<_>>(), bar, BATCH_PIECES)?;
     let Query { labels, notes, .. } = query;
     Ok(Found { labels, encoded, candidates, notes })
 }

@@ -9,6 +9,7 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::counted;
 use tagsmith_ranks::World;
 use tagsmith_text::tagged::Content;
@@ -33,7 +34,7 @@ impl Query {
     /// Encodes the labels.
     ///
     /// # Errors
-    /// No label, an empty or a repeated one; a label that the tokenizer refuses.
+    /// No label, an empty or a repeated one; a label that the tokenizer refuses; rows of a word table that cannot be read.
     pub fn new(model: &Model, tokenizers: &Tokenizers, labels: Vec<String>) -> Result<Query, Error> {
         check_labels(&labels)?;
         let cross = model.config.architecture == Architecture::CrossEncoder;
@@ -46,7 +47,7 @@ impl Query {
             let (labels, longer) = collate::labels(reader, &plain)?;
             (batch, cut) = (Some(labels), longer);
         }
-        let vectors = batch.as_ref().map(|batch| model.label_vectors(batch));
+        let vectors = batch.as_ref().map(|batch| model.label_vectors(batch)).transpose()?;
         Ok(Query { labels, prompt, batch, vectors, notes: label_notes(spelled, cut) })
     }
 
@@ -65,6 +66,9 @@ impl Query {
 
     /// Returns each input's spans whose score is above `bar`, in the inputs' order. Ranks share the work, and each of them
     /// gets all candidates.
+    ///
+    /// # Errors
+    /// Rows of a word table that cannot be read.
     pub fn find(
         &self,
         model: &Model,
@@ -72,7 +76,7 @@ impl Query {
         encoded: &[&Encoded],
         bar: Threshold,
         batch_pieces: usize,
-    ) -> Vec<Vec<Candidate>> {
+    ) -> Result<Vec<Vec<Candidate>>, UnreadableRows> {
         let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
         // The longest come first, so that later batches live in their memory.
         let batches = by_tokens(&lengths, batch_pieces);
@@ -81,7 +85,7 @@ impl Query {
         let mut mine = Vec::new();
         for batch in share(world.rank()) {
             let inputs: Vec<&Encoded> = batch.iter().map(|&number| encoded[number]).collect();
-            for candidates in self.score(model, &inputs, bar) {
+            for candidates in self.score(model, &inputs, bar)? {
                 mine.extend((candidates.len() as u64).to_le_bytes());
                 candidates.iter().for_each(|it| mine.extend(to_bytes(it)));
             }
@@ -95,13 +99,18 @@ impl Query {
                 found[number] = (0..count).map(|_| from_bytes(&mut next)).collect();
             }
         }
-        found
+        Ok(found)
     }
 
-    fn score(&self, model: &Model, encoded: &[&Encoded], bar: Threshold) -> Vec<Vec<Candidate>> {
+    fn score(
+        &self,
+        model: &Model,
+        encoded: &[&Encoded],
+        bar: Threshold,
+    ) -> Result<Vec<Vec<Candidate>>, UnreadableRows> {
         let c = self.labels.len();
         let (batch, listed) = collate::batch(&model.config, encoded, self.batch.clone());
-        let scores = model.infer(&batch, self.vectors.as_ref());
+        let scores = model.infer(&batch, self.vectors.as_ref())?;
         let candidates_of = |(number, listed): (usize, &collate::Listed)| {
             let bars: Vec<f64> = match bar {
                 Threshold::Number(number) => vec![f64::from(number); c],
@@ -112,7 +121,7 @@ impl Query {
             let spans = spans.filter(|(span, _)| encoded[number].findable(&model.config, **span));
             candidates(spans.map(|(&span, &row)| (span, scores.row(row))), &bars)
         };
-        listed.iter().enumerate().map(candidates_of).collect()
+        Ok(listed.iter().enumerate().map(candidates_of).collect())
     }
 }
 

@@ -325,7 +325,7 @@ pub fn save(folder: &Path, model: &Model, tokenizers: &Tokenizers) -> Result<(),
         name: slot.name.clone().into(),
         shape: slot.shape.clone(),
         values: match slot.sparse {
-            true => Values::F32s(Box::new(params.table(SlotId(number)).blocks().map(Cow::from))),
+            true => Values::F32s(Box::new(params.table(SlotId(number)).blocks().map(|block| block.map(Cow::from)))),
             false => Values::F32(params.get(SlotId(number))),
         },
     });

@@ -10,7 +10,7 @@ pub mod collate;
 pub mod config;
 pub mod decode;
 pub mod encode;
-mod error;
+pub mod error;
 pub mod evaluate;
 pub mod feed;
 pub mod find;

@@ -21,6 +21,7 @@ use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::pair_scores::{self, Group};
 use tagsmith_kernel::op::span_sum::{self, Span};
 use tagsmith_kernel::op::{linear, normalize, pool};
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{GradSlot, Grads, Params, SlotId, Stages};
 use tagsmith_kernel::random::stream::Stream;
 
@@ -126,6 +127,18 @@ impl Model {
         self.token_encoder.shape.positions_max
     }
 
+    /// Brings the rows of word tables that `batch` reads into memory.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from the checkpoint any more.
+    pub fn fetch(&self, batch: &SpanBatch) -> Result<(), UnreadableRows> {
+        self.text_encoder().fetch(&batch.text)?;
+        match &batch.labels {
+            LabelInput::OwnEncoder(labels) => self.label_encoder().fetch(labels),
+            LabelInput::InPrompt { .. } => Ok(()),
+        }
+    }
+
     /// Returns scores, and what backward needs. `parts` says which of start, end and span are wanted; with
     /// `checkpoint_layers` the encoders keep their layers' inputs alone.
     ///
@@ -134,7 +147,8 @@ impl Model {
     /// # Precision
     /// Encoders and layers as `precision` says; scores are f32 products of vectors of length 1.
     /// # Panics
-    /// If a text is longer than the encoder's positions, or the batch is of the other architecture.
+    /// If a text is longer than the encoder's positions, the batch is of the other architecture, or the rows of its words
+    /// were not fetched: training's optimizer fetches them, and [`Model::fetch`].
     pub fn forward(
         &self,
         batch: &SpanBatch,
@@ -171,18 +185,25 @@ impl Model {
         (scores, saved)
     }
 
-    /// Vectors of length 1 (C, E) of a bi-encoder's labels: they depend on no text.
-    pub fn label_vectors(&self, labels: &Batch) -> Tensor {
-        let states = self.label_encoder().infer(labels);
-        self.mlp(pool::forward(&states, &labels.starts, self.config.pooling), self.layout.labels, HEAD[0], None).tail.y
+    /// Returns vectors of length 1 (C, E) of a bi-encoder's labels. They depend on no text.
+    ///
+    /// # Errors
+    /// Rows of the label encoder's word table that cannot be read.
+    pub fn label_vectors(&self, labels: &Batch) -> Result<Tensor, UnreadableRows> {
+        let states = self.label_encoder().infer(labels)?;
+        let pooled = pool::forward(&states, &labels.starts, self.config.pooling);
+        Ok(self.mlp(pooled, self.layout.labels, HEAD[0], None).tail.y)
     }
 
-    /// Span scores (N, C) without dropout; a bi-encoder is given its label vectors.
-    pub fn infer(&self, batch: &SpanBatch, label_vectors: Option<&Tensor>) -> Tensor {
-        let states = self.text_encoder().infer(&batch.text);
+    /// Returns span scores (N, C) without dropout. A bi-encoder is given its label vectors.
+    ///
+    /// # Errors
+    /// Rows of a word table that cannot be read.
+    pub fn infer(&self, batch: &SpanBatch, label_vectors: Option<&Tensor>) -> Result<Tensor, UnreadableRows> {
+        let states = self.text_encoder().infer(&batch.text)?;
         let kinds = match (&batch.labels, label_vectors) {
             (_, Some(vectors)) => vectors.clone(),
-            (LabelInput::OwnEncoder(labels), None) => self.label_vectors(labels),
+            (LabelInput::OwnEncoder(labels), None) => self.label_vectors(labels)?,
             (LabelInput::InPrompt { marker_rows, .. }, None) => {
                 self.mlp(take_rows(&states, marker_rows), self.layout.labels, HEAD[0], None).tail.y
             }
@@ -202,7 +223,7 @@ impl Model {
             let (block, _) = self.score(SPAN, &vectors, &kinds, groups_among(&groups, &rows), batch);
             scores.data_mut()[rows.start * c..rows.end * c].copy_from_slice(block.data());
         }
-        scores
+        Ok(scores)
     }
 
     fn mlp(&self, x: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> MlpSaved {

@@ -9,6 +9,7 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
 use std::sync::Arc;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::example::AnnotationFormat;
@@ -126,7 +127,10 @@ impl Tagger {
     }
 
     /// Tags encoded inputs, in their order.
-    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
+    ///
+    /// # Errors
+    /// Rows of a word table that cannot be read.
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, UnreadableRows> {
         for Encoded { place, words, windows, .. } in &inputs {
             tally.count(place, words.len(), windows.len());
             // In an overlap of windows they count twice.
@@ -137,7 +141,7 @@ impl Tagger {
         }
         let encoded: Vec<&encode::Encoded> =
             inputs.iter().flat_map(|input| &input.windows).map(|window| &window.encoded).collect();
-        let found = self.query.find(&self.model, &World::alone(), &encoded, self.threshold, self.batch_tokens);
+        let found = self.query.find(&self.model, &World::alone(), &encoded, self.threshold, self.batch_tokens)?;
         let mut found = found.into_iter();
         let read_off = |input: Encoded| {
             let of_windows: Vec<Vec<Candidate>> = found.by_ref().take(input.windows.len()).collect();
@@ -145,7 +149,7 @@ impl Tagger {
             entities.sort_by_key(|it| (it.start, it.end, it.kind));
             self.read_off(input, &entities, tally)
         };
-        inputs.into_iter().map(read_off).collect()
+        Ok(inputs.into_iter().map(read_off).collect())
     }
 
     /// Turns entities, whose ends are inclusive, into mentions and labels of words.

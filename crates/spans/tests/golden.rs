@@ -189,7 +189,10 @@ fn the_first_layout_holds_the_same_model() {
     let (model, notes) = folder::load(&first).expect("the golden model reads");
     assert_eq!(notes, [""; 0]);
     let want = load("bi_encoder");
-    assert_eq!(model.params.to_vec(), want.params.to_vec());
+    assert_eq!(
+        model.params.to_vec().expect("its rows can be read"),
+        want.params.to_vec().expect("its rows can be read")
+    );
     assert_eq!(model.config.architecture, want.config.architecture);
 }
 
@@ -350,24 +353,35 @@ fn scores_are_pytorchs() {
         let (model, expected) = (load(name), Expected::read(name));
         let (scene, _) = batch(name, &model.config);
         assert_eq!(scene.text.ids, expected.ids("ids"), "{name}");
+        model.fetch(&scene).expect("its rows can be read");
         let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
             let got = scores[part].as_ref().expect("all are wanted").data().to_vec();
             let want = transposed(&expected.want(key));
             assert_close(&format!("{name} {key}"), &got, &want, C_FORWARD, TERMS);
         }
-        let inferred = model.infer(&scene, None);
+        let inferred = model.infer(&scene, None).expect("its rows can be read");
         assert_eq!(inferred.data(), scores[SPAN].as_ref().expect("all are wanted").data(), "{name}");
         // So many spans that they are scored in blocks, which end within texts.
         let (few, masking) = examples(name);
         let (many, _) = batch_of(&model.config, &vec![few; 90].concat(), masking);
         assert!(many.spans.len() > 2500, "{name}: {} spans", many.spans.len());
+        model.fetch(&many).expect("its rows can be read");
         let ([_, _, whole], _saved) = model.forward(&many, None, false, [false, false, true]);
-        assert!(model.infer(&many, None).data() == whole.expect("it is wanted").data(), "{name}: blocks change scores");
+        assert!(
+            model.infer(&many, None).expect("its rows can be read").data() == whole.expect("it is wanted").data(),
+            "{name}: blocks change scores"
+        );
         // Wrong twins.
         let want = transposed(&expected.want("span"));
         let reject = |what: &str, model: &Model, scene: &SpanBatch| {
-            assert_far(&format!("{name}: {what}"), model.infer(scene, None).data(), &want, C_FORWARD, TERMS);
+            assert_far(
+                &format!("{name}: {what}"),
+                model.infer(scene, None).expect("its rows can be read").data(),
+                &want,
+                C_FORWARD,
+                TERMS,
+            );
         };
         let mut twin = model.clone();
         let scale = twin.layout.scales[SPAN];
@@ -387,6 +401,7 @@ fn losses_and_their_gradients_are_pytorchs() {
     for (name, ..) in MODELS {
         let (model, expected) = (load(name), Expected::read(name));
         let (scene, gold) = batch(name, &model.config);
+        model.fetch(&scene).expect("its rows can be read");
         let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (variant, config) in variants(&model.config.loss) {
             let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
@@ -427,7 +442,7 @@ fn learner(model: Model, options: StepOptions) -> Learner<SpanTask> {
 }
 
 fn step(learner: &mut Learner<SpanTask>, batches: &[GoldBatch], rate: f64) -> StepReport {
-    learner.step(&World::alone(), &update(batches.to_vec()), Rate::scheduled(1e-3, rate))
+    learner.step(&World::alone(), &update(batches.to_vec()), Rate::scheduled(1e-3, rate)).expect("its rows can be read")
 }
 
 /// With dropout everywhere, which PyTorch draws otherwise: the loss's slope along a part's gradient is its length, by
@@ -545,7 +560,7 @@ fn five_steps_are_pytorchs() {
         let model = learner.into_model().model;
         for (number, slot) in model.params.slots.iter().enumerate() {
             let want = expected.want(&format!("final.{}", slot.name));
-            let got = model.params.copy(SlotId(number));
+            let got = model.params.copy(SlotId(number)).expect("its rows can be read");
             let apart = distance(&got, &want);
             // A key's bias has no gradient in exact arithmetic: Adam makes rates of its noise.
             let allowed = if slot.name.ends_with("key.bias") { 3e-3 } else { 2e-5 };
@@ -555,7 +570,10 @@ fn five_steps_are_pytorchs() {
         let start = load(name);
         let norm = start.params.slots.iter().position(|slot| slot.name.ends_with("width_embedding.weight"));
         let number = norm.expect("every model has one");
-        let undecayed = distance(&start.params.copy(SlotId(number)), &expected.want("final.width_embedding.weight"));
+        let undecayed = distance(
+            &start.params.copy(SlotId(number)).expect("its rows can be read"),
+            &expected.want("final.width_embedding.weight"),
+        );
         assert!(undecayed > 1e-4, "{name}: the steps change nothing");
     }
 }

@@ -132,7 +132,7 @@ fn evaluation(cross: bool) {
     };
     let planned = footprint(&model, &work).activations;
     let before = status("VmRSS");
-    let scores = model.infer(&batch, None);
+    let scores = model.infer(&batch, None).expect("its rows can be read");
     let grown = status("VmHWM") - before;
     assert!(scores.data().iter().all(|score| score.is_finite()));
     // The head lives in part in what the encoder gave back, which no plan counts on: from what the encoder takes alone,
@@ -178,7 +178,9 @@ fn step(cross: bool) {
         refs.iter().zip(&examples).map(|(it, example)| it.gold(example, &labels, &config).0).collect();
     let gold = collate::gold(&config, &refs, &entities, &listed, &batch);
     assert!(batch.spans.len() > 15_000, "{} spans", batch.spans.len());
-    learner.step(&World::alone(), &update(vec![(batch, gold)]), Rate::scheduled(1e-4, 1.0));
+    learner
+        .step(&World::alone(), &update(vec![(batch, gold)]), Rate::scheduled(1e-4, 1.0))
+        .expect("its rows can be read");
     let grown = status("VmHWM") - before;
     let share = grown as f64 / planned.total() as f64;
     assert!((0.8..=1.15).contains(&share), "grew by {grown}, planned {} ({planned})", planned.total());

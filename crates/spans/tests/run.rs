@@ -7,6 +7,7 @@ use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_spans::encode::added_tokens;
+use tagsmith_spans::error::Error;
 use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::folder::{self, Tokenizers};
@@ -14,8 +15,9 @@ use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_spans::run_config::RunConfig;
+use tagsmith_spans::tag::{Label, Request, Tagger};
 use tagsmith_text::example::{Entity, Example};
-use tagsmith_text::tagged::Content;
+use tagsmith_text::tagged::{Content, Input, Tally};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_train::checkpoint;
 use tagsmith_train::learner::Learner;
@@ -80,8 +82,8 @@ fn run(name: &str, config: &RunConfig, resume: Option<&Path>) -> (Outcome, Vec<f
     let tokenizers = Tokenizers { text, labels };
     let from = resume.map_or_else(|| golden(name), Path::to_owned);
     let model = folder::load_as(&from, config.model.clone()).expect("the model reads").0;
-    let (outcome, model, events) = run_model(model, &tokenizers, config, resume);
-    (outcome, model.params.to_vec(), events)
+    let (outcome, model, events) = run_model(model, &tokenizers, config, resume).expect("it trains");
+    (outcome, model.params.to_vec().expect("its rows can be read"), events)
 }
 
 /// What a run left behind.
@@ -97,7 +99,7 @@ fn run_model(
     tokenizers: &Tokenizers,
     config: &RunConfig,
     resume: Option<&Path>,
-) -> (Outcome, Model, Vec<String>) {
+) -> Result<(Outcome, Model, Vec<String>), Error> {
     let (data, world) = (examples(), World::alone());
     let mut events = Vec::new();
     let mut notify = |event: Event<'_>| match event {
@@ -128,11 +130,11 @@ fn run_model(
         evaluate: &mut |task: &SpanTask| Ok(evaluate(task)?.record()),
         notify: &mut notify,
     };
-    let state = train(&mut learner, job, resume).expect("it trains").state;
+    let state = train(&mut learner, job, resume)?.state;
     assert_eq!(evaluate(learner.model()).expect("it evaluates").lost, 0);
     let best = state.best_model_checkpoint.map(PathBuf::from).or(checkpoint::newest(&config.run.output));
     let outcome = Outcome { steps: state.global_step, best, best_f1: state.best_metric.unwrap_or(0.0) };
-    (outcome, learner.into_model().model, events)
+    Ok((outcome, learner.into_model().model, events))
 }
 
 /// A small encoder of a family, with random weights and the golden tokenizer.
@@ -192,7 +194,7 @@ fn other_encoders_learn_the_same_texts() {
         (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
         let (model, tokenizers, notes) = folder::assemble(config.model.clone(), 1, &hub()).expect("it is put together");
         assert!(notes.is_empty(), "{notes:?}");
-        let outcome = run_model(model, &tokenizers, &config, None).0;
+        let outcome = run_model(model, &tokenizers, &config, None).expect("it trains").0;
         assert!(outcome.best_f1 > 0.8, "{family}: {outcome:?}");
         let best = outcome.best.expect("something was saved");
         let model = folder::load(&best).expect("our own checkpoint reads").0;
@@ -323,4 +325,56 @@ fn configurations_are_read_strictly() {
     check(r#"{"language_weights": {"deu": -1}}"#, "F: `language_weights` gives `deu` -1, not a number above 0");
     check(r#"{"focal_alpha": -0.5}"#, "F: `focal_alpha` is -0.5, neither from 0 to 1 nor -1 (off)");
     assert_eq!(refused("bce", "{}"), "F: `architecture` is `bi_encoder`, another than this command trains");
+}
+
+/// What a tagger and a run say after another program has cut off the file that holds the weights.
+#[test]
+fn training_evaluation_and_tagging_say_that_rows_are_lost() {
+    for name in ["bi_encoder", "cross_encoder"] {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let config = config(name, &scratch.path().join("out"), "");
+        let open = || {
+            for file in std::fs::read_dir(golden(name)).expect("it is in the repository") {
+                let file = file.expect("it is there").path();
+                if file.is_file() {
+                    std::fs::copy(&file, scratch.path().join(file.file_name().expect("a name")))
+                        .expect("copying works");
+                }
+            }
+            let mut text = tokenizer();
+            text.add_special(added_tokens(&config.model)).expect("it takes tokens");
+            let labels = added_tokens(&config.model).is_empty().then(tokenizer);
+            let model = folder::load_as(scratch.path(), config.model.clone()).expect("the model reads").0;
+            (model, Tokenizers { text, labels })
+        };
+        let file = scratch.path().join("model.safetensors");
+        let cut = || std::fs::File::options().write(true).open(&file).and_then(|file| file.set_len(2000));
+        let lost = format!("{}: was written to while its weights were in use: run again", file.display());
+
+        let (model, tokenizers) = open();
+        cut().expect("cutting works");
+        let error = run_model(model, &tokenizers, &config, None).expect_err("training reads rows");
+        assert_eq!(error.to_string(), lost, "{name}");
+
+        let (model, tokenizers) = open();
+        cut().expect("cutting works");
+        let assessed = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone());
+        assert_eq!(assessed.expect_err("evaluation reads rows").to_string(), lost, "{name}");
+
+        let (model, tokenizers) = open();
+        let request = Request {
+            labels: vec![Label::new("place", None)],
+            threshold: None,
+            decoding: Mode::Flat,
+            max_seq_length: None,
+            stride: None,
+            batch_tokens: 100,
+        };
+        let (tagger, _) = Tagger::new(model, tokenizers, request).expect("it takes the label");
+        cut().expect("cutting works");
+        let content = Content::Words(vec!["rotterdam".into()]);
+        let input = tagger.reader().encode(&Input { place: "test:1".into(), content }).expect("it has pieces");
+        let tagged = tagger.tag(vec![input], &mut Tally::default());
+        assert_eq!(tagged.expect_err("tagging reads rows").to_string(), lost, "{name}");
+    }
 }

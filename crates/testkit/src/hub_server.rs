@@ -312,7 +312,7 @@ impl State {
             Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
             None => path.strip_prefix("/datasets/").map_or(("models", &path[1..]), |rest| ("datasets", rest)),
         };
-        // `org/name/verb/rest`, or an old name without an organisation.
+        // `org/name/verb/rest`, or an old name without an organization.
         let verbs = ["revision", "tree", "resolve"];
         let parts: Vec<&str> = rest.split('/').collect();
         let Some(at) = parts.iter().position(|part| verbs.contains(part)) else { return Reply::new(404) };

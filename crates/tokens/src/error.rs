@@ -1,6 +1,7 @@
 //! Errors of a token classifier: its folder and its training.
 
 use std::path::PathBuf;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::{Remedy, Setting};
 
 /// Why a token classifier cannot be read, written or trained.
@@ -12,6 +13,9 @@ pub enum Error {
     /// The weights cannot be read or written.
     #[error(transparent)]
     Weights(#[from] tagsmith_weights::Error),
+    /// Rows of the word table cannot be read.
+    #[error(transparent)]
+    Rows(#[from] UnreadableRows),
     /// The run's options or checkpoints are not right.
     #[error(transparent)]
     Run(#[from] tagsmith_train::error::Error),
@@ -45,7 +49,8 @@ impl Error {
     /// Returns what the user can do about the error.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Error::Files(_) | Error::Weights(_) | Error::Run(_) => None,
+            Error::Files(_) | Error::Weights(_) | Error::Rows(_) => None,
+            Error::Run(error) => error.remedy(),
             Error::HeadSize { .. } => Some(Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to draw a new head")),
             Error::NoHead { .. } => Some(Remedy::to_do("train it on labeled text first")),
         }

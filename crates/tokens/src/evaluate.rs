@@ -1,6 +1,7 @@
 //! What a model says of labelled examples: its loss and, row by row, its most probable labels.
 
 use tagsmith_encoder::batch::{Batch, by_tokens};
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
 use tagsmith_text::align::aggregate::most_probable;
 use tagsmith_text::align::{Example, IGNORE};
@@ -39,13 +40,16 @@ pub struct Evaluation {
 ///
 /// Ranks share the work, and each of them gets the outcome. It is that of one rank, to the bit: what an example's rows
 /// are is a function of the example alone, and sums are made of all examples in their order.
+///
+/// # Errors
+/// Rows of the word table that `infer` cannot read.
 pub fn evaluate(
     examples: &[Example],
     labels: usize,
     options: EvalOptions,
     world: &World,
-    infer: impl Fn(&Batch) -> Vec<f32>,
-) -> Evaluation {
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
+) -> Result<Evaluation, UnreadableRows> {
     assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
     let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
     let groups = by_tokens(&lengths, options.batch_tokens);
@@ -54,7 +58,7 @@ pub fn evaluate(
     let mut found = Vec::new();
     for group in share(world.rank()) {
         let batch = collate(&group.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
-        let scores = infer(&batch);
+        let scores = infer(&batch)?;
         assert_eq!(scores.len(), batch.rows() * labels, "evaluate: {} rows of {labels} labels", batch.rows());
         for (&at, &start) in group.iter().zip(&batch.starts) {
             let rows = &scores[start as usize * labels..][..lengths[at] * labels];
@@ -85,13 +89,13 @@ pub fn evaluate(
             _ => sums.add(batch.iter().map(|&(loss, _)| loss).sum(), counted, batch.len()),
         }
     }
-    Evaluation {
+    Ok(Evaluation {
         loss: sums.batch_means / sums.examples as f64,
         token_loss: sums.losses / sums.counted as f64,
         counted: sums.counted,
         examples_left_out,
         predictions,
-    }
+    })
 }
 
 /// Sums over the batches that count a label.
@@ -139,8 +143,8 @@ mod tests {
     /// A model that scores a row by its token id: id i gives the row `SCORES[i]`.
     const SCORES: [[f32; 3]; 4] = [[0.0, 0.0, 0.0], [2.0, 0.0, -1.0], [-3.0, 5.0, 5.0], [1.0, 90.0, -90.0]];
 
-    fn infer(batch: &Batch) -> Vec<f32> {
-        batch.ids.iter().flat_map(|&id| SCORES[id as usize]).collect()
+    fn infer(batch: &Batch) -> Result<Vec<f32>, UnreadableRows> {
+        Ok(batch.ids.iter().flat_map(|&id| SCORES[id as usize]).collect())
     }
 
     fn example(rows: &[(u32, i32)]) -> Example {
@@ -183,7 +187,8 @@ mod tests {
             EvalOptions { batch_size: 2, batch_tokens: 5, label_smoothing: 0.0 },
             &World::alone(),
             infer,
-        );
+        )
+        .unwrap();
         let first = (l1() - 2.0 + 2.0 * (l2() - 5.0) + l1() + 1.0) / 4.0;
         let second = (0.0 + 3f64.ln()) / 2.0;
         close(got.loss, (2.0 * first + 2.0 * second) / 4.0);
@@ -197,7 +202,8 @@ mod tests {
             EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 },
             &World::alone(),
             infer,
-        );
+        )
+        .unwrap();
         assert!((got.loss - single.loss).abs() > 0.01);
         close(got.token_loss, single.token_loss);
     }
@@ -211,7 +217,8 @@ mod tests {
                 EvalOptions { batch_size: 2, batch_tokens, label_smoothing: 0.1 },
                 &World::alone(),
                 infer,
-            );
+            )
+            .unwrap();
             (got.loss.to_bits(), got.token_loss.to_bits(), got.counted, got.predictions)
         };
         for batch_tokens in [1, 2, 4, 7, 1000] {
@@ -227,7 +234,8 @@ mod tests {
             EvalOptions { batch_size: 1, batch_tokens: 5, label_smoothing: 0.0 },
             &World::alone(),
             infer,
-        );
+        )
+        .unwrap();
         let means = [(l1() - 2.0 + 2.0 * (l2() - 5.0)) / 3.0, l1() + 1.0, 3f64.ln() / 2.0];
         close(got.loss, means.iter().sum::<f64>() / 3.0);
         assert_eq!(got.examples_left_out, 1);
@@ -237,7 +245,8 @@ mod tests {
             EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.0 },
             &World::alone(),
             infer,
-        );
+        )
+        .unwrap();
         assert!(nothing.loss.is_nan() && nothing.token_loss.is_nan());
     }
 
@@ -250,7 +259,8 @@ mod tests {
             EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.1 },
             &World::alone(),
             infer,
-        );
+        )
+        .unwrap();
         close(got.loss, 0.9 * (l1() + 1.0) + 0.1 * (l1() - 1.0 / 3.0));
     }
 
@@ -262,7 +272,8 @@ mod tests {
             EvalOptions { batch_size: 3, batch_tokens: 5, label_smoothing: 0.0 },
             &World::alone(),
             infer,
-        );
+        )
+        .unwrap();
         assert_eq!(got.predictions, [vec![0, 0, 1, 1], vec![0], vec![1, 0, 1], vec![0]]);
     }
 }

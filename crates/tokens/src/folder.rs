@@ -103,7 +103,9 @@ impl Model {
             name: slot.name.clone().into(),
             shape: slot.shape.clone(),
             values: match slot.sparse {
-                true => Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(Cow::from))),
+                true => {
+                    Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(|block| block.map(Cow::from))))
+                }
                 false => Values::F32(self.params.get(SlotId(number))),
             },
         };

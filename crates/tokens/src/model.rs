@@ -10,6 +10,7 @@ use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::{activation, layer_norm, linear};
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 
 /// An encoder with a token head, and the weights of both.
@@ -69,10 +70,19 @@ impl Model {
         Encoder { config: &self.config, layout: &self.layout.encoder, params: &self.params, precision: self.precision }
     }
 
-    /// Returns scores (R, K), and what backward needs.
+    /// Brings the rows of the word table that `batch` reads into memory.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from the checkpoint any more.
+    pub fn fetch(&self, batch: &Batch) -> Result<(), UnreadableRows> {
+        self.encoder().fetch(batch)
+    }
+
+    /// Returns scores (R, K), and what backward needs. The caller has fetched the batch's rows: training's optimizer does,
+    /// and [`Model::fetch`].
     ///
     /// # Panics
-    /// If a sequence is longer than `positions_max`, or an id lies outside its table.
+    /// If a sequence is longer than `positions_max`, an id lies outside its table, or its row was not fetched.
     pub fn forward(&self, batch: &Batch, pass: Pass) -> (Tensor, Saved) {
         let encoder = self.encoder();
         let (x, saved) = encoder.forward(batch, pass);
@@ -109,17 +119,23 @@ impl Model {
 
     /// Returns scores (logits), R × K row-major, without dropout.
     ///
+    /// # Errors
+    /// Rows of the word table that cannot be read.
+    ///
     /// # Panics
-    /// As [`Model::forward`] does.
-    pub fn infer(&self, batch: &Batch) -> Vec<f32> {
+    /// If a sequence is longer than `positions_max`, or an id lies outside its table.
+    pub fn infer(&self, batch: &Batch) -> Result<Vec<f32>, UnreadableRows> {
         let encoder = self.encoder();
-        let (x, _) = self.dense(encoder.infer(batch));
-        encoder.context().linear(x, self.layout.classifier).0.data().to_vec()
+        let (x, _) = self.dense(encoder.infer(batch)?);
+        Ok(encoder.context().linear(x, self.layout.classifier).0.data().to_vec())
     }
 
     /// Returns the hidden states (R, H) after the embeddings and after each layer. The last are those that leave the
     /// encoder.
-    pub fn hidden_states(&self, batch: &Batch) -> Vec<Tensor> {
+    ///
+    /// # Errors
+    /// Rows of the word table that cannot be read.
+    pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<Tensor>, UnreadableRows> {
         self.encoder().hidden_states(batch)
     }
 

@@ -8,6 +8,7 @@ use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, WordLabel, joined};
@@ -144,7 +145,10 @@ impl Tagger {
     }
 
     /// Tags encoded inputs, in their order.
-    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Vec<Tagged> {
+    ///
+    /// # Errors
+    /// Rows of the word table that cannot be read.
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, UnreadableRows> {
         tag(&self.reader.options, inputs, tally, |batch| self.model.infer(batch))
     }
 }
@@ -180,12 +184,15 @@ pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Res
 }
 
 /// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels).
+///
+/// # Errors
+/// Rows of the word table that `infer` cannot read.
 pub fn tag(
     options: &TagOptions,
     inputs: Vec<Encoded>,
     tally: &mut Tally,
-    infer: impl Fn(&Batch) -> Vec<f32>,
-) -> Vec<Tagged> {
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
+) -> Result<Vec<Tagged>, UnreadableRows> {
     for Encoded { place, prepared, plan } in &inputs {
         tally.count(place, prepared.words.len(), plan.windows.len());
         for &(word, lost) in &plan.cut {
@@ -194,7 +201,7 @@ pub fn tag(
         }
     }
     let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
-    let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer);
+    let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer)?;
     let read_off = |(Encoded { place, prepared, .. }, probabilities): (Encoded, Vec<f32>)| {
         let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
         let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
@@ -206,7 +213,7 @@ pub fn tag(
         tally.entities += entities.len();
         Tagged { text: prepared.text, words: prepared.words, labels, entities }
     };
-    inputs.into_iter().zip(probabilities).map(read_off).collect()
+    Ok(inputs.into_iter().zip(probabilities).map(read_off).collect())
 }
 
 /// An input in pieces, with everything that leads back from them to its text.
@@ -262,12 +269,15 @@ fn check_tables(pieces: &Pieces, options: &TagOptions, place: &str) -> Result<()
 
 /// The probabilities of every piece (T × K) of each sequence: windows of like length share batches of at most
 /// `batch_tokens` rows, and are merged as [`Plan::merge`] says.
+///
+/// # Errors
+/// Rows of the word table that `infer` cannot read.
 pub fn probabilities(
     sequences: &[(&Pieces, &Plan)],
     labels: usize,
     batch_tokens: usize,
-    infer: impl Fn(&Batch) -> Vec<f32>,
-) -> Vec<Vec<f32>> {
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
+) -> Result<Vec<Vec<f32>>, UnreadableRows> {
     let windows: Vec<(&Pieces, std::ops::Range<usize>)> = sequences
         .iter()
         .flat_map(|&(pieces, plan)| plan.windows.iter().map(move |window| (pieces, window.clone())))
@@ -281,7 +291,7 @@ pub fn probabilities(
             let (pieces, window) = &windows[at];
             batch.push(&pieces.around(&pieces.ids, window.clone()), &pieces.around(&pieces.types, window.clone()), &[]);
         }
-        let scores = infer(&batch);
+        let scores = infer(&batch)?;
         assert_eq!(scores.len(), batch.rows() * labels, "tag: {} rows of {labels} labels", batch.rows());
         for (&at, &start) in group.iter().zip(&batch.starts) {
             let (pieces, window) = &windows[at];
@@ -295,7 +305,7 @@ pub fn probabilities(
         let windows: Vec<Vec<f32>> = of_windows.by_ref().take(plan.windows.len()).collect();
         plan.merge(pieces, labels, &windows)
     };
-    sequences.iter().map(merge).collect()
+    Ok(sequences.iter().map(merge).collect())
 }
 
 /// exp(score − highest) / Σ exp(score − highest), in f32 as the pipeline has it.

@@ -71,7 +71,7 @@ fn grown(make: impl Fn() -> Model, examples: &[Example], gradient_checkpointing:
     let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
     let footprint = footprint(&learner.model().model, &work);
     let batch = collate(&examples.iter().collect::<Vec<_>>());
-    learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-4, 1.0));
+    learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-4, 1.0)).expect("its rows can be read");
     let grown = status("VmHWM") - before;
     // Lists of updates that wait are no part of the plan: some bytes an update.
     let near =

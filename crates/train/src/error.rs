@@ -88,6 +88,10 @@ pub enum Error {
     #[error(transparent)]
     Weights(#[from] tagsmith_weights::Error),
 
+    /// Rows of a table that cannot be read.
+    #[error(transparent)]
+    Rows(#[from] tagsmith_kernel::params::table::UnreadableRows),
+
     /// A freezing pattern that matches no parameter.
     #[error("`{pattern}` matches no parameter to freeze; names look like `{example}`")]
     Freeze {

@@ -150,23 +150,26 @@ impl<M: Trainable> Learner<M> {
     /// same weights, to the bit.
     ///
     /// An update that counts nothing has a loss that is not a number, as the Trainer's, and changes nothing.
-    pub fn step(&mut self, world: &World, update: &Update<M::Batch>, rate: Rate) -> StepReport {
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read. The weights are then not those of any step.
+    pub fn step(&mut self, world: &World, update: &Update<M::Batch>, rate: Rate) -> Result<StepReport, Error> {
         let (counted, pieces) = (update.totals.counted, update.totals.pieces);
         if counted == 0 {
             self.updates += 1;
-            return StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces, waited: 0.0 };
+            return Ok(StepReport { loss: f64::NAN, grad_norm: 0.0, counted, pieces, waited: 0.0 });
         }
         let before = world.waited();
         self.grads.clear();
         for part in &update.micro_batches {
             for (table, rows) in self.model.rows_read(&part.batch) {
-                self.optimizer.catch_up(self.model.params_mut(), table, rows);
+                self.optimizer.catch_up(self.model.params_mut(), table, rows)?;
             }
         }
         let loss = self.accumulate(world, update);
         let grad_norm = optimizer::norm(self.model.params(), &self.grads);
-        self.update(rate, grad_norm);
-        StepReport { loss, grad_norm, counted, pieces, waited: world.waited() - before }
+        self.update(rate, grad_norm)?;
+        Ok(StepReport { loss, grad_norm, counted, pieces, waited: world.waited() - before })
     }
 
     /// Sums the gradients of the update, and returns its loss. The last micro-batch's backward pass overlaps the exchange
@@ -194,7 +197,7 @@ impl<M: Trainable> Learner<M> {
     }
 
     /// Clips the gradients and updates every parameter that learns.
-    fn update(&mut self, rate: Rate, grad_norm: f64) {
+    fn update(&mut self, rate: Rate, grad_norm: f64) -> Result<(), Error> {
         self.updates += 1;
         let StepOptions { beta1, beta2, epsilon, weight_decay, max_grad_norm, .. } = self.options;
         let clip = if max_grad_norm > 0.0 { (max_grad_norm / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
@@ -209,7 +212,8 @@ impl<M: Trainable> Learner<M> {
             decay: if slot.decays { weight_decay } else { 0.0 },
             update: updates,
             gradient_scale: clip,
-        });
+        })?;
+        Ok(())
     }
 
     /// See [`same_on_all_ranks::checksum`].

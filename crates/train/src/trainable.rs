@@ -19,7 +19,7 @@ pub trait Trainable {
     /// All parameters, to change.
     fn params_mut(&mut self) -> &mut Params;
 
-    /// Rows of tables that `batch` reads. The optimizer brings them up to date before the forward pass.
+    /// Rows of tables that `batch` reads. The optimizer fetches them and brings them up to date before the forward pass.
     fn rows_read<'b>(&self, batch: &'b Self::Batch) -> Vec<(SlotId, &'b [u32])>;
 
     /// Runs forward, loss and backward over one micro-batch. Adds the gradients to `grads`, and returns the loss times

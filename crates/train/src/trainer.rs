@@ -253,7 +253,7 @@ impl<'a, M: Trainable> Run<'a, M> {
     /// Makes one update, and what is due after it.
     fn step(&mut self, update: Update<M::Batch>) -> Result<(), M::Error> {
         let rate = self.course.at(self.state.global_step);
-        let report = self.learner.step(self.job.world, &update, rate);
+        let report = self.learner.step(self.job.world, &update, rate)?;
         self.call.waited += report.waited;
         self.call.steps += 1;
 

@@ -40,7 +40,10 @@ fn only_the_first_step_takes_buffers() {
         model.precision = precision;
         let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
         let (mut learner, _) = Learner::new(TokenTask { model, loss }, options.clone(), &[]).unwrap();
-        let mut step = |batch: Batch| learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-3, 1.0));
+        let mut step = |batch: Batch| {
+            let report = learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-3, 1.0));
+            report.expect("its rows can be read")
+        };
         // One thread: with more, a thread takes room of its own in whichever step it first works.
         tagsmith_kernel::set_threads(1);
         release_free_memory();

@@ -53,10 +53,12 @@ fn after<M: Trainable<Batch = GoldBatch, Error = Error>>(
 ) -> Vec<(String, Vec<f32>)> {
     let options = StepOptions { weight_decay: 0.01, ..StepOptions::default() };
     let mut learner = Learner::new(task, options, &[]).expect("nothing is frozen").0;
-    learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(rate, 1.0));
+    learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(rate, 1.0)).expect("its rows can be read");
     let params = learner.model().params();
     let slots = params.slots.iter().enumerate();
-    slots.map(|(number, slot)| (slot.name.clone(), params.copy(SlotId(number)))).collect()
+    slots
+        .map(|(number, slot)| (slot.name.clone(), params.copy(SlotId(number)).expect("its rows can be read")))
+        .collect()
 }
 
 /// A wrong twin: the same task, whose rates nobody asks for.

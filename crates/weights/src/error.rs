@@ -1,6 +1,7 @@
 //! Errors of files of weights.
 
 use std::path::PathBuf;
+use tagsmith_kernel::params::table::UnreadableRows;
 
 /// Why weights cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,4 +30,7 @@ pub enum Error {
         /// What is wrong with the file, and what to do.
         problem: String,
     },
+    /// The rows of a table to write cannot be read.
+    #[error(transparent)]
+    Rows(#[from] UnreadableRows),
 }

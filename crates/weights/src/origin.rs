@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::tensors::Reader;
 use std::sync::Arc;
-use tagsmith_kernel::params::table::{Origin, Table};
+use tagsmith_kernel::params::table::{Origin, Table, UnreadableRows};
 use tagsmith_kernel::random::stream::Stream;
 
 /// A tensor of a file that stays open. The rows can still be read after the file is renamed or removed. If somebody
@@ -16,10 +16,9 @@ struct FileRows {
 }
 
 impl Origin for FileRows {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         let read = self.reader.unchanged().and_then(|()| self.reader.read(&self.name, first * self.width, out));
-        // A forward pass has no other way to say that the world changed: the program's rim takes the error from here.
-        read.unwrap_or_else(|error| std::panic::panic_any(error));
+        read.map_err(UnreadableRows::new)
     }
 }
 
@@ -31,9 +30,10 @@ struct Held {
 }
 
 impl Origin for Held {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         let start = first * self.width;
         out.copy_from_slice(&self.numbers[start..start + out.len()]);
+        Ok(())
     }
 }
 
@@ -46,10 +46,11 @@ struct Drawn {
 }
 
 impl Origin for Drawn {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         for (i, x) in out.iter_mut().enumerate() {
             *x = self.deviation * self.stream.normal(first + i / self.width, i % self.width);
         }
+        Ok(())
     }
 }
 
@@ -112,13 +113,14 @@ struct Grown {
 }
 
 impl Origin for Grown {
-    fn read(&self, first: usize, out: &mut [f32]) {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
         let width = self.mean.len();
         let (of_file, new) = out.split_at_mut(self.rows.saturating_sub(first).min(out.len() / width) * width);
         if !of_file.is_empty() {
-            self.file.read(first, of_file);
+            self.file.read(first, of_file)?;
         }
         new.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&self.mean));
+        Ok(())
     }
 }
 

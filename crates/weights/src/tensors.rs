@@ -15,6 +15,7 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
+use tagsmith_kernel::params::table::UnreadableRows;
 
 /// How many numbers are read or written at once.
 const PIECE: usize = 64 * 1024;
@@ -37,7 +38,7 @@ pub enum Values<'a> {
     /// Floats that are all in memory.
     F32(&'a [f32]),
     /// Floats that come slice after slice.
-    F32s(Box<dyn Iterator<Item = Cow<'a, [f32]>> + 'a>),
+    F32s(Box<dyn Iterator<Item = Result<Cow<'a, [f32]>, UnreadableRows>> + 'a>),
     /// Row numbers.
     U32(&'a [u32]),
 }
@@ -45,7 +46,7 @@ pub enum Values<'a> {
 /// Writes a safetensors file. It replaces an older file only when it is complete.
 ///
 /// # Errors
-/// The file cannot be written.
+/// The file cannot be written, or numbers to write cannot be read.
 ///
 /// # Panics
 /// If the slices of a tensor hold more or fewer numbers than its shape.
@@ -71,18 +72,22 @@ pub fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &[(&str, String
     let partial = PathBuf::from(partial);
     let io = |source| Error::Io { path: path.into(), source };
     let file = File::create(&partial).map_err(io)?;
-    let written = write_all(&file, &header, entries).and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|source| {
+    let written = write_all(&file, &header, entries, io);
+    written.and_then(|()| std::fs::rename(&partial, path).map_err(io)).inspect_err(|_| {
         // If the partial file cannot be removed either, the first error is still the one to report.
         std::fs::remove_file(&partial).ok();
-        io(source)
     })
 }
 
-fn write_all(file: &File, header: &[u8], entries: Vec<Entry<'_>>) -> std::io::Result<()> {
+fn write_all(
+    file: &File,
+    header: &[u8],
+    entries: Vec<Entry<'_>>,
+    io: impl Fn(std::io::Error) -> Error + Copy,
+) -> Result<(), Error> {
     let mut out = BufWriter::with_capacity(4 * PIECE, file);
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(header)?;
+    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
+    out.write_all(header).map_err(io)?;
     let mut bytes = Vec::new();
     for Entry { name, shape, values } in entries {
         let mut written = 0;
@@ -90,19 +95,19 @@ fn write_all(file: &File, header: &[u8], entries: Vec<Entry<'_>>) -> std::io::Re
             written += len;
             bytes.resize(4 * len, 0);
             bytes.chunks_exact_mut(4).zip(words).for_each(|(to, word)| to.copy_from_slice(&word));
-            out.write_all(&bytes)
+            out.write_all(&bytes).map_err(io)
         };
         let mut floats = |slice: &[f32]| {
             slice.chunks(PIECE).try_for_each(|piece| write(piece.len(), &mut piece.iter().map(|x| x.to_le_bytes())))
         };
         match values {
             Values::F32(slice) => floats(slice)?,
-            Values::F32s(mut slices) => slices.try_for_each(|slice| floats(&slice))?,
+            Values::F32s(mut slices) => slices.try_for_each(|slice| floats(&slice?))?,
             Values::U32(numbers) => write(numbers.len(), &mut numbers.iter().map(|x| x.to_le_bytes()))?,
         }
         assert_eq!(written, shape.iter().product::<usize>(), "tensors: `{name}` is not of shape {shape:?}");
     }
-    out.flush()
+    out.flush().map_err(io)
 }
 
 /// An open file of tensors, whose header was read and is whole.

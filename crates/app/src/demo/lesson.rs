@@ -7,6 +7,7 @@ use super::vocabulary;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tagsmith_encoder::config::Config;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
@@ -93,7 +94,7 @@ impl Lesson {
         let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
         let mut learner = Learner::new(TokenTask { model, loss }, step_options, &[])?.0;
         let mut evaluate = |task: &TokenTask| {
-            let f1 = self.marks(&task.model, &validation, &self.corpus.validation).score.micro.f1;
+            let f1 = self.marks(&task.model, &validation, &self.corpus.validation)?.score.micro.f1;
             Ok(Record::from_iter([("eval_f1".to_owned(), f1.into())]))
         };
         let world = World::alone();
@@ -144,13 +145,13 @@ impl Lesson {
 
     /// Tags a split and scores the tags.
     pub fn examine(&self, model: &Model, split: &Split) -> anyhow::Result<Marks> {
-        Ok(self.marks(model, &self.examples(split)?, split))
+        Ok(self.marks(model, &self.examples(split)?, split)?)
     }
 
-    fn marks(&self, model: &Model, examples: &[Example], split: &Split) -> Marks {
+    fn marks(&self, model: &Model, examples: &[Example], split: &Split) -> Result<Marks, UnreadableRows> {
         let options = EvalOptions { batch_size: self.recipe.batch_size, batch_tokens: 2048, label_smoothing: 0.0 };
         let evaluation =
-            evaluate(examples, split.tag_names.len(), options, &World::alone(), |batch| model.infer(batch));
+            evaluate(examples, split.tag_names.len(), options, &World::alone(), |batch| model.infer(batch))?;
         let mut scorer = Scorer::with_labels(METHOD, &split.tag_names);
         let mut tags = Vec::with_capacity(examples.len());
         for ((example, rows), sentence) in examples.iter().zip(&evaluation.predictions).zip(&split.sentences) {
@@ -159,7 +160,7 @@ impl Lesson {
             scorer.add_ids(&sentence.tags, &predicted).expect("each word has one counted piece");
             tags.push(predicted);
         }
-        Marks { score: scorer.score(ZeroDivision::Zero), tags }
+        Ok(Marks { score: scorer.score(ZeroDivision::Zero), tags })
     }
 
     fn examples(&self, split: &Split) -> anyhow::Result<Vec<Example>> {

@@ -6,6 +6,7 @@ use crate::options::{LearningArgs, TimesArgs};
 use crate::report::diagnosis::Diagnosis;
 use serde_json::json;
 use std::time::Instant;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
@@ -70,9 +71,17 @@ impl<'a> Measure<'a> {
     }
 
     /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`.
-    pub fn run(&self, prefix: &str, model: &Model, examples: &[Example]) -> (Record, Evaluation) {
+    ///
+    /// # Errors
+    /// Rows of the model's word table that cannot be read.
+    pub fn run(
+        &self,
+        prefix: &str,
+        model: &Model,
+        examples: &[Example],
+    ) -> Result<(Record, Evaluation), UnreadableRows> {
         let start = Instant::now();
-        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| model.infer(batch));
+        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| model.infer(batch))?;
         let mut record = Record::new();
         if evaluation.counted > 0 {
             record.insert(format!("{prefix}_loss"), json!(evaluation.loss));
@@ -85,7 +94,7 @@ impl<'a> Measure<'a> {
         }
         let steps = examples.len().div_ceil(self.options.batch_size) as u64;
         record.extend(results::speed(prefix, start.elapsed().as_secs_f64(), examples.len() as f64, steps));
-        (record, evaluation)
+        Ok((record, evaluation))
     }
 
     /// Returns all figures of predicted labels, by name.

@@ -40,7 +40,7 @@ pub fn word_labels(
     let mut tally = Tally::default();
     let encoded = parallel::map(&partly, alignment.threads, |at| encode(alignment.tokenizer, &options, &input(at)));
     let encoded = encoded.into_iter().collect::<Result<_, _>>().context("the test split cannot be tagged")?;
-    let tagged = tag(&options, encoded, &mut tally, |batch| model.infer(batch));
+    let tagged = tag(&options, encoded, &mut tally, |batch| model.infer(batch))?;
     for (at, tagged) in partly.into_iter().zip(tagged) {
         labels[at] = Some(tagged.labels.iter().map(|word| word.label).collect());
     }

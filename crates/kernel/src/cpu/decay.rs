@@ -2,10 +2,10 @@
 
 use crate::cpu::simd::{Lanes, multiversion};
 
-/// Vectors computed side by side, so that one's latency hides behind the others'.
+/// Vectors that are computed side by side, so that one's latency hides behind the others'.
 pub(crate) const GROUP: usize = 8;
 
-/// p ← p · factor, factor after factor: the missed updates of a row without moments.
+/// Multiplies p by each factor in turn: the missed updates of a row without moments.
 pub(crate) fn decay(factors: &[f32], p: &mut [f32]) {
     if factors.iter().any(|&factor| factor != 1.0) {
         decay_row(factors, p);
@@ -26,7 +26,10 @@ multiversion! {
     }
 }
 
-/// x ← x · factor, factor after factor.
+/// Multiplies a group by each factor in turn.
+///
+/// # Safety
+/// As [`Lanes`] has it, here and below.
 #[inline(always)]
 pub(crate) unsafe fn decay_group<L: Lanes>(factors: impl Iterator<Item = f32>, x: &mut [L::V; GROUP]) {
     for factor in factors {
@@ -37,7 +40,7 @@ pub(crate) unsafe fn decay_group<L: Lanes>(factors: impl Iterator<Item = f32>, x
     }
 }
 
-/// The first `count` floats from here, or as many as a group has, then zeros.
+/// Loads the first `count` floats from here, or as many as a group has, then zeros.
 #[inline(always)]
 pub(crate) unsafe fn load_group<L: Lanes>(from: *const f32, count: usize) -> [L::V; GROUP] {
     std::array::from_fn(|j| {
@@ -52,6 +55,7 @@ pub(crate) unsafe fn load_group<L: Lanes>(from: *const f32, count: usize) -> [L:
     })
 }
 
+/// Stores the first `count` floats of a group, or all of them.
 #[inline(always)]
 pub(crate) unsafe fn store_group<L: Lanes>(x: &[L::V; GROUP], to: *mut f32, count: usize) {
     for (j, &x) in x.iter().enumerate() {

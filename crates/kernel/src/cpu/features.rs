@@ -3,8 +3,8 @@
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 
-/// Whether the processor has the unit for bf16, and the system lets this process use it: Linux is asked for it, once
-/// for all threads.
+/// Whether the processor has a matrix unit for bf16 (AMX), and the system lets this process use it. Linux is asked for
+/// that once, for all threads.
 pub(crate) fn amx() -> bool {
     const BF16: u32 = 1 << 22;
     const TILES: u32 = 1 << 24;
@@ -26,7 +26,7 @@ fn permitted() -> bool {
     answer == 0
 }
 
-/// No other system is known to give it.
+/// Returns `false`: no other system is known to give the unit to a process.
 #[cfg(not(target_os = "linux"))]
 fn permitted() -> bool {
     false

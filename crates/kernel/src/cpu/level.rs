@@ -15,19 +15,19 @@ pub enum Level {
     Avx2,
     /// 512-bit vectors.
     Avx512,
-    /// The same with products of bf16 pairs.
+    /// 512-bit vectors with products of bf16 pairs.
     Avx512Bf16,
-    /// The same with a matrix unit for bf16.
+    /// 512-bit vectors with a matrix unit for bf16.
     Amx,
 }
 
-/// 0 = not asked yet; otherwise the level in use plus one.
+/// The level in use plus one, or 0 before anybody asked.
 static IN_USE: AtomicU8 = AtomicU8::new(0);
 
 impl Level {
     const ALL: [Level; 6] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx];
 
-    /// The best level this processor has.
+    /// Returns the best level that this processor has.
     pub fn detected() -> Level {
         #[cfg(target_arch = "x86_64")]
         {
@@ -52,14 +52,14 @@ impl Level {
         Level::Portable
     }
 
-    /// The levels this processor can run, the portable one first.
+    /// Returns the levels that this processor can run, the portable one first.
     pub fn available() -> Vec<Level> {
         let best = Level::detected();
         let neon = cfg!(target_arch = "aarch64");
         Level::ALL.into_iter().filter(|&level| level <= best && (level == Level::Neon) <= neon).collect()
     }
 
-    /// The level kernels run at.
+    /// Returns the level that kernels run at.
     pub fn in_use() -> Level {
         match IN_USE.load(Ordering::Relaxed) {
             0 => {
@@ -71,7 +71,7 @@ impl Level {
         }
     }
 
-    /// How products of bf16 are computed at this level.
+    /// Describes how products of bf16 are computed at this level.
     pub fn bf16_path(self) -> &'static str {
         match self {
             Level::Amx => "by AMX",
@@ -85,7 +85,7 @@ impl Level {
     /// Makes every kernel of the process run at `level`.
     ///
     /// # Panics
-    /// If the processor lacks it.
+    /// If the processor does not have it.
     pub fn select(level: Level) {
         assert!(Level::available().contains(&level), "this processor has no {level:?}");
         IN_USE.store(level as u8 + 1, Ordering::Relaxed);

@@ -1,10 +1,10 @@
 //! Matrix products: the one place where most of the time goes.
 //!
-//! C (m × n) = A (m × k) · B (k × n), sums in f32. A task takes a panel of B, two vectors wide, packs it as it comes
-//! into the cache, and runs register tiles of `TILE_ROWS` rows of A over it, k in order. An element's sum therefore
-//! has one order, whatever the blocks and threads.
+//! C (m × n) = A (m × k) · B (k × n), sums in f32. A task takes a panel of B, two vectors wide, and packs it as it comes
+//! into the cache. It runs register tiles of `TILE_ROWS` rows of A over the panel, k in order. An element's sum
+//! therefore has one order, whatever the blocks and threads.
 //!
-//! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbours along k.
+//! The unit of a packed operand is a lane of 32 bits: one f32, or two bf16 that are neighbors along k.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -26,13 +26,13 @@ use crate::threads::{for_each, threads};
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Lanes of k that are multiplied before C is stored: a panel's share then fits the first-level cache.
+/// Lanes of k that are multiplied before C is stored. A panel's share then fits the first-level cache.
 const BLOCK_LANES: usize = 384;
 
-/// Rows of C that a task computes at least: packing a panel of B is then a small part of it.
+/// Rows of C that a task computes at least. Packing a panel of B is then a small part of it.
 const LEAST_ROWS: usize = 96;
 
-/// Lanes of A that a task reads at most at a time: they fit the second-level cache, or nearly.
+/// Lanes of A that a task reads at most at a time. They fit the second-level cache, or nearly.
 const MOST_LEFT: usize = 768 * BLOCK_LANES;
 
 /// Rows of a panel of C that the first-level cache holds, wherever they lie: two tiles.
@@ -41,11 +41,11 @@ const FINISHED_ROWS: usize = 24;
 /// Products below this many multiply-adds run on the calling thread.
 const PARALLEL_FROM: usize = 64 * 1024;
 
-/// C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps.
+/// Computes C = start + A·B on all threads; A is m × k, B k × n, C m × n row-major without gaps.
 ///
 /// # Precision
-/// Factors as `precision` says; an element's sum is f32, over k in order (bf16: two neighbours at a time, or by AMX 32,
-/// even and odd ones apart).
+/// Factors as `precision` says; an element's sum is f32, over k in order. Products of bf16 sum two neighbors at a time;
+/// AMX sums 32, even and odd ones apart.
 /// # Panics
 /// If a shape does not fit.
 pub fn product(
@@ -56,19 +56,30 @@ pub fn product(
     start: Start,
     c: &mut [f32],
 ) {
-    product_then(precision, shape, a, b, start, c, None, |_, _, _| ());
+    product_then(Product { precision, shape, a, b, start }, c, None, |_, _, _| ());
 }
 
-/// The same; `finish` is called with parts of C that are complete and still in the cache, each element once: the rows,
-/// the columns, and that part to read and write. The same part of `beside`, which it works with too, comes into the
-/// cache meanwhile.
-#[allow(clippy::too_many_arguments)]
+/// A product to compute.
+#[derive(Clone, Copy)]
+pub(crate) struct Product<'a> {
+    /// How factors are rounded.
+    pub precision: Precision,
+    /// (m, k, n).
+    pub shape: (usize, usize, usize),
+    /// The left operand, m × k.
+    pub a: Operand<'a>,
+    /// The right operand, k × n.
+    pub b: Operand<'a>,
+    /// The value that sums start from.
+    pub start: Start<'a>,
+}
+
+/// Computes a product, and calls `finish` with parts of C that are complete and still in the cache, each element once.
+///
+/// `finish` gets the rows, the columns, and that part of C to read and write. It may read the same part of `beside`,
+/// which comes into the cache meanwhile.
 pub(crate) fn product_then(
-    precision: Precision,
-    (m, k, n): (usize, usize, usize),
-    a: Operand,
-    b: Operand,
-    start: Start,
+    Product { precision, shape: (m, k, n), a, b, start }: Product,
     c: &mut [f32],
     beside: Option<Area>,
     finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
@@ -115,16 +126,15 @@ pub(crate) fn product_then(
             let column = (task + threads()) % panels * width;
             column..n.min(column + width)
         });
-        // SAFETY: A, B and C hold these rows and columns, and no other task has both.
+        // SAFETY: A, B and C hold these rows and columns, and no other task has these elements of C.
         unsafe {
-            multiply_panel(precision, k, left, b, start, rows, columns.clone(), c.row(0), n, beside, next, |rows| {
-                finish(rows.clone(), columns.clone(), c.part(rows, columns.clone()));
-            });
+            let panel = Panel { precision, k, left, b, start, rows, columns: columns.clone(), c, beside, next };
+            panel.multiply(|rows| finish(rows.clone(), columns.clone(), c.part(rows, columns.clone())));
         }
     });
 }
 
-/// C (+)= A·B in f32 on the calling thread; k columns of A.
+/// Computes C (+)= A·B in f32 on the calling thread; A has k columns.
 pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c: Area) {
     let (m, n) = (c.rows, c.columns);
     a.assert_holds(m, k);
@@ -134,8 +144,9 @@ pub(crate) fn product_here(k: usize, a: Operand, b: Operand, accumulate: bool, c
         let columns = column..n.min(column + panel_width());
         // SAFETY: the asserts above; the area is the caller's to write.
         unsafe {
-            let left = LeftView::in_place(&a);
-            multiply_panel(Precision::F32, k, left, b, start, 0..m, columns, c.row(0), c.stride(), None, None, |_| ());
+            let (precision, left) = (Precision::F32, LeftView::in_place(&a));
+            let panel = Panel { precision, k, left, b, start, rows: 0..m, columns, c, beside: None, next: None };
+            panel.multiply(|_| ());
         }
     }
 }
@@ -145,91 +156,101 @@ thread_local! {
     static PANEL: RefCell<Floats> = RefCell::new(Floats::zeros(0));
 }
 
-/// One panel's columns of C for some rows; `finish` is called with rows that are complete and still in the cache.
-/// Meanwhile what is packed after each block is asked for: the panel's next block, then the first of `next`.
-///
-/// # Safety
-/// A holds the rows, B the columns, C both, and nobody else touches these elements of C.
-#[allow(clippy::too_many_arguments)]
-unsafe fn multiply_panel(
+/// One task of a product: some rows of C in the columns of one panel.
+struct Panel<'a> {
     precision: Precision,
+    /// Columns of A.
     k: usize,
     left: LeftView,
-    b: Operand,
+    b: Operand<'a>,
     start: StartAt,
     rows: Range<usize>,
     columns: Range<usize>,
-    c: *mut f32,
-    ldc: usize,
+    /// All of C.
+    c: Area,
+    /// A matrix of C's shape that is read when rows are complete.
     beside: Option<Area>,
+    /// Columns of the panel that this thread takes next.
     next: Option<Range<usize>>,
-    finish: impl Fn(Range<usize>),
-) {
-    let per_lane = precision.per_lane();
-    let lanes = k.div_ceil(per_lane);
-    // Vectors have tiles of every height, a matrix unit of one.
-    let whole_tiles = on_tiles(precision);
-    let finished = if whole_tiles { 2 * TILE } else { FINISHED_ROWS };
-    let edge = |parts, i| if whole_tiles { rows.len().min(i * finished) } else { share(rows.len(), parts, i) };
-    let block = |lane: usize| k.min(lane * per_lane)..k.min((lane + BLOCK_LANES) * per_lane);
-    PANEL.with_borrow_mut(|panel| {
-        let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
-        if panel.len() < room {
-            *panel = Floats::zeros(room);
-        }
-        let mut lane = 0;
-        loop {
-            pack_right(precision, b, block(lane), columns.clone(), panel);
-            let job = Job {
-                a: left.data.wrapping_add(lane * left.lane_stride),
-                row_stride: left.row_stride,
-                lane_stride: left.lane_stride,
-                b: panel.as_ptr(),
-                depth: BLOCK_LANES.min(lanes - lane),
-                start: if lane == 0 { start } else { StartAt::Accumulate },
-                c: c.wrapping_add(columns.start),
-                ldc,
-                columns: columns.len(),
-            };
-            lane += job.depth;
-            let complete = lane == lanes;
-            let ahead = match &next {
-                _ if !complete => Some(b.area(block(lane), columns.clone())),
-                Some(next) => Some(b.area(block(0), next.clone())),
-                None => None,
-            };
-            let parts = rows.len().div_ceil(finished);
-            for i in 0..parts {
-                let part = edge(parts, i)..edge(parts, i + 1);
-                let part = rows.start + part.start..rows.start + part.end;
-                if let Some(ahead) = ahead {
-                    let rows = share(ahead.rows, parts, i)..share(ahead.rows, parts, i + 1);
-                    ask_for(ahead.part(rows, 0..ahead.columns), Used::Later);
-                }
-                if let (Some(beside), true) = (beside, complete) {
-                    ask_for(beside.part(part.clone(), columns.clone()), Used::Soon);
-                }
-                // SAFETY: the caller's promise; the panel was packed above.
-                unsafe { tiles(precision, &job, part.start, part.end) };
-                if complete {
-                    finish(part);
-                }
-            }
-            if complete {
-                break;
-            }
-        }
-        if start == StartAt::Unread {
-            arrive();
-        }
-    });
 }
 
-/// When an area's cache lines are used.
+impl Panel<'_> {
+    /// Computes the task's part of C, and calls `finish` with rows that are complete and still in the cache.
+    ///
+    /// Meanwhile the caches are asked for what is packed after each block: the panel's next block, then the first of
+    /// `next`.
+    ///
+    /// # Safety
+    /// A holds the rows, B the columns, C both, and nobody else touches these elements of C.
+    unsafe fn multiply(self, finish: impl Fn(Range<usize>)) {
+        let Panel { precision, k, left, b, start, rows, columns, c, beside, next } = self;
+        let per_lane = precision.per_lane();
+        let lanes = k.div_ceil(per_lane);
+        // Vectors have tiles of every height, a matrix unit of one.
+        let whole_tiles = on_tiles(precision);
+        let finished = if whole_tiles { 2 * TILE } else { FINISHED_ROWS };
+        let edge = |parts, i| if whole_tiles { rows.len().min(i * finished) } else { share(rows.len(), parts, i) };
+        let block = |lane: usize| k.min(lane * per_lane)..k.min((lane + BLOCK_LANES) * per_lane);
+        PANEL.with_borrow_mut(|panel| {
+            let room = BLOCK_LANES.next_multiple_of(MOST_LANES) * panel_width();
+            if panel.len() < room {
+                *panel = Floats::zeros(room);
+            }
+            let mut lane = 0;
+            loop {
+                pack_right(precision, b, block(lane), columns.clone(), panel);
+                let job = Job {
+                    a: left.data.wrapping_add(lane * left.lane_stride),
+                    row_stride: left.row_stride,
+                    lane_stride: left.lane_stride,
+                    b: panel.as_ptr(),
+                    depth: BLOCK_LANES.min(lanes - lane),
+                    start: if lane == 0 { start } else { StartAt::Accumulate },
+                    c: c.row(0).wrapping_add(columns.start),
+                    ldc: c.stride(),
+                    columns: columns.len(),
+                };
+                lane += job.depth;
+                let complete = lane == lanes;
+                let ahead = match &next {
+                    _ if !complete => Some(b.area(block(lane), columns.clone())),
+                    Some(next) => Some(b.area(block(0), next.clone())),
+                    None => None,
+                };
+                let parts = rows.len().div_ceil(finished);
+                for i in 0..parts {
+                    let part = edge(parts, i)..edge(parts, i + 1);
+                    let part = rows.start + part.start..rows.start + part.end;
+                    if let Some(ahead) = ahead {
+                        let rows = share(ahead.rows, parts, i)..share(ahead.rows, parts, i + 1);
+                        ask_for(ahead.part(rows, 0..ahead.columns), Used::Later);
+                    }
+                    if let (Some(beside), true) = (beside, complete) {
+                        ask_for(beside.part(part.clone(), columns.clone()), Used::Soon);
+                    }
+                    // SAFETY: the caller's promise; the panel was packed above.
+                    unsafe { tiles(precision, &job, part.start, part.end) };
+                    if complete {
+                        finish(part);
+                    }
+                }
+                if complete {
+                    break;
+                }
+            }
+            if start == StartAt::Unread {
+                arrive();
+            }
+        });
+    }
+}
+
+/// The time when an area's cache lines are used.
 #[derive(Clone, Copy)]
 enum Used {
+    /// Next: they come into the first-level cache.
     Soon,
-    /// Until then they wait in the second-level cache: the first has no room for them.
+    /// Later: they wait in the second-level cache, since the first has no room for them.
     Later,
 }
 
@@ -250,12 +271,14 @@ multiversion! {
 }
 
 multiversion! {
-    /// What went past the caches is in memory before anything that follows.
+    /// Waits until everything that went past the caches is in memory.
     fn arrive<L>() {
         L::arrive();
     }
 }
 
+/// Multiplies rows of a job in register tiles.
+///
 /// # Safety
 /// The job's memory is there, and its part of C is the caller's.
 unsafe fn tiles(precision: Precision, job: &Job, row: usize, row_end: usize) {
@@ -306,24 +329,17 @@ mod tests {
                 let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
                 product(Precision::F32, (m, k, n), left, right, Start::Zero, &mut plain);
                 let finished: Vec<AtomicU32> = (0..m * n).map(|_| AtomicU32::new(0)).collect();
-                product_then(
-                    Precision::F32,
-                    (m, k, n),
-                    left,
-                    right,
-                    Start::Zero,
-                    &mut c,
-                    None,
-                    |rows, columns, part| {
-                        for (i, row) in rows.enumerate() {
-                            for (j, column) in columns.clone().enumerate() {
-                                finished[row * n + column].fetch_add(1, Ordering::Relaxed);
-                                // SAFETY: the part is there and ours.
-                                unsafe { assert_eq!(*part.row(i).add(j), plain[row * n + column]) };
-                            }
+                let product =
+                    Product { precision: Precision::F32, shape: (m, k, n), a: left, b: right, start: Start::Zero };
+                product_then(product, &mut c, None, |rows, columns, part| {
+                    for (i, row) in rows.enumerate() {
+                        for (j, column) in columns.clone().enumerate() {
+                            finished[row * n + column].fetch_add(1, Ordering::Relaxed);
+                            // SAFETY: the part is there and ours.
+                            unsafe { assert_eq!(*part.row(i).add(j), plain[row * n + column]) };
                         }
-                    },
-                );
+                    }
+                });
                 assert!(finished.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{level:?} {m} × {k} × {n}");
             }
         });

@@ -5,13 +5,13 @@ use crate::memory::tensor::{Area, Tensor};
 use crate::threads::{Shared, for_each};
 use std::ops::Range;
 
-/// Columns one task sums.
+/// Columns that one task sums.
 const BLOCK: usize = 64;
 
-/// sum (+)= Σ over rows of x, column by column, row after row.
+/// Sums the rows of x, row after row, into `sum`; `accumulate` keeps what `sum` holds.
 ///
 /// # Panics
-/// If `sum` has not one element a column.
+/// If `sum` does not have one element a column.
 pub fn add_columns(x: &Tensor, accumulate: bool, sum: &mut [f32]) {
     let columns = x.columns();
     assert_eq!(sum.len(), columns, "reduce: {columns} columns, {} sums", sum.len());
@@ -46,7 +46,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// y += x.
+    /// Adds x to y.
     pub(crate) fn add<L>(x: &[f32], y: &mut [f32]) {
         assert_eq!(x.len(), y.len());
         let mut i = 0;
@@ -65,7 +65,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// y += x.
+    /// Adds x to y.
     pub(crate) fn add_area<L>(x: Area, y: Area) {
         x.assert_like(&y);
         for row in 0..y.rows {
@@ -79,7 +79,10 @@ multiversion! {
     }
 }
 
-/// y += x.
+/// Adds x to y.
+///
+/// # Panics
+/// If their shapes differ.
 pub fn add_tensor(x: &Tensor, y: &mut Tensor) {
     y.area_mut().for_each_block(BLOCK, |rows, y| add_area(x.area().part(rows, 0..y.columns), y));
 }
@@ -87,7 +90,10 @@ pub fn add_tensor(x: &Tensor, y: &mut Tensor) {
 /// Elements whose squares are summed before the sums are added in order.
 const SQUARES_BLOCK: usize = 32 * 1024;
 
-/// Σ x² over all parts: blocks in f32 lanes, their sums in f64, part by part.
+/// Returns Σ x² over all parts.
+///
+/// # Precision
+/// Blocks of a part are summed in f32 lanes, the blocks' sums in f64, part by part.
 pub fn sum_of_squares(parts: &[&[f32]]) -> f64 {
     let mut blocks = Vec::new();
     for (part, x) in parts.iter().enumerate() {

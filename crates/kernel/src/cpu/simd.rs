@@ -1,13 +1,13 @@
 //! Vector instructions behind one trait: each kernel is written once and compiled for every level.
 //!
-//! [`multiversion!`] makes, from one generic body, a function for each [`Level`](crate::cpu::level::Level) and picks at run time what the
-//! processor has. The portable level is plain Rust and the reference for the others.
+//! [`multiversion!`] makes a function for each [`Level`](crate::cpu::level::Level) from one generic body, and picks at
+//! run time what the processor has. The portable level is plain Rust and the reference for the others.
 
-/// `N` floats in one register, or what stands in for one.
+/// `N` floats in one register, or in an array that stands in for one.
 ///
 /// # Safety
-/// Every method may be called only where the level's instructions are available, which [`multiversion!`] sees to;
-/// pointers must be valid for the floats read or written.
+/// A method may be called only where the level's instructions are available: [`multiversion!`] sees to that. Pointers
+/// must be valid for the floats that are read or written.
 pub(crate) trait Lanes: Copy {
     /// Floats in a vector.
     const N: usize;
@@ -23,34 +23,34 @@ pub(crate) trait Lanes: Copy {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
-    /// a · b + c.
+    /// Returns a · b + c.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sqrt(x: Self::V) -> Self::V;
-    /// To the nearest integer, ties to even.
+    /// Rounds to the nearest integer, ties to even.
     unsafe fn round(x: Self::V) -> Self::V;
-    /// 2ⁿ for an integral n in −126 ..= 127.
+    /// Returns 2ⁿ for an integral n in −126 ..= 127.
     unsafe fn exp2_integral(n: Self::V) -> Self::V;
-    /// `yes` where a < b, else `no`.
+    /// Returns `yes` where a < b, else `no`.
     unsafe fn select_less(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
 
-    /// start, start + 1, …
+    /// Returns start, start + 1, …
     unsafe fn count_from(start: u32) -> Self::U;
     unsafe fn splat_u32(x: u32) -> Self::U;
     unsafe fn add_u32(a: Self::U, b: Self::U) -> Self::U;
     unsafe fn mul_u32(a: Self::U, b: Self::U) -> Self::U;
     unsafe fn xor_u32(a: Self::U, b: Self::U) -> Self::U;
     unsafe fn shift_right<const BITS: u32>(a: Self::U) -> Self::U;
-    /// `yes` where a ≥ b as unsigned integers, else 0.
+    /// Returns `yes` where a ≥ b as unsigned integers, else 0.
     unsafe fn keep_if_at_least(a: Self::U, b: Self::U, yes: Self::V) -> Self::V;
 
-    /// Each lane's lower half as the upper half of an f32: the first of two bf16.
+    /// Returns each lane's lower half as the upper half of an f32: the first of two bf16.
     unsafe fn low_bf16(x: Self::V) -> Self::V;
-    /// Each lane's upper half: the second of two bf16.
+    /// Returns each lane's upper half: the second of two bf16.
     unsafe fn high_bf16(x: Self::V) -> Self::V;
 
-    /// Lane i holds `low`'s and `high`'s element i as bf16, `low`'s in the lower half.
+    /// Returns lanes that hold element i of `low` and of `high` as bf16, that of `low` in the lower half.
     #[inline(always)]
     unsafe fn bf16_pairs(low: Self::V, high: Self::V) -> Self::V {
         let (mut lows, mut highs) = ([0f32; 16], [0f32; 16]);
@@ -64,9 +64,9 @@ pub(crate) trait Lanes: Copy {
         }
     }
 
-    /// Lane i holds elements 2i and 2i + 1 of `first` and `second`, one after the other, as bf16.
+    /// Returns lanes that hold elements 2i and 2i + 1 of `first` followed by `second`, as bf16.
     #[inline(always)]
-    unsafe fn bf16_neighbours(first: Self::V, second: Self::V) -> Self::V {
+    unsafe fn bf16_neighbors(first: Self::V, second: Self::V) -> Self::V {
         let mut both = [0f32; 32];
         unsafe {
             Self::store(both.as_mut_ptr(), first);
@@ -82,7 +82,7 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
 
-    /// The same, into the second-level cache.
+    /// Asks for a cache line that will be used later: it comes into the second-level cache.
     #[inline(always)]
     unsafe fn prefetch_later(_: *const f32) {}
 
@@ -96,7 +96,7 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     unsafe fn arrive() {}
 
-    /// N rows of N lanes to N columns.
+    /// Copies N rows of N lanes to N columns.
     #[inline(always)]
     unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
         for i in 0..Self::N {
@@ -111,7 +111,7 @@ pub(crate) trait Lanes: Copy {
         unsafe { Self::splat(0.0) }
     }
 
-    /// The first `n` floats, then zeros.
+    /// Loads the first `n` floats, then zeros.
     #[inline(always)]
     unsafe fn load_first(from: *const f32, n: usize) -> Self::V {
         let mut lanes = [0f32; 16];
@@ -121,6 +121,7 @@ pub(crate) trait Lanes: Copy {
         }
     }
 
+    /// Stores the first `n` floats.
     #[inline(always)]
     unsafe fn store_first(to: *mut f32, x: Self::V, n: usize) {
         let mut lanes = [0f32; 16];
@@ -130,7 +131,7 @@ pub(crate) trait Lanes: Copy {
         }
     }
 
-    /// The lanes' sum, in a fixed order.
+    /// Returns the lanes' sum, in a fixed order.
     #[inline(always)]
     unsafe fn sum(x: Self::V) -> f32 {
         let mut lanes = [0f32; 16];
@@ -145,7 +146,7 @@ pub(crate) trait Lanes: Copy {
         lanes[0]
     }
 
-    /// The lanes' maximum.
+    /// Returns the lanes' maximum.
     #[inline(always)]
     unsafe fn maximum(x: Self::V) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; 16];
@@ -153,8 +154,10 @@ pub(crate) trait Lanes: Copy {
         lanes[..Self::N].iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b))
     }
 
-    /// eˣ: range reduction by ln 2 in two parts, then the Taylor polynomial to x⁷ on |x| ≤ ½ ln 2, whose
-    /// remainder is below 5e-9; 0 below −87.3, the largest power above 88.
+    /// Returns eˣ; 0 below −87.3, and the largest power above 88.
+    ///
+    /// x is reduced by ln 2 in two parts. On |x| ≤ ½ ln 2 follows the Taylor polynomial to x⁷, whose remainder is
+    /// below 5e-9.
     #[inline(always)]
     unsafe fn exp(x: Self::V) -> Self::V {
         unsafe {
@@ -174,14 +177,14 @@ pub(crate) trait Lanes: Copy {
     }
 }
 
-/// The bits of the nearest bf16, ties to even; not a number stays so.
+/// Returns the bits of the nearest bf16, ties to even. NaN stays NaN.
 #[inline(always)]
 pub(crate) fn bf16_bits(x: f32) -> u32 {
     let bits = x.to_bits();
     if x.is_nan() { bits >> 16 | 0x40 } else { bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16 }
 }
 
-/// The portable level.
+/// The portable level's vectors.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -262,7 +265,7 @@ mod x86 {
         #[inline(always)] unsafe fn round(x: __m512) -> __m512 { unsafe { _mm512_roundscale_ps::<0>(x) } }
         #[inline(always)] unsafe fn sum(x: __m512) -> f32 {
             unsafe {
-                // The same tree as the plain one: halves, quarters, and so on.
+                // The tree of additions is the plain one: halves, quarters, and so on.
                 let eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
                 let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
                 let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
@@ -279,7 +282,7 @@ mod x86 {
         #[inline(always)] unsafe fn low_bf16(x: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(x))) } }
         #[inline(always)] unsafe fn high_bf16(x: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0xffff_0000_u32 as i32))) } }
         #[inline(always)] unsafe fn bf16_pairs(low: __m512, high: __m512) -> __m512 { unsafe { _mm512_castsi512_ps(_mm512_or_si512(_mm512_srli_epi32::<16>(rounded_to_bf16(low)), _mm512_and_si512(rounded_to_bf16(high), _mm512_set1_epi32(0xffff_0000_u32 as i32)))) } }
-        #[inline(always)] unsafe fn bf16_neighbours(first: __m512, second: __m512) -> __m512 {
+        #[inline(always)] unsafe fn bf16_neighbors(first: __m512, second: __m512) -> __m512 {
             unsafe {
                 let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
                 let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
@@ -320,15 +323,15 @@ mod x86 {
         #[inline(always)] unsafe fn keep_if_at_least(a: __m512i, b: __m512i, yes: __m512) -> __m512 { unsafe { _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(a, b), yes) } }
     }
 
-    /// The bits of x rounded to bf16 in each lane's upper half, anything in the lower.
+    /// Returns the bits of x rounded to bf16 in each lane's upper half, and anything in the lower.
     #[inline(always)]
     unsafe fn rounded_to_bf16(x: __m512) -> __m512i {
         unsafe {
             let bits = _mm512_castps_si512(x);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
             let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-            let no_number = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
-            _mm512_mask_or_epi32(rounded, no_number, bits, _mm512_set1_epi32(0x0040_0000))
+            let not_a_number = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+            _mm512_mask_or_epi32(rounded, not_a_number, bits, _mm512_set1_epi32(0x0040_0000))
         }
     }
 
@@ -415,8 +418,9 @@ mod arm {
 #[cfg(target_arch = "aarch64")]
 pub(crate) use arm::Neon;
 
-/// From `fn name<L>(args) { body }`, with the body written over `L: Lanes`, makes `fn name(args)` that runs it at
-/// [`Level::in_use`](crate::cpu::level::Level::in_use). The body stands in an unsafe context: its author owes the pointers' validity.
+/// Makes `fn name(args)` from `fn name<L>(args) { body }`, where the body is written over `L: Lanes`. The function runs
+/// the body at [`Level::in_use`](crate::cpu::level::Level::in_use). The body is an unsafe context: its author owes the
+/// pointers' validity.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$L:ident>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*

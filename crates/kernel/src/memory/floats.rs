@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Floats in a cache line.
 pub(crate) const LINE: usize = 16;
 
-/// From this many bytes on, memory begins at a large page's boundary and the system is asked for large pages: walking
-/// a model through pages of 4 KB spends its time in looking up addresses.
+/// Bytes from which on memory begins at a large page's boundary, and the system is asked for large pages. Walking through
+/// a model in pages of 4 KB spends its time in looking up addresses.
 const LARGE: usize = 2 << 20;
 
-/// How often the system was asked for memory.
+/// Number of times that the system was asked for memory.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
-/// How many buffers of any kind this process has asked the system for.
+/// Returns how many buffers this process has asked the system for.
 pub fn taken() -> usize {
     TAKEN.load(Ordering::Relaxed)
 }
@@ -24,7 +24,7 @@ pub fn taken() -> usize {
 pub struct Floats {
     at: NonNull<f32>,
     len: usize,
-    /// What the allocator gave: `at` is the first boundary in it.
+    /// The memory that the allocator gave; `at` is the first boundary in it.
     block: NonNull<u8>,
 }
 
@@ -34,8 +34,7 @@ unsafe impl Send for Floats {}
 unsafe impl Sync for Floats {}
 
 impl Floats {
-    /// `len` zeros. A large buffer's pages come from the system when they are first touched, zeroed once, by whichever
-    /// thread that is.
+    /// Makes `len` zeros. The pages of a large buffer come from the system, zeroed, when a thread first touches them.
     pub fn zeros(len: usize) -> Floats {
         if len == 0 {
             return Floats { at: NonNull::dangling(), len, block: NonNull::dangling() };
@@ -53,13 +52,13 @@ impl Floats {
         }
     }
 
-    /// Where they begin, for parts that are borrowed one by one.
+    /// Returns where the floats begin, for parts that are borrowed one by one.
     pub(crate) fn pointer(&mut self) -> *mut f32 {
         self.at.as_ptr()
     }
 
-    /// What is asked for, and the boundary at which the floats begin in it: the allocator itself zeroes memory of
-    /// unusual alignment by writing to it.
+    /// Returns the memory to ask for, and the boundary at which the floats begin in it. The alignment is not part of the
+    /// request, because the allocator zeroes memory of unusual alignment by writing to it.
     fn layout(len: usize) -> (Layout, usize) {
         let bytes = len * size_of::<f32>();
         let boundary = if bytes >= LARGE { LARGE } else { LINE * size_of::<f32>() };
@@ -106,14 +105,14 @@ impl std::fmt::Debug for Floats {
     }
 }
 
-/// A wish: whether the system grants it changes no result.
+/// Asks the system for large pages. Results do not depend on whether it grants them.
 #[cfg(target_os = "linux")]
 fn ask_for_large_pages(at: *mut u8, bytes: usize) {
     unsafe extern "C" {
         fn madvise(at: *mut u8, bytes: usize, advice: i32) -> i32;
     }
     const MADV_HUGEPAGE: i32 = 14;
-    // SAFETY: the memory is ours, and the advice changes none of its contents. A refusal is no harm.
+    // SAFETY: the memory is ours, and the advice changes none of its contents. A refusal does no harm.
     unsafe { madvise(at, bytes, MADV_HUGEPAGE) };
 }
 

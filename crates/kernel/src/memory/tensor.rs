@@ -1,9 +1,8 @@
-//! Row-major matrices of f32 whose memory is used again.
+//! Tensors: row-major matrices of f32 whose memory is used again.
 
 use crate::memory::floats::Floats;
 pub(crate) use crate::memory::floats::LINE;
 use crate::threads::for_each;
-
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +10,7 @@ use std::sync::{Arc, Mutex};
 /// Buffers that were dropped, sorted by capacity.
 static FREE: Mutex<Vec<Floats>> = Mutex::new(Vec::new());
 
-/// A rows × columns matrix, row-major, contiguous. Cloning shares it; a shared one is never written.
+/// A matrix of `rows` × `columns`, row-major and contiguous. Cloning shares it; a shared one is never written.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     rows: usize,
@@ -32,11 +31,11 @@ impl Drop for Buffer {
     }
 }
 
-/// A buffer of at least `len` floats with any content.
+/// Returns a buffer of at least `len` floats with unspecified content.
 fn take(len: usize) -> Floats {
     let mut free = FREE.lock().expect("no thread panics while it holds the list of free buffers");
     let at = free.partition_point(|buffer| buffer.len() < len);
-    // A buffer more than twice as large stays for whoever needs its size.
+    // A buffer that is more than twice as large stays, for a matrix that needs its size.
     if at < free.len() && free[at].len() <= 2 * len.max(1024) {
         return free.remove(at);
     }
@@ -44,11 +43,11 @@ fn take(len: usize) -> Floats {
     Floats::zeros(len)
 }
 
-/// Rows of the largest batch to come: see [`expect_rows`].
+/// Rows of the largest batch to come; see [`expect_rows`].
 static EXPECTED_ROWS: AtomicUsize = AtomicUsize::new(0);
 
-/// From now on a matrix of up to `rows` rows takes the memory of one with so many: then a run asks the system for
-/// memory in its first step only, whatever the sizes of its batches.
+/// Makes each matrix of up to `rows` rows take the memory of one with `rows`. Then a run asks the system for memory in
+/// its first step only, whatever the sizes of its batches.
 pub fn expect_rows(rows: usize) {
     EXPECTED_ROWS.store(rows, Ordering::Relaxed);
 }
@@ -59,25 +58,25 @@ pub fn release_free_memory() {
 }
 
 impl Tensor {
-    /// A matrix with any content; whoever asks for it writes every element.
+    /// Makes a matrix with unspecified content. The caller writes every element.
     pub(crate) fn unfilled(rows: usize, columns: usize) -> Tensor {
         Tensor::unfilled_with(rows, 0, columns)
     }
 
-    /// A matrix of `rows + spare` rows with unspecified content. Only `rows` grows with a batch ([`expect_rows`]).
+    /// Makes a matrix of `rows + spare` rows with unspecified content. Only `rows` grows with a batch ([`expect_rows`]).
     pub(crate) fn unfilled_with(rows: usize, spare: usize, columns: usize) -> Tensor {
         let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed)) + spare;
         Tensor { rows: rows + spare, columns, buffer: Arc::new(Buffer(take(room * columns))) }
     }
 
-    /// A matrix of zeros.
+    /// Makes a matrix of zeros.
     pub fn zeros(rows: usize, columns: usize) -> Tensor {
         let mut tensor = Tensor::unfilled(rows, columns);
         tensor.data_mut().fill(0.0);
         tensor
     }
 
-    /// This matrix if it is not shared, otherwise a copy: in either case one that may be written.
+    /// Returns this matrix if it is not shared, otherwise a copy. The result may be written.
     #[must_use]
     pub fn unshared(mut self) -> Tensor {
         match Arc::get_mut(&mut self.buffer) {
@@ -86,7 +85,7 @@ impl Tensor {
         }
     }
 
-    /// A matrix with these elements, row after row.
+    /// Makes a matrix of these elements, row after row.
     ///
     /// # Panics
     /// If their number is not rows × columns.
@@ -96,27 +95,27 @@ impl Tensor {
         tensor
     }
 
-    /// How many rows.
+    /// Returns how many rows there are.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How many columns.
+    /// Returns how many columns there are.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// All elements, row after row.
+    /// Returns all elements, row after row.
     pub fn data(&self) -> &[f32] {
         &self.buffer.0[..self.rows * self.columns]
     }
 
-    /// One row.
+    /// Returns one row.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.data()[row * self.columns..][..self.columns]
     }
 
-    /// All elements, to write.
+    /// Returns all elements, to write.
     ///
     /// # Panics
     /// If the matrix is shared.
@@ -125,12 +124,12 @@ impl Tensor {
         &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0[..len]
     }
 
-    /// The whole of it as an area that is only read.
+    /// Returns the whole matrix as an area that is only read.
     pub(crate) fn area(&self) -> Area {
         Area { at: self.data().as_ptr().cast_mut(), stride: self.columns, rows: self.rows, columns: self.columns }
     }
 
-    /// The whole of it as an area to write.
+    /// Returns the whole matrix as an area to write.
     pub(crate) fn area_mut(&mut self) -> Area {
         Area { at: self.data_mut().as_mut_ptr(), stride: self.columns, rows: self.rows, columns: self.columns }
     }
@@ -145,8 +144,8 @@ impl Tensor {
     }
 }
 
-/// A rectangle of a row-major matrix, for kernels: its rows begin `stride` floats apart. Whoever writes one sees to it
-/// that nobody else touches it.
+/// A rectangle of a row-major matrix, for kernels. Rows begin `stride` floats apart. A caller that writes to an area sees
+/// to it that nobody else touches it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Area {
     at: *mut f32,
@@ -161,23 +160,25 @@ unsafe impl Send for Area {}
 unsafe impl Sync for Area {}
 
 impl Area {
+    /// Makes an area of memory.
+    ///
     /// # Safety
     /// The memory is there: rows of `columns` floats that begin `stride` apart.
     pub unsafe fn new(at: *mut f32, stride: usize, rows: usize, columns: usize) -> Area {
         Area { at, stride, rows, columns }
     }
 
-    /// A smaller rectangle.
+    /// Returns a smaller rectangle.
     ///
     /// # Panics
-    /// If it is not inside.
+    /// If it does not lie inside.
     pub fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Area {
         assert!(rows.end <= self.rows && columns.end <= self.columns, "area: {rows:?} × {columns:?} is outside");
         let at = self.at.wrapping_add(rows.start * self.stride + columns.start);
         Area { at, rows: rows.len(), columns: columns.len(), ..*self }
     }
 
-    /// Where a row begins.
+    /// Returns where a row begins.
     ///
     /// # Panics
     /// If there is no such row.
@@ -186,7 +187,7 @@ impl Area {
         self.at.wrapping_add(row * self.stride)
     }
 
-    /// Its rows with what lies between them.
+    /// Returns the rows, and the floats that lie between them.
     ///
     /// # Safety
     /// Nobody writes to it as long as the slice is used.
@@ -196,12 +197,12 @@ impl Area {
         unsafe { std::slice::from_raw_parts(self.at, len) }
     }
 
-    /// Floats from one row's beginning to the next's.
+    /// Returns the distance between the beginnings of two rows, in floats.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// Zeros everywhere.
+    /// Fills the area with zeros.
     pub fn clear(self) {
         for row in 0..self.rows {
             // SAFETY: an area's memory is there, and its writer sees to it that nobody else touches it.

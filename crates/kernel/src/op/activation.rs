@@ -1,9 +1,9 @@
-//! y = f(x), element by element, for the activations that encoders name in `hidden_act`.
+//! Activations, element by element: those that encoders name in `hidden_act`.
 
 use crate::cpu::simd::{Lanes, multiversion};
 use crate::memory::tensor::{Area, Tensor};
 
-/// Rows one task works on.
+/// Rows that one task works on.
 const BLOCK: usize = 16;
 
 /// An activation function.
@@ -11,7 +11,7 @@ const BLOCK: usize = 16;
 pub enum Activation {
     /// x · Φ(x) with the normal distribution Φ, by erf (Hendrycks and Gimpel, 2016).
     Gelu,
-    /// The same paper's approximation by tanh.
+    /// GELU's approximation by tanh (Hendrycks and Gimpel, 2016).
     GeluTanh,
     /// max(x, 0).
     Relu,
@@ -21,10 +21,10 @@ pub enum Activation {
     Tanh,
 }
 
-/// y = f(x).
+/// Returns y = f(x).
 ///
 /// # Shapes
-/// Any; y has x's.
+/// x of any shape → y of that shape.
 /// # Precision
 /// GELU's Φ by formula 7.1.26 of Abramowitz and Stegun, absolute error below 1.5e-7.
 pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
@@ -33,7 +33,7 @@ pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
     y
 }
 
-/// dx = f′(x) · dy, in dy's place.
+/// Returns dx = f′(x) · dy, in the memory of dy.
 pub fn backward(x: &Tensor, activation: Activation, mut dy: Tensor) -> Tensor {
     dy.assert_shape("activation", "dy", x.rows(), x.columns());
     dy.area_mut()
@@ -41,7 +41,7 @@ pub fn backward(x: &Tensor, activation: Activation, mut dy: Tensor) -> Tensor {
     dy
 }
 
-/// (Φ(x), φ(x)): the normal distribution and its density.
+/// Returns (Φ(x), φ(x)): the normal distribution and its density.
 #[inline(always)]
 unsafe fn normal<L: Lanes>(x: L::V) -> (L::V, L::V) {
     // SAFETY: called from multiversion bodies only.
@@ -63,7 +63,9 @@ unsafe fn normal<L: Lanes>(x: L::V) -> (L::V, L::V) {
     }
 }
 
-/// (tanh u, 1 − tanh² u) from q = 1 / (e²ᵘ + 1): 1 − 2q and 4q(1 − q), without cancellation where tanh is near 1.
+/// Returns (tanh u, 1 − tanh² u).
+///
+/// With q = 1 / (e²ᵘ + 1) they are 1 − 2q and 4q(1 − q), which do not cancel where tanh is near 1.
 #[inline(always)]
 unsafe fn tanh<L: Lanes>(u: L::V) -> (L::V, L::V) {
     // SAFETY: called from multiversion bodies only.
@@ -76,6 +78,7 @@ unsafe fn tanh<L: Lanes>(u: L::V) -> (L::V, L::V) {
 
 const ROOT_2_OVER_PI: f32 = 0.797_884_6;
 
+/// Returns f(x).
 #[inline(always)]
 pub(super) unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
     // SAFETY: called from multiversion bodies only.
@@ -94,6 +97,7 @@ pub(super) unsafe fn value<L: Lanes>(activation: Activation, x: L::V) -> L::V {
     }
 }
 
+/// Returns f′(x).
 #[inline(always)]
 pub(super) unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
     // SAFETY: called from multiversion bodies only.
@@ -124,7 +128,7 @@ pub(super) unsafe fn slope<L: Lanes>(activation: Activation, x: L::V) -> L::V {
 }
 
 multiversion! {
-    /// y = f(x).
+    /// Computes y = f(x).
     pub(crate) fn apply<L>(activation: Activation, x: Area, y: Area) {
         x.assert_like(&y);
         for row in 0..y.rows {
@@ -143,7 +147,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// dy ← f′(x) · dy, and y = f(x) once more.
+    /// Multiplies dy by f′(x), and computes y = f(x) once more if `y` is given.
     pub(crate) fn apply_slope<L>(activation: Activation, x: Area, y: Option<Area>, dy: Area) {
         x.assert_like(&dy);
         y.iter().for_each(|y| x.assert_like(y));

@@ -3,10 +3,10 @@
 use crate::cpu::simd::{Lanes, multiversion};
 use crate::threads::{Shared, for_each};
 
-/// Elements one task updates.
+/// Elements that one task updates.
 const BLOCK: usize = 16 * 1024;
 
-/// One update's numbers.
+/// The numbers of one update.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamW {
     /// Learning rate η.
@@ -19,9 +19,9 @@ pub struct AdamW {
     pub epsilon: f64,
     /// Decay λ; 0 for parameters that do not decay.
     pub decay: f64,
-    /// Which update this is, from 1.
+    /// Number of this update, counted from 1.
     pub update: u64,
-    /// Gradients are multiplied by this first (clipping).
+    /// Factor of the gradients, by which they are clipped.
     pub gradient_scale: f64,
 }
 
@@ -42,17 +42,17 @@ pub(crate) struct Constants {
     scale: f32,
 }
 
-/// A parameter and all that updates it, of one length.
+/// A parameter and everything that updates it, in slices of one length.
 pub struct Part<'a> {
-    /// This update's numbers, which may differ between parts in their decay.
+    /// Numbers of this update; parts may differ in their decay.
     pub adamw: AdamW,
-    /// The parameter.
+    /// Values of the parameter.
     pub p: &'a mut [f32],
-    /// Its gradient.
+    /// Gradient of the parameter.
     pub g: &'a [f32],
-    /// Its first moments.
+    /// First moments of the parameter.
     pub m: &'a mut [f32],
-    /// Its second moments.
+    /// Second moments of the parameter.
     pub v: &'a mut [f32],
 }
 
@@ -74,11 +74,12 @@ impl AdamW {
     }
 }
 
-/// p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε), in place, in all parts at
-/// once.
+/// Updates all parts in place.
+///
+/// p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε).
 ///
 /// # Precision
-/// f32; constants from f64.
+/// Computed in f32, with constants from f64.
 /// # Panics
 /// If a part's slices differ in length.
 /// # Source
@@ -108,7 +109,7 @@ pub fn update(parts: &mut [Part<'_>]) {
     });
 }
 
-/// p, m and v after an update with gradient `g`.
+/// Returns p, m and v after an update with gradient `g`.
 ///
 /// # Safety
 /// As [`Lanes`] has it.
@@ -126,6 +127,7 @@ pub(crate) unsafe fn updated<L: Lanes>(c: &Constants, g: L::V, [p, m, v]: [L::V;
 }
 
 multiversion! {
+    /// Updates a block of one part.
     pub(crate) fn update_block<L>(constants: Constants, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
         let n = p.len();
         assert!(g.len() == n && m.len() == n && v.len() == n);

@@ -1,4 +1,4 @@
-//! context = softmax(Q · Kᵀ / √D) · V, per sequence and head, over rows without padding.
+//! Attention: context = softmax(Q · Kᵀ / √D) · V, per sequence and head, over rows without padding.
 //!
 //! Nothing of size T × T is kept: backward computes the weights again.
 
@@ -12,10 +12,10 @@ use crate::threads::for_each;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Query rows whose weights are computed at a time: 64 × 512 of them fit the second-level cache.
+/// Query rows whose weights are computed at a time: 64 × 512 weights fit the second-level cache.
 const BLOCK: usize = 64;
 
-/// The projections, for backward.
+/// The projections and settings of attention, for backward.
 #[must_use]
 #[derive(Debug)]
 pub struct Saved {
@@ -25,7 +25,7 @@ pub struct Saved {
     dropout: Option<Dropout>,
 }
 
-/// One (sequence, head): the rows it has and where its columns begin.
+/// One head in one sequence.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub start: usize,
@@ -33,15 +33,15 @@ pub(super) struct Part {
     pub head: usize,
 }
 
-/// Multi-head self-attention inside each sequence; with a window, each row sees as many rows to either side alone.
+/// Returns multi-head self-attention inside each sequence. With a window, a row sees that many rows to either side.
 ///
 /// # Shapes
-/// qkv (R, 3H): queries, keys and values side by side, each N heads of D; `starts` are the sequences' boundaries,
-/// from 0 to R → context (R, H).
+/// qkv (R, 3H) → context (R, H). Queries, keys and values lie side by side, each N heads of D. `starts` are the
+/// sequences' boundaries, from 0 to R.
 /// # Precision
 /// Sums in f32; each row's maximum is subtracted before the exponential.
 /// # Panics
-/// If H is not a multiple of N, or the boundaries are not those of R rows.
+/// If H is not a multiple of N, or the boundaries do not fit R rows.
 /// # Source
 /// Vaswani et al., 2017; dropout on the weights as in BERT; windows as in Beltagy et al., 2020.
 pub fn forward(
@@ -63,7 +63,7 @@ pub fn forward(
 }
 
 impl Saved {
-    /// The gradient of qkv (R, 3H).
+    /// Returns the gradient of qkv (R, 3H).
     pub fn backward(self, starts: &[u32], dcontext: &Tensor) -> Tensor {
         let (r, h) = (self.qkv.rows(), self.qkv.columns() / 3);
         dcontext.assert_shape("attention", "dcontext", r, h);
@@ -141,14 +141,14 @@ impl Saved {
     }
 }
 
-/// A thread's working memory: three blocks of weights.
+/// Working memory of a thread: three blocks of weights.
 struct Scratch([Floats; 3]);
 
-/// Room for sequences up to this length is taken at once.
+/// Length of the sequences for which room is taken at once; longer ones enlarge it.
 const USUAL_LENGTH: usize = 512;
 
 impl Scratch {
-    /// Three areas whose rows begin at cache lines.
+    /// Returns three areas whose rows begin at cache lines.
     fn areas(&mut self, rows: usize, columns: usize) -> [Area; 3] {
         let stride = columns.next_multiple_of(LINE);
         self.0.each_mut().map(|floats| {
@@ -181,13 +181,13 @@ pub(super) fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Par
 }
 
 impl Part {
-    /// Each head drops by a stream of its own; rows are the queries'.
+    /// Returns the dropout of this head's weights: each head has its own stream, and rows are those of the queries.
     pub fn dropout(self, dropout: Option<Dropout>) -> Option<Dropout> {
         dropout.map(|dropout| Dropout { stream: dropout.stream.child(self.head as u64), ..dropout })
     }
 }
 
-/// The keys that some of these rows see, in a sequence of `length`.
+/// Returns the keys that some of these rows see, in a sequence of `length`.
 fn seen(window: Option<usize>, rows: &Range<usize>, length: usize) -> Range<usize> {
     match window {
         Some(window) => rows.start.saturating_sub(window)..length.min(rows.end.saturating_add(window)),
@@ -195,7 +195,7 @@ fn seen(window: Option<usize>, rows: &Range<usize>, length: usize) -> Range<usiz
     }
 }
 
-/// Scores of the keys `seen` by some row become weights: each row's softmax over those that it sees itself.
+/// Turns scores of the keys `seen` by some row into weights: each row's softmax over the keys that it sees itself.
 fn softmax_of_seen(scale: f32, window: Option<usize>, rows: &Range<usize>, seen_by_some: &Range<usize>, scores: Area) {
     if window.is_none() {
         return softmax(scale, scores);
@@ -243,7 +243,7 @@ fn forward_part(
 }
 
 multiversion! {
-    /// Each row x ← softmax(scale · x).
+    /// Replaces each row x by softmax(scale · x).
     pub(super) fn softmax<L>(scale: f32, x: Area) {
         let n = x.columns;
         let scale = L::splat(scale);
@@ -285,7 +285,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Each row dx ← scale · p · (dp − Σ p · dp), where dx comes in as dp.
+    /// Replaces each row dp in `dx` by scale · p · (dp − Σ p · dp).
     pub(super) fn softmax_backward<L>(scale: f32, p: Area, dx: Area) {
         p.assert_like(&dx);
         let n = p.columns;

@@ -1,18 +1,18 @@
-//! The neighbours of each row side by side: with them a convolution over a sentence is a product.
+//! Convolution over a sentence as a product: the neighbors of each row are laid side by side.
 
 use crate::memory::tensor::Tensor;
 use crate::threads::for_each;
 
-/// y[t, i·k + j] = x[t + j − (k − 1) / 2, i], and 0 beyond the sentence's ends.
+/// Lays the k neighbors of each row side by side.
 ///
-/// With PyTorch's weight (outputs, H, k) of a `Conv1d`, read as (outputs, H · k), `linear` of y is the convolution.
+/// y[t, i·k + j] = x[t + j − (k − 1) / 2, i], and 0 beyond the sentence's ends. With PyTorch's weight (outputs, H, k) of a `Conv1d`, read as (outputs, H · k), `linear` of y is the convolution.
 ///
 /// # Shapes
 /// x (R, H), `starts` the sentences' bounds → y (R, H · k).
 /// # Panics
-/// If k, the number of neighbours, is even: rows would have no middle.
+/// If k, the number of neighbors, is even: rows would have no middle.
 pub fn unfold(x: &Tensor, starts: &[u32], k: usize) -> Tensor {
-    assert!(k % 2 == 1, "convolution: {k} neighbours have no middle");
+    assert!(k % 2 == 1, "convolution: {k} neighbors have no middle");
     let h = x.columns();
     let mut y = Tensor::unfilled(x.rows(), h * k);
     let area = y.area_mut();
@@ -36,7 +36,7 @@ pub fn unfold(x: &Tensor, starts: &[u32], k: usize) -> Tensor {
     y
 }
 
-/// Adds to dx (R, H) what [`unfold`] takes dy (R, H · k) from, the neighbours of a row in their order.
+/// Adds the gradient of x to dx (R, H), given dy (R, H · k); the neighbors of a row are added in their order.
 pub fn fold_onto(dy: &Tensor, starts: &[u32], k: usize, dx: &mut Tensor) {
     let h = dx.columns();
     dy.assert_shape("convolution", "dy", dx.rows(), h * k);

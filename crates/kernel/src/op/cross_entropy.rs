@@ -1,19 +1,19 @@
-//! loss = Σ over counted rows of `−log softmax(scores)[label]`.
+//! Cross-entropy: loss = Σ over counted rows of `−log softmax(scores)[label]`.
 
 use crate::memory::tensor::Tensor;
 
 /// Loss and gradient of a batch.
 #[derive(Debug)]
 pub struct Loss {
-    /// The sum over counted rows.
+    /// Sum of the losses of counted rows.
     pub sum: f64,
-    /// How many rows counted.
+    /// Number of rows that counted.
     pub counted: usize,
-    /// The sum's gradient with respect to the scores (R, K); rows that do not count have zeros.
+    /// Gradient of the sum with respect to the scores (R, K); rows that do not count have zeros.
     pub dscores: Tensor,
 }
 
-/// The summed loss, with label smoothing ε: (1 − ε) · `−log p[label]` + ε · mean over classes of −log p.
+/// Returns the summed loss, with label smoothing ε: (1 − ε) · `−log p[label]` + ε · mean over classes of −log p.
 ///
 /// # Shapes
 /// scores (R, K), labels (R); a negative label is not counted.
@@ -55,7 +55,7 @@ fn log_softmax(row: &[f32], log_p: &mut [f64]) {
 }
 
 impl Loss {
-    /// The gradient of `factor` · sum.
+    /// Returns the gradient of `factor` · sum.
     pub fn backward(mut self, factor: f64) -> Tensor {
         self.dscores.data_mut().iter_mut().for_each(|d| *d = (f64::from(*d) * factor) as f32);
         self.dscores

@@ -1,34 +1,35 @@
-//! AdamW of a table of which a batch reads few rows: the updates that a row misses wait until it is read.
+//! AdamW of a table of which a batch reads few rows. The updates that a row misses wait until it is read.
 //!
-//! A row without a gradient has gradient 0: its moments decay, and it moves on by what is left of them. Doing that
-//! when the row is next read gives the same bits as doing it at once, since the same operations follow one another.
+//! A row without a gradient has gradient 0: its moments decay, and it moves on by what is left of them. The updates may
+//! be made when the row is next read: the same operations follow one another, and so the bits are the same.
 //! Two things make it cheap. A row that never had a gradient has moments 0, so that only weight decay changes it,
 //! and it takes no memory for moments. And a row's moments fall so fast that, after some hundred updates, its moves
-//! are lost in rounding: from there only decays are multiplied.
+//! are lost in rounding. From there on only decays are multiplied.
 //!
 //! # When moves are lost
 //! Let S be the largest rate η / (1 − β₁ᵗ) among the missed updates, and let all factors 1 − ηλ lie in (½, 1]. Then
-//! over these updates |m|, v and |p|, changed by decay alone, do not grow, and 1 / √(1 − β₂ᵗ) is at least 1. Every
-//! operation of the formula rounds monotonically, so that each move is at most S·|m| / (√v + ε) with m at the start
-//! and v at the end, in floating point as on paper. 2⁻²⁵·|p| is at most half the distance from p to its nearest
-//! neighbour: where no move is more than that for the p at the end, p minus the move rounds to p. `at_rest` asks for
-//! half of it, so that its own rounding does not matter. A p of 0 rests if its moves are 0; its sign stays too, for p
-//! is −0 only after moves of +0, and m keeps its sign. No assumption on the schedule is made: where the rate rises
-//! later, S is that later rate.
+//! |m|, v and |p|, changed by decay alone, do not grow over these updates, and 1 / √(1 − β₂ᵗ) is at least 1. Every
+//! operation of the formula rounds monotonically. So each move is at most S·|m| / (√v + ε), with m at the start and v
+//! at the end, in floating point as on paper.
+//!
+//! The distance from p to the nearest other float is at least 2⁻²⁴·|p|. Where no move exceeds half of that for the p at
+//! the end, p minus the move rounds to p. `at_rest` asks for a quarter, so that its own rounding does not matter. A p of
+//! 0 rests if its moves are 0. Its sign stays too, for p is −0 only after moves of +0, and m keeps its sign. The
+//! argument does not depend on the schedule: where the rate rises later, S is that later rate.
 
 use super::adamw::{AdamW, Constants, update_block, updated};
 use crate::cpu::decay::{GROUP, decay, decay_group, load_group, store_group};
 use crate::cpu::simd::{Lanes, multiversion};
 use crate::params::row_gradients::RowGradients;
-use crate::params::table::Table;
+use crate::params::table::{Table, UnreadableRows};
 use crate::threads::{Shared, for_each};
 
-/// Rows one task brings up to date.
+/// Rows that one task brings up to date.
 const ROWS: usize = 8;
-/// In `places`: no moments.
+/// Entry of `places` for a row without moments.
 const NOWHERE: u32 = u32::MAX;
 
-/// The moments of those rows of a table that ever had a gradient, and the updates that its rows have yet to make.
+/// The moments of a table's rows that ever had a gradient, and the updates that rows have yet to make.
 ///
 /// ε must be above 0: a row that never had a gradient would have move 0 / 0 without it, and has move 0 here.
 #[derive(Clone, Debug)]
@@ -36,18 +37,18 @@ pub struct Deferred {
     width: usize,
     /// Table rows with moments, in the order of their first gradient.
     rows: Vec<u32>,
-    /// Each one's first moments, then its second.
+    /// For each of `rows`, the first moments and then the second.
     moments: Vec<Box<[f32]>>,
-    /// For each table row, its place in `rows`.
+    /// For each table row, the place in `rows`.
     places: Vec<u32>,
     /// Updates that some row has yet to make.
     past: Vec<Constants>,
-    /// For each table row, how many of `past` it has made.
+    /// For each table row, the number of updates of `past` that it has made.
     made: Vec<u32>,
 }
 
 impl Deferred {
-    /// No moments, for a table of `rows` rows.
+    /// Starts without moments, for a table of `rows` rows.
     pub fn new(rows: usize, width: usize) -> Deferred {
         assert!(rows < NOWHERE as usize, "deferred: a table of {rows} rows");
         let (places, made) = (vec![NOWHERE; rows], vec![0; rows]);
@@ -55,17 +56,21 @@ impl Deferred {
     }
 
     /// Brings these rows into memory and up to date, so that they may be read. An id may repeat.
-    pub fn catch_up(&mut self, table: &mut Table, ids: &[u32]) {
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn catch_up(&mut self, table: &mut Table, ids: &[u32]) -> Result<(), UnreadableRows> {
         let mut rows = ids.to_vec();
         rows.sort_unstable();
         rows.dedup();
         for &row in &rows {
             if !table.holds(row as usize) {
-                table.row(row as usize);
+                table.fetch(&[row])?;
                 self.made[row as usize] = self.past.len() as u32;
             }
         }
         self.replay(table, rows);
+        Ok(())
     }
 
     /// Brings every row in memory up to date.
@@ -76,12 +81,15 @@ impl Deferred {
         self.made.fill(0);
     }
 
-    /// One update: now of the rows with a gradient, later of the others.
+    /// Makes one update: of the rows with a gradient now, of the others later.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin: other ranks may have gradients of rows that this one never read.
     ///
     /// # Panics
     /// If updates wait that have another β₁, β₂ or ε.
-    pub fn update(&mut self, adamw: &AdamW, table: &mut Table, gradients: &RowGradients) {
-        self.catch_up(table, &gradients.rows);
+    pub fn update(&mut self, adamw: &AdamW, table: &mut Table, gradients: &RowGradients) -> Result<(), UnreadableRows> {
+        self.catch_up(table, &gradients.rows)?;
         let constants = adamw.constants();
         let formula = |c: &Constants| [c.beta1, c.beta2, c.epsilon].map(f32::to_bits);
         let same = self.past.first().is_none_or(|waiting| formula(waiting) == formula(&constants));
@@ -99,6 +107,7 @@ impl Deferred {
             update_block(constants, p, &gradients.values[i * p.len()..][..p.len()], m, v);
             *made = now;
         });
+        Ok(())
     }
 
     /// Makes the updates that these rows missed.
@@ -121,8 +130,8 @@ impl Deferred {
         self.past = past;
     }
 
-    /// Calls `work(i, row, its moments, updates made)` for the i-th of `rows`, which ascend and are in memory, on all
-    /// threads.
+    /// Calls `work(i, row, moments, updates made)` for the i-th of `rows`, on all threads. The rows ascend and are in
+    /// memory.
     fn each(
         &mut self,
         table: &mut Table,
@@ -157,12 +166,12 @@ impl Deferred {
         self.moments.push(moments);
     }
 
-    /// The rows that have moments, in the order of their first gradient.
+    /// Returns the rows that have moments, in the order of their first gradient.
     pub fn rows(&self) -> &[u32] {
         &self.rows
     }
 
-    /// The first moments and the second of each of [`Deferred::rows`], in one slice a row.
+    /// Returns the first and the second moments of each of [`Deferred::rows`], in one slice a row.
     ///
     /// # Panics
     /// If updates wait: [`Deferred::settle`] comes first.
@@ -172,23 +181,30 @@ impl Deferred {
     }
 
     /// Forgets all and takes over these rows' moments, as [`Deferred::moments`] gave them, and brings the rows into
-    /// memory. Returns whether it can: rows of the table that all differ.
-    #[must_use]
-    pub fn restore(&mut self, table: &Table, rows: &[u32], moments: impl Iterator<Item = Box<[f32]>>) -> bool {
+    /// memory. Returns whether the rows are rows of the table that all differ.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn restore(
+        &mut self,
+        table: &Table,
+        rows: &[u32],
+        moments: impl Iterator<Item = Box<[f32]>>,
+    ) -> Result<bool, UnreadableRows> {
         *self = Deferred::new(self.places.len(), self.width);
         for (&row, moments) in rows.iter().zip(moments) {
             assert_eq!(moments.len(), 2 * self.width, "deferred: moments of another width");
             if self.places.get(row as usize) != Some(&NOWHERE) {
-                return false;
+                return Ok(false);
             }
-            table.row(row as usize);
+            table.fetch(&[row])?;
             self.admit(row, moments);
         }
-        true
+        Ok(true)
     }
 
-    /// Bytes held beside the table: moments of the rows that had a gradient, 8 a row of the table, and the updates
-    /// that wait.
+    /// Returns the bytes that are held beside the table. These are 8 a row of the table, the moments of rows that had a
+    /// gradient, and the updates that wait.
     pub fn bytes(&self) -> usize {
         let each = size_of::<Box<[f32]>>() + size_of::<u32>();
         let moments: usize = self.moments.iter().map(|moments| size_of_val(&moments[..]) + each).sum();
@@ -196,14 +212,15 @@ impl Deferred {
     }
 }
 
-/// S of the module's page; infinite, so that nothing is ever taken to be at rest, where its conditions do not hold.
+/// Returns S of the module's documentation. Where its conditions do not hold, S is infinite and nothing is taken to be
+/// at rest.
 fn largest_step(past: &[Constants]) -> f32 {
     let shrinks =
         past.iter().all(|c| c.keep > 0.5 && c.keep <= 1.0 && c.beta1 <= 1.0 && c.beta2 <= 1.0 && c.step >= 0.0);
     if shrinks { past.iter().fold(0.0, |most, c| if c.step <= most { most } else { c.step }) } else { f32::INFINITY }
 }
 
-/// Updates over which rest is foreseen at once: √v falls by an eighth, a little more than one update's move.
+/// Updates over which rest is foreseen at once. √v falls by an eighth, a little more than one update's move.
 const HORIZON: usize = 256;
 /// Updates made in full before rest is looked for again.
 const BURST: usize = 8;
@@ -216,7 +233,7 @@ struct Group<L: Lanes> {
 }
 
 multiversion! {
-    /// The updates `past` of one row, all with gradient 0.
+    /// Makes the updates `past` of one row, all with gradient 0.
     fn replay_row<L>(past: &[Constants], largest_step: f32, p: &mut [f32], m: &mut [f32], v: &mut [f32]) {
         let n = p.len();
         assert!(m.len() == n && v.len() == n);
@@ -255,7 +272,7 @@ multiversion! {
     }
 }
 
-/// Whether every move of these lanes is lost in rounding; see the module's page.
+/// Whether every move of these lanes is lost in rounding; see the module's documentation.
 ///
 /// # Safety
 /// As [`Lanes`] has it, here and below.
@@ -269,7 +286,7 @@ unsafe fn at_rest<L: Lanes>(
 ) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
-        // No positive float is less: a move below it is 0.
+        // This is the least positive float: a move below it is 0.
         let least = L::splat(f32::from_bits(1));
         let (zero, one) = (L::zero(), L::splat(1.0));
         let mut moving = zero;
@@ -277,7 +294,7 @@ unsafe fn at_rest<L: Lanes>(
             let root = L::add(L::sqrt(v[j]), L::splat(epsilon));
             let farthest = L::div(L::mul(L::splat(largest_step), absolute::<L>(m[j])), root);
             let lost = L::mul(absolute::<L>(p[j]), L::splat(1.0 / (1 << 26) as f32));
-            // What is no number is less than nothing: it counts as moving.
+            // NaN is not less than anything, and so it counts as moving.
             let moves = L::select_less(farthest, lost, zero, L::select_less(farthest, least, zero, one));
             moving = L::add(moving, moves);
         }
@@ -285,7 +302,7 @@ unsafe fn at_rest<L: Lanes>(
     }
 }
 
-/// The group after updates whose moves are all lost.
+/// Returns the group after updates whose moves are all lost.
 #[inline(always)]
 unsafe fn decayed<L: Lanes>(past: &[Constants], now: &Group<L>) -> Group<L> {
     // SAFETY: the caller's promise.
@@ -301,7 +318,7 @@ unsafe fn decayed<L: Lanes>(past: &[Constants], now: &Group<L>) -> Group<L> {
     }
 }
 
-/// x ← β·x + 0, `times` times. Rounding leaves a number of the smallest ones where it is: that ends it.
+/// Replaces x by β·x + 0, `times` times. It stops early where rounding no longer changes the smallest numbers.
 #[inline(always)]
 unsafe fn power_group<L: Lanes>(beta: f32, times: usize, x: &mut [L::V; GROUP]) {
     // SAFETY: the caller's promise.

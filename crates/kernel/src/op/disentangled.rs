@@ -1,9 +1,11 @@
-//! Attention whose scores also compare content with distances, per sequence and head, over rows without padding:
+//! Attention whose scores also compare content with distances, per sequence and head, over rows without padding.
+//!
 //! score(i, j) = (qᵢ · kⱼ + qᵢ · K(i − j) + kⱼ · Q(i − j)) / √(terms · D).
 //!
-//! K and Q are rows of projected embeddings of distances; distances may share one. Both are laid out anew by distance,
-//! so that row i of content times K holds the term of column j at a place that falls by one with each row: a band
-//! whose rows lie one float closer together than they are long is the matrix of the terms, and no index is looked up.
+//! K and Q are rows of projected embeddings of distances; several distances may share a row. Both are laid out anew, by
+//! distance. Row i of content times K then holds the term of column j at a place that falls by one with each row. So the
+//! matrix of terms is a view of these products, whose rows begin one float closer together than they are long. No index
+//! is looked up.
 //!
 //! Nothing of size T × T is kept: backward computes the weights again.
 
@@ -19,23 +21,23 @@ use crate::threads::{Shared, for_each};
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Query rows, and keys, that are worked on at a time.
+/// Query rows and keys that are worked on at a time.
 const BLOCK: usize = 64;
 
-/// Which row of a table of 2S rows a distance has.
+/// The row of each distance in a table of 2S rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buckets {
-    /// S: distance 0 has row S, and those beyond the first and last row have these.
+    /// S: distance 0 has row S; distances beyond the first and the last row share these.
     pub span: usize,
-    /// Where larger distances share rows by their logarithm: the distance whose row is the last.
+    /// The distance whose row is the last, if larger distances share rows by their logarithm.
     pub logarithmic: Option<usize>,
 }
 
 impl Buckets {
-    /// The row of distance i − j.
+    /// Returns the row of distance i − j.
     ///
     /// # Precision
-    /// Logarithms are rounded to f32, as PyTorch's.
+    /// Logarithms are rounded to f32, like PyTorch's.
     /// # Source
     /// He et al., 2021 (DeBERTa), and for logarithms He, Gao and Chen, 2021 (DeBERTaV3).
     pub fn row(self, distance: isize) -> usize {
@@ -56,17 +58,17 @@ impl Buckets {
 /// Projected embeddings of distances.
 #[derive(Clone, Debug)]
 pub struct Relative {
-    /// (P, H), or (P, 2H) where both terms are computed: rows of distances that occur.
+    /// Rows of the distances that occur: (P, H), or (P, 2H) where both terms are computed.
     pub table: Tensor,
-    /// The first column of what queries are compared with, if they are.
+    /// The first column of the rows that queries are compared with, if they are.
     pub keys: Option<usize>,
-    /// The first column of what keys are compared with, if they are.
+    /// The first column of the rows that keys are compared with, if they are.
     pub queries: Option<usize>,
-    /// The table's row of distance i − j at place i − j + T − 1, T being the longest sequence.
+    /// Rows of the table: that of distance i − j stands at place i − j + T − 1, where T is the longest sequence.
     pub rows: Vec<u32>,
 }
 
-/// The projections, for backward.
+/// The projections and settings of attention, for backward.
 #[must_use]
 #[derive(Debug)]
 pub struct Saved {
@@ -76,17 +78,17 @@ pub struct Saved {
     dropout: Option<Dropout>,
 }
 
-/// Multi-head self-attention inside each sequence.
+/// Returns multi-head self-attention inside each sequence.
 ///
 /// # Shapes
-/// qkv (R, 3H): queries, keys and values side by side, each N heads of D; `starts` are the sequences' boundaries,
-/// from 0 to R → context (R, H).
+/// qkv (R, 3H) → context (R, H). Queries, keys and values lie side by side, each N heads of D. `starts` are the
+/// sequences' boundaries, from 0 to R.
 /// # Precision
 /// Sums in f32; each row's maximum is subtracted before the exponential.
 /// # Panics
-/// If a shape does not fit, or a sequence is longer than `relative` knows distances for.
+/// If a shape does not fit, or a sequence has distances without a row in `relative`.
 /// # Source
-/// He et al., 2021: the position-to-position term is left out there too.
+/// He et al., 2021, who leave out the position-to-position term too.
 pub fn forward(
     qkv: Tensor,
     relative: Relative,
@@ -117,13 +119,13 @@ impl Relative {
         );
     }
 
-    /// The longest sequence whose distances all have a row.
+    /// Returns the length of the longest sequence whose distances all have a row.
     fn longest(&self) -> usize {
         self.rows.len().div_ceil(2)
     }
 
-    /// The table's row of each distance in a sequence of `length`, from its first to its last place: falling
-    /// distances for the terms of queries, whose columns are j, rising ones for those of keys, whose columns are i.
+    /// Returns the table's row of each distance in a sequence of `length`, place by place. Distances fall for the terms
+    /// of queries, whose columns are j, and rise for the terms of keys, whose columns are i.
     fn row(&self, side: Side, length: usize, place: usize) -> usize {
         let place = match side {
             Side::Queries => 2 * (length - 1) - place,
@@ -132,7 +134,7 @@ impl Relative {
         self.rows[self.longest() - length + place] as usize
     }
 
-    /// One head's rows of all distances in a sequence, one after the other: (2T − 1, D).
+    /// Returns one head's rows of all distances in a sequence, one after the other: (2T − 1, D).
     fn lay_out(&self, side: Side, first: usize, length: usize, d: usize, to: &mut [f32]) {
         for (place, to) in to.chunks_exact_mut(d).enumerate() {
             to.copy_from_slice(&self.table.row(self.row(side, length, place))[first..first + d]);
@@ -140,24 +142,24 @@ impl Relative {
     }
 }
 
-/// Whose content is compared with distances.
+/// The content that is compared with distances.
 #[derive(Clone, Copy)]
 enum Side {
     Queries,
     Keys,
 }
 
-/// A head's rows of distances.
+/// Rows of distances of one head.
 struct Band<'a> {
     side: Side,
-    /// (2T − 1, D).
+    /// The rows, (2T − 1, D).
     rows: &'a [f32],
     d: usize,
     length: usize,
 }
 
 impl<'a> Band<'a> {
-    /// The rows that lie between these content rows and these others: (rows + columns − 1, D), as places.
+    /// Returns the places of the distances between these content rows and these others: rows + columns − 1 of them.
     fn places(&self, rows: &Range<usize>, columns: &Range<usize>) -> Range<usize> {
         // The least place belongs to the last row and the first column.
         let first = columns.start + self.length - rows.end;
@@ -169,8 +171,8 @@ impl<'a> Band<'a> {
     }
 }
 
-/// Room for products of rows with all distances between `rows` rows and `columns` columns: the products, and the
-/// view of them in which element (i, j) is the term of row i and column j.
+/// Returns room for products of rows with all distances between `rows` rows and `columns` columns. The second area is
+/// the view of the products in which element (i, j) is the term of row i and column j.
 fn band_areas(room: &mut Floats, rows: usize, columns: usize) -> (Area, Area) {
     let width = rows + columns - 1;
     let stride = width.next_multiple_of(LINE);
@@ -192,13 +194,13 @@ impl Saved {
         1.0 / ((d * self.terms()) as f32).sqrt()
     }
 
-    /// One third of one head, from the sequence's first row on.
+    /// Returns one third of one head, from the sequence's first row on.
     fn third(&self, part: Part, third: usize) -> &[f32] {
         let h = self.qkv.columns() / 3;
         &self.qkv.data()[part.start * 3 * h + third * h + part.head * (h / self.heads)..]
     }
 
-    /// Scores of a block of query rows before scaling.
+    /// Computes scores of a block of query rows, before scaling.
     fn scores(&self, part: Part, rows: &Range<usize>, bands: &[Option<Band>; 2], room: &mut Floats, scores: Area) {
         let h = self.qkv.columns() / 3;
         let d = h / self.heads;
@@ -263,12 +265,12 @@ impl Saved {
         }
     }
 
-    /// The gradients of qkv (R, 3H) and of the table of distances.
+    /// Returns the gradients of qkv (R, 3H) and of the table of distances.
     pub fn backward(self, starts: &[u32], dcontext: &Tensor) -> (Tensor, Tensor) {
         let (r, h) = (self.qkv.rows(), self.qkv.columns() / 3);
         dcontext.assert_shape("disentangled", "dcontext", r, h);
         let mut dqkv = Tensor::unfilled(r, 3 * h);
-        // Of each sequence's distances, as they are laid out: 2T − 1 rows at twice the sequence's first row.
+        // Gradients of each sequence's distances, as they are laid out: 2T − 1 rows at twice the sequence's first row.
         let mut dlaid_out = Tensor::unfilled(2 * r, self.relative.table.columns());
         let parts = parts(starts, self.heads, r, h);
         let (out, of_distances) = (dqkv.area_mut(), dlaid_out.area_mut());
@@ -363,8 +365,8 @@ impl Saved {
         }
     }
 
-    /// Gradients of distances, as each sequence lays them out, summed in order of sequences and places into rows of
-    /// the table.
+    /// Sums gradients of distances, as each sequence lays them out, into rows of the table, in the order of sequences
+    /// and places.
     fn gather(&self, starts: &[u32], dlaid_out: &Tensor) -> Tensor {
         let (p, width) = (self.relative.table.rows(), self.relative.table.columns());
         let h = self.qkv.columns() / 3;
@@ -390,7 +392,7 @@ impl Saved {
     }
 }
 
-/// Of products = content · distancesᵀ: both gradients, added to what is there.
+/// Adds both gradients of products = content · distancesᵀ to what is there.
 fn band_backward(dproducts: Area, distances: &[f32], content: Operand, dcontent: Area, ddistances: Area) {
     let (stride, d) = (dproducts.stride(), dcontent.columns);
     // SAFETY: they are this thread's, and nobody writes them while they are read.
@@ -399,19 +401,19 @@ fn band_backward(dproducts: Area, distances: &[f32], content: Operand, dcontent:
     product_here(dproducts.rows, Operand::Columns(data, stride), content, true, ddistances);
 }
 
-/// The blocks of a sequence.
+/// Returns the blocks of a sequence.
 fn blocks(length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length).step_by(BLOCK).map(move |first| first..length.min(first + BLOCK))
 }
 
-/// A thread's working memory.
+/// Working memory of a thread.
 struct Scratch {
     weights: [Floats; 3],
     band: Floats,
     laid_out: [Floats; 2],
 }
 
-/// Three areas whose rows begin at cache lines.
+/// Returns three areas whose rows begin at cache lines.
 fn areas(rooms: &mut [Floats; 3], rows: usize, columns: usize) -> [Area; 3] {
     let stride = columns.next_multiple_of(LINE);
     rooms.each_mut().map(|floats| {
@@ -432,7 +434,7 @@ thread_local! {
 }
 
 multiversion! {
-    /// y += xᵀ.
+    /// Adds xᵀ to y.
     fn add_transposed<L>(x: Area, y: Area) {
         assert_eq!((x.rows, x.columns), (y.columns, y.rows), "disentangled: shapes differ");
         let mut tile = [0f32; 256];

@@ -1,33 +1,34 @@
-//! Dropout whose mask is a function of where: backward makes it again instead of keeping it.
+//! Dropout whose mask is a function of the element's place: backward makes it again instead of keeping it.
 
 use crate::memory::tensor::{Area, Tensor};
 use crate::random::stream::{Stream, mask_area};
 use std::ops::Range;
 
-/// Rows one task works on.
+/// Rows that one task works on.
 const BLOCK: usize = 16;
 
-/// Which elements are dropped, and how many.
+/// The elements that are dropped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// The share that is dropped, in 0 ≤ rate < 1.
+    /// Share of elements that are dropped, in 0 ≤ rate < 1.
     pub rate: f32,
-    /// Decides element (row, column).
+    /// Random numbers that decide element (row, column).
     pub stream: Stream,
-    /// The number of the first row: rows count over all micro-batches of a step, so that how a step is cut into
-    /// micro-batches changes no mask.
+    /// Number of the first row. Rows count over all micro-batches of a step, so that masks do not depend on how a step
+    /// is cut into micro-batches.
     pub first_row: usize,
 }
 
 impl Dropout {
-    /// `to` = mask · `from` / (1 − rate), plus `residual` if there is one; `rows` and `columns` say where in the whole
-    /// the areas lie.
+    /// Computes `to` = mask · `from` / (1 − rate), plus `residual` if there is one. `rows` and `columns` say where the
+    /// areas lie in the whole.
     pub(crate) fn mask(self, rows: Range<usize>, columns: Range<usize>, from: Area, residual: Option<Area>, to: Area) {
         mask_area(self.stream, self.rate, self.first_row + rows.start, columns.start, from, residual, to);
     }
 }
 
-/// Where `dropout` keeps an element it is divided by 1 − rate, elsewhere it becomes 0; `None` changes nothing.
+/// Divides the elements that `dropout` keeps by 1 − rate, and sets the others to 0. `None` changes nothing.
+///
 /// Backward is the same function of dy.
 ///
 /// # Source

@@ -6,12 +6,12 @@ use crate::params::GradSlot;
 use crate::params::table::Table;
 use crate::threads::for_each_block;
 
-/// A table to read.
+/// The rows of a table.
 #[derive(Clone, Copy)]
 pub enum Rows<'a> {
     /// All rows, one after the other.
     Dense(&'a [f32]),
-    /// Rows that come when they are read.
+    /// Rows that were fetched: see [`Table::fetch`].
     Table(&'a Table),
 }
 
@@ -24,20 +24,14 @@ impl Rows<'_> {
     }
 }
 
-/// `y[r] = Σ over tables of table[index[r]]`.
+/// Returns `y[r] = Σ over tables of table[index[r]]`.
 ///
 /// # Shapes
 /// Each table is (rows, H) with R indexes → y (R, H).
 /// # Panics
-/// If an index lies outside its table.
+/// If an index lies outside its table, or its row was not fetched.
 pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
     let rows = tables[0].1.len();
-    // What has to be fetched is fetched by one thread: where that fails, no other waits for it.
-    for (table, index) in tables {
-        if let Rows::Table(table) = table {
-            index.iter().for_each(|&row| _ = table.row(row as usize));
-        }
-    }
     let mut y = Tensor::unfilled(rows, width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (i, row) in block.chunks_exact_mut(width).enumerate() {
@@ -51,8 +45,8 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
     y
 }
 
-/// The gradient of a small table: `dtable[index[r]] += dy[r]`, in order of r; row `fixed` gets none, as PyTorch's
-/// `padding_idx` has it.
+/// Computes the gradient of a small table: `dtable[index[r]] += dy[r]`, in order of r. Row `fixed` gets no gradient, like
+/// PyTorch's `padding_idx`.
 pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
     let width = dy.columns();
     let (dtable, holds_sum) = slot.into_parts();

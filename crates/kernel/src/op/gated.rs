@@ -1,18 +1,18 @@
-//! z = f(u) · g, element by element, u and g being the two halves of each row: a gated linear unit.
+//! Gated linear units: z = f(u) · g, element by element, where u and g are the two halves of each row.
 
 use super::activation::{Activation, slope, value};
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::{Area, Tensor};
 
-/// Rows one task works on.
+/// Rows that one task works on.
 const BLOCK: usize = 16;
 
-/// The first half of each row through f, times the second.
+/// Returns f of the first half of each row, times the second half.
 ///
 /// # Shapes
 /// x (R, 2F) → z (R, F).
 /// # Precision
-/// As the activation's.
+/// That of the activation.
 /// # Panics
 /// If x has an odd number of columns.
 /// # Source
@@ -24,7 +24,7 @@ pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
     z
 }
 
-/// dx (R, 2F) of dz (R, F), in x's place: du = f′(u) · g · dz, dg = f(u) · dz.
+/// Returns dx (R, 2F), given dz (R, F), in the memory of x: du = f′(u) · g · dz, dg = f(u) · dz.
 pub fn backward(mut x: Tensor, activation: Activation, dz: &Tensor) -> Tensor {
     dz.assert_shape("gated", "dz", x.rows(), x.columns() / 2);
     x.area_mut().for_each_block(BLOCK, |rows, x| {
@@ -50,7 +50,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// (u, g) ← (f′(u) · g · dz, f(u) · dz).
+    /// Replaces (u, g) by (f′(u) · g · dz, f(u) · dz).
     fn gate_backward<L>(activation: Activation, dz: Area, x: Area) {
         let f = dz.columns;
         assert!(x.rows == dz.rows && x.columns == 2 * f);

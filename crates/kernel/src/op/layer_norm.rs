@@ -1,4 +1,4 @@
-//! y = gain · (x − mean) / √(variance + ε) + bias, row by row.
+//! Layer norm: y = gain · (x − mean) / √(variance + ε) + bias, row by row.
 
 use crate::cpu::reduce::for_each_column_block;
 use crate::cpu::simd::multiversion;
@@ -6,15 +6,15 @@ use crate::memory::tensor::{Area, Tensor};
 use crate::params::GradSlot;
 use crate::threads::{Shared, for_each};
 
-/// Rows one task works on.
+/// Rows that one task works on.
 const BLOCK: usize = 16;
 
-/// What backward needs.
+/// The input and its statistics, for backward.
 #[must_use]
 #[derive(Debug)]
 pub struct Saved {
     x: Tensor,
-    /// (R, 2): mean and 1/√(variance + ε).
+    /// Mean and 1/√(variance + ε) of each row, shape (R, 2).
     statistics: Tensor,
 }
 
@@ -27,10 +27,10 @@ pub struct ParamGrads<'a> {
     pub bias: Option<GradSlot<'a>>,
 }
 
-/// Normalises each row.
+/// Normalizes each row.
 ///
 /// # Shapes
-/// x (R, H), gain (H), bias (H, or none at all) → y (R, H).
+/// x (R, H), gain (H), bias (H, or empty) → y (R, H).
 /// # Precision
 /// Mean first, then the sum of squared distances from it, both in f32.
 /// # Panics
@@ -47,7 +47,7 @@ pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, 
         for row in block * BLOCK..r.min((block + 1) * BLOCK) {
             // SAFETY: each row belongs to one block.
             let (y, stats) = unsafe { (ys.slice(row * h, h), stats.slice(row * 2, 2)) };
-            normalise(x.row(row), gain, bias, epsilon, y, stats);
+            normalize(x.row(row), gain, bias, epsilon, y, stats);
         }
     });
     (y, Saved { x, statistics })
@@ -67,7 +67,7 @@ impl Saved {
                 let &[mean, scale] = self.statistics.row(row) else { unreachable!("statistics are (R, 2)") };
                 // SAFETY: each row of dx belongs to one block.
                 let dx = unsafe { std::slice::from_raw_parts_mut(dx.row(i), h) };
-                normalise_backward(self.x.row(row), dy.row(row), gain, mean, scale, accumulates, dx);
+                normalize_backward(self.x.row(row), dy.row(row), gain, mean, scale, accumulates, dx);
             }
         });
         if let Some(ParamGrads { gain, bias }) = grads {
@@ -90,7 +90,8 @@ impl Saved {
 }
 
 multiversion! {
-    /// Row after row: dgain (+)= Σ dy · x̂, dbias (+)= Σ dy where there is one.
+    /// Computes dgain (+)= Σ dy · x̂ and, if there is a bias, dbias (+)= Σ dy, row after row. `holds_sum` says which of
+    /// the two holds a sum to add to.
     fn parameter_sums<L>(
         x: Area, dy: Area, statistics: &[f32], holds_sum: [bool; 2], dgain: &mut [f32], dbias: &mut [f32],
     ) {
@@ -125,7 +126,7 @@ multiversion! {
 }
 
 multiversion! {
-    fn normalise<L>(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32], statistics: &mut [f32]) {
+    fn normalize<L>(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32], statistics: &mut [f32]) {
         let h = x.len();
         let biased = !bias.is_empty();
         assert!(gain.len() == h && (!biased || bias.len() == h) && y.len() == h);
@@ -163,8 +164,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// With x̂ = (x − mean) · scale and g = gain · dy: dx (+)= scale · (g − mean(g) − x̂ · mean(g · x̂)).
-    fn normalise_backward<L>(
+    /// Computes dx (+)= scale · (g − mean(g) − x̂ · mean(g · x̂)), with x̂ = (x − mean) · scale and g = gain · dy.
+    fn normalize_backward<L>(
         x: &[f32], dy: &[f32], gain: &[f32], mean: f32, scale: f32, accumulate: bool, dx: &mut [f32],
     ) {
         let h = x.len();

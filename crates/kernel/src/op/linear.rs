@@ -1,15 +1,15 @@
-//! y = x · Wᵀ + b.
+//! Linear layers: y = x · Wᵀ + b.
 
 use super::activation::{self, Activation};
 use super::dropout::Dropout;
 use crate::cpu::product::operand::{Operand, Precision, Start};
-use crate::cpu::product::product_then;
+use crate::cpu::product::{Product, product, product_then};
 use crate::cpu::reduce::{add_area, add_columns};
 use crate::memory::tensor::{Area, Tensor};
 use crate::params::GradSlot;
 use std::ops::Range;
 
-/// The input, for backward.
+/// The input of a linear layer, for backward.
 #[must_use]
 #[derive(Debug)]
 pub struct Saved {
@@ -26,10 +26,10 @@ pub struct ParamGrads<'a> {
     pub bias: Option<GradSlot<'a>>,
 }
 
-/// y = x · Wᵀ + b.
+/// Returns y = x · Wᵀ + b.
 ///
 /// # Shapes
-/// x (R, K), weight (N, K), bias (N, or none at all) → y (R, N).
+/// x (R, K), weight (N, K), bias (N, or empty) → y (R, N).
 /// # Precision
 /// Factors as `precision` says, in backward too; sums over K in f32, in order of K.
 /// # Panics
@@ -40,7 +40,7 @@ pub fn forward(x: Tensor, weight: &[f32], bias: &[f32], precision: Precision) ->
     forward_then(x, weight, bias, precision, None, |_, _, _| ())
 }
 
-/// f(u), u = x · Wᵀ + b, and u itself, which backward of f needs.
+/// Returns f(u) for u = x · Wᵀ + b, and u itself, which backward of f needs.
 pub fn forward_activated(
     x: Tensor,
     weight: &[f32],
@@ -56,7 +56,7 @@ pub fn forward_activated(
     (y, u, saved)
 }
 
-/// dropout(x · Wᵀ + b) + residual.
+/// Returns dropout(x · Wᵀ + b) + residual.
 pub fn forward_joined(
     x: Tensor,
     weight: &[f32],
@@ -89,17 +89,18 @@ fn forward_then(
     let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
     let mut y = Tensor::unfilled(r, n);
     let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(weight, k));
-    product_then(precision, (r, k, n), left, right, start, y.data_mut(), beside, finish);
+    let product = Product { precision, shape: (r, k, n), a: left, b: right, start };
+    product_then(product, y.data_mut(), beside, finish);
     (y, Saved { x, precision })
 }
 
-/// N: a weight's rows.
+/// Returns N, the rows of a weight.
 fn outputs(x: &Tensor, weight: &[f32]) -> usize {
     weight.len() / x.columns()
 }
 
 impl Saved {
-    /// dx = dy · W, added to `onto` if that is given; dW (+)= dyᵀ · x; db (+)= Σ over rows of dy.
+    /// Returns dx = dy · W, added to `onto` if that is given. dW = dyᵀ · x and db = Σ over rows of dy go to `grads`.
     pub fn backward(self, weight: &[f32], grads: ParamGrads, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(self.x.rows(), self.x.columns()));
@@ -109,7 +110,7 @@ impl Saved {
         dx
     }
 
-    /// The parameters' gradients alone, where nothing before this layer learns.
+    /// Computes the parameters' gradients alone, where nothing before this layer learns.
     pub fn backward_parameters(self, grads: ParamGrads, dy: &Tensor) {
         let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
         dy.assert_shape("linear", "dy", r, n);
@@ -117,7 +118,7 @@ impl Saved {
             let (dw, holds_sum) = slot.into_parts();
             let start = if holds_sum { Start::Accumulate } else { Start::Unread };
             let (left, right) = (Operand::Columns(dy.data(), n), Operand::Rows(self.x.data(), k));
-            product_then(self.precision, (n, r, k), left, right, start, dw, None, |_, _, _| ());
+            product(self.precision, (n, r, k), left, right, start, dw);
         }
         if let Some(slot) = grads.bias {
             let (db, holds_sum) = slot.into_parts();
@@ -126,7 +127,7 @@ impl Saved {
     }
 }
 
-/// Backward of a layer whose input was x = f(u): du = f′(u) · (dy · W). Since u is kept for f, x need not be, and is
+/// Returns du = f′(u) · (dy · W) for a layer whose input was x = f(u). Since u is kept for f, x need not be kept, and is
 /// computed again.
 pub fn backward_activated(
     weight: &[f32],
@@ -146,7 +147,7 @@ pub fn backward_activated(
     du
 }
 
-/// dx = dy · W.
+/// Computes dx = dy · W.
 fn input_gradient(
     weight: &[f32],
     dy: &Tensor,
@@ -160,5 +161,6 @@ fn input_gradient(
     assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
     dy.assert_shape("linear", "dy", r, n);
     let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight, k));
-    product_then(precision, (r, n, k), left, right, start, dx.data_mut(), beside, finish);
+    let product = Product { precision, shape: (r, n, k), a: left, b: right, start };
+    product_then(product, dx.data_mut(), beside, finish);
 }

@@ -1,16 +1,16 @@
-//! y = x / ‖x‖, row by row.
+//! Rows of length 1: y = x / ‖x‖.
 
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::Tensor;
 use crate::threads::{Shared, for_each};
 
-/// Rows one task works on.
+/// Rows that one task works on.
 const BLOCK: usize = 32;
 
-/// The least length a row is divided by.
+/// The least length that a row is divided by.
 const LENGTH_MIN: f32 = 1e-12;
 
-/// The result and what its rows were divided by, for backward.
+/// The result and the lengths that its rows were divided by, for backward.
 #[must_use]
 #[derive(Debug)]
 pub struct Saved {
@@ -18,7 +18,7 @@ pub struct Saved {
     lengths: Vec<f32>,
 }
 
-/// y = x / max(‖x‖₂, 10⁻¹²), row by row.
+/// Returns y = x / max(‖x‖₂, 10⁻¹²), row by row.
 ///
 /// # Shapes
 /// x (R, E) → y (R, E).
@@ -31,7 +31,7 @@ pub fn forward(x: &Tensor) -> (Tensor, Saved) {
     let (out, per_row) = (Shared::new(y.data_mut()), Shared::new(&mut lengths));
     for_each(x.rows().div_ceil(BLOCK), |block| {
         for row in block * BLOCK..x.rows().min((block + 1) * BLOCK) {
-            // SAFETY: each row is one task's.
+            // SAFETY: each row belongs to one task.
             let (y, length) = unsafe { (out.slice(row * width, width), &mut per_row.slice(row, 1)[0]) };
             *length = dot(x.row(row), x.row(row)).sqrt().max(LENGTH_MIN);
             let inverse = 1.0 / *length;
@@ -42,7 +42,7 @@ pub fn forward(x: &Tensor) -> (Tensor, Saved) {
 }
 
 impl Saved {
-    /// dx = (dy − y · ⟨y, dy⟩) / ‖x‖, in dy's place.
+    /// Returns dx = (dy − y · ⟨y, dy⟩) / ‖x‖, in the memory of dy.
     pub fn backward(self, mut dy: Tensor) -> Tensor {
         let width = self.y.columns();
         dy.assert_shape("normalize", "dy", self.y.rows(), width);
@@ -50,7 +50,7 @@ impl Saved {
         let out = Shared::new(dy.data_mut());
         for_each(rows.div_ceil(BLOCK), |block| {
             for row in block * BLOCK..rows.min((block + 1) * BLOCK) {
-                // SAFETY: each row is one task's.
+                // SAFETY: each row belongs to one task.
                 let dy = unsafe { out.slice(row * width, width) };
                 let y = self.y.row(row);
                 let (along, inverse) = (dot(y, dy), 1.0 / self.lengths[row]);

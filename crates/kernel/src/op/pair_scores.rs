@@ -1,4 +1,4 @@
-//! `score[n, c] = e^scale · ⟨x[n], v[c]⟩`: how well each row fits each vector, within groups of rows.
+//! Scores of pairs: `score[n, c] = e^scale · ⟨x[n], v[c]⟩` says how well row n fits vector c, within groups of rows.
 //!
 //! A bi-encoder compares all rows with all vectors: one group. A cross-encoder has vectors of its own for each text,
 //! and so one group a text.
@@ -11,9 +11,9 @@ use std::ops::Range;
 /// Rows that are compared with the same vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The rows of x.
+    /// Rows of x.
     pub rows: Range<usize>,
-    /// The first of the C vectors.
+    /// Number of the first of the C vectors.
     pub first_vector: usize,
 }
 

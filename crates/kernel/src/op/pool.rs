@@ -1,9 +1,9 @@
-//! One vector a sequence: its first row, or the mean of its rows.
+//! Pooling: one vector a sequence, which is its first row or the mean of its rows.
 
 use crate::memory::tensor::Tensor;
 use crate::threads::for_each;
 
-/// How the rows of a sequence become one vector.
+/// The way in which the rows of a sequence become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
     /// The first row, which holds the sequence's special piece.
@@ -19,7 +19,7 @@ pub enum Pooling {
 /// # Precision
 /// The mean is a sum of x / length in f32, row after row.
 /// # Panics
-/// If the boundaries are not those of R rows, or a sequence has no row.
+/// If the boundaries do not fit R rows, or a sequence has no row.
 pub fn forward(x: &Tensor, starts: &[u32], pooling: Pooling) -> Tensor {
     let sequences = sequences(starts, x.rows());
     let mut y = Tensor::zeros(sequences.len(), x.columns());
@@ -65,7 +65,7 @@ pub fn backward(starts: &[u32], pooling: Pooling, dy: &Tensor) -> Tensor {
     dx
 }
 
-/// The rows of each sequence.
+/// Returns the rows of each sequence.
 fn sequences(starts: &[u32], rows: usize) -> Vec<std::ops::Range<usize>> {
     let sequences: Vec<_> = starts.windows(2).map(|bounds| bounds[0] as usize..bounds[1] as usize).collect();
     let whole = starts.first() == Some(&0) && starts.last().copied() == Some(rows as u32);

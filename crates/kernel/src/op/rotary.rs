@@ -1,30 +1,30 @@
-//! Rotary positions: each head's pairs (x, y) of queries and keys, turned by an angle that grows with the position.
+//! Rotary positions: each head's pairs (x, y) of queries and keys are turned by an angle that grows with the position.
 //!
 //! A pair is an element of the head's first half and the same element of its second half.
 
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::{Area, Tensor};
 
-/// Rows one task works on.
+/// Rows that one task works on.
 const BLOCK: usize = 16;
 
 /// Cosines and sines of every position's angles.
 #[derive(Clone, Debug)]
 pub struct Angles {
-    /// (positions, D): D / 2 cosines, then their sines.
+    /// D / 2 cosines of each position, then their sines, shape (positions, D).
     table: Tensor,
 }
 
 impl Angles {
-    /// Angle i of position t is t · θ^(−2i / D).
+    /// Computes the angles of all positions: angle i of position t is t · θ^(−2i / D).
     ///
     /// # Precision
-    /// Frequencies and angles are rounded to f32, as PyTorch has them: at position 8,000 that alone is 2.4e-4 of a
-    /// radian, and exact angles would be another function. Their cosines and sines are then f32's nearest.
+    /// Frequencies and angles are rounded to f32, like PyTorch's. At position 8,000 that alone is 2.4e-4 of a radian, and
+    /// exact angles would be another function. Cosines and sines of the rounded angles are f32's nearest.
     /// # Panics
     /// If D is odd.
     /// # Source
-    /// Su et al., 2021; halves instead of neighbours as in GPT-NeoX.
+    /// Su et al., 2021; halves instead of neighbors as in GPT-NeoX.
     pub fn new(positions: usize, width: usize, theta: f32) -> Angles {
         assert!(width.is_multiple_of(2), "rotary: {width} columns a head");
         let half = width / 2;
@@ -42,7 +42,7 @@ impl Angles {
     }
 }
 
-/// Queries and keys turned, values left, in qkv's place.
+/// Turns queries and keys in place, and leaves values as they are.
 ///
 /// # Shapes
 /// qkv (R, 3H): queries, keys and values side by side, each N heads of D; `starts` are the sequences' boundaries.
@@ -52,7 +52,7 @@ pub fn forward(qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles) -> Te
     turn_all(qkv, starts, heads, angles, 1.0)
 }
 
-/// The gradient of qkv as it was before: turned back.
+/// Returns the gradient of qkv before it was turned: dqkv turned back.
 pub fn backward(dqkv: Tensor, starts: &[u32], heads: usize, angles: &Angles) -> Tensor {
     turn_all(dqkv, starts, heads, angles, -1.0)
 }
@@ -70,7 +70,7 @@ fn turn_all(mut qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles, sign
 }
 
 multiversion! {
-    /// Each head's (x, y) ← (x cos α ∓ y sin α, y cos α ± x sin α).
+    /// Replaces each head's (x, y) by (x cos α ∓ y sin α, y cos α ± x sin α).
     fn turn<L>(angles: Area, sign: f32, x: Area) {
         let half = angles.columns / 2;
         assert!(angles.rows == x.rows && (half == 0 || x.columns.is_multiple_of(2 * half)));

@@ -1,7 +1,6 @@
-//! `y[n] = starts[span.start] + ends[span.end] + widths[span.width] + bias`: the first layer over a span's joined
-//! features, factored.
+//! The first layer over a span's joined features, factored into sums of three rows.
 //!
-//! The layer computes W · [start; end; width], which is a sum of three products with parts of W. Spans that share a
+//! `y[n] = starts[span.start] + ends[span.end] + widths[span.width] + bias`. The layer computes W · [start; end; width], which is a sum of three products with parts of W. Spans that share a
 //! start, an end or a width share a summand: three small products and this sum replace one product of N rows.
 
 use crate::cpu::product::operand::{Operand, Precision, Start};
@@ -11,14 +10,14 @@ use crate::memory::tensor::Tensor;
 use crate::params::GradSlot;
 use crate::threads::{Shared, for_each_block};
 
-/// The rows of the three summands that make up one span.
+/// One span, as the rows of its three summands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first position.
+    /// First position of the span.
     pub start: u32,
-    /// The last position.
+    /// Last position of the span.
     pub end: u32,
-    /// The row of the width.
+    /// Row of the span's width.
     pub width: u32,
 }
 

@@ -19,7 +19,7 @@ impl<'a> GradSlot<'a> {
         if holds_sum { GradSlot::Add(buffer) } else { GradSlot::Overwrite(buffer) }
     }
 
-    /// The buffer, and whether it holds a sum to add to.
+    /// Returns the buffer, and whether it holds a sum to add to.
     pub fn into_parts(self) -> (&'a mut [f32], bool) {
         match self {
             GradSlot::Overwrite(buffer) => (buffer, false),
@@ -27,7 +27,7 @@ impl<'a> GradSlot<'a> {
         }
     }
 
-    /// The slots of two parameters that lie side by side; the second begins at element `middle`.
+    /// Splits the slot of two parameters that lie side by side; the second begins at element `middle`.
     pub fn split_at(self, middle: usize) -> (GradSlot<'a>, GradSlot<'a>) {
         let (buffer, holds_sum) = self.into_parts();
         let (first, second) = buffer.split_at_mut(middle);
@@ -47,14 +47,14 @@ impl<'a> GradSlot<'a> {
     }
 }
 
-/// Runs the stages of a backward pass one after the other. Between two of them others may look at what was written.
+/// Runs the stages of a backward pass, one after the other. Between two stages, others may look at what was written.
 pub trait Stages {
-    /// Runs one.
+    /// Runs one stage.
     fn run(&mut self, stage: &mut dyn FnMut(&mut Grads));
 }
 
 impl dyn Stages + '_ {
-    /// Runs one that returns something.
+    /// Runs one stage that returns something.
     pub fn stage<T>(&mut self, stage: impl FnOnce(&mut Grads) -> T) -> T {
         let (mut stage, mut result) = (Some(stage), None);
         self.run(&mut |grads| result = stage.take().map(|stage| stage(grads)));
@@ -62,29 +62,29 @@ impl dyn Stages + '_ {
     }
 }
 
-/// Nobody looks.
+/// Runs the stages, between which nobody looks.
 impl Stages for Grads {
     fn run(&mut self, stage: &mut dyn FnMut(&mut Grads)) {
         stage(self);
     }
 }
 
-/// A step's gradients. A slot that was not written this step holds anything; writing it first overwrites.
+/// Gradients of a step. A slot that was not written in this step holds unspecified values.
 #[derive(Debug)]
 pub struct Grads {
     values: Floats,
     offsets: Vec<usize>,
     written: Vec<bool>,
-    /// How often each slot was written since that was last forgotten.
+    /// Number of writes of each slot since [`Grads::take_writes`].
     writes: Vec<u32>,
     frozen: Vec<bool>,
-    /// Slots whose gradients somebody else has: see [`Grads::lend`].
+    /// Whether each slot is lent: see [`Grads::lend`].
     lent: Vec<bool>,
     sparse: Vec<Option<RowGradients>>,
 }
 
 impl Grads {
-    /// Room for the gradients of `params`; sparse slots take none.
+    /// Makes room for the gradients of `params`. Sparse slots take none before rows have a gradient.
     pub fn new(params: &Params) -> Grads {
         let mut offsets = vec![0];
         for slot in &params.slots {
@@ -102,13 +102,13 @@ impl Grads {
         }
     }
 
-    /// Forgets what was written.
+    /// Forgets everything that was written.
     pub fn clear(&mut self) {
         self.written.fill(false);
         self.sparse.iter_mut().flatten().for_each(RowGradients::clear);
     }
 
-    /// The gradient buffer of `count` slots side by side, as one. `None` if all of them are frozen; a frozen one
+    /// Returns the gradient buffer of `count` slots side by side, as one; `None` if all of them are frozen. A frozen slot
     /// beside others is written and not used.
     ///
     /// # Panics
@@ -118,7 +118,10 @@ impl Grads {
         range.map(|range| GradSlot::new(self.part(range), holds_sum))
     }
 
-    /// Two spans at once, the first before the second.
+    /// Returns two spans at once. The first lies before the second.
+    ///
+    /// # Panics
+    /// As [`Grads::span`], and if the first does not lie before the second.
     pub fn two_spans(
         &mut self,
         (a, a_count): (SlotId, usize),
@@ -134,15 +137,15 @@ impl Grads {
         [one, two]
     }
 
-    /// Part of the buffer, of slots that are not lent.
+    /// Returns a part of the buffer whose slots are not lent.
     fn part(&mut self, range: Range<usize>) -> &mut [f32] {
         assert!(range.start <= range.end && range.end <= self.values.len(), "grads: {range:?} is outside");
         // SAFETY: inside the buffer. Whoever asks has looked that no slot in it is lent.
         unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
     }
 
-    /// Runs `work`, which has the gradients of these spans of slots, each as one, and may write those of all others
-    /// meanwhile. Where nothing was written they are 0.
+    /// Runs `work` with the gradients of these spans of slots, each as one. Meanwhile it may write those of all other
+    /// slots. A slot that was not written is filled with zeros.
     ///
     /// # Panics
     /// If a slot is in two spans, or `work` asks for one of them.
@@ -171,6 +174,7 @@ impl Grads {
         value
     }
 
+    /// Counts a write of these slots. Returns their place in the buffer, unless all are frozen, and whether they hold sums.
     fn mark(&mut self, first: SlotId, count: usize) -> (Option<Range<usize>>, bool) {
         let slots = first.0..first.0 + count;
         assert!(!self.lent[slots.clone()].contains(&true), "grads: slots {slots:?} are lent");
@@ -185,27 +189,28 @@ impl Grads {
         (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), holds_sum)
     }
 
-    /// A sparse slot's rows, to add to; `None` if frozen.
+    /// Returns the rows of a sparse slot, to add to; `None` if it is frozen.
     pub fn rows(&mut self, id: SlotId) -> Option<&mut RowGradients> {
         self.written[id.0] = true;
         self.sparse[id.0].as_mut()
     }
 
-    /// How often each slot was written since the last call: what a backward pass writes as often as ever is complete.
+    /// Returns how often each slot was written since the last call. A slot that a backward pass wrote as often as in the
+    /// pass before is complete.
     pub fn take_writes(&mut self) -> Vec<u32> {
         let none = vec![0; self.writes.len()];
         std::mem::replace(&mut self.writes, none)
     }
 
-    /// How often each slot was written since [`Grads::take_writes`].
+    /// Returns how often each slot was written since [`Grads::take_writes`].
     pub fn writes(&self) -> &[u32] {
         &self.writes
     }
 
-    /// A dense slot's gradient, `None` if it is sparse or frozen.
+    /// Returns the gradient of a dense slot; `None` if the slot is sparse or frozen.
     ///
     /// # Panics
-    /// If nothing was written to it: a parameter that training does not reach is our mistake.
+    /// If the slot was not written: a parameter that training does not reach is our mistake.
     pub fn dense(&self, params: &Params, id: SlotId) -> Option<&[f32]> {
         if self.frozen[id.0] || self.sparse[id.0].is_some() {
             return None;
@@ -216,7 +221,7 @@ impl Grads {
         Some(&self.values[range])
     }
 
-    /// A copy of the gradient of one parameter as a whole, rows that have none as zeros; `None` if it is frozen.
+    /// Returns a copy of a parameter's whole gradient; `None` if it is frozen. Rows without a gradient are zeros.
     pub fn copy(&self, params: &Params, id: SlotId) -> Option<Vec<f32>> {
         let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(<[f32]>::to_vec) };
         let slot = &params.slots[id.0];
@@ -227,7 +232,7 @@ impl Grads {
         Some(table)
     }
 
-    /// A sparse slot's rows, `None` if it is dense or frozen.
+    /// Returns the rows of a sparse slot; `None` if it is dense or frozen.
     pub fn sparse(&self, id: SlotId) -> Option<&RowGradients> {
         self.sparse[id.0].as_ref()
     }

@@ -3,17 +3,17 @@
 use crate::cpu::reduce::add;
 use crate::memory::tensor::Tensor;
 
-/// The gradient of a table of which few rows were read: those rows alone.
+/// Gradient of a table of which few rows were read; only those rows have one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowGradients {
-    /// Table rows that have a gradient, ascending.
+    /// Table rows that have a gradient, in ascending order.
     pub rows: Vec<u32>,
-    /// Their gradients, one after the other.
+    /// Gradients of `rows`, one after the other.
     pub values: Vec<f32>,
 }
 
 impl RowGradients {
-    /// Adds `dy[r]` to row `index[r]`, in order of r; row `fixed` gets none.
+    /// Adds `dy[r]` to row `index[r]`, in order of r. Row `fixed` gets no gradient.
     pub fn accumulate(&mut self, index: &[u32], dy: &Tensor, fixed: Option<u32>) {
         let width = dy.columns();
         let learns = |entry: &&u32| Some(**entry) != fixed;
@@ -39,7 +39,7 @@ impl RowGradients {
         }
     }
 
-    /// The sum of several tables' gradients, in their order: rows of `width` and their values.
+    /// Replaces the gradient by a sum of several, in their order; each is given as rows and their values.
     pub fn set_sum(&mut self, width: usize, parts: &[(Vec<u32>, Vec<f32>)]) {
         self.rows = parts.iter().flat_map(|(rows, _)| rows).copied().collect();
         self.rows.sort_unstable();

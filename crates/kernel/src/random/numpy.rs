@@ -1,4 +1,4 @@
-//! The generator whose stream decides an order of sentences elsewhere: NumPy's.
+//! NumPy's generator, which draws what NumPy draws for a seed. It decides the order of sentences elsewhere.
 
 /// PCG64 (XSL-RR 128/64) seeded through a seed sequence: `numpy.random.default_rng(seed)`.
 ///
@@ -11,7 +11,7 @@ pub struct Pcg64 {
 }
 
 impl Pcg64 {
-    /// Seeds it with a non-negative integer.
+    /// Makes the generator of a non-negative seed.
     pub fn new(seed: u64) -> Self {
         let [a, b, c, d] = seed_sequence(seed);
         let wide = |high: u64, low: u64| (u128::from(high) << 64) | u128::from(low);
@@ -33,7 +33,7 @@ impl Pcg64 {
         folded.rotate_right((self.state >> 122) as u32)
     }
 
-    /// The next 32 bits: the lower half of a draw, then its upper half.
+    /// Returns the next 32 bits: the lower half of a draw, then its upper half.
     fn next_u32(&mut self) -> u32 {
         self.upper_half.take().unwrap_or_else(|| {
             let both = self.next_u64();
@@ -42,7 +42,7 @@ impl Pcg64 {
         })
     }
 
-    /// Uniform over 0..=`most`: draws are cut to the bits `most` has and thrown away while above it.
+    /// Draws uniformly from 0..=`most`. Draws are cut to the bits that `most` has, and drawn again while above it.
     pub fn up_to(&mut self, most: u32) -> u32 {
         let mask = u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
         loop {
@@ -54,7 +54,7 @@ impl Pcg64 {
     }
 }
 
-/// Four 64-bit words of state from NumPy's `SeedSequence(seed)` with its default pool of four.
+/// Returns four 64-bit words of state from NumPy's `SeedSequence(seed)` with its default pool of four.
 fn seed_sequence(seed: u64) -> [u64; 4] {
     let entropy = [seed as u32, (seed >> 32) as u32];
     let mut hash = Hash { constant: 0x43b0_d7e5, multiplier: 0x931e_8875 };
@@ -75,7 +75,7 @@ fn seed_sequence(seed: u64) -> [u64; 4] {
     })
 }
 
-/// The seed sequence's running hash.
+/// Running hash of the seed sequence.
 struct Hash {
     constant: u32,
     multiplier: u32,

@@ -1,4 +1,4 @@
-//! Random numbers as a function of where, not of when.
+//! Random numbers of this project: a function of the place, not of the time.
 
 use crate::cpu::simd::{Lanes, multiversion};
 use crate::memory::tensor::Area;
@@ -9,7 +9,7 @@ pub struct Stream {
     key: u64,
 }
 
-/// Mixes 64 bits (the finaliser of SplitMix64: Steele, Lea and Flood, 2014).
+/// Mixes 64 bits (the finalizer of SplitMix64: Steele, Lea and Flood, 2014).
 fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -17,29 +17,29 @@ fn mix(mut x: u64) -> u64 {
 }
 
 impl Stream {
-    /// The stream of a seed.
+    /// Returns the stream of a seed.
     pub fn new(seed: u64) -> Stream {
         Stream { key: mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)) }
     }
 
-    /// The stream numbered `number` under this one: a step, a layer, a place in the layer.
+    /// Returns the stream numbered `number` under this one: that of a step, a layer or a place in the layer.
     #[must_use]
     pub fn child(self, number: u64) -> Stream {
         Stream { key: mix(self.key ^ mix(number.wrapping_add(0x9E37_79B9_7F4A_7C15))) }
     }
 
-    /// 32 random bits at (row, column); the scalar twin of what dropout computes.
+    /// Returns 32 random bits at (row, column); the scalar twin of dropout's vectors.
     pub fn bits(self, row: usize, column: usize) -> u32 {
         let (a, b) = self.row_keys(row);
         scramble(scramble((column as u32).wrapping_mul(0x9E37_79B9).wrapping_add(a)) ^ b)
     }
 
-    /// A number in [0, 1) with 24 random bits.
+    /// Returns a number in [0, 1) with 24 random bits.
     pub fn uniform(self, row: usize, column: usize) -> f32 {
         (self.bits(row, column) >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// A normal number of mean 0 and deviation 1 (Box and Muller, 1958), computed in f64.
+    /// Returns a normal number of mean 0 and deviation 1 (Box and Muller, 1958), computed in f64.
     pub fn normal(self, row: usize, column: usize) -> f32 {
         let u = (f64::from(self.bits(row, 2 * column)) + 1.0) / 4_294_967_296.0;
         let v = f64::from(self.bits(row, 2 * column + 1)) / 4_294_967_296.0;
@@ -52,12 +52,12 @@ impl Stream {
     }
 }
 
-/// Bits at or above it keep an element.
+/// Returns the least bits that keep an element.
 pub(crate) fn threshold(rate: f32) -> u32 {
     (f64::from(rate) * 4_294_967_296.0) as u32
 }
 
-/// A bijection of 32 bits with little bias (multipliers found by Wellons, 2018).
+/// Maps 32 bits to 32 bits, one to one and with little bias (multipliers found by Wellons, 2018).
 fn scramble(mut x: u32) -> u32 {
     x = (x ^ (x >> 16)).wrapping_mul(0x7FEB_352D);
     x = (x ^ (x >> 15)).wrapping_mul(0x846C_A68B);
@@ -75,7 +75,7 @@ unsafe fn scramble_lanes<L: Lanes>(x: L::U) -> L::U {
 }
 
 multiversion! {
-    /// `to` = mask · `from` / (1 − rate), plus `residual`; their first element is (`first_row`, `first_column`).
+    /// Computes `to` = mask · `from` / (1 − rate), plus `residual`. Their first element is (`first_row`, `first_column`).
     pub(crate) fn mask_area<L>(
         stream: Stream, rate: f32, first_row: usize, first_column: usize, from: Area, residual: Option<Area>, to: Area,
     ) {

@@ -1,16 +1,16 @@
-//! PyTorch's generator on processors: what it draws for a seed, this draws.
+//! PyTorch's generator on processors, which draws what PyTorch draws for a seed.
 
-/// MT19937 with the 32-bit initialiser: `torch.Generator().manual_seed(seed)`.
+/// MT19937 with the 32-bit initializer: `torch.Generator().manual_seed(seed)`.
 ///
 /// # Source
-/// Matsumoto and Nishimura, "Mersenne Twister" (1998), with the initialiser of 2002.
+/// Matsumoto and Nishimura, "Mersenne Twister" (1998), with the initializer of 2002.
 pub struct MersenneTwister {
     state: [u32; 624],
     next: usize,
 }
 
 impl MersenneTwister {
-    /// Seeds it; only the low 32 bits of `seed` matter, as in PyTorch.
+    /// Makes the generator of a seed. Only the low 32 bits of `seed` matter, as in PyTorch.
     pub fn new(seed: u64) -> Self {
         let mut state = [seed as u32; 624];
         for i in 1..state.len() {
@@ -20,7 +20,7 @@ impl MersenneTwister {
         MersenneTwister { state, next: state.len() }
     }
 
-    /// The next 32 bits.
+    /// Returns the next 32 bits.
     pub fn next_u32(&mut self) -> u32 {
         if self.next == self.state.len() {
             self.twist();
@@ -43,18 +43,18 @@ impl MersenneTwister {
         self.next = 0;
     }
 
-    /// 53 random bits in [0, 1), as PyTorch makes a double.
+    /// Returns 53 random bits in [0, 1), as PyTorch makes a double.
     fn next_f64(&mut self) -> f64 {
         let high = u64::from(self.next_u32()) << 32;
         let bits = high | u64::from(self.next_u32());
         (bits & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64
     }
 
-    /// Fills `values` as `tensor.normal_(0, deviation)` fills a float32 tensor of this size, in f64 but for the last rounding:
-    /// pairs (u, v) become √(−2 ln(1 − u)) · (cos 2πv, sin 2πv).
+    /// Fills `values` as `tensor.normal_(0, deviation)` fills a float32 tensor of this size.
     ///
-    /// From 16 elements on, a block of 16 numbers of 24 bits holds eight u and then their eight v; a rest shorter than a block
-    /// is drawn anew with as many before it as make one. Fewer than 16 are drawn one after the other from 53 bits.
+    /// Pairs (u, v) become √(−2 ln(1 − u)) · (cos 2πv, sin 2πv), in f64 but for the last rounding. From 16 elements on, a
+    /// block of 16 numbers of 24 bits holds eight u and then their eight v. If the rest is shorter than a block, the last
+    /// 16 elements are drawn anew as one. Fewer than 16 are drawn one after the other from 53 bits.
     ///
     /// # Source
     /// Box and Muller (1958); PyTorch 2.15's order of draws on processors, to which `golden/trainer/rules.json` holds it.
@@ -82,7 +82,7 @@ impl MersenneTwister {
         }
     }
 
-    /// 24 random bits in [0, 1), as PyTorch makes a float.
+    /// Returns 24 random bits in [0, 1), as PyTorch makes a float.
     fn next_f24(&mut self) -> f64 {
         f64::from(self.next_u32() & 0x00ff_ffff) / f64::from(1 << 24)
     }
@@ -100,7 +100,7 @@ fn block(uniform: &[f64], deviation: f32, to: &mut [f32]) {
     }
 }
 
-/// Two independent normal numbers from two uniform ones in [0, 1).
+/// Returns two independent normal numbers, given two uniform ones in [0, 1).
 fn box_muller(u: f64, v: f64) -> (f64, f64) {
     let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
     let radius = (-2.0 * (-u).ln_1p()).sqrt();

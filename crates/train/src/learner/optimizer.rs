@@ -4,6 +4,7 @@ use std::path::Path;
 use tagsmith_kernel::cpu::reduce::sum_of_squares;
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Grads, Moments, Params, Slot, SlotId};
 use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Reader, Values};
@@ -22,10 +23,14 @@ impl Optimizer {
         Optimizer { dense: Moments::new(params), tables: tables.collect() }
     }
 
-    /// Brings these rows of a table up to date, so that they may be read.
-    pub fn catch_up(&mut self, params: &mut Params, table: SlotId, rows: &[u32]) {
-        if let Some((_, deferred)) = self.tables.iter_mut().find(|(id, _)| *id == table) {
-            deferred.catch_up(params.table_mut(table), rows);
+    /// Brings these rows of a table into memory and up to date, so that they may be read.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn catch_up(&mut self, params: &mut Params, table: SlotId, rows: &[u32]) -> Result<(), UnreadableRows> {
+        match self.tables.iter_mut().find(|(id, _)| *id == table) {
+            Some((_, deferred)) => deferred.catch_up(params.table_mut(table), rows),
+            None => params.table(table).fetch(rows),
         }
     }
 
@@ -37,7 +42,15 @@ impl Optimizer {
     }
 
     /// Makes one update; `adamw` returns the numbers of a slot.
-    pub fn update(&mut self, params: &mut Params, grads: &Grads, adamw: impl Fn(SlotId, &Slot) -> AdamW) {
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn update(
+        &mut self,
+        params: &mut Params,
+        grads: &Grads,
+        adamw: impl Fn(SlotId, &Slot) -> AdamW,
+    ) -> Result<(), UnreadableRows> {
         let dense = params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse);
         let ids = dense.map(|(number, _)| SlotId(number));
         let gradients: Vec<_> = ids.map(|id| (id, grads.dense(params, id))).collect();
@@ -53,8 +66,9 @@ impl Optimizer {
         adamw::update(&mut parts);
         for (id, deferred) in &mut self.tables {
             let rows = grads.sparse(*id).expect("a table that learns has rows of gradients");
-            deferred.update(&adamw(*id, &params.slots[id.0]), params.table_mut(*id), rows);
+            deferred.update(&adamw(*id, &params.slots[id.0]), params.table_mut(*id), rows)?;
         }
+        Ok(())
     }
 
     /// Writes the moments and the number of updates to a safetensors file: all dense moments in the order of the
@@ -78,7 +92,7 @@ impl Optimizer {
                 |kind: &str, shape, values| Entry { name: format!("{}.{kind}", slot.name).into(), shape, values };
             entries.push(named(ROWS, vec![rows.len()], Values::U32(rows)));
             for (kind, half) in [(FIRST, 0), (SECOND, width)] {
-                let slices = deferred.moments().map(move |moments| moments[half..][..width].into());
+                let slices = deferred.moments().map(move |moments| Ok(moments[half..][..width].into()));
                 entries.push(named(kind, vec![rows.len(), width], Values::F32s(Box::new(slices))));
             }
         }
@@ -120,7 +134,7 @@ impl Optimizer {
                 Ok(moments.into_boxed_slice())
             };
             let moments = (0..count).map(row).collect::<Result<Vec<_>, Error>>()?;
-            if !deferred.restore(params.table(*id), &reader.read_u32(&numbers)?, moments.into_iter()) {
+            if !deferred.restore(params.table(*id), &reader.read_u32(&numbers)?, moments.into_iter())? {
                 return Err(reader.refuse(format!("`{numbers}` are not different rows of {}", slot.shape[0])));
             }
             names += 3;

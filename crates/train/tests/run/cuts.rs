@@ -19,7 +19,10 @@ fn three_steps(batch_tokens: Option<usize>) -> (Model, Vec<f64>, Vec<String>, f6
 fn apart(a: &Model, b: &Model) -> f64 {
     let slots = a.params.slots.iter().enumerate().filter(|(_, slot)| !slot.name.ends_with("key.bias"));
     let differences = slots.flat_map(|(number, _)| {
-        let (a, b) = (a.params.copy(SlotId(number)), b.params.copy(SlotId(number)));
+        let (a, b) = (
+            a.params.copy(SlotId(number)).expect("its rows can be read"),
+            b.params.copy(SlotId(number)).expect("its rows can be read"),
+        );
         a.into_iter().zip(b).map(|(a, b)| f64::from((a - b).abs()))
     });
     differences.fold(0.0, |a, b| if b.is_nan() { f64::INFINITY } else { a.max(b) })

@@ -356,5 +356,5 @@ fn run_job<M: Trainable<Error: Display>>(
 
 /// The parameters' bits.
 pub fn bits<M: Trainable>(learner: &mut Learner<M>) -> Vec<u32> {
-    learner.model().params().to_vec().iter().map(|value| value.to_bits()).collect()
+    learner.model().params().to_vec().expect("its rows can be read").iter().map(|value| value.to_bits()).collect()
 }

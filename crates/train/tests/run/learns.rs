@@ -53,7 +53,9 @@ fn shuffled(mut sentences: Vec<Example>) -> Vec<Example> {
 /// F1 over names: a name is right if each of its rows, and the row after, is.
 fn f1(model: &Model, sentences: &[Example]) -> f64 {
     let settings = EvalOptions { batch_size: 16, batch_tokens: 100, label_smoothing: 0.0 };
-    let told = evaluate(sentences, 3, settings, &World::alone(), |batch| model.infer(batch)).predictions;
+    let told = evaluate(sentences, 3, settings, &World::alone(), |batch| model.infer(batch))
+        .expect("its rows can be read")
+        .predictions;
     let (mut correct, mut predicted, mut gold) = (0.0, 0.0, 0.0);
     for (sentence, told) in sentences.iter().zip(told) {
         let told: Vec<i32> = told.into_iter().map(|label| label as i32).collect();

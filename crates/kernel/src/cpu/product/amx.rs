@@ -1,7 +1,7 @@
 //! Products of bf16 by Intel's matrix unit (AMX), whose registers are tiles of 16 rows of 16 lanes.
 //!
-//! Two tiles of A times two of B add to four of C: with them all eight registers are in use, and each loaded tile is
-//! multiplied twice. What is not a whole number of tiles is computed beside C and copied.
+//! Two tiles of A times two of B add to four of C. So all eight registers are in use, and each loaded tile is multiplied
+//! twice. A part of C that is not a whole number of tiles is computed in a buffer and copied.
 //!
 //! # Source
 //! Intel 64 and IA-32 Architectures Software Developer's Manual, volumes 1 (chapter 18) and 2 (TDPBF16PS).
@@ -10,20 +10,20 @@ use crate::cpu::product::tile::{Job, StartAt, TILE};
 use crate::cpu::simd::multiversion;
 use std::mem::MaybeUninit;
 
-/// Rows of C, and columns, that are computed at a time.
+/// Rows and columns of C that are computed at a time.
 const ROWS: usize = 2 * TILE;
 
-/// What four tiles of C start from and go to, and what they sum; strides are in floats or lanes.
+/// Four tiles of C: what they start from, what they sum and where they go. Strides are in floats or lanes.
 #[derive(Clone, Copy)]
 struct Tiles {
-    /// C's beginning; rows are all the same where the stride is 0.
+    /// What C starts from; where the stride is 0, all rows are one.
     from: *const f32,
     from_stride: usize,
     a: *const f32,
     a_stride: usize,
-    /// Rows of [`ROWS`] lanes.
+    /// A panel of B, in rows of [`ROWS`] lanes.
     b: *const f32,
-    /// Tiles of A in a row.
+    /// How many tiles of A lie in a row.
     steps: usize,
     to: *mut f32,
     to_stride: usize,
@@ -31,14 +31,14 @@ struct Tiles {
     two: bool,
 }
 
-/// A part of C that lies by itself.
+/// A buffer for a part of C.
 #[repr(align(64))]
 struct Beside([f32; ROWS * ROWS]);
 
 static ZEROS: Beside = Beside([0.0; ROWS * ROWS]);
 
-/// Rows `row .. row_end` of a job, at most [`ROWS`], whose left operand lies in rows of whole tiles, with memory for a
-/// tile's rows from every row on.
+/// Multiplies rows `row .. row_end` of a job, at most [`ROWS`]. The left operand lies in rows of whole tiles, and there
+/// is memory for a tile's rows from every row on.
 ///
 /// # Safety
 /// The job's memory is there, its part of C is the caller's, and the processor has the unit.
@@ -50,8 +50,10 @@ pub(crate) unsafe fn rows(job: &Job, row: usize, row_end: usize) {
     }
 }
 
+/// Multiplies rows by `multiply`, which does what [`Tiles`] says.
+///
 /// # Safety
-/// As for [`rows`]; `multiply` does what [`Tiles`] says.
+/// As for [`rows`].
 unsafe fn rows_by(job: &Job, row: usize, row_end: usize, multiply: impl Fn(Tiles)) {
     let (rows, columns) = (row_end - row, job.columns);
     assert!(rows <= ROWS && columns <= ROWS && job.lane_stride == 1, "amx: {rows} rows of {columns} columns at once");
@@ -84,7 +86,7 @@ unsafe fn rows_by(job: &Job, row: usize, row_end: usize, multiply: impl Fn(Tiles
 }
 
 multiversion! {
-    /// Copies a matrix, past the caches where that is asked for and the target's rows are whole vectors.
+    /// Copies a matrix; past the caches if `past` asks for that and the target's rows are whole vectors.
     fn copy<L>(from: *const f32, stride: usize, to: *mut f32, to_stride: usize, rows: usize, columns: usize, past: bool) {
         for row in 0..rows {
             let (from, to) = (from.wrapping_add(row * stride), to.wrapping_add(row * to_stride));
@@ -101,13 +103,13 @@ multiversion! {
     }
 }
 
-/// Instructions that Rust has no stable names for.
+/// Instructions for which Rust has no stable names.
 mod unit {
     use super::{ROWS, Tiles};
     use std::arch::asm;
     use std::cell::Cell;
 
-    /// Shapes of the eight tiles, as LDTILECFG reads them.
+    /// The shapes of the eight tiles, as LDTILECFG reads them.
     #[repr(C, align(64))]
     struct Shapes {
         palette: u8,
@@ -127,7 +129,7 @@ mod unit {
         Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes, rows }
     };
 
-    /// Gives this thread's tiles their shape, for as long as it lives: nothing else in the process uses them.
+    /// Gives this thread's tiles their shape for as long as the thread lives: nothing else in the process uses them.
     ///
     /// # Safety
     /// The unit is available.
@@ -141,7 +143,7 @@ mod unit {
         }
     }
 
-    /// C = from + A·B.
+    /// Computes C = from + A·B.
     ///
     /// # Safety
     /// All of what `tiles` points at is there, and this thread's tiles are configured.
@@ -232,7 +234,7 @@ mod tests {
     use super::*;
     use crate::check::{assert_close, assert_far, at_every_level, random};
 
-    /// What the unit does, from its manual's formula but for the order of sums.
+    /// Does what the unit does, by its manual's formula but for the order of sums.
     fn plainly(tiles: Tiles) {
         let Tiles { from, from_stride, a, a_stride, b, steps, to, to_stride, two } = tiles;
         let halves = |lane: f32| [lane.to_bits() << 16, lane.to_bits() & 0xffff_0000].map(f32::from_bits);
@@ -256,7 +258,7 @@ mod tests {
         random(seed, len, 8.0).into_iter().map(f32::round).collect()
     }
 
-    /// Pairs of neighbours along k in lanes, zeros up to whole tiles.
+    /// Pairs of neighbors along k in lanes, zeros up to whole tiles.
     fn lanes(x: &dyn Fn(usize) -> f32, k: usize) -> Vec<f32> {
         let at = |i: usize| if i < k { x(i).to_bits() } else { 0 };
         (0..k.div_ceil(2).next_multiple_of(TILE))
@@ -278,7 +280,7 @@ mod tests {
                     .collect();
                 let row_stride = k.div_ceil(2).next_multiple_of(TILE);
                 let mut left: Vec<f32> = (0..m).flat_map(|i| lanes(&|p| a[i * k + p], k)).collect();
-                // Rows that no sum may see.
+                // No sum may see these rows.
                 left.resize((m + TILE - 1) * row_stride, f32::NAN);
                 let columns: Vec<Vec<f32>> = (0..n).map(|j| lanes(&|p| b[p * n + j], k)).collect();
                 let panel: Vec<f32> = (0..row_stride * ROWS)

@@ -1,25 +1,25 @@
-//! What a lane of 32 bits holds, and how lanes are multiplied.
+//! Lanes of 32 bits: the factors that they hold, and how they are multiplied.
 
 use crate::cpu::simd::Lanes;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use native::NativeBf16;
 
-/// What a lane of 32 bits holds, and how lanes are multiplied.
+/// A kind of lane: the factors that it holds, and how two lanes are multiplied.
 ///
 /// # Safety
 /// As for [`Lanes`].
 pub(crate) trait Factors<L: Lanes> {
-    /// Neighbours along k in a lane.
+    /// Neighbors along k in a lane.
     const PER_LANE: usize;
-    /// Lanes of N · PER_LANE consecutive floats, which come in one vector or two.
+    /// Returns lanes of N · PER_LANE consecutive floats, which come in one vector or two.
     unsafe fn along(first: L::V, second: L::V) -> L::V;
-    /// Lanes of N floats each of one or two consecutive k.
+    /// Returns lanes of N floats each of one or two consecutive k.
     unsafe fn across(low: L::V, high: L::V) -> L::V;
-    /// sum + a · b, summed over what a lane holds.
+    /// Returns sum + a · b, summed over what a lane holds.
     unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V;
 }
 
-/// One f32 a lane.
+/// Lanes of one f32.
 pub(crate) struct F32;
 
 #[rustfmt::skip]
@@ -31,14 +31,14 @@ impl<L: Lanes> Factors<L> for F32 {
     #[inline(always)] unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V { unsafe { L::fma(a, b, sum) } }
 }
 
-/// Two bf16 a lane, multiplied as f32: for processors without an instruction of their own.
+/// Lanes of two bf16, multiplied as f32: for processors without an instruction of their own.
 pub(crate) struct Bf16;
 
 #[rustfmt::skip]
 impl<L: Lanes> Factors<L> for Bf16 {
     const PER_LANE: usize = 2;
     // SAFETY (here and below): the caller's promise is the callee's.
-    #[inline(always)] unsafe fn along(first: L::V, second: L::V) -> L::V { unsafe { L::bf16_neighbours(first, second) } }
+    #[inline(always)] unsafe fn along(first: L::V, second: L::V) -> L::V { unsafe { L::bf16_neighbors(first, second) } }
     #[inline(always)] unsafe fn across(low: L::V, high: L::V) -> L::V { unsafe { L::bf16_pairs(low, high) } }
     #[inline(always)] unsafe fn multiply_add(a: L::V, b: L::V, sum: L::V) -> L::V {
         unsafe { L::fma(L::low_bf16(a), L::low_bf16(b), L::fma(L::high_bf16(a), L::high_bf16(b), sum)) }
@@ -51,7 +51,7 @@ mod native {
     use crate::cpu::simd::Avx512;
     use std::arch::x86_64::*;
 
-    /// Pairs of bf16 made and multiplied by instructions of their own. They take subnormal numbers for 0.
+    /// Lanes of two bf16, made and multiplied by AVX512-BF16, which takes subnormal numbers for 0.
     pub(crate) struct NativeBf16;
 
     #[rustfmt::skip]

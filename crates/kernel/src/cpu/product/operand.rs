@@ -1,20 +1,20 @@
-//! What is multiplied: matrices as they lie in memory, how their elements are rounded, what a product starts from.
+//! The inputs of a product: matrices as they lie in memory, how their elements are rounded, where sums start.
 
 use crate::memory::tensor::Area;
 use std::ops::Range;
 
-/// How a product's factors are rounded. Sums are f32 always.
+/// Rounding of a product's factors. Sums are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Not at all.
+    /// No rounding.
     #[default]
     F32,
-    /// To bfloat16: eight bits of precision, f32's range.
+    /// Rounding to bfloat16: eight bits of precision, f32's range.
     Bf16,
 }
 
 impl Precision {
-    /// Elements of k in a lane.
+    /// Returns how many elements of k a lane holds.
     pub(crate) fn per_lane(self) -> usize {
         match self {
             Precision::F32 => 1,
@@ -26,9 +26,9 @@ impl Precision {
 /// A matrix as it lies in memory; `stride` is the distance between its rows (or columns).
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
-    /// Element (i, j) at i · stride + j.
+    /// Element (i, j) lies at i · stride + j.
     Rows(&'a [f32], usize),
-    /// Element (i, j) at j · stride + i: the transpose of what is stored.
+    /// Element (i, j) lies at j · stride + i: the matrix is the transpose of what is stored.
     Columns(&'a [f32], usize),
 }
 
@@ -39,7 +39,7 @@ impl Operand<'_> {
         }
     }
 
-    /// Distances between rows and between columns.
+    /// Returns the distances between rows and between columns.
     pub(crate) fn strides(&self) -> (usize, usize) {
         match *self {
             Operand::Rows(_, stride) => (stride, 1),
@@ -47,14 +47,14 @@ impl Operand<'_> {
         }
     }
 
-    /// Where rows `k` and columns `columns` lie; to be read, if at all.
+    /// Returns where rows `k` and columns `columns` lie; the area is only read.
     pub(crate) fn area(&self, k: Range<usize>, columns: Range<usize>) -> Area {
         let (stride, outer, inner) = match *self {
             Operand::Rows(_, stride) => (stride, k, columns),
             Operand::Columns(_, stride) => (stride, columns, k),
         };
         let at = self.pointer().wrapping_add(outer.start * stride + inner.start);
-        // SAFETY: whoever multiplies has asserted that the operand holds what it asks for.
+        // SAFETY: the product asserted that the operand holds these rows and columns.
         unsafe { Area::new(at.cast_mut(), stride, outer.len(), inner.len()) }
     }
 
@@ -71,16 +71,16 @@ impl Operand<'_> {
     }
 }
 
-/// What C starts from.
+/// The value that the sums of C start from.
 #[derive(Clone, Copy, Debug)]
 pub enum Start<'a> {
-    /// C = A·B.
+    /// Zero: C = A·B.
     Zero,
-    /// The same where nobody reads C soon: it goes to memory past the caches, which then neither fetch what is
-    /// overwritten nor lose what they hold.
+    /// Zero, where nobody reads C soon. C goes to memory past the caches, which then neither fetch what is overwritten
+    /// nor lose what they hold.
     Unread,
-    /// C = A·B + bias, one number a column.
+    /// A bias, one number a column: C = A·B + bias.
     Bias(&'a [f32]),
-    /// C += A·B.
+    /// What C holds: C += A·B.
     Accumulate,
 }

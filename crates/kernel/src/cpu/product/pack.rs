@@ -1,7 +1,7 @@
-//! Operands of a product in the order in which register tiles read them, converted on the way.
+//! Packing: operands of a product in the order in which register tiles read them, converted on the way.
 //!
-//! Packing reads a weight from memory once a product, while the panel it goes to is in the first-level cache; a copy
-//! kept in packed form would have to be written by each update and read just as often.
+//! Packing reads a weight from memory once a product, and writes a panel that is in the first-level cache. A copy that
+//! is kept in packed form would have to be written by each update, and would be read just as often.
 
 use crate::cpu::level::Level;
 #[cfg(target_arch = "x86_64")]
@@ -14,7 +14,7 @@ use crate::memory::tensor::Tensor;
 use crate::threads::Shared;
 use std::ops::Range;
 
-/// A in place or packed: element (row, lane) at row · row_stride + lane · lane_stride.
+/// The left operand, in place or packed: element (row, lane) lies at row · row_stride + lane · lane_stride.
 #[derive(Clone, Copy)]
 pub(crate) struct LeftView {
     pub data: *const f32,
@@ -26,7 +26,7 @@ pub(crate) struct LeftView {
 unsafe impl Sync for LeftView {}
 
 impl LeftView {
-    /// f32 as it lies there.
+    /// Views an operand of f32 where it lies.
     pub fn in_place(a: &Operand) -> LeftView {
         let (row_stride, lane_stride) = a.strides();
         LeftView { data: a.pointer(), row_stride, lane_stride }
@@ -47,8 +47,8 @@ pub(crate) struct Left {
 const LEFT_BLOCK: usize = 32;
 
 impl Left {
-    /// Packs A (m × k) along the direction in which it lies; in rows always for a matrix unit, which reads rows of a
-    /// tile from every row on.
+    /// Packs A (m × k) along the direction in which it lies. For a matrix unit it is always packed in rows, since the
+    /// unit reads rows of a tile from every row on.
     pub fn pack(precision: Precision, a: Operand, m: usize, k: usize, each: &Each) -> Left {
         let lanes = k.div_ceil(precision.per_lane());
         let room = lanes.next_multiple_of(MOST_LANES);
@@ -61,7 +61,7 @@ impl Left {
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     for row in block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK) {
-                        // SAFETY: each row is one task's.
+                        // SAFETY: each row belongs to one task.
                         let to = unsafe { out.slice(row * room, room) };
                         pack_along(precision, &data[row * stride..][..k], to);
                     }
@@ -74,7 +74,7 @@ impl Left {
                 let out = Shared::new(packed.data_mut());
                 each(m.div_ceil(LEFT_BLOCK), &|block| {
                     let rows = block * LEFT_BLOCK..m.min((block + 1) * LEFT_BLOCK);
-                    // SAFETY: each row is one task's.
+                    // SAFETY: each row belongs to one task.
                     let to = unsafe { out.slice(rows.start * room, rows.len() * room) };
                     pack_down(precision, data, stride, k, rows, to, room);
                 });
@@ -86,7 +86,7 @@ impl Left {
                 let out = Shared::new(packed.data_mut());
                 each(lanes.div_ceil(LEFT_BLOCK), &|block| {
                     let lanes = block * LEFT_BLOCK..lanes.min((block + 1) * LEFT_BLOCK);
-                    // SAFETY: each row is one task's.
+                    // SAFETY: each row belongs to one task.
                     let to = unsafe { out.slice(lanes.start * room, lanes.len() * room) };
                     let part = lanes.start * precision.per_lane()..k.min(lanes.end * precision.per_lane());
                     pack_across(precision, data, stride, part, 0..m, to, room);
@@ -101,8 +101,8 @@ impl Left {
     }
 }
 
-/// Packs rows `k` and columns `columns` of B as a panel: lane by lane, the panel's columns, zeros beyond them and,
-/// for a matrix unit, in what a last tile of lanes lacks.
+/// Packs rows `k` and columns `columns` of B as a panel: lane by lane, the panel's columns, and zeros beyond them. For a
+/// matrix unit the last tile of lanes is filled up with zeros.
 pub(crate) fn pack_right(precision: Precision, b: Operand, k: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
     let width = panel_width();
     if on_tiles(precision) {
@@ -115,7 +115,7 @@ pub(crate) fn pack_right(precision: Precision, b: Operand, k: Range<usize>, colu
     }
 }
 
-/// Makes `fn name(precision, args)` of `fn body<L, F>(args)`: one for each level and each kind of lane.
+/// Makes `fn name(precision, args)` from `fn body<L, F>(args)`, compiled for each level and each kind of lane.
 macro_rules! for_each_precision {
     ($(#[$meta:meta])* fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
         $(#[$meta])*
@@ -151,30 +151,32 @@ macro_rules! for_each_precision {
 }
 
 for_each_precision! {
-    /// Consecutive floats to lanes; zeros up to `to`'s end.
+    /// Packs consecutive floats; zeros up to the end of `to`.
     fn pack_along = along(from: &[f32], to: &mut [f32])
 }
 
 for_each_precision! {
-    /// Rows `k` of what is stored, neighbours along k in a lane: `to` gets a row of `room` lanes for each lane of k.
+    /// Packs rows `k` of what is stored, neighbors along k in a lane. `to` gets a row of `room` lanes for each lane of k.
     fn pack_across = across(
         data: &[f32], stride: usize, k: Range<usize>, columns: Range<usize>, to: &mut [f32], room: usize,
     )
 }
 
 for_each_precision! {
-    /// The same from the transpose: what is stored has a row for each of `columns`, k running along it.
+    /// Packs from the transpose: what is stored has a row for each of `columns`, and k runs along it. `to` gets a row of
+    /// `room` lanes for each lane of k.
     fn pack_turned = turned(
         data: &[f32], stride: usize, k: Range<usize>, columns: Range<usize>, to: &mut [f32], room: usize,
     )
 }
 
 for_each_precision! {
-    /// Columns of what is stored, k of each: `to` gets a row of `room` lanes for each column, zeros up to its end.
+    /// Packs k elements of each of these columns of what is stored. `to` gets a row of `room` lanes for each column, with
+    /// zeros up to its end.
     fn pack_down = down(data: &[f32], stride: usize, k: usize, columns: Range<usize>, to: &mut [f32], room: usize)
 }
 
-/// Loads `count` floats, none if it is not positive.
+/// Loads `count` floats, then zeros; `count` may be negative.
 #[inline(always)]
 unsafe fn load_some<L: Lanes>(from: *const f32, count: isize) -> L::V {
     // SAFETY: the caller promises `count` floats.
@@ -187,7 +189,7 @@ unsafe fn load_some<L: Lanes>(from: *const f32, count: isize) -> L::V {
     }
 }
 
-/// N lanes of `left` consecutive floats, zeros beyond them.
+/// Returns N lanes of `left` consecutive floats, zeros beyond them.
 #[inline(always)]
 unsafe fn lanes_along<L: Lanes, F: Factors<L>>(from: *const f32, left: isize) -> L::V {
     // SAFETY: the caller promises `left` floats.

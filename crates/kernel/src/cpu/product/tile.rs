@@ -5,18 +5,19 @@ use crate::cpu::product::factors::Factors;
 use crate::cpu::product::operand::Precision;
 use crate::cpu::simd::Lanes;
 
-/// The widest vector's floats.
+/// Floats in the widest vector.
 pub(crate) const MOST_LANES: usize = 16;
 
-/// Rows, and lanes of a row, in a matrix unit's tile.
+/// Rows of a matrix unit's tile, and lanes of a row.
 pub(crate) const TILE: usize = 16;
 
-/// Whether such products run on a matrix unit: A then lies in rows of whole tiles, and B's panels end in whole tiles.
+/// Whether products of this precision run on a matrix unit. A then lies in rows of whole tiles, and B's panels end in
+/// whole tiles.
 pub(crate) fn on_tiles(precision: Precision) -> bool {
     precision == Precision::Bf16 && Level::in_use() == Level::Amx
 }
 
-/// Columns of a panel of B: two vectors.
+/// Returns the columns of a panel of B: two vectors.
 pub(crate) fn panel_width() -> usize {
     match Level::in_use() {
         Level::Amx | Level::Avx512Bf16 | Level::Avx512 => 32,
@@ -25,11 +26,12 @@ pub(crate) fn panel_width() -> usize {
     }
 }
 
-/// Where part `i` of `parts` nearly equal parts of `total` begins.
+/// Returns where part `i` of `parts` nearly equal parts of `total` begins.
 pub(crate) fn share(total: usize, parts: usize, i: usize) -> usize {
     total * i / parts
 }
 
+/// The value that the sums of one panel start from; see [`Start`](crate::cpu::product::operand::Start).
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum StartAt {
     Zero,
@@ -55,7 +57,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Splits the rows into tiles of nearly equal height, none below half the most.
+    /// Multiplies the rows in tiles of nearly equal height, none lower than half the highest.
     ///
     /// # Safety
     /// The job's memory is there, its part of C is the caller's, and L is available.
@@ -84,7 +86,7 @@ impl Job {
         }
     }
 
-    /// One register tile: ROWS rows of A from `row` times the panel.
+    /// Multiplies one register tile: ROWS rows of A, from `row` on, times the panel.
     ///
     /// # Safety
     /// As for `run`.
@@ -128,7 +130,7 @@ impl Job {
                 b = b.add(2 * L::N);
             }
             if self.start == StartAt::Unread && second == L::N {
-                // A loop of its own: a choice inside would keep the sums out of registers.
+                // This is a loop of its own: a choice inside would keep the sums out of registers.
                 for (i, sum) in sums.iter().enumerate() {
                     let at = c.add(i * self.ldc);
                     L::store_past(at, sum[0]);
