@@ -1,8 +1,8 @@
 //! Models: a folder with a configuration, weights and a tokenizer.
 
-use crate::hub::{MAIN, Snapshot};
 use crate::listing::Listing;
 use crate::repo::Kind;
+use crate::snapshot::{MAIN, Snapshot};
 use crate::{Error, Hub};
 use serde_json::Value;
 use std::collections::BTreeSet;

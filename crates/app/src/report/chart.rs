@@ -1,6 +1,6 @@
 //! Lines over steps, as SVG.
 
-use super::escaped;
+use super::html::escaped;
 use std::fmt::Write;
 
 /// A line of a chart: its name and its points.

@@ -2,7 +2,8 @@
 
 use super::chart::{self, COLOURS, Line};
 use super::diagnosis::{Diagnosis, Sentence};
-use super::{Finished, escaped, table};
+use super::html::escaped;
+use super::{Finished, table};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;

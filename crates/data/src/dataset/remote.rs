@@ -1,6 +1,8 @@
 //! Data sets on the hub: which of a repository's files are data, and which of those are needed.
 
-use crate::dataset::{Layout, SPLITS, read_card, read_layout, saved_splits};
+use crate::dataset::layout::{Layout, read_card, read_layout};
+use crate::dataset::saved::saved_splits;
+use crate::dataset::split_names::SPLITS;
 use crate::dataset::{card, files};
 use crate::error::Error;
 use crate::read_options::ReadOptions;

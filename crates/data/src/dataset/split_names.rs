@@ -1,10 +1,13 @@
 //! Which split a file or folder belongs to, by its name.
 
-use super::as_files;
+use super::remedy::as_files;
 use crate::error::Error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tagsmith_message::{Note, Remedy};
+
+/// The splits that run scripts look for; other splits of a repository are not downloaded.
+pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
 /// The splits, each with the words in file and folder names that mean it, as `datasets` has them.
 const KEYWORDS: [(&str, &[&str]); 3] = [
