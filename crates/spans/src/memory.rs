@@ -30,7 +30,7 @@ use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, paramete
 pub struct Work<'a> {
     /// The texts it learns from.
     pub examples: &'a [Example],
-    /// Those texts as they are read, without labels.
+    /// The texts it learns from, as they are read, without labels.
     pub encoded: &'a [Encoded],
     /// The texts it is evaluated on, as they are read.
     pub evaluated: &'a [Encoded],

@@ -43,7 +43,7 @@ pub struct Model {
     pub type_encoder: Option<EncoderConfig>,
     /// Where its parameters are.
     pub layout: Layout,
-    /// Their values.
+    /// The values of the parameters.
     pub params: Params,
     /// How the factors of its products are rounded.
     pub precision: Precision,

@@ -1,4 +1,4 @@
-//! What a model says of labelled examples: its loss and, row by row, its most probable labels.
+//! What a model says of labeled examples: its loss and, row by row, its most probable labels.
 
 use tagsmith_encoder::batch::{Batch, IGNORE, by_tokens};
 use tagsmith_kernel::params::table::UnreadableRows;

@@ -22,9 +22,9 @@ pub struct Gold {
 /// One entity; places count in the whole batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// Its text.
+    /// The number of the text.
     pub text: usize,
-    /// Its label.
+    /// The number of the label.
     pub kind: usize,
     /// Position, position and span.
     pub places: [usize; 3],
@@ -43,9 +43,9 @@ pub enum Normalization {
 /// A loss and its gradient.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// Its value.
+    /// The loss's value.
     pub value: f64,
-    /// Its gradient with respect to each score that there is.
+    /// The gradient with respect to each score that there is.
     pub dscores: Scores,
 }
 
@@ -149,7 +149,7 @@ impl PartLoss<'_> {
                 dice * self.dice(weight * dice, d)
                     + focal * self.focal(Some(self.config.focal_gamma), mean, weight * focal, d)
             }
-            LossKind::Contrastive => unreachable!("contrastive is no classification"),
+            LossKind::Contrastive => unreachable!("contrastive is not a classification"),
         }
     }
 
