@@ -1,5 +1,5 @@
-//! Examples become pieces: the prompt before them, where the text lies, which pieces can begin and end an entity, and
-//! which spans of pieces the gold entities are.
+//! Examples become pieces, with the prompt before them and the place of the text. Beside them stand the pieces that can
+//! begin and end an entity, and the spans of the gold entities.
 
 use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
@@ -299,8 +299,8 @@ impl Encoded {
         !(config.parity.last_piece && config.threshold_in_prompt() && last == Some(end))
     }
 
-    /// The span of a gold entity, both ends inclusive; `None` if it is not whole in what was read, too long, or begins or
-    /// ends where none may.
+    /// The span of a gold entity, both ends inclusive. `None` if it is not whole in what was read, too long, or begins
+    /// or ends where none may.
     pub fn span_of(&self, entity: &Entity, input: &Content, config: &Config) -> Option<(usize, usize)> {
         let format = match input {
             Content::Text(_) => AnnotationFormat::Text,

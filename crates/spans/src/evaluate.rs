@@ -28,8 +28,8 @@ pub struct Found {
 /// Looks for `labels` in some examples. Ranks share the work, and each of them gets everything.
 ///
 /// # Errors
-/// No label, an empty or a repeated one; an example or a label that the tokenizer refuses; more labels than a prompt holds;
-/// rows of a word table that cannot be read.
+/// No label, an empty or a repeated one, or more labels than a prompt holds. An example or a label that the tokenizer
+/// refuses. Rows of a word table that cannot be read.
 pub fn find(
     (model, tokenizers): (&Model, &Tokenizers),
     encoding: Encoding,

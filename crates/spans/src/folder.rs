@@ -127,7 +127,8 @@ fn with_rows(mut config: EncoderConfig, rows: usize) -> EncoderConfig {
 }
 
 /// Draws one parameter: weights normal, biases 0, scales ln(1/temperature). Slots are in the order of the original's
-/// modules, so that PyTorch draws the same head where its generator is seeded before `normal_` of each weight in turn.
+/// modules. PyTorch therefore draws the same head where its generator is seeded before `normal_` of each weight in
+/// turn.
 fn draw(model: &mut Model, number: usize, generator: &mut MersenneTwister) {
     let slot = model.params.slots[number].clone();
     let scale = (1.0 / model.config.temperature).ln() as f32;

@@ -1,6 +1,6 @@
-//! What a span tagger's run will hold, counted before its first step: R pieces of text, K of labels, N spans and C labels
-//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are counted by
-//! `tagsmith_train::memory` and `tagsmith_encoder::memory`, in numbers of 4 bytes:
+//! What a span tagger's run will hold, counted before its first step. A batch has R pieces of text, K of labels, N
+//! spans and C labels; H and E are the widths of encoder and head. `tagsmith_train::memory` and
+//! `tagsmith_encoder::memory` count weights and encoders. Beside those, in numbers of 4 bytes:
 //!
 //! | what | numbers |
 //! |---|---|
