@@ -4,7 +4,7 @@
 //! [`documents`] hands them to prediction, [`labeled`] to scoring and [`span_examples`] to span taggers.
 //!
 //! # What this crate does not do
-//! It knows no model and no option of a command line, and prints nothing: what happened to the input comes back as a
+//! It knows no model and no option of a command line, and prints nothing. What happened to the input comes back as a
 //! [`tagsmith_message::Note`] or an [`error::Error`].
 
 pub mod dataset;

@@ -299,7 +299,7 @@ fn bare_tags_are_types() {
         scratch.good(&format!("{base} --train_file bare.json --validation_file bare.json --bare_tags --output_dir a"));
     ran.says("note: train: 8 words had a bare type and got `B-` or `I-`: a run of one type is one entity");
     scratch.good(&format!("{base} --train_file iob.json --validation_file iob.json --output_dir b"));
-    // No two neighbours have one type here, so it is the same data.
+    // No two neighbors have one type here, so it is the same data.
     let results = |folder: &str| scratch.json(&format!("{folder}/eval_results.json"))["eval_loss"].clone();
     assert_eq!(results("a"), results("b"));
     scratch.write("ids.json", "{\"tokens\": [\"jo\"], \"ner_tags\": [1]}\n");
