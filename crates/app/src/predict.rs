@@ -4,7 +4,6 @@ mod feed;
 pub mod output;
 mod shards;
 mod share;
-mod table;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};

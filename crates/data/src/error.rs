@@ -1,11 +1,11 @@
-//! Errors of reading data.
+//! Errors of reading and writing data.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 use tagsmith_message::{Remedy, Setting};
 
-/// The reason why texts and tags cannot be read.
+/// The reason why texts and tags cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes stop coming.
@@ -55,6 +55,22 @@ pub enum Error {
         path: String,
         /// The message of the system.
         source: io::Error,
+    },
+    /// A document cannot be written in the format that was asked for.
+    #[error("{problem}")]
+    Unwritable {
+        /// The problem, with the value.
+        problem: String,
+        /// The setting or the act that helps.
+        remedy: Box<Remedy>,
+    },
+    /// A file cannot be written.
+    #[error("{what} cannot be written")]
+    Write {
+        /// The file.
+        what: String,
+        /// The message of the system or the encoder.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The hub does not give what was asked for.
     #[error(transparent)]
@@ -107,8 +123,9 @@ impl Error {
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Content { remedy, .. } | Error::Path { remedy, .. } => remedy.as_deref().cloned(),
+            Error::Unwritable { remedy, .. } => Some((**remedy).clone()),
             Error::Hub(error) => error.remedy(),
-            Error::Read { .. } | Error::Encoding { .. } | Error::Open { .. } => None,
+            Error::Read { .. } | Error::Encoding { .. } | Error::Open { .. } | Error::Write { .. } => None,
         }
     }
 }

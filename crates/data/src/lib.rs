@@ -1,7 +1,8 @@
 //! Files of texts and tags: each format is read in one place, for training, prediction, scoring and span taggers.
 //!
 //! A [`format`] yields the sentences or documents of a file one by one. [`dataset`] collects them into splits,
-//! [`documents`] hands them to prediction, [`labeled`] to scoring and [`span_examples`] to span taggers.
+//! [`documents`] hands them to prediction, [`labeled`] to scoring and [`span_examples`] to span taggers. [`write`]
+//! holds the formats of tagged documents.
 //!
 //! # What this crate does not do
 //! It knows no model and no option of a command line, and prints nothing. What happened to the input comes back as a
@@ -20,5 +21,6 @@ mod rules;
 pub mod span_examples;
 mod split_builder;
 mod tag_names;
+pub mod write;
 
 pub use read_options::ReadOptions;

@@ -1,12 +1,12 @@
 //! Tagged documents as JSON lines, columns, or text with brackets.
 
-use super::table::Table;
 use crate::error::refusal;
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
+use tagsmith_data::write::parquet::Table;
+use tagsmith_data::write::{conll, json_lines};
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_text::tagged::Tagged;
 
@@ -89,20 +89,13 @@ impl Output {
     pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
         let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
         if let Sink::Table(table) = &mut self.sink {
-            return table.write(tagged, &names);
+            return Ok(table.write(tagged, &names)?);
         }
-        let mut text = match self.format {
-            OutputFormat::Jsonl | OutputFormat::Parquet => json(tagged, &names),
-            OutputFormat::Conll => {
-                if let Some(word) = tagged.words.iter().find(|word| word.contains(['\t', '\n', '\r'])) {
-                    let message = format!("the word {word:?} holds a tab or a line break, which columns cannot");
-                    return Err(refusal(message, Remedy::SetTo(Setting::OutputFormat, "jsonl".into())));
-                }
-                tagged.words.iter().zip(&names).map(|(word, label)| format!("{word}\t{label}\n")).collect()
-            }
-            OutputFormat::Text { .. } => self.brackets.text(tagged),
+        let text = match self.format {
+            OutputFormat::Jsonl | OutputFormat::Parquet => json_lines::line(tagged, &names),
+            OutputFormat::Conll => conll::lines(tagged, &names)?,
+            OutputFormat::Text { .. } => self.brackets.text(tagged) + "\n",
         };
-        text.push('\n');
         self.sink.write_all(&text)
     }
 
@@ -202,38 +195,6 @@ impl Drop for Staged {
         // After `publish` there is nothing under this name. Before it, no caller could be told that removing failed.
         let _ = fs::remove_file(&self.stage);
     }
-}
-
-#[derive(Serialize)]
-struct JsonEntity<'t> {
-    text: &'t str,
-    label: &'t str,
-    score: f32,
-    start: u32,
-    end: u32,
-}
-
-#[derive(Serialize)]
-struct JsonDocument<'t> {
-    text: &'t str,
-    entities: Vec<JsonEntity<'t>>,
-    words: &'t [String],
-    /// Absent where entities may overlap.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    labels: Option<&'t [&'t str]>,
-}
-
-fn json(tagged: &Tagged, labels: &[&str]) -> String {
-    let entities = tagged.entities.iter().map(|found| JsonEntity {
-        text: &found.text,
-        label: &found.label,
-        score: found.score,
-        start: found.start,
-        end: found.end,
-    });
-    let labels = (labels.len() == tagged.words.len()).then_some(labels);
-    let document = JsonDocument { text: &tagged.text, entities: entities.collect(), words: &tagged.words, labels };
-    serde_json::to_string(&document).expect("strings and numbers are JSON")
 }
 
 impl Brackets {

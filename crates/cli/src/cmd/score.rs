@@ -279,7 +279,7 @@ mod tests {
             &[("both.jsonl", json)],
             &["--pred-column", "gues"],
             expect![[r#"
-            error: both.jsonl:1: there is no column `gues`: give `--pred-column` one of `tokens`, `ner_tags`, `guess`. Did you mean `guess`?
+            error: both.jsonl:1: there is no column `gues` among `tokens`, `ner_tags`, `guess`: pass `--pred-column guess` if that is meant
         "#]],
         );
         check(

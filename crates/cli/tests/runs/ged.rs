@@ -113,7 +113,7 @@ fn a_list_of_labels_serves_any_task() {
     ];
     expect![[r#"
         error: data.json: the label 2 has no name: the list has 2 labels, from 0
-        error: `none.txt` cannot be read: No such file or directory (os error 2)
+        error: none.txt: cannot be opened: No such file or directory (os error 2)
         error: none of the labels is `UC` or `c`, the label of a word without an error: is this error detection?"#]]
     .assert_eq(&errors.join("\n"));
     // A list in the data's folder that is of another task is not silently taken.

@@ -138,6 +138,16 @@ impl CsvReader {
         }
     }
 
+    /// Refuses a table without rows whose header does not name what is to be tagged.
+    fn check_header(&mut self) -> Result<(), Error> {
+        let Some(names) = self.names.take().filter(|_| self.chosen.is_none() && self.wanted == Wanted::Content) else {
+            return Ok(());
+        };
+        let cells = vec![String::new(); names.len()];
+        self.choose(&at_line(&self.rows.source, 1), &cells, &names)?;
+        Ok(())
+    }
+
     fn list(&mut self, cell: &str, column: &str, place: &str) -> Result<Value, Error> {
         let read_as = if cell.trim_start().starts_with('[') { &mut self.arrays } else { &mut self.split_cells };
         read_as.add(|| place.to_owned());
@@ -151,6 +161,7 @@ impl Reader for CsvReader {
             if self.split_cells.count > 0 {
                 self.tags.read_spelled_integers();
             }
+            self.check_header()?;
             return Ok(None);
         };
         // The names are lent while the row is read; after an error there are no more rows.

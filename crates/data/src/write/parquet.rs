@@ -1,12 +1,13 @@
 //! Tagged documents as rows of a Parquet file, with the names that JSON lines have.
 
-use anyhow::{Context, Result};
+use crate::error::Error;
 use arrow_array::builder::{
     ArrayBuilder, Float32Builder, ListBuilder, StringBuilder, StructBuilder, UInt32Builder, make_builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 use std::io::Write;
 use std::sync::Arc;
 use tagsmith_text::tagged::Tagged;
@@ -48,14 +49,14 @@ fn entity_fields() -> Fields {
 
 impl<W: Write + Send> Table<W> {
     /// Begins a file.
-    pub fn new(to: W) -> Result<Table<W>> {
+    pub fn new(to: W) -> Result<Table<W>, Error> {
         let mut rows = Rows::new();
-        let writer = ArrowWriter::try_new(to, rows.batch()?.schema(), None).context("the Parquet file cannot begin")?;
+        let writer = ArrowWriter::try_new(to, rows.batch()?.schema(), None).map_err(failed)?;
         Ok(Table { writer, rows, bytes: 0 })
     }
 
     /// Adds a document.
-    pub fn write(&mut self, tagged: &Tagged, labels: &[&str]) -> Result<()> {
+    pub fn write(&mut self, tagged: &Tagged, labels: &[&str]) -> Result<(), Error> {
         let Rows { texts, entities, words, labels: names } = &mut self.rows;
         texts.append_value(&tagged.text);
         for found in &tagged.entities {
@@ -76,18 +77,18 @@ impl<W: Write + Send> Table<W> {
         self.bytes += tagged.text.len() + strings.sum::<usize>();
         if self.rows.texts.len() == ROWS || self.bytes >= ROWS_BYTES {
             self.bytes = 0;
-            self.writer.write(&self.rows.batch()?)?;
+            self.writer.write(&self.rows.batch()?).map_err(failed)?;
             if self.writer.in_progress_size() >= GROUP_BYTES {
-                self.writer.flush()?;
+                self.writer.flush().map_err(failed)?;
             }
         }
         Ok(())
     }
 
     /// Ends the file.
-    pub fn finish(mut self) -> Result<W> {
-        self.writer.write(&self.rows.batch()?)?;
-        Ok(self.writer.into_inner()?)
+    pub fn finish(mut self) -> Result<W, Error> {
+        self.writer.write(&self.rows.batch()?).map_err(failed)?;
+        self.writer.into_inner().map_err(failed)
     }
 }
 
@@ -104,7 +105,7 @@ impl Rows {
     }
 
     /// Returns all rows and forgets them.
-    fn batch(&mut self) -> Result<RecordBatch> {
+    fn batch(&mut self) -> Result<RecordBatch, Error> {
         let columns: [(&str, ArrayRef); 4] = [
             ("text", Arc::new(self.texts.finish())),
             ("entities", Arc::new(self.entities.finish())),
@@ -114,6 +115,10 @@ impl Rows {
         let fields: Vec<Field> =
             columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), false)).collect();
         let columns = columns.into_iter().map(|(_, column)| column).collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).context("rows of one length")
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| failed(error.into()))
     }
+}
+
+fn failed(source: ParquetError) -> Error {
+    Error::Write { what: "the Parquet file".into(), source: Box::new(source) }
 }
