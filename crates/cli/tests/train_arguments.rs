@@ -105,7 +105,7 @@ fn errors_name_the_option_the_value_and_the_remedy() {
     check(
         "train --fsdp full_shard",
         expect![[r#"
-        error: `--fsdp` cannot be honoured: the model is not split over devices
+        error: `--fsdp` cannot be honored: the model is not split over devices
           hint: leave `--fsdp` out
     "#]],
     );

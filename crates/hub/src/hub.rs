@@ -20,7 +20,7 @@ pub const MAIN: &str = "main";
 
 /// Names become folders: those that are here, those in the cache, those on the hub.
 ///
-/// Nothing is looked up, and no connection opened, before a name is asked for that is no path.
+/// Nothing is looked up, and no connection opened, before a name is asked for that is not a path.
 pub struct Hub {
     pub(crate) settings: Settings,
     pub(crate) notify: Box<dyn Fn(Event<'_>) + Send + Sync>,
@@ -126,7 +126,7 @@ impl Hub {
             sha
         };
         if !is_commit(&commit) {
-            return Err(Failure::Malformed(format!("`{}` is no commit", commit.escape_debug())));
+            return Err(Failure::Malformed(format!("`{}` is not a commit", commit.escape_debug())));
         }
         if let Some(listing) = shelf.listing(&commit) {
             return Ok((commit, listing));
@@ -221,7 +221,7 @@ impl Hub {
         found.map_err(|failure| failure.explain(&self.asked(repo, revision)))
     }
 
-    /// The same, or none where the hub has no such revision.
+    /// Returns the snapshot of a revision, or none where the hub has no such revision.
     ///
     /// # Errors
     /// Whatever else the hub answers instead of a listing.
