@@ -202,7 +202,7 @@ mod tests {
         assert!(refused(zero).contains("`deepspeed_config` splits a model"));
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));
-        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is no key"));
+        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is not a key"));
         assert!(refused("distributed_type: NO\ncompute_environment: AMAZON_SAGEMAKER").contains("LOCAL_MACHINE"));
         assert!(refused("[1, 2").contains("no YAML"));
         assert!(refused("a").contains("no mapping"));
