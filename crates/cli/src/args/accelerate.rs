@@ -202,10 +202,10 @@ mod tests {
         assert!(refused(zero).contains("`deepspeed_config` splits a model"));
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));
-        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is no key"));
+        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is not a key"));
         assert!(refused("distributed_type: NO\ncompute_environment: AMAZON_SAGEMAKER").contains("LOCAL_MACHINE"));
-        assert!(refused("[1, 2").contains("no YAML"));
-        assert!(refused("a").contains("no mapping"));
+        assert!(refused("[1, 2").contains("not YAML"));
+        assert!(refused("a").contains("not a mapping"));
         assert!(refused("a: &x [1]\nb: [*x, *x]").contains("line 2: aliases are not read"));
         // Deep nesting ends, and no stack with it.
         assert!(read(&"[".repeat(60_000)).is_err());
