@@ -63,7 +63,7 @@ pub enum Work {
         source: Source,
         /// The place of the tagged documents.
         destination: Destination,
-        /// Their format.
+        /// The format of the tagged documents.
         format: OutputFormat,
     },
     /// Each file, or each file of each folder, to a file in a folder. A file that is there already is not made again.

@@ -44,11 +44,11 @@ pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, E
 /// Reads a data set's splits, as `load_dataset(name, config_name, revision=revision)` finds them: those of a folder
 /// that is here, or else [`SPLITS`] of a name on the hub. No program of a repository is ever run.
 ///
-/// A folder is a saved DatasetDict, or files and folders named by split, or has a card that says which files are
+/// A folder is a saved DatasetDict, or files and folders named by split. Or it has a card that says which files are
 /// which split of which configuration. Without any such name all files are `train`.
 ///
-/// Unlike there, upper and lower case are one, `dev` and the like mean `validation` for saved and sharded splits too,
-/// and a file whose name names two splits is refused.
+/// Unlike there, upper and lower case are one, and `dev` and the like mean `validation` for saved and sharded splits
+/// too. A file whose name names two splits is refused.
 ///
 /// # Errors
 /// There is no such folder or name, or nothing that is data; whatever the hub answers instead of a file; whatever the

@@ -10,7 +10,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Names become folders: those that are here, those in the cache, those on the hub.
 ///
-/// Nothing is looked up, and no connection opened, before a name is asked for that is no path.
+/// Nothing is looked up, and no connection opened, before a name is asked for that is not a path.
 pub struct Hub {
     pub(crate) settings: Settings,
     pub(crate) notify: Box<dyn Fn(Event<'_>) + Send + Sync>,
@@ -63,7 +63,7 @@ fn certificates(file: &Path) -> Result<RootCerts, Error> {
             Ok(PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
             Err(error) => {
-                return Err(Error::path(file.display(), format!("this is no PEM file ({error}): correct it")));
+                return Err(Error::path(file.display(), format!("this is not a PEM file ({error}): correct it")));
             }
         }
     }

@@ -124,7 +124,7 @@ impl Hub {
     /// One try, along its redirects.
     fn follow(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let mut at = parse(call.url).map_err(|_| {
-            Error::path(call.url, "this is no address that begins with http:// or https://: correct HF_ENDPOINT")
+            Error::path(call.url, "this is not an address that begins with http:// or https://: correct HF_ENDPOINT")
         })?;
         for _ in 0..=REDIRECTS_MAX {
             let mut response = self.send(call, &at)?;
@@ -220,7 +220,7 @@ enum Answer {
 fn parse(url: &str) -> Result<Uri, Failure> {
     let uri: Option<Uri> = url.parse().ok();
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-        .ok_or_else(|| Failure::Malformed(format!("`{url}` is no address that begins with http:// or https://")))
+        .ok_or_else(|| Failure::Malformed(format!("`{url}` is not an address that begins with http:// or https://")))
 }
 
 fn origin(uri: &Uri) -> (String, String, u16) {
@@ -246,7 +246,9 @@ fn join(at: &Uri, location: &str) -> Result<Uri, Failure> {
     parse(&format!("{scheme}://{authority}{folder}/{location}"))
 }
 
-/// As `no_proxy` means it: a host, the end of its name, or `*`; a port may follow, and then is the only one.
+/// Whether `no_proxy` excepts a host.
+///
+/// An exception is a host, the end of its name, or `*`; a port may follow, and then is the only one.
 fn is_excepted(host: &str, port: u16, exceptions: &[String]) -> bool {
     let host = host.trim_matches(['[', ']']).to_lowercase();
     exceptions.iter().any(|exception| {

@@ -99,7 +99,7 @@ impl Hub {
             sha
         };
         if !is_commit(&commit) {
-            return Err(Failure::Malformed(format!("`{}` is no commit", commit.escape_debug())));
+            return Err(Failure::Malformed(format!("`{}` is not a commit", commit.escape_debug())));
         }
         if let Some(listing) = shelf.listing(&commit) {
             return Ok((commit, listing));
@@ -194,7 +194,7 @@ impl Hub {
         found.map_err(|failure| failure.explain(&self.asked(repo, revision)))
     }
 
-    /// The same, or none where the hub has no such revision.
+    /// Returns the snapshot of a revision, or none where the hub has no such revision.
     ///
     /// # Errors
     /// Whatever else the hub answers instead of a listing.

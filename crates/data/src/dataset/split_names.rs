@@ -16,8 +16,9 @@ const KEYWORDS: [(&str, &[&str]); 3] = [
     ("test", &["test", "testing", "eval", "evaluation"]),
 ];
 
-/// Returns the split that a name means to run scripts, with a note where that is another: `dev`, `valid` and so on
-/// mean `validation`, unless that one is there as well.
+/// Returns the split that a name means to run scripts, with a note where that is another.
+///
+/// `dev`, `valid` and so on mean `validation`, unless that one is there as well.
 pub(super) fn canonical(name: &str, all: &[&str], notes: &mut Vec<Note>) -> String {
     let Some(meant) = keyword(name).filter(|meant| *meant != name && !all.contains(meant)) else {
         return name.to_owned();

@@ -1,5 +1,6 @@
-//! The one decision which format a file has: by what its content shows for certain, then by its name, then by what its
-//! content looks like.
+//! The one decision which format a file has.
+//!
+//! It goes by what the content shows for certain, then by the file's name, then by what the content looks like.
 
 use crate::format::Format;
 use crate::format::conll::split;
@@ -97,8 +98,8 @@ fn of_tsv(text: &str) -> (Format, &'static str) {
 
 /// Returns why text is columns of words and labels and not documents, if it is.
 ///
-/// All lines have as many columns, two at least, and the last ones are labels: tags of a scheme, or (in columns that
-/// tabs part) one word each. One line alone shows nothing.
+/// All lines have as many columns, two at least, and the last columns are labels. Labels are tags of a scheme, or (in
+/// columns that tabs part) one word each. One line alone shows nothing.
 fn columns(text: &str) -> Option<&'static str> {
     // The last line may be cut off.
     let (whole, _) = text.rsplit_once('\n')?;
