@@ -5,11 +5,12 @@ pub mod output;
 mod predicted;
 mod shards;
 mod share;
+pub mod tagger;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
 use crate::machine::threads;
-use crate::tagger::{Tagger, TaggerOptions};
+use crate::predict::tagger::{Tagger, TaggerOptions};
 use anyhow::Result;
 use feed::{Chunk, End};
 use output::{Destination, Output, OutputFormat};
@@ -26,7 +27,7 @@ use tagsmith_data::format::Format;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::tagged::Tally;
 

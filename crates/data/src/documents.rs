@@ -1,12 +1,12 @@
 //! The input of prediction: documents one after another, so that memory does not grow with the input.
 
+use crate::bytes::input::Input as Bytes;
+use crate::bytes::lines::Limit;
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
-use crate::input::Input as Bytes;
-use crate::lines::Limit;
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::Reader;
+use crate::rows::row::Reader;
 use std::io::Read;
 use std::path::PathBuf;
 use tagsmith_message::Note;

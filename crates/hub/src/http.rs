@@ -1,5 +1,7 @@
 //! Requests: where they may go, with which secret, how often they are repeated.
 
+pub(crate) mod client;
+
 use crate::failure::Failure;
 use crate::settings::Event;
 use crate::{Error, Hub};

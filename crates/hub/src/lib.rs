@@ -7,7 +7,6 @@
 //! It prints nothing, reads no environment ([`Settings`] come from above), and runs no program that a repository holds.
 
 mod cache;
-mod client;
 mod error;
 mod failure;
 mod fetch;
@@ -19,8 +18,8 @@ mod settings;
 mod snapshot;
 mod upload;
 
-pub use client::Hub;
 pub use error::Error;
+pub use http::client::Hub;
 pub use listing::Listing;
 pub use repo::{Kind, Repo, is_inside};
 pub use settings::{Event, Settings, Token};

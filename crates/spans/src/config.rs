@@ -1,6 +1,7 @@
 //! config.json of a span tagger: the original's keys, in a checkpoint and in a training configuration alike.
 
 pub mod parity;
+pub mod run;
 
 use crate::config::parity::{MASKED_WEIGHT, Parity};
 use crate::error::Error;

@@ -1,13 +1,15 @@
 //! A model finds entities in examples, and how good they are.
 
+pub mod score;
+
+use crate::batch::encode::{Encoded, Encoding};
 use crate::config::{Config, Threshold};
-use crate::decode::{Candidate, Mode, accept};
-use crate::encode::{Encoded, Encoding};
 use crate::error::Error;
+use crate::evaluate::score::{Labeled, Score};
+use crate::find::decode::{Candidate, Mode, accept};
 use crate::find::{BATCH_PIECES, Query, range};
 use crate::folder::Tokenizers;
 use crate::model::Model;
-use crate::score::{Labeled, Score};
 use serde_json::{Map, Value, json};
 use tagsmith_ranks::World;
 use tagsmith_text::example::{Example, labels_of};

@@ -1,7 +1,7 @@
 //! A span tagger's folder in and out, and a new one from encoders.
 
+use crate::batch::encode::added_tokens;
 use crate::config::{Architecture, Config};
-use crate::encode::added_tokens;
 use crate::error::Error;
 use crate::model::Model;
 use crate::model::layout::{Layout, TOKEN_ENCODER, TYPE_ENCODER};

@@ -12,8 +12,8 @@
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
 
+use crate::batch::encode::Encoded;
 use crate::config::Architecture;
-use crate::encode::Encoded;
 use crate::error::Error;
 use crate::find::BATCH_PIECES;
 use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};

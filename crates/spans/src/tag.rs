@@ -1,9 +1,9 @@
 //! Entities in documents of any length: encode, cut into windows, find, merge, read off.
 
+use crate::batch::encode::{self, Encoding, Masking, Prompt, plain_labels};
 use crate::config::{Architecture, Threshold};
-use crate::decode::{Candidate, Mode, accept};
-use crate::encode::{self, Encoding, Masking, Prompt, plain_labels};
 use crate::error::Error;
+use crate::find::decode::{Candidate, Mode, accept};
 use crate::find::{Query, range};
 use crate::folder::Tokenizers;
 use crate::model::Model;

@@ -5,16 +5,16 @@ use tagsmith_hub::{Hub, Settings};
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
-use tagsmith_spans::decode::Mode;
-use tagsmith_spans::encode::added_tokens;
+use tagsmith_spans::batch::encode::added_tokens;
+use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::error::Error;
 use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::{Data, SpanFeed};
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
-use tagsmith_spans::run_config::RunConfig;
 use tagsmith_spans::tag::{Label, Request, Tagger};
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::{Content, Input, Tally};
@@ -297,7 +297,7 @@ fn configurations_are_read_strictly() {
             json[key] = value;
         }
         std::fs::write(&at, json.to_string()).expect("it is written");
-        let program = (!name.is_empty()).then_some(tagsmith_spans::run_config::Program {
+        let program = (!name.is_empty()).then_some(tagsmith_spans::config::run::Program {
             architecture: tagsmith_spans::config::Architecture::CrossEncoder,
             contrastive: name == "contrastive",
         });

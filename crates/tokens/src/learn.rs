@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::model::Model;
 use std::path::Path;
-use tagsmith_encoder::architecture;
 use tagsmith_encoder::batch::{Batch, IGNORE};
 use tagsmith_encoder::config::Config;
+use tagsmith_encoder::family::architecture;
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
 use tagsmith_train::checkpoint;

@@ -2,10 +2,10 @@
 
 use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
-use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::bert::Deberta;
 use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_encoder::modernbert;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};

@@ -1,7 +1,7 @@
 //! Documents are read and cut into pieces on a thread ahead of the model, so that neither waits on the other.
 
 use super::share::Share;
-use crate::tagger::{Encoded, Encoder};
+use crate::predict::tagger::{Encoded, Encoder};
 use anyhow::Error;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;

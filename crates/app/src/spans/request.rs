@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use tagsmith_spans::config::parity::Parity;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::config::run::Program;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
-use tagsmith_spans::run_config::Program;
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]

@@ -14,10 +14,10 @@ use std::path::Path;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
+use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::evaluate::assess;
+use tagsmith_spans::feed::read::{self, Overlapping};
 use tagsmith_spans::folder;
-use tagsmith_spans::read::{self, Overlapping};
-use tagsmith_spans::run_config::RunConfig;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_train::checkpoint::{newest, verify};
 

@@ -175,7 +175,7 @@ pub(crate) fn has_folder(all: &[PathBuf], folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::tests::show_error;
+    use crate::rows::split_builder::tests::show_error;
     use expect_test::{Expect, expect};
 
     const FILES: [&str; 6] =

@@ -1,16 +1,16 @@
 //! Column files: one word a line, its labels in further columns, a line of white space after each sentence.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::{Error, at_line};
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{self, TOKENS, by_name_or_number, not_a_number};
 use crate::rules::comments::{LineKind, Shape, kind_of};
 use crate::rules::headers;
 use crate::rules::ids::{self, Counter};
 use crate::rules::sentence_ends::{is_blank, is_document_start};
-use crate::tag_names::TagNames;
 use std::collections::VecDeque;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -427,8 +427,8 @@ pub(crate) fn split(line: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use tagsmith_text::sentence::Split;

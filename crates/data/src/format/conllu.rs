@@ -1,15 +1,15 @@
 //! CoNLL-U: ten columns of Universal Dependencies, of which the forms and one more are read.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::{Error, at_line};
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{by_name_or_number, unknown};
 use crate::rules::comments::is_conllu_comment;
 use crate::rules::sentence_ends::is_blank;
 use crate::rules::{headers, ids};
-use crate::tag_names::TagNames;
 use std::collections::BTreeSet;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -292,8 +292,8 @@ fn id_of(cell: &str) -> Option<Id> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use tagsmith_text::sentence::Split;

@@ -1,6 +1,6 @@
 //! The formats, and their names.
 
-use crate::input::is_packed;
+use crate::bytes::input::is_packed;
 use std::fmt;
 use std::path::Path;
 

@@ -291,7 +291,7 @@ fn not_words((name, cells): &(String, Cells), names: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::tests::show_error;
+    use crate::rows::split_builder::tests::show_error;
     use expect_test::{Expect, expect};
 
     /// Columns are written `name:s` (strings), `:i` (integers), `:e` (empty), `:t` (text), `:o` (a string).

@@ -8,7 +8,7 @@ use tagsmith_encoder::batch::IGNORE;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
-use tagsmith_spans::encode::{Encoding, Masking, added_tokens};
+use tagsmith_spans::batch::encode::{Encoding, Masking, added_tokens};
 use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::{Rates, SpanTask};

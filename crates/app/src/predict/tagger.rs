@@ -12,7 +12,7 @@ use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_spans::config::Threshold;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder;
 use tagsmith_spans::tag::{self as spans, Label};
 use tagsmith_text::align::aggregate::Strategy;

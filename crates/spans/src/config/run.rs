@@ -1,7 +1,7 @@
 //! A training run's JSON file: the keys of the original, in three groups of one flat object.
 
+use crate::batch::encode::{Encoding, Masking};
 use crate::config::{Architecture, Config};
-use crate::encode::{Encoding, Masking};
 use crate::error::Error;
 use crate::learn::Rates;
 use serde_json::{Map, Value};

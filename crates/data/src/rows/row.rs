@@ -1,7 +1,7 @@
 //! What every reader yields, and how.
 
 use crate::error::Error;
-use crate::tag_names::TagNames;
+use crate::rows::tag_names::TagNames;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
