@@ -2,6 +2,7 @@
 
 mod feed;
 pub mod output;
+mod predicted;
 mod shards;
 mod share;
 
@@ -15,7 +16,6 @@ use output::{Destination, Output, OutputFormat};
 use serde_json::{Map, Value};
 use shards::Shard;
 use share::Share;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -29,6 +29,8 @@ use tagsmith_ranks::World;
 use tagsmith_spans::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::tagged::Tally;
+
+pub use predicted::Predicted;
 
 /// A request to tag documents.
 pub struct PredictRequest {
@@ -61,7 +63,7 @@ pub enum Work {
         source: Source,
         /// The place of the tagged documents.
         destination: Destination,
-        /// Their format.
+        /// The format of the tagged documents.
         format: OutputFormat,
     },
     /// Each file, or each file of each folder, to a file in a folder. A file that is there already is not made again.
@@ -73,28 +75,6 @@ pub enum Work {
         /// The format; without it, Parquet for Parquet files and JSON lines for others.
         format: Option<OutputFormat>,
     },
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Predicted {
-    /// Documents that were tagged.
-    pub documents: u64,
-    /// Words in them.
-    pub words: u64,
-    /// Entities that were found in them.
-    pub entities: u64,
-    /// Windows that the model read.
-    pub windows: u64,
-    /// Time it took.
-    pub seconds: f64,
-}
-
-impl fmt::Display for Predicted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Predicted { documents, words, entities, windows, seconds } = self;
-        write!(f, "{documents} documents, {words} words, {windows} windows, {entities} entities, {seconds:.1} s")
-    }
 }
 
 /// Tags documents as `request` asks. What was done is reported even if a document was bad: what stands before it is

@@ -340,7 +340,10 @@ fn bad_input_is_refused_with_file_line_and_remedy() {
         &spans(r#"[{"start": 0, "end": 2, "label": 3}]"#),
         "`char_spans` 1: the label is 3, not a string: quote it",
     );
-    refused(&spans("3"), "`char_spans` is 3, no list of objects: write [{\"start\": 0, \"end\": 1, \"label\": \"…\"}]");
+    refused(
+        &spans("3"),
+        "`char_spans` is 3, not a list of objects: write [{\"start\": 0, \"end\": 1, \"label\": \"…\"}]",
+    );
     refused(r#"{"text": "ann"}"#, "there is no `char_spans`: give an empty list where nothing is marked");
     refused(r#"{"text": 3, "char_spans": []}"#, "`text` is 3, not a string: quote it");
     refused(

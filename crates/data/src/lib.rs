@@ -5,7 +5,7 @@
 //! holds the formats of tagged documents.
 //!
 //! # What this crate does not do
-//! It knows no model and no option of a command line, and prints nothing: what happened to the input comes back as a
+//! It knows no model and no option of a command line, and prints nothing. What happened to the input comes back as a
 //! [`tagsmith_message::Note`] or an [`error::Error`].
 
 pub mod dataset;

@@ -14,7 +14,7 @@ use tagsmith_text::tagged::Content;
 pub(crate) struct Row {
     /// The line (text formats) or row (tables) where it begins, from 1.
     pub(crate) number: u64,
-    /// Its name in the data, where there is one.
+    /// The row's name in the data, where there is one.
     pub(crate) id: Option<String>,
     /// The words, or the running text.
     pub(crate) content: Content,

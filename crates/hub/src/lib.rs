@@ -7,22 +7,24 @@
 //! It prints nothing, reads no environment ([`Settings`] come from above), and runs no program that a repository holds.
 
 mod cache;
+mod client;
 mod error;
 mod failure;
 mod fetch;
 mod http;
-mod hub;
 mod listing;
 pub mod model;
 mod repo;
 mod settings;
+mod snapshot;
 mod upload;
 
+pub use client::Hub;
 pub use error::Error;
-pub use hub::{Hub, MAIN, Snapshot};
 pub use listing::Listing;
 pub use repo::{Kind, Repo, is_inside};
 pub use settings::{Event, Settings, Token};
+pub use snapshot::{MAIN, Snapshot};
 
 /// Returns whether a name is `conll2003` or `org/name`, as the hub spells them.
 fn is_hub_name(name: &str) -> bool {

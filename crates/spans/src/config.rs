@@ -19,12 +19,12 @@ pub enum Architecture {
     CrossEncoder,
 }
 
-/// What is minimised.
+/// The loss that training minimizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossKind {
     /// Binary cross-entropy of every label at every place.
     Bce,
-    /// The same, with easy places weighing less (Lin et al., 2017).
+    /// Binary cross-entropy in which easy places weigh less (Lin et al., 2017).
     Focal,
     /// One minus the soft Dice coefficient.
     Dice,

@@ -250,7 +250,7 @@ impl Feed for SpanFeed<'_> {
     }
 }
 
-/// An epoch's updates. Each is of as many rounds as the accumulation says, a round being one batch of each rank; rounds
+/// An epoch's updates. Each is of as many rounds as the accumulation says, a round being one batch of each rank. Rounds
 /// in which no rank has a batch do not count.
 struct Epoch<'f> {
     feed: &'f SpanFeed<'f>,

@@ -74,8 +74,8 @@ impl Tagger {
     /// Encodes the labels. Returns notes beside the tagger.
     ///
     /// # Errors
-    /// No label, an empty or a repeated one; more labels than a prompt holds; a window that is longer than the model's
-    /// positions; a stride that fills the window.
+    /// No label, an empty or a repeated one, or more labels than a prompt holds. A window that is longer than the
+    /// model's positions, or a stride that fills the window.
     pub fn new(mut model: Model, tokenizers: Tokenizers, request: Request) -> Result<(Tagger, Vec<String>), Error> {
         let threshold = request.threshold.unwrap_or(model.config.threshold);
         if model.config.threshold_in_prompt() {

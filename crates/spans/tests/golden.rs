@@ -342,7 +342,7 @@ fn special_tokens_in_texts_and_labels_are_ordinary_letters() {
         (apart[1], apart[2]) = (" LABEL]".into(), "x SPAN_THRESHOLD]".into());
         assert_eq!(Encoded { spelled: 0, ..read.clone() }, encode(Content::Words(apart)), "{kind}");
         assert_eq!(read.spelled, 2, "{kind}");
-        // An unknown word is no special token that somebody wrote.
+        // An unknown word is not a special token that somebody wrote.
         assert_eq!(encode(Content::Text("\u{1F600}".into())).spelled, 0, "{kind}");
     }
 }
@@ -613,9 +613,9 @@ fn entities_are_the_originals() {
 
 #[test]
 fn figures_are_the_originals() {
-    use tagsmith_spans::score::{Labelled, Score};
+    use tagsmith_spans::score::{Labeled, Score};
     for case in cases()["scored"].as_array().expect("a list") {
-        let sets = |key: &str| -> Vec<Vec<Labelled>> { serde_json::from_value(case[key].clone()).expect("sets") };
+        let sets = |key: &str| -> Vec<Vec<Labeled>> { serde_json::from_value(case[key].clone()).expect("sets") };
         let (gold, predicted) = (sets("gold"), sets("predicted"));
         let (mut score, mut swapped) = (Score::default(), Score::default());
         for (gold, predicted) in gold.iter().zip(&predicted) {

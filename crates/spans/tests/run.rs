@@ -237,7 +237,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The same file as it was before the engine was shared: `loop_state.json` alone says where the run is.
+/// The checkpoint is as it was before the engine was shared: `loop_state.json` alone says where the run is.
 #[test]
 fn a_checkpoint_of_the_former_trainer_is_refused_in_one_line() {
     let scratch = tempfile::tempdir().expect("a scratch folder");

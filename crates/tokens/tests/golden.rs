@@ -144,7 +144,7 @@ fn hidden_states_scores_and_loss_are_pytorchs() {
 fn every_gradient_is_pytorchs() {
     for name in FAMILIES {
         let (model, expected) = (load(name), Expected::read(name));
-        // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic, so its own is no measure.
+        // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic and is not a measure.
         let batch = expected.batch();
         let all = gradients(&model, &batch, 0.0, PLAIN).1;
         let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();

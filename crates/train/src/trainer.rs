@@ -95,8 +95,8 @@ pub struct Outcome {
 /// The output folder is made when nothing is left to refuse.
 ///
 /// # Errors
-/// Options that contradict each other or the data; a loss that is not a number; ranks that differ; files that cannot be
-/// read or written; whatever the feed and the evaluation return.
+/// Options that contradict each other or the data, a loss that is not a number, or ranks that differ. Files that cannot
+/// be read or written; whatever the feed and the evaluation return.
 pub fn train<'a, M: Trainable>(
     learner: &'a mut Learner<M>,
     job: Job<'a, M>,

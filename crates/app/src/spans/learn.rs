@@ -1,7 +1,7 @@
 //! The training part of a span tagger's run, and what it records.
 
 use super::log::Log;
-use super::train::SpanTrainRequest;
+use super::request::SpanTrainRequest;
 use crate::events::{Event as Reported, Events};
 use crate::machine::memory::allowed;
 use crate::machine::neighbors;

@@ -1,6 +1,6 @@
 //! Configurations of a data set: what its card's `configs:` says, or folders in its folder.
 
-use crate::dataset::as_files;
+use crate::dataset::remedy::as_files;
 use crate::error::Error;
 use glob::{MatchOptions, Pattern};
 use serde::Deserialize;

@@ -21,8 +21,8 @@ use tagsmith_text::tagged::Content;
 
 /// The sentences of CoNLL columns.
 ///
-/// The words are in the first column and the labels in the last, unless the options name others: by number, from 0
-/// (-1 is the last), or by the names that a `# global.columns = …` line or a header gives. A file of one column holds
+/// The words are in the first column and the labels in the last, unless the options name others. They name a column by
+/// number, from 0 (-1 is the last), or by the name that a `# global.columns = …` line or a header gives. A file of one column holds
 /// words without labels. A line with a tab is split at tabs, any other at spaces. `-DOCSTART-` lines end a sentence. A
 /// line that begins with `# ` is a comment when it has another number of columns than the data or reads `# key = …`,
 /// and a word otherwise. A line that lacks the last column, where that is the labels', takes the options'

@@ -29,7 +29,7 @@ const FEATURES_MAX: usize = 200;
 /// The sentences of CoNLL-U.
 ///
 /// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of
-/// a feature (`FEATS=Number`, or `Number` alone), `_` where a word has none. Words that are written as one (ranges
+/// a feature (`FEATS=Number`, or `Number` alone). The label is `_` where a word has no such value. Words that are written as one (ranges
 /// `1-2`) count apart, as the treebank has them; the range's row and empty nodes (`1.1`) are skipped and counted.
 pub(crate) struct ConlluReader {
     lines: Lines,

@@ -233,8 +233,9 @@ fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
     Ok(cell.split_whitespace().map(Value::from).collect())
 }
 
-/// Records (RFC 4180), cut here rather than by a library so that a record's length is bounded while a quotation mark
-/// is open, and every place is exact.
+/// Records (RFC 4180), cut here rather than by a library.
+///
+/// So a record's length is bounded while a quotation mark is open, and every place is exact.
 struct Records {
     lines: Lines,
     separator: char,

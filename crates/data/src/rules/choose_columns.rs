@@ -68,8 +68,8 @@ impl Choice {
 /// Chooses the columns of words and labels in a table.
 ///
 /// Words: the named column, else `tokens`, else the first. Labels: the named column, else `{task}_tags`, else the
-/// second. Where a position points at something that is not a list while exactly one other column could be meant, that
-/// one is taken, with a note.
+/// second. A position may point at something that is not a list while exactly one other column could be meant. Then
+/// that column is taken, with a note.
 pub(crate) fn of_tagged(
     place: &str,
     offered: &[(String, Cells)],

@@ -1,7 +1,7 @@
 //! The one reading of tags: the labels of a sentence become entities.
 //!
-//! Scores, the entities of a prediction, the gold entities of span taggers and error reports all read tags here, so that
-//! no two of them disagree about what a sequence of tags means.
+//! Scores, the entities of a prediction, the gold entities of span taggers and error reports all read tags here. So no
+//! two of them disagree about what a sequence of tags means.
 
 use crate::labels::scheme::{Conlleval, Scheme, Span, Style, Tag, UNTYPED, is_iob_like};
 
@@ -16,7 +16,7 @@ pub enum Rules {
     AnyScheme,
     /// The strict rules of one scheme: words that do not begin and end by them are not an entity.
     Strict(Scheme),
-    /// The state machine of the original span trainers: `I`, `E` and `L` continue the open entity, whatever its type;
+    /// The state machine of the original span trainers. `I`, `E` and `L` continue the open entity, whatever its type;
     /// `M` and a tag without a type end it.
     OriginalSpans,
 }
@@ -252,8 +252,8 @@ mod tests {
         (differing.count(), table.len())
     }
 
-    /// BMES is IOBES with `M` for `I`, BILOU is IOBES with `L` for `E` and `U` for `S`: what seqeval reads in IOBES is
-    /// what the same sequence means in the other letters.
+    /// BMES is IOBES with `M` for `I`, BILOU is IOBES with `L` for `E` and `U` for `S`. What seqeval reads in IOBES is
+    /// therefore the meaning of the same sequence in the other letters.
     #[test]
     fn bmes_and_bilou_are_iobes_in_other_letters() {
         let iobes = [('I', 'I'), ('E', 'E'), ('S', 'S')];

@@ -168,7 +168,7 @@ pub fn learner_of<S: Subject>() -> Learner<S::Task> {
 }
 
 /// A learner whose weights are not the subject's: resuming has to restore them.
-pub fn spoilt_learner_of<S: Subject>() -> Learner<S::Task> {
+pub fn spoiled_learner_of<S: Subject>() -> Learner<S::Task> {
     let mut task = S::task();
     task.params_mut().get_mut(SlotId(1)).fill(9.0);
     new_learner(task)
