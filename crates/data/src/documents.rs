@@ -70,7 +70,7 @@ impl Documents {
     ///
     /// # Errors
     /// Content that cannot be read. The documents before it are good; there are none after it.
-    pub fn next(&mut self) -> Result<Option<(Input, usize)>, Error> {
+    pub fn read(&mut self) -> Result<Option<(Input, usize)>, Error> {
         let Some(row) = self.reader.next()? else { return Ok(None) };
         let bytes = match &row.content {
             Content::Text(text) => text.len(),

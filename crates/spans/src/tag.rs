@@ -180,9 +180,9 @@ impl Tagger {
                     let what = "entities begin or end inside a word: the whole word has their label";
                     tally.add(what, || format!("{place}: {:?}", letters.slice(start as u32, end as u32)));
                 }
-                for word in first..last {
-                    let label = 1 + 2 * it.kind as u32 + u32::from(word > first);
-                    labels[word] = WordLabel { label, probability: it.score as f32 };
+                for (i, word) in labels[first..last].iter_mut().enumerate() {
+                    let label = 1 + 2 * it.kind as u32 + u32::from(i > 0);
+                    *word = WordLabel { label, probability: it.score as f32 };
                 }
             }
         }

@@ -255,7 +255,7 @@ fn a_checkpoint_of_the_former_trainer_is_refused_in_one_line() {
     });
     let from = from.expect("it is saved");
     let outcome = std::panic::catch_unwind(|| run("bi_encoder", &config, Some(&from)));
-    let panic = outcome.err().expect("it is refused");
+    let panic = outcome.expect_err("it is refused");
     let said = panic.downcast_ref::<String>().expect("a message");
     assert!(said.contains("it has no `trainer_state.json`"), "{said}");
 }

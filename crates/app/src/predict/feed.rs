@@ -81,7 +81,7 @@ fn read_chunk(documents: &mut Documents, share: Share) -> (Vec<Input>, Result<bo
     let mut chunk = Vec::new();
     let mut bytes = 0;
     loop {
-        match documents.next() {
+        match documents.read() {
             Ok(Some((document, size))) => {
                 chunk.push(document);
                 bytes += size.max(DOCUMENT_BYTES_MIN);

@@ -264,7 +264,7 @@ fn no_files_depend_on_each_other() {
                 let to: Vec<&str> = arrows[*file].iter().filter(|to| circle.contains(to)).copied().collect();
                 format!("  {file} → {}", to.join(", "))
             };
-            found.push(circle.iter().map(|file| inside(file)).collect::<Vec<_>>().join("\n"));
+            found.push(circle.iter().map(inside).collect::<Vec<_>>().join("\n"));
         }
     }
     none("circles between files", found);

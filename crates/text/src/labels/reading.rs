@@ -148,7 +148,7 @@ impl TagReader {
         let tags = || labels.iter().filter_map(|label| Tag::of_any_scheme(label.as_ref(), style));
         let has = |letters: &str| tags().any(|tag| tag.kind != UNTYPED && letters.contains(tag.letter));
         // `E-LOC` alone beside `MISC` may be a type with an odd name; no other letter is met by chance.
-        if !has("SLUM") && !(has("E") && is_iob_like(labels, style)) {
+        if !(has("SLUM") || has("E") && is_iob_like(labels, style)) {
             return None;
         }
         let mut reader = TagReader::new(labels, style, Rules::AnyScheme);
@@ -215,7 +215,7 @@ mod tests {
         for _ in 0..case["longest"].as_u64().unwrap() {
             let longer = |head: &Vec<String>| {
                 let head = head.clone();
-                alphabet.iter().map(move |tag| [&head[..], &[tag.clone()]].concat()).collect::<Vec<_>>()
+                alphabet.iter().map(move |tag| [&head[..], std::slice::from_ref(tag)].concat()).collect::<Vec<_>>()
             };
             last = last.iter().flat_map(longer).collect();
             all.extend(last.iter().cloned());
