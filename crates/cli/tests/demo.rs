@@ -110,5 +110,5 @@ fn a_folder_with_something_in_it_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(message, format!("error: `{}` is not empty: name a new folder\n", scratch.path().display()));
+    assert_eq!(message, format!("error: `{}` is not empty: pass `--output_dir` with a new folder\n", scratch.path().display()));
 }
