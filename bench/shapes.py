@@ -1,4 +1,4 @@
-"""Writes a randomly initialised checkpoint of a known shape, with a head for the labels of a file: what a race needs.
+"""Writes a randomly initialized checkpoint of a known shape, with a head for the labels of a file: what a race needs.
 
     python bench/shapes.py bert-base --train train.conll --tokenizer MINILM --output BERT
     python bench/shapes.py xlmr-base --train train.conll --output XLMR

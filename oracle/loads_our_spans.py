@@ -73,7 +73,7 @@ def find(model, settings, tokenizer, label_tokenizer, text, labels, threshold, m
     extra = int(cross and contrastive)
     spans = [tuple(span) for span in batch["spans"].tolist()]
     found = decode(probabilities, batch["span_mask"][0].tolist(), spans, threshold, labels, extra)
-    # The offsets of the text, of which the prompt is no part.
+    # The offsets of the text, of which the prompt is not a part.
     prefix = 0
     if cross:
         words = [word for label in labels for word in ("[LABEL]", label)] + ["[SEP]"]

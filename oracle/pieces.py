@@ -3,7 +3,7 @@
 Six tokenizers were trained on the sentences below and saved as transformers saves them. `inputs.jsonl` holds the lines
 (words, one label a word, a text); `<kind>/expect.jsonl` what each tokenizer gives, one line an input:
 
-    ids, types, words, offsets   tokenizer(words, is_split_into_words=True); -1 is no word; offsets inside the word,
+    ids, types, words, offsets   tokenizer(words, is_split_into_words=True); -1 is not a word; offsets inside the word,
                                  start and end in turn
     first, inside, repeat        labels as run_ner aligns them, with --label_all_tokens, and the same label repeated
     cut                          `first` under truncation to 16 pieces, where that cuts anything

@@ -5,11 +5,11 @@
 //! cargo run --release -p tagsmith-bench -- --predict MODEL BATCHES [--bf16]
 //! ```
 //!
-//! The second times the model's forward alone on batches of token ids, a JSON list of lists of lists; it is what
-//! `race_predict.py` compares with PyTorch's forward on the same batches.
+//! The second command times the model's forward alone on batches of token ids, a JSON list of lists of lists.
+//! `race_predict.py` compares that time with PyTorch's forward on the same batches.
 //!
-//! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy; `--base` is
-//! BERT-base instead of MiniLM, `--only` takes the rows whose names contain its word. Each row ends in a hash of the
+//! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy. `--base` is
+//! BERT-base instead of MiniLM. `--only` takes the rows whose names contain its word. Each row ends in a hash of the
 //! result, so that nobody makes it faster by changing the answer.
 
 #![allow(clippy::print_stdout)]
@@ -18,9 +18,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
-use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
+use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_kernel::check::random;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::{self, Activation};

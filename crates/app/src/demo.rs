@@ -52,9 +52,9 @@ pub struct Demo {
     pub lesson: Lesson,
     /// The trained model.
     pub model: Model,
-    /// Its scores on the validation sentences.
+    /// The model's scores on the validation sentences.
     pub validation: Marks,
-    /// Its scores on the test sentences.
+    /// The model's scores on the test sentences.
     pub test: Marks,
     /// Numbers of the test sentences to show.
     pub shown: Vec<usize>,

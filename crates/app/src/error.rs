@@ -1,8 +1,8 @@
 //! Errors of the application: what happened, and what the caller can do about it.
 //!
 //! Functions of this crate return [`anyhow::Error`], a chain of causes. A rim shows the chain (`{error:#}`) and asks
-//! [`remedy`] what to do. An error with a remedy is the caller's to mend, so a server answers it with a status of 4xx;
-//! one without a remedy is a fault of the files, the system or this program.
+//! [`remedy`] what to do. An error with a remedy is the caller's to mend, so a server answers it with a status of 4xx.
+//! An error without a remedy is a fault of the files, the system or this program.
 
 use tagsmith_message::Remedy;
 use tagsmith_text::{labels, tokenizer};

@@ -21,11 +21,11 @@ pub enum Event<'a> {
     Line(&'a str),
     /// A run of a comparison begins.
     RunBegins {
-        /// Its number, from 1.
+        /// The run's number, from 1.
         number: usize,
         /// How many runs there are.
         of: usize,
-        /// Its name.
+        /// The run's name.
         name: &'a str,
     },
     /// A run of a comparison is over.
@@ -44,7 +44,7 @@ pub enum Event<'a> {
     Measured {
         /// `train`, `eval` or `predict`.
         split: &'a str,
-        /// Its figures.
+        /// The split's figures.
         record: &'a Record,
     },
 }

@@ -3,7 +3,7 @@
 //! | function | request | result |
 //! |---|---|---|
 //! | [`train::train`] | [`options::TrainArgs`] | [`report::Finished`] |
-//! | [`compare::compare`] | [`compare::CompareRequest`] | a table |
+//! | [`train::compare::compare`] | [`train::compare::CompareRequest`] | a table |
 //! | [`predict::predict`] | [`predict::PredictRequest`] | [`predict::Predicted`] |
 //! | [`score::score`] | [`score::ScoreRequest`] | [`score::Scored`] |
 //! | [`spans::train::train_spans`] | [`spans::train::SpanTrainRequest`] | [`spans::train::SpanTrained`] |
@@ -17,7 +17,6 @@
 //! does not know how an option is spelled: what a caller can do about an error is a [`tagsmith_message::Remedy`]. A rim
 //! (command line, server, Python) opens the hub, hands in streams and receives [`events`].
 
-pub mod compare;
 pub mod demo;
 pub mod error;
 pub mod events;
@@ -28,5 +27,4 @@ pub mod rehearsal;
 pub mod report;
 pub mod score;
 pub mod spans;
-pub mod tagger;
 pub mod train;

@@ -2,20 +2,21 @@
 
 mod feed;
 pub mod output;
+mod predicted;
 mod shards;
 mod share;
+pub mod tagger;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
 use crate::machine::threads;
-use crate::tagger::{Tagger, TaggerOptions};
+use crate::predict::tagger::{Tagger, TaggerOptions};
 use anyhow::Result;
 use feed::{Chunk, End};
 use output::{Destination, Output, OutputFormat};
 use serde_json::{Map, Value};
 use shards::Shard;
 use share::Share;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -26,9 +27,11 @@ use tagsmith_data::format::Format;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::tagged::Tally;
+
+pub use predicted::Predicted;
 
 /// A request to tag documents.
 pub struct PredictRequest {
@@ -61,7 +64,7 @@ pub enum Work {
         source: Source,
         /// The place of the tagged documents.
         destination: Destination,
-        /// Their format.
+        /// The format of the tagged documents.
         format: OutputFormat,
     },
     /// Each file, or each file of each folder, to a file in a folder. A file that is there already is not made again.
@@ -73,28 +76,6 @@ pub enum Work {
         /// The format; without it, Parquet for Parquet files and JSON lines for others.
         format: Option<OutputFormat>,
     },
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Predicted {
-    /// Documents that were tagged.
-    pub documents: u64,
-    /// Words in them.
-    pub words: u64,
-    /// Entities that were found in them.
-    pub entities: u64,
-    /// Windows that the model read.
-    pub windows: u64,
-    /// Time it took.
-    pub seconds: f64,
-}
-
-impl fmt::Display for Predicted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Predicted { documents, words, entities, windows, seconds } = self;
-        write!(f, "{documents} documents, {words} words, {windows} windows, {entities} entities, {seconds:.1} s")
-    }
 }
 
 /// Tags documents as `request` asks. What was done is reported even if a document was bad: what stands before it is

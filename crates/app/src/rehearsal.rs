@@ -1,5 +1,7 @@
-//! A rehearsal of several processes, as `accelerate test`: they know each other, draw the same numbers, share the data,
-//! and learn together what one process learns alone.
+//! A rehearsal of several processes, as `accelerate test`.
+//!
+//! The processes know each other, draw the same numbers and share the data. Together they learn what one process
+//! learns alone.
 
 use crate::events::{Event, Events};
 
@@ -55,8 +57,10 @@ pub fn rehearse(world: &World, events: &mut dyn Events) -> Result<Rehearsal> {
     Ok(Rehearsal { ranks: world.size(), waited: world.waited(), speed })
 }
 
-/// Returns a line about the speed of messages: the time of a small gathering, and how many bytes a second a large
-/// exchange moves out of each rank and as many into it.
+/// Returns a line about the speed of messages.
+///
+/// It has the time of a small gathering, and how many bytes a second a large exchange moves out of each rank. As many
+/// move into it.
 fn speed(world: &World) -> String {
     const TIMES: usize = 50;
     const NUMBERS: usize = 1 << 18;

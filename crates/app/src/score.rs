@@ -1,6 +1,7 @@
 //! Precision, recall and F1 of predicted labels against gold ones.
 
 mod error_detection;
+mod request;
 
 use crate::error::refusal;
 use anyhow::{Context, bail};
@@ -10,66 +11,12 @@ use std::path::Path;
 use tagsmith_data::format::Format;
 use tagsmith_data::labeled::{LabelFile, Labeled};
 use tagsmith_message::{Note, Remedy, Setting, counted};
-use tagsmith_text::labels::scheme::{Scheme, Style};
+use tagsmith_text::labels::scheme::Style;
 use tagsmith_text::score::error_detection as errors;
 use tagsmith_text::score::table;
-use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
+use tagsmith_text::score::{Method, Score, Scorer};
 
-/// A request to score.
-#[derive(Clone, Debug, Default)]
-pub struct ScoreRequest {
-    /// The file with the gold labels.
-    pub gold: String,
-    /// The file with the predicted labels; without it, `gold` holds both.
-    pub pred: Option<String>,
-    /// The column or key of the gold labels.
-    pub gold_column: Option<String>,
-    /// The column or key of the predicted labels.
-    pub pred_column: Option<String>,
-    /// The format of `gold`; without it, the file shows it.
-    pub gold_format: Option<Format>,
-    /// The format of `pred`; without it, the file shows it.
-    pub pred_format: Option<Format>,
-    /// What is scored; without it, the gold labels show it.
-    pub mode: Option<Mode>,
-    /// The scheme of strict scores; without it, the gold labels show it.
-    pub scheme: Option<Scheme>,
-    /// Where error detection is scored, a file that lists the labels of the means; without it, those that occur.
-    pub labels: Option<String>,
-    /// Whether tags end in their letter: `PER-B`.
-    pub suffix: bool,
-    /// What a ratio without a denominator counts as.
-    pub zero_division: ZeroDivision,
-}
-
-/// What is scored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Entities, by the forgiving rules.
-    Conlleval,
-    /// Entities, by a scheme's rules.
-    Strict,
-    /// Words.
-    Words,
-    /// Words of error detection.
-    ErrorDetection,
-}
-
-impl Mode {
-    /// Names of the modes, in the order of the variants.
-    pub const NAMES: [&str; 4] = ["conlleval", "strict", "words", "ged"];
-
-    /// Returns the mode of a name.
-    pub fn named(name: &str) -> Option<Mode> {
-        let modes = [Mode::Conlleval, Mode::Strict, Mode::Words, Mode::ErrorDetection];
-        modes.into_iter().find(|mode| mode.name() == name)
-    }
-
-    /// Returns the mode's name.
-    pub fn name(self) -> &'static str {
-        Mode::NAMES[self as usize]
-    }
-}
+pub use request::{Mode, ScoreRequest};
 
 /// Scores of predicted labels.
 #[derive(Clone, Debug)]
@@ -135,7 +82,8 @@ pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
     if request.mode == Some(Mode::ErrorDetection) {
         error_detection::refuse_others(request)?;
         notes.extend(words_differ(&gold, &predicted));
-        return error_detection::score(request, &gold, &predicted, notes);
+        let (score, correct) = error_detection::score(request, &gold, &predicted, &mut notes)?;
+        return Ok(Scored { notes, figures: Figures::Errors(score, correct) });
     }
     if request.labels.is_some() {
         let remedies = vec![Remedy::Unset(Setting::Labels), Remedy::SetTo(Setting::Mode, "ged".into())];

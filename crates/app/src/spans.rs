@@ -3,6 +3,7 @@
 pub mod evaluate;
 mod learn;
 mod log;
+mod request;
 pub mod train;
 
 use anyhow::{Context, Result};

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tagsmith_app::compare::{CompareRequest, PlannedRun, compare};
 use tagsmith_app::error::{Refusal, remedy};
 use tagsmith_app::events::Recording;
 use tagsmith_app::options::{
@@ -13,9 +12,10 @@ use tagsmith_app::options::{
     TrainArgs,
 };
 use tagsmith_app::predict::output::{Destination, OutputFormat};
+use tagsmith_app::predict::tagger::TaggerOptions;
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::score::{ScoreRequest, score};
-use tagsmith_app::tagger::TaggerOptions;
+use tagsmith_app::train::compare::{CompareRequest, PlannedRun, compare};
 use tagsmith_app::train::{Hubs, train};
 use tagsmith_data::documents::Source;
 use tagsmith_hub::{Hub, Settings};

@@ -66,7 +66,7 @@ impl Dialect {
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
     fn is_key(self, setting: Setting) -> bool {
-        const OPTIONS: [Setting; 2] = [Setting::Resume, Setting::Token];
+        const OPTIONS: [Setting; 3] = [Setting::Decoding, Setting::Resume, Setting::Token];
         self == Dialect::SpanTrainer && !OPTIONS.contains(&setting)
     }
 

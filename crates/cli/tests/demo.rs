@@ -72,7 +72,7 @@ fn the_story_is_told_and_its_commands_run() {
     for step in 1..=7 {
         assert!(story.contains(&format!("\n{step}. ")) || story.starts_with(&format!("{step}. ")), "{step}: {story}");
     }
-    assert!(!story.contains('\x1b'), "a pipe gets no colour: {story}");
+    assert!(!story.contains('\x1b'), "a pipe gets no color: {story}");
     assert_eq!(story.lines().filter(|line| line.starts_with("   epoch ")).count(), 6);
     let micro = story.lines().find(|line| line.contains("micro avg")).unwrap();
     assert_eq!(micro.split_whitespace().nth(4).unwrap(), format!("{:.3}", f1(&REPORT, "test")));
@@ -110,5 +110,8 @@ fn a_folder_with_something_in_it_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(message, format!("error: `{}` is not empty: name a new folder\n", scratch.path().display()));
+    assert_eq!(
+        message,
+        format!("error: `{}` is not empty: pass `--output_dir` with a new folder\n", scratch.path().display())
+    );
 }

@@ -224,7 +224,7 @@ fn a_file_is_whole_or_not_there() {
     assert_eq!(fs::read_to_string(&out).unwrap(), "before");
     assert_eq!(predict(model.path(), &arguments, "{\"text\": \"Jo\"}\n").status, 0);
     assert_eq!((documents(&fs::read_to_string(&out).unwrap()).len(), entries()), (1, 1));
-    // What is no file is not replaced by one.
+    // What is not a file is not replaced by one.
     let ran = predict(model.path(), &["-o", folder.path().to_str().unwrap()], "Jo\n");
     assert_eq!((ran.status, ran.err.contains("not an ordinary file")), (2, true), "{}", ran.err);
     #[cfg(unix)]

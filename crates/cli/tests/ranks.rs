@@ -402,7 +402,7 @@ fn span_taggers_learn_together_what_one_learns_by_accumulation() {
             one_entity("jo works at the mill", 12, 20, "place"),
         ];
         fs::write(scratch.path("data.jsonl"), data.concat()).unwrap();
-        // A text without an entity is no batch: its rank has nothing to add to the others' step.
+        // A text without an entity is not a batch: its rank has nothing to add to the others' step.
         let empty = json!({"text": "the city", "char_spans": []}).to_string() + "\n";
         fs::write(scratch.path("gaps.jsonl"), [&data.concat()[..], &empty, &empty, &empty].concat()).unwrap();
         let loss = if model.starts_with("contrastive") { "contrastive" } else { "bce" };

@@ -223,8 +223,8 @@ fn choices_of_the_other_kind_of_model_are_refused() {
     );
     refused(
         &[&spans[..], &["--decoding", "nested", "--output-format", "conll"]].concat(),
-        "entities that may overlap cannot be written as a column of labels: pass `--decoding flat` or pass \
-         `--output-format jsonl`",
+        "entities that may overlap cannot be written as a column of labels: pass `--decoding flat`, or \
+         pass `--output-format jsonl`",
     );
     let (status, _, said) =
         tagsmith(&[&["predict", "--model"], &spans[..], &["--aggregation-strategy", "first"]].concat(), at, "jo\n");
@@ -340,7 +340,10 @@ fn bad_input_is_refused_with_file_line_and_remedy() {
         &spans(r#"[{"start": 0, "end": 2, "label": 3}]"#),
         "`char_spans` 1: the label is 3, not a string: quote it",
     );
-    refused(&spans("3"), "`char_spans` is 3, no list of objects: write [{\"start\": 0, \"end\": 1, \"label\": \"…\"}]");
+    refused(
+        &spans("3"),
+        "`char_spans` is 3, not a list of objects: write [{\"start\": 0, \"end\": 1, \"label\": \"…\"}]",
+    );
     refused(r#"{"text": "ann"}"#, "there is no `char_spans`: give an empty list where nothing is marked");
     refused(r#"{"text": 3, "char_spans": []}"#, "`text` is 3, not a string: quote it");
     refused(
@@ -387,7 +390,7 @@ fn what_a_file_as_a_whole_lacks_is_said_too() {
     let inside = overlapping(r#"{"start": 4, "end": 8, "label": "b"}"#);
     let (status, said) = said_of("", &inside);
     let want = "error: data.jsonl:3: entities overlap, `a` from 0 to 13 and `b` from 4 to 8, and flat decoding finds one \
-                of them at most: remove one, or use `--decoding nested`\n";
+                of them at most: remove one, or pass `--decoding nested`\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
     let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json", "--parity", "overlapping"], at, "");
     assert_eq!((status, said.contains("note: data.jsonl:3: entities overlap here")), (0, true), "{said}");
@@ -520,10 +523,10 @@ fn a_run_is_recorded_as_that_of_a_token_classifier() {
         assert!(!results[key].is_null(), "{key}: {out}");
     }
     assert!(
-        said.contains("note: `weight_decay` has its effect here; the original takes it and never reads it\n"),
+        said.contains("note: run.json: `weight_decay` has its effect here; the original takes it and never reads it\n"),
         "{said}"
     );
-    assert!(said.contains("note: `report_to` names `wandb`, which is not written here"), "{said}");
+    assert!(said.contains("note: run.json: `report_to` names `wandb`, which is not written here"), "{said}");
     let read = |name: &str| fs::read_to_string(at.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let rates: Vec<f64> = read("logs/log.jsonl")
         .lines()

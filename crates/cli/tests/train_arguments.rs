@@ -105,7 +105,7 @@ fn errors_name_the_option_the_value_and_the_remedy() {
     check(
         "train --fsdp full_shard",
         expect![[r#"
-        error: `--fsdp` cannot be honoured: the model is not split over devices
+        error: `--fsdp` cannot be honored: the model is not split over devices
           hint: leave `--fsdp` out
     "#]],
     );
@@ -169,8 +169,8 @@ fn a_launcher_of_several_processes_is_refused() {
     let output = tagsmith(folder.path()).args(line.split_whitespace()).env("WORLD_SIZE", "2").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    let want = "error: torchrun or accelerate started 2 processes (`WORLD_SIZE`), which is no MPI start, so that each would \
-                do all alone: run `mpirun -n 2 tagsmith …`";
+    let want = "error: torchrun or accelerate started 2 processes (`WORLD_SIZE`), which does not start MPI, so that each \
+                would do everything alone: run `mpirun -n 2 tagsmith …`";
     assert!(said.starts_with(want) && said.lines().count() == 1, "{said}");
     // Without the feature, mpirun alone would not do.
     assert_eq!(said.contains("--features mpi"), cfg!(not(feature = "mpi")), "{said}");

@@ -1,12 +1,12 @@
 //! The input of prediction: documents one after another, so that memory does not grow with the input.
 
+use crate::bytes::input::Input as Bytes;
+use crate::bytes::lines::Limit;
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
-use crate::input::Input as Bytes;
-use crate::lines::Limit;
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::Reader;
+use crate::rows::row::Reader;
 use std::io::Read;
 use std::path::PathBuf;
 use tagsmith_message::Note;
@@ -70,7 +70,7 @@ impl Documents {
     ///
     /// # Errors
     /// Content that cannot be read. The documents before it are good; there are none after it.
-    pub fn next(&mut self) -> Result<Option<(Input, usize)>, Error> {
+    pub fn read(&mut self) -> Result<Option<(Input, usize)>, Error> {
         let Some(row) = self.reader.next()? else { return Ok(None) };
         let bytes = match &row.content {
             Content::Text(text) => text.len(),

@@ -1,12 +1,12 @@
 //! The input of scoring: the labels of a file, sentence by sentence, with their words where it has them.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::Limit;
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
-use crate::input::Input;
-use crate::lines::Limit;
 use crate::read_options::{ReadOptions, Wanted};
-use crate::split_builder::collect;
+use crate::rows::split_builder::collect;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tagsmith_message::Note;

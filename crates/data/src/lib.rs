@@ -5,22 +5,19 @@
 //! holds the formats of tagged documents.
 //!
 //! # What this crate does not do
-//! It knows no model and no option of a command line, and prints nothing: what happened to the input comes back as a
+//! It knows no model and no option of a command line, and prints nothing. What happened to the input comes back as a
 //! [`tagsmith_message::Note`] or an [`error::Error`].
 
+mod bytes;
 pub mod dataset;
 pub mod documents;
 pub mod error;
 pub mod format;
-mod input;
 pub mod labeled;
-mod lines;
 mod read_options;
-mod row;
+mod rows;
 mod rules;
 pub mod span_examples;
-mod split_builder;
-mod tag_names;
 pub mod write;
 
 pub use read_options::ReadOptions;

@@ -1,14 +1,14 @@
 //! The input of span taggers: texts or words with gold entities.
 
+use crate::bytes::lines::Limit;
 use crate::dataset::files::{self, Input};
 use crate::dataset::saved_shards;
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
-use crate::lines::Limit;
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::Row;
-use crate::tag_names::TagNames;
+use crate::rows::row::Row;
+use crate::rows::tag_names::TagNames;
 use std::path::Path;
 use tagsmith_message::Note;
 use tagsmith_text::example::{AnnotationFormat, Entity, Example};

@@ -158,10 +158,10 @@ fn files_named_by_split() {
         "#]],
     );
     check(
-        &[("data/train-00000-of-00001.jsonl", ROW), ("data/unlabelled-00000-of-00001.jsonl", ROW)],
+        &[("data/train-00000-of-00001.jsonl", ROW), ("data/unlabeled-00000-of-00001.jsonl", ROW)],
         None,
         expect![[r#"
-            note: org/set: the split `unlabelled` is not downloaded: only train, validation, test are
+            note: org/set: the split `unlabeled` is not downloaded: only train, validation, test are
             train: Jo (data/train-00000-of-00001.jsonl; B-PER)
         "#]],
     );

@@ -33,7 +33,7 @@ fn predicted(path: &Path, options: &ReadOptions) -> Result<Sentences, String> {
     let show = |error: tagsmith_data::error::Error| format!("{error} {:?}", error.remedy());
     let mut documents = Documents::open(Source::File(path.to_owned()), None, options).map_err(show)?;
     let mut sentences = Vec::new();
-    while let Some((document, _)) = documents.next().map_err(show)? {
+    while let Some((document, _)) = documents.read().map_err(show)? {
         match document.content {
             Content::Words(words) => sentences.push(words),
             Content::Text(text) => return Err(format!("the document {text:?} has no words")),

@@ -1,10 +1,10 @@
 //! config.json, read strictly: a setting that changes the computation in a way that is not implemented is refused.
 
 use crate::bert;
-use crate::facts::Facts;
+use crate::family::facts::Facts;
+use crate::family::setting;
+use crate::family::shape::Shape;
 use crate::modernbert;
-use crate::setting;
-use crate::shape::Shape;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use tagsmith_files::Error;

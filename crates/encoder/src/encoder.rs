@@ -1,9 +1,9 @@
 //! Runs an encoder's layers forward and backward, whichever the family. The layers stand in one folder a family.
 
-use crate::architecture::{Architecture, Context, Pass};
 use crate::batch::Batch;
 use crate::bert::layer::Bert;
 use crate::config::{Config, Family};
+use crate::family::architecture::{Architecture, Context, Pass};
 use crate::layout::{EncoderLayout, Parts};
 use crate::modernbert::layer::ModernBert;
 use std::any::Any;

@@ -52,7 +52,7 @@ const WEIGHT_FILES: &[&str] =
 pub struct WeightFiles {
     /// At least one, in order.
     pub files: Vec<PathBuf>,
-    /// Those that were left alone.
+    /// A note about the weight files that were left alone.
     pub note: Option<String>,
 }
 

@@ -2,9 +2,9 @@
 
 use crate::bert::layout::BertLayout;
 use crate::config::{Config, Family};
-use crate::facts::Initial;
+use crate::family::facts::Initial;
+use crate::family::slots::{CommonSlots, SlotTable};
 use crate::modernbert::layout::ModernBertLayout;
-use crate::slots::{CommonSlots, SlotTable};
 use tagsmith_kernel::params::SlotId;
 
 /// Where an encoder's parameters are, in a table that may hold other parameters too.

@@ -8,17 +8,13 @@
 //! written with its head. There is one path through an encoder: `infer` computes the layers of `forward` and drops at
 //! once what backward would need.
 
-pub mod architecture;
 pub mod batch;
 pub mod bert;
 pub mod config;
 pub mod encoder;
-pub mod facts;
+pub mod family;
 pub mod folder;
 pub mod layout;
 pub mod memory;
 pub mod modernbert;
 pub mod new_weights;
-mod setting;
-pub mod shape;
-pub mod slots;

@@ -13,7 +13,7 @@
 //! | at work in evaluation | R × (8H + 3F), as no layer keeps anything |
 
 use crate::config::Config;
-use crate::facts::LayerMemory;
+use crate::family::facts::LayerMemory;
 
 /// Numbers in use at the beginning of backward, when there are the most.
 #[derive(Clone, Copy, Debug)]

@@ -19,12 +19,12 @@ use ureq::http::Response;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// A try that brought this much is no failure, however it ended.
+/// A try that brought this much is not a failure, however it ended.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// The hash by which the hub knows a file.
 enum Sum {
-    /// Of `blob <size>`, a zero byte, and the content, as git has it.
+    /// The hash of `blob <size>`, a zero byte, and the content, as git has it.
     Git(Sha1),
     Sha256(Sha256),
 }
@@ -232,7 +232,7 @@ impl<'a> Partial<'a> {
             Some(Ok(length)) if length != size - self.done => {
                 Err(Failure::Malformed(format!("{length} bytes are announced, not {}", size - self.done)))
             }
-            Some(Err(_)) => Err(Failure::Malformed("the announced length is no number".into())),
+            Some(Err(_)) => Err(Failure::Malformed("the announced length is not a number".into())),
             _ => Ok(()),
         }
     }

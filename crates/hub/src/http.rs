@@ -1,18 +1,19 @@
 //! Requests: where they may go, with which secret, how often they are repeated.
 
+pub(crate) mod client;
+
 use crate::failure::Failure;
-use crate::settings::{Event, Settings};
+use crate::settings::Event;
 use crate::{Error, Hub};
 use serde::de::DeserializeOwned;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use tagsmith_message::{Remedy, Setting};
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, AsSendBody, Body, Proxy, SendBody};
+use ureq::{AsSendBody, Body, Proxy, SendBody};
 
 /// How often a request is sent, at most, before its failure counts.
 pub(crate) const TRIES: u32 = 4;
@@ -63,45 +64,6 @@ impl<'a> Call<'a> {
     pub(crate) fn post(url: &'a str, body: &'a [u8], kind: &'static str) -> Call<'a> {
         Call { method: Method::POST, content: Content::Bytes(body, kind), ..Call::get(url) }
     }
-}
-
-pub(crate) fn agent(settings: &Settings) -> Result<Agent, Error> {
-    let roots = match &settings.certificates {
-        None => RootCerts::WebPki,
-        Some(file) => certificates(file)?,
-    };
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .user_agent(concat!("tagsmith/", env!("CARGO_PKG_VERSION")))
-        // Sizes and offsets are those of the file, not of a packed copy.
-        .accept_encoding("identity")
-        .timeout_resolve(Some(settings.timeout))
-        .timeout_connect(Some(settings.timeout))
-        .timeout_per_read(Some(settings.timeout))
-        .timeout_per_write(Some(settings.timeout))
-        .tls_config(TlsConfig::builder().root_certs(roots).build());
-    Ok(config.build().new_agent())
-}
-
-fn certificates(file: &Path) -> Result<RootCerts, Error> {
-    let text = fs::read(file).map_err(Error::open(file))?;
-    let mut found = Vec::new();
-    for item in parse_pem(&text) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            Err(error) => {
-                return Err(Error::path(file.display(), format!("this is no PEM file ({error}): correct it")));
-            }
-        }
-    }
-    if found.is_empty() {
-        return Err(Error::path(file.display(), "it holds no certificate: name a PEM file that does"));
-    }
-    Ok(RootCerts::new_with_certs(&found))
 }
 
 impl Hub {
@@ -164,7 +126,7 @@ impl Hub {
     /// One try, along its redirects.
     fn follow(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let mut at = parse(call.url).map_err(|_| {
-            Error::path(call.url, "this is no address that begins with http:// or https://: correct HF_ENDPOINT")
+            Error::path(call.url, "this is not an address that begins with http:// or https://: correct HF_ENDPOINT")
         })?;
         for _ in 0..=REDIRECTS_MAX {
             let mut response = self.send(call, &at)?;
@@ -260,7 +222,7 @@ enum Answer {
 fn parse(url: &str) -> Result<Uri, Failure> {
     let uri: Option<Uri> = url.parse().ok();
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-        .ok_or_else(|| Failure::Malformed(format!("`{url}` is no address that begins with http:// or https://")))
+        .ok_or_else(|| Failure::Malformed(format!("`{url}` is not an address that begins with http:// or https://")))
 }
 
 fn origin(uri: &Uri) -> (String, String, u16) {
@@ -286,7 +248,9 @@ fn join(at: &Uri, location: &str) -> Result<Uri, Failure> {
     parse(&format!("{scheme}://{authority}{folder}/{location}"))
 }
 
-/// As `no_proxy` means it: a host, the end of its name, or `*`; a port may follow, and then is the only one.
+/// Whether `no_proxy` excepts a host.
+///
+/// An exception is a host, the end of its name, or `*`; a port may follow, and then is the only one.
 fn is_excepted(host: &str, port: u16, exceptions: &[String]) -> bool {
     let host = host.trim_matches(['[', ']']).to_lowercase();
     exceptions.iter().any(|exception| {

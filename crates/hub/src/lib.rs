@@ -11,18 +11,19 @@ mod error;
 mod failure;
 mod fetch;
 mod http;
-mod hub;
 mod listing;
 pub mod model;
 mod repo;
 mod settings;
+mod snapshot;
 mod upload;
 
 pub use error::Error;
-pub use hub::{Hub, MAIN, Snapshot};
+pub use http::client::Hub;
 pub use listing::Listing;
 pub use repo::{Kind, Repo, is_inside};
 pub use settings::{Event, Settings, Token};
+pub use snapshot::{MAIN, Snapshot};
 
 /// Returns whether a name is `conll2003` or `org/name`, as the hub spells them.
 fn is_hub_name(name: &str) -> bool {

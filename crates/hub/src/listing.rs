@@ -147,7 +147,7 @@ impl Listing {
         }
         if !blob.is_legal() {
             return Err(Failure::Malformed(format!(
-                "it lists {:?} with {:?}, which is no hash",
+                "it lists {:?} with {:?}, which is not a hash",
                 entry.path,
                 blob.etag()
             )));

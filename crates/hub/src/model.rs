@@ -1,8 +1,8 @@
 //! Models: a folder with a configuration, weights and a tokenizer.
 
-use crate::hub::{MAIN, Snapshot};
 use crate::listing::Listing;
 use crate::repo::Kind;
+use crate::snapshot::{MAIN, Snapshot};
 use crate::{Error, Hub};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -50,8 +50,9 @@ pub const VOCABULARIES: [&str; 6] =
 const VOCABULARY_COMPANIONS: [&str; 2] = ["merges.txt", "bpe.codes"];
 
 impl Hub {
-    /// The folder of a model with the parts that are needed: a folder as it is, or else the snapshot of a name on the
-    /// hub, with nothing in it but what was needed once.
+    /// Returns the folder of a model with the parts that are needed.
+    ///
+    /// It is a folder as it is, or else the snapshot of a name on the hub. The snapshot has nothing in it but what was needed once.
     ///
     /// # Errors
     /// There is no such folder or name, or a part of it is missing; whatever the hub answers instead of a file.

@@ -78,7 +78,7 @@ pub enum Event<'a> {
     Began {
         /// Whether it goes to the hub.
         up: bool,
-        /// Its name in the repository.
+        /// The file's name in the repository.
         file: &'a str,
         /// Bytes in all.
         size: u64,

@@ -35,7 +35,7 @@ const DEPTH_MAX: usize = 12;
 
 /// A file on its way.
 struct Sent {
-    /// Its path in the repository.
+    /// The file's path in the repository.
     path: String,
     local: PathBuf,
     size: u64,
@@ -258,7 +258,7 @@ impl Hub {
             return Ok(());
         };
         let length = length.as_u64().or_else(|| length.as_str()?.parse().ok()).filter(|length| *length > 0);
-        let length = length.ok_or_else(|| Failure::Malformed("the length of parts is no number".into()))?;
+        let length = length.ok_or_else(|| Failure::Malformed("the length of parts is not a number".into()))?;
         let mut parts = Vec::new();
         // Numbers of parts may begin with zeros.
         let urls: BTreeMap<u64, &str> =

@@ -1,5 +1,8 @@
 //! A micro-batch of a span tagger: texts, their positions and spans, and labels.
 
+pub mod collate;
+pub mod encode;
+
 use std::ops::Range;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_kernel::op::span_sum::Span;

@@ -1,6 +1,7 @@
 //! config.json of a span tagger: the original's keys, in a checkpoint and in a training configuration alike.
 
 pub mod parity;
+pub mod run;
 
 use crate::config::parity::{MASKED_WEIGHT, Parity};
 use crate::error::Error;
@@ -19,12 +20,12 @@ pub enum Architecture {
     CrossEncoder,
 }
 
-/// What is minimised.
+/// The loss that training minimizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossKind {
     /// Binary cross-entropy of every label at every place.
     Bce,
-    /// The same, with easy places weighing less (Lin et al., 2017).
+    /// Binary cross-entropy in which easy places weigh less (Lin et al., 2017).
     Focal,
     /// One minus the soft Dice coefficient.
     Dice,

@@ -1,13 +1,15 @@
 //! A model finds entities in examples, and how good they are.
 
+pub mod score;
+
+use crate::batch::encode::{Encoded, Encoding};
 use crate::config::{Config, Threshold};
-use crate::decode::{Candidate, Mode, accept};
-use crate::encode::{Encoded, Encoding};
 use crate::error::Error;
+use crate::evaluate::score::{Labeled, Score};
+use crate::find::decode::{Candidate, Mode, accept};
 use crate::find::{BATCH_PIECES, Query, range};
 use crate::folder::Tokenizers;
 use crate::model::Model;
-use crate::score::{Labelled, Score};
 use serde_json::{Map, Value, json};
 use tagsmith_ranks::World;
 use tagsmith_text::example::{Example, labels_of};
@@ -28,8 +30,8 @@ pub struct Found {
 /// Looks for `labels` in some examples. Ranks share the work, and each of them gets everything.
 ///
 /// # Errors
-/// No label, an empty or a repeated one; an example or a label that the tokenizer refuses; more labels than a prompt holds;
-/// rows of a word table that cannot be read.
+/// No label, an empty or a repeated one, or more labels than a prompt holds. An example or a label that the tokenizer
+/// refuses. Rows of a word table that cannot be read.
 pub fn find(
     (model, tokenizers): (&Model, &Tokenizers),
     encoding: Encoding,
@@ -49,15 +51,15 @@ pub fn find(
 /// How good a model's entities are.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluation {
-    /// On spans of pieces; gold entities that are no span count as missed.
+    /// On spans of pieces; gold entities that are not a span count as missed.
     pub score: Score,
-    /// The same without those, as the original counts.
+    /// On spans of pieces, without the gold entities that are not a span, as the original counts.
     pub representable: Score,
     /// On the code points (or words) of the data.
     pub strict: Score,
     /// Gold entities.
     pub gold: u64,
-    /// Those that are no span: cut off, too long, or with ends inside a word where only words have ends.
+    /// Gold entities that are not a span: cut off, too long, or with ends inside a word where only words have ends.
     pub lost: u64,
     /// Texts of which a part was cut off.
     pub cut: u64,
@@ -127,26 +129,26 @@ pub fn evaluate(examples: &[Example], found: &Found, config: &Config, above: f64
     let mut evaluation = Evaluation::default();
     for ((example, encoded), candidates) in examples.iter().zip(&found.encoded).zip(&found.candidates) {
         let (gold, _) = encoded.gold(example, labels, config);
-        let named = |&(i, j, kind): &(usize, usize, usize)| -> Labelled { (i, j, labels[kind].clone()) };
-        let gold: Vec<Labelled> = gold.iter().map(named).collect();
+        let named = |&(i, j, kind): &(usize, usize, usize)| -> Labeled { (i, j, labels[kind].clone()) };
+        let gold: Vec<Labeled> = gold.iter().map(named).collect();
         let above = candidates.iter().copied().filter(|it| it.score > above).collect();
         let accepted = accept(above, mode);
-        let predicted: Vec<Labelled> = accepted.iter().map(|it| named(&(it.start, it.end, it.kind))).collect();
+        let predicted: Vec<Labeled> = accepted.iter().map(|it| named(&(it.start, it.end, it.kind))).collect();
         evaluation.score.add(&gold, &predicted);
         evaluation.representable.add(&gold, &predicted);
         let outside = |it: &Candidate| {
             let (start, end) = range(encoded, &example.content, it);
             (start, end, labels[it.kind].clone())
         };
-        let strict: Vec<Labelled> = accepted.iter().map(outside).collect();
-        let whole: Vec<Labelled> = example.entities.iter().map(|e| (e.start, e.end, e.label.clone())).collect();
+        let strict: Vec<Labeled> = accepted.iter().map(outside).collect();
+        let whole: Vec<Labeled> = example.entities.iter().map(|e| (e.start, e.end, e.label.clone())).collect();
         evaluation.strict.add(&whole, &strict);
-        let mut seen: Vec<&Labelled> = Vec::new();
-        for (entity, labelled) in example.entities.iter().zip(&whole) {
-            if seen.contains(&labelled) {
+        let mut seen: Vec<&Labeled> = Vec::new();
+        for (entity, labeled) in example.entities.iter().zip(&whole) {
+            if seen.contains(&labeled) {
                 continue;
             }
-            seen.push(labelled);
+            seen.push(labeled);
             evaluation.gold += 1;
             if encoded.span_of(entity, &example.content, config).is_none() {
                 evaluation.lost += 1;

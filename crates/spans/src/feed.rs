@@ -1,10 +1,11 @@
 //! A span tagger's updates: texts in their order, each batch with the labels of its entities.
 
 mod language;
+pub mod read;
 
-use crate::collate;
+use crate::batch::collate;
+use crate::batch::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::config::{Architecture, Config};
-use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
 use crate::find::label_notes;
 use crate::folder::Tokenizers;
@@ -250,7 +251,7 @@ impl Feed for SpanFeed<'_> {
     }
 }
 
-/// An epoch's updates. Each is of as many rounds as the accumulation says, a round being one batch of each rank; rounds
+/// An epoch's updates. Each is of as many rounds as the accumulation says, a round being one batch of each rank. Rounds
 /// in which no rank has a batch do not count.
 struct Epoch<'f> {
     feed: &'f SpanFeed<'f>,

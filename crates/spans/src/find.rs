@@ -1,10 +1,12 @@
 //! A model looks for labels in encoded texts: the one act behind tagging and evaluation.
 
-use crate::collate;
+pub mod decode;
+
+use crate::batch::collate;
+use crate::batch::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::config::{Architecture, Threshold};
-use crate::decode::{Candidate, candidates, probability};
-use crate::encode::{Encoded, Encoding, Prompt, plain_labels};
 use crate::error::Error;
+use crate::find::decode::{Candidate, candidates, probability};
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};

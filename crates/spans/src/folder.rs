@@ -1,7 +1,7 @@
 //! A span tagger's folder in and out, and a new one from encoders.
 
+use crate::batch::encode::added_tokens;
 use crate::config::{Architecture, Config};
-use crate::encode::added_tokens;
 use crate::error::Error;
 use crate::model::Model;
 use crate::model::layout::{Layout, TOKEN_ENCODER, TYPE_ENCODER};
@@ -25,9 +25,9 @@ use tagsmith_weights::tensors::{self, Entry, Reader, Values};
 
 /// The tokenizers of a span tagger.
 pub struct Tokenizers {
-    /// Of texts, and of prompts before them.
+    /// The tokenizer of texts, and of prompts before them.
     pub text: Tokenizer,
-    /// Of a bi-encoder's labels.
+    /// The tokenizer of a bi-encoder's labels.
     pub labels: Option<Tokenizer>,
 }
 
@@ -119,7 +119,7 @@ fn empty(config: Config, token_encoder: EncoderConfig, type_encoder: Option<Enco
     Model { config, token_encoder, type_encoder, layout, params, precision: Precision::F32 }
 }
 
-/// The same encoder with a word table of so many rows.
+/// Returns the encoder with a word table of `rows` rows.
 fn with_rows(mut config: EncoderConfig, rows: usize) -> EncoderConfig {
     config.shape.vocab_size = rows;
     config.json.insert("vocab_size".into(), rows.into());
@@ -127,7 +127,8 @@ fn with_rows(mut config: EncoderConfig, rows: usize) -> EncoderConfig {
 }
 
 /// Draws one parameter: weights normal, biases 0, scales ln(1/temperature). Slots are in the order of the original's
-/// modules, so that PyTorch draws the same head where its generator is seeded before `normal_` of each weight in turn.
+/// modules. PyTorch therefore draws the same head where its generator is seeded before `normal_` of each weight in
+/// turn.
 fn draw(model: &mut Model, number: usize, generator: &mut MersenneTwister) {
     let slot = model.params.slots[number].clone();
     let scale = (1.0 / model.config.temperature).ln() as f32;
@@ -215,10 +216,10 @@ pub fn load(folder: &Path) -> Result<(Model, Vec<String>), Error> {
     Ok((model, notes))
 }
 
-/// The same with another configuration of the head.
+/// Reads a checkpoint as [`load`] does, with another configuration of the head.
 ///
 /// # Errors
-/// As for [`load`].
+/// The errors of [`load`].
 pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Error> {
     let weights = weight_files(folder, FIRST_WEIGHTS)?;
     let first = weights.files[0].clone();

@@ -6,10 +6,7 @@
 //! what backward would need dropped.
 
 pub mod batch;
-pub mod collate;
 pub mod config;
-pub mod decode;
-pub mod encode;
 pub mod error;
 pub mod evaluate;
 pub mod feed;
@@ -18,9 +15,6 @@ pub mod folder;
 pub mod learn;
 pub mod memory;
 pub mod model;
-pub mod read;
-pub mod run_config;
-pub mod score;
 pub mod tag;
 
 pub use error::Error;

@@ -1,6 +1,6 @@
-//! What a span tagger's run will hold, counted before its first step: R pieces of text, K of labels, N spans and C labels
-//! in a batch; H and E are the widths of encoder and head. Beside weights and encoders, which are counted by
-//! `tagsmith_train::memory` and `tagsmith_encoder::memory`, in numbers of 4 bytes:
+//! What a span tagger's run will hold, counted before its first step. A batch has R pieces of text, K of labels, N
+//! spans and C labels; H and E are the widths of encoder and head. `tagsmith_train::memory` and
+//! `tagsmith_encoder::memory` count weights and encoders. Beside those, in numbers of 4 bytes:
 //!
 //! | what | numbers |
 //! |---|---|
@@ -12,8 +12,8 @@
 //!
 //! `tests/memory.rs` holds a step's true peak against it.
 
+use crate::batch::encode::Encoded;
 use crate::config::Architecture;
-use crate::encode::Encoded;
 use crate::error::Error;
 use crate::find::BATCH_PIECES;
 use crate::model::layout::{TOKEN_ENCODER, TYPE_ENCODER};
@@ -30,7 +30,7 @@ use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, paramete
 pub struct Work<'a> {
     /// The texts it learns from.
     pub examples: &'a [Example],
-    /// Those texts as they are read, without labels.
+    /// The texts it learns from, as they are read, without labels.
     pub encoded: &'a [Encoded],
     /// The texts it is evaluated on, as they are read.
     pub evaluated: &'a [Encoded],

@@ -7,11 +7,11 @@ use crate::batch::{LabelInput, SpanBatch};
 use crate::config::Config;
 use crate::model::layout::{Layout, Mlp};
 use std::ops::Range;
-use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::encoder::{self, Encoder};
-use tagsmith_encoder::slots::next;
+use tagsmith_encoder::family::architecture::Pass;
+use tagsmith_encoder::family::slots::next;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
@@ -43,7 +43,7 @@ pub struct Model {
     pub type_encoder: Option<EncoderConfig>,
     /// Where its parameters are.
     pub layout: Layout,
-    /// Their values.
+    /// The values of the parameters.
     pub params: Params,
     /// How the factors of its products are rounded.
     pub precision: Precision,
@@ -100,7 +100,7 @@ struct SpanSaved {
     tail: MlpTailSaved,
 }
 
-/// Spans whose vectors are computed at once where nobody learns from them: they stay in the cache, and of a long
+/// Spans whose vectors are computed at once where nobody learns from them. The vectors stay in the cache, and of a long
 /// document's spans only the scores take memory.
 pub(crate) const BLOCK: usize = 1024;
 
@@ -147,8 +147,8 @@ impl Model {
     /// # Precision
     /// Encoders and layers as `precision` says; scores are f32 products of vectors of length 1.
     /// # Panics
-    /// If a text is longer than the encoder's positions, the batch is of the other architecture, or the rows of its words
-    /// were not fetched: training's optimizer fetches them, and [`Model::fetch`].
+    /// If a text is longer than the encoder's positions, the batch is of the other architecture, or the rows of its
+    /// words were not fetched. Training's optimizer fetches them, and [`Model::fetch`].
     pub fn forward(
         &self,
         batch: &SpanBatch,
@@ -246,8 +246,8 @@ impl Model {
         MlpTailSaved { y, dropped, dropout: first, last_dropout, norm }
     }
 
-    /// The first layer over [start; end; width] is linear in each of the three: each is multiplied once, and their
-    /// products are added span by span.
+    /// The first layer over [start; end; width] is linear in each of the three. Each is therefore multiplied once, and
+    /// the products are added span by span.
     fn span_parts(&self, starts: &Tensor, ends: &Tensor) -> SpanParts {
         let e = self.config.hidden;
         let table = self.params.get(self.layout.widths);

@@ -1,9 +1,9 @@
 //! Entities in documents of any length: encode, cut into windows, find, merge, read off.
 
+use crate::batch::encode::{self, Encoding, Masking, Prompt, plain_labels};
 use crate::config::{Architecture, Threshold};
-use crate::decode::{Candidate, Mode, accept};
-use crate::encode::{self, Encoding, Masking, Prompt, plain_labels};
 use crate::error::Error;
+use crate::find::decode::{Candidate, Mode, accept};
 use crate::find::{Query, range};
 use crate::folder::Tokenizers;
 use crate::model::Model;
@@ -74,8 +74,8 @@ impl Tagger {
     /// Encodes the labels. Returns notes beside the tagger.
     ///
     /// # Errors
-    /// No label, an empty or a repeated one; more labels than a prompt holds; a window that is longer than the model's
-    /// positions; a stride that fills the window.
+    /// No label, an empty or a repeated one, or more labels than a prompt holds. A window that is longer than the
+    /// model's positions, or a stride that fills the window.
     pub fn new(mut model: Model, tokenizers: Tokenizers, request: Request) -> Result<(Tagger, Vec<String>), Error> {
         let threshold = request.threshold.unwrap_or(model.config.threshold);
         if model.config.threshold_in_prompt() {
@@ -180,9 +180,9 @@ impl Tagger {
                     let what = "entities begin or end inside a word: the whole word has their label";
                     tally.add(what, || format!("{place}: {:?}", letters.slice(start as u32, end as u32)));
                 }
-                for word in first..last {
-                    let label = 1 + 2 * it.kind as u32 + u32::from(word > first);
-                    labels[word] = WordLabel { label, probability: it.score as f32 };
+                for (i, word) in labels[first..last].iter_mut().enumerate() {
+                    let label = 1 + 2 * it.kind as u32 + u32::from(i > 0);
+                    *word = WordLabel { label, probability: it.score as f32 };
                 }
             }
         }

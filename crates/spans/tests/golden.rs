@@ -8,10 +8,10 @@ use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_spans::batch::SpanBatch;
-use tagsmith_spans::collate;
+use tagsmith_spans::batch::collate;
+use tagsmith_spans::batch::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Config, LossConfig, LossKind};
-use tagsmith_spans::encode::{Encoded, Encoding, Masking, Prompt, added_tokens, plain_labels};
 use tagsmith_spans::folder;
 use tagsmith_spans::learn::{GoldBatch, Rates, SpanTask, update};
 use tagsmith_spans::model::loss::{Gold, Normalization, loss};
@@ -342,7 +342,7 @@ fn special_tokens_in_texts_and_labels_are_ordinary_letters() {
         (apart[1], apart[2]) = (" LABEL]".into(), "x SPAN_THRESHOLD]".into());
         assert_eq!(Encoded { spelled: 0, ..read.clone() }, encode(Content::Words(apart)), "{kind}");
         assert_eq!(read.spelled, 2, "{kind}");
-        // An unknown word is no special token that somebody wrote.
+        // An unknown word is not a special token that somebody wrote.
         assert_eq!(encode(Content::Text("\u{1F600}".into())).spelled, 0, "{kind}");
     }
 }
@@ -580,7 +580,7 @@ fn five_steps_are_pytorchs() {
 
 #[test]
 fn entities_are_the_originals() {
-    use tagsmith_spans::decode::{Candidate, Mode, accept};
+    use tagsmith_spans::find::decode::{Candidate, Mode, accept};
     let mut differing = 0;
     for case in cases()["decoded"].as_array().expect("a list") {
         let number = |key: &str| case[key].as_u64().expect("a number") as usize;
@@ -613,9 +613,9 @@ fn entities_are_the_originals() {
 
 #[test]
 fn figures_are_the_originals() {
-    use tagsmith_spans::score::{Labelled, Score};
+    use tagsmith_spans::evaluate::score::{Labeled, Score};
     for case in cases()["scored"].as_array().expect("a list") {
-        let sets = |key: &str| -> Vec<Vec<Labelled>> { serde_json::from_value(case[key].clone()).expect("sets") };
+        let sets = |key: &str| -> Vec<Vec<Labeled>> { serde_json::from_value(case[key].clone()).expect("sets") };
         let (gold, predicted) = (sets("gold"), sets("predicted"));
         let (mut score, mut swapped) = (Score::default(), Score::default());
         for (gold, predicted) in gold.iter().zip(&predicted) {

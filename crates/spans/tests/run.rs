@@ -5,16 +5,16 @@ use tagsmith_hub::{Hub, Settings};
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
-use tagsmith_spans::decode::Mode;
-use tagsmith_spans::encode::added_tokens;
+use tagsmith_spans::batch::encode::added_tokens;
+use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::error::Error;
 use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::{Data, SpanFeed};
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
-use tagsmith_spans::run_config::RunConfig;
 use tagsmith_spans::tag::{Label, Request, Tagger};
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::{Content, Input, Tally};
@@ -237,7 +237,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The same file as it was before the engine was shared: `loop_state.json` alone says where the run is.
+/// The checkpoint is as it was before the engine was shared: `loop_state.json` alone says where the run is.
 #[test]
 fn a_checkpoint_of_the_former_trainer_is_refused_in_one_line() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
@@ -255,7 +255,7 @@ fn a_checkpoint_of_the_former_trainer_is_refused_in_one_line() {
     });
     let from = from.expect("it is saved");
     let outcome = std::panic::catch_unwind(|| run("bi_encoder", &config, Some(&from)));
-    let panic = outcome.err().expect("it is refused");
+    let panic = outcome.expect_err("it is refused");
     let said = panic.downcast_ref::<String>().expect("a message");
     assert!(said.contains("it has no `trainer_state.json`"), "{said}");
 }
@@ -297,7 +297,7 @@ fn configurations_are_read_strictly() {
             json[key] = value;
         }
         std::fs::write(&at, json.to_string()).expect("it is written");
-        let program = (!name.is_empty()).then_some(tagsmith_spans::run_config::Program {
+        let program = (!name.is_empty()).then_some(tagsmith_spans::config::run::Program {
             architecture: tagsmith_spans::config::Architecture::CrossEncoder,
             contrastive: name == "contrastive",
         });
@@ -332,7 +332,7 @@ fn configurations_are_read_strictly() {
 fn training_evaluation_and_tagging_say_that_rows_are_lost() {
     for name in ["bi_encoder", "cross_encoder"] {
         let scratch = tempfile::tempdir().expect("a scratch folder");
-        let config = config(name, &scratch.path().join("out"), "");
+        let config = config(name, &scratch.path().join("out"), r#""max_steps": 4"#);
         let open = || {
             for file in std::fs::read_dir(golden(name)).expect("it is in the repository") {
                 let file = file.expect("it is there").path();

@@ -26,7 +26,7 @@ pub mod trainer {
 
     /// The rows of one part of trainer.json.
     pub fn rows(name: &str) -> Vec<Value> {
-        let Value::Array(rows) = part(name) else { panic!("{name} is no list") };
+        let Value::Array(rows) = part(name) else { panic!("{name} is not a list") };
         assert!(!rows.is_empty(), "{name} is empty");
         rows
     }

@@ -134,7 +134,7 @@ impl LabelSet {
 
     /// Returns the labels of all splits of a data set, those of `train` (where there is one) first.
     ///
-    /// `ClassLabel` names keep their order; strings are sorted by code point, as Python sorts them; integers without
+    /// `ClassLabel` names keep their order; strings are sorted by code point, as Python sorts them. Integers without
     /// names are named by their decimals and keep their values as ids. Notes tell labels that `train` lacks, and
     /// integers.
     ///
@@ -206,8 +206,8 @@ impl LabelSet {
         Ok(ids)
     }
 
-    /// Returns, for each label, the label of its word's further pieces under `label_all_tokens`: a `B-` label's `I-` twin
-    /// (every `B-` in its name replaced) where there is one, else the label itself.
+    /// Returns, for each label, the label of its word's further pieces under `label_all_tokens`. This is a `B-` label's
+    /// `I-` twin (every `B-` in its name replaced) where there is one, else the label itself.
     pub fn continuations(&self) -> Vec<u32> {
         let twin =
             |name: &str| name.starts_with("B-").then(|| name.replace("B-", "I-")).and_then(|twin| self.id(&twin));

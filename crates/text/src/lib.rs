@@ -1,8 +1,8 @@
 //! Words: sentences, tags, schemes, scores, tokens and their alignment.
 //!
 //! # What this crate does not do
-//! It knows no tensor, opens no file but a tokenizer's (readers take `impl BufRead`), prints nothing and never panics on
-//! content: whatever it meets becomes data, a [`tagsmith_message::Note`] or a located error.
+//! It knows no tensor, opens no file but a tokenizer's (readers take `impl BufRead`), prints nothing and never panics
+//! on content. Whatever it meets becomes data, a [`tagsmith_message::Note`] or a located error.
 
 pub mod align;
 pub mod example;

@@ -300,8 +300,8 @@ impl Scorer {
         scheme::Error::Letter { tag: self.labels.names[label as usize].clone(), scheme }.into()
     }
 
-    /// Counts the sentence's spans. No two spans of one side end at the same word, and each side is in order, so one
-    /// walk over both finds the common ones.
+    /// Counts the sentence's spans. No two spans of one side end at the same word, and each side is in order. One walk
+    /// over both therefore finds the common ones.
     fn count_spans(&mut self) {
         for span in &self.gold.spans {
             self.counts[span.kind as usize].gold += 1;
@@ -494,8 +494,8 @@ pub struct Score {
 }
 
 impl Score {
-    /// The metrics that run_ner.py reports, in its order and without a prefix: `precision`, `recall`, `f1`, `accuracy`;
-    /// or, at entity level, four for each type and then the same with `overall_` before them.
+    /// The metrics that run_ner.py reports, in its order and without a prefix: `precision`, `recall`, `f1`, `accuracy`.
+    /// At entity level they are four for each type and then the same with `overall_` before them.
     pub fn metrics(&self, entity_level: bool) -> Map<String, Value> {
         let mut map = Map::new();
         let overall = if entity_level { "overall_" } else { "" };

@@ -226,8 +226,9 @@ impl Tokenizer {
         Ok(Text { pieces, words, first_pieces, continues })
     }
 
-    /// Returns which pieces continue a word, by transformers' rule. Where the vocabulary marks continuations, those whose
-    /// spelling is longer than what it covers (`##er` covers two letters); elsewhere one with no space at its start.
+    /// Returns which pieces continue a word, by transformers' rule. Where the vocabulary marks continuations, they are
+    /// the pieces whose spelling is longer than what it covers (`##er` covers two letters). Elsewhere they are the
+    /// pieces with no space at their start.
     fn continuations(&self, pieces: &Pieces, encoding: &Encoding, text: &str) -> Vec<bool> {
         let spaces: Vec<bool> = text.chars().map(|letter| letter == ' ').collect();
         let is_space = |at: u32| spaces.get(at as usize).copied().unwrap_or(false);

@@ -1,4 +1,4 @@
-//! What a model says of labelled examples: its loss and, row by row, its most probable labels.
+//! What a model says of labeled examples: its loss and, row by row, its most probable labels.
 
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::params::table::UnreadableRows;
@@ -38,8 +38,8 @@ pub struct Evaluation {
 
 /// Runs `infer` (rows × `labels` scores of a batch) over the examples, those of like length together.
 ///
-/// Ranks share the work, and each of them gets the outcome. It is that of one rank, to the bit: what an example's rows
-/// are is a function of the example alone, and sums are made of all examples in their order.
+/// Ranks share the work, and each of them gets the outcome. It is that of one rank, to the bit. An example's rows are a
+/// function of the example alone, and sums are made of all examples in their order.
 ///
 /// # Errors
 /// Rows of the word table that `infer` cannot read.

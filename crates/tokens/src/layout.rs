@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 use tagsmith_encoder::config::Config;
+use tagsmith_encoder::family::slots::{Affine, SlotTable};
 use tagsmith_encoder::layout::EncoderLayout;
-use tagsmith_encoder::slots::{Affine, SlotTable};
 use tagsmith_kernel::params::Slot;
 
 /// Where a token classifier's parameters are.

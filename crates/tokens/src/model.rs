@@ -1,10 +1,10 @@
 //! A token classifier: an encoder, its head, and the weights of both.
 
 use crate::layout::{DenseSlots, Layout};
-use tagsmith_encoder::architecture::{HEAD, Pass};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::encoder::{self, Encoder};
+use tagsmith_encoder::family::architecture::{HEAD, Pass};
 use tagsmith_encoder::new_weights;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;

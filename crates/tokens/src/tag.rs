@@ -267,7 +267,7 @@ fn check_tables(pieces: &Pieces, options: &TagOptions, place: &str) -> Result<()
     if options.type_vocab_size > 0 { beyond(&pieces.types, options.type_vocab_size, "token type") } else { Ok(()) }
 }
 
-/// The probabilities of every piece (T × K) of each sequence: windows of like length share batches of at most
+/// The probabilities of every piece (T × K) of each sequence. Windows of like length share batches of at most
 /// `batch_tokens` rows, and are merged as [`Plan::merge`] says.
 ///
 /// # Errors
@@ -316,8 +316,8 @@ pub fn softmax(scores: &[f32]) -> Vec<f32> {
     powers.into_iter().map(|power| power / sum).collect()
 }
 
-/// The most probable label at each word's first piece, and the words that have none to look at: they get `O`, or if
-/// the labels have no `O` the one most frequent among the other words.
+/// The most probable label at each word's first piece, and the words that have no piece to look at. Such words get `O`,
+/// or if the labels have no `O` the one most frequent among the other words.
 fn word_labels(first_pieces: &[Option<u32>], rows: &[&[f32]], names: &[String]) -> (Vec<WordLabel>, Vec<usize>) {
     let read = |first: &Option<u32>| {
         // A piece that no window holds has probabilities of zero.

@@ -2,10 +2,10 @@
 
 use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
-use tagsmith_encoder::architecture::Pass;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::bert::Deberta;
 use tagsmith_encoder::config::{Config, Family};
+use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_encoder::modernbert;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
@@ -144,7 +144,7 @@ fn hidden_states_scores_and_loss_are_pytorchs() {
 fn every_gradient_is_pytorchs() {
     for name in FAMILIES {
         let (model, expected) = (load(name), Expected::read(name));
-        // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic, so its own is no measure.
+        // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic and is not a measure.
         let batch = expected.batch();
         let all = gradients(&model, &batch, 0.0, PLAIN).1;
         let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();

@@ -80,8 +80,8 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         let encoded = encode(&tokenizer, &options, &input).expect("it has pieces");
         tag(&options, vec![encoded], &mut Tally::default(), |batch| model.infer(batch))
     };
-    tagged("a").expect("the file is whole");
+    tagged("jo").expect("the file is whole");
     cut();
-    tagged("a").expect("its rows are in memory");
-    lost(&tagged("London").expect_err("new rows are needed"));
+    tagged("jo").expect("its rows are in memory");
+    lost(&tagged("mill").expect_err("new rows are needed"));
 }

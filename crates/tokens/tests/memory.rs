@@ -96,7 +96,7 @@ fn own(kind: &str) -> Option<Value> {
             own["conv_kernel_size"] = json!(5);
             Some(own)
         }
-        other => panic!("`{other}` is no kind of encoder here"),
+        other => panic!("`{other}` is not a kind of encoder here"),
     }
 }
 
@@ -120,7 +120,7 @@ fn the_plan_is_what_a_step_takes() {
 
 fn measure(kind: &str) {
     let make = || own(kind).map_or_else(|| model(256, 4), |own| model_of(256, 4, own));
-    // Short sentences: each thread's own memory, for one sentence's attention, is no part of the plan.
+    // Short sentences: each thread's own memory, for one sentence's attention, is not a part of the plan.
     let examples = examples(&[40; 50]);
     // The lean way first: a peak does not fall again.
     for gradient_checkpointing in [true, false] {

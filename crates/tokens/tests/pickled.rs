@@ -285,7 +285,7 @@ fn strides_are_followed_and_gaps_refused() {
     for (shape, strides) in [(&[2][..], &[2][..]), (&[8], &[0]), (&[2, 2], &[1, 1])] {
         let (_scratch, reader) = four_numbers(shape, strides);
         let mut got = vec![0.0; reader.shape("w").expect("it has it").iter().product()];
-        let error = reader.read("w", 0, &mut got).expect_err("it is no tensor of its own").to_string();
+        let error = reader.read("w", 0, &mut got).expect_err("it is not a tensor of its own").to_string();
         assert!(error.contains("`w` is a view with gaps or repetitions"), "{error}");
     }
 }

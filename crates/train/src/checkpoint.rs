@@ -97,10 +97,14 @@ pub fn beyond_the_best(steps: &[u64], current: u64, limit: usize, ranked: &[u64]
 }
 
 /// Returns the checkpoints to delete so that `limit` remain, or as few as the newest (`current`) and the best allow.
+/// A limit of 0 keeps all, as the Trainer does.
 ///
 /// The oldest go first, by number: file times lie on many cluster file systems. A number above the current one
 /// is of an earlier run in the same folder, hence older than all of this run's.
 pub fn superfluous(steps: &[u64], current: u64, limit: usize, best: Option<u64>) -> Vec<u64> {
+    if limit == 0 {
+        return Vec::new();
+    }
     let excess = steps.len().saturating_sub(limit);
     let may_go = |step: &u64| *step != current && Some(*step) != best;
     let mut oldest_first: Vec<u64> = steps.iter().copied().filter(may_go).collect();

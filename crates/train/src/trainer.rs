@@ -32,6 +32,9 @@ use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
 
+/// Writes a model, with all that using it needs, into an existing folder.
+pub type Save<'a, M> = dyn Fn(&M, &Path) -> Result<(), <M as Trainable>::Error> + 'a;
+
 /// Everything that a run works with, apart from the model.
 pub struct Job<'a, M: Trainable> {
     /// The run's options.
@@ -43,7 +46,7 @@ pub struct Job<'a, M: Trainable> {
     /// The options as `training_args.json` has them.
     pub arguments: &'a Value,
     /// Writes the model with all that using it needs into an existing folder.
-    pub save: &'a dyn Fn(&M, &Path) -> Result<(), M::Error>,
+    pub save: &'a Save<'a, M>,
     /// Evaluates the model: a record of `eval_…` metrics and times.
     pub evaluate: &'a mut dyn FnMut(&M) -> Result<Record, M::Error>,
     /// Hears what happens.
@@ -92,8 +95,8 @@ pub struct Outcome {
 /// The output folder is made when nothing is left to refuse.
 ///
 /// # Errors
-/// Options that contradict each other or the data; a loss that is not a number; ranks that differ; files that cannot be
-/// read or written; whatever the feed and the evaluation return.
+/// Options that contradict each other or the data, a loss that is not a number, or ranks that differ. Files that cannot
+/// be read or written; whatever the feed and the evaluation return.
 pub fn train<'a, M: Trainable>(
     learner: &'a mut Learner<M>,
     job: Job<'a, M>,

@@ -232,7 +232,7 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
             };
             assert!(on(1) == on(3), "{name} {precision:?}: threads");
         }
-        // In bf16 neighbouring rows are summed in pairs: a cut after an odd row pairs others.
+        // In bf16 neighboring rows are summed in pairs: a cut after an odd row pairs others.
         let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
         let (whole, cut) = (run(&[0], Precision::Bf16, 1).1, run(&each, Precision::Bf16, 1).1);
         let apart = distance(&cut, &wide(whole.clone()));

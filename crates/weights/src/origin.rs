@@ -63,7 +63,7 @@ pub fn table_of_file(reader: &Arc<Reader>, name: &str, rows: usize, width: usize
 }
 
 /// Opens the table `name` of a file, (rows, width), with `more` new rows after its own. Each new row is the mean of the
-/// file's rows. transformers fills a vocabulary that grows in the same way, and adds noise of 10⁻⁹ of the rows'
+/// file's rows. A vocabulary that grows is filled by transformers in the same way, with noise of 10⁻⁹ of the rows'
 /// covariance, which is left out here.
 ///
 /// # Errors

@@ -66,8 +66,9 @@ pub fn tag_names() -> Vec<String> {
     names
 }
 
-/// Takes the shapes in turn, so that each is as frequent as any other; a shape that has nothing new to say after
-/// a few tries loses its turn.
+/// Takes the shapes in turn, so that each is as frequent as any other.
+///
+/// A shape that has nothing new to say after a few tries loses its turn.
 fn sentences(
     shapes: &[&str],
     grammar: &Grammar,

@@ -268,7 +268,7 @@ impl Grammar {
         sentence
     }
 
-    /// What stands in a slot, with its type's number unless it is no name.
+    /// Returns what stands in a slot, with its type's number if it is a name.
     fn fill(&self, slot: &str, draw: &mut Draw) -> (Option<u32>, String) {
         let entity = match slot {
             "day" | "period" | "earlier" => Some(0),
@@ -284,7 +284,7 @@ impl Grammar {
             "earlier" => (1900 + draw.below(60)).to_string(),
             "loc" => self.location(draw),
             "site" => format!("{} {}", self.family(draw), draw.pick(&["Street", "Square", "Park", "Lane"])),
-            "org" => self.organisation(draw),
+            "org" => self.organization(draw),
             "club" => self.club(draw),
             "per" => self.person(draw),
             "given" => self.given(draw).to_owned(),
@@ -368,7 +368,7 @@ impl Grammar {
         }
     }
 
-    fn organisation(&self, draw: &mut Draw) -> String {
+    fn organization(&self, draw: &mut Draw) -> String {
         match draw.share(&[24, 10, 18, 6, 4, 12, 8, 6, 4, 8]) {
             0 => self.brand(&self.firm, draw),
             1 => draw.pick(&self.acronym).to_owned(),

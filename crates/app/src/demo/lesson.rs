@@ -38,7 +38,7 @@ pub struct Lesson {
     pub tokenizer: Tokenizer,
     /// Pieces it has.
     pub pieces: usize,
-    /// Its size.
+    /// The model's size.
     pub recipe: Recipe,
     seed: u64,
     /// Threads that tokenize.

@@ -43,7 +43,7 @@ impl Recipe {
         learning_rate: 4e-3,
     };
 
-    /// What tests get: seconds even without optimisation.
+    /// What tests get: seconds even without optimization.
     pub const TINY: Recipe = Recipe {
         sizes: Sizes { train: 2_000, validation: 100, test: 200 },
         vocabulary: 600,

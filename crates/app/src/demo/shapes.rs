@@ -35,7 +35,7 @@ pub const SEEN: &[&str] = &[
     "Police in {loc} arrested a {role} on {day} .",
     "The {role} asked {title} {surname} about the {thing} .",
     "Thanks to {given} , the {thing} was ready in {period} .",
-    // Tennis players are people, teams are organisations, and both may bear the name of a town.
+    // Tennis players are people, teams are organizations, and both may bear the name of a town.
     "{surname} beat {surname} in [straight|three] sets on {day} .",
     "{surname} lost to {per} in the [final|first round] in {loc} .",
     "{per} ran the marathon in {n} minutes , ahead of {surname} .",
@@ -110,7 +110,7 @@ pub const SEEN: &[&str] = &[
     "The mayor of {loc} [rejected|accepted] the plan on {day} .",
     "{nation} tourists love {loc} because of its {food} .",
     "We rented a house in {loc} for a week in {period} .",
-    // Organisations.
+    // Organizations.
     "The {role} {per} has joined {org} .",
     "{org} named {per} as its new [chairman|chief|director] on {day} .",
     "{org} , based in {loc} , makes {goods} for {nation} customers .",

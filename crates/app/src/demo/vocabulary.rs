@@ -1,7 +1,7 @@
 //! A WordPiece vocabulary, counted from the training sentences.
 //!
-//! The tokenizers crate's own trainer numbers pieces in the order of a hash table that is seeded anew in every process, and
-//! breaks ties by those numbers. A demo that promises the same output for the same seed counts for itself.
+//! The tokenizers crate's own trainer numbers pieces in the order of a hash table, and breaks ties by those numbers.
+//! The table is seeded anew in every process. A demo that promises the same output for the same seed counts for itself.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,9 +13,11 @@ const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 /// Marks a piece that continues a word.
 const CONTINUES: &str = "##";
 
-/// At most `size` pieces: the special ones, every printable ASCII character at a word's start and inside, and then
-/// what byte-pair merging of the most frequent neighbours yields (ties: the pair of lower ids), as long as a pair
-/// occurs twice.
+/// Returns at most `size` pieces.
+///
+/// First come the special pieces and every printable ASCII character, at a word's start and inside. Then comes what
+/// byte-pair merging of the most frequent neighbors yields, as long as a pair occurs twice. Of two pairs as frequent,
+/// the one of lower ids merges first.
 pub fn pieces(sentences: &[Sentence], size: usize) -> Vec<String> {
     let mut pieces: Vec<String> = SPECIAL.iter().map(|&piece| piece.to_owned()).collect();
     let mut ids: BTreeMap<String, u32> = BTreeMap::new();
@@ -112,7 +114,7 @@ fn frequencies(sentences: &[Sentence]) -> BTreeMap<&str, u64> {
     frequencies
 }
 
-/// Adds `count` to each pair of neighbours of `word`.
+/// Adds `count` to each pair of neighbors of `word`.
 fn count_pairs(word: &[u32], count: i64, pairs: &mut BTreeMap<(u32, u32), i64>) {
     for two in word.windows(2) {
         *pairs.entry((two[0], two[1])).or_default() += count;
@@ -141,11 +143,12 @@ mod tests {
         Sentence { words: words.split(' ').map(str::to_owned).collect(), tags: Vec::new(), line: 1 }
     }
 
-    /// The words and counts of the example usual since Sennrich, Haddow and Birch (2016), merged by hand: `es` and then
-    /// `est` occur 9 times, `lo` and `low` 7, `ne`, `west` and `newest` 6, `wi`, `dest` and `widest` 3, `er` and
-    /// `lower` twice.
+    /// The words and counts of the example usual since Sennrich, Haddow and Birch (2016), merged by hand.
+    ///
+    /// `es` and then `est` occur 9 times, `lo` and `low` 7, `ne`, `west` and `newest` 6. `wi`, `dest` and `widest`
+    /// occur 3 times, `er` and `lower` twice.
     #[test]
-    fn the_most_frequent_neighbours_merge_first() {
+    fn the_most_frequent_neighbors_merge_first() {
         let words = [("low", 5), ("lower", 2), ("newest", 6), ("widest", 3), ("once", 1)];
         let sentences: Vec<Sentence> =
             words.iter().flat_map(|&(word, count)| std::iter::repeat_n(sentence(word), count)).collect();

@@ -1,7 +1,6 @@
-//! How many threads to compute with: one a physical core that this process may use, and a share of those that other
-//! ranks may use as well.
+//! How many threads to compute with: one a physical core that this process may use.
 //!
-//! Two threads of one core share its arithmetic units, which a matrix product keeps busy alone.
+//! Of the cores that other ranks may use as well, it takes a share. Two threads of one core share its arithmetic units, which a matrix product keeps busy alone.
 
 use super::neighbors;
 use crate::events::Events;
@@ -36,7 +35,7 @@ pub fn choose(asked: Option<usize>, world: &World) -> (usize, Option<String>) {
 struct Processors {
     /// Logical processors of the machine.
     machine: usize,
-    /// Those of them that this process may run on.
+    /// Logical processors that this process may run on.
     allowed: usize,
     /// The physical cores that these are.
     cores: usize,

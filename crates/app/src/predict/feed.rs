@@ -1,7 +1,7 @@
 //! Documents are read and cut into pieces on a thread ahead of the model, so that neither waits on the other.
 
 use super::share::Share;
-use crate::tagger::{Encoded, Encoder};
+use crate::predict::tagger::{Encoded, Encoder};
 use anyhow::Error;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -81,7 +81,7 @@ fn read_chunk(documents: &mut Documents, share: Share) -> (Vec<Input>, Result<bo
     let mut chunk = Vec::new();
     let mut bytes = 0;
     loop {
-        match documents.next() {
+        match documents.read() {
             Ok(Some((document, size))) => {
                 chunk.push(document);
                 bytes += size.max(DOCUMENT_BYTES_MIN);

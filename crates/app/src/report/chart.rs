@@ -1,6 +1,6 @@
 //! Lines over steps, as SVG.
 
-use super::escaped;
+use super::html::escaped;
 use std::fmt::Write;
 
 /// A line of a chart: its name and its points.
@@ -15,8 +15,8 @@ const BOTTOM: f64 = 34.0;
 /// Most steps between two marks of an axis.
 const MARKS: f64 = 5.0;
 
-/// How many colours the page has for lines.
-pub const COLOURS: usize = 6;
+/// How many colors the page has for lines.
+pub const COLORS: usize = 6;
 
 /// The chart, or nothing where no line has a point.
 pub fn lines(title: &str, lines: &[Line]) -> String {
@@ -52,12 +52,12 @@ pub fn lines(title: &str, lines: &[Line]) -> String {
     for (number, (name, points)) in lines.iter().enumerate() {
         let known: Vec<&(f64, f64)> = points.iter().filter(|point| point.1.is_finite()).collect();
         let corners: Vec<String> = known.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
-        let colour = number % COLOURS;
-        push(format_args!("<polyline class=\"line c{colour}\" points=\"{}\"/>\n", corners.join(" ")));
+        let color = number % COLORS;
+        push(format_args!("<polyline class=\"line c{color}\" points=\"{}\"/>\n", corners.join(" ")));
         // Few points are marked, and tell their value; many would hide the line.
         for point in known.iter().filter(|_| known.len() <= 40) {
             push(format_args!(
-                "<circle class=\"dot c{colour}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.6\"><title>{}: {:.4} at step {}</title></circle>\n",
+                "<circle class=\"dot c{color}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.6\"><title>{}: {:.4} at step {}</title></circle>\n",
                 x(point.0),
                 y(point.1),
                 escaped(name),
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_line_goes_through_its_points() {
         let svg = lines("loss <x>", &[("a & b", vec![(0.0, 0.0), (5.0, f64::NAN), (10.0, 1.0)]), ("none", Vec::new())]);
-        // From the lower left corner of the field to the upper right one; what is no number is left out.
+        // From the lower left corner of the field to the upper right one; what is not a number is left out.
         assert!(svg.contains("points=\"56.0,226.0 448.0,12.0\""), "{svg}");
         assert!(
             svg.contains("<figcaption>loss &lt;x&gt;</figcaption>") && svg.contains("a &amp; b: 1.0000 at step 10")

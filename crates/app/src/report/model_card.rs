@@ -150,13 +150,13 @@ fn metrics(record: &Record) -> impl Iterator<Item = (&String, &Value)> {
 
 /// `overall_f1` becomes `Overall F1`.
 fn display_name(key: &str) -> String {
-    let capitalised = |word: &str| {
+    let capitalized = |word: &str| {
         let mut letters = word.chars();
         letters
             .next()
             .map_or(String::new(), |first| first.to_uppercase().collect::<String>() + &letters.as_str().to_lowercase())
     };
-    key.split('_').map(capitalised).collect::<Vec<_>>().join(" ")
+    key.split('_').map(capitalized).collect::<Vec<_>>().join(" ")
 }
 
 /// Four decimals where there are more.

@@ -1,8 +1,9 @@
 //! The page: one file of HTML without scripts, which needs nothing from anywhere.
 
-use super::chart::{self, COLOURS, Line};
+use super::chart::{self, COLORS, Line};
 use super::diagnosis::{Diagnosis, Sentence};
-use super::{Finished, escaped, table};
+use super::html::escaped;
+use super::{Finished, table};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -69,7 +70,7 @@ fn curves(runs: &[Finished]) -> String {
         return String::new();
     }
     let key = |(number, run): (usize, &Finished)| {
-        format!("<span class=\"key\"><i class=\"c{}\"></i>{}</span>", number % COLOURS, escaped(&run.name))
+        format!("<span class=\"key\"><i class=\"c{}\"></i>{}</span>", number % COLORS, escaped(&run.name))
     };
     let keys: String = runs.iter().enumerate().filter(|_| runs.len() > 1).map(key).collect();
     format!("<h2>Curves</h2>\n<p>{keys}</p>\n<div class=\"charts\">\n{}</div>\n", charts.concat())

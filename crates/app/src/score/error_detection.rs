@@ -1,6 +1,6 @@
 //! Scores of error detection, a label a word.
 
-use super::{Figures, ScoreRequest, Scored};
+use super::request::ScoreRequest;
 use crate::error::refusal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -16,9 +16,9 @@ pub fn score(
     request: &ScoreRequest,
     gold: &Labeled,
     predicted: &Labeled,
-    mut notes: Vec<Note>,
-) -> anyhow::Result<Scored> {
-    let mut scorer = Scorer::new(&labels(request.labels.as_deref(), gold, predicted, &mut notes)?)?;
+    notes: &mut Vec<Note>,
+) -> anyhow::Result<(Score, String)> {
+    let mut scorer = Scorer::new(&labels(request.labels.as_deref(), gold, predicted, notes)?)?;
     for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
         for (gold_label, label) in gold_sentence.labels.iter().zip(&sentence.labels) {
             scorer.add(gold_label, label, || format!("{}:{}", gold.source, gold_sentence.line));
@@ -26,7 +26,7 @@ pub fn score(
     }
     let score = scorer.score();
     notes.extend(score.notes.iter().cloned());
-    Ok(Scored { notes, figures: Figures::Errors(score, scorer.correct_label().to_owned()) })
+    Ok((score, scorer.correct_label().to_owned()))
 }
 
 /// Returns a table with tabs: each label's figures, then the figures of all.

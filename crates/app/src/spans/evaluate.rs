@@ -5,7 +5,7 @@ use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::{precision, threads};
-use crate::tagger::model_folder;
+use crate::predict::tagger::model_folder;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
+use tagsmith_spans::batch::encode::{Encoding, Masking};
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::{Architecture, Threshold};
-use tagsmith_spans::decode::Mode;
-use tagsmith_spans::encode::{Encoding, Masking};
 use tagsmith_spans::evaluate::{Found, LOWEST, Point, curve, evaluate, find};
+use tagsmith_spans::feed::read::{self, EVALUATED, Overlapping};
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder;
-use tagsmith_spans::read::{self, EVALUATED, Overlapping};
 use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
 
 /// Pieces of a text where the model does not say how many it was trained on.

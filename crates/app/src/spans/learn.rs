@@ -1,7 +1,7 @@
 //! The training part of a span tagger's run, and what it records.
 
 use super::log::Log;
-use super::train::SpanTrainRequest;
+use super::request::SpanTrainRequest;
 use crate::events::{Event as Reported, Events};
 use crate::machine::memory::allowed;
 use crate::machine::neighbors;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use tagsmith_files::atomic_write;
 use tagsmith_message::{Note, quote};
 use tagsmith_ranks::World;
+use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::find::Query;
@@ -22,7 +23,6 @@ use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::memory;
 use tagsmith_spans::model::Model;
-use tagsmith_spans::run_config::RunConfig;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_train::checkpoint::newest;
 use tagsmith_train::checkpoint::state::{Record, TrainerState};

@@ -10,38 +10,18 @@ use crate::report::Finished;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
-use tagsmith_spans::config::parity::Parity;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::evaluate::assess;
+use tagsmith_spans::feed::read::{self, Overlapping};
 use tagsmith_spans::folder;
-use tagsmith_spans::model::loss::Normalization;
-use tagsmith_spans::read::{self, Overlapping};
-use tagsmith_spans::run_config::{Program, RunConfig};
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_train::checkpoint::{newest, verify};
 
-/// A request to train a span tagger.
-#[derive(Clone, Debug)]
-pub struct SpanTrainRequest {
-    /// The original's JSON file.
-    pub config: PathBuf,
-    /// What is trained; without it, the file says so.
-    pub program: Option<Program>,
-    /// Whether to go on from the newest checkpoint in the output folder.
-    pub resume: bool,
-    /// What classification losses are divided by.
-    pub normalization: Normalization,
-    /// Which entities may share pieces.
-    pub decoding: Mode,
-    /// Defects of the original to have.
-    pub parity: Parity,
-    /// Threads; without them, as many as this process has physical cores.
-    pub threads: Option<usize>,
-}
+pub use super::request::SpanTrainRequest;
 
 /// What a training led to.
 pub enum SpanTrained {

@@ -41,7 +41,7 @@ impl Recorder {
     pub fn track(&mut self, record: &Record, step: u64) {
         let logged = self.tracker.as_mut().map_or(Ok(()), |tracker| tracker.log(record, step));
         if self.failed.is_ok() {
-            self.failed = logged.map_err(Into::into);
+            self.failed = logged;
         }
     }
 

@@ -27,7 +27,7 @@ const SPLITS: [&str; 4] = ["deepspeed_config", "fsdp_config", "parallelism_confi
 /// What is read of a configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Accelerate {
-    /// Its precision, by accelerate's name, if it names one.
+    /// The precision, by accelerate's name, if the file names one.
     pub precision: Option<String>,
     /// How many processes, if it says.
     pub processes: Option<usize>,
@@ -40,7 +40,7 @@ impl Accelerate {
     pub fn read(path: &Path) -> anyhow::Result<Accelerate> {
         let place = path.display();
         let bytes = fs::read(path).with_context(|| format!("`{place}`"))?;
-        ensure!(bytes.len() <= FILE_BYTES_MAX, "`{place}`: this is no configuration of accelerate: it is too long");
+        ensure!(bytes.len() <= FILE_BYTES_MAX, "`{place}`: this is not a configuration of accelerate: it is too long");
         let text = String::from_utf8(bytes).with_context(|| format!("`{place}`"))?;
         let entries = match path.extension().is_some_and(|ending| ending == "json") {
             true => from_json(&text),
@@ -52,12 +52,12 @@ impl Accelerate {
     fn of(entries: &BTreeMap<String, String>) -> anyhow::Result<Accelerate> {
         let entry = |key: &str| entries.get(key).map(String::as_str);
         let Some(kind) = entry("distributed_type") else {
-            bail!("it has no `distributed_type`: this is no configuration of accelerate");
+            bail!("it has no `distributed_type`: this is not a configuration of accelerate");
         };
         let works = ["distributed_type", "mixed_precision", "num_processes", "fp16"];
         let known = |key: &str| works.contains(&key) || WITHOUT_EFFECT.contains(&key) || SPLITS.contains(&key);
         if let Some(unknown) = entries.keys().find(|key| !known(key)) {
-            bail!("`{unknown}` is no key of accelerate 1.15: remove it");
+            bail!("`{unknown}` is not a key of accelerate 1.15: remove it");
         }
         let splits = SPLITS.into_iter().find(|key| entry(key) == Some(NESTED));
         if let Some(what) = splits.or_else(|| (!kind.starts_with("MULTI_") && kind != "NO").then_some(kind)) {
@@ -83,7 +83,7 @@ impl Accelerate {
         Ok(Accelerate { precision, processes, devices: kind != "NO" && kind != "MULTI_CPU" })
     }
 
-    /// Its processes are those that there are.
+    /// Checks that the processes of the file are those that there are.
     pub fn check(&self, ranks: usize) -> anyhow::Result<()> {
         match self.processes {
             Some(processes) if processes != ranks => bail!(
@@ -116,8 +116,8 @@ const NESTED: &str = "{…}";
 const NOTHING: [&str; 4] = ["", "null", "~", "Null"];
 
 fn from_json(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let Distinct(value) = serde_json::from_str(text).context("this is no JSON that can be read")?;
-    let Value::Object(object) = value else { bail!("this is no JSON object") };
+    let Distinct(value) = serde_json::from_str(text).context("this is not JSON that can be read")?;
+    let Value::Object(object) = value else { bail!("this is not a JSON object") };
     let word = |value: Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text,
@@ -136,7 +136,7 @@ fn from_yaml(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let (mut entries, mut key, mut depth) = (BTreeMap::new(), None, 0);
     let mut holds = false;
     loop {
-        let (event, at) = parser.next_token().map_err(|error| anyhow::anyhow!("this is no YAML: {error}"))?;
+        let (event, at) = parser.next_token().map_err(|error| anyhow::anyhow!("this is not YAML: {error}"))?;
         match event {
             Event::Alias(_) => bail!("line {}: aliases are not read: write the value out", at.line()),
             Event::StreamEnd => return Ok(entries),
@@ -151,7 +151,7 @@ fn from_yaml(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
                     holds = false;
                 }
             }
-            Event::Scalar(..) if depth == 0 => bail!("this is no mapping of keys to values"),
+            Event::Scalar(..) if depth == 0 => bail!("this is not a mapping of keys to values"),
             Event::Scalar(word, ..) if depth == 1 => match key.take() {
                 None => key = Some(word),
                 Some(key) => _ = entries.insert(key, word),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_honoured_is_refused() {
+    fn what_cannot_be_honored_is_refused() {
         let refused = |text: &str| read(text).unwrap_err();
         assert!(refused("num_processes: 2").contains("no `distributed_type`"));
         assert!(refused("distributed_type: FSDP").contains("`FSDP` splits a model"));
@@ -202,10 +202,10 @@ mod tests {
         assert!(refused(zero).contains("`deepspeed_config` splits a model"));
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));
-        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is no key"));
+        assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is not a key"));
         assert!(refused("distributed_type: NO\ncompute_environment: AMAZON_SAGEMAKER").contains("LOCAL_MACHINE"));
-        assert!(refused("[1, 2").contains("no YAML"));
-        assert!(refused("a").contains("no mapping"));
+        assert!(refused("[1, 2").contains("not YAML"));
+        assert!(refused("a").contains("not a mapping"));
         assert!(refused("a: &x [1]\nb: [*x, *x]").contains("line 2: aliases are not read"));
         // Deep nesting ends, and no stack with it.
         assert!(read(&"[".repeat(60_000)).is_err());

@@ -69,7 +69,7 @@ pub struct Opt {
     /// The name, with underscores.
     pub name: &'static str,
     pub kind: Kind,
-    /// As one would type it; none when there is no value.
+    /// The value as one would type it; none when there is no value.
     pub default: Option<&'static str>,
     pub vocabulary: Vocabulary,
     pub fate: Fate,

@@ -20,7 +20,7 @@ pub struct Plan {
 pub struct PlannedLine {
     /// The name that the plan gives it.
     pub name: String,
-    /// Its options.
+    /// The run's options.
     pub line: TrainLine,
 }
 
@@ -29,8 +29,10 @@ const OPTIONS: &str = "options";
 const RUNS: &str = "runs";
 
 impl Plan {
-    /// Reads `PLAN.json [OPTIONS]`: `options` are those of all runs, `runs` maps each run's name to options of its own,
-    /// and the words after the file count for all.
+    /// Reads `PLAN.json [OPTIONS]`.
+    ///
+    /// `options` are those of all runs, and `runs` maps each run's name to options of its own. The words after the file
+    /// count for all runs.
     pub fn read(words: &[String]) -> Result<Plan, UsageError> {
         let [file, more @ ..] = words else {
             return Err(refused("no plan is given", "give a file: tagsmith compare PLAN.json"));
@@ -38,7 +40,7 @@ impl Plan {
         let plan = json_object(Path::new(file))?;
         if let Some(strange) = plan.keys().find(|key| ![OPTIONS, RUNS].contains(&key.as_str())) {
             return Err(refused(
-                format!("{file}: `{strange}` is no part of a plan"),
+                format!("{file}: `{strange}` is not a part of a plan"),
                 "a plan is an object of `options`, which all runs share, and `runs`, names and options of each",
             ));
         }
@@ -60,7 +62,7 @@ impl Plan {
             if folder.is_empty() || !folders.insert(folder.clone()) {
                 return Err(refused(
                     format!(
-                        "{file}: the run `{name}` would have the folder `{folder}`, which is no name or another run's"
+                        "{file}: the run `{name}` would have the folder `{folder}`, which is not a name or is another run's"
                     ),
                     "give the runs names that differ in letters or digits",
                 ));
@@ -80,7 +82,7 @@ impl Plan {
 fn object(file: &str, name: &str, value: &Json) -> Result<Map<String, Json>, UsageError> {
     value.as_object().cloned().ok_or_else(|| UsageError::File {
         file: file.to_owned(),
-        reason: format!("`{name}` is no object of names and values"),
+        reason: format!("`{name}` is not an object of names and values"),
     })
 }
 
@@ -154,14 +156,14 @@ mod tests {
         ];
         expect![[r#"
             plan.json` cannot be read: EOF while parsing an object at line 1 column 1
-            plan.json` cannot be read: `runs` is no object of names and values
-            plan.json` cannot be read: `runs` is no object of names and values
+            plan.json` cannot be read: `runs` is not an object of names and values
+            plan.json` cannot be read: `runs` is not an object of names and values
             plan.json: there are no runs
-            plan.json: `option` is no part of a plan
+            plan.json: `option` is not a part of a plan
             there is no option `sed`
             plan.json: `a` has an `output_dir` of its own
-            plan.json: the run `1.000 Sentences` would have the folder `1-000-sentences`, which is no name or another run's
-            plan.json: the run `!` would have the folder ``, which is no name or another run's
+            plan.json: the run `1.000 Sentences` would have the folder `1-000-sentences`, which is not a name or is another run's
+            plan.json: the run `!` would have the folder ``, which is not a name or is another run's
             `stray` follows no option
             there is nothing to do"#]]
         .assert_eq(&errors.join("\n"));

@@ -243,7 +243,7 @@ pub const OPTIONS: &[Opt] = &[
     flag("tpu_metrics_debug").old().no_effect(CPU),
     int_unset("tpu_num_cores").old().no_effect(CPU),
 
-    // Refused: these change results, or cannot be honoured.
+    // Refused: these change results, or cannot be honored.
     float_unset("neftune_noise_alpha").refused("noise on the embeddings changes the model and is not implemented"),
     text_unset("optim_target_modules").refused("only the GaLore and APOLLO optimizers read it, and they are not here"),
     text_unset("hub_revision").refused("an upload goes to the branch `main`"),

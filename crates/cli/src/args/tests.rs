@@ -190,7 +190,7 @@ fn every_option_meets_its_fate() {
             }
             Fate::Refused => {
                 let error = settled.unwrap_err();
-                assert_eq!(error.to_string(), format!("`--{}` cannot be honoured: {}", option.name, option.text));
+                assert_eq!(error.to_string(), format!("`--{}` cannot be honored: {}", option.name, option.text));
                 assert_eq!(error.hint(), format!("leave `--{}` out", option.name));
             }
         }
@@ -414,9 +414,9 @@ fn options_that_contradict_each_other_are_refused() {
         `--early_stopping_patience` needs evaluations to look at; say --eval_strategy epoch or steps
         `--early_stopping_threshold` works with a patience only; say --early_stopping_patience N
         `--eval_strategy steps` has no steps; say --eval_steps N
-        `--logging_steps 0` is no interval; say --logging_strategy no for no log
+        `--logging_steps 0` is not an interval; say --logging_strategy no for no log
         `--logging_steps` needs a whole number of updates, or a part of all below 1, not `1.5`; `tagsmith train --help` lists the options
-        `--save_steps 0` is no interval; say --save_strategy no for no checkpoints
+        `--save_steps 0` is not an interval; say --save_strategy no for no checkpoints
         the optimizer `adafactor` is not in this build, AdamW is; leave `--optim` out, or say `--optim adamw_torch`
         the optimizer `adafactor` is not in this build, AdamW is; leave `--optim` out, or say `--optim adamw_torch`
         the schedule `reduce_lr_on_plateau` needs evaluations to look at; say --eval_strategy epoch or steps

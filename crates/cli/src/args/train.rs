@@ -152,11 +152,11 @@ fn check_splits(args: &TrainArgs) -> Result<(), UsageError> {
 fn check_intervals(args: &TrainArgs, values: &Values) -> Result<(), UsageError> {
     if args.times.logging_strategy == Interval::Steps && args.times.logging_steps == 0.0 {
         let remedy = "say --logging_strategy no for no log";
-        return Err(refused("`--logging_steps 0` is no interval", remedy));
+        return Err(refused("`--logging_steps 0` is not an interval", remedy));
     }
     if args.times.save_strategy == Interval::Steps && args.times.save_steps == 0.0 {
         let remedy = "say --save_strategy no for no checkpoints";
-        return Err(refused("`--save_steps 0` is no interval", remedy));
+        return Err(refused("`--save_steps 0` is not an interval", remedy));
     }
     if args.times.eval_strategy == Interval::Steps && args.times.eval_steps == 0.0 {
         return Err(refused("`--eval_strategy steps` has no steps", "say --eval_steps N"));

@@ -71,7 +71,7 @@ impl Value {
         })
     }
 
-    /// Whether giving this value is like not giving the option; an empty text is no text.
+    /// Whether giving this value is like not giving the option; an empty text is like none.
     pub fn is_default_of(&self, option: &Opt) -> bool {
         match Value::default_of(option) {
             Some(default) => *self == default,
@@ -84,7 +84,7 @@ impl Value {
         }
     }
 
-    /// As one would type it.
+    /// Returns the value as one would type it.
     pub fn typed(&self) -> String {
         match self {
             Value::Flag(on) => on.to_string(),

@@ -1,5 +1,5 @@
 //! From options as given to one value each: old names become new ones, what has no effect is said, what cannot be
-//! honoured is refused.
+//! honored is refused.
 
 use crate::args::option::{Fate, Kind, Opt};
 use crate::args::parse::{Given, UsageError};
@@ -31,7 +31,7 @@ pub fn settle(given: &[Given]) -> Result<(Values, Vec<String>), UsageError> {
             Fate::Works => {}
             Fate::NoEffect if differs => lines.push(format!("`--{}` changes nothing: {}", option.name, option.text)),
             Fate::Refused if differs => {
-                let message = format!("`--{}` cannot be honoured: {}", option.name, option.text);
+                let message = format!("`--{}` cannot be honored: {}", option.name, option.text);
                 let remedy = format!("leave `--{}` out", option.name);
                 return Err(UsageError::Refused { message, remedy });
             }
@@ -98,28 +98,28 @@ impl Values {
     pub fn flag_if_given(&self, name: &str) -> Option<bool> {
         match self.value(name)? {
             Value::Flag(on) => Some(on),
-            other => panic!("`--{name}` is no flag but {other:?}"),
+            other => panic!("`--{name}` is not a flag but {other:?}"),
         }
     }
 
     pub fn int(&self, name: &str) -> Option<i64> {
         match self.value(name)? {
             Value::Int(number) => Some(number),
-            other => panic!("`--{name}` is no whole number but {other:?}"),
+            other => panic!("`--{name}` is not a whole number but {other:?}"),
         }
     }
 
     pub fn float(&self, name: &str) -> Option<f64> {
         match self.value(name)? {
             Value::Float(number) => Some(number),
-            other => panic!("`--{name}` is no number but {other:?}"),
+            other => panic!("`--{name}` is not a number but {other:?}"),
         }
     }
 
     pub fn text(&self, name: &str) -> Option<String> {
         match self.value(name)? {
             Value::Text(text) => Some(text),
-            other => panic!("`--{name}` is no text but {other:?}"),
+            other => panic!("`--{name}` is not a text but {other:?}"),
         }
     }
 
@@ -127,7 +127,7 @@ impl Values {
         match self.value(name) {
             Some(Value::List(words)) => words,
             None => Vec::new(),
-            Some(other) => panic!("`--{name}` is no list but {other:?}"),
+            Some(other) => panic!("`--{name}` is not a list but {other:?}"),
         }
     }
 
@@ -135,7 +135,7 @@ impl Values {
         match self.value(name) {
             Some(Value::Dict(map)) => map,
             None => Map::new(),
-            Some(other) => panic!("`--{name}` is no object but {other:?}"),
+            Some(other) => panic!("`--{name}` is not an object but {other:?}"),
         }
     }
 }

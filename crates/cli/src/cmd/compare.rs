@@ -4,7 +4,7 @@ use super::train::{open_hubs, style, words};
 use crate::args::{Plan, accelerate, help};
 use crate::terminal::{self, Terminal};
 use clap::{Arg, ArgMatches, Command};
-use tagsmith_app::compare::{CompareRequest, PlannedRun, compare};
+use tagsmith_app::train::compare::{CompareRequest, PlannedRun, compare};
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
 

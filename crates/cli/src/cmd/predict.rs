@@ -12,13 +12,13 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use tagsmith_app::predict::output::{Destination, OutputFormat};
+use tagsmith_app::predict::tagger::TaggerOptions;
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
-use tagsmith_app::tagger::TaggerOptions;
 use tagsmith_data::documents::Source;
 use tagsmith_data::format::Format;
 use tagsmith_files::strict_json::Distinct;
 use tagsmith_ranks::World;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
 
 /// Returns the command.

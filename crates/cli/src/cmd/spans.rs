@@ -14,9 +14,9 @@ use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
 use tagsmith_spans::config::Architecture;
 use tagsmith_spans::config::parity::Parity;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::config::run::Program;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
-use tagsmith_spans::run_config::Program;
 use tagsmith_text::example::AnnotationFormat;
 
 /// Command, other spelling, and what the command trains. `train-spans` reads that from its file.

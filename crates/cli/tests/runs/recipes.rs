@@ -54,7 +54,7 @@ fn chunk(word: &str) -> &'static str {
     if bare(word) == "O" { "B-VP" } else { "B-NP" }
 }
 
-fn judgement(word: &str) -> &'static str {
+fn judgment(word: &str) -> &'static str {
     if word == "lives" { "i" } else { "c" }
 }
 
@@ -84,7 +84,7 @@ fn data_for(recipe: &str, scratch: &Scratch) -> String {
             "--dataset_name polyglot --validation_size 5".into()
         }
         "ged_areta.json" => {
-            let rows = lines(|_, word| format!("{word}\t{}\n", if judgement(word) == "c" { "UC" } else { "SPLIT" }));
+            let rows = lines(|_, word| format!("{word}\t{}\n", if judgment(word) == "c" { "UC" } else { "SPLIT" }));
             for split in ["train", "dev", "test"] {
                 scratch.write(&format!("areta/{split}.txt"), &rows);
             }
@@ -92,7 +92,7 @@ fn data_for(recipe: &str, scratch: &Scratch) -> String {
             "--dataset_name areta".into()
         }
         "multiged.json" => {
-            scratch.write("it.tsv", lines(|_, word| format!("{word}\t{}\n", judgement(word))));
+            scratch.write("it.tsv", lines(|_, word| format!("{word}\t{}\n", judgment(word))));
             "--train_file it.tsv --validation_file it.tsv".into()
         }
         "pos_ud.json" => {
@@ -299,7 +299,7 @@ fn bare_tags_are_types() {
         scratch.good(&format!("{base} --train_file bare.json --validation_file bare.json --bare_tags --output_dir a"));
     ran.says("note: train: 8 words had a bare type and got `B-` or `I-`: a run of one type is one entity");
     scratch.good(&format!("{base} --train_file iob.json --validation_file iob.json --output_dir b"));
-    // No two neighbours have one type here, so it is the same data.
+    // No two neighbors have one type here, so it is the same data.
     let results = |folder: &str| scratch.json(&format!("{folder}/eval_results.json"))["eval_loss"].clone();
     assert_eq!(results("a"), results("b"));
     scratch.write("ids.json", "{\"tokens\": [\"jo\"], \"ner_tags\": [1]}\n");

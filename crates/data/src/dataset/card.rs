@@ -1,6 +1,6 @@
 //! Configurations of a data set: what its card's `configs:` says, or folders in its folder.
 
-use crate::dataset::as_files;
+use crate::dataset::remedy::as_files;
 use crate::error::Error;
 use glob::{MatchOptions, Pattern};
 use serde::Deserialize;
@@ -175,7 +175,7 @@ pub(crate) fn has_folder(all: &[PathBuf], folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::tests::show_error;
+    use crate::rows::split_builder::tests::show_error;
     use expect_test::{Expect, expect};
 
     const FILES: [&str; 6] =

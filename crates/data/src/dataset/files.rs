@@ -22,8 +22,8 @@ pub(crate) enum Input {
 
 /// Returns what the patterns stand for, in their order. Files of a folder or a glob come in the order of their names.
 ///
-/// A pattern is a file, a folder, a glob, or several of these parted by commas or white space (a path that exists
-/// is never taken apart).
+/// A pattern is a file, a folder, a glob, or several of these parted by commas or white space. A path that exists
+/// is never taken apart.
 /// Of a folder with several saved splits, the first of `splits` that it has is meant.
 pub(crate) fn expand(patterns: &[String], splits: &[&str]) -> Result<Vec<Input>, Error> {
     let mut inputs = Vec::new();

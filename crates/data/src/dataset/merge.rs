@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::format::Format;
 use crate::read_options::ReadOptions;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_text::sentence::{Split, TagKind};
@@ -114,5 +114,18 @@ fn add_notes(notes: &mut Vec<Note>, more: Vec<Note>) {
             Some(earlier) => earlier.absorb(note),
             None => notes.push(note),
         }
+    }
+}
+
+pub(super) fn insert(
+    splits: &mut BTreeMap<String, Split>,
+    name: String,
+    split: Split,
+    folder: &Path,
+) -> Result<(), Error> {
+    let refused = format!("two splits would be `{name}`: rename one");
+    match splits.insert(name, split) {
+        None => Ok(()),
+        Some(_) => Err(Error::path(folder.display(), refused)),
     }
 }

@@ -1,6 +1,8 @@
 //! Data sets on the hub: which of a repository's files are data, and which of those are needed.
 
-use crate::dataset::{Layout, SPLITS, read_card, read_layout, saved_splits};
+use crate::dataset::layout::{Layout, read_card, read_layout};
+use crate::dataset::saved::saved_splits;
+use crate::dataset::split_names::SPLITS;
 use crate::dataset::{card, files};
 use crate::error::Error;
 use crate::read_options::ReadOptions;
@@ -17,8 +19,8 @@ const CONVERSION: &str = "refs/convert/parquet";
 const PARTIAL: &str = "partial-";
 
 /// Names from before data sets had owners, as tutorials have them, and the repositories they became. The hub leads from
-/// one to the other by itself; a mirror or a cache does not. Most are programs that download from elsewhere (often an
-/// address that is gone), so what can be read is the hub's conversion to Parquet, which has the program's features and
+/// one to the other by itself; a mirror or a cache does not. Most are programs that download from elsewhere, often an
+/// address that is gone. What can be read is the hub's conversion to Parquet, which has the program's features and
 /// label names.
 const OLD_NAMES: [(&str, &str); 11] = [
     ("conll2000", "eriktks/conll2000"),
@@ -127,7 +129,7 @@ fn is_saved(file: &str) -> bool {
     ["dataset_dict.json", "dataset_info.json", "state.json"].contains(&name) || name.ends_with(".arrow")
 }
 
-/// The program that a data set is, as `datasets` recognises it: called like the repository; or any, where no data is.
+/// The program that a data set is, as `datasets` recognizes it: called like the repository; or any, where no data is.
 fn program(snapshot: &Snapshot) -> Option<String> {
     let name = snapshot.repo.id.rsplit('/').next().unwrap_or_default();
     let own = format!("{name}.py");

@@ -1,10 +1,13 @@
 //! Which split a file or folder belongs to, by its name.
 
-use super::as_files;
+use super::remedy::as_files;
 use crate::error::Error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tagsmith_message::{Note, Remedy};
+
+/// The splits that run scripts look for; other splits of a repository are not downloaded.
+pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
 /// The splits, each with the words in file and folder names that mean it, as `datasets` has them.
 const KEYWORDS: [(&str, &[&str]); 3] = [
@@ -13,8 +16,9 @@ const KEYWORDS: [(&str, &[&str]); 3] = [
     ("test", &["test", "testing", "eval", "evaluation"]),
 ];
 
-/// Returns the split that a name means to run scripts, with a note where that is another: `dev`, `valid` and so on
-/// mean `validation`, unless that one is there as well.
+/// Returns the split that a name means to run scripts, with a note where that is another.
+///
+/// `dev`, `valid` and so on mean `validation`, unless that one is there as well.
 pub(super) fn canonical(name: &str, all: &[&str], notes: &mut Vec<Note>) -> String {
     let Some(meant) = keyword(name).filter(|meant| *meant != name && !all.contains(meant)) else {
         return name.to_owned();

@@ -1,8 +1,8 @@
 //! Arrow streams (the shards of a saved data set): one sentence a row.
 
+use crate::bytes::input::Input;
 use crate::error::Error;
 use crate::format::record_batch::{BatchReader, Batches, Plan, guarded, unreadable};
-use crate::input::Input;
 use crate::read_options::{ReadOptions, Wanted};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
@@ -93,8 +93,8 @@ impl BufRead for Tail {
 mod tests {
     use super::*;
     use crate::format::parquet;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use serde_json::Value;

@@ -1,16 +1,16 @@
 //! Column files: one word a line, its labels in further columns, a line of white space after each sentence.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::{Error, at_line};
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{self, TOKENS, by_name_or_number, not_a_number};
 use crate::rules::comments::{LineKind, Shape, kind_of};
 use crate::rules::headers;
 use crate::rules::ids::{self, Counter};
 use crate::rules::sentence_ends::{is_blank, is_document_start};
-use crate::tag_names::TagNames;
 use std::collections::VecDeque;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -21,8 +21,8 @@ use tagsmith_text::tagged::Content;
 
 /// The sentences of CoNLL columns.
 ///
-/// The words are in the first column and the labels in the last, unless the options name others: by number, from 0
-/// (-1 is the last), or by the names that a `# global.columns = …` line or a header gives. A file of one column holds
+/// The words are in the first column and the labels in the last, unless the options name others. They name a column by
+/// number, from 0 (-1 is the last), or by the name that a `# global.columns = …` line or a header gives. A file of one column holds
 /// words without labels. A line with a tab is split at tabs, any other at spaces. `-DOCSTART-` lines end a sentence. A
 /// line that begins with `# ` is a comment when it has another number of columns than the data or reads `# key = …`,
 /// and a word otherwise. A line that lacks the last column, where that is the labels', takes the options'
@@ -427,8 +427,8 @@ pub(crate) fn split(line: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use tagsmith_text::sentence::Split;

@@ -1,15 +1,15 @@
 //! CoNLL-U: ten columns of Universal Dependencies, of which the forms and one more are read.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::{Error, at_line};
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{by_name_or_number, unknown};
 use crate::rules::comments::is_conllu_comment;
 use crate::rules::sentence_ends::is_blank;
 use crate::rules::{headers, ids};
-use crate::tag_names::TagNames;
 use std::collections::BTreeSet;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -29,7 +29,7 @@ const FEATURES_MAX: usize = 200;
 /// The sentences of CoNLL-U.
 ///
 /// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of
-/// a feature (`FEATS=Number`, or `Number` alone), `_` where a word has none. Words that are written as one (ranges
+/// a feature (`FEATS=Number`, or `Number` alone). The label is `_` where a word has no such value. Words that are written as one (ranges
 /// `1-2`) count apart, as the treebank has them; the range's row and empty nodes (`1.1`) are skipped and counted.
 pub(crate) struct ConlluReader {
     lines: Lines,
@@ -292,8 +292,8 @@ fn id_of(cell: &str) -> Option<Id> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use tagsmith_text::sentence::Split;

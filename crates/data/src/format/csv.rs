@@ -1,14 +1,14 @@
 //! CSV and TSV: one sentence a row, words and labels in list cells, or one text a row.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::{Error, at_line};
 use crate::format::json::{cells_of, tags_of, words_of};
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{Cells, Choice, TEXT, no_content, of_content, of_tagged};
 use crate::rules::headers;
-use crate::tag_names::TagNames;
 use serde_json::Value;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -233,8 +233,9 @@ fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
     Ok(cell.split_whitespace().map(Value::from).collect())
 }
 
-/// Records (RFC 4180), cut here rather than by a library so that a record's length is bounded while a quotation mark
-/// is open, and every place is exact.
+/// Records (RFC 4180), cut here rather than by a library.
+///
+/// So a record's length is bounded while a quotation mark is open, and every place is exact.
 struct Records {
     lines: Lines,
     separator: char,
@@ -312,8 +313,8 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use tagsmith_text::sentence::Split;

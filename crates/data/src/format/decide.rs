@@ -1,9 +1,10 @@
-//! The one decision which format a file has: by what its content shows for certain, then by its name, then by what its
-//! content looks like.
+//! The one decision which format a file has.
+//!
+//! It goes by what the content shows for certain, then by the file's name, then by what the content looks like.
 
 use crate::format::Format;
 use crate::format::conll::split;
-use crate::input::is_packed;
+use crate::format::name::{by_extension, extension};
 use crate::read_options::Wanted;
 use crate::rules::choose_columns::is_content;
 use crate::rules::comments::{LineKind, kind_of};
@@ -13,27 +14,6 @@ use std::path::Path;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::labels::scheme::{Style, is_iob_like};
-
-/// Returns the extension in lower case without `.gz`.
-pub(crate) fn extension(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name = if is_packed(path) { &name[..name.len() - ".gz".len()] } else { &name };
-    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_owned()
-}
-
-/// Returns the format that a file name's extension says.
-pub(crate) fn by_extension(extension: &str) -> Option<Format> {
-    Some(match extension {
-        "json" | "jsonl" | "ndjson" => Format::Json,
-        "csv" => Format::Csv,
-        "tsv" => Format::Tsv,
-        "conll" | "conll03" | "conllup" | "iob" | "iob1" | "iob2" | "bio" | "bio2" => Format::Conll,
-        "conllu" => Format::Conllu,
-        "parquet" => Format::Parquet,
-        "arrow" => Format::Arrow,
-        _ => return None,
-    })
-}
 
 /// Returns the format of a file or stream that begins so, with the reason where the name does not say the format.
 pub(crate) fn decide(path: Option<&Path>, beginning: &[u8], source: &str, wanted: Wanted) -> (Format, Option<Note>) {
@@ -118,8 +98,8 @@ fn of_tsv(text: &str) -> (Format, &'static str) {
 
 /// Returns why text is columns of words and labels and not documents, if it is.
 ///
-/// All lines have as many columns, two at least, and the last ones are labels: tags of a scheme, or (in columns that
-/// tabs part) one word each. One line alone shows nothing.
+/// All lines have as many columns, two at least, and the last columns are labels. Labels are tags of a scheme, or (in
+/// columns that tabs part) one word each. One line alone shows nothing.
 fn columns(text: &str) -> Option<&'static str> {
     // The last line may be cut off.
     let (whole, _) = text.rsplit_once('\n')?;

@@ -1,13 +1,13 @@
 //! JSON: one object a sentence or document, as lines, one after another, or in one array.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, utf8};
 use crate::error::{Error, at_line};
 use crate::format::span_fields;
-use crate::input::Input;
-use crate::lines::{Limit, utf8};
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{Cells, no_content, of_content, of_tagged};
-use crate::tag_names::TagNames;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io::BufRead;
@@ -462,8 +462,8 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::collect;
-    use crate::split_builder::tests::show;
+    use crate::rows::split_builder::collect;
+    use crate::rows::split_builder::tests::show;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use tagsmith_text::sentence::Split;

@@ -1,11 +1,11 @@
 //! Labels without their words: a sentence a line (`predictions.txt`), or a label a line.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::{Error, at_line};
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::sentence_ends::is_blank;
-use crate::tag_names::TagNames;
 use tagsmith_message::Note;
 use tagsmith_text::sentence::Columns;
 use tagsmith_text::tagged::Content;

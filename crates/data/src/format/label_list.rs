@@ -1,8 +1,8 @@
 //! A file of labels, one a line, whose order gives their ids: `labels.txt`.
 
+use crate::bytes::input::Input;
+use crate::bytes::lines::{Limit, Lines};
 use crate::error::Error;
-use crate::input::Input;
-use crate::lines::{Limit, Lines};
 use std::path::Path;
 use tagsmith_text::labels::LabelSet;
 

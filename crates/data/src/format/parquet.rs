@@ -44,7 +44,7 @@ impl Batches for Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{Reader, Row};
+    use crate::rows::row::{Reader, Row};
     use std::path::PathBuf;
     use tagsmith_text::tagged::Content;
 

@@ -4,9 +4,9 @@ use crate::error::{Error, at_row};
 use crate::format::json::not_content;
 use crate::format::span_fields;
 use crate::read_options::{ReadOptions, Wanted};
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{Cells, no_content, of_content, of_tagged};
-use crate::tag_names::TagNames;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,

@@ -1,6 +1,6 @@
 //! Records with spans: a text or words, and entities that count its characters or its words.
 
-use crate::row::Row;
+use crate::rows::row::Row;
 use crate::rules::ids;
 use serde_json::{Map, Value};
 use tagsmith_text::example::{AnnotationFormat, Entity};

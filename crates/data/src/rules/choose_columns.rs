@@ -68,8 +68,8 @@ impl Choice {
 /// Chooses the columns of words and labels in a table.
 ///
 /// Words: the named column, else `tokens`, else the first. Labels: the named column, else `{task}_tags`, else the
-/// second. Where a position points at something that is not a list while exactly one other column could be meant, that
-/// one is taken, with a note.
+/// second. A position may point at something that is not a list while exactly one other column could be meant. Then
+/// that column is taken, with a note.
 pub(crate) fn of_tagged(
     place: &str,
     offered: &[(String, Cells)],
@@ -291,7 +291,7 @@ fn not_words((name, cells): &(String, Cells), names: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split_builder::tests::show_error;
+    use crate::rows::split_builder::tests::show_error;
     use expect_test::{Expect, expect};
 
     /// Columns are written `name:s` (strings), `:i` (integers), `:e` (empty), `:t` (text), `:o` (a string).

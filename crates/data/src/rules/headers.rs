@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-/// Returns the names that the first row of a table (CSV, TSV) gives to the columns; none if the row is data, which
-/// only lists in its cells show.
+/// Returns the names that the first row of a table (CSV, TSV) gives to the columns; none if the row is data.
+///
+/// Only lists in its cells show that a row is data.
 pub(crate) fn of_table(first_row: &[String]) -> Option<Vec<String>> {
     let is_list = |cell: &String| cell.starts_with('[') && serde_json::from_str::<Vec<Value>>(cell).is_ok();
     (!first_row.iter().any(is_list)).then(|| first_row.iter().map(|name| name.trim().to_owned()).collect())

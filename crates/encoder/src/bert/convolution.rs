@@ -1,9 +1,9 @@
 //! DeBERTa-v2's convolution beside the first layer: a convolution of the layer's input is added to its output.
 
-use crate::architecture::Context;
 use crate::batch::Batch;
 use crate::bert::deberta::ConvolutionSettings;
 use crate::bert::layout::ConvolutionSlots;
+use crate::family::architecture::Context;
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};

@@ -1,7 +1,7 @@
 //! Settings that DeBERTa-v2 and v3 have and BERT does not: distances, and a convolution.
 
-use crate::setting;
-use crate::shape::Shape;
+use crate::family::setting;
+use crate::family::shape::Shape;
 use serde_json::Value;
 use tagsmith_files::Error;
 use tagsmith_files::json_fields::Fields;

@@ -1,9 +1,9 @@
 //! DeBERTa's embeddings of distances: those that occur in a batch, normalized once, projected in each layer.
 
-use crate::architecture::{Context, into_spans};
 use crate::batch::Batch;
 use crate::bert::deberta::Deberta;
 use crate::bert::layout::{DistanceProjections, DistanceSlots};
+use crate::family::architecture::{Context, into_spans};
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::disentangled::{self, Relative};

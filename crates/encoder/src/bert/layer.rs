@@ -1,12 +1,12 @@
 //! The layers of BERT and its relatives: embeddings, then attention and feed-forward, each with a norm after the sum.
 
-use crate::architecture::{Architecture, Context, EMBEDDINGS, Pass, into_spans};
 use crate::batch::Batch;
 use crate::bert::convolution::{self, ConvolutionSaved};
 use crate::bert::deberta::ConvolutionSettings;
 use crate::bert::distances::{DistanceAttentionSaved, Distances};
 use crate::bert::layout::{BertLayer, BertLayout, ConvolutionSlots};
 use crate::bert::settings::{Positions, Settings};
+use crate::family::architecture::{Architecture, Context, EMBEDDINGS, Pass, into_spans};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::embedding::{self, Rows};

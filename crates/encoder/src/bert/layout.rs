@@ -2,8 +2,8 @@
 
 use crate::bert::deberta::Deberta;
 use crate::bert::settings::Settings;
-use crate::shape::Shape;
-use crate::slots::{Affine, CommonSlots, SlotTable, next};
+use crate::family::shape::Shape;
+use crate::family::slots::{Affine, CommonSlots, SlotTable, next};
 use tagsmith_kernel::params::SlotId;
 
 /// Where the parameters of a BERT or one of its relatives are.

@@ -2,9 +2,9 @@
 
 use crate::bert::deberta::{self, Deberta};
 use crate::bert::names::{BERT, DEBERTA, DISTILBERT, Names};
-use crate::facts::{Facts, Initial, LayerMemory, TokenHead};
-use crate::setting;
-use crate::shape::Shape;
+use crate::family::facts::{Facts, Initial, LayerMemory, TokenHead};
+use crate::family::setting;
+use crate::family::shape::Shape;
 use tagsmith_files::Error;
 use tagsmith_files::json_fields::Fields;
 

@@ -1,8 +1,8 @@
 //! ModernBERT's layers: a norm, attention with rotary positions, a norm, a gated feed-forward part. The output of each part
 //! is added to the input of its norm.
 
-use crate::architecture::{Architecture, Context, EMBEDDINGS, Pass};
 use crate::batch::Batch;
+use crate::family::architecture::{Architecture, Context, EMBEDDINGS, Pass};
 use crate::modernbert::layout::{ModernBertLayer, ModernBertLayout};
 use crate::modernbert::settings::Settings;
 use tagsmith_kernel::memory::tensor::Tensor;

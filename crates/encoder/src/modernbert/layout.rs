@@ -1,8 +1,8 @@
 //! The parameters of ModernBERT: names in the file, shapes, order in memory.
 
+use crate::family::shape::Shape;
+use crate::family::slots::{Affine, CommonSlots, SlotTable};
 use crate::modernbert::settings::Settings;
-use crate::shape::Shape;
-use crate::slots::{Affine, CommonSlots, SlotTable};
 
 /// Where the parameters of a ModernBERT are.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! config.json of ModernBERT, in the spelling of transformers 4 and in that of transformers 5.
 
-use crate::facts::{DenseLayer, Facts, Initial, LayerMemory, TokenHead};
-use crate::setting;
-use crate::shape::Shape;
+use crate::family::facts::{DenseLayer, Facts, Initial, LayerMemory, TokenHead};
+use crate::family::setting;
+use crate::family::shape::Shape;
 use serde_json::{Map, Value};
 use tagsmith_files::Error;
 use tagsmith_files::json_fields::Fields;

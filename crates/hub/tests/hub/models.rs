@@ -352,7 +352,7 @@ fn answers_that_no_hub_gives() {
     scratch.check(
         at("/revision/main", |_| Some(Reply::json(&serde_json::json!({"sha": "../../x"})))),
         expect![
-            "org/tiny: the answer is not a hub's: `../../x` is no commit: try again later, and check HF_ENDPOINT (HUB)"
+            "org/tiny: the answer is not a hub's: `../../x` is not a commit: try again later, and check HF_ENDPOINT (HUB)"
         ],
     );
     let oid = "9e26dfeeb6e641a33dae4961196235bdb965b21b";
@@ -362,7 +362,7 @@ fn answers_that_no_hub_gives() {
     );
     scratch.check(
         listing(serde_json::json!([{"type": "file", "path": "config.json", "size": 2, "oid": "../../../x"}])),
-        expect![[r#"org/tiny: the answer is not a hub's: it lists "config.json" with "../../../x", which is no hash: try again later, and check HF_ENDPOINT (HUB)"#]],
+        expect![[r#"org/tiny: the answer is not a hub's: it lists "config.json" with "../../../x", which is not a hash: try again later, and check HF_ENDPOINT (HUB)"#]],
     );
     scratch.check(
         move |request, _| {
@@ -444,7 +444,7 @@ fn a_damaged_beginning_is_fetched_again() {
     fs::write(blobs.join(&name), b"something else").expect("a file");
     scratch.model(&scratch.hub()).expect("it is fetched whole");
     assert!(scratch.notes().contains("downloading it again"));
-    // Longer than the file can be: nothing of it is used. And a blob of the wrong length is no blob.
+    // Longer than the file can be: nothing of it is used. And a blob of the wrong length is not a blob.
     fs::remove_dir_all(scratch.shelf()).expect("it is there");
     fs::create_dir_all(&blobs).expect("a folder");
     fs::write(blobs.join(&name), vec![0; 200_000]).expect("a file");

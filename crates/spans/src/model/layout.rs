@@ -2,8 +2,8 @@
 
 use crate::config::{Architecture, Config};
 use tagsmith_encoder::config::Config as EncoderConfig;
+use tagsmith_encoder::family::slots::SlotTable;
 use tagsmith_encoder::layout::EncoderLayout;
-use tagsmith_encoder::slots::SlotTable;
 use tagsmith_kernel::params::{Slot, SlotId};
 
 /// Where a span tagger's parameters are.

@@ -1,6 +1,6 @@
 //! Losses over scores of starts, ends and spans, with their gradients.
 //!
-//! The scores are those of places that can be a start, an end or a span; whatever else the original's dense tensors
+//! The scores are those of places that can be a start, an end or a span. Whatever else the original's dense tensors
 //! hold is masked there and adds nothing. Only its number counts: the original divides by it.
 
 use crate::batch::SpanBatch;
@@ -22,9 +22,9 @@ pub struct Gold {
 /// One entity; places count in the whole batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// Its text.
+    /// The number of the text.
     pub text: usize,
-    /// Its label.
+    /// The number of the label.
     pub kind: usize,
     /// Position, position and span.
     pub places: [usize; 3],
@@ -43,9 +43,9 @@ pub enum Normalization {
 /// A loss and its gradient.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// Its value.
+    /// The loss's value.
     pub value: f64,
-    /// Its gradient with respect to each score that there is.
+    /// The gradient with respect to each score that there is.
     pub dscores: Scores,
 }
 
@@ -149,7 +149,7 @@ impl PartLoss<'_> {
                 dice * self.dice(weight * dice, d)
                     + focal * self.focal(Some(self.config.focal_gamma), mean, weight * focal, d)
             }
-            LossKind::Contrastive => unreachable!("contrastive is no classification"),
+            LossKind::Contrastive => unreachable!("contrastive is not a classification"),
         }
     }
 
@@ -205,9 +205,9 @@ impl PartLoss<'_> {
         100.0 * (1.0 - above / below)
     }
 
-    /// Threshold term: the mean over texts and labels of −x₀/τ + ln Σ m·e^(x/τ), m being 1 for column 0 and what is not
-    /// gold and `masked_weight` for all else. Mention term: the mean over mentions of the same with the mention's score
-    /// for x₀, its own m being 1.
+    /// Threshold term: the mean over texts and labels of −x₀/τ + ln Σ m·e^(x/τ). The weight m is 1 for column 0 and what
+    /// is not gold and `masked_weight` for all else. Mention term: the mean over mentions of the same with the
+    /// mention's score for x₀, its own m being 1.
     fn contrastive(&self, weight: f64, d: &mut [f64]) -> f64 {
         let LossConfig { tau, threshold_weight, mention_weight, masked_weight, .. } = *self.config;
         let targets = self.targets();

@@ -213,8 +213,8 @@ mod tests {
         found.iter().map(|it| format!("{} {}..{} {}", it.label, it.start, it.end, it.score)).collect()
     }
 
-    /// Entities are what the tags mean by the schemes' definitions; transformers' grouping, whose letters are B and I
-    /// alone, gives `E-PER` an entity of its own.
+    /// Entities are what the tags mean by the schemes' definitions. The grouping of transformers, whose letters are B
+    /// and I alone, gives `E-PER` an entity of its own.
     #[test]
     fn tags_with_ends_are_read_by_their_scheme() {
         for strategy in [Strategy::Simple, Strategy::First, Strategy::Average, Strategy::Max] {

@@ -61,8 +61,8 @@ impl Plan {
 
     /// Merges the windows' probabilities, each (its range × K), into one row a piece of `pieces` (T × K).
     ///
-    /// A word in more than one window is taken from the window whose most probable label at the word's first piece is
-    /// the most probable, the earlier one if they are equal. Rows that no window holds stay zero.
+    /// A word in more than one window is taken from the window with the greatest probability of a label at the word's
+    /// first piece. If two windows are equal, the earlier one counts. Rows that no window holds stay zero.
     pub fn merge(&self, pieces: &Pieces, labels: usize, windows: &[Vec<f32>]) -> Vec<f32> {
         assert_eq!(windows.len(), self.windows.len(), "merge: {} windows planned", self.windows.len());
         let mut merged = vec![0.0; pieces.len() * labels];

@@ -4,7 +4,7 @@ use crate::sentence::{Split, TagKind};
 use std::collections::HashMap;
 use tagsmith_message::Note;
 
-/// Rewrites a split's labels: `O` stays, a label that begins with `B-` or `I-` is kept, and of a run of equal types the
+/// Rewrites a split's labels. `O` stays, and a label that begins with `B-` or `I-` is kept. Of a run of equal types the
 /// first begins an entity that the others continue. Two neighboring entities of one type cannot be told apart: they
 /// become one.
 pub fn to_iob2(split: &mut Split) {

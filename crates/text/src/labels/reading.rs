@@ -1,7 +1,7 @@
 //! The one reading of tags: the labels of a sentence become entities.
 //!
-//! Scores, the entities of a prediction, the gold entities of span taggers and error reports all read tags here, so that
-//! no two of them disagree about what a sequence of tags means.
+//! Scores, the entities of a prediction, the gold entities of span taggers and error reports all read tags here. So no
+//! two of them disagree about what a sequence of tags means.
 
 use crate::labels::scheme::{Conlleval, Scheme, Span, Style, Tag, UNTYPED, is_iob_like};
 
@@ -16,7 +16,7 @@ pub enum Rules {
     AnyScheme,
     /// The strict rules of one scheme: words that do not begin and end by them are not an entity.
     Strict(Scheme),
-    /// The state machine of the original span trainers: `I`, `E` and `L` continue the open entity, whatever its type;
+    /// The state machine of the original span trainers. `I`, `E` and `L` continue the open entity, whatever its type;
     /// `M` and a tag without a type end it.
     OriginalSpans,
 }
@@ -148,7 +148,7 @@ impl TagReader {
         let tags = || labels.iter().filter_map(|label| Tag::of_any_scheme(label.as_ref(), style));
         let has = |letters: &str| tags().any(|tag| tag.kind != UNTYPED && letters.contains(tag.letter));
         // `E-LOC` alone beside `MISC` may be a type with an odd name; no other letter is met by chance.
-        if !has("SLUM") && !(has("E") && is_iob_like(labels, style)) {
+        if !(has("SLUM") || has("E") && is_iob_like(labels, style)) {
             return None;
         }
         let mut reader = TagReader::new(labels, style, Rules::AnyScheme);
@@ -215,7 +215,7 @@ mod tests {
         for _ in 0..case["longest"].as_u64().unwrap() {
             let longer = |head: &Vec<String>| {
                 let head = head.clone();
-                alphabet.iter().map(move |tag| [&head[..], &[tag.clone()]].concat()).collect::<Vec<_>>()
+                alphabet.iter().map(move |tag| [&head[..], std::slice::from_ref(tag)].concat()).collect::<Vec<_>>()
             };
             last = last.iter().flat_map(longer).collect();
             all.extend(last.iter().cloned());
@@ -252,8 +252,8 @@ mod tests {
         (differing.count(), table.len())
     }
 
-    /// BMES is IOBES with `M` for `I`, BILOU is IOBES with `L` for `E` and `U` for `S`: what seqeval reads in IOBES is
-    /// what the same sequence means in the other letters.
+    /// BMES is IOBES with `M` for `I`, BILOU is IOBES with `L` for `E` and `U` for `S`. What seqeval reads in IOBES is
+    /// therefore the meaning of the same sequence in the other letters.
     #[test]
     fn bmes_and_bilou_are_iobes_in_other_letters() {
         let iobes = [('I', 'I'), ('E', 'E'), ('S', 'S')];

@@ -2,7 +2,7 @@
 //!
 //! A tag is a letter and a type (`B-PER`, or `PER-B` in the suffix style); a span is a type over a range of words. Two
 //! readings turn tags into spans, and both are those of seqeval 1.2.2 ([`reading`](crate::labels::reading) chooses):
-//! - **strict**: a [`Scheme`] says which pairs of neighbors begin, continue and end an entity; words that do not begin
+//! - **strict**: a [`Scheme`] says which pairs of neighbors begin, continue and end an entity. Words that do not begin
 //!   and end by its rules are not an entity;
 //! - **conlleval** ([`Conlleval`]): forgiving, the rules of the CoNLL-2000 script; every `I` that continues nothing
 //!   opens an entity.
@@ -76,8 +76,8 @@ pub struct Tag<K> {
 }
 
 impl<'a> Tag<&'a str> {
-    /// Reads a tag by the conlleval rules: the type is what follows the first `-` after the letter (precedes the last `-`
-    /// before it), so that `NOUN` is letter `N`, type `OUN`. `None` for an empty text.
+    /// Reads a tag by the conlleval rules. The type is what follows the first `-` after the letter (precedes the last
+    /// `-` before it), so `NOUN` is letter `N`, type `OUN`. `None` for an empty text.
     pub fn conlleval(text: &'a str, style: Style) -> Option<Self> {
         let (letter, rest) = split_letter(text, style)?;
         let kind = match style {
@@ -93,8 +93,8 @@ impl<'a> Tag<&'a str> {
         Some(Tag { letter, kind: typed(rest.trim_matches('-')) })
     }
 
-    /// Reads a label that is `O`, or a letter of some scheme (B, I, E, S, L, U, M), alone or with a dash and a type.
-    /// `None` for every other label, such as `PER` or `NOUN`.
+    /// Reads a label that is `O` or has a letter of some scheme (B, I, E, S, L, U, M). The letter stands alone or with
+    /// a dash and a type. `None` for every other label, such as `PER` or `NOUN`.
     pub fn of_any_scheme(text: &'a str, style: Style) -> Option<Self> {
         if text == "O" {
             return Some(Tag { letter: 'O', kind: UNTYPED });
@@ -360,8 +360,8 @@ impl Scheme {
 
     /// Writes spans, given in any order, as the tags of a sentence of `length` words.
     ///
-    /// Reading them back strictly gives the same spans, except in IOE1, whose rules lose a one-word entity that another
-    /// of its type follows at once (`E-PER I-PER` after `O`).
+    /// Reading them back strictly gives the same spans, except in IOE1. The rules of IOE1 lose a one-word entity that
+    /// another of its type follows at once (`E-PER I-PER` after `O`).
     ///
     /// # Errors
     /// Spans that overlap, are empty or leave the sentence.
@@ -417,9 +417,9 @@ impl fmt::Display for Scheme {
 
 /// A reader of sentence after sentence by the conlleval rules, with positions counted over the whole input.
 ///
-/// Between sentences stands an `O`, so entities of tags with the letters B, I, E and S stay inside their sentence. Other
-/// letters can end an entity that never began; seqeval then reports it from wherever the last one began, even in an
-/// earlier sentence, and that is why this is a state and not a function.
+/// Between sentences stands an `O`, so entities of tags with the letters B, I, E and S stay inside their sentence.
+/// Other letters can end an entity that never began. For such an entity, seqeval reports the place where the last one
+/// began, even in an earlier sentence. The reader is therefore a state and not a function.
 #[derive(Clone, Debug)]
 pub struct Conlleval<K> {
     untyped: K,
@@ -467,8 +467,8 @@ fn begins(previous: char, letter: char, type_changes: bool) -> bool {
         || (!matches!(letter, 'O' | '.') && type_changes)
 }
 
-/// Returns whether the labels are tags of some scheme: each is `O`, or one of the letters B, I, E, S, L, U and M with a dash and
-/// a type. Letters alone pass where `O` is a label too.
+/// Returns whether the labels are tags of some scheme. Each is `O`, or one of the letters B, I, E, S, L, U and M with a
+/// dash and a type. Letters alone pass where `O` is a label too.
 pub fn is_iob_like<S: AsRef<str>>(labels: &[S], style: Style) -> bool {
     first_not_iob_like(labels, style).is_none()
 }

@@ -1,9 +1,9 @@
 //! Grammatical error detection: a label a word, one of which says that the word is right.
 //!
-//! Words are scored one by one, as error-detection programs do, not as entities. With tp, fp and fn of a label:
-//! P = tp / (tp + fp), R = tp / (tp + fn), F1 = 2PR / (P + R), F0.5 = 1.25·PR / (0.25·P + R), each 0 without a
-//! denominator. The averages are plain means over *all* listed labels, also those that never occur. In the binary view
-//! every label but the correct one is an error, and P is 1 without a false alarm, R 1 without a missed error.
+//! Words are scored one by one, as error-detection programs do, not as entities. With tp, fp and fn of a label: P = tp
+//! / (tp + fp), R = tp / (tp + fn), F1 = 2PR / (P + R), F0.5 = 1.25·PR / (0.25·P + R). Each is 0 without a denominator.
+//! The averages are plain means over *all* listed labels, also those that never occur. In the binary view every label
+//! but the correct one is an error, and P is 1 without a false alarm, R 1 without a missed error.
 //!
 //! # Source
 //! CAMeL-Lab/arabic-gec's `ged` evaluation and the MultiGED 2023 task; scikit-learn's figures where it has them.

@@ -25,8 +25,8 @@ pub fn table(score: &Score, digits: usize) -> String {
     text
 }
 
-/// Returns everything in a score: `method`, `types` (each with `precision`, `recall`, `f1` and `number`), the `overall_` figures,
-/// `macro`, `weighted`, and how many words and sentences they come from.
+/// Returns everything in a score, with the numbers of words and sentences that it comes from. The keys are `method`,
+/// `types` (each with `precision`, `recall`, `f1` and `number`), the `overall_` figures, `macro` and `weighted`.
 pub fn json(score: &Score, method: Method) -> Value {
     let metrics = |metrics: &Metrics| {
         let Metrics { precision, recall, f1 } = metrics;

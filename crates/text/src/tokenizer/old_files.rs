@@ -1,8 +1,8 @@
-//! A tokenizer.json put together from the files that came before it: vocab.txt, vocab.json with merges.txt, or a
-//! sentencepiece model, with the switches of tokenizer_config.json, special_tokens_map.json and added_tokens.json.
+//! A tokenizer.json put together from the files that came before it. They are vocab.txt, vocab.json with merges.txt, or
+//! a sentencepiece model. The switches come from tokenizer_config.json, special_tokens_map.json and added_tokens.json.
 //!
-//! Everything is as transformers 5.23 does it when it finds no tokenizer.json, its oddities included, because a
-//! checkpoint was trained and will be used with what that gives.
+//! Everything is as transformers 5.23 does it when it finds no tokenizer.json, its oddities included. A checkpoint was
+//! trained and will be used with what that gives.
 //!
 //! # Source
 //! `tokenization_auto.py`, `tokenization_utils_base.py`, `convert_slow_tokenizer.py` and each model's own file of

@@ -100,8 +100,8 @@ impl Model {
         Ok(model)
     }
 
-    /// Returns the pairs that make up each piece, in the order of the pieces, the shortest first halves first. transformers
-    /// takes them for the merges of a model of byte pairs, which does not list its merges.
+    /// Returns the pairs that make up each piece, in the order of the pieces, the shortest first halves first. A model
+    /// of byte pairs does not list its merges, and transformers takes these pairs for them.
     pub fn merges(&self) -> Vec<[&str; 2]> {
         let known: HashSet<&str> = self.pieces.iter().map(|piece| piece.piece.as_str()).collect();
         let mut seen = HashSet::new();

@@ -1,10 +1,10 @@
 //! The exchange of gradients: those of all ranks become their sums, while backward still runs.
 //!
 //! A model's parameters fall into buckets, one for what each stage of its backward pass completes. A bucket makes two
-//! journeys: each rank gets its part of the bucket from every other and adds them in the order of ranks; then all ranks
-//! get all sums, which come to where the gradients were. Each journey has a stage of backward to hide behind: while
-//! stage i computes, the gradients of stage i − 1 travel to be summed, and the sums of stage i − 2 travel back. Rows of
-//! tables follow as rows when all else is done, each rank's to every rank.
+//! journeys. First each rank gets its part of the bucket from every other and adds them in the order of ranks. Then all
+//! ranks get all sums, which come to where the gradients were. Each journey has a stage of backward to hide behind.
+//! While stage i computes, the gradients of stage i − 1 travel to be summed, and the sums of stage i − 2 travel back.
+//! Rows of tables follow as rows when all else is done, each rank's to every rank.
 //!
 //! The order in which ranks begin journeys is that of the buckets, whatever is complete when: MPI matches them by order.
 

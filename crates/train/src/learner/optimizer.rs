@@ -71,8 +71,8 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Writes the moments and the number of updates to a safetensors file: all dense moments in the order of the
-    /// slots, and for each table the rows that ever had a gradient with theirs.
+    /// Writes the moments and the number of updates to a safetensors file. It holds all dense moments in the order of
+    /// the slots. For each table it holds the rows that ever had a gradient, with their moments.
     ///
     /// # Errors
     /// What the system says of the file.

@@ -11,15 +11,15 @@ const UPDATES_AHEAD: usize = 2;
 pub(crate) type Next<B, E> = Result<Option<Update<B>>, E>;
 
 /// Sends the updates from this epoch on, without the first `done` of the first. Dropping the receiver ends the thread.
-pub(crate) fn start<'scope, 'env: 'scope, B: Send, E: Send>(
+pub(crate) fn start<'scope, 'env: 'scope, B, E>(
     feed: &'env dyn Feed<Batch = B, Error = E>,
     scope: &'scope Scope<'scope, 'env>,
     first_epoch: u64,
     mut done: u64,
 ) -> Receiver<Next<B, E>>
 where
-    B: 'scope,
-    E: 'scope,
+    B: Send + 'scope,
+    E: Send + 'scope,
 {
     let (sender, receiver) = sync_channel(UPDATES_AHEAD);
     scope.spawn(move || {

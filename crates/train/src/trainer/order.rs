@@ -11,9 +11,9 @@ pub enum Sampling {
     Random,
     /// The data's own order in every epoch.
     Sequential,
-    /// Examples of like length together, the longest of all first. The permutation beneath comes from
-    /// seed + epoch, as in transformers' sampler for several processes; its sampler for one process draws from
-    /// PyTorch's global generator, whose state nothing outside that process can know.
+    /// Examples of like length together, the longest of all first. The permutation beneath comes from seed + epoch, as
+    /// in transformers' sampler for several processes. The sampler for one process draws from PyTorch's global
+    /// generator, whose state nothing outside that process can know.
     GroupByLength,
 }
 
@@ -46,7 +46,7 @@ impl Order<'_> {
 
     /// Returns the epoch's batches: each a list of example numbers.
     ///
-    /// One rank's last batch may have fewer examples. Several ranks have as many batches each, all of them full: what
+    /// One rank's last batch may have fewer examples. Several ranks have as many batches each, all of them full. What
     /// is missing at the end is taken from the epoch's beginning, or with `drop_last` what is too much is left out.
     ///
     /// # Source
@@ -118,8 +118,8 @@ fn drawn(weights: &[f64], stream: Stream) -> Vec<usize> {
     (0..n).map(|i| sums.partition_point(|&s| s <= f64::from(stream.uniform(0, i)) * sum).min(n - 1)).collect()
 }
 
-/// Sorts each run of some fifty batches by falling length, then swaps the longest sentence to the front, so that
-/// what does not fit in memory fails at once.
+/// Sorts each run of some fifty batches by falling length, then swaps the longest sentence to the front. What does not
+/// fit in memory therefore fails at once.
 fn grouped_by_length(permutation: Vec<usize>, lengths: &[usize], batch: usize) -> Vec<usize> {
     let batches = (permutation.len() / (batch * 4)).clamp(1, 50);
     let mut order = permutation;

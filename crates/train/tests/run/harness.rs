@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
-use tagsmith_spans::encode::{Encoding, Masking, added_tokens};
+use tagsmith_spans::batch::encode::{Encoding, Masking, added_tokens};
 use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::{Rates, SpanTask};
@@ -27,7 +27,7 @@ use tagsmith_train::trainer::agenda::{Every, Saving, Times};
 use tagsmith_train::trainer::options::{Keep, Options};
 use tagsmith_train::trainer::order::Sampling;
 use tagsmith_train::trainer::plan::Amount;
-use tagsmith_train::trainer::{Event, Job, Outcome, train};
+use tagsmith_train::trainer::{Event, Job, Outcome, Save, train};
 
 /// Something that can be trained here, with eleven examples: with batches of 2 and accumulation 2 an epoch is 3 updates.
 pub trait Subject {
@@ -134,15 +134,18 @@ fn with_span_feed<T>(
     run(&SpanFeed::new(data, options, &World::alone()).expect("the texts are read"))
 }
 
+/// First word, one past the last word, label.
+type SpanOfWords = (usize, usize, &'static str);
+
 /// Eleven texts. Four labels of one of them leave no room in a short sequence; one has no entity.
 pub fn span_examples() -> Vec<SpanExample> {
-    let entity = |&(start, end, label): &(usize, usize, &str)| Entity { start, end, label: label.into() };
-    let example = |(text, entities): &(&str, &[(usize, usize, &str)])| SpanExample {
+    let entity = |&(start, end, label): &SpanOfWords| Entity { start, end, label: label.into() };
+    let example = |(text, entities): &(&str, &[SpanOfWords])| SpanExample {
         id: None,
         content: Content::Words(text.split(' ').map(str::to_owned).collect()),
         entities: entities.iter().map(entity).collect(),
     };
-    let texts: [(&str, &[(usize, usize, &str)]); 11] = [
+    let texts: [(&str, &[SpanOfWords]); 11] = [
         ("jo lives in new york", &[(0, 1, "person"), (3, 5, "place")]),
         ("anna works at the mill", &[(0, 1, "person"), (3, 5, "org")]),
         ("the city", &[]),
@@ -164,7 +167,7 @@ pub fn learner_of<S: Subject>() -> Learner<S::Task> {
 }
 
 /// A learner whose weights are not the subject's: resuming has to restore them.
-pub fn spoilt_learner_of<S: Subject>() -> Learner<S::Task> {
+pub fn spoiled_learner_of<S: Subject>() -> Learner<S::Task> {
     let mut task = S::task();
     task.params_mut().get_mut(SlotId(1)).fill(9.0);
     new_learner(task)
@@ -322,7 +325,7 @@ fn run_job<M: Trainable<Error: Display>>(
     learner: &mut Learner<M>,
     options: &Options,
     feed: &FeedOf<'_, M>,
-    save: &dyn Fn(&M, &Path) -> Result<(), M::Error>,
+    save: &Save<'_, M>,
     evaluate: &mut dyn FnMut(&M) -> Result<Record, M::Error>,
     resume: Option<&Path>,
 ) -> (Result<Outcome, String>, Heard) {

@@ -40,7 +40,7 @@ fn language(seed: u64, sentences: usize) -> Vec<Example> {
     (0..sentences).map(|_| sentence(&mut random)).collect()
 }
 
-/// The same labels, dealt out anew over all rows.
+/// Deals out the labels of `sentences` anew over all rows.
 fn shuffled(mut sentences: Vec<Example>) -> Vec<Example> {
     let labels: Vec<i32> = sentences.iter().flat_map(|sentence| sentence.labels[1..].to_vec()).collect();
     let mut order = tagsmith_train::trainer::order::torch_permutation(3, labels.len()).into_iter();

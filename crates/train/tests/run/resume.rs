@@ -1,8 +1,8 @@
-//! The same run twice, and in two pieces, is the same to the bit.
+//! A run gives the same twice, and in two pieces, to the bit.
 
 use crate::harness::{
     BiEncoder, CrossEncoder, Heard, Subject, Tokens, bits, example, examples, learner, learner_of, options, run,
-    run_subject, spoilt_learner_of,
+    run_subject, spoiled_learner_of,
 };
 use serde_json::json;
 use std::fs;
@@ -52,7 +52,7 @@ fn check_resumption_of<S: Subject>(make: impl Fn(&Path) -> Options) {
         // The checkpoints up to there, as they were when the run stopped.
         let folder = carried_over(&whole_options.output, &options.output, step);
         let evaluated = evaluations(from);
-        let mut resumed = spoilt_learner_of::<S>();
+        let mut resumed = spoiled_learner_of::<S>();
         let (again, _) = run_subject::<S>(&mut resumed, &options, &SCORES[evaluated..], Some(&folder));
         let again = again.unwrap();
         assert!(bits(&mut resumed) == bits(&mut whole), "the weights differ when resumed at step {step}");
@@ -67,7 +67,7 @@ fn check_resumption_of<S: Subject>(make: impl Fn(&Path) -> Options) {
     }
 }
 
-/// The same for everything that can be trained.
+/// Checks resumption for everything that can be trained.
 fn check_resumption(make: impl Fn(&Path) -> Options) {
     check_resumption_of::<Tokens>(&make);
     check_resumption_of::<BiEncoder>(&make);

@@ -1,8 +1,8 @@
 //! Encoded examples become a batch and its gold.
 
+use crate::batch::encode::Encoded;
 use crate::batch::{LabelInput, SpanBatch, Text};
 use crate::config::{Architecture, Config};
-use crate::encode::Encoded;
 use crate::error::Error;
 use crate::model::SPAN;
 use crate::model::loss::{Gold, Mention};

@@ -12,7 +12,7 @@ use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_spans::config::Threshold;
-use tagsmith_spans::decode::Mode;
+use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder;
 use tagsmith_spans::tag::{self as spans, Label};
 use tagsmith_text::align::aggregate::Strategy;
@@ -50,9 +50,9 @@ pub struct Tagger(Kind);
 
 enum Kind {
     /// A token classifier.
-    Tokens(tokens::Tagger),
+    Tokens(Box<tokens::Tagger>),
     /// A label-conditioned span tagger.
-    Spans(spans::Tagger),
+    Spans(Box<spans::Tagger>),
 }
 
 /// The part of a tagger that needs no model: inputs in, pieces and windows out. Other threads can have a clone.
@@ -214,7 +214,7 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
     };
     let loaded = tokens::Tagger::load(folder, request, precision);
     let (tagger, notes) = loaded.with_context(|| folder.display().to_string())?;
-    Ok((Kind::Tokens(tagger), notes))
+    Ok((Kind::Tokens(Box::new(tagger)), notes))
 }
 
 fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<String>)> {
@@ -249,7 +249,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     };
     let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
     notes.extend(more);
-    Ok((Kind::Spans(tagger), notes))
+    Ok((Kind::Spans(Box::new(tagger)), notes))
 }
 
 /// Refuses the first choice that is given and that this kind of model does not have, with the reason.

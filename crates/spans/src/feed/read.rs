@@ -1,7 +1,7 @@
 //! The examples that a span tagger learns from or is evaluated on, and what its decoding never finds among them.
 
-use crate::decode::Mode;
 use crate::error::Error;
+use crate::find::decode::Mode;
 use serde_json::Value;
 use std::cmp::Reverse;
 use std::path::Path;

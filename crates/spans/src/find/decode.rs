@@ -47,13 +47,13 @@ impl Mode {
 /// A span that may be an entity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
-    /// Its first piece.
+    /// The span's first piece.
     pub start: usize,
-    /// Its last piece.
+    /// The span's last piece.
     pub end: usize,
-    /// Its label's number.
+    /// The number of the span's label.
     pub kind: usize,
-    /// Its probability.
+    /// The probability that the span is an entity.
     pub score: f64,
 }
 

@@ -1,8 +1,8 @@
 //! The contract between a family of encoders and the driver, and what every family computes with.
 
 use crate::batch::Batch;
-use crate::shape::Shape;
-use crate::slots::Affine;
+use crate::family::shape::Shape;
+use crate::family::slots::Affine;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::Dropout;

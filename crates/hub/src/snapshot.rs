@@ -3,29 +3,17 @@
 use crate::cache::Shelf;
 use crate::error::no_path;
 use crate::failure::{Asked, Failure};
-use crate::http::{self, Call, TRIES};
+use crate::http::{Call, TRIES};
 use crate::listing::Listing;
 use crate::repo::{Kind, Repo, is_commit, is_inside, segment};
-use crate::settings::{Event, Settings};
-use crate::{Error, is_hub_name};
+use crate::{Error, Hub, is_hub_name};
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use tagsmith_message::Remedy;
-use ureq::Agent;
 
 /// The revision that a name alone means.
 pub const MAIN: &str = "main";
-
-/// Names become folders: those that are here, those in the cache, those on the hub.
-///
-/// Nothing is looked up, and no connection opened, before a name is asked for that is no path.
-pub struct Hub {
-    pub(crate) settings: Settings,
-    pub(crate) notify: Box<dyn Fn(Event<'_>) + Send + Sync>,
-    agent: OnceLock<Agent>,
-}
 
 /// A commit of a repository, of which files may be here.
 pub struct Snapshot {
@@ -60,21 +48,6 @@ struct Revision {
 }
 
 impl Hub {
-    /// `notify` is told what happens, while it happens.
-    pub fn new(settings: Settings, notify: impl Fn(Event<'_>) + Send + Sync + 'static) -> Hub {
-        Hub { settings, notify: Box::new(notify), agent: OnceLock::new() }
-    }
-
-    pub(crate) fn agent(&self) -> Result<&Agent, Error> {
-        match self.agent.get() {
-            Some(agent) => Ok(agent),
-            None => {
-                let agent = http::agent(&self.settings)?;
-                Ok(self.agent.get_or_init(|| agent))
-            }
-        }
-    }
-
     /// The name of a repository, where a path was not found.
     pub fn repo(&self, kind: Kind, name: &str) -> Result<Repo, Error> {
         if is_hub_name(name) { Ok(Repo { kind, id: name.to_owned() }) } else { Err(no_path(name)) }
@@ -126,7 +99,7 @@ impl Hub {
             sha
         };
         if !is_commit(&commit) {
-            return Err(Failure::Malformed(format!("`{}` is no commit", commit.escape_debug())));
+            return Err(Failure::Malformed(format!("`{}` is not a commit", commit.escape_debug())));
         }
         if let Some(listing) = shelf.listing(&commit) {
             return Ok((commit, listing));
@@ -221,7 +194,7 @@ impl Hub {
         found.map_err(|failure| failure.explain(&self.asked(repo, revision)))
     }
 
-    /// The same, or none where the hub has no such revision.
+    /// Returns the snapshot of a revision, or none where the hub has no such revision.
     ///
     /// # Errors
     /// Whatever else the hub answers instead of a listing.

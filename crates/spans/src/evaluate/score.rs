@@ -1,10 +1,10 @@
-//! Figures of sets of labelled ranges.
+//! Figures of sets of labeled ranges.
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A range with a label, half-open or inclusive as its maker has it.
-pub type Labelled = (usize, usize, String);
+pub type Labeled = (usize, usize, String);
 
 /// True and false positives and false negatives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Score {
 
 impl Score {
     /// Adds a text: its gold and its predicted ranges, each counted once.
-    pub fn add(&mut self, gold: &[Labelled], predicted: &[Labelled]) {
+    pub fn add(&mut self, gold: &[Labeled], predicted: &[Labeled]) {
         let (gold, predicted): (BTreeSet<_>, BTreeSet<_>) = (gold.iter().collect(), predicted.iter().collect());
         for it in gold.union(&predicted) {
             let counts = self.classes.entry(it.2.clone()).or_default();
@@ -37,7 +37,7 @@ impl Score {
         }
     }
 
-    /// Adds a gold entity that nothing predicted could have equalled.
+    /// Adds a gold entity that nothing predicted could have equaled.
     pub fn add_missed(&mut self, label: &str) {
         self.classes.entry(label.to_owned()).or_default().fn_ += 1;
     }

@@ -1,7 +1,7 @@
 //! A split being filled with the rows of a reader.
 
 use crate::error::Error;
-use crate::row::{Reader, Row};
+use crate::rows::row::{Reader, Row};
 use tagsmith_message::Note;
 use tagsmith_text::sentence::{Sentence, Split};
 use tagsmith_text::tagged::Content;

@@ -1,7 +1,7 @@
 //! A training run's JSON file: the keys of the original, in three groups of one flat object.
 
+use crate::batch::encode::{Encoding, Masking};
 use crate::config::{Architecture, Config};
-use crate::encode::{Encoding, Masking};
 use crate::error::Error;
 use crate::learn::Rates;
 use serde_json::{Map, Value};
@@ -374,7 +374,7 @@ fn language_weights(fields: &mut Fields) -> Result<BTreeMap<String, f64>, Error>
     const KEY: &str = "language_weights";
     let Some(value) = fields.take(KEY) else { return Ok(BTreeMap::new()) };
     let Value::Object(weights) = value else {
-        return Err(fields.refuse(KEY, "is no object of language and number").into());
+        return Err(fields.refuse(KEY, "is not an object of language and number").into());
     };
     let weight = |(language, weight): (String, Value)| match weight.as_f64() {
         Some(weight) if weight > 0.0 && weight.is_finite() => Ok((language, weight)),

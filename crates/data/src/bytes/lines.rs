@@ -1,7 +1,7 @@
 //! Lines of a text file, each of bounded length.
 
+use crate::bytes::input::Input;
 use crate::error::{Error, at_line};
-use crate::input::Input;
 use std::io::{BufRead, Read};
 
 /// The most bytes that are held of one line, row or record.

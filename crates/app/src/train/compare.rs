@@ -25,7 +25,7 @@ pub struct CompareRequest {
 
 /// A run of a comparison.
 pub struct PlannedRun {
-    /// Its name.
+    /// The run's name.
     pub name: String,
     /// What it does.
     pub args: TrainArgs,

@@ -53,7 +53,9 @@ impl Input {
     }
 
     /// Returns the first bytes without consuming them: enough of a file to show its format, or what a stream gives
-    /// at once, because a person at a terminal must not type that much before something happens.
+    /// at once.
+    ///
+    /// A person at a terminal must not type that much before something happens.
     pub(crate) fn beginning(&mut self, of_stream: bool) -> io::Result<&[u8]> {
         self.fill_buf()?;
         let enough = BEGINNING_BYTES.min(self.buffer.len());

@@ -1,7 +1,7 @@
 //! What every reader yields, and how.
 
 use crate::error::Error;
-use crate::tag_names::TagNames;
+use crate::rows::tag_names::TagNames;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{counted, quote};
@@ -14,7 +14,7 @@ use tagsmith_text::tagged::Content;
 pub(crate) struct Row {
     /// The line (text formats) or row (tables) where it begins, from 1.
     pub(crate) number: u64,
-    /// Its name in the data, where there is one.
+    /// The row's name in the data, where there is one.
     pub(crate) id: Option<String>,
     /// The words, or the running text.
     pub(crate) content: Content,

@@ -1,5 +1,5 @@
-//! Examples become pieces: the prompt before them, where the text lies, which pieces can begin and end an entity, and
-//! which spans of pieces the gold entities are.
+//! Examples become pieces, with the prompt before them and the place of the text. Beside them stand the pieces that can
+//! begin and end an entity, and the spans of the gold entities.
 
 use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
@@ -48,7 +48,7 @@ impl Masking {
 /// What stands before the text of a cross-encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// Its items; running text has them joined by spaces, and one more after them.
+    /// The prompt's items; running text has them joined by spaces, and one more after them.
     pub items: Vec<String>,
     /// C.
     pub labels: usize,
@@ -71,7 +71,7 @@ impl Prompt {
         Prompt { items, labels: labels.len(), threshold }
     }
 
-    /// Its length in code points or in items.
+    /// The prompt's length in code points or in items.
     pub fn len(&self, format: AnnotationFormat) -> usize {
         match format {
             AnnotationFormat::Text => self.items.iter().map(|item| item.chars().count() + 1).sum(),
@@ -99,7 +99,7 @@ pub struct Encoding {
 pub struct Encoded {
     /// Piece ids (T), cut to the longest sequence.
     pub ids: Vec<u32>,
-    /// Their types (T).
+    /// The types of the pieces (T).
     pub types: Vec<u32>,
     /// The pieces of the text, both ends inclusive; `None` if there is none.
     pub text: Option<RangeInclusive<usize>>,
@@ -299,8 +299,8 @@ impl Encoded {
         !(config.parity.last_piece && config.threshold_in_prompt() && last == Some(end))
     }
 
-    /// The span of a gold entity, both ends inclusive; `None` if it is not whole in what was read, too long, or begins or
-    /// ends where none may.
+    /// The span of a gold entity, both ends inclusive. `None` if it is not whole in what was read, too long, or begins
+    /// or ends where none may.
     pub fn span_of(&self, entity: &Entity, input: &Content, config: &Config) -> Option<(usize, usize)> {
         let format = match input {
             Content::Text(_) => AnnotationFormat::Text,

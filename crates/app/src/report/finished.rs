@@ -1,0 +1,51 @@
+//! A run that is over, and its figures.
+
+use super::diagnosis::Diagnosis;
+use serde_json::Value;
+use tagsmith_train::checkpoint::state::Record;
+
+/// A run that is over.
+pub struct Finished {
+    /// What to call it.
+    pub name: String,
+    /// The log, with the final evaluation at its end if there was one.
+    pub history: Vec<Record>,
+    /// All results, by name.
+    pub results: Record,
+    /// The figure that says most, without `eval_`: what chooses the best model, or else the F1 or the accuracy.
+    pub metric: String,
+    /// What the model gets wrong, if it was evaluated for that.
+    pub diagnosis: Option<Diagnosis>,
+    /// Every choice of the run.
+    pub settings: Value,
+}
+
+impl Finished {
+    /// Steps and values that the log has under a name, in order; evaluations at one step count once.
+    pub(super) fn series(&self, name: &str) -> Vec<(f64, f64)> {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for record in &self.history {
+            let (step, value) = (record.get("step").and_then(Value::as_f64), record.get(name).and_then(Value::as_f64));
+            if let (Some(step), Some(value)) = (step, value)
+                && points.last().is_none_or(|last| last.0 != step)
+            {
+                points.push((step, value));
+            }
+        }
+        points
+    }
+
+    pub(super) fn result(&self, name: &str) -> Option<f64> {
+        self.results.get(name).and_then(Value::as_f64)
+    }
+
+    /// The mean F1 over types, where each has its own in the results.
+    pub(super) fn macro_f1(&self) -> Option<f64> {
+        let is_of_all = |name: &str| name == "eval_overall_f1" || name.starts_with("eval_ged_");
+        let is_type = |name: &str| name.starts_with("eval_") && name.ends_with("_f1") && !is_of_all(name);
+        self.result("eval_overall_f1")?;
+        let of_types: Vec<f64> =
+            self.results.iter().filter(|(name, _)| is_type(name)).filter_map(|(_, value)| value.as_f64()).collect();
+        (!of_types.is_empty()).then(|| of_types.iter().sum::<f64>() / of_types.len() as f64)
+    }
+}

@@ -1,0 +1,26 @@
+//! What a span tagger is to be trained with.
+
+use std::path::PathBuf;
+use tagsmith_spans::config::parity::Parity;
+use tagsmith_spans::config::run::Program;
+use tagsmith_spans::find::decode::Mode;
+use tagsmith_spans::model::loss::Normalization;
+
+/// A request to train a span tagger.
+#[derive(Clone, Debug)]
+pub struct SpanTrainRequest {
+    /// The original's JSON file.
+    pub config: PathBuf,
+    /// What is trained; without it, the file says so.
+    pub program: Option<Program>,
+    /// Whether to go on from the newest checkpoint in the output folder.
+    pub resume: bool,
+    /// What classification losses are divided by.
+    pub normalization: Normalization,
+    /// Which entities may share pieces.
+    pub decoding: Mode,
+    /// Defects of the original to have.
+    pub parity: Parity,
+    /// Threads; without them, as many as this process has physical cores.
+    pub threads: Option<usize>,
+}
