@@ -353,9 +353,9 @@ fn bad_input_is_refused_with_file_line_and_remedy() {
     refused(r#"{"tokens": ["ann"], "token_spans": []}"#, "there is no `text`: add it, or use the format `tokens`");
     refused(
         r#"{"text": "ann", "char_spans": [], "text": "bob"}"#,
-        "is not a JSON object (the key `text` occurs twice at line 1 column 48): one a line",
+        "column 48: this is not the JSON of a row (the key `text` occurs twice): correct it",
     );
-    refused("{\"text\": \"ann\"", "is not a JSON object (EOF while parsing an object at line 1 column 14): one a line");
+    refused("{\"text\": \"ann\"", "the row that begins here is not closed: is the file cut off? Close it or drop it");
 }
 
 #[test]
@@ -526,7 +526,7 @@ fn a_run_is_recorded_as_that_of_a_token_classifier() {
         said.contains("note: run.json: `weight_decay` has its effect here; the original takes it and never reads it\n"),
         "{said}"
     );
-    assert!(said.contains("note: run.json: `report_to` names `wandb`, which is not written here"), "{said}");
+    assert!(said.contains("note: `report_to` names `wandb`, which is not written here"), "{said}");
     let read = |name: &str| fs::read_to_string(at.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let rates: Vec<f64> = read("logs/log.jsonl")
         .lines()

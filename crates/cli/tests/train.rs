@@ -352,13 +352,13 @@ fn what_cannot_be_is_said_before_the_first_step() {
     check(
         &errors.join("\n"),
         expect![[r#"
-        error: the checkpoint's head has 5 labels (`O`, `B-LOC`, `I-LOC`, `B-PER`, `I-PER`) but the data has 3 (`B-ORG`, `B-PER`, `O`): pass `--ignore_mismatched_sizes` to start with a new head
-        error: the checkpoint's labels are not the data's: only the checkpoint has `B-LOC`, `I-LOC`, only the data has `B-ORG`, `I-ORG`; pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order
-        error: the longest sequence is to have 33 pieces, but the model has 32 positions: pass `--max_seq_length` with at most 32
-        error: data.json:1: there is no column `pos` among `words`, `ner`: pass `--label_column_name` with one of them
-        error: evaluation does not return the metric `f2` that chooses the best model: pass `--metric_for_best_model` with one of loss, token_loss, precision, recall, f1, accuracy
-        error: `nothing.like.this` matches no parameter to freeze; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
-        error: `greedy` is not offered: its floor of 1e-3 lies above every rate that fine-tunes an encoder; use `reduce_lr_on_plateau` to follow a metric"#]],
+            error: the checkpoint's head has 5 labels (`O`, `B-LOC`, `I-LOC`, `B-PER`, `I-PER`) but the data has 3 (`B-ORG`, `B-PER`, `O`): pass `--ignore_mismatched_sizes` to start with a new head
+            error: the checkpoint's labels are not the data's: only the checkpoint has `B-LOC`, `I-LOC`, only the data has `B-ORG`, `I-ORG`: pass `--ignore_mismatched_labels` to give the head's rows the data's labels in order
+            error: the longest sequence is to have 33 pieces, but the model has 32 positions: pass `--max_seq_length` with at most 32
+            error: data.json:1: there is no column `pos` among `words`, `ner`: pass `--label_column_name` with one of them
+            error: evaluation does not return the metric `f2` that chooses the best model: pass `--metric_for_best_model` with one of loss, token_loss, precision, recall, f1, accuracy
+            error: `nothing.like.this` matches no parameter to freeze; names look like `bert.encoder.layer.0.output.LayerNorm.weight`
+            error: `greedy` is not offered: its floor of 1e-3 lies above every rate that fine-tunes an encoder; use `reduce_lr_on_plateau` to follow a metric"#]],
     );
     assert!(!scratch.path("out").exists(), "nothing is left where nothing was done");
     // Each of the first two has its flag.

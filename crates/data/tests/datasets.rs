@@ -281,7 +281,7 @@ fn files_that_do_not_fit_together() {
         &[("a.jsonl", ROW), ("b.conll", COLUMNS)],
         &["@a.jsonl", "@b.conll"],
         expect![[r#"
-            error: @b.conll: it is CoNLL columns with words and labels in `0` and `1`, the files before are JSON with `tokens` and `ner_tags`: @a.jsonl and this file cannot be one split: pass <TextColumn> or <LabelColumn> to name the columns or pass fewer files
+            error: @b.conll: it is CoNLL columns with words and labels in `0` and `1`, the files before are JSON with `tokens` and `ner_tags`: @a.jsonl and this file cannot be one split: pass <TextColumn> or <LabelColumn> to name the columns, or pass fewer files
         "#]],
     );
     let integers = "{\"tokens\": [\"Jo\"], \"ner_tags\": [1]}\n";
@@ -321,7 +321,7 @@ fn files_that_are_not_there() {
         &[("train.jsonl", ROW), ("dev.jsonl", ROW)],
         &["@"],
         expect![[r#"
-            error: @: this folder holds several splits (train, validation): pass <DatasetName> with the folder or name the files of one split
+            error: @: this folder holds several splits (train, validation): pass <DatasetName> with the folder, or name the files of one split
         "#]],
     );
     check_files(
@@ -335,7 +335,7 @@ fn files_that_are_not_there() {
         &[("dataset_dict.json", "{}")],
         &["@"],
         expect![[r#"
-            error: @: this folder holds a DatasetDict: pass <DatasetName> with the folder or name the files of one split
+            error: @: this folder holds a DatasetDict: pass <DatasetName> with the folder, or name the files of one split
         "#]],
     );
     check_files(
@@ -510,14 +510,14 @@ fn folders() {
         &[("train.jsonl", ROW), ("train.conll", COLUMNS)],
         None,
         expect![[r#"
-            error: @train.jsonl: `train` is here as JSON and as CoNLL columns, perhaps the same data twice: keep one or pass <TrainFile>, <ValidationFile> or <TestFile>
+            error: @train.jsonl: `train` is here as JSON and as CoNLL columns, perhaps the same data twice: keep one, or pass <TrainFile>, <ValidationFile> or <TestFile>
         "#]],
     );
     check_folder(
         &[("train_dev.jsonl", ROW)],
         None,
         expect![[r#"
-            error: @train_dev.jsonl: its name means several splits (train, validation): rename it or pass <TrainFile>, <ValidationFile> or <TestFile>
+            error: @train_dev.jsonl: its name means several splits (train, validation): rename it, or pass <TrainFile>, <ValidationFile> or <TestFile>
         "#]],
     );
     check_folder(
@@ -657,7 +657,7 @@ fn names_that_are_no_folders() {
         show_error(&load_dataset(name, None, &ReadOptions::default()).expect_err("there is no such folder"))
     };
     expect![[r#"
-        error: lhoestq/conll2003: there is no such folder here, the data set is not in the cache no-cache/datasets--lhoestq--conll2003, and this is a test: run it once with a connection, or `hf download lhoestq/conll2003 --repo-type dataset` where there is one and copy the cache
+        error: lhoestq/conll2003: there is no such folder here, the data set is not in the cache no-cache/datasets--lhoestq--conll2003, and this is a test: run it once with a connection, or run `hf download lhoestq/conll2003 --repo-type dataset` where there is a connection and copy the cache
     "#]].assert_eq(&error("lhoestq/conll2003"));
     expect![[r#"
         error: ./conll2003: there is no such file or folder: correct the path

@@ -136,7 +136,7 @@ fn all_texts_are_seen_alike() {
 /// Files that `datasets` and pyarrow wrote (oracle/dataset_files.py).
 #[test]
 fn all_tables_are_seen_alike() {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/datasets");
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files");
     let mut read = 0;
     for entry in fs::read_dir(golden).expect("the golden files") {
         let path = entry.expect("a golden file").path();

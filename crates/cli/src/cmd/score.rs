@@ -363,6 +363,7 @@ mod tests {
             &[("gold.txt", gold), ("pred.txt", "UC\nB+A\n\nUC\n\nA\nUC\n")],
             &["--mode", "ged", "--digits", "3"],
             expect![[r#"
+                note: gold.txt was read as CoNLL columns, because it is neither JSON, CoNLL-U nor CSV
                 note: 1 words have no label and got `UC` (gold.txt:7)
                 note: pred.txt is read as `labels`: 3 sentences of labels
                 note: means are over the 4 labels that occur: pass `--labels` to name those that could
@@ -395,6 +396,7 @@ mod tests {
             &[("both.tsv", "I\tc\tc\nis\ti\ti\n\nok\tc\ti\n")],
             &["--mode", "ged", "--json"],
             expect![[r#"
+                note: both.tsv was read as CoNLL columns, because blank lines part its lines into sentences
                 note: means are over the 2 labels that occur: pass `--labels` to name those that could
                 {
                   "method": "ged",
@@ -430,6 +432,7 @@ mod tests {
                   "accuracy": 0.6666666666666666,
                   "words": 3,
                   "notes": [
+                    "both.tsv was read as CoNLL columns, because blank lines part its lines into sentences",
                     "means are over the 2 labels that occur: pass `--labels` to name those that could"
                   ]
                 }

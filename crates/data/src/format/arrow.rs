@@ -193,7 +193,7 @@ mod tests {
         check(
             "lengths",
             expect![[r#"
-                error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+                error: f: row 2: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -211,7 +211,7 @@ mod tests {
         check(
             "plain_text",
             expect![[r#"
-                error: f: the words' column `text` holds strings, not a list of words (columns: `text`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+                error: f: the words' column `text` holds strings, not a list of words (columns: `text`, `ner_tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column
             "#]],
         );
         check(

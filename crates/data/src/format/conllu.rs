@@ -486,7 +486,7 @@ mod tests {
             None,
             None,
             expect![[r#"
-                error: f:1: the columns are not those of CoNLL-U: name the file `.conll` and pass <TextColumn> or <LabelColumn> to read columns by name
+                error: f:1: the columns are not those of CoNLL-U: name the file `.conll`, and pass <TextColumn> or <LabelColumn> to read columns by name
             "#]],
         );
         check_columns(

@@ -427,7 +427,7 @@ mod tests {
         check(
             "tokens,ner_tags\r\n\r\n\nEU no,B-X O\r\n\"[\"\"a\"\",\n\"\"b\"\"]\",O O\na b,O\n",
             expect![[r#"
-                error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+                error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -478,7 +478,7 @@ mod tests {
         check(
             "sentence,ner_tags,x\nEU no,B-X,1\n",
             expect![[r#"
-                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(

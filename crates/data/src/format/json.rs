@@ -604,13 +604,13 @@ mod tests {
         check(
             "{\"a\": [\"x\"], \"b\": [1.0]}",
             expect![[r#"
-                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence or pass <LabelColumn> to read another column
+                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence, or pass <LabelColumn> to read another column
             "#]],
         );
         check(
             "{\"a\": [\"x\"], \"b\": [18446744073709551615]}",
             expect![[r#"
-                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence or pass <LabelColumn> to read another column
+                error: f:1: the labels' column `b` holds lists of numbers that are not 64-bit integers, not a list of labels (columns: `a`, `b`): write one list a sentence, or pass <LabelColumn> to read another column
             "#]],
         );
     }
@@ -656,13 +656,13 @@ mod tests {
         check(
             "{\"a\": [\"x\", \"y\"], \"b\": [\"O\"]}",
             expect![[r#"
-                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+                error: f:1: 2 words (`a`) and 1 label (`b`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
             "{\"a\": [\"x\"], \"b\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label or pass <TextColumn> or <LabelColumn> to read other columns
+                error: f:1: 1 word (`a`) and 2 labels (`b`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
             "#]],
         );
         check(
@@ -698,13 +698,13 @@ mod tests {
         check(
             "{\"text\": \"x y\", \"tags\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+                error: f:1: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column
             "#]],
         );
         check(
             "{\"tokens\": \"x y\", \"ner_tags\": [\"O\", \"O\"]}",
             expect![[r#"
-                error: f:1: the words' column `tokens` holds a string, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column
+                error: f:1: the words' column `tokens` holds a string, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column
             "#]],
         );
         check(
@@ -716,7 +716,7 @@ mod tests {
         check(
             "{\"tokenized_text\": [\"x\"], \"ner\": [[0, 0, \"X\"]]}",
             expect![[r#"
-                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels (columns: `tokenized_text`, `ner`): write one list a sentence or pass <LabelColumn> to read another column
+                error: f:1: the labels' column `ner` holds lists of lists, not a list of labels (columns: `tokenized_text`, `ner`): write one list a sentence, or pass <LabelColumn> to read another column
             "#]],
         );
         check(

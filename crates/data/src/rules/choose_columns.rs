@@ -361,7 +361,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `id` holds a string, not a list of words (columns: `id`, `words`, `ner`): split each sentence into a list of strings or pass <TextColumn> to read another column"
+                "f: the words' column `id` holds a string, not a list of words (columns: `id`, `words`, `ner`): split each sentence into a list of strings, or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -420,7 +420,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `sentence` holds a string, not a list of words (columns: `sentence`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
+                "f: the words' column `sentence` holds a string, not a list of words (columns: `sentence`, `ner_tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -428,7 +428,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `tokens` holds integers, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
+                "f: the words' column `tokens` holds integers, not a list of words (columns: `tokens`, `ner_tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -436,7 +436,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the labels' column `ner_tags` holds a string, not a list of labels (columns: `tokens`, `ner_tags`): write one list a sentence or pass <LabelColumn> to read another column"
+                "f: the labels' column `ner_tags` holds a string, not a list of labels (columns: `tokens`, `ner_tags`): write one list a sentence, or pass <LabelColumn> to read another column"
             ],
         );
     }
@@ -448,7 +448,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
+                "f: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -456,7 +456,7 @@ mod tests {
             None,
             Some("tags"),
             expect![
-                "f: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings or pass <TextColumn> to read another column"
+                "f: the words' column `text` holds a string, not a list of words (columns: `text`, `tags`): split each sentence into a list of strings, or pass <TextColumn> to read another column"
             ],
         );
         check(
@@ -464,7 +464,7 @@ mod tests {
             None,
             None,
             expect![
-                "f: the labels' column `scores` holds a string, not a list of labels (columns: `words`, `scores`): write one list a sentence or pass <LabelColumn> to read another column"
+                "f: the labels' column `scores` holds a string, not a list of labels (columns: `words`, `scores`): write one list a sentence, or pass <LabelColumn> to read another column"
             ],
         );
     }

@@ -237,9 +237,9 @@ mod tests {
         assert_eq!(
             refusal(&inside[..2], Mode::Flat),
             "F:2: entities overlap, `a` from 0 to 13 and `b` from 4 to 8, and flat decoding finds one of them at most: \
-             remove one or pass <Decoding=nested>"
+             remove one, or pass <Decoding=nested>"
         );
-        assert!(refusal(&crossing[..2], Mode::Nested).ends_with("remove one or pass <Decoding=per_type>"));
+        assert!(refusal(&crossing[..2], Mode::Nested).ends_with("remove one, or pass <Decoding=per_type>"));
         assert!(refusal(&same, Mode::PerType).ends_with("per-type decoding finds one of them at most: remove one"));
         let lines = line(&inside) + &line(&apart) + &line(&crossing);
         let data = read_with(&lines, AnnotationFormat::Text, Overlapping::Taken).expect("it reads");
