@@ -1,7 +1,7 @@
 //! Files of texts and tags: each format is read in one place, for training, prediction, scoring and span taggers.
 //!
-//! A [`format`] yields the sentences or documents of a file one by one. [`dataset`] collects them into splits,
-//! [`documents`] hands them to prediction, [`labeled`] to scoring and [`span_examples`] to span taggers. [`write`]
+//! A [`mod@format`] yields the sentences or documents of a file one by one. [`dataset`] collects them into splits,
+//! [`documents`] hands them to prediction, [`labeled`] to scoring and [`span_examples`] to span taggers. [`mod@write`]
 //! holds the formats of tagged documents.
 //!
 //! # What this crate does not do
