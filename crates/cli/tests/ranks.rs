@@ -221,7 +221,7 @@ fn ranks_share_one_file_and_its_order_stays() {
         assert!(!one.is_empty() && tag(2) == one && tag(4) == one, "{options}");
     }
     let output = scratch.run(2, "predict --model model -");
-    assert!(errors(&output)[0].contains("name a FILE"), "{:?}", errors(&output));
+    assert!(errors(&output)[0].contains("name a file that all ranks can read"), "{:?}", errors(&output));
     // A bad line: what stands before it is tagged, and one rank says which it is.
     let lines = format!("{}\n{}\n[]\n", json!({"words": ["jo"]}), json!({"words": ["york"]}));
     fs::write(scratch.path("bad.jsonl"), lines).unwrap();
@@ -242,7 +242,7 @@ fn a_run_goes_on_with_another_number_of_ranks_and_says_so() {
     fs::remove_dir_all(scratch.path("parts/checkpoint-20")).unwrap();
     let output = scratch.good(2, &(saving(2, "parts") + " --resume_from_checkpoint last"));
     let said = text(&output.stderr);
-    assert!(said.contains("the checkpoint is of 4 ranks, this is 2 ranks: an update is of 8 sentences"), "{said}");
+    assert!(said.contains("the checkpoint is of 4 ranks, this is 2 ranks: an update is of 8 examples"), "{said}");
     assert_close(&scratch, "whole", "parts", (LOSS_APART, WEIGHT_APART));
     assert_eq!(scratch.json("parts/checkpoint-20/loop_state.json")["ranks"], 2);
 }
