@@ -4,7 +4,7 @@
 //! keeps everything in a [`Recording`].
 
 use crate::demo::lesson::Lesson;
-use crate::predict::Predicted;
+use crate::predict::predicted::Predicted;
 use crate::report::Finished;
 use std::fmt::Display;
 use tagsmith_message::Note;

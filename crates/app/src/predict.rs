@@ -2,7 +2,7 @@
 
 mod feed;
 pub mod output;
-mod predicted;
+pub(crate) mod predicted;
 mod shards;
 mod share;
 pub mod tagger;
