@@ -3,13 +3,13 @@
 //! | function | request | result |
 //! |---|---|---|
 //! | [`train::train`] | [`options::TrainArgs`] | [`report::Finished`] |
-//! | [`train::compare::compare`] | [`train::compare::CompareRequest`] | a table |
+//! | [`compare::compare`] | [`compare::CompareRequest`] | a table |
 //! | [`predict::predict`] | [`predict::PredictRequest`] | [`predict::Predicted`] |
 //! | [`score::score`] | [`score::ScoreRequest`] | [`score::Scored`] |
 //! | [`spans::train::train_spans`] | [`spans::train::SpanTrainRequest`] | [`spans::train::SpanTrained`] |
 //! | [`spans::evaluate::evaluate_spans`] | [`spans::evaluate::SpanEvaluateRequest`] | [`spans::evaluate::SpanEvaluated`] |
 //! | [`demo::demo`] | [`demo::DemoRequest`] | [`demo::Demo`] |
-//! | [`rehearsal::rehearse`] | – | [`rehearsal::Rehearsal`] |
+//! | [`machine::rehearsal::rehearse`] | – | [`machine::rehearsal::Rehearsal`] |
 //! | [`machine::facts`] | – | a JSON object |
 //!
 //! # What this crate does not do
@@ -17,13 +17,13 @@
 //! does not know how an option is spelled: what a caller can do about an error is a [`tagsmith_message::Remedy`]. A rim
 //! (command line, server, Python) opens the hub, hands in streams and receives [`events`].
 
+pub mod compare;
 pub mod demo;
 pub mod error;
 pub mod events;
 pub mod machine;
 pub mod options;
 pub mod predict;
-pub mod rehearsal;
 pub mod report;
 pub mod score;
 pub mod spans;

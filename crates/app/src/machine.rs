@@ -3,6 +3,7 @@
 pub mod memory;
 pub mod neighbors;
 pub mod precision;
+pub mod rehearsal;
 pub mod threads;
 
 use serde_json::{Value, json};

@@ -1,7 +1,6 @@
 //! Training, evaluation and prediction of a token classifier, as run_ner.py does them.
 
 mod card;
-pub mod compare;
 pub mod data;
 pub mod evaluation;
 mod folder;

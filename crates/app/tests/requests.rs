@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_app::error::{Refusal, remedy};
 use tagsmith_app::events::Recording;
 use tagsmith_app::options::{
@@ -15,7 +16,6 @@ use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::tagger::TaggerOptions;
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_app::score::{ScoreRequest, score};
-use tagsmith_app::train::compare::{CompareRequest, PlannedRun, compare};
 use tagsmith_app::train::{Hubs, train};
 use tagsmith_data::documents::Source;
 use tagsmith_hub::{Hub, Settings};
@@ -171,7 +171,8 @@ fn a_comparison_goes_on_after_what_failed() {
         let mut args = training(folder.path());
         args.output.output_dir = folder.path().join("all").join(name);
         change(&mut args);
-        PlannedRun { name: name.into(), args, hubs: hubs(folder.path()), notes: Vec::new() }
+        let task = PlannedTask::Tokens(Box::new((args, hubs(folder.path()))));
+        PlannedRun { name: name.into(), task, notes: Vec::new() }
     };
     let runs = vec![run("plain", &|_| {}), run("lost", &|args| args.data.train_file = Some("no/such/file".into()))];
     let mut events = Recording::default();

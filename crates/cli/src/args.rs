@@ -9,6 +9,7 @@ pub mod help;
 mod option;
 mod parse;
 mod plan;
+mod span_run;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ pub mod values;
 
 use parse::Given;
 pub use parse::UsageError;
-pub use plan::Plan;
+pub use plan::{Line, Plan};
 pub use train::{RimArgs, TrainLine};
 
 use std::path::Path;

@@ -21,6 +21,21 @@ pub struct SpanBatch {
     pub spans: Vec<Span>,
     /// The C labels.
     pub labels: LabelInput,
+    /// What of the whole batch stands before this part of it.
+    pub before: Before,
+}
+
+/// What stands before a part of a batch. Dropout counts from there, so that it does not change with the cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Texts.
+    pub texts: usize,
+    /// Rows that the text encoder reads.
+    pub rows: usize,
+    /// Positions.
+    pub positions: usize,
+    /// Spans.
+    pub spans: usize,
 }
 
 /// One text's part of the positions and the spans.
@@ -66,6 +81,16 @@ impl SpanBatch {
     /// P, the number of positions.
     pub fn positions(&self) -> usize {
         self.rows.as_ref().map_or(self.text.rows(), Vec::len)
+    }
+
+    /// What stands before the part that follows this one.
+    pub(crate) fn and_before(&self) -> Before {
+        Before {
+            texts: self.before.texts + self.texts.len(),
+            rows: self.before.rows + self.text.rows(),
+            positions: self.before.positions + self.positions(),
+            spans: self.before.spans + self.spans.len(),
+        }
     }
 
     /// Which positions are scored against which label vectors, and which spans: in a bi-encoder all against all.

@@ -3,19 +3,21 @@
 mod language;
 pub mod read;
 
-use crate::batch::collate;
 use crate::batch::encode::{Encoded, Encoding, Prompt, plain_labels};
+use crate::batch::{Before, collate};
 use crate::config::{Architecture, Config};
 use crate::error::Error;
 use crate::find::label_notes;
 use crate::folder::Tokenizers;
 use crate::learn::GoldBatch;
+use crate::model::loss::Whole;
 use std::collections::BTreeMap;
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::Content;
 use tagsmith_train::trainable::{Feed, MicroBatch, Totals, Update, Updates};
+use tagsmith_train::trainer::cut::{cut, longer_than_allowed};
 use tagsmith_train::trainer::options::Options;
 use tagsmith_train::trainer::order::{Order, torch_permutation};
 use tagsmith_train::trainer::same_on_all_ranks::fingerprint;
@@ -181,18 +183,18 @@ impl<'a> SpanFeed<'a> {
         }
     }
 
-    /// A batch with its labels. `None` if it has no entity, or no room for a text.
+    /// The micro-batches of a batch with its labels; none if it has no entity, or no room for a text.
     fn batch(
         &self,
         batch: &[usize],
         epoch: u64,
         number: usize,
         notes: &mut Vec<Note>,
-    ) -> Result<Option<GoldBatch>, Error> {
+    ) -> Result<Vec<GoldBatch>, Error> {
         let Data { config, tokenizers, examples, .. } = self.data;
         let labels = self.labels(batch, epoch, number);
         if labels.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let plain = self.plain(&labels);
         let encoded = match self.encode_batch(batch, &plain) {
@@ -200,13 +202,12 @@ impl<'a> SpanFeed<'a> {
                 let mut note = Note::new("batches whose labels leave no room for text are left out");
                 note.add(|| format!("epoch {epoch}, batch {number}: {error}"));
                 notes.push(note);
-                return Ok(None);
+                return Ok(Vec::new());
             }
             encoded => encoded?,
         };
         let encoded: Vec<&Encoded> = encoded.iter().collect();
         let own = tokenizers.labels.as_ref().map(|tokenizer| collate::labels(tokenizer, &plain)).transpose()?;
-        let (span_batch, listed) = collate::batch(config, &encoded, own.map(|(labels, _)| labels));
         let mut entities = Vec::with_capacity(encoded.len());
         let mut lost_to_prompt = Note::new("entities for which the prompt leaves no room are not learned");
         for (&at, encoded) in batch.iter().zip(&encoded) {
@@ -220,8 +221,19 @@ impl<'a> SpanFeed<'a> {
         if lost_to_prompt.count > 0 {
             notes.push(lost_to_prompt);
         }
-        let gold = collate::gold(config, &encoded, &entities, &listed, &span_batch);
-        Ok(Some((span_batch, gold)))
+        let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
+        let mut parts: Vec<GoldBatch> = Vec::new();
+        for part in cut(&lengths, self.options.batch_tokens.unwrap_or(usize::MAX)) {
+            let (encoded, entities) = (&encoded[part.clone()], &entities[part]);
+            let (mut span_batch, listed) =
+                collate::batch(config, encoded, own.as_ref().map(|(labels, _)| labels.clone()));
+            span_batch.before = parts.last().map_or(Before::default(), |(part, _)| part.and_before());
+            let gold = collate::gold(config, encoded, entities, &listed, &span_batch);
+            parts.push((span_batch, gold));
+        }
+        let whole = Whole::of_parts(parts.iter().map(|(_, gold)| gold.whole), collate::padded(config, &encoded));
+        parts.iter_mut().for_each(|(_, gold)| gold.whole = whole);
+        Ok(parts)
     }
 }
 
@@ -247,7 +259,8 @@ impl Feed for SpanFeed<'_> {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        let longer = |tokens_max| longer_than_allowed(&self.lengths, tokens_max, "text");
+        self.notes.iter().cloned().chain(self.options.batch_tokens.and_then(longer)).collect()
     }
 }
 
@@ -279,8 +292,8 @@ impl Epoch<'_> {
                 let has = if rank == feed.rank && wanted {
                     let own = feed.batch(batch, self.epoch, number, &mut notes)?;
                     let place = totals.batches as u64;
-                    let has = own.is_some();
-                    micro_batches.extend(own.map(|batch| MicroBatch { batch, place }));
+                    let has = !own.is_empty();
+                    micro_batches.extend(own.into_iter().map(|batch| MicroBatch { batch, place }));
                     has
                 } else {
                     feed.has_batch(batch, self.epoch, number)?

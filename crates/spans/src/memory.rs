@@ -40,6 +40,8 @@ pub struct Work<'a> {
     pub labels: &'a [Vec<u32>],
     /// Texts a batch.
     pub batch_size: usize,
+    /// Pieces of a micro-batch at most.
+    pub batch_tokens: Option<usize>,
     /// Batches an update.
     pub accumulation: usize,
     /// Pieces in a sequence at most.
@@ -63,7 +65,7 @@ pub fn plan(model: &Model, work: &Work<'_>, allowed: Option<u64>) -> Result<Stri
         }
         Some(allowed) => {
             let fits = |work: Work<'_>| footprint(model, &work).total() <= allowed;
-            let one = Work { batch_size: 1, ..*work };
+            let one = Work { batch_size: 1, batch_tokens: None, ..*work };
             let smaller = |setting| Remedy::set(setting).so_as("with a smaller number");
             let remedy = if fits(one) {
                 smaller(Setting::BatchSize)
@@ -88,11 +90,17 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     // Markers, the separator and a threshold; the special pieces of labels are not there.
     let prompt = if cross { of_labels + 2 } else { 0 };
     let length = |encoded: &Encoded| (encoded.ids.len() + prompt).min(work.max_length);
-    let rows = largest(work.encoded.iter().map(length), work.batch_size);
+    let of_update = largest(work.encoded.iter().map(length), work.batch_size);
+    let longest = largest(work.encoded.iter().map(length), 1);
+    let rows = work.batch_tokens.map_or(of_update, |most| of_update.min(most.max(longest)));
     let spans_in = |encoded: &Encoded| encoded.spans(config.longest_enumerated()).len() + 1;
-    let spans = largest(work.encoded.iter().map(spans_in), work.batch_size);
-    let evaluated = work.evaluated.iter().map(|encoded| spans_in(encoded) as f64 / encoded.ids.len().max(1) as f64);
-    let spans_evaluated = (evaluated.fold(0.0, f64::max) * BATCH_PIECES as f64) as u64;
+    let of_batch = largest(work.encoded.iter().map(spans_in), work.batch_size);
+    // Spans of a text for each of its pieces.
+    let density = |encoded: &Encoded| spans_in(encoded) as f64 / encoded.ids.len().max(1) as f64;
+    let spans_among =
+        |encoded: &[Encoded], pieces: usize| (encoded.iter().map(density).fold(0.0, f64::max) * pieces as f64) as usize;
+    let spans = if rows < of_update { of_batch.min(spans_among(work.encoded, rows)) } else { of_batch };
+    let spans_evaluated = spans_among(work.evaluated, BATCH_PIECES) as u64;
 
     let label_rows = if cross { 0 } else { of_labels };
     let different = |ids: &mut dyn Iterator<Item = &u32>| ids.collect::<HashSet<_>>().len() as u64;
@@ -106,12 +114,11 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
         }
         let learned = ids(work.encoded).len() as u64 + if cross { of_labels_all } else { 0 };
         let read = ids(work.encoded).union(&ids(work.evaluated)).count() as u64 + if cross { of_labels_all } else { 0 };
-        TableRows { read, learned, update: (work.accumulation * rows) as u64 }
+        TableRows { read, learned, update: (work.accumulation * of_update) as u64 }
     });
 
     let [r, k, n, c] = [rows, label_rows, spans, c].map(|number| number as u64);
     let (h, e) = (model.token_encoder.shape.hidden_size as u64, config.hidden as u64);
-    let longest = largest(work.encoded.iter().map(length), 1);
     let longest_label = largest(work.labels.iter().map(Vec::len), 1);
     let text = training(&model.token_encoder, r, longest, work.gradient_checkpointing);
     let of_kinds =

@@ -156,11 +156,13 @@ impl Model {
         checkpoint_layers: bool,
         parts: [bool; 3],
     ) -> (Scores, Saved) {
-        let pass = |place| Pass { dropout: stream.map(|stream| stream.child(place)), first_row: 0, checkpoint_layers };
-        let (states, text) = self.text_encoder().forward(&batch.text, pass(TEXT));
+        let before = batch.before;
+        let pass =
+            |place, first_row| Pass { dropout: stream.map(|stream| stream.child(place)), first_row, checkpoint_layers };
+        let (states, text) = self.text_encoder().forward(&batch.text, pass(TEXT, before.rows));
         let (labels, label_saved) = match &batch.labels {
             LabelInput::OwnEncoder(labels) => {
-                let (states, saved) = self.label_encoder().forward(labels, pass(LABELS));
+                let (states, saved) = self.label_encoder().forward(labels, pass(LABELS, 0));
                 (pool::forward(&states, &labels.starts, self.config.pooling), Some(saved))
             }
             LabelInput::InPrompt { marker_rows, .. } => (take_rows(&states, marker_rows), None),
@@ -168,13 +170,20 @@ impl Model {
         let rows = states.rows();
         let positions = batch.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
         drop(states);
-        let kinds = self.mlp(labels, self.layout.labels, HEAD[0], stream);
-        let starts = self.mlp(positions.clone(), self.layout.starts, HEAD[1], stream);
-        let ends = self.mlp(positions, self.layout.ends, HEAD[2], stream);
+        let labels_before = match batch.labels {
+            LabelInput::OwnEncoder(_) => 0,
+            LabelInput::InPrompt { count, .. } => before.texts * count,
+        };
+        let place = |place, first_row| stream.map(|stream| Place { stream, place, first_row });
+        let kinds = self.mlp(labels, self.layout.labels, place(HEAD[0], labels_before));
+        let starts = self.mlp(positions.clone(), self.layout.starts, place(HEAD[1], before.positions));
+        let ends = self.mlp(positions, self.layout.ends, place(HEAD[2], before.positions));
         let parts_of_spans = self.span_parts(&starts.tail.y, &ends.tail.y);
         let h = self.span_sums(&parts_of_spans, &batch.spans);
-        let spans =
-            SpanSaved { widths: parts_of_spans.widths, tail: self.mlp_tail(h, self.layout.spans, HEAD[3], stream) };
+        let spans = SpanSaved {
+            widths: parts_of_spans.widths,
+            tail: self.mlp_tail(h, self.layout.spans, place(HEAD[3], before.spans)),
+        };
         let scored = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], batch, parts);
         let [(starts_scores, starts_pairs), (ends_scores, ends_pairs), (spans_scores, spans_pairs)] =
             scored.map(Option::unzip);
@@ -192,7 +201,7 @@ impl Model {
     pub fn label_vectors(&self, labels: &Batch) -> Result<Tensor, UnreadableRows> {
         let states = self.label_encoder().infer(labels)?;
         let pooled = pool::forward(&states, &labels.starts, self.config.pooling);
-        Ok(self.mlp(pooled, self.layout.labels, HEAD[0], None).tail.y)
+        Ok(self.mlp(pooled, self.layout.labels, None).tail.y)
     }
 
     /// Returns span scores (N, C) without dropout. A bi-encoder is given its label vectors.
@@ -205,13 +214,13 @@ impl Model {
             (_, Some(vectors)) => vectors.clone(),
             (LabelInput::OwnEncoder(labels), None) => self.label_vectors(labels)?,
             (LabelInput::InPrompt { marker_rows, .. }, None) => {
-                self.mlp(take_rows(&states, marker_rows), self.layout.labels, HEAD[0], None).tail.y
+                self.mlp(take_rows(&states, marker_rows), self.layout.labels, None).tail.y
             }
         };
         let positions = batch.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
         drop(states);
-        let starts = self.mlp(positions.clone(), self.layout.starts, HEAD[1], None).tail.y;
-        let ends = self.mlp(positions, self.layout.ends, HEAD[2], None).tail.y;
+        let starts = self.mlp(positions.clone(), self.layout.starts, None).tail.y;
+        let ends = self.mlp(positions, self.layout.ends, None).tail.y;
         let parts = self.span_parts(&starts, &ends);
         let c = batch.labels.count();
         let groups = groups(batch, SPAN);
@@ -219,24 +228,28 @@ impl Model {
         for first in (0..batch.spans.len()).step_by(BLOCK) {
             let rows = first..batch.spans.len().min(first + BLOCK);
             let h = self.span_sums(&parts, &batch.spans[rows.clone()]);
-            let vectors = self.mlp_tail(h, self.layout.spans, HEAD[3], None).y;
+            let vectors = self.mlp_tail(h, self.layout.spans, None).y;
             let (block, _) = self.score(SPAN, &vectors, &kinds, groups_among(&groups, &rows), batch);
             scores.data_mut()[rows.start * c..rows.end * c].copy_from_slice(block.data());
         }
         Ok(scores)
     }
 
-    fn mlp(&self, x: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> MlpSaved {
+    fn mlp(&self, x: Tensor, mlp: Mlp, place: Option<Place>) -> MlpSaved {
         let (weight, bias) = (self.params.get(mlp.first), self.params.get(next(mlp.first)));
         let (h, first) = linear::forward(x, weight, bias, self.precision);
-        MlpSaved { first, tail: self.mlp_tail(h, mlp, place, stream) }
+        MlpSaved { first, tail: self.mlp_tail(h, mlp, place) }
     }
 
-    fn mlp_tail(&self, h: Tensor, mlp: Mlp, place: u64, stream: Option<Stream>) -> MlpTailSaved {
+    fn mlp_tail(&self, h: Tensor, mlp: Mlp, place: Option<Place>) -> MlpTailSaved {
         let rate = self.config.dropout;
-        let stream = stream.filter(|_| rate > 0.0);
-        let dropout = |place| stream.map(|stream| Dropout { rate, stream: stream.child(place), first_row: 0 });
-        let (first, last_dropout) = (dropout(place), dropout(place + 1));
+        let place = place.filter(|_| rate > 0.0);
+        let dropout = |number| {
+            let at =
+                |Place { stream, place, first_row }| Dropout { rate, stream: stream.child(place + number), first_row };
+            place.map(at)
+        };
+        let (first, last_dropout) = (dropout(0), dropout(1));
         let dropped = dropout::apply(&h, first);
         drop(h);
         let x = activation::forward(&dropped, Activation::Relu);
@@ -284,6 +297,14 @@ impl Model {
         let scale = self.params.get(self.layout.scales[part])[0];
         pair_scores::forward(x, kinds, groups, batch.labels.count(), scale)
     }
+}
+
+/// Where a layer's randomness comes from: a stream, the number of the first dropout in it, and the rows before.
+#[derive(Clone, Copy)]
+struct Place {
+    stream: Stream,
+    place: u64,
+    first_row: usize,
 }
 
 /// Scores of one part, and what their backward needs.

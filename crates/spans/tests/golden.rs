@@ -237,7 +237,7 @@ fn check_batch(case: &Value, tokenizer: &Tokenizer, max_length: usize, parity: P
     assert_eq!(counted, spans, "{what}: spans that count");
     if parity == Parity::default() {
         let padded = ["width", "enumerated"].map(|key| examples.len() * case[key].as_u64().expect("a number") as usize);
-        assert_eq!(gold.padded, padded, "{what}: padded");
+        assert_eq!(gold.whole.padded, padded, "{what}: padded");
     }
 }
 

@@ -125,6 +125,7 @@ fn evaluation(cross: bool) {
         labels_evaluated: 3,
         labels: &label_ids(),
         batch_size: 8,
+        batch_tokens: None,
         accumulation: 1,
         max_length: 256,
         gradient_checkpointing: false,
@@ -165,6 +166,7 @@ fn step(cross: bool) {
         labels_evaluated: 0,
         labels: &label_ids(),
         batch_size: 8,
+        batch_tokens: None,
         accumulation: 1,
         max_length: 256,
         gradient_checkpointing: false,
@@ -188,4 +190,8 @@ fn step(cross: bool) {
     // What the head holds grows with spans; a batch of one text is an eighth of it.
     let one = footprint(&learner.model().model, &Work { batch_size: 1, ..work });
     assert!(one.activations * 6 < planned.activations && one.weights == planned.weights);
+    // A cut bounds the same without changing the batch: a bi-encoder's texts of 120 pieces one by one.
+    let cut = footprint(&learner.model().model, &Work { batch_tokens: Some(1), ..work });
+    let apart = cut.activations as f64 / one.activations as f64;
+    assert!((0.9..=1.3).contains(&apart), "cut {}, one {}", cut.activations, one.activations);
 }

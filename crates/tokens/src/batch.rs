@@ -1,7 +1,5 @@
 //! Examples become batches.
 
-use std::ops::Range;
-
 use tagsmith_encoder::batch::Batch;
 use tagsmith_text::align::Example;
 
@@ -12,26 +10,6 @@ pub fn collate(examples: &[&Example]) -> Batch {
         batch.push(&example.ids, &example.types, &example.labels);
     }
     batch
-}
-
-/// Cuts sequences of these lengths, in their order, into parts of at most `tokens_max` rows. A longer sequence is a part
-/// of its own.
-pub fn cut(lengths: &[usize], tokens_max: usize) -> Vec<Range<usize>> {
-    let mut parts: Vec<Range<usize>> = Vec::new();
-    let mut rows = 0;
-    for (at, &length) in lengths.iter().enumerate() {
-        match parts.last_mut() {
-            Some(part) if rows + length <= tokens_max => {
-                rows += length;
-                part.end = at + 1;
-            }
-            _ => {
-                rows = length;
-                parts.push(at..at + 1);
-            }
-        }
-    }
-    parts
 }
 
 #[cfg(test)]
@@ -60,14 +38,5 @@ mod tests {
     fn a_label_that_is_not_counted_is_negative() {
         // The loss and the encoder's batches skip negative labels.
         const { assert!(tagsmith_text::align::IGNORE < 0) };
-    }
-
-    #[test]
-    #[allow(clippy::single_range_in_vec_init)]
-    fn parts_keep_the_order_and_are_bounded() {
-        assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 9), [0..1, 1..2, 2..4, 4..5, 5..6]);
-        assert_eq!(cut(&[3, 9, 1, 3, 20, 2], 10), [0..1, 1..3, 3..4, 4..5, 5..6]);
-        assert_eq!(cut(&[3, 9, 1], 100), [0..3]);
-        assert_eq!(cut(&[], 9), Vec::<Range<usize>>::new());
     }
 }

@@ -1,13 +1,13 @@
 //! A token classifier's updates: sentences in their order, collated.
 
-use crate::batch::{collate, cut};
+use crate::batch::collate;
 use crate::error::Error;
 use crate::memory::rows_at_once;
 use tagsmith_encoder::batch::Batch;
-use tagsmith_message::counted;
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_train::trainable::{Feed, MicroBatch, Totals, Update, Updates};
+use tagsmith_train::trainer::cut::{cut, longer_than_allowed};
 use tagsmith_train::trainer::options::Options;
 use tagsmith_train::trainer::order::Order;
 use tagsmith_train::trainer::same_on_all_ranks::fingerprint;
@@ -87,14 +87,7 @@ impl Feed for TokenFeed<'_> {
     }
 
     fn notes(&self) -> Vec<String> {
-        let Some(rows_max) = self.options.batch_tokens else { return Vec::new() };
-        let longer: Vec<usize> = self.lengths.iter().copied().filter(|&rows| rows > rows_max).collect();
-        let Some(longest) = longer.iter().max() else { return Vec::new() };
-        let sentences = counted(longer.len(), "sentence");
-        let have = if longer.len() == 1 { "has" } else { "have" };
-        vec![format!(
-            "{sentences} {have} more than the {rows_max} pieces that a micro-batch may have (`batch_tokens`), the \
-             longest {longest}: each is a micro-batch of its own"
-        )]
+        let longer = |tokens_max| longer_than_allowed(&self.lengths, tokens_max, "sentence");
+        self.options.batch_tokens.and_then(longer).into_iter().collect()
     }
 }

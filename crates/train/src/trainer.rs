@@ -4,6 +4,7 @@ pub mod agenda;
 mod ahead;
 pub mod best;
 mod course;
+pub mod cut;
 pub mod options;
 pub mod order;
 pub mod plan;

@@ -12,7 +12,7 @@ use crate::train::record::Recorder;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use tagsmith_files::atomic_write;
+use tagsmith_files::{atomic_write, json_fields};
 use tagsmith_message::{Note, quote};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::run::RunConfig;
@@ -158,14 +158,7 @@ impl Inputs<'_> {
             recorder.save("eval", &best)?;
         }
         let output = &config.run.output;
-        let run = Finished {
-            name: output.file_name().unwrap_or(output.as_os_str()).to_string_lossy().into_owned(),
-            history: state.log_history.clone(),
-            results: recorder.finish(),
-            metric: "f1".into(),
-            diagnosis: None,
-            settings: Value::Object(config.json.clone()),
-        };
+        let run = finished(config, state.log_history.clone(), recorder.finish());
         if self.world.is_first() {
             state.save(output)?;
             if config.html_report {
@@ -199,6 +192,7 @@ impl Inputs<'_> {
             labels_evaluated: labels_count,
             labels: &labels,
             batch_size: config.run.batch_size,
+            batch_tokens: config.run.batch_tokens,
             accumulation: config.run.accumulation,
             max_length: config.encoding.max_length,
             gradient_checkpointing: config.step.gradient_checkpointing,
@@ -206,6 +200,29 @@ impl Inputs<'_> {
         };
         let here = neighbors::count(world) as u64;
         Ok(memory::plan(model, &work, allowed().map(|bytes| bytes / here))?)
+    }
+}
+
+/// Returns what there is to tell about a run that was finished before, from its files.
+///
+/// # Errors
+/// Files that are missing or damaged.
+pub fn read_back(config: &RunConfig) -> Result<Finished> {
+    let output = &config.run.output;
+    let state = TrainerState::read(output)?;
+    let results = json_fields::read_object(&output.join("all_results.json"))?;
+    Ok(finished(config, state.log_history, results.into_iter().collect()))
+}
+
+fn finished(config: &RunConfig, history: Vec<Record>, results: Record) -> Finished {
+    let output = &config.run.output;
+    Finished {
+        name: output.file_name().unwrap_or(output.as_os_str()).to_string_lossy().into_owned(),
+        history,
+        results,
+        metric: "f1".into(),
+        diagnosis: None,
+        settings: Value::Object(config.json.clone()),
     }
 }
 

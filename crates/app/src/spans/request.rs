@@ -1,18 +1,15 @@
 //! What a span tagger is to be trained with.
 
-use std::path::PathBuf;
 use tagsmith_spans::config::parity::Parity;
-use tagsmith_spans::config::run::Program;
+use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]
 pub struct SpanTrainRequest {
-    /// The original's JSON file.
-    pub config: PathBuf,
-    /// What is trained; without it, the file says so.
-    pub program: Option<Program>,
+    /// The run, as the original's JSON file describes it.
+    pub config: RunConfig,
     /// Whether to go on from the newest checkpoint in the output folder.
     pub resume: bool,
     /// What classification losses are divided by.

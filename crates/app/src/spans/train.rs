@@ -1,6 +1,6 @@
 //! The four trainers of span taggers.
 
-use super::learn::Inputs;
+use super::learn::{Inputs, read_back};
 use super::log::Log;
 use super::write_json;
 use crate::error::refusal;
@@ -25,8 +25,8 @@ pub use super::request::SpanTrainRequest;
 
 /// What a training led to.
 pub enum SpanTrained {
-    /// The run was finished before.
-    Already,
+    /// The run was finished before. What there is to tell about it is read back.
+    Already(Box<Finished>),
     /// The run is finished now.
     Finished {
         /// The figures of the test file, if the run was tested.
@@ -47,12 +47,12 @@ pub fn train_spans(
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
     threads::set(request.threads, world, events);
-    let mut config = RunConfig::read(&request.config, request.program)?;
+    let mut config = request.config.clone();
     config.model.reproduce(request.parity);
     let finished = config.run.output.join("best_checkpoint");
     if finished.exists() {
         events.say(format!("`{}` exists: this run is done; remove it to train again", finished.display()));
-        return Ok(SpanTrained::Already);
+        return Ok(SpanTrained::Already(Box::new(read_back(&config)?)));
     }
     let left = newest(&config.run.output);
     if let (Some(left), false) = (&left, request.resume) {
@@ -101,7 +101,7 @@ pub fn train_spans(
     ensure!(
         config.encoding.max_length <= model.positions_max(),
         "{}: `max_seq_length` is {}, and the text encoder has positions for {}",
-        request.config.display(),
+        config.path.display(),
         config.encoding.max_length,
         model.positions_max()
     );

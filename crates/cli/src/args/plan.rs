@@ -1,6 +1,7 @@
 //! Several runs in one file, for `tagsmith compare`.
 
 use super::parse::{Given, UsageError, command_line, json_object, json_options};
+use super::span_run::{self, SpanLine};
 use super::{TrainLine, resolve};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
@@ -20,8 +21,26 @@ pub struct Plan {
 pub struct PlannedLine {
     /// The name that the plan gives it.
     pub name: String,
-    /// The run's options.
-    pub line: TrainLine,
+    /// What the run trains.
+    pub line: Line,
+}
+
+/// What a run of a plan trains.
+#[derive(Debug)]
+pub enum Line {
+    /// A token classifier, by the options of `tagsmith train`.
+    Tokens(Box<TrainLine>),
+    /// A span tagger, by the keys of its trainer's file.
+    Spans(Box<SpanLine>),
+}
+
+impl Line {
+    fn output_dir(&mut self) -> &mut PathBuf {
+        match self {
+            Line::Tokens(line) => &mut line.args.output.output_dir,
+            Line::Spans(line) => &mut line.request.config.run.output,
+        }
+    }
 }
 
 /// The two keys of a plan.
@@ -44,20 +63,18 @@ impl Plan {
                 "a plan is an object of `options`, which all runs share, and `runs`, names and options of each",
             ));
         }
-        let shared = json_options(&object(file, OPTIONS, plan.get(OPTIONS).unwrap_or(&Json::Object(Map::new())))?)?;
-        let more = command_line(more)?;
+        let shared = object(file, OPTIONS, plan.get(OPTIONS).unwrap_or(&Json::Object(Map::new())))?;
         let named = object(file, RUNS, plan.get(RUNS).unwrap_or(&Json::Null))?;
         let mut runs = Vec::new();
         let mut folders = BTreeSet::new();
         let mut output_dir = PathBuf::new();
         for (name, options) in &named {
-            let own = json_options(&object(file, name, options)?)?;
-            if own.iter().any(|given| given.option.name == "output_dir") {
+            let own = object(file, name, options)?;
+            if own.contains_key("output_dir") {
                 let remedy = "say `output_dir` once, among the `options`: each run has a folder in it";
                 return Err(refused(format!("{file}: `{name}` has an `output_dir` of its own"), remedy));
             }
-            let given: Vec<Given> = [&shared, &own, &more].into_iter().flatten().cloned().collect();
-            let mut line = resolve(&given, Vec::new())?;
+            let mut line = line(file, &shared, &own, more)?;
             let folder = folder_of(name);
             if folder.is_empty() || !folders.insert(folder.clone()) {
                 return Err(refused(
@@ -67,7 +84,7 @@ impl Plan {
                     "give the runs names that differ in letters or digits",
                 ));
             }
-            let own_dir = &mut line.args.output.output_dir;
+            let own_dir = line.output_dir();
             output_dir = std::mem::take(own_dir);
             *own_dir = output_dir.join(folder);
             runs.push(PlannedLine { name: name.clone(), line });
@@ -77,6 +94,19 @@ impl Plan {
         }
         Ok(Plan { output_dir, runs })
     }
+}
+
+/// What a run trains: `shared` keys, those of its `own`, and what is typed behind the plan.
+fn line(file: &str, shared: &Map<String, Json>, own: &Map<String, Json>, typed: &[String]) -> Result<Line, UsageError> {
+    let mut keys = shared.clone();
+    keys.extend(own.clone());
+    if span_run::is_span_run(&keys) {
+        keys.extend(span_run::keys_of(typed)?);
+        return Ok(Line::Spans(Box::new(span_run::resolve(file, keys)?)));
+    }
+    let given: Vec<Given> =
+        [json_options(shared)?, json_options(own)?, command_line(typed)?].into_iter().flatten().collect();
+    Ok(Line::Tokens(Box::new(resolve(&given, Vec::new())?)))
 }
 
 fn object(file: &str, name: &str, value: &Json) -> Result<Map<String, Json>, UsageError> {
@@ -114,6 +144,59 @@ mod tests {
         "runs": {"1,000 sentences": {"max_train_samples": 1000}, "Frozen!": {"freeze": ["embeddings"], "seed": 2}}
     }"#;
 
+    fn tokens(run: &PlannedLine) -> &TrainLine {
+        match &run.line {
+            Line::Tokens(line) => line,
+            Line::Spans(_) => panic!("{}: a span tagger", run.name),
+        }
+    }
+
+    fn spans(run: &PlannedLine) -> &SpanLine {
+        match &run.line {
+            Line::Spans(line) => line,
+            Line::Tokens(_) => panic!("{}: a token classifier", run.name),
+        }
+    }
+
+    const SPANS: &str = r#"{
+        "options": {"token_encoder": "m", "type_encoder": "m", "dataset_name": "d", "train_file": "t", "output_dir": "o",
+            "do_train": true, "max_steps": 5, "eval_steps": 5, "save_total_limit": 1, "decoding": "nested"},
+        "runs": {"both": {"architecture": "bi_encoder"},
+            "one": {"architecture": "cross_encoder", "type_encoder": null, "seed": 7, "parity": "tags, overlapping"}}
+    }"#;
+
+    #[test]
+    fn runs_may_train_span_taggers() {
+        let plan = read(SPANS, "--max_steps 9 --resume-from-checkpoint last").unwrap();
+        assert_eq!(plan.output_dir, Path::new("o"));
+        let [first, second] = [&spans(&plan.runs[0]).request, &spans(&plan.runs[1]).request];
+        assert_eq!((first.config.run.output.as_path(), second.config.seed), (Path::new("o/both"), 7));
+        assert!(first.resume && first.decoding.name() == "nested" && first.config.run.max_steps == Some(9));
+        assert!(!first.parity.tags && second.parity.tags && second.parity.overlapping && !second.parity.last_piece);
+        let error = |plan: &str, more: &str| {
+            let text = read(plan, more).expect_err(plan).to_string();
+            text.rfind("plan.json").map_or(text.clone(), |at| text[at..].to_owned())
+        };
+        let errors = [
+            error(&SPANS.replace("nested", "deep"), ""),
+            error(&SPANS.replace("overlapping", "overlap"), ""),
+            error(&SPANS.replace("\"seed\"", "\"sed\""), ""),
+            error(SPANS, "--max_stepps 9"),
+            error(SPANS, "9"),
+            error(SPANS, "--resume_from_checkpoint checkpoint-3"),
+            error(&SPANS.replace("\"do_train\": true", "\"do_train\": 1"), ""),
+        ];
+        expect![[r#"
+            plan.json: `decoding` is `deep`; there are flat, nested, per_type
+            plan.json: `parity` is `overlap`; there are longest_span, last_piece, softmax_mask, overlapping, tags
+            plan.json: `sed` is not a key that is known here: did you mean `seed`?
+            plan.json: `max_stepps` is not a key that is known here: did you mean `max_steps`?
+            `9` follows no option
+            plan.json: `resume_from_checkpoint` is "checkpoint-3"; a span tagger's is `last`
+            plan.json: `do_train` is 1, neither true nor false"#]]
+        .assert_eq(&errors.join("\n"));
+    }
+
     #[test]
     fn each_run_has_its_own_options_among_the_shared() {
         let plan = read(PLAN, "").unwrap();
@@ -121,17 +204,17 @@ mod tests {
         let runs: Vec<_> = plan
             .runs
             .iter()
-            .map(|run| (run.name.as_str(), run.line.args.output.output_dir.to_str().unwrap()))
+            .map(|run| (run.name.as_str(), tokens(run).args.output.output_dir.to_str().unwrap()))
             .collect();
         assert_eq!(runs, [("1,000 sentences", "o/1-000-sentences"), ("Frozen!", "o/frozen")]);
-        let [first, second] = [&plan.runs[0].line.args, &plan.runs[1].line.args];
+        let [first, second] = [&tokens(&plan.runs[0]).args, &tokens(&plan.runs[1]).args];
         assert_eq!((first.data.max_train_samples, first.learning.seed), (Some(1000), 1));
         assert_eq!((second.data.max_train_samples, second.learning.seed), (None, 2));
         assert_eq!(second.learning.freeze, ["embeddings"]);
         // What is typed counts for all.
         let plan = read(PLAN, "--seed 3 --output_dir p").unwrap();
-        assert!(plan.runs.iter().all(|run| run.line.args.learning.seed == 3));
-        assert_eq!(plan.runs[1].line.args.output.output_dir, Path::new("p/frozen"));
+        assert!(plan.runs.iter().all(|run| tokens(run).args.learning.seed == 3));
+        assert_eq!(tokens(&plan.runs[1]).args.output.output_dir, Path::new("p/frozen"));
     }
 
     #[test]

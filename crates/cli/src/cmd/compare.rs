@@ -1,10 +1,11 @@
 //! `tagsmith compare PLAN.json`: several trainings one after another, and their results beside each other.
 
 use super::train::{open_hubs, style, words};
-use crate::args::{Plan, accelerate, help};
-use crate::terminal::{self, Terminal};
+use crate::args::{Line, Plan, accelerate, help};
+use crate::open_hub::{self, Asked};
+use crate::terminal::{self, Style, Terminal};
 use clap::{Arg, ArgMatches, Command};
-use tagsmith_app::train::compare::{CompareRequest, PlannedRun, compare};
+use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
 
@@ -16,7 +17,8 @@ usage: tagsmith compare PLAN.json [OPTIONS]
 PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of
 its own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its
 folder in `output_dir`. An interrupted comparison goes on with `--resume_from_checkpoint last`: runs without a
-checkpoint begin anew.
+checkpoint begin anew. A run that names an `architecture` trains a span tagger: its options are the keys of a span
+trainer's file, and decoding, parity, loss_normalization and threads.
 
     {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\", \"output_dir\": \"out\", \"do_train\": true},
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
@@ -38,15 +40,23 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     }
     let plan = Plan::read(&words)?;
     let (mut runs, mut styles) = (Vec::new(), Vec::new());
-    for mut planned in plan.runs {
-        accelerate::apply(&mut planned.line, world.size())?;
-        styles.push(style(&planned.line.rim));
-        runs.push(PlannedRun {
-            name: planned.name,
-            hubs: open_hubs(&planned.line.rim),
-            args: planned.line.args,
-            notes: planned.line.lines.into_iter().map(Note::once).collect(),
-        });
+    for planned in plan.runs {
+        let (task, notes) = match planned.line {
+            Line::Tokens(mut line) => {
+                accelerate::apply(&mut line, world.size())?;
+                styles.push(style(&line.rim));
+                let hubs = open_hubs(&line.rim);
+                (PlannedTask::Tokens(Box::new((line.args, hubs))), line.lines)
+            }
+            Line::Spans(line) => {
+                let plain = line.request.config.disable_tqdm;
+                styles.push(Style { json: false, shows_progress: !plain });
+                let asked = Asked { cache_dir: line.cache_dir.as_deref(), token: line.token.as_deref(), plain };
+                let hub = open_hub::open(asked);
+                (PlannedTask::Spans(Box::new((line.request, hub))), Vec::new())
+            }
+        };
+        runs.push(PlannedRun { name: planned.name, task, notes: notes.into_iter().map(Note::once).collect() });
     }
     let mut terminal = Terminal::of_runs(styles);
     let (table, outcome) = compare(CompareRequest { output_dir: plan.output_dir, runs }, world, &mut terminal);

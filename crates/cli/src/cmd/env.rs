@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 use std::io::{Write, stdout};
 use tagsmith_app::machine;
-use tagsmith_app::rehearsal::{Rehearsal, rehearse};
+use tagsmith_app::machine::rehearsal::{Rehearsal, rehearse};
 use tagsmith_ranks::World;
 
 /// What accelerate says at the end.

@@ -14,7 +14,7 @@ use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
 use tagsmith_spans::config::Architecture;
 use tagsmith_spans::config::parity::Parity;
-use tagsmith_spans::config::run::Program;
+use tagsmith_spans::config::run::{Program, RunConfig};
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_text::example::AnnotationFormat;
@@ -85,8 +85,7 @@ fn train(
     terminal: &mut Terminal,
 ) -> Result<()> {
     let request = SpanTrainRequest {
-        config: matches.get_one::<PathBuf>("config").context("clap asks for it")?.clone(),
-        program,
+        config: RunConfig::read(matches.get_one::<PathBuf>("config").context("clap asks for it")?, program)?,
         resume: matches.get_flag("resume"),
         normalization: match matches.get_one::<String>("loss_normalization").map(String::as_str) {
             Some("valid") => Normalization::Valid,
@@ -103,7 +102,7 @@ fn train(
             Ok(print(&format!("{:#}\n", Value::Object(results)))?)
         }
         SpanTrained::Finished { figures: Some(metrics), .. } => print_figures("test", &metrics),
-        SpanTrained::Finished { figures: None, .. } | SpanTrained::Already => Ok(()),
+        SpanTrained::Finished { figures: None, .. } | SpanTrained::Already(_) => Ok(()),
     }
 }
 

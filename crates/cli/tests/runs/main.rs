@@ -5,3 +5,4 @@ mod harness;
 mod logging;
 mod recipes;
 mod report;
+mod span_plan;

@@ -93,10 +93,10 @@ pub fn gold(
 ) -> Gold {
     let cross = config.architecture == Architecture::CrossEncoder;
     let extra = usize::from(config.threshold_in_prompt());
-    let mut gold = Gold::default();
+    let (mut mentions, mut masks) = (Vec::new(), <[Vec<bool>; 3]>::default());
     for (number, (example, listed)) in examples.iter().zip(listed).enumerate() {
         let (first, positions) = (first_position(cross, example), batch.texts[number].positions.clone());
-        for (mask, edge) in gold.masks.iter_mut().zip([&example.begins, &example.ends]) {
+        for (mask, edge) in masks.iter_mut().zip([&example.begins, &example.ends]) {
             mask.extend(std::iter::repeat_n(false, extra));
             let inside = |piece: usize| example.text.as_ref().is_some_and(|text| text.contains(&piece));
             mask.extend((first..example.ids.len()).map(|piece| edge[piece] && inside(piece)));
@@ -105,19 +105,24 @@ pub fn gold(
         for &(i, j, kind) in &entities[number] {
             let span = listed.spans.binary_search(&(i, j)).expect("an entity is a span of its text");
             let at = |piece: usize| positions.start + extra + piece - first;
-            gold.mentions.push(Mention { text: number, kind, places: [at(i), at(j), listed.rows[span]] });
+            mentions.push(Mention { text: number, kind, places: [at(i), at(j), listed.rows[span]] });
         }
-        gold.masks[SPAN].resize(batch.texts[number].spans.end, false);
+        masks[SPAN].resize(batch.texts[number].spans.end, false);
         for (&span, &row) in listed.spans.iter().zip(&listed.rows) {
-            gold.masks[SPAN][row] = example.findable(config, span);
+            masks[SPAN][row] = example.findable(config, span);
         }
     }
+    Gold::of_all(mentions, masks, examples.len(), padded(config, examples))
+}
+
+/// Elements of the original's padded tensors of positions and of spans for one label.
+pub fn padded(config: &Config, examples: &[&Encoded]) -> [usize; 2] {
+    let cross = config.architecture == Architecture::CrossEncoder;
     let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(0);
     let first = examples.iter().map(|example| first_position(cross, example)).min().unwrap_or(0);
-    let width = longest - first + extra;
+    let width = longest - first + usize::from(config.threshold_in_prompt());
     let enumerated = enumerated(width, config.longest_enumerated()).count();
-    gold.padded = [examples.len() * width, examples.len() * enumerated];
-    gold
+    [examples.len() * width, examples.len() * enumerated]
 }
 
 /// All spans of at most `longest` of some positions, as the original lists them.

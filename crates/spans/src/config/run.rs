@@ -1,7 +1,7 @@
 //! A training run's JSON file: the keys of the original, in three groups of one flat object.
 
 use crate::batch::encode::{Encoding, Masking};
-use crate::config::{Architecture, Config};
+use crate::config::{Architecture, Config, LossKind};
 use crate::error::Error;
 use crate::learn::Rates;
 use serde_json::{Map, Value};
@@ -51,7 +51,9 @@ pub struct RunConfig {
     pub bf16: bool,
     /// Which of training, evaluation and test happen.
     pub does: [bool; 3],
-    /// The file as it was read, for the results.
+    /// The file that the keys are from.
+    pub path: PathBuf,
+    /// The keys as they were read, for the results.
     pub json: Map<String, Value>,
     /// What the user should know.
     pub notes: Vec<String>,
@@ -121,7 +123,14 @@ impl RunConfig {
     /// # Errors
     /// A key that is missing, unknown or has a value that makes no sense.
     pub fn read(path: &Path, program: Option<Program>) -> Result<RunConfig, Error> {
-        let json = read_object(path)?;
+        RunConfig::from_json(path, read_object(path)?, program)
+    }
+
+    /// Takes the keys of an object. `path` is the file that it is from, for messages.
+    ///
+    /// # Errors
+    /// A key that is missing, unknown or has a value that makes no sense.
+    pub fn from_json(path: &Path, json: Map<String, Value>, program: Option<Program>) -> Result<RunConfig, Error> {
         let mut fields = Fields::new(path, json.clone());
         let named = fields.text("architecture")?;
         let program = match (named.as_deref(), program) {
@@ -170,6 +179,11 @@ impl RunConfig {
             fields.note(format!("`{key}` has its effect here; the original takes it and never reads it"));
         }
         let run = run_options(&mut fields, output, does[1], seed)?;
+        if run.batch_tokens.is_some() && matches!(model.loss.kind, LossKind::Dice | LossKind::DiceFocal) {
+            let problem =
+                "cuts batches, and the Dice loss of a batch is not a sum over its texts: remove one of the two";
+            return Err(fields.refuse("batch_tokens", problem).into());
+        }
         let step = step_options(&mut fields, seed)?;
         let language_weights = language_weights(&mut fields)?;
         for key in ["run_name", "preprocessing_num_workers", "pad_to_max_length", "per_device_eval_batch_size"] {
@@ -206,6 +220,7 @@ impl RunConfig {
             seed,
             bf16: fields.flag("bf16", false)?,
             does,
+            path: path.to_owned(),
             json,
             notes: Vec::new(),
         };
@@ -274,7 +289,7 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
         output,
         batch_size: fields.size("per_device_train_batch_size", Some(8))?,
         accumulation: fields.size("gradient_accumulation_steps", Some(1))?,
-        batch_tokens: None,
+        batch_tokens: fields.optional_size("batch_tokens")?,
         drop_last: fields.flag("dataloader_drop_last", false)?,
         sampling: Sampling::Random,
         data_seed: fields.take("data_seed").and_then(|seed| seed.as_u64()).unwrap_or(seed),

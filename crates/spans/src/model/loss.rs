@@ -15,8 +15,42 @@ pub struct Gold {
     pub mentions: Vec<Mention>,
     /// Which positions may begin and which may end an entity (P each), and which spans can be one (N).
     pub masks: [Vec<bool>; 3],
+    /// What sums are divided by.
+    pub whole: Whole,
+}
+
+/// Counts over a batch, by which its sums are divided. A part of a batch has those of the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Texts.
+    pub texts: usize,
+    /// Entities that spans can represent.
+    pub mentions: usize,
     /// Elements of the original's padded tensors of positions and of spans for one label: B · S and B · N.
     pub padded: [usize; 2],
+    /// Positions that may begin and that may end an entity, and spans that can be one.
+    pub valid: [usize; 3],
+}
+
+impl Gold {
+    /// Returns the gold of a whole batch of that many texts.
+    pub fn of_all(mentions: Vec<Mention>, masks: [Vec<bool>; 3], texts: usize, padded: [usize; 2]) -> Gold {
+        let valid = std::array::from_fn(|part| masks[part].iter().filter(|counts| **counts).count());
+        let whole = Whole { texts, mentions: mentions.len(), padded, valid };
+        Gold { mentions, masks, whole }
+    }
+}
+
+impl Whole {
+    /// Returns the counts over a batch of these parts. Only padding depends on the whole: it is given.
+    pub fn of_parts(parts: impl Iterator<Item = Whole>, padded: [usize; 2]) -> Whole {
+        parts.fold(Whole { padded, ..Whole::default() }, |sum, part| Whole {
+            texts: sum.texts + part.texts,
+            mentions: sum.mentions + part.mentions,
+            padded,
+            valid: std::array::from_fn(|at| sum.valid[at] + part.valid[at]),
+        })
+    }
 }
 
 /// One entity; places count in the whole batch.
@@ -135,8 +169,8 @@ impl PartLoss<'_> {
     /// The value; adds `weight` times its gradient to `d`.
     fn classification(&self, normalization: Normalization, weight: f64, d: &mut [f64]) -> f64 {
         let count = match normalization {
-            Normalization::Padded => self.gold.padded[usize::from(self.part == SPAN)] * self.c,
-            Normalization::Valid => self.places().count(),
+            Normalization::Padded => self.gold.whole.padded[usize::from(self.part == SPAN)] * self.c,
+            Normalization::Valid => self.gold.whole.valid[self.part] * self.c,
         };
         // A batch without a place has a loss of 0.
         let mean = 100.0 / count.max(1) as f64;
@@ -211,8 +245,8 @@ impl PartLoss<'_> {
     fn contrastive(&self, weight: f64, d: &mut [f64]) -> f64 {
         let LossConfig { tau, threshold_weight, mention_weight, masked_weight, .. } = *self.config;
         let targets = self.targets();
-        let (texts, mentions) = (self.batch.texts.len(), self.gold.mentions.len());
-        let threshold_share = threshold_weight / (texts * self.c) as f64;
+        let (texts, Whole { mentions, .. }) = (self.batch.texts.len(), self.gold.whole);
+        let threshold_share = threshold_weight / (self.gold.whole.texts * self.c) as f64;
         let mention_share = if mentions > 0 { mention_weight / mentions as f64 } else { 0.0 };
         let mut of_text: Vec<Vec<usize>> = vec![Vec::new(); texts * self.c];
         for mention in &self.gold.mentions {
@@ -285,7 +319,7 @@ mod tests {
         let masks = [Vec::new(), Vec::new(), vec![true; n]];
         let mention = |&span: &usize| Mention { text: 0, kind: 0, places: [0, 0, span] };
         let mentions = gold.iter().map(mention).collect();
-        let gold = Gold { mentions, masks, padded: [0, padded] };
+        let gold = Gold::of_all(mentions, masks, 1, [0, padded]);
         ([None, None, Some(Tensor::from_slice(n, 1, scores))], batch, gold)
     }
 

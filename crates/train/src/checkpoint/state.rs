@@ -146,6 +146,18 @@ impl TrainerState {
         })
     }
 
+    /// Reads `trainer_state.json` of a folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not a trainer state.
+    pub fn read(folder: &Path) -> Result<TrainerState, Error> {
+        let path = folder.join("trainer_state.json");
+        let text = std::fs::read_to_string(&path).map_err(Error::at(&path))?;
+        let problem =
+            || tagsmith_files::Error::content(&path, "is not a trainer state: remove the folder, or give another");
+        TrainerState::from_json(&text).ok_or_else(|| problem().into())
+    }
+
     /// Writes `trainer_state.json` into the folder of the finished model.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         Ok(atomic_write::write(&folder.join("trainer_state.json"), self.to_json(false).as_bytes())?)

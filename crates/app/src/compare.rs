@@ -1,13 +1,16 @@
-//! Several trainings one after another, and their results beside each other.
+//! Several trainings one after another, of either kind of tagger, and their results beside each other.
 
+use crate::error::refusal;
 use crate::events::{Event, Events};
 use crate::options::{Resume, TrainArgs};
 use crate::report::{self, Finished};
+use crate::spans::train::{SpanTrainRequest, SpanTrained, train_spans};
 use crate::train::{self, Hubs};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tagsmith_files::atomic_write;
-use tagsmith_message::Note;
+use tagsmith_hub::Hub;
+use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_train::checkpoint;
 
@@ -27,12 +30,18 @@ pub struct CompareRequest {
 pub struct PlannedRun {
     /// The run's name.
     pub name: String,
-    /// What it does.
-    pub args: TrainArgs,
-    /// The hub as it sees it.
-    pub hubs: Hubs,
+    /// What it trains.
+    pub task: PlannedTask,
     /// Notes about its options, reported when it begins.
     pub notes: Vec<Note>,
+}
+
+/// What a run of a comparison trains.
+pub enum PlannedTask {
+    /// A token classifier, with the hubs as the run sees them.
+    Tokens(Box<(TrainArgs, Hubs)>),
+    /// A span tagger, with the hub as the run sees it.
+    Spans(Box<(SpanTrainRequest, Hub)>),
 }
 
 /// Makes the runs and compares those that finished. Returns the table that is in `comparison.md`; none where no run
@@ -72,15 +81,33 @@ pub fn compare(
 }
 
 fn make(run: PlannedRun, world: &World, events: &mut dyn Events) -> anyhow::Result<Finished> {
-    let PlannedRun { name, mut args, hubs, .. } = run;
-    args.reporting.html_report = true;
-    let resume = &mut args.output.resume_from_checkpoint;
-    if *resume == Some(Resume::Last) && checkpoint::newest(&args.output.output_dir).is_none() {
-        events.say(format!("`{}` holds no checkpoint: the run begins anew", args.output.output_dir.display()));
-        *resume = None;
-    }
-    let resumes = resume.is_some();
-    let finished = train::train(&args, &hubs, world, events).with_context(|| format!("the run `{name}`"))?;
+    let PlannedRun { name, task, .. } = run;
+    let failed = || format!("the run `{name}`");
+    let (finished, resumes) = match task {
+        PlannedTask::Tokens(asked) => {
+            let (mut args, hubs) = *asked;
+            args.reporting.html_report = true;
+            let resume = &mut args.output.resume_from_checkpoint;
+            if *resume == Some(Resume::Last) && !can_resume(&args.output.output_dir, events) {
+                *resume = None;
+            }
+            let resumes = resume.is_some();
+            (train::train(&args, &hubs, world, events).with_context(failed)?, resumes)
+        }
+        PlannedTask::Spans(asked) => {
+            let (mut request, hub) = *asked;
+            request.config.html_report = true;
+            let resumes = request.resume && can_resume(&request.config.run.output, events);
+            match train_spans(&request, &hub, world, events).with_context(failed)? {
+                SpanTrained::Already(run) => (*run, false),
+                SpanTrained::Finished { run: Some(run), .. } => (*run, resumes),
+                SpanTrained::Finished { run: None, .. } => {
+                    let nothing = format!("the run `{name}` trains nothing, so there is nothing to compare");
+                    return Err(refusal(nothing, Remedy::set(Setting::DoTrain)));
+                }
+            }
+        }
+    };
     let mut finished = Finished { name, ..finished };
     if resumes {
         events.say(format!(
@@ -90,4 +117,13 @@ fn make(run: PlannedRun, world: &World, events: &mut dyn Events) -> anyhow::Resu
         finished.results.retain(|name, _| !FIGURES_OF_LAST_PART.contains(&name.as_str()));
     }
     Ok(finished)
+}
+
+/// Whether a run can go on from a checkpoint in its folder; says so where it begins anew.
+fn can_resume(folder: &Path, events: &mut dyn Events) -> bool {
+    let is_there = checkpoint::newest(folder).is_some();
+    if !is_there {
+        events.say(format!("`{}` holds no checkpoint: the run begins anew", folder.display()));
+    }
+    is_there
 }

@@ -1,0 +1,6 @@
+//! Runs of the trainer on a few texts.
+
+mod cuts;
+mod harness;
+mod settings;
+mod training;
