@@ -87,6 +87,7 @@ fn make(run: PlannedRun, world: &World, events: &mut dyn Events) -> anyhow::Resu
         PlannedTask::Tokens(asked) => {
             let (mut args, hubs) = *asked;
             args.reporting.html_report = true;
+            args.origin.name = Some(name.clone());
             let resume = &mut args.output.resume_from_checkpoint;
             if *resume == Some(Resume::Last) && !can_resume(&args.output.output_dir, events) {
                 *resume = None;
@@ -97,6 +98,7 @@ fn make(run: PlannedRun, world: &World, events: &mut dyn Events) -> anyhow::Resu
         PlannedTask::Spans(asked) => {
             let (mut request, hub) = *asked;
             request.config.html_report = true;
+            request.name = Some(name.clone());
             let resumes = request.resume && can_resume(&request.config.run.output, events);
             match train_spans(&request, &hub, world, events).with_context(failed)? {
                 SpanTrained::Already(run) => (*run, false),

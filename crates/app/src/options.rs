@@ -63,6 +63,20 @@ pub struct TrainArgs {
     /// Choices of the rim (how progress looks), which a run's files list beside the others.
     #[serde(flatten)]
     pub rim: Map<String, Value>,
+    /// Where these choices come from. A run's files do not list it.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// Where the choices of a run come from, for those who read about the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// The run's name in a plan; without it, the output folder's name.
+    pub name: Option<String>,
+    /// A command that makes the same run, without secrets; empty where there is none.
+    pub command: String,
+    /// Every choice as it is where nothing is asked for; empty where nobody knows.
+    pub defaults: Map<String, Value>,
 }
 
 /// What to do.

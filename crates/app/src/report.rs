@@ -1,9 +1,12 @@
 //! What finished runs are told of: a table that compares them, and a page of HTML that needs nothing else.
 
+pub mod about;
 mod chart;
 pub mod diagnosis;
+pub(crate) mod figures;
 mod finished;
 mod html;
+mod markdown_table;
 pub mod model_card;
 mod page;
 mod table;

@@ -17,6 +17,7 @@ mod upload;
 use crate::events::Events;
 use crate::machine::threads;
 use crate::options::TrainArgs;
+use crate::report::about::{About, Part, ended_now};
 use crate::report::diagnosis::Diagnosis;
 use crate::report::{Finished, page};
 use anyhow::Context;
@@ -81,8 +82,26 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
     let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
 
-    let (history, step, epoch, diagnosis) = (Vec::new(), 0, json!(0), None);
-    let mut run = Run { args, world, measure: &measure, examples, recorder, events, history, step, epoch, diagnosis };
+    let about = About {
+        model: args.model.model_name_or_path.clone(),
+        data: data.used(args.tasks).map(|(role, split)| Part::of_sentences(role, split)).collect(),
+        labels: labels.names().to_vec(),
+        ended: String::new(),
+    };
+    let mut run = Run {
+        args,
+        world,
+        measure: &measure,
+        examples,
+        recorder,
+        events,
+        about,
+        history: Vec::new(),
+        step: 0,
+        epoch: json!(0),
+        diagnosis: None,
+        tested: None,
+    };
     let model = if args.tasks.do_train { run.learn(model, &tokenizer, resume.as_deref())? } else { model };
     run.create_folder()?;
     if args.tasks.do_eval {
@@ -134,13 +153,18 @@ struct Run<'a> {
     examples: Examples,
     recorder: Recorder,
     events: &'a mut dyn Events,
+    /// What the run is made of.
+    about: About,
     /// The log, with the final evaluation at its end.
     history: Vec<Record>,
     /// Updates made.
     step: u64,
     /// Epochs made.
     epoch: Value,
+    /// What the model gets wrong in the validation split.
     diagnosis: Option<Diagnosis>,
+    /// What the model gets wrong in the test split.
+    tested: Option<Diagnosis>,
 }
 
 impl Run<'_> {
@@ -221,6 +245,9 @@ impl Run<'_> {
         }
         recorder.error_table("predict", measure.error_score(examples, &evaluation))?;
         recorder.results("predict", &record, *events)?;
+        if args.reporting.html_report {
+            self.tested = measure.diagnosis(split, examples, &evaluation);
+        }
         if self.world.is_first() {
             let rows = evaluation::rows_at_once(&args.learning);
             let labels =
@@ -233,17 +260,22 @@ impl Run<'_> {
     /// Writes the model card and the page. Returns what there is to tell about the run.
     fn finish(self) -> anyhow::Result<Finished> {
         let (args, writes) = (self.args, self.world.is_first());
+        let results = self.recorder.finish();
+        let about = About { ended: ended_now(), ..self.about };
         if args.tasks.do_train && writes {
-            card::save(args, &self.history)?;
+            card::save(args, &about, &self.history, &results)?;
         }
         let chosen = args.times.metric_for_best_model.as_deref();
         let finished = Finished {
-            name: args.output.name(),
+            name: args.origin.name.clone().unwrap_or_else(|| args.output.name()),
             history: self.history,
-            results: self.recorder.finish(),
+            results,
             metric: self.measure.main_metric(chosen, &self.examples.to_evaluate)?,
             diagnosis: self.diagnosis,
+            tested: self.tested,
             settings: serde_json::to_value(args).context("the options as JSON")?,
+            origin: args.origin.clone(),
+            about,
         };
         if args.reporting.html_report && writes {
             let page = page(&finished.name, std::slice::from_ref(&finished));

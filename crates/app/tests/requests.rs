@@ -9,8 +9,8 @@ use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_app::error::{Refusal, remedy};
 use tagsmith_app::events::Recording;
 use tagsmith_app::options::{
-    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, OutputArgs, ReportArgs, TaskArgs, TimesArgs,
-    TrainArgs,
+    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, TaskArgs,
+    TimesArgs, TrainArgs,
 };
 use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::tagger::TaggerOptions;
@@ -136,6 +136,7 @@ fn training(folder: &Path) -> TrainArgs {
         },
         hub: HubArgs::default(),
         rim: Map::new(),
+        origin: Origin::default(),
     }
 }
 

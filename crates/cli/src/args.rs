@@ -7,6 +7,7 @@ pub mod accelerate;
 pub mod checks;
 pub mod help;
 mod option;
+mod origin;
 mod parse;
 mod plan;
 mod span_run;
@@ -49,7 +50,9 @@ pub fn parse(words: &[String], folder: &Path) -> Result<TrainLine, UsageError> {
 fn resolve(given: &[Given], mut lines: Vec<String>) -> Result<TrainLine, UsageError> {
     let (values, settled) = values::settle(given)?;
     lines.extend(settled);
-    train::resolve(&values, lines)
+    let mut line = train::resolve(&values, lines)?;
+    line.args.origin = origin::of(given, &line.args.output.output_dir);
+    Ok(line)
 }
 
 /// Returns the words of the implicit file; none when there is no such file.

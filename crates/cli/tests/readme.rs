@@ -1,11 +1,12 @@
-//! Every command in README.md runs as it stands there, in order, in one scratch folder.
+//! Every command in README.md and in examples/README.md runs as it stands there, in order, in one scratch folder.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn readme() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    std::fs::read_to_string(path).expect("README.md is there")
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// The commands of all ```sh blocks, continued lines joined.
@@ -17,7 +18,26 @@ fn commands(text: &str) -> Vec<String> {
 
 #[test]
 fn the_two_commands_come_first() {
-    assert_eq!(commands(&readme())[..2], ["cargo run --release -- demo", "cargo test --workspace --locked"]);
+    assert_eq!(
+        commands(&document("README.md"))[..2],
+        ["cargo run --release -- demo", "cargo test --workspace --locked"]
+    );
+}
+
+#[test]
+fn every_command_of_the_program_is_listed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tagsmith")).arg("--help").output().expect("the program runs");
+    let help = String::from_utf8(output.stdout).expect("help is text");
+    let listed = help.split("Commands:").nth(1).expect("help lists commands");
+    let names = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 10 && names.contains(&"predict"), "{names:?}");
+    let readme = document("README.md");
+    let table = readme.split("## Commands").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a table");
+    let starts =
+        |name: &&str| table.contains(&format!("`tagsmith {name}`")) || table.contains(&format!("`tagsmith {name} "));
+    let missing: Vec<&str> = names.into_iter().filter(|name| *name != "help" && !starts(name)).collect();
+    assert!(missing.is_empty(), "README.md does not list {missing:?}");
 }
 
 #[test]
@@ -25,8 +45,15 @@ fn every_command_runs() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let program = PathBuf::from(env!("CARGO_BIN_EXE_tagsmith"));
     let path = format!("{}:{}", program.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
+    // The examples lie where they do in the repository.
+    let examples = scratch.path().join("examples");
+    fs::create_dir(&examples).expect("a folder");
+    for name in ["names.conll", "train.json", "plan.json"] {
+        fs::write(examples.join(name), document(&format!("examples/{name}"))).expect("a file");
+    }
     let mut run = 0;
-    for command in commands(&readme()).iter().filter(|command| !command.starts_with("cargo ")) {
+    let all = [commands(&document("README.md")), commands(&document("examples/README.md"))].concat();
+    for command in all.iter().filter(|command| !command.starts_with("cargo ")) {
         // The demo's full training belongs to release builds; its hidden small one walks the same path.
         let command = command.replace("tagsmith demo", "tagsmith demo --tiny");
         let output = Command::new("sh")
@@ -39,8 +66,11 @@ fn every_command_runs() {
         assert!(output.status.success(), "{command}\n{out}\n{err}");
         run += 1;
     }
-    assert!(run >= 5, "README gives {run} commands");
+    assert!(run >= 11, "README.md and examples/README.md give {run} commands");
     for file in ["model.safetensors", "predictions.txt", "all_results.json", "README.md", "trainer_state.json"] {
         assert!(scratch.path().join("fine-tuned").join(file).exists(), "no {file}");
+    }
+    for file in ["names/report.html", "compared/comparison.md", "compared/report.html"] {
+        assert!(scratch.path().join("out").join(file).exists(), "no {file}");
     }
 }

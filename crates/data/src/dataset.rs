@@ -27,6 +27,19 @@ pub use split_names::SPLITS;
 
 /// Reads the files of one split: each pattern is a file, a folder, a glob, or several of these parted by commas or
 /// spaces. Sentences follow each other in the order of the files.
+///
+/// ```
+/// use tagsmith_data::{ReadOptions, dataset};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("train.conll");
+/// std::fs::write(&file, "Jo B-PER\nsings O\n\nSo O\nwhat O\n")?;
+/// let split = dataset::load_files(&[file.display().to_string()], &ReadOptions::default())?;
+/// assert_eq!(split.sentences.len(), 2);
+/// assert_eq!(split.sentences[0].words, ["Jo", "sings"]);
+/// assert_eq!(split.tag_names, ["B-PER", "O"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, Error> {
     let mut merger = Merger::new(options);
     for input in files::expand(patterns, &[])? {

@@ -1,6 +1,16 @@
 //! What an encoder reads: rows of integers and sentence boundaries, never padding.
 
 /// R rows (one a piece) of one or more sequences.
+///
+/// ```
+/// use tagsmith_encoder::batch::Batch;
+///
+/// let mut batch = Batch::default();
+/// batch.push(&[2, 7, 3], &[0, 0, 0], &[-100, 1, -100]);
+/// batch.push(&[2, 8, 9, 3], &[0, 0, 0, 0], &[-100, 0, 0, -100]);
+/// assert_eq!((batch.rows(), batch.counted()), (7, 3));
+/// assert_eq!(batch.starts, [0, 3, 7]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Token ids (R).

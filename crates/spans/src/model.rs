@@ -33,6 +33,50 @@ pub const END: usize = 1;
 pub const SPAN: usize = 2;
 
 /// A span tagger and its weights.
+///
+/// ```
+/// use tagsmith_encoder::config::Config as EncoderConfig;
+/// use tagsmith_files::json_fields::Fields;
+/// use tagsmith_hub::{Hub, Settings};
+/// use tagsmith_ranks::World;
+/// use tagsmith_spans::batch::encode::{Encoding, Masking};
+/// use tagsmith_spans::config::{Architecture, Config};
+/// use tagsmith_spans::find::decode::Mode;
+/// use tagsmith_spans::{evaluate, folder};
+/// use tagsmith_text::example::{Entity, Example};
+/// use tagsmith_text::tagged::Content;
+/// use tagsmith_text::tokenizer::Tokenizer;
+///
+/// // An encoder in a folder: here a new one, as small as can be.
+/// let place = tempfile::tempdir()?;
+/// let json = serde_json::json!({
+///     "model_type": "bert", "vocab_size": 4, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+///     "intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 2,
+/// });
+/// let (encoder, _) = EncoderConfig::from_json("config.json".into(), json.as_object().unwrap().clone())?;
+/// tagsmith_tokens::model::Model::new(encoder, 42).save(place.path())?;
+/// let tokenizer = br#"{
+///     "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+///     "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+///     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "Jo": 1, "sings": 2, "person": 3}, "unk_token": "[UNK]"}
+/// }"#;
+/// Tokenizer::from_bytes(tokenizer, b"{}")?.save(place.path())?;
+///
+/// // A bi-encoder with a new head reads texts and labels with it.
+/// let json = serde_json::json!({"token_encoder": place.path(), "type_encoder": place.path()});
+/// let mut fields = Fields::new("run.json".as_ref(), json.as_object().unwrap().clone());
+/// let config = Config::take(&mut fields, Architecture::BiEncoder, Some(false))?;
+/// let hub = Hub::new(Settings::offline(place.path(), "everything is here"), |_| {});
+/// let (model, tokenizers, _) = folder::assemble(config, 42, &hub)?;
+///
+/// let words = ["Jo", "sings"].map(String::from).to_vec();
+/// let entities = vec![Entity { start: 0, end: 1, label: "person".into() }];
+/// let examples = [Example { id: None, content: Content::Words(words), entities }];
+/// let encoding = Encoding { max_length: 16, masking: Masking::Subwords };
+/// let evaluation = evaluate::assess((&model, &tokenizers), encoding, &examples, Mode::Flat, &World::alone())?;
+/// assert_eq!(evaluation.gold, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     /// The head's configuration.

@@ -38,6 +38,24 @@ pub struct Columns {
 }
 
 /// A part of a data set (train, validation, test) in memory.
+///
+/// ```
+/// use tagsmith_text::labels::LabelSet;
+/// use tagsmith_text::sentence::{Columns, Sentence, Split, TagKind};
+///
+/// let words = ["Jo", "sings"].map(String::from).to_vec();
+/// let split = Split {
+///     source: "notes.conll".into(),
+///     sentences: vec![Sentence { words, tags: vec![0, 1], line: 1 }],
+///     tag_names: ["B-PER", "O"].map(String::from).to_vec(),
+///     tag_kind: TagKind::Strings,
+///     columns: Columns::default(),
+///     notes: Vec::new(),
+/// };
+/// let (labels, _notes) = LabelSet::infer(Some(&split), &[])?;
+/// assert_eq!(labels.names(), ["B-PER", "O"]);
+/// # Ok::<(), tagsmith_text::labels::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Split {
     /// The name in messages: the file name or names.

@@ -45,6 +45,25 @@ pub struct Text {
 }
 
 /// A Hugging Face tokenizer, set up for tagging.
+///
+/// ```
+/// use tagsmith_text::tokenizer::Tokenizer;
+///
+/// // A tokenizer of three pieces; `Tokenizer::from_folder` reads that of a model.
+/// let json = br###"{
+///     "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+///     "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+///     "model": {
+///         "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+///         "vocab": {"[UNK]": 0, "sing": 1, "##s": 2}
+///     }
+/// }"###;
+/// let tokenizer = Tokenizer::from_bytes(json, b"{}")?;
+/// let pieces = tokenizer.encode_words(&["Jo".to_owned(), "sings".to_owned()])?;
+/// assert_eq!(pieces.ids, [0, 1, 2]);
+/// assert_eq!(pieces.words, [Some(0), Some(1), Some(1)]);
+/// # Ok::<(), tagsmith_text::tokenizer::Error>(())
+/// ```
 pub struct Tokenizer {
     /// The tokenizer of sentences that are already words.
     for_words: tokenizers::Tokenizer,

@@ -14,6 +14,26 @@ use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 
 /// An encoder with a token head, and the weights of both.
+///
+/// ```
+/// use tagsmith_encoder::batch::Batch;
+/// use tagsmith_encoder::config::Config;
+/// use tagsmith_tokens::model::Model;
+///
+/// // A new model of a small shape; `Model::load` reads one from a folder.
+/// let json = serde_json::json!({
+///     "model_type": "bert", "vocab_size": 3, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+///     "intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 2,
+/// });
+/// let (config, _notes) = Config::from_json("config.json".into(), json.as_object().unwrap().clone())?;
+/// let model = Model::new(config.with_labels(&["B-PER", "I-PER", "O"].map(String::from)), 42);
+///
+/// let mut batch = Batch::default();
+/// batch.push(&[1, 2], &[0, 0], &[]);
+/// let scores = model.infer(&batch)?;
+/// assert_eq!(scores.len(), 2 * 3, "a score for each piece and label");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     /// The configuration, including the labels.

@@ -23,6 +23,15 @@ pub const NAMES: [&str; 10] = [
 ];
 
 /// A multiplier of the learning rate at each step of a run.
+///
+/// ```
+/// use tagsmith_train::schedule::Schedule;
+///
+/// // 10 steps of warm-up, then down to 0 at step 100.
+/// let schedule = Schedule::new("linear", &serde_json::Map::new(), 5e-5, 10, 100)?;
+/// assert_eq!([0, 5, 10, 55, 100].map(|step| schedule.multiplier(step)), [0.0, 0.5, 1.0, 0.5, 0.0]);
+/// # Ok::<(), tagsmith_train::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     rise: Rise,

@@ -7,6 +7,68 @@ use tagsmith_kernel::random::stream::Stream;
 use tagsmith_message::Note;
 
 /// A model together with its loss. The engine does everything that is not in here.
+///
+/// ```
+/// use std::path::Path;
+/// use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
+/// use tagsmith_ranks::World;
+/// use tagsmith_train::error::Error;
+/// use tagsmith_train::learner::{Learner, Rate, StepOptions};
+/// use tagsmith_train::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
+///
+/// /// One weight w, whose loss is (w − 3)².
+/// struct Weight(Params);
+///
+/// impl Trainable for Weight {
+///     type Batch = ();
+///     type Error = Error;
+///
+///     fn params(&self) -> &Params {
+///         &self.0
+///     }
+///
+///     fn params_mut(&mut self) -> &mut Params {
+///         &mut self.0
+///     }
+///
+///     fn rows_read<'b>(&self, _: &'b ()) -> Vec<(SlotId, &'b [u32])> {
+///         Vec::new()
+///     }
+///
+///     fn learn(&self, _: &(), _: &Pass, grads: &mut dyn Stages) -> f64 {
+///         let distance = self.0.get(SlotId(0))[0] - 3.0;
+///         grads.stage(|grads| grads.span(SlotId(0), 1).expect("it is not frozen").put(&[2.0 * distance]));
+///         f64::from(distance * distance)
+///     }
+///
+///     fn own_rate(&self, _: &Slot) -> Option<f64> {
+///         None
+///     }
+///
+///     fn embedding_parameters(&self) -> usize {
+///         0
+///     }
+///
+///     fn reload(&mut self, _: &Path) -> Result<(), Error> {
+///         unreachable!("no checkpoint is read here")
+///     }
+/// }
+///
+/// let slot = Slot { name: "w".into(), shape: vec![1], offset: 0, stage: 0, decays: false, sparse: false, frozen: false };
+/// let (mut learner, _) = Learner::new(Weight(Params::zeros(vec![slot])), StepOptions::default(), &[])?;
+/// let update = Update {
+///     micro_batches: vec![MicroBatch { batch: (), place: 0 }],
+///     totals: Totals { batches: 1, counted: 1, pieces: 1 },
+///     batches_done: 1,
+///     padded_pieces: 1,
+///     notes: Vec::new(),
+/// };
+/// for _ in 0..500 {
+///     learner.step(&World::alone(), &update, Rate::scheduled(0.05, 1.0))?;
+/// }
+/// assert!((learner.model().params().get(SlotId(0))[0] - 3.0).abs() < 0.1);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Trainable {
     /// The rows that one forward pass reads.
     type Batch: Send;

@@ -46,6 +46,39 @@ pub struct TaggerOptions {
 pub const BATCH_TOKENS: usize = 2048;
 
 /// A model that tags texts and words.
+///
+/// ```
+/// use tagsmith_app::predict::tagger::{Tagger, TaggerOptions};
+/// use tagsmith_encoder::config::Config;
+/// use tagsmith_hub::{Hub, Settings};
+/// use tagsmith_text::tagged::{Content, Input};
+/// use tagsmith_text::tokenizer::Tokenizer;
+/// use tagsmith_tokens::model::Model;
+///
+/// // A folder with a model and its tokenizer: here new ones, as small as can be.
+/// let folder = tempfile::tempdir()?;
+/// let json = serde_json::json!({
+///     "model_type": "bert", "vocab_size": 3, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+///     "intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 2,
+/// });
+/// let (config, _) = Config::from_json("config.json".into(), json.as_object().unwrap().clone())?;
+/// Model::new(config.with_labels(&["B-PER", "I-PER", "O"].map(String::from)), 42).save(folder.path())?;
+/// let tokenizer = br#"{
+///     "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+///     "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+///     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "Jo": 1, "sings": 2}, "unk_token": "[UNK]"}
+/// }"#;
+/// Tokenizer::from_bytes(tokenizer, b"{}")?.save(folder.path())?;
+///
+/// let hub = Hub::new(Settings::offline(folder.path(), "everything is here"), |_| {});
+/// let (tagger, _notes) = Tagger::load(&folder.path().display().to_string(), &TaggerOptions::default(), &hub)?;
+/// let input = Input { place: "a line".into(), content: Content::Text("Jo sings".into()) };
+/// let tagged = tagger.tag(&[input])?;
+/// assert_eq!(tagged[0].words, ["Jo", "sings"]);
+/// let label = tagged[0].labels[0];
+/// assert!(tagger.labels()[label.label as usize].len() > 0 && label.probability > 0.0);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub struct Tagger(Kind);
 
 enum Kind {

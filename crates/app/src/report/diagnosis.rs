@@ -2,7 +2,7 @@
 
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::scheme::Tag;
-use tagsmith_text::score::{Method, Score};
+use tagsmith_text::score::{Method, Score, error_detection};
 use tagsmith_text::sentence::Split;
 
 /// Sentences shown.
@@ -17,8 +17,12 @@ pub struct Diagnosis {
     pub words: usize,
     /// Sentences looked at.
     pub sentences: usize,
-    /// Name, precision, recall, F1 and how many there are, of each type.
+    /// The name of the third figure of a type: `F1` or `F0.5`.
+    pub measure: &'static str,
+    /// Name, precision, recall, F measure and how many there are, of each type.
     pub types: Vec<(String, [f64; 3], u64)>,
+    /// The label that says that nothing is there: `O`, or the label of words without an error.
+    pub background: Option<String>,
     /// The kinds that words have.
     pub kinds: Vec<String>,
     /// For each gold kind, how many words were given each kind.
@@ -38,18 +42,49 @@ pub struct Sentence {
     pub wrong: usize,
 }
 
+/// What a split was scored as, and how well.
+#[derive(Clone, Copy)]
+pub enum Judgment<'a> {
+    /// Entities, or words by themselves, as the method says.
+    Labels(Method, &'a Score),
+    /// Words with and without an error, and the label of those without.
+    Errors(&'a error_detection::Score, &'a str),
+}
+
+impl Judgment<'_> {
+    /// Returns the name of the F measure, and the figures of each type that occurs.
+    fn types(self) -> (&'static str, Vec<(String, [f64; 3], u64)>) {
+        match self {
+            Judgment::Labels(_, score) => {
+                let types = score.types.iter().map(|kind| {
+                    let metrics = kind.metrics;
+                    (kind.name.clone(), [metrics.precision, metrics.recall, metrics.f1], kind.support)
+                });
+                ("F1", types.collect())
+            }
+            // A right word is not an error, and a label that never occurs has no figures.
+            Judgment::Errors(score, right) => {
+                let errors = score.labels.iter().filter(|row| row.label != right && row.support > 0);
+                let types = errors.map(|row| {
+                    let figures = row.figures;
+                    (row.label.clone(), [figures.precision, figures.recall, figures.f_half], row.support)
+                });
+                ("F0.5", types.collect())
+            }
+        }
+    }
+}
+
 impl Diagnosis {
-    /// Looks at the labels that a model gave to a split's examples, one a piece. `method` says whether labels are tags
-    /// of entities, whose kind is their type.
+    /// Looks at the labels that a model gave to a split's examples, one a piece.
     pub fn new(
         split: &Split,
         examples: &[Example],
         predictions: &[Vec<u32>],
         labels: &[String],
-        method: Method,
-        score: &Score,
+        judgment: Judgment<'_>,
     ) -> Diagnosis {
-        let (kinds, kind_of) = kinds(labels, method);
+        let (kinds, kind_of, background) = kinds(labels, judgment);
         let mut confusion = vec![vec![0; kinds.len()]; kinds.len()];
         let mut worst = Vec::new();
         let mut words = 0;
@@ -76,15 +111,14 @@ impl Diagnosis {
         }
         worst.sort_by_key(|sentence| std::cmp::Reverse(sentence.wrong));
         worst.truncate(WORST);
-        let types = score.types.iter().map(|kind| {
-            let metrics = kind.metrics;
-            (kind.name.clone(), [metrics.precision, metrics.recall, metrics.f1], kind.support)
-        });
+        let (measure, types) = judgment.types();
         Diagnosis {
             source: split.source.clone(),
             words,
             sentences: examples.len(),
-            types: types.collect(),
+            measure,
+            types,
+            background,
             kinds,
             confusion,
             worst,
@@ -92,9 +126,13 @@ impl Diagnosis {
     }
 }
 
-/// The kinds that labels have, in the labels' order with `O` first, and each label's.
-fn kinds(labels: &[String], method: Method) -> (Vec<String>, Vec<usize>) {
-    let kind = |label: &String| match method.reading() {
+/// The kinds that labels have, in the labels' order with the background first; each label's kind; the background.
+fn kinds(labels: &[String], judgment: Judgment<'_>) -> (Vec<String>, Vec<usize>, Option<String>) {
+    let (reading, background) = match judgment {
+        Judgment::Labels(method, _) => (method.reading(), method.reading().map(|_| "O".to_owned())),
+        Judgment::Errors(_, right) => (None, Some(right.to_owned())),
+    };
+    let kind = |label: &String| match reading {
         None => label.clone(),
         Some((rules, style)) => match rules.tag(label, style) {
             Some(Tag { letter: 'O', .. }) | None => "O".to_owned(),
@@ -107,10 +145,11 @@ fn kinds(labels: &[String], method: Method) -> (Vec<String>, Vec<usize>) {
             kinds.push(name);
         }
     }
-    kinds.sort_by_key(|name| name != "O");
+    let first = background.as_deref().unwrap_or("O");
+    kinds.sort_by_key(|name| name != first);
     let place = |label: &String| kinds.iter().position(|name| *name == kind(label)).expect("every kind was taken in");
     let of_labels = labels.iter().map(place).collect();
-    (kinds, of_labels)
+    (kinds, of_labels, background)
 }
 
 #[cfg(test)]
@@ -152,7 +191,8 @@ mod tests {
         let mut scorer = Scorer::with_labels(Method::Conlleval(Style::Prefix), &labels);
         scorer.add_ids(&[1, 3], &[1, 1]).unwrap();
         let score = scorer.score(ZeroDivision::Zero);
-        let found = Diagnosis::new(&split, &examples, &predictions, &labels, Method::Conlleval(Style::Prefix), &score);
+        let judgment = Judgment::Labels(Method::Conlleval(Style::Prefix), &score);
+        let found = Diagnosis::new(&split, &examples, &predictions, &labels, judgment);
         assert_eq!(found.kinds, ["O", "LOC", "PER"]);
         // Rows are gold: `sings` taken for a person; `ann` for a place, `lee` right, `rome` for a person.
         assert_eq!(found.confusion, [[0, 0, 1], [0, 0, 1], [0, 1, 2]]);
@@ -168,6 +208,24 @@ mod tests {
             [("ann", "B-PER", Some("B-LOC")), ("lee", "I-PER", None), ("in", "", None)]
         );
         assert_eq!(found.types, [("PER".to_owned(), [0.5, 1.0, 2.0 / 3.0], 1)]);
-        assert_eq!(kinds(&labels, Method::Words).0, ["O", "B-LOC", "B-PER", "I-PER"]);
+        assert_eq!((found.measure, found.background.as_deref()), ("F1", Some("O")));
+        let words = Judgment::Labels(Method::Words, &score);
+        assert_eq!(kinds(&labels, words).0, ["O", "B-LOC", "B-PER", "I-PER"]);
+    }
+
+    #[test]
+    fn a_word_without_an_error_is_not_a_type() {
+        let labels = ["SPLIT", "UC", "MERGE"].map(String::from);
+        let mut scorer = error_detection::Scorer::new(&labels).unwrap();
+        // One of two found, one false alarm: precision 1/2, recall 1/2, and so is F0.5.
+        for (gold, predicted) in [("SPLIT", "SPLIT"), ("SPLIT", "UC"), ("UC", "SPLIT"), ("UC", "UC")] {
+            scorer.add(gold, predicted, String::new);
+        }
+        let score = scorer.score();
+        let judgment = Judgment::Errors(&score, "UC");
+        assert_eq!(judgment.types(), ("F0.5", vec![("SPLIT".to_owned(), [0.5; 3], 2)]));
+        let (kinds, of_labels, background) = kinds(&labels, judgment);
+        assert_eq!((kinds, of_labels), (["UC", "SPLIT", "MERGE"].map(String::from).to_vec(), vec![1, 0, 2]));
+        assert_eq!(background.as_deref(), Some("UC"));
     }
 }

@@ -1,6 +1,8 @@
 //! A run that is over, and its figures.
 
+use super::about::About;
 use super::diagnosis::Diagnosis;
+use crate::options::Origin;
 use serde_json::Value;
 use tagsmith_train::checkpoint::state::Record;
 
@@ -16,8 +18,14 @@ pub struct Finished {
     pub metric: String,
     /// What the model gets wrong, if it was evaluated for that.
     pub diagnosis: Option<Diagnosis>,
+    /// What the model gets wrong in the test split, if that was measured.
+    pub tested: Option<Diagnosis>,
     /// Every choice of the run.
     pub settings: Value,
+    /// Where those choices come from.
+    pub origin: Origin,
+    /// What the run was made of.
+    pub about: About,
 }
 
 impl Finished {

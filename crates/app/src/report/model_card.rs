@@ -1,32 +1,47 @@
 //! README.md of a trained model: what model hubs read of it, and what people should.
 
+use super::about::{About, Part};
+use super::figures::{Figures, OF_TYPES};
+use super::markdown_table::aligned;
 use serde_json::{Value, json};
-use std::fmt::Write;
 use std::path::Path;
 use tagsmith_files::python_json::repr;
 use tagsmith_files::{Error, atomic_write};
+use tagsmith_message::counted;
 use tagsmith_train::checkpoint::state::Record;
 
 /// What a model card is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Card<'a> {
+    /// What the model is.
+    pub kind: Kind,
     /// What the model is called: its folder's name.
     pub name: &'a str,
-    /// The model it was fine-tuned from, if that has a name on a hub.
-    pub base_model: Option<&'a str>,
+    /// The models it was fine-tuned from, those that have a name on a hub.
+    pub base_models: &'a [&'a str],
     /// The data set it learned from, if that has a name.
     pub dataset: Option<&'a str>,
     /// The choices of its training, in order; none if it was not trained.
     pub hyperparameters: &'a [(String, String)],
     /// The run's log, with the last evaluation at its end.
     pub history: &'a [Record],
+    /// The run's results; those of the test split are among them if it was measured.
+    pub results: &'a Record,
+    /// Data and labels of the run.
+    pub about: &'a About,
+}
+
+/// What a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A token classifier, which transformers loads.
+    TokenClassifier,
+    /// A label-conditioned span tagger.
+    SpanTagger,
 }
 
 /// The names by which hubs know metrics.
 const METRICS: [&str; 4] = ["precision", "recall", "f1", "accuracy"];
-
-/// What an evaluation's record says apart from metrics.
-const NO_METRICS: [&str; 5] = ["eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "epoch", "step"];
 
 impl Card<'_> {
     /// Writes `README.md`.
@@ -39,28 +54,31 @@ impl Card<'_> {
     /// # Source
     /// The structure is that of transformers 5.23's `TrainingSummary.to_model_card`, which hubs know how to read.
     pub fn text(&self) -> String {
-        let results = self.results();
-        let mut text = format!("---\n{}---\n\n", self.front_matter(&results));
+        let (evaluated, tested) = (self.evaluated(), Figures::of(self.results, "predict_"));
+        let mut text = format!("---\n{}---\n\n", self.front_matter(&evaluated, &tested));
         text +=
             "<!-- tagsmith wrote this card from what it knew about the run. Complete it, then remove this line. -->\n";
         text += &format!("\n# {}\n\n", self.name);
-        text += &match self.base_model {
-            Some(base) => format!("A token classifier, fine-tuned from [{base}](https://huggingface.co/{base})"),
-            None => "A token classifier".to_owned(),
+        text += match self.kind {
+            Kind::TokenClassifier => "A token classifier",
+            Kind::SpanTagger => "A label-conditioned span tagger",
         };
+        let links = self.base_models.iter().map(|base| format!("[{base}](https://huggingface.co/{base})"));
+        let links: Vec<String> = links.collect();
+        if !links.is_empty() {
+            text += &format!(", fine-tuned from {}", links.join(" and "));
+        } else if !self.about.model.is_empty() {
+            text += &format!(", fine-tuned from the folder `{}`", self.about.model);
+        }
         text += &match self.dataset {
             Some(dataset) => format!(" on the data set {dataset}.\n"),
             None => ".\n".to_owned(),
         };
-        if !results.is_empty() {
-            text += "\nOn the evaluation set it reaches:\n\n";
-            for (name, value) in &results {
-                text += &format!("- {name}: {}\n", shortened(value));
-            }
-        }
-        for section in ["Model description", "Intended uses & limitations", "Training and evaluation data"] {
-            text += &format!("\n## {section}\n\nNothing is known to tagsmith here: please add it.\n");
-        }
+        text += &reached("evaluation set", &evaluated);
+        text += &reached("test set", &tested);
+        text += &section("Model description", self.description());
+        text += &section("Intended uses & limitations", None);
+        text += &section("Training and evaluation data", self.data());
         text += "\n## Training procedure\n";
         if !self.hyperparameters.is_empty() {
             text += "\n### Training hyperparameters\n\n";
@@ -76,24 +94,47 @@ impl Card<'_> {
         text
     }
 
-    /// The last evaluation's metrics under their display names.
-    fn results(&self) -> Vec<(String, &Value)> {
-        let Some(last) = self.history.iter().rev().find(|record| record.contains_key("eval_loss")) else {
-            return Vec::new();
+    /// The labels that the model tells apart.
+    fn description(&self) -> Option<String> {
+        let labels = &self.about.labels;
+        let listed: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let what = match self.kind {
+            Kind::TokenClassifier => "It gives each word one of",
+            Kind::SpanTagger => "It finds entities of labels that are named when it is used. It learned",
         };
-        metrics(last).map(|(key, value)| (display_name(key.trim_start_matches("eval_")), value)).collect()
+        (!labels.is_empty()).then(|| format!("{what} {}: {}.\n", counted(labels.len(), "label"), listed.join(", ")))
+    }
+
+    /// The splits with their files and sizes.
+    fn data(&self) -> Option<String> {
+        let row = |part: &Part| {
+            let cells = [("Split", part.role), ("Data", part.source.as_str()), ("Size", part.size.as_str())];
+            cells.map(|(name, cell)| (name.to_owned(), cell.replace('|', "\\|"))).to_vec()
+        };
+        let rows: Vec<_> = self.about.data.iter().map(row).collect();
+        (!rows.is_empty()).then(|| aligned(&rows))
+    }
+
+    /// The last evaluation's figures.
+    fn evaluated(&self) -> Figures<'_> {
+        let last = self.history.iter().rev().find(|record| is_evaluation(record));
+        last.map(|record| Figures::of(record, "eval_")).unwrap_or_default()
     }
 
     /// The YAML between the two lines of dashes.
-    fn front_matter(&self, results: &[(String, &Value)]) -> String {
-        let known = |&(ref name, value): &(String, &Value)| {
-            let metric = METRICS.into_iter().find(|metric| *metric == name.to_lowercase())?;
-            Some((metric, name.clone(), yaml_number(value)))
+    fn front_matter(&self, evaluated: &Figures<'_>, tested: &Figures<'_>) -> String {
+        let known = known_metrics(evaluated);
+        let mut yaml = match self.kind {
+            Kind::TokenClassifier => "library_name: transformers\n".to_owned(),
+            Kind::SpanTagger => "library_name: tagsmith\npipeline_tag: token-classification\n".to_owned(),
         };
-        let known: Vec<(&str, String, String)> = results.iter().filter_map(known).collect();
-        let mut yaml = "library_name: transformers\n".to_owned();
-        if let Some(base) = self.base_model {
-            yaml += &format!("base_model: {}\n", yaml_text(base));
+        match self.base_models {
+            [] => {}
+            [base] => yaml += &format!("base_model: {}\n", yaml_text(base)),
+            bases => {
+                yaml += "base_model:\n";
+                yaml.extend(bases.iter().map(|base| format!("- {}\n", yaml_text(base))));
+            }
         }
         yaml += "tags:\n- generated_by_tagsmith\n";
         if let Some(dataset) = self.dataset {
@@ -104,12 +145,24 @@ impl Card<'_> {
             yaml.extend(known.iter().map(|(metric, ..)| format!("- {metric}\n")));
         }
         yaml += &format!("model-index:\n- name: {}\n", yaml_text(self.name));
-        // A hub refuses results that do not say on which data.
-        let Some(dataset) = self.dataset.filter(|_| !known.is_empty()) else { return yaml + "  results: []\n" };
-        yaml += "  results:\n  - task:\n      name: Token Classification\n      type: token-classification\n";
+        let results = self.result("validation", &known) + &self.result("test", &known_metrics(tested));
+        yaml + &if results.is_empty() { "  results: []\n".to_owned() } else { format!("  results:\n{results}") }
+    }
+
+    /// A split's entry of the results. A hub refuses results that do not say on which data: the data set's name or,
+    /// where there is none, the file's.
+    fn result(&self, role: &str, metrics: &[(&str, String, String)]) -> String {
+        let part = self.about.data.iter().find(|part| part.role == role);
+        let named = self.dataset.or(part.map(|part| part.source.as_str()));
+        let Some(dataset) = named.filter(|_| !metrics.is_empty()) else { return String::new() };
         let dataset = yaml_text(dataset);
-        yaml += &format!("    dataset:\n      name: {dataset}\n      type: {dataset}\n    metrics:\n");
-        for (metric, name, value) in known {
+        let mut yaml = "  - task:\n      name: Token Classification\n      type: token-classification\n".to_owned();
+        yaml += &format!("    dataset:\n      name: {dataset}\n      type: {dataset}\n");
+        if part.is_some() {
+            yaml += &format!("      split: {role}\n");
+        }
+        yaml += "    metrics:\n";
+        for (metric, name, value) in metrics {
             yaml += &format!("    - name: {name}\n      type: {metric}\n      value: {value}\n");
         }
         yaml
@@ -125,7 +178,7 @@ impl Card<'_> {
         }
         for record in during {
             training_loss = record.get("loss").unwrap_or(&training_loss).clone();
-            if !record.contains_key("eval_loss") {
+            if !is_evaluation(record) {
                 continue;
             }
             let mut row = vec![
@@ -133,19 +186,56 @@ impl Card<'_> {
                 ("Epoch".to_owned(), shortened(&record["epoch"])),
                 ("Step".to_owned(), shortened(&record["step"])),
             ];
-            row.extend(metrics(record).map(|(key, value)| {
-                let name = key.trim_start_matches("eval_");
+            row.extend(Figures::of(record, "eval_").all.into_iter().map(|(name, value)| {
                 let name = if name == "loss" { "Validation Loss".to_owned() } else { display_name(name) };
                 (name, shortened(value))
             }));
             rows.push(row);
         }
-        markdown(&rows)
+        aligned(&rows)
     }
 }
 
-fn metrics(record: &Record) -> impl Iterator<Item = (&String, &Value)> {
-    record.iter().filter(|(key, _)| !NO_METRICS.contains(&key.as_str()))
+fn is_evaluation(record: &Record) -> bool {
+    record.contains_key("eval_loss") || record.contains_key("eval_f1")
+}
+
+/// A section of the card. Where nothing is known, it asks for text.
+fn section(title: &str, known: Option<String>) -> String {
+    let text = known.unwrap_or_else(|| "Nothing is known to tagsmith here: please add it.\n".to_owned());
+    format!("\n## {title}\n\n{text}")
+}
+
+/// The figures on a split: those of all as a list, those of each type as a table.
+fn reached(set: &str, figures: &Figures<'_>) -> String {
+    if figures.all.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\nOn the {set} it reaches:\n\n");
+    for (name, value) in &figures.all {
+        text += &format!("- {}: {}\n", display_name(name), shortened(value));
+    }
+    let row = |(kind, values): &(&str, [Option<&Value>; 4])| {
+        let cells = OF_TYPES
+            .iter()
+            .zip(values)
+            .map(|(name, value)| (display_name(name), value.map_or_else(String::new, shortened)));
+        [("Type".to_owned(), kind.replace('|', "\\|"))].into_iter().chain(cells).collect()
+    };
+    let rows: Vec<Vec<(String, String)>> = figures.types.iter().map(row).collect();
+    if !rows.is_empty() {
+        text += &format!("\n{}", aligned(&rows));
+    }
+    text
+}
+
+/// Metrics that hubs know: the hub's name, the card's, and the value. `overall_f1` is the hub's `f1`.
+fn known_metrics(figures: &Figures<'_>) -> Vec<(&'static str, String, String)> {
+    let known = |&(name, value): &(&str, &Value)| {
+        let metric = METRICS.into_iter().find(|metric| name.strip_prefix("overall_").unwrap_or(name) == *metric)?;
+        Some((metric, display_name(name), yaml_number(value)))
+    };
+    figures.all.iter().filter_map(known).collect()
 }
 
 /// `overall_f1` becomes `Overall F1`.
@@ -171,28 +261,6 @@ fn shortened(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// The first row decides the columns; a later row leaves those it lacks empty.
-fn markdown(rows: &[Vec<(String, String)>]) -> String {
-    let Some(first) = rows.first() else { return String::new() };
-    let cell = |row: &[(String, String)], column: &str| {
-        row.iter().find(|(name, _)| name == column).map_or(String::new(), |(_, value)| value.clone())
-    };
-    let mut header = String::new();
-    let mut rule = String::new();
-    let mut lines = vec![String::new(); rows.len()];
-    for (column, _) in first {
-        let cells: Vec<String> = rows.iter().map(|row| cell(row, column)).collect();
-        let width = cells.iter().chain([column]).map(|text| text.chars().count()).max().unwrap_or(0);
-        write!(header, "| {column:<width$} ").expect("memory takes every letter");
-        write!(rule, "|:{}:", "-".repeat(width)).expect("memory takes every letter");
-        for (line, cell) in lines.iter_mut().zip(&cells) {
-            write!(line, "| {cell:<width$} ").expect("memory takes every letter");
-        }
-    }
-    let lines = [header, rule].into_iter().chain(lines);
-    lines.map(|line| line + "|\n").collect()
 }
 
 /// Plain where YAML could take it for nothing else, quoted otherwise.
@@ -223,18 +291,23 @@ fn yaml_number(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use expect_test::expect;
     use tagsmith_testkit::golden::trainer as golden;
 
     #[test]
     fn hubs_read_it_as_the_trainers() {
         for case in golden::rows("cards") {
             let history: Vec<Record> = serde_json::from_value(case["history"].clone()).unwrap();
+            let base_models: Vec<&str> = case["base_model"].as_str().into_iter().collect();
             let card = Card {
+                kind: Kind::TokenClassifier,
                 name: case["name"].as_str().unwrap(),
-                base_model: case["base_model"].as_str(),
+                base_models: &base_models,
                 dataset: case["dataset"].as_str(),
                 hyperparameters: &[("seed".to_owned(), "42".to_owned())],
                 history: &history,
+                results: &Record::new(),
+                about: &About::default(),
             };
             let text = card.text();
             let parts: Vec<&str> = text.splitn(3, "---\n").collect();
@@ -249,12 +322,99 @@ mod tests {
             let headings: Vec<Value> =
                 headings.filter(|line| !table.is_empty() || **line != "### Training results").cloned().collect();
             assert_eq!(lines(|line| line.starts_with('#')), headings);
-            assert_eq!(lines(|line| line.starts_with('|')).len(), table.lines().count());
             assert!(text.contains(table));
-            for result in case["results"].as_array().unwrap() {
+            // The figures of a type stand in a table here, and not as `Per Number: 12`.
+            let of_types = lines(|line| line.starts_with("| PER ")).len();
+            let tables = lines(|line| line.starts_with('|')).len() - 3 * of_types;
+            assert_eq!(tables, table.lines().count());
+            let is_of_all = |result: &&Value| !result.as_str().unwrap().starts_with("- Per ");
+            for result in case["results"].as_array().unwrap().iter().filter(is_of_all) {
                 assert!(text.contains(&format!("\n{}\n", result.as_str().unwrap())), "{result} is not in\n{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_card_tells_data_labels_and_figures_of_types() {
+        let record = |value: Value| -> Record { serde_json::from_value(value).unwrap() };
+        let history = [
+            record(json!({"train_runtime": 1.0, "epoch": 1.0, "step": 2})),
+            record(json!({
+                "eval_loss": 0.5, "eval_LOC_precision": 0.5, "eval_LOC_recall": 1.0, "eval_LOC_f1": 0.66666,
+                "eval_LOC_number": 98, "eval_overall_f1": 0.66666, "eval_overall_accuracy": 0.75, "epoch": 1.0,
+            })),
+        ];
+        let part = |role, source: &str, size: &str| Part { role, source: source.to_owned(), size: size.to_owned() };
+        let about = About {
+            model: "my-encoder".into(),
+            data: vec![
+                part("train", "train.conll", "20 sentences, 99 words"),
+                part("validation", "dev.conll", "5 sentences, 24 words"),
+                part("test", "test.conll", "5 sentences, 25 words"),
+            ],
+            labels: ["B-LOC", "I-LOC", "O"].map(String::from).to_vec(),
+            ended: String::new(),
+        };
+        let card = Card {
+            kind: Kind::TokenClassifier,
+            name: "places",
+            base_models: &[],
+            dataset: None,
+            hyperparameters: &[],
+            history: &history,
+            results: &record(json!({"predict_overall_f1": 0.5, "predict_runtime": 3.0})),
+            about: &about,
+        };
+        let text = card.text();
+        // What the hub's model index wants: a task, a data set with a name, metrics by the hub's names.
+        expect![[r#"
+            library_name: transformers
+            tags:
+            - generated_by_tagsmith
+            metrics:
+            - f1
+            - accuracy
+            model-index:
+            - name: places
+              results:
+              - task:
+                  name: Token Classification
+                  type: token-classification
+                dataset:
+                  name: dev.conll
+                  type: dev.conll
+                  split: validation
+                metrics:
+                - name: Overall F1
+                  type: f1
+                  value: 0.66666
+                - name: Overall Accuracy
+                  type: accuracy
+                  value: 0.75
+              - task:
+                  name: Token Classification
+                  type: token-classification
+                dataset:
+                  name: test.conll
+                  type: test.conll
+                  split: test
+                metrics:
+                - name: Overall F1
+                  type: f1
+                  value: 0.5
+        "#]]
+        .assert_eq(text.split("---\n").nth(1).unwrap());
+        for line in [
+            "A token classifier, fine-tuned from the folder `my-encoder`.",
+            "| LOC  | 0.5       | 1.0    | 0.6667 | 98     |",
+            "On the test set it reaches:\n\n- Overall F1: 0.5\n",
+            "It gives each word one of 3 labels: `B-LOC`, `I-LOC`, `O`.",
+            "| train      | train.conll | 20 sentences, 99 words |",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("Loc Number"));
+        assert_eq!(text.matches("Nothing is known").count(), 1, "its uses alone are not known");
     }
 
     #[test]

@@ -1,52 +1,87 @@
 //! The page: one file of HTML without scripts, which needs nothing from anywhere.
 
-use super::chart::{self, COLORS, Line};
+use super::about::About;
+use super::chart::{self, Line, Scale};
 use super::diagnosis::{Diagnosis, Sentence};
+use super::figures::{Figures, figure, typed};
 use super::html::escaped;
 use super::{Finished, table};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use tagsmith_message::counted;
 
 const STYLE: &str = include_str!("page.css");
 
 /// The page about one run, or about several beside each other.
 pub fn page(title: &str, runs: &[Finished]) -> String {
     let title = escaped(title);
+    let ended = runs.last().map(|run| run.about.ended.as_str()).filter(|ended| !ended.is_empty());
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style></head>\n\
-         <body><h1>{title}</h1>\n<p class=\"dim\">tagsmith {}</p>\n",
-        env!("CARGO_PKG_VERSION")
+         <body><h1>{title}</h1>\n<p class=\"dim\">tagsmith {}{}</p>\n",
+        env!("CARGO_PKG_VERSION"),
+        ended.map(|ended| format!(", {}", escaped(ended))).unwrap_or_default()
     );
-    html += &summary(runs);
-    html += &curves(runs);
     if let [run] = runs {
+        html += &origin(run);
+        html += "<h2>Results</h2>\n";
+        let columns = table::columns(runs);
+        let cells = columns.iter().skip(1).map(|(title, cells)| vec![escaped(title), escaped(&cells[0])]);
+        html += &rows("", &[], cells);
+        html += &curves(runs);
         html += &details(run);
         html += "<h2>Settings</h2>\n";
-        html += &settings(&run.settings);
+        html += &settings(run);
     } else {
+        html += &summary(runs);
+        html += &curves(runs);
         html += &differences(runs);
         for run in runs {
-            write!(html, "<h2>{}</h2>\n{}", escaped(&run.name), details(run)).expect("a string takes all");
+            write!(html, "<h2>{}</h2>\n{}{}", escaped(&run.name), origin(run), details(run))
+                .expect("a string takes all");
             html += "<details><summary>All settings</summary>\n";
-            html += &settings(&run.settings);
+            html += &settings(run);
             html += "</details>\n";
         }
     }
     html + "</body></html>\n"
 }
 
+/// What a run was made of.
+fn origin(run: &Finished) -> String {
+    let About { model, data, labels, .. } = &run.about;
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
+    if !model.is_empty() {
+        fact("started from", escaped(model));
+    }
+    for part in data {
+        fact(&format!("{} data", part.role), escaped(&format!("{}: {}", part.source, part.size)));
+    }
+    if !labels.is_empty() {
+        fact(&counted(labels.len(), "label"), escaped(&labels.join(" ")));
+    }
+    if !run.origin.command.is_empty() {
+        fact("command", format!("<code>{}</code>", escaped(&run.origin.command)));
+    }
+    if facts.is_empty() { String::new() } else { rows("facts", &[], facts.into_iter()) }
+}
+
 fn summary(runs: &[Finished]) -> String {
     let columns = table::columns(runs);
-    let titles: Vec<String> = columns.iter().map(|(title, _)| title.clone()).collect();
-    rows(&titles, (0..runs.len()).map(|at| columns.iter().map(|(_, cells)| escaped(&cells[at])).collect()))
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| title.as_str()).collect();
+    rows("", &titles, (0..runs.len()).map(|at| columns.iter().map(|(_, cells)| escaped(&cells[at])).collect()))
 }
 
 /// A table; titles are plain, cells are HTML already.
-fn rows(titles: &[String], cells: impl Iterator<Item = Vec<String>>) -> String {
-    let heads: String = titles.iter().map(|title| format!("<th>{}</th>", escaped(title))).collect();
-    let mut html = format!("<div class=\"wide\"><table><tr>{heads}</tr>\n");
+fn rows(class: &str, titles: &[&str], cells: impl Iterator<Item = Vec<String>>) -> String {
+    let mut html = format!("<div class=\"wide\"><table class=\"{class}\">");
+    if !titles.is_empty() {
+        let heads: String = titles.iter().map(|title| format!("<th>{}</th>", escaped(title))).collect();
+        html += &format!("<tr>{heads}</tr>\n");
+    }
     for row in cells {
         let cells: String = row.iter().map(|cell| format!("<td>{cell}</td>")).collect();
         writeln!(html, "<tr>{cells}</tr>").expect("a string takes all");
@@ -54,63 +89,130 @@ fn rows(titles: &[String], cells: impl Iterator<Item = Vec<String>>) -> String {
     html + "</table></div>\n"
 }
 
+/// Charts of what has several values, and a table of what has one.
 fn curves(runs: &[Finished]) -> String {
+    let metrics: BTreeSet<&str> = runs.iter().map(|run| run.metric.as_str()).filter(|name| *name != "loss").collect();
+    let metric_title = metrics.iter().copied().collect::<Vec<_>>().join(", ");
+    let metric_scale = if metrics.iter().any(|name| name.ends_with("loss")) { Scale::FromZero } else { Scale::Score };
     let of = |name: &dyn Fn(&Finished) -> String| -> Vec<Line> {
         runs.iter().map(|run| (run.name.as_str(), run.series(&name(run)))).collect()
     };
-    let metrics: BTreeSet<&str> = runs.iter().map(|run| run.metric.as_str()).filter(|name| *name != "loss").collect();
-    let metric_title = metrics.into_iter().collect::<Vec<_>>().join(", ");
-    let charts = [
-        chart::lines("Training loss", &of(&|_| "loss".to_owned())),
-        chart::lines("Evaluation loss", &of(&|_| "eval_loss".to_owned())),
-        chart::lines(&metric_title, &of(&|run| format!("eval_{}", run.metric))),
-        chart::lines("Learning rate", &of(&|_| "learning_rate".to_owned())),
+    let drawn = [
+        ("Training loss", Scale::FromZero, of(&|_| "loss".to_owned())),
+        ("Evaluation loss", Scale::FromZero, of(&|_| "eval_loss".to_owned())),
+        (metric_title.as_str(), metric_scale, of(&|run| format!("eval_{}", run.metric))),
+        ("Learning rate", Scale::FromZero, of(&|_| "learning_rate".to_owned())),
     ];
-    if charts.iter().all(String::is_empty) {
-        return String::new();
+    let (mut charts, mut single) = (String::new(), Vec::new());
+    // Where the loss is what counts, it has its chart already.
+    for (title, scale, lines) in drawn.iter().filter(|(title, ..)| !title.is_empty()) {
+        let chart = chart::lines(title, *scale, lines);
+        if chart.is_empty() && lines.iter().any(|(_, points)| !points.is_empty()) {
+            let value = |(_, points): &Line| match points.first() {
+                Some((step, value)) => format!("{} (step {step})", figure(*value)),
+                None => String::new(),
+            };
+            single.push([escaped(title)].into_iter().chain(lines.iter().map(value)).collect());
+        }
+        charts += &chart;
     }
-    let key = |(number, run): (usize, &Finished)| {
-        format!("<span class=\"key\"><i class=\"c{}\"></i>{}</span>", number % COLORS, escaped(&run.name))
-    };
-    let keys: String = runs.iter().enumerate().filter(|_| runs.len() > 1).map(key).collect();
-    format!("<h2>Curves</h2>\n<p>{keys}</p>\n<div class=\"charts\">\n{}</div>\n", charts.concat())
-}
-
-/// What the model of a run gets wrong.
-fn details(run: &Finished) -> String {
-    let Some(diagnosis) = &run.diagnosis else {
-        return "<p class=\"dim\">The model was not evaluated, so there are no scores by type.</p>\n".to_owned();
-    };
-    let Diagnosis { source, words, sentences, worst, .. } = diagnosis;
-    let mut html = format!("<p class=\"dim\">{words} words in {sentences} sentences of {}</p>\n", escaped(source));
-    html += "<h3>Scores by type</h3>\n";
-    html += &types(diagnosis);
-    html += "<h3>Confusion, word by word</h3>\n<p class=\"dim\">A row is what words are, a column what they were taken for.</p>\n";
-    html += &confusion(diagnosis);
-    html += "<h3>The sentences with the most errors</h3>\n";
-    if worst.is_empty() {
-        html += "<p>There is no error.</p>\n";
-    } else {
-        html += "<p class=\"dim\">Wrong labels are red, with the right one struck through behind them.</p>\n";
+    let mut html = String::new();
+    if !charts.is_empty() {
+        let key = |(number, run): (usize, &Finished)| {
+            format!("<span class=\"key\">{}{}</span>", chart::sample(number), escaped(&run.name))
+        };
+        let keys: String = runs.iter().enumerate().filter(|_| runs.len() > 1).map(key).collect();
+        write!(html, "<h2>Curves</h2>\n<p>{keys}</p>\n<div class=\"charts\">\n{charts}</div>\n")
+            .expect("a string takes all");
     }
-    html.extend(worst.iter().map(sentence));
+    if !single.is_empty() {
+        let names: Vec<&str> =
+            if runs.len() == 1 { vec!["value"] } else { runs.iter().map(|run| &*run.name).collect() };
+        let titles: Vec<&str> = ["figure"].into_iter().chain(names).collect();
+        html += "<h2>Logged once</h2>\n";
+        html += &rows("", &titles, single.into_iter());
+    }
     html
 }
 
-fn types(diagnosis: &Diagnosis) -> String {
-    let titles = ["type", "precision", "recall", "F1", "", "number"].map(String::from);
-    let row = |(name, [precision, recall, f1], support): &(String, [f64; 3], u64)| {
-        let bar = format!("<span class=\"bar\" style=\"width:{:.1}rem\"></span>", f1 * 8.0);
+/// What the model of a run reaches, and what it gets wrong.
+fn details(run: &Finished) -> String {
+    let mut html = scores(run);
+    match &run.diagnosis {
+        Some(diagnosis) => {
+            html += &types("Scores by type", diagnosis);
+            html += "<h3>Confusion, word by word</h3>\n<p class=\"dim\">A row is what words are, a column what they were taken for.</p>\n";
+            html += &confusion(diagnosis);
+            html += "<h3>The sentences with the most errors</h3>\n";
+            if diagnosis.worst.is_empty() {
+                html += "<p>There is no error.</p>\n";
+            } else {
+                html += "<p class=\"dim\">A wrong label is red and struck through. The right one stands behind it, in green.</p>\n";
+            }
+            html.extend(diagnosis.worst.iter().map(|it| sentence(it, diagnosis.background.as_deref())));
+        }
+        None => {
+            html += "<p class=\"dim\">The model was not evaluated in detail, so there are no errors to show.</p>\n";
+        }
+    }
+    if let Some(tested) = &run.tested {
+        html += &types("Scores by type, test split", tested);
+    }
+    html
+}
+
+/// The figures of the evaluation and of the test split beside each other.
+fn scores(run: &Finished) -> String {
+    let splits = [("evaluation", "eval_"), ("test", "predict_")]
+        .map(|(title, prefix)| (title, Figures::of(&run.results, prefix).all))
+        .into_iter()
+        .filter(|(_, figures)| !figures.is_empty());
+    let splits: Vec<(&str, Vec<(&str, &Value)>)> = splits.collect();
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in splits.iter().flat_map(|(_, figures)| figures) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return String::new();
+    }
+    let titles: Vec<&str> = ["figure"].into_iter().chain(splits.iter().map(|(title, _)| *title)).collect();
+    let row = |name: &&str| {
+        let cell = |(_, figures): &(&str, Vec<(&str, &Value)>)| {
+            let value = figures.iter().find(|(it, _)| it == name).map(|(_, value)| *value);
+            let shown = value.map(|value| match value.as_f64().filter(|_| value.is_f64()) {
+                Some(number) => figure(number),
+                None => typed(value),
+            });
+            escaped(&shown.unwrap_or_default())
+        };
+        [escaped(name)].into_iter().chain(splits.iter().map(cell)).collect()
+    };
+    format!("<h3>Scores</h3>\n{}", rows("", &titles, names.iter().map(row)))
+}
+
+fn types(title: &str, diagnosis: &Diagnosis) -> String {
+    let Diagnosis { source, words, sentences, measure, .. } = diagnosis;
+    let titles = ["type", "precision", "recall", measure, "", "number"];
+    let row = |(name, [precision, recall, f], support): &(String, [f64; 3], u64)| {
+        let bar = format!("<span class=\"bar\" style=\"width:{:.1}rem\"></span>", f * 8.0);
         vec![
             escaped(name),
             format!("{precision:.4}"),
             format!("{recall:.4}"),
-            format!("{f1:.4}"),
+            format!("{f:.4}"),
             format!("<div style=\"width:8rem;text-align:left\">{bar}</div>"),
             support.to_string(),
         ]
     };
-    rows(&titles, diagnosis.types.iter().map(row))
+    format!(
+        "<h3>{title}</h3>\n<p class=\"dim\">{} in {} of {}</p>\n{}",
+        counted(*words, "word"),
+        counted(*sentences, "sentence"),
+        escaped(source),
+        rows("", &titles, diagnosis.types.iter().map(row))
+    )
 }
 
 /// Darker is more, by the part of the row that a cell has; what is right is framed.
@@ -145,18 +247,18 @@ fn confusion(diagnosis: &Diagnosis) -> String {
     html + "</table></div>\n"
 }
 
-fn sentence(sentence: &Sentence) -> String {
+fn sentence(sentence: &Sentence, background: Option<&str>) -> String {
     let word = |(word, gold, other): &(String, String, Option<String>)| {
-        let (word, gold) = (escaped(word), escaped(gold));
+        let (word, said) = (escaped(word), escaped(gold));
         match other {
             Some(other) => {
+                let other = escaped(other);
                 format!(
-                    "<span class=\"wrong\">{word}<span class=\"tag wrong\">{} <s>{gold}</s></span></span>",
-                    escaped(other)
+                    "<span class=\"wrong\">{word}<span class=\"tag wrong\"><s>{other}</s> <b>{said}</b></span></span>"
                 )
             }
-            None if gold.is_empty() || gold == "O" => word,
-            None => format!("{word}<span class=\"tag\">{gold}</span>"),
+            None if gold.is_empty() || Some(gold.as_str()) == background => word,
+            None => format!("{word}<span class=\"tag\">{said}</span>"),
         }
     };
     let words: Vec<String> = sentence.words.iter().map(word).collect();
@@ -164,15 +266,24 @@ fn sentence(sentence: &Sentence) -> String {
     format!("<div class=\"sentence\"><span class=\"dim\">{place}, {wrong} wrong</span><br>{}</div>\n", words.join(" "))
 }
 
-/// Every setting and its value, as a table.
-fn settings(settings: &Value) -> String {
-    let titles = ["setting", "value"].map(String::from);
+/// The settings that differ from the default, then the others, folded.
+fn settings(run: &Finished) -> String {
+    let defaults = &run.origin.defaults;
+    let is_usual = |(name, value): &(&String, &Value)| match defaults.is_empty() {
+        true => value.is_null(),
+        false => defaults.get(*name) == Some(*value),
+    };
     let row = |(name, value): (&String, &Value)| vec![escaped(name), escaped(&typed(value))];
-    rows(&titles, settings.as_object().into_iter().flatten().map(row))
-}
-
-fn typed(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let all = || run.settings.as_object().into_iter().flatten();
+    let (usual, chosen): (Vec<_>, Vec<_>) = all().partition(is_usual);
+    let mut html = rows("facts", &[], chosen.into_iter().map(row));
+    if !usual.is_empty() {
+        let what = if defaults.is_empty() { "without a value" } else { "at their default" };
+        let folded = rows("facts", &[], usual.iter().copied().map(row));
+        html +=
+            &format!("<details><summary>{} {what}</summary>\n{folded}</details>\n", counted(usual.len(), "setting"));
+    }
+    html
 }
 
 /// The settings in which the runs differ.
@@ -182,34 +293,38 @@ fn differences(runs: &[Finished]) -> String {
         let values: BTreeSet<String> = runs.iter().map(|run| typed(&run.settings[name.as_str()])).collect();
         values.len() > 1 && ***name != "output_dir"
     };
-    let differing: Vec<&&String> = names.iter().filter(differs).collect();
-    let titles: Vec<String> =
-        ["setting".to_owned()].into_iter().chain(runs.iter().map(|run| run.name.clone())).collect();
-    let row = |name: &&&String| {
+    let titles: Vec<&str> = ["setting"].into_iter().chain(runs.iter().map(|run| run.name.as_str())).collect();
+    let row = |name: &&String| {
         let values = runs.iter().map(|run| escaped(&typed(&run.settings[name.as_str()])));
         [escaped(name)].into_iter().chain(values).collect()
     };
-    format!("<h2>Where the runs differ</h2>\n{}", rows(&titles, differing.iter().map(row)))
+    format!("<h2>Where the runs differ</h2>\n{}", rows("", &titles, names.iter().filter(differs).map(row)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Origin;
+    use crate::report::about::Part;
     use serde_json::json;
 
     fn run(name: &str, seed: u64) -> Finished {
-        let history =
-            json!([{"loss": 1.0, "step": 1}, {"loss": 0.5, "step": 2}, {"eval_f1": 0.5, "eval_loss": 0.7, "step": 2}]);
+        let history = json!([
+            {"loss": 1.0, "step": 1}, {"eval_f1": 0.4, "eval_loss": 0.9, "step": 1}, {"loss": 0.5, "step": 2},
+            {"eval_f1": 0.5, "eval_loss": 0.7, "step": 2}, {"learning_rate": 5e-5, "step": 2},
+        ]);
         Finished {
             name: name.into(),
             history: serde_json::from_value(history).unwrap(),
-            results: serde_json::from_value(json!({"eval_f1": 0.5})).unwrap(),
+            results: serde_json::from_value(json!({"eval_f1": 0.5, "eval_samples": 1, "predict_f1": 0.4321})).unwrap(),
             metric: "f1".into(),
             diagnosis: Some(Diagnosis {
                 source: "dev.conll".into(),
                 words: 3,
                 sentences: 1,
+                measure: "F1",
                 types: vec![("<PER>".into(), [0.5, 1.0, 2.0 / 3.0], 1)],
+                background: Some("O".into()),
                 kinds: ["O", "<PER>", "never"].map(String::from).to_vec(),
                 confusion: vec![vec![1, 1, 0], vec![0, 1, 0], vec![0, 0, 0]],
                 worst: vec![Sentence {
@@ -221,7 +336,19 @@ mod tests {
                     wrong: 1,
                 }],
             }),
-            settings: json!({"seed": seed, "threads": null, "output_dir": name}),
+            tested: None,
+            settings: json!({"seed": seed, "threads": null, "learning_rate": 5e-5, "output_dir": name}),
+            origin: Origin {
+                name: None,
+                command: "tagsmith train --seed <1>".into(),
+                defaults: serde_json::from_value(json!({"seed": 42, "threads": null, "learning_rate": 5e-5})).unwrap(),
+            },
+            about: About {
+                model: "org/base".into(),
+                data: vec![Part { role: "validation", source: "dev.conll".into(), size: "1 sentence, 3 words".into() }],
+                labels: vec!["O".into(), "B-<PER>".into()],
+                ended: "2026-11-30 02:30 UTC".into(),
+            },
         }
     }
 
@@ -250,7 +377,10 @@ mod tests {
             for asks in ["http", "<script", "<link", "url(", "@import", "src="] {
                 assert!(!html.contains(asks), "{asks}");
             }
-            assert_eq!(html.matches("<svg").count(), 3);
+            // The learning rate was logged once: it is a number and not a chart. Runs side by side have a key.
+            let keys = if runs.len() > 1 { runs.len() } else { 0 };
+            assert_eq!(html.matches("<svg").count(), 3 + keys);
+            assert!(html.contains("<tr><td>Learning rate</td><td>5e-5 (step 2)</td>"), "{html}");
             assert_eq!(html.matches("<polyline").count(), 3 * runs.len());
             // Data is shown, never taken for HTML; a kind that nothing has is not.
             assert!(html.contains("&lt;PER&gt;") && !html.contains("<PER>") && !html.contains("never"));
@@ -264,16 +394,48 @@ mod tests {
         let part = html.split("Where the runs differ").nth(1).unwrap().split("</table>").next().unwrap();
         assert!(part.contains("<td>seed</td><td>1</td><td>2</td>"), "{part}");
         assert!(!part.contains("threads") && !part.contains("output_dir"), "{part}");
-        assert!(html.contains("<i class=\"c1\"></i>two"));
+        assert!(html.contains("</svg>two</span>"));
         // One run has no one to differ from.
         assert!(!page("one", &[run("one", 1)]).contains("Where the runs differ"));
     }
 
     #[test]
+    fn a_page_says_what_the_run_was() {
+        let html = page("one", &[run("one", 1)]);
+        for fact in [
+            "2026-11-30 02:30 UTC",
+            "<td>started from</td><td>org/base</td>",
+            "<td>validation data</td><td>dev.conll: 1 sentence, 3 words</td>",
+            "<td>2 labels</td><td>O B-&lt;PER&gt;</td>",
+            "<code>tagsmith train --seed &lt;1&gt;</code>",
+            // The test split beside the evaluation.
+            "<tr><th>figure</th><th>evaluation</th><th>test</th></tr>\n<tr><td>f1</td><td>0.5000</td><td>0.4321</td></tr>",
+            // The stroke goes through what is wrong.
+            "<s>B-&lt;PER&gt;</s> <b>O</b>",
+        ] {
+            assert!(html.contains(fact), "{fact} is not in {html}");
+        }
+        let settings = html.split("<h2>Settings</h2>").nth(1).unwrap();
+        let (chosen, folded) = settings.split_once("<details>").unwrap();
+        assert!(chosen.contains("<td>seed</td><td>1</td>") && chosen.contains("output_dir"), "{chosen}");
+        assert!(!chosen.contains("threads") && !chosen.contains("learning_rate"), "{chosen}");
+        assert!(folded.contains("<summary>2 settings at their default</summary>"), "{folded}");
+        assert!(folded.contains("<td>learning_rate</td><td>5e-5</td>") && folded.contains("<td>threads</td>"));
+    }
+
+    #[test]
+    fn right_words_without_an_error_have_no_tag() {
+        let word = |word: &str, gold: &str, other: Option<&str>| (word.into(), gold.into(), other.map(String::from));
+        let words = vec![word("a", "UC", None), word("b", "SPLIT", None), word("c", "UC", Some("SPLIT"))];
+        let html = sentence(&Sentence { place: "f:1".into(), words, wrong: 1 }, Some("UC"));
+        assert!(html.contains("<br>a b<span class=\"tag\">SPLIT</span> <span"), "{html}");
+    }
+
+    #[test]
     fn what_was_not_evaluated_is_said() {
-        let run = Finished { diagnosis: None, history: Vec::new(), ..run("one", 1) };
+        let run = Finished { diagnosis: None, history: Vec::new(), results: Map::new(), ..run("one", 1) };
         let html = page("one", &[run]);
         check_tags(&html);
-        assert!(html.contains("was not evaluated") && !html.contains("<svg"));
+        assert!(html.contains("was not evaluated in detail") && !html.contains("<h3>Scores") && !html.contains("<svg"));
     }
 }

@@ -1,6 +1,8 @@
 //! Runs beside each other, as a table in Markdown.
 
 use super::Finished;
+use super::figures::figure;
+use super::markdown_table::aligned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -16,7 +18,6 @@ pub(super) fn columns(runs: &[Finished]) -> Vec<(String, Vec<String>)> {
         })
     };
     let whole = |value: f64| format!("{value:.0}");
-    let figure = |value: f64| format!("{value:.4}");
     let names: BTreeSet<&str> = runs.iter().map(|run| run.metric.as_str()).collect();
     let metric_name = names.into_iter().collect::<Vec<_>>().join(" or ");
     let mut columns = Vec::new();
@@ -32,9 +33,10 @@ pub(super) fn columns(runs: &[Finished]) -> Vec<(String, Vec<String>)> {
     column("training loss", &|run| run.result("train_loss").map(figure));
     column("evaluation loss", &|run| run.result("eval_loss").map(figure));
     column(&metric_name, &|run| metric(run).map(figure));
+    column(&format!("{metric_name} (test)"), &|run| run.result(&format!("predict_{}", run.metric)).map(figure));
     column("macro F1", &|run| run.macro_f1().map(figure));
     column(&format!("best {metric_name} (step)"), &|run| {
-        best(run).map(|(step, value)| format!("{value:.4} ({step:.0})"))
+        best(run).map(|(step, value)| format!("{} ({step:.0})", figure(value)))
     });
     column("seconds", &|run| run.result("train_runtime").map(|seconds| format!("{seconds:.1}")));
     column("sentences/s", &|run| run.result("train_samples_per_second").map(|rate| format!("{rate:.1}")));
@@ -49,18 +51,15 @@ fn updates(run: &Finished) -> Option<f64> {
 pub fn markdown(runs: &[Finished]) -> String {
     let columns = columns(runs);
     let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = row(columns.iter().map(|(title, _)| cell(title)).collect());
-    text += &format!("|{}\n", "---|".repeat(columns.len()));
-    for at in 0..runs.len() {
-        text += &row(columns.iter().map(|(_, cells)| cell(&cells[at])).collect());
-    }
-    text
+    let row = |at: usize| columns.iter().map(|(title, cells)| (cell(title), cell(&cells[at]))).collect();
+    aligned(&(0..runs.len()).map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Origin;
+    use crate::report::about::About;
     use expect_test::expect;
     use serde_json::json;
 
@@ -71,7 +70,10 @@ mod tests {
             results: serde_json::from_value(results).unwrap(),
             metric: "overall_f1".into(),
             diagnosis: None,
+            tested: None,
             settings: json!({}),
+            origin: Origin::default(),
+            about: About::default(),
         }
     }
 
@@ -83,14 +85,14 @@ mod tests {
         ]);
         let results = json!({
             "train_samples": 10, "train_loss": 0.5, "eval_loss": 0.25, "eval_overall_f1": 0.25, "eval_LOC_f1": 0.5,
-            "eval_PER_f1": 0.25, "eval_LOC_number": 3, "train_runtime": 12.345,
+            "eval_PER_f1": 0.25, "eval_LOC_number": 3, "train_runtime": 12.345, "predict_overall_f1": 0.125,
         });
         let runs = [run("a|b", history, results), run("untrained", json!([]), json!({"eval_loss": 2.0}))];
         expect![[r#"
-            | run | training sentences | updates | training loss | evaluation loss | overall_f1 | macro F1 | best overall_f1 (step) | seconds |
-            |---|---|---|---|---|---|---|---|---|
-            | a\|b | 10 | 15 | 0.5000 | 0.2500 | 0.2500 | 0.3750 | 0.7500 (10) | 12.3 |
-            | untrained |  |  |  | 2.0000 |  |  |  |  |
+            | run       | training sentences | updates | training loss | evaluation loss | overall_f1 | overall_f1 (test) | macro F1 | best overall_f1 (step) | seconds |
+            |:---------:|:------------------:|:-------:|:-------------:|:---------------:|:----------:|:-----------------:|:--------:|:----------------------:|:-------:|
+            | a\|b      | 10                 | 15      | 0.5000        | 0.2500          | 0.2500     | 0.1250            | 0.3750   | 0.7500 (10)            | 12.3    |
+            | untrained |                    |         |               | 2.0000          |            |                   |          |                        |         |
         "#]]
         .assert_eq(&markdown(&runs));
     }

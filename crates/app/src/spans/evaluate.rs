@@ -1,11 +1,11 @@
 //! The two evaluators of span taggers.
 
-use super::log::now;
 use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::{precision, threads};
 use crate::predict::tagger::model_folder;
+use crate::report::about::now;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs;

@@ -5,7 +5,10 @@ use super::request::SpanTrainRequest;
 use crate::events::{Event as Reported, Events};
 use crate::machine::memory::allowed;
 use crate::machine::neighbors;
-use crate::options::{OutputArgs, ReportArgs};
+use crate::options::{Origin, OutputArgs, ReportArgs};
+use crate::report::about::{About, Part, ended_now};
+use crate::report::figures::typed;
+use crate::report::model_card::{Card, Kind};
 use crate::report::tracking::Format;
 use crate::report::{Finished, page};
 use crate::train::record::Recorder;
@@ -15,6 +18,7 @@ use std::path::{Path, PathBuf};
 use tagsmith_files::{atomic_write, json_fields};
 use tagsmith_message::{Note, quote};
 use tagsmith_ranks::World;
+use tagsmith_spans::config::Architecture;
 use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::{Data, SpanFeed};
@@ -159,14 +163,60 @@ impl Inputs<'_> {
         }
         let output = &config.run.output;
         let run = finished(config, state.log_history.clone(), recorder.finish());
+        let name = self.request.name.clone().unwrap_or_else(|| run.name.clone());
+        let run = Finished { name, about: self.about(), ..run };
         if self.world.is_first() {
             state.save(output)?;
+            self.save_card(&run)?;
             if config.html_report {
                 let page = page(&run.name, std::slice::from_ref(&run));
                 atomic_write::write(&output.join("report.html"), page.as_bytes())?;
             }
         }
         Ok(run)
+    }
+
+    /// What the run is made of.
+    fn about(&self) -> About {
+        let Inputs { config, examples, validation, .. } = *self;
+        let splits = [("train", examples), ("validation", validation)];
+        let parts = splits.into_iter().enumerate().filter(|(_, (_, examples))| !examples.is_empty());
+        About {
+            model: self.encoders().join(", "),
+            data: parts.map(|(at, (role, it))| Part::of_texts(role, &config.files[at].join(", "), it)).collect(),
+            labels: labels_of(examples),
+            ended: ended_now(),
+        }
+    }
+
+    /// The encoders that the run starts from, each once.
+    fn encoders(&self) -> Vec<String> {
+        let model = &self.config.model;
+        let of_labels = (model.architecture == Architecture::BiEncoder).then(|| model.type_encoder.clone());
+        let mut encoders: Vec<String> = [model.token_encoder.clone()].into_iter().chain(of_labels).collect();
+        encoders.dedup();
+        encoders.retain(|encoder| !encoder.is_empty());
+        encoders
+    }
+
+    /// Writes README.md beside the checkpoints.
+    fn save_card(&self, run: &Finished) -> Result<()> {
+        let encoders = self.encoders();
+        let on_hub = |name: &&str| !Path::new(name).exists();
+        let base_models: Vec<&str> = encoders.iter().map(String::as_str).filter(on_hub).collect();
+        let settings = self.config.json.iter().filter(|(_, value)| value.is_number() || value.is_boolean());
+        let hyperparameters: Vec<_> = settings.map(|(name, value)| (name.clone(), typed(value))).collect();
+        let card = Card {
+            kind: Kind::SpanTagger,
+            name: &run.name,
+            base_models: &base_models,
+            dataset: None,
+            hyperparameters: &hyperparameters,
+            history: &run.history,
+            results: &run.results,
+            about: &run.about,
+        };
+        Ok(card.save(&self.config.run.output)?)
     }
 
     /// Says what the run will hold, and refuses a run that holds more than this process may. Validation texts are
@@ -222,7 +272,10 @@ fn finished(config: &RunConfig, history: Vec<Record>, results: Record) -> Finish
         results,
         metric: "f1".into(),
         diagnosis: None,
+        tested: None,
         settings: Value::Object(config.json.clone()),
+        origin: Origin::default(),
+        about: About::default(),
     }
 }
 

@@ -8,6 +8,8 @@ use tagsmith_spans::model::loss::Normalization;
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]
 pub struct SpanTrainRequest {
+    /// The run's name in a plan; without it, the run is called as its folder.
+    pub name: Option<String>,
     /// The run, as the original's JSON file describes it.
     pub config: RunConfig,
     /// Whether to go on from the newest checkpoint in the output folder.

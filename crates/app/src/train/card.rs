@@ -1,21 +1,31 @@
 //! The model card of a run.
 
 use crate::options::{LearningArgs, TrainArgs};
-use crate::report::model_card::Card;
+use crate::report::about::About;
+use crate::report::model_card::{Card, Kind};
 use std::path::Path;
 use tagsmith_files::Error;
 use tagsmith_files::python_json::repr;
 use tagsmith_train::checkpoint::state::Record;
 
-/// Writes README.md beside the finished model. `history` is the run's log with the last evaluation at its end.
-pub fn save(args: &TrainArgs, history: &[Record]) -> Result<(), Error> {
+/// Writes README.md beside the finished model. `history` is the run's log with the last evaluation at its end, and
+/// `results` holds the figures of every split.
+pub fn save(args: &TrainArgs, about: &About, history: &[Record], results: &Record) -> Result<(), Error> {
     let name = args.output.name();
     let hyperparameters = hyperparameters(&args.learning, args.times.per_device_eval_batch_size);
     // A folder or a file has no name that anyone else could look up.
     let on_hub = |name: &&str| !Path::new(name).exists();
-    let base_model = Some(args.model.model_name_or_path.as_str()).filter(on_hub);
-    let dataset = args.data.dataset_name.as_deref().filter(on_hub);
-    Card { name: &name, base_model, dataset, hyperparameters: &hyperparameters, history }.save(&args.output.output_dir)
+    let card = Card {
+        kind: Kind::TokenClassifier,
+        name: &name,
+        base_models: &[about.model.as_str()].into_iter().filter(on_hub).collect::<Vec<_>>(),
+        dataset: args.data.dataset_name.as_deref().filter(on_hub),
+        hyperparameters: &hyperparameters,
+        history,
+        results,
+        about,
+    };
+    card.save(&args.output.output_dir)
 }
 
 /// Returns the choices that the Trainer's cards list, by its names.

@@ -140,6 +140,16 @@ impl Data {
             .filter_map(|(name, split)| Some((name, split.as_ref()?)))
     }
 
+    /// Returns the splits that the tasks use, with their names.
+    pub fn used(&self, tasks: TaskArgs) -> impl Iterator<Item = (&'static str, &Split)> {
+        let is_used = move |name: &str| match name {
+            "train" => tasks.do_train,
+            "validation" => tasks.do_eval,
+            _ => tasks.do_predict,
+        };
+        self.splits().filter(move |(name, _)| is_used(name))
+    }
+
     /// Refuses a task whose split is missing, has no labels or is empty.
     fn check(&self, tasks: TaskArgs) -> anyhow::Result<()> {
         for (asked, task, name, split) in [

@@ -3,7 +3,7 @@
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{LearningArgs, TimesArgs};
-use crate::report::diagnosis::Diagnosis;
+use crate::report::diagnosis::{Diagnosis, Judgment};
 use serde_json::json;
 use std::time::Instant;
 use tagsmith_kernel::params::table::UnreadableRows;
@@ -113,11 +113,16 @@ impl<'a> Measure<'a> {
 
     /// Returns what the model gets wrong in a split, where anything of it is labeled.
     pub fn diagnosis(&self, split: &Split, examples: &[Example], evaluation: &Evaluation) -> Option<Diagnosis> {
+        if evaluation.counted == 0 {
+            return None;
+        }
         let (predictions, names) = (&evaluation.predictions, self.labels.names());
+        let diagnose = |judgment| Some(Diagnosis::new(split, examples, predictions, names, judgment));
         // The labels of errors are not types of entities.
-        let method = if self.errors.is_some() { Method::Words } else { self.method };
-        let score = self.score_by(method, examples, predictions);
-        (evaluation.counted > 0).then(|| Diagnosis::new(split, examples, predictions, names, method, &score))
+        match (&self.errors, self.score_errors(examples, predictions)) {
+            (Some(scorer), Some(score)) => diagnose(Judgment::Errors(&score, scorer.correct_label())),
+            _ => diagnose(Judgment::Labels(self.method, &self.score(examples, predictions))),
+        }
     }
 
     /// Returns the name of the figure that says most about a run: `chosen`, or else what the labels are scored by.
@@ -148,11 +153,7 @@ impl<'a> Measure<'a> {
 
     /// Scores predicted labels, one for each piece, where the examples' labels count.
     fn score(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
-        self.score_by(self.method, examples, predictions)
-    }
-
-    fn score_by(&self, method: Method, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
-        let mut scorer = Scorer::with_labels(method, self.labels.names());
+        let mut scorer = Scorer::with_labels(self.method, self.labels.names());
         for (example, predicted) in examples.iter().zip(predictions) {
             let counted = || example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE);
             let gold: Vec<u32> = counted().map(|(&gold, _)| gold as u32).collect();

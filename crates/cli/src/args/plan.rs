@@ -2,7 +2,7 @@
 
 use super::parse::{Given, UsageError, command_line, json_object, json_options};
 use super::span_run::{self, SpanLine};
-use super::{TrainLine, resolve};
+use super::{TrainLine, origin, resolve};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -87,6 +87,9 @@ impl Plan {
             let own_dir = line.output_dir();
             output_dir = std::mem::take(own_dir);
             *own_dir = output_dir.join(folder);
+            if let Line::Tokens(line) = &mut line {
+                origin::move_to(&mut line.args.origin, &line.args.output.output_dir);
+            }
             runs.push(PlannedLine { name: name.clone(), line });
         }
         if runs.is_empty() {

@@ -80,6 +80,7 @@ pub fn resolve(file: &str, mut keys: Map<String, Json>) -> Result<SpanLine, Usag
     };
     Ok(SpanLine {
         request: SpanTrainRequest {
+            name: None,
             resume: resumes | options.flag("resume", false).map_err(told)?,
             normalization,
             decoding,

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
 use tagsmith_app::options::{
-    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, OutputArgs, ReportArgs, Resume, TaskArgs,
-    TimesArgs, TrainArgs,
+    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, Resume,
+    TaskArgs, TimesArgs, TrainArgs,
 };
 use tagsmith_app::report::tracking::Format;
 use tagsmith_train::schedule::plateau::NAME as PLATEAU;
@@ -97,6 +97,7 @@ pub fn resolve(values: &Values, mut lines: Vec<String>) -> Result<TrainLine, Usa
         times,
         hub: resolve_hub(values)?,
         rim: rim.listed(),
+        origin: Origin::default(),
     };
     say(values, &mut lines);
     check(&args, values)?;

@@ -85,6 +85,7 @@ fn train(
     terminal: &mut Terminal,
 ) -> Result<()> {
     let request = SpanTrainRequest {
+        name: None,
         config: RunConfig::read(matches.get_one::<PathBuf>("config").context("clap asks for it")?, program)?,
         resume: matches.get_flag("resume"),
         normalization: match matches.get_one::<String>("loss_normalization").map(String::as_str) {

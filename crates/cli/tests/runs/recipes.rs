@@ -124,7 +124,7 @@ fn every_recipe_runs() {
             let reports = scratch.files("out").contains(&"report.html".to_owned());
             assert_eq!(reports, name != "conll2003.json", "{name}");
         } else {
-            assert!(ran.stdout.contains("| run | training sentences |"), "{}", ran.stdout);
+            assert!(ran.stdout.contains(" | training sentences | "), "{}", ran.stdout);
         }
     }
 }
@@ -154,19 +154,19 @@ fn the_notebook_is_compared_in_one_go() {
     assert_ne!(loss(folders[1]), loss(folders[2]));
     let table = scratch.read("out/comparison.md");
     assert!(ran.stdout.ends_with(&table));
-    let shown: Vec<&str> = table.lines().map(|line| line.split(" | ").next().unwrap()).collect();
-    assert_eq!(
-        shown,
-        [
-            "| run",
-            "|---|---|---|---|---|---|---|---|---|---|",
-            "| 1,000 sentences",
-            "| 3,000 sentences",
-            "| 3,000 sentences, embeddings frozen"
-        ]
-    );
+    let shown: Vec<&str> = table.lines().map(|line| line.split('|').nth(1).unwrap().trim()).collect();
+    let rule = ":----------------------------------:";
+    let runs = ["1,000 sentences", "3,000 sentences", "3,000 sentences, embeddings frozen"];
+    assert_eq!(shown, ["run", rule, runs[0], runs[1], runs[2]]);
+    // The columns line up, for those who read the table as it is.
+    let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
     assert!(table.contains("| macro F1 |") && table.contains("best overall_f1 (step)"), "{table}");
     let page = scratch.read("out/report.html");
+    // A run's own page has the run's name, not its folder's.
+    let own = scratch.read(&format!("out/{}/report.html", folders[2]));
+    assert!(own.contains("<h1>3,000 sentences, embeddings frozen</h1>"), "{own}");
+    assert!(own.contains(&format!("--output_dir out/{}</code>", folders[2])), "{own}");
     assert!(page.contains("Where the runs differ") && page.contains("<td>freeze</td><td>[]</td><td>[]</td>"));
     // A second time, the folders are in the way, which is said before anything is trained.
     let error = scratch.bad(&format!("compare {} {SMALL} {data}", plan.display()));
@@ -224,7 +224,7 @@ fn an_interrupted_comparison_goes_on() {
     ran.says("the table leaves out training loss and time of `stopped`");
     let table = scratch.read("out/comparison.md");
     let cells = |of: &str| -> Vec<String> {
-        let row = table.lines().find(|line| line.starts_with(&format!("| {of} |"))).expect("it has a row");
+        let row = table.lines().find(|line| line.starts_with(&format!("| {of} "))).expect("it has a row");
         row.split('|').map(|cell| cell.trim().to_owned()).collect()
     };
     for title in ["training loss", "evaluation loss", "seconds", "sentences/s"] {

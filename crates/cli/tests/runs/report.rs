@@ -33,7 +33,15 @@ fn a_page_shows_what_a_run_did() {
     }
     assert_eq!(first_cells(&page, "Scores by type"), ["LOC", "PER"]);
     assert_eq!(first_cells(&page, "Confusion, word by word"), ["O", "LOC", "PER"]);
-    assert!(first_cells(&page, "<h2>Settings").contains(&"learning_rate".to_owned()));
+    // What was chosen comes first, defaults and empty settings are folded.
+    let chosen = first_cells(&page, "<h2>Settings");
+    assert!(chosen.contains(&"num_train_epochs".to_owned()) && !chosen.contains(&"learning_rate".to_owned()));
+    let folded = first_cells(&page, "settings at their default</summary>");
+    assert!(folded.contains(&"learning_rate".to_owned()) && folded.contains(&"labels".to_owned()));
+    assert!(page.contains("<td>learning_rate</td><td>5e-5</td>"), "{page}");
+    assert!(page.contains("<td>started from</td><td>model</td>"));
+    assert!(page.contains("<td>train data</td><td>data.json: 10 sentences, 42 words</td>"));
+    assert!(page.contains("<code>tagsmith train --model_name_or_path model --train_file data.json"));
     // The page's figures are the run's.
     assert!(page.contains(&format!("<td>{:.4}</td>", results["eval_loss"].as_f64().unwrap())));
     // Every word is in the confusion: the cells' sum is the number of words scored.
@@ -50,17 +58,36 @@ fn a_page_shows_what_a_run_did() {
 }
 
 #[test]
+fn one_epoch_is_figures_and_the_test_split_stands_beside() {
+    let scratch = scratch();
+    let line = RUN.replace("--num_train_epochs 4", "--num_train_epochs 1").replace("--logging_steps 2", "");
+    scratch.good(&format!("{line} --test_file data.json --do_predict --output_dir out"));
+    let page = scratch.read("out/report.html");
+    // A loss, an evaluation: points are no drawings.
+    assert!(!page.contains("<figure>") && page.contains("<h2>Logged once</h2>"), "{page}");
+    assert_eq!(first_cells(&page, "<h2>Logged once"), ["Evaluation loss", "f1"]);
+    let results = scratch.json("out/all_results.json");
+    let f1 = |name: &str| format!("{:.4}", results[name].as_f64().unwrap());
+    assert!(page.contains("<tr><th>figure</th><th>evaluation</th><th>test</th></tr>"));
+    assert!(page.contains(&format!("<td>f1</td><td>{}</td><td>{}</td>", f1("eval_f1"), f1("predict_f1"))));
+    assert_eq!(first_cells(&page, "Scores by type, test split"), ["LOC", "PER"]);
+}
+
+#[test]
 fn words_and_errors_have_their_kinds() {
     let scratch = scratch();
     let row = |tags: [&str; 2]| serde_json::json!({"words": ["jo", "lives"], "pos": tags}).to_string() + "\n";
     scratch.write("pos.json", row(["PROPN", "VERB"]));
     scratch.write("ged.json", row(["UC", "SPLIT"]));
     let base = "train --model_name_or_path model --do_train --do_eval --max_steps 1 --save_strategy no --html_report";
-    for (file, more, kinds) in [("pos", "", ["PROPN", "VERB"]), ("ged", "--task_name ged", ["SPLIT", "UC"])] {
+    let cases: [(&str, &str, &[&str]); 2] = [("pos", "", &["PROPN", "VERB"]), ("ged", "--task_name ged", &["SPLIT"])];
+    for (file, more, kinds) in cases {
         scratch
             .good(&format!("{base} --train_file {file}.json --validation_file {file}.json --output_dir {file} {more}"));
         assert_eq!(first_cells(&scratch.read(&format!("{file}/report.html")), "Scores by type"), kinds);
     }
+    // A right word is not an error: it is no type, and errors are scored by F0.5.
+    assert!(scratch.read("ged/report.html").contains("<th>recall</th><th>F0.5</th>"));
     // A run that evaluates nothing has a page of curves and settings.
     scratch.good(&format!("{} --train_file pos.json --output_dir bare", base.replace("--do_eval", "")));
     assert!(scratch.read("bare/report.html").contains("The model was not evaluated"));

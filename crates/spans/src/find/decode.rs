@@ -82,6 +82,14 @@ pub fn probability(x: f32) -> f64 {
 
 /// The best first, what clashes with a better one left out. Equal ones go by start, end and label number. The result is
 /// in order of acceptance.
+///
+/// ```
+/// use tagsmith_spans::find::decode::{Candidate, Mode, accept};
+///
+/// let candidate = |start, end, score| Candidate { start, end, kind: 0, score };
+/// let found = vec![candidate(0, 1, 0.7), candidate(1, 3, 0.9), candidate(5, 5, 0.6)];
+/// assert_eq!(accept(found, Mode::Flat), [candidate(1, 3, 0.9), candidate(5, 5, 0.6)]);
+/// ```
 pub fn accept(mut candidates: Vec<Candidate>, mode: Mode) -> Vec<Candidate> {
     candidates.sort_by(|a, b| {
         let place = |it: &Candidate| (it.start, it.end, it.kind);

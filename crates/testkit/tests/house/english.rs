@@ -48,7 +48,7 @@ const BRITISH: &[(&str, &str)] = &[
 const AMERICAN: &[&str] =
     &["optimist", "realist", "cancellation", "finalist", "specialist", "modellability", "borealis", "labellines"];
 
-/// British words that a file keeps: another program's label, and sentences whose F1 BENCHMARKS.md records.
+/// British words that a file keeps: another program's label, and sentences whose F1 benchmarks record.
 const KEPT: &[(&str, &str)] = &[
     ("bench/spans_data.py", "organisation"),
     ("crates/app/src/demo/shapes.rs", "neighbour"),

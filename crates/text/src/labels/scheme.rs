@@ -316,6 +316,15 @@ impl Scheme {
     ///
     /// # Errors
     /// An empty tag; a letter that the scheme lacks.
+    ///
+    /// ```
+    /// use tagsmith_text::labels::scheme::{Scheme, Style};
+    ///
+    /// let spans = Scheme::Iob2.spans(&["B-PER", "I-PER", "O", "B-LOC"], Style::Prefix)?;
+    /// let found: Vec<_> = spans.iter().map(|span| (span.kind, span.start, span.end)).collect();
+    /// assert_eq!(found, [("PER", 0, 2), ("LOC", 3, 4)]);
+    /// # Ok::<(), tagsmith_text::labels::scheme::Error>(())
+    /// ```
     pub fn spans<'a>(self, tags: &[&'a str], style: Style) -> Result<Vec<Span<&'a str>>, Error> {
         let mut spans = Vec::new();
         let parsed =
