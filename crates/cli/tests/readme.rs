@@ -70,6 +70,17 @@ fn every_command_runs() {
     for file in ["model.safetensors", "predictions.txt", "all_results.json", "README.md", "trainer_state.json"] {
         assert!(scratch.path().join("fine-tuned").join(file).exists(), "no {file}");
     }
+    // A span tagger has a model card too, with its data and what it reaches.
+    let card = fs::read_to_string(scratch.path().join("my-tagger/spans/README.md")).expect("a model card");
+    for part in [
+        "# spans\n\nA label-conditioned span tagger, fine-tuned from the folder `my-tagger`.",
+        "split: validation\n    metrics:\n    - name: Precision\n      type: precision\n",
+        "| train      | my-tagger/data/train.conll      | ",
+        "5 labels: `",
+        "- learning_rate: 0.002",
+    ] {
+        assert!(card.contains(part), "{part} is not in {card}");
+    }
     for file in ["names/report.html", "compared/comparison.md", "compared/report.html"] {
         assert!(scratch.path().join("out").join(file).exists(), "no {file}");
     }

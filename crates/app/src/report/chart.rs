@@ -272,7 +272,7 @@ mod tests {
                 let letters = text.split('>').nth(1).unwrap().split('<').next().unwrap().chars().count() as f64;
                 let (x, y, width) = (attribute(text, "x"), attribute(text, "y"), letters * LETTER);
                 let from = if text.contains("\"end\"") { x - width } else { x - width / 2.0 };
-                assert!(from >= 0.0 && from + width <= WIDTH + 0.1 && y <= HEIGHT && y >= 8.0, "{text}");
+                assert!(from >= 0.0 && from + width <= WIDTH + 0.1 && (8.0..=HEIGHT).contains(&y), "{text}");
             }
         }
     }

@@ -8,6 +8,9 @@ use tagsmith_text::sentence::Split;
 /// Sentences shown.
 const WORST: usize = 12;
 
+/// A type's name, its precision, recall and F measure, and how many there are.
+pub type TypeRow = (String, [f64; 3], u64);
+
 /// What a model gets wrong in one split.
 #[derive(Debug)]
 pub struct Diagnosis {
@@ -19,8 +22,8 @@ pub struct Diagnosis {
     pub sentences: usize,
     /// The name of the third figure of a type: `F1` or `F0.5`.
     pub measure: &'static str,
-    /// Name, precision, recall, F measure and how many there are, of each type.
-    pub types: Vec<(String, [f64; 3], u64)>,
+    /// The figures of each type.
+    pub types: Vec<TypeRow>,
     /// The label that says that nothing is there: `O`, or the label of words without an error.
     pub background: Option<String>,
     /// The kinds that words have.
@@ -53,7 +56,7 @@ pub enum Judgment<'a> {
 
 impl Judgment<'_> {
     /// Returns the name of the F measure, and the figures of each type that occurs.
-    fn types(self) -> (&'static str, Vec<(String, [f64; 3], u64)>) {
+    fn types(self) -> (&'static str, Vec<TypeRow>) {
         match self {
             Judgment::Labels(_, score) => {
                 let types = score.types.iter().map(|kind| {

@@ -115,8 +115,12 @@ impl Card<'_> {
         (!rows.is_empty()).then(|| aligned(&rows))
     }
 
-    /// The last evaluation's figures.
+    /// The figures of the evaluation that the results hold, or else of the log's last one.
     fn evaluated(&self) -> Figures<'_> {
+        let figures = Figures::of(self.results, "eval_");
+        if !figures.all.is_empty() {
+            return figures;
+        }
         let last = self.history.iter().rev().find(|record| is_evaluation(record));
         last.map(|record| Figures::of(record, "eval_")).unwrap_or_default()
     }

@@ -2,7 +2,7 @@
 
 use super::about::About;
 use super::chart::{self, Line, Scale};
-use super::diagnosis::{Diagnosis, Sentence};
+use super::diagnosis::{Diagnosis, Sentence, TypeRow};
 use super::figures::{Figures, figure, typed};
 use super::html::escaped;
 use super::{Finished, table};
@@ -195,7 +195,7 @@ fn scores(run: &Finished) -> String {
 fn types(title: &str, diagnosis: &Diagnosis) -> String {
     let Diagnosis { source, words, sentences, measure, .. } = diagnosis;
     let titles = ["type", "precision", "recall", measure, "", "number"];
-    let row = |(name, [precision, recall, f], support): &(String, [f64; 3], u64)| {
+    let row = |(name, [precision, recall, f], support): &TypeRow| {
         let bar = format!("<span class=\"bar\" style=\"width:{:.1}rem\"></span>", f * 8.0);
         vec![
             escaped(name),
