@@ -61,9 +61,10 @@ fn span_taggers_are_compared_and_a_finished_run_is_read_back() {
         assert!(scratch.files(folder).contains(&"report.html".to_owned()));
         // What the table says is what the run's own file says.
         let loss = scratch.json(&format!("{folder}/all_results.json"))["train_loss"].as_f64().unwrap();
-        assert!(ran.stdout.contains(&format!("| {loss:.4} |")), "{loss} {}", ran.stdout);
+        assert!(ran.stdout.contains(&format!("| {loss:.4} ")), "{loss} {}", ran.stdout);
     }
     assert!(scratch.read("all/report.html").contains("Two encoders"));
+    assert!(scratch.read("all/two-encoders/report.html").contains("<h1>Two encoders</h1>"));
     assert_eq!(scratch.read("all/comparison.md"), ran.stdout);
 
     // Once more: both are done, and the table is the same.
