@@ -29,7 +29,7 @@ fn every_command_of_the_program_is_listed() {
     let output = Command::new(env!("CARGO_BIN_EXE_tagsmith")).arg("--help").output().expect("the program runs");
     let help = String::from_utf8(output.stdout).expect("help is text");
     let listed = help.split("Commands:").nth(1).expect("help lists commands");
-    let names = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with([' ', '-']));
     let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() > 10 && names.contains(&"predict"), "{names:?}");
     let readme = document("README.md");
