@@ -26,7 +26,7 @@ const BOTTOM: f64 = 34.0;
 const LETTER: f64 = 6.6;
 /// Most steps between two marks of an axis.
 const MARKS: f64 = 5.0;
-/// The shortest axis of scores: less than this is no difference to be drawn large.
+/// The shortest axis of scores. A smaller difference is not drawn large.
 const SCORES_SPAN: f64 = 0.2;
 
 /// How many colors, dashes and marks the page has for lines.

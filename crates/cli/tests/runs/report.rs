@@ -86,7 +86,7 @@ fn words_and_errors_have_their_kinds() {
             .good(&format!("{base} --train_file {file}.json --validation_file {file}.json --output_dir {file} {more}"));
         assert_eq!(first_cells(&scratch.read(&format!("{file}/report.html")), "Scores by type"), kinds);
     }
-    // A right word is not an error: it is no type, and errors are scored by F0.5.
+    // A right word is not an error, so it has no row. Errors are scored by F0.5.
     assert!(scratch.read("ged/report.html").contains("<th>recall</th><th>F0.5</th>"));
     // A run that evaluates nothing has a page of curves and settings.
     scratch.good(&format!("{} --train_file pos.json --output_dir bare", base.replace("--do_eval", "")));
