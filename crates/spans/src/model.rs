@@ -51,7 +51,9 @@ pub const SPAN: usize = 2;
 /// let place = tempfile::tempdir()?;
 /// let json = serde_json::json!({
 ///     "model_type": "bert", "vocab_size": 4, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-///     "intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 2,
+///     "intermediate_size": 16, "hidden_act": "gelu", "max_position_embeddings": 16, "type_vocab_size": 2,
+///     "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+///     "attention_probs_dropout_prob": 0.1, "pad_token_id": 0,
 /// });
 /// let (encoder, _) = EncoderConfig::from_json("config.json".into(), json.as_object().unwrap().clone())?;
 /// tagsmith_tokens::model::Model::new(encoder, 42).save(place.path())?;

@@ -59,7 +59,9 @@ pub const BATCH_TOKENS: usize = 2048;
 /// let folder = tempfile::tempdir()?;
 /// let json = serde_json::json!({
 ///     "model_type": "bert", "vocab_size": 3, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-///     "intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 2,
+///     "intermediate_size": 16, "hidden_act": "gelu", "max_position_embeddings": 16, "type_vocab_size": 2,
+///     "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
+///     "attention_probs_dropout_prob": 0.1, "pad_token_id": 0,
 /// });
 /// let (config, _) = Config::from_json("config.json".into(), json.as_object().unwrap().clone())?;
 /// Model::new(config.with_labels(&["B-PER", "I-PER", "O"].map(String::from)), 42).save(folder.path())?;
