@@ -190,7 +190,12 @@ impl Axis {
             return "0".to_owned();
         }
         let digits = (power(mark) - power(self.distance)).max(0.0) as usize;
-        format!("{mark:.digits$e}")
+        let text = format!("{mark:.digits$e}");
+        let (digits, power) = text.split_once('e').expect("it was written so");
+        format!(
+            "{}e{power}",
+            if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+        )
     }
 }
 
@@ -242,7 +247,7 @@ mod tests {
         assert_eq!(values(FromZero, 0.0, 0.0), "0.0 0.2 0.4 0.6 0.8 1.0");
         // A learning rate is read as people write it.
         assert_eq!(values(FromZero, 0.0, 0.00005), "0 1e-5 2e-5 3e-5 4e-5 5e-5");
-        assert_eq!(values(FromZero, 0.0, 0.00012), "0 5e-5 1.0e-4 1.5e-4");
+        assert_eq!(values(FromZero, 0.0, 0.00012), "0 5e-5 1e-4 1.5e-4");
         // What should not be below 0 and is, is shown.
         assert_eq!(values(FromZero, -1.0, 2.0), "-1 0 1 2");
     }
