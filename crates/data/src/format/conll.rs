@@ -274,6 +274,10 @@ impl State {
             let problem = format!("the label {} holds a space, as the columns do: write {one_word}", quote(&label));
             return Error::content(self.place(number), problem);
         }
+        if cells.len() > 1 && cells.iter().all(|cell| cell.contains('|')) {
+            let problem = format!("{} is a sentence of `word|tag`: write a word and its tag a line", quote(line));
+            return Error::content(self.place(number), problem);
+        }
         let columns = counted(cells.len(), "column");
         let problem =
             format!("{} has {columns}, the other lines have {width}: give every line the same columns", quote(line));

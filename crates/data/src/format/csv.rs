@@ -12,9 +12,9 @@ use crate::format::json::cells::{cells_of, tags_of, words_of};
 use crate::read_options::{ReadOptions, Wanted};
 use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
-use crate::rules::choose_columns::{Cells, Choice, TEXT, choice_of, no_content, of_content, of_tagged};
+use crate::rules::choose_columns::{Cells, Choice, TEXT, TOKENS, choice_of, no_content, of_content, of_tagged};
 use crate::rules::headers;
-use crate::rules::table_layout::{Parting, is_blank, of_column, separator, words_by_row};
+use crate::rules::table_layout::{Parting, has_sentences, is_blank, of_column, separator, words_by_row};
 use serde_json::Value;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -137,8 +137,9 @@ impl CsvReader {
             (name.clone(), cells)
         };
         let offered: Vec<(String, Cells)> = names.iter().zip(cells).enumerate().map(kind).collect();
-        let by_row = choice_of(place, &offered, &self.options)
-            .and_then(|choice| Some((choice, words_by_row(names, &self.sample, choice)?)));
+        let choice = choice_of(place, &offered, &self.options);
+        let by_row = choice.and_then(|choice| Some((choice, words_by_row(names, &self.sample, choice)?)));
+        let of_sentences = choice.filter(|choice| has_sentences(&self.sample, *choice));
         self.sample = Vec::new();
         if self.wanted != Wanted::Content {
             let choice = of_tagged(place, &offered, &self.options, &mut self.guesses)?;
@@ -150,6 +151,13 @@ impl CsvReader {
         if let Some((choice, parting)) = by_row {
             self.guesses.extend(words::note(parting, names));
             return Ok(Chosen::Word(choice.text, None, parting));
+        }
+        // Rows that training reads as words with labels are words here too, and no running text.
+        if let Some(choice) = of_sentences {
+            let name = &names[choice.text];
+            let said = format!("the words are read from {}, as in training: each has a label", quote(name));
+            self.guesses.extend((name != TOKENS).then(|| Note::once(said)));
+            return Ok(Chosen::Words(choice.text));
         }
         let wanted = of_content(place, &offered, &self.options, &mut self.guesses)?;
         let found = wanted.iter().find_map(|name| names.iter().position(|other| other == name));

@@ -20,6 +20,8 @@ pub(crate) fn recognized(record: &Map<String, Value>) -> Option<(String, &'stati
         items.is_some_and(|items| !items.is_empty() && items.iter().all(is_triple))
     };
     let empty = |key: &str| record.get(key).and_then(Value::as_array).is_some_and(Vec::is_empty);
+    let of_triples = record.keys().map(String::as_str).find(|key| triples(key)).unwrap_or_default();
+    let is_some_text = record.values().any(Value::is_string);
     let (tool, key, counts) = if is_text("text") && objects("entities", &["start_offset", "end_offset"]) {
         ("doccano's JSON", "entities", CHARACTERS)
     } else if is_text("text") && (triples("label") || triples("labels")) {
@@ -28,6 +30,12 @@ pub(crate) fn recognized(record: &Map<String, Value>) -> Option<(String, &'stati
         ("doccano's JSON", "entities", CHARACTERS)
     } else if is_text("text") && triples("entities") {
         ("spaCy's older JSON", "entities", CHARACTERS)
+    } else if is_text("text") && objects("annotations", &["start_offset", "end_offset"]) {
+        ("doccano's JSON", "annotations", CHARACTERS)
+    } else if objects("documents", &["passages"]) {
+        ("BioC's JSON", "documents", CHARACTERS)
+    } else if objects("paragraphs", &["sentences"]) || objects("paragraphs", &["raw"]) {
+        ("spaCy's training JSON", "paragraphs", NESTED)
     } else if objects("annotations", &["result"]) || has("data") && has("annotations") {
         ("Label Studio's JSON", "annotations", CHARACTERS)
     } else if is_text("text") && objects("label", &["start", "end"]) {
@@ -42,6 +50,8 @@ pub(crate) fn recognized(record: &Map<String, Value>) -> Option<(String, &'stati
         ("SpERT's JSON (CoNLL-04)", "entities", WORDS)
     } else if has("sentences") && has("ner") {
         ("DyGIE's JSON (SciERC)", "ner", WORDS)
+    } else if is_some_text && !of_triples.is_empty() && !has("tokens") {
+        ("a text with entities", of_triples, CHARACTERS)
     } else if has("text") && (has("char_spans") || has("spans_char")) && !has("tokens") {
         ("the data of a span tagger", "char_spans", CHARACTERS)
     } else {
@@ -55,6 +65,12 @@ pub(crate) fn recognized(record: &Map<String, Value>) -> Option<(String, &'stati
 const CHARACTERS: (&str, &str) = (
     "marks entities by places of characters",
     "cut each text into words, and write {\"tokens\": [\"Jo\", \"ran\"], \"ner_tags\": [\"B-PER\", \"O\"]}",
+);
+
+/// What tokens in nested objects are, and what to do.
+const NESTED: (&str, &str) = (
+    "holds an object for each token",
+    "write an object for each sentence, {\"tokens\": [\"Jo\", \"ran\"], \"ner_tags\": [\"B-PER\", \"O\"]}",
 );
 
 /// What spans of words are, and what to do.

@@ -179,25 +179,33 @@ pub(crate) fn of_content(
         return Ok(vec![name.clone()]);
     }
     let mut columns: Vec<String> = CONTENT.map(str::to_owned).to_vec();
+    let is_list = |name: &str| position(offered, name).is_some_and(|column| offered[column].1.is_list());
+    if is_list(TOKENS) && position(offered, TOKEN_SPANS).is_some() {
+        notes.extend(position(offered, TEXT).map(|_| not_from_text(TOKENS)));
+        columns.insert(0, TOKENS.to_owned());
+        return Ok(columns);
+    }
     let Ok((choice, [guess, _])) = guessed(place, offered, options) else { return Ok(columns) };
     let (name, cells) = &offered[choice.text];
-    let label = &offered[choice.label].0;
-    let has_tags = *label == options.task_tags() || position(offered, TOKEN_SPANS).is_some();
+    let has_tags = offered[choice.label].0 == options.task_tags();
     let text = position(offered, TEXT).filter(|&text| text != choice.text);
     let is_sure = match cells.is_list() {
         true => text.is_none() || has_tags || is_content(name),
         false => has_tags && name == TOKENS,
     };
     if is_sure {
-        if text.is_some() {
-            let said = format!("the words are read from {}, as in training, and not from `text`", quote(name));
-            let other = Remedy::SetTo(Setting::TextColumn, TEXT.to_owned()).so_as("to tag the running text");
-            notes.push(Note::once(said).with_remedy(other));
-        }
+        notes.extend(text.map(|_| not_from_text(name)));
         notes.extend(guess);
         columns.insert(0, name.clone());
     }
     Ok(columns)
+}
+
+/// Returns the note about words that are tagged where there is running text too.
+pub(crate) fn not_from_text(name: &str) -> Note {
+    let said = format!("the words are read from {}, as in training, and not from `text`", quote(name));
+    let other = Remedy::SetTo(Setting::TextColumn, TEXT.to_owned()).so_as("to tag the running text");
+    Note::once(said).with_remedy(other)
 }
 
 /// Returns the error for a row that has none of the columns of what is to be tagged.

@@ -73,6 +73,19 @@ pub(crate) fn words_by_row(names: &[String], rows: &[Vec<String>], choice: Choic
     Some(Parting::Column(key))
 }
 
+/// Returns whether the rows are sentences with their labels: each has as many words as labels, and some more than one.
+pub(crate) fn has_sentences(rows: &[Vec<String>], choice: Choice) -> bool {
+    let cells = |row: &Vec<String>| Some((row.get(choice.text)?.clone(), row.get(choice.label)?.clone()));
+    let count = |cell: &str| cell.split_whitespace().count();
+    let counts: Vec<(usize, usize)> = rows
+        .iter()
+        .filter(|row| !is_blank(row))
+        .filter_map(cells)
+        .map(|(text, label)| (count(&text), count(&label)))
+        .collect();
+    counts.iter().all(|(words, labels)| words == labels) && counts.iter().any(|(words, _)| *words > 1)
+}
+
 /// Returns whether a row has no content.
 pub(crate) fn is_blank(row: &[String]) -> bool {
     row.iter().all(|cell| cell.trim().is_empty())

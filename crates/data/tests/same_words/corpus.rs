@@ -125,4 +125,6 @@ pub const TEXTS: &[Text] = &[
     Text { extension: "jsonl", content: "{\"text\": \"Jo ran\", \"tokens\": [\"Jo\", \"ran\"], \"token_spans\": [{\"start\": 0, \"end\": 1, \"label\": \"PER\"}]}\n", ..TEXT },
     Text { extension: "jsonl", content: "{\"id\": \"0\", \"words\": [\"Jo\"], \"pos\": [\"X\"], \"ner\": [\"B-PER\"]}\n", ..TEXT },
     Text { extension: "conll", content: "An\rna O\nran O\n", ..TEXT },
+    Text { extension: "csv", content: "id,text,labels\n7,EU says no,B-ORG O O\n8,Jo,B-PER\n", ..TEXT },
+    Text { extension: "csv", content: "satz;ner\nEU says no;B-ORG O O\n", ..TEXT },
 ];
