@@ -151,7 +151,8 @@ fn of_labels(text: &str, named: Option<Format>) -> Option<(Format, &'static str)
     if named.is_some_and(|named| !matches!(named, Format::Conll | Format::Tsv)) {
         return None;
     }
-    let full = || text.lines().filter(|line| !is_blank(line) && !line.starts_with("-DOCSTART-"));
+    let is_full = |line: &&str| !is_blank(line) && !line.starts_with('#') && !line.starts_with("-DOCSTART-");
+    let full = || text.lines().filter(is_full);
     let fields = |line: &str| line.split_whitespace().count();
     let width = full().next().map_or(0, fields);
     let is_ragged = full().any(|line| fields(line) != width);
@@ -164,7 +165,8 @@ fn of_labels(text: &str, named: Option<Format>) -> Option<(Format, &'static str)
     match (is_ragged, width) {
         (false, 1) if has_gap => Some((Format::Labels, "its lines hold a label each")),
         (false, 0 | 1) => of_lines,
-        (true, _) if !has_gap && !text.contains('\t') => of_lines,
+        // In a file of columns a line may be too short by mistake, and its reader says so.
+        (true, _) if !has_gap && !text.contains('\t') && (named.is_none() || is_all_tags()) => of_lines,
         (false, _) if !has_gap && is_all_tags() => of_lines,
         _ => None,
     }
@@ -242,6 +244,17 @@ mod tests {
         check("tokens\tner_tags\na b\tO O\n\n", Format::Tsv);
         check("a\tc\nb\ti\n\nc\tc\n", Format::Conll);
         check("a\tc\r\n\t\r\nc\tc\r\n", Format::Conll);
+    }
+
+    #[test]
+    fn columns_with_an_odd_line_are_not_lines_of_labels() {
+        for text in ["#Text=Go\nAnna B-PER\nleft O\n", "Anna NNP B-PER\nleft O\n", "# a remark on it\nAnna O\nleft O\n"] {
+            assert_eq!(decided("a.conll", text.as_bytes(), Wanted::Labels), Format::Conll, "{text:?}");
+        }
+        for text in ["B-PER O O\nO\n", "O\nB-PER O\n"] {
+            assert_eq!(decided("predicted.conll", text.as_bytes(), Wanted::Labels), Format::LabelLines, "{text:?}");
+        }
+        assert_eq!(decided("predictions.txt", b"NN VB\nNN\n", Wanted::Labels), Format::LabelLines);
     }
 
     #[test]
