@@ -55,8 +55,8 @@ impl Input {
         &self.buffer[self.filled.clone()]
     }
 
-    /// Returns the first bytes without consuming them, and whether they are all: enough of a file to show its format
-    /// and its columns, or what a stream gives at once.
+    /// Returns the first bytes without consuming them, and whether they are all. They are enough of a file to show its
+    /// format and its columns, or what a stream gives at once.
     ///
     /// A person at a terminal must not type that much before something happens.
     pub(crate) fn beginning(&mut self) -> io::Result<(&[u8], bool)> {

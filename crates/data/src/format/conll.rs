@@ -21,8 +21,8 @@ use tagsmith_text::tagged::Content;
 
 /// The sentences of CoNLL columns.
 ///
-/// The beginning of the file shows the columns ([`Survey`]): how many there are, their names, and where words and labels
-/// stand where the options do not say it. They name a column by number, from 0 (-1 is the last), or by the name that a
+/// The beginning of the file shows how many columns there are, and their names ([`Survey`]). It shows where words and
+/// labels stand, if the options do not say it. They name a column by number, from 0 (-1 is the last), or by the name that a
 /// header or a `# global.columns = …` line gives. A file of one column holds words without labels.
 ///
 /// A line with a tab is split at tabs, any other at spaces. `-DOCSTART-` lines end a sentence. A line that lacks the

@@ -30,9 +30,10 @@ const KEYS_MAX: usize = 200;
 
 /// The sentences of CoNLL-U.
 ///
-/// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of
-/// a key of FEATS or MISC (`FEATS=Number`, `MISC=name`, or `Number` alone). The label is `_` where a word has no such value. Words that are written as one (ranges
-/// `1-2`) count apart, as the treebank has them; the range's row and empty nodes (`1.1`) are skipped and counted.
+/// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of a
+/// key. Keys are those of FEATS and MISC: `FEATS=Number`, `MISC=name`, or `Number` alone. The label is `_` where a word has
+/// no such value. Words that are written as one (ranges `1-2`) count apart, as the treebank has them; the range's row and
+/// empty nodes (`1.1`) are skipped and counted.
 pub(crate) struct ConlluReader {
     lines: Lines,
     state: State,

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn columns_with_an_odd_line_are_not_lines_of_labels() {
-        for text in ["#Text=Go\nAnna B-PER\nleft O\n", "Anna NNP B-PER\nleft O\n", "# a remark on it\nAnna O\nleft O\n"] {
+        for text in ["#Text=Go\nAnna B-PER\nleft O\n", "Anna NNP B-PER\nleft O\n", "# a remark on it\nAnna O\nleft O\n"]
+        {
             assert_eq!(decided("a.conll", text.as_bytes(), Wanted::Labels), Format::Conll, "{text:?}");
         }
         for text in ["B-PER O O\nO\n", "O\nB-PER O\n"] {

@@ -1,5 +1,6 @@
-//! How a table (CSV, TSV) is laid out, as its beginning shows it: what parts its cells, and whether a row is a sentence or
-//! a word.
+//! How a table (CSV, TSV) is laid out, as its beginning shows it.
+//!
+//! The first rows show what parts its cells, and whether a row is a sentence or a word.
 
 use crate::rules::choose_columns::{Cells, Choice};
 use crate::rules::known_names::{is_index, is_one_word, is_sentence};
@@ -25,7 +26,7 @@ pub(crate) fn separator(beginning: &str, usual: char) -> char {
 pub(crate) enum Parting {
     /// A column that names the sentence, in each row or in its first one.
     Column(usize),
-    /// The same, but rows of a sentence stand apart: the table has to be read whole.
+    /// A column that names the sentence, whose rows stand apart: the table has to be read whole.
     Scattered(usize),
     /// A row without content.
     BlankRow,
@@ -36,8 +37,8 @@ pub(crate) enum Parting {
 /// Returns what parts the sentences of a table where each row is a word; none where a row is a sentence. `rows` are the
 /// first rows of data; a row without content is empty.
 ///
-/// A row is a word if a column names the sentences or is named after one word, or if every row holds one word and one
-/// label. It is a sentence if any row holds as many words as labels, and more than one.
+/// A row is a word if a column names the sentences or is named after one word. It is one too if every row holds one word
+/// and one label. It is a sentence if any row holds as many words as labels, and more than one.
 pub(crate) fn words_by_row(names: &[String], rows: &[Vec<String>], choice: Choice) -> Option<Parting> {
     let count = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.split_whitespace().count());
     let full = || rows.iter().filter(|row| !is_blank(row));

@@ -20,7 +20,7 @@ pub(crate) struct Records {
 pub(crate) struct Record {
     /// The line where it begins, from 1.
     pub(crate) line: u64,
-    /// Its cells.
+    /// The cells.
     pub(crate) cells: Vec<String>,
     /// Whether empty lines stand before it.
     pub(crate) after_gap: bool,

@@ -14,7 +14,7 @@ pub(crate) struct Open {
     pub(crate) line: u64,
     /// The word.
     pub(crate) word: String,
-    /// Its label, where labels are wanted.
+    /// The label of the word, where labels are wanted.
     pub(crate) tag: Option<u32>,
     /// The name of its sentence, where a column gives names; empty if it is that of the row before.
     pub(crate) name: Option<String>,
