@@ -40,6 +40,8 @@ pub(crate) struct Survey {
     numbers: BTreeSet<usize>,
     /// Columns whose cells are tags of a scheme.
     tags: BTreeSet<usize>,
+    /// Columns in which some cell is `O`: labels, be they tags or bare types.
+    with_outside: BTreeSet<usize>,
 }
 
 impl Survey {
@@ -83,7 +85,9 @@ impl Survey {
             let distinct: Vec<&str> = distinct.into_iter().collect();
             !distinct.is_empty() && is_iob_like(&distinct, Style::Prefix)
         };
-        Survey { shape: Some(shape), header, numbers, tags: columns().filter(is_tags).collect() }
+        let has_outside = |column: &usize| rows.iter().any(|row| row[*column].trim() == "O");
+        let (tags, with_outside) = (columns().filter(is_tags).collect(), columns().filter(has_outside).collect());
+        Survey { shape: Some(shape), header, numbers, tags, with_outside }
     }
 
     /// Returns where the columns are, with what was guessed. `names` are the names of the columns, if they have any.
@@ -175,11 +179,12 @@ impl Survey {
         let of_tags: Vec<usize> = self.tags.iter().copied().filter(|column| *column != text).collect();
         // Other tasks have labels of their own, which are not tags.
         let only = match of_tags.as_slice() {
-            [only] if options.task == "ner" && *only != last => Some(*only),
+            [only] if options.task == "ner" && *only != last && !self.with_outside.contains(&last) => Some(*only),
             _ => None,
         };
         let another = Remedy::set(Setting::LabelColumn);
-        if self.header.is_some() && width > 2 && only.is_none() && !self.tags.contains(&last) {
+        let may_be_labels = self.tags.contains(&last) || self.with_outside.contains(&last);
+        if self.header.is_some() && width > 2 && only.is_none() && !may_be_labels {
             let names = quote_all(names.iter().map(String::as_str));
             let problem = format!("nothing says which column holds the labels (columns: {names})");
             return Err(Error::content(place, problem).with_remedy(another));

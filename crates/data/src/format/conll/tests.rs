@@ -525,6 +525,7 @@ fn a_first_line_that_names_columns_is_not_a_word() {
         ("ner_tags id tokens\nB-PER 1 Jo\nO 2 runs\n", "Jo|B-PER runs|O"),
         // The only column of tags holds the labels, if it is not the last.
         ("Anna B-PER 0\nran O 0\n", "Anna|B-PER ran|O"),
+        ("EU NNP I-NP ORG\nsays VBZ O O\n", "EU|ORG says|O"),
         ("1\tAnna\tB-PER\t-\tmary\n2\tran\tO\t-\t-\n", "Anna|B-PER ran|O"),
         ("Anna B-PER\nlief O\n", "Anna|B-PER lief|O"),
         ("Text NN\nof IN\n", "Text|NN of|IN"),
