@@ -305,6 +305,7 @@ fn rows_that_are_words_become_sentences() {
     ] {
         assert_eq!(short(input, ','), want, "{input}");
     }
+    assert!(short("tokens,ner_tags\na b,O O\n \n", ',').starts_with("error: f:3: the row has 1 cell"));
     let flair = "text\tlabel\nSchwarz\tB-PER\n\"\"\"\"\tO\nTagblatt\tB-ORG\n";
     assert_eq!(short(flair, '\t'), "Schwarz|B-PER / \"|O / Tagblatt|B-ORG");
     let rows: String = (0..3000).map(|row| format!("{row},Anna,B-PER\n")).collect();
