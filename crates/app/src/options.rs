@@ -170,6 +170,8 @@ pub struct DataArgs {
     pub labels: Option<String>,
     /// Whether labels are types without `B-` and `I-`.
     pub bare_tags: bool,
+    /// Whether data that teach nothing are trained on: one label, or sentences of one word.
+    pub allow_degenerate_data: bool,
     /// Seed that the training split is shuffled with once.
     pub shuffle_seed: Option<u64>,
     /// Sentences held out of the training split; below 1, a part of them.

@@ -1,6 +1,6 @@
 //! The names of settings on the command line: the only place that knows how an option of each command is spelled.
 
-use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_message::{Note, Remedy, Setting, bounded};
 
 /// A command, as far as its options have names of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +39,20 @@ impl Dialect {
 
     /// Returns a note with its remedy.
     pub fn note(self, note: &Note) -> String {
-        match &note.remedy {
+        let text = match &note.remedy {
             None => note.to_string(),
             Some(remedy) => format!("{note}: {}", self.clause(remedy)),
-        }
+        };
+        bounded(&text).into_owned()
     }
 
     /// Returns an error with its causes and what the caller can do about it.
     pub fn error(self, error: &anyhow::Error) -> String {
-        match tagsmith_app::error::remedy(error) {
+        let text = match tagsmith_app::error::remedy(error) {
             None => format!("{error:#}"),
             Some(remedy) => format!("{error:#}: {}", self.clause(&remedy)),
-        }
+        };
+        bounded(&text).into_owned()
     }
 
     /// Returns a setting as this command spells it, with a value where there is one.
@@ -74,6 +76,7 @@ impl Dialect {
     fn name(self, setting: Setting) -> &'static str {
         match (setting, self) {
             (Setting::AggregationStrategy, _) => "aggregation-strategy",
+            (Setting::AllowDegenerateData, _) => "allow_degenerate_data",
             (Setting::DatasetConfigName, _) => "dataset_config_name",
             (Setting::DatasetName, _) => "dataset_name",
             (Setting::DatasetRevision, _) => "dataset_revision",

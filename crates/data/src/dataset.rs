@@ -41,8 +41,13 @@ pub use split_names::SPLITS;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, Error> {
+    load_of(patterns, &[], options)
+}
+
+/// Reads files as [`load_files`] does; of a folder with several saved splits, the first of `splits` that it has.
+pub(crate) fn load_of(patterns: &[String], splits: &[&str], options: &ReadOptions) -> Result<Split, Error> {
     let mut merger = Merger::new(options);
-    for input in files::expand(patterns, &[])? {
+    for input in files::expand(patterns, splits)? {
         match input {
             Input::File(path) => {
                 let (format, split) = format::read(&path, options)?;
@@ -52,6 +57,11 @@ pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, E
         }
     }
     merger.finish().ok_or_else(|| Error::path("data", "no file is named: give at least one"))
+}
+
+/// Returns whether a folder was written by `save_to_disk`.
+pub fn is_saved(folder: &Path) -> bool {
+    ["state.json", "dataset_dict.json"].iter().any(|file| folder.join(file).exists())
 }
 
 /// Reads a data set's splits, as `load_dataset(name, config_name, revision=revision)` finds them: those of a folder

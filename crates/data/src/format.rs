@@ -16,7 +16,7 @@ mod text;
 
 use crate::bytes::input::{Input, is_packed};
 use crate::bytes::lines::Limit;
-use crate::error::Error;
+use crate::error::{Error, at_line};
 use crate::format::arrow::ClassNames;
 use crate::format::conll::ConllReader;
 use crate::format::conllu::ConlluReader;
@@ -31,10 +31,11 @@ use crate::rows::row::Reader;
 use crate::rows::split_builder::collect;
 use std::fs::File;
 use std::path::Path;
-use tagsmith_message::Note;
+use tagsmith_message::{Note, quote};
 use tagsmith_text::sentence::Split;
 
 pub use name::Format;
+pub(crate) use name::all_extensions;
 
 /// Returns whether a file in a folder is taken for data: by its extension, unless its name says that it is about the
 /// data.
@@ -88,7 +89,7 @@ pub(crate) fn open(path: &Path, request: &Request) -> Result<Opened, Error> {
     let (format, note) = match request.format {
         Some(format) => (format, None),
         None => {
-            let beginning = input.beginning(false).map_err(Error::read(&source))?;
+            let (beginning, _) = input.beginning().map_err(Error::read(&source))?;
             decide(Some(path), beginning, &source, request.wanted)
         }
     };
@@ -110,7 +111,7 @@ pub(crate) fn open_input(
     let (format, note) = match request.format {
         Some(format) => (format, None),
         None => {
-            let beginning = input.beginning(true).map_err(Error::read(source))?;
+            let (beginning, _) = input.beginning().map_err(Error::read(source))?;
             decide(path, beginning, source, request.wanted)
         }
     };
@@ -147,6 +148,7 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<(Format, Split)
     };
     let Opened { format, reader, note } = open(path, &request)?;
     let mut split = collect(reader, &path.display().to_string())?;
+    refuse_spaced_labels(&split)?;
     split.notes.splice(0..0, note);
     Ok((format, split))
 }
@@ -160,5 +162,25 @@ pub(crate) fn read_arrow(path: &Path, names: &ClassNames, options: &ReadOptions)
         format: Some(Format::Arrow),
         class_names: names,
     };
-    collect(open(path, &request)?.reader, &path.display().to_string())
+    let split = collect(open(path, &request)?.reader, &path.display().to_string())?;
+    refuse_spaced_labels(&split)?;
+    Ok(split)
+}
+
+/// Refuses labels that hold white space: they could not be told apart in `predictions.txt` or in columns.
+fn refuse_spaced_labels(split: &Split) -> Result<(), Error> {
+    let is_spaced = |tag: &u32| split.tag_names[*tag as usize].contains(char::is_whitespace);
+    let found = split
+        .sentences
+        .iter()
+        .find_map(|sentence| Some((sentence.line, *sentence.tags.iter().find(|tag| is_spaced(tag))?)));
+    let Some((line, tag)) = found else { return Ok(()) };
+    let label = &split.tag_names[tag as usize];
+    let one_word = label.split_whitespace().collect::<Vec<_>>().join("_");
+    let problem = format!(
+        "the label {} holds white space, which parts the labels of predictions: write {}",
+        quote(label),
+        quote(&one_word)
+    );
+    Err(Error::content(at_line(&split.source, line), problem))
 }

@@ -2,16 +2,18 @@
 
 use crate::bytes::input::Input;
 use crate::bytes::lines::Limit;
+use crate::dataset::load_of;
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
 use crate::read_options::{ReadOptions, Wanted};
 use crate::rows::split_builder::collect;
+use crate::span_examples::EVALUATED;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
-use tagsmith_text::sentence::TagKind;
+use tagsmith_text::sentence::{Split, TagKind};
 
 /// The labels of a file.
 #[derive(Clone, Debug)]
@@ -52,6 +54,9 @@ impl LabelFile {
     pub fn open(path: &Path, format: Option<Format>) -> Result<LabelFile, Error> {
         let source = path.display().to_string();
         let mut content = Vec::new();
+        if path.is_dir() {
+            return Ok(LabelFile { path: path.to_owned(), content, format: Format::Arrow, note: None });
+        }
         if format != Some(Format::Parquet) {
             Input::open(path)?.read_to_end(&mut content).map_err(Error::read(&source))?;
         }
@@ -84,6 +89,10 @@ impl LabelFile {
             missing_label: missing_label.map(str::to_owned),
             ..ReadOptions::default()
         };
+        if self.path.is_dir() {
+            let split = load_of(&[source], EVALUATED, &options);
+            return of_split(split.map_err(|error| error.with_setting(Setting::LabelColumn, setting))?, None, setting);
+        }
         let opened =
             self.opened(&source, &options).map_err(|error| error.with_setting(Setting::LabelColumn, setting))?;
         if is_bare {
@@ -91,16 +100,7 @@ impl LabelFile {
         }
         let split =
             collect(opened.reader, &source).map_err(|error| error.with_setting(Setting::LabelColumn, setting))?;
-        if split.tag_kind == TagKind::Absent {
-            return Err(Error::path(source, "there are no labels").with_remedy(Remedy::set(setting)));
-        }
-        let sentences = split.sentences.into_iter().map(|sentence| LabeledSentence {
-            line: sentence.line,
-            labels: sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].clone()).collect(),
-            words: sentence.words,
-        });
-        let notes = self.note.iter().cloned().chain(split.notes).map(|note| with_setting(note, setting)).collect();
-        Ok(Labeled { source, sentences: sentences.collect(), notes })
+        of_split(split, self.note.clone(), setting)
     }
 
     fn opened(&self, source: &str, options: &ReadOptions) -> Result<Opened, Error> {
@@ -116,6 +116,21 @@ impl LabelFile {
             _ => format::open_input(Input::from_bytes(self.content.clone()), Some(&self.path), source, &request),
         }
     }
+}
+
+/// Returns the labels of a split, whose column the caller calls `setting`.
+fn of_split(split: Split, note: Option<Note>, setting: Setting) -> Result<Labeled, Error> {
+    let source = split.source;
+    if split.tag_kind == TagKind::Absent {
+        return Err(Error::path(source, "there are no labels").with_remedy(Remedy::set(setting)));
+    }
+    let sentences = split.sentences.into_iter().map(|sentence| LabeledSentence {
+        line: sentence.line,
+        labels: sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].clone()).collect(),
+        words: sentence.words,
+    });
+    let notes = note.into_iter().chain(split.notes).map(|note| with_setting(note, setting)).collect();
+    Ok(Labeled { source, sentences: sentences.collect(), notes })
 }
 
 /// Reads labels that stand without words.

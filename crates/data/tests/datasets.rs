@@ -261,9 +261,9 @@ fn several_files_follow_each_other() {
         &[("1.conll", COLUMNS), ("2.conll", "# a\nUlm B-LOC\n")],
         &["@1.conll", "@2.conll"],
         expect![[r#"
-        @1.conll, @2.conll: Jo|B-PER runs|O / Ulm|B-LOC / #|a Ulm|B-LOC (Strings)
-        note: 1 lines begin with `# ` but have the data's columns, and were read as words (@2.conll:1)
-    "#]],
+            @1.conll, @2.conll: Jo|B-PER runs|O / Ulm|B-LOC / #|a Ulm|B-LOC (Strings)
+            note: 1 lines begin with `#` but have the data's columns, and were read as words (@2.conll:1)
+        "#]],
     );
     let four = [("1.jsonl", ROW), ("2.jsonl", ROW), ("3.jsonl", ROW), ("4.jsonl", ROW)];
     check_files(
@@ -328,8 +328,8 @@ fn files_that_are_not_there() {
         &[("notes.md", "")],
         &["@"],
         expect![[r#"
-        error: @: this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`
-    "#]],
+            error: @: this folder holds no data: it must hold files that end in .json, .jsonl, .ndjson, .csv, .tsv, .conll, .conll03, .conllup, .iob, .iob1, .iob2, .bio, .bio2, .conllu, .parquet, .arrow or .txt (text formats also in .gz), or be saved by `save_to_disk`
+        "#]],
     );
     check_files(
         &[("dataset_dict.json", "{}")],
@@ -377,8 +377,8 @@ fn files_that_are_not_there() {
         &[("a.conll", "Jo B-PER\nruns\n")],
         &["@a.conll"],
         expect![[r#"
-        error: @a.conll:2: `runs` has 1 column, the lines before have 2: give every line the same columns
-    "#]],
+            error: @a.conll:2: `runs` has 1 column, the other lines have 2: give every line the same columns
+        "#]],
     );
 }
 
@@ -524,8 +524,8 @@ fn folders() {
         &[("notes.md", "")],
         None,
         expect![[r#"
-        error: @: this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`
-    "#]],
+            error: @: this folder holds no data: it must hold files that end in .json, .jsonl, .ndjson, .csv, .tsv, .conll, .conll03, .conllup, .iob, .iob1, .iob2, .bio, .bio2, .conllu, .parquet, .arrow or .txt (text formats also in .gz), or be saved by `save_to_disk`
+        "#]],
     );
     check_folder(
         &[("train.jsonl", "{\"tokens\": [\"Jo\"]}")],

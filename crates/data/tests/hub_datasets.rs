@@ -132,8 +132,8 @@ fn files_named_by_split() {
         &[("README.md", b"# Set\n")],
         None,
         expect![[r#"
-        error: org/set: this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`
-    "#]],
+            error: org/set: this folder holds no data: it must hold files that end in .json, .jsonl, .ndjson, .csv, .tsv, .conll, .conll03, .conllup, .iob, .iob1, .iob2, .bio, .bio2, .conllu, .parquet, .arrow or .txt (text formats also in .gz), or be saved by `save_to_disk`
+        "#]],
     );
     check(
         &[("a.jsonl", ROW), ("b.jsonl", OTHER_ROW)],
@@ -260,7 +260,7 @@ fn old_names_are_programs_and_their_conversion_is_read() {
           note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
     "#]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("refs/convert/parquet")));
     expect![[r#"
-        error: eriktks/conll2003: this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`
+        error: eriktks/conll2003: this folder holds no data: it must hold files that end in .json, .jsonl, .ndjson, .csv, .tsv, .conll, .conll03, .conllup, .iob, .iob1, .iob2, .bio, .bio2, .conllu, .parquet, .arrow or .txt (text formats also in .gz), or be saved by `save_to_disk`
     "#]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("main")));
 }
 

@@ -147,6 +147,40 @@ fn all_tables_are_seen_alike() {
     assert_eq!(read, 8);
 }
 
+/// Saved data sets and folders of files are read by prediction and scoring as by training.
+#[test]
+fn folders_are_seen_alike() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    write(&folder, "one.conll", b"Jo B-PER\nran O\n");
+    write(&folder, "two.conll", b"Ulm B-LOC\n\nno O\n");
+    assert_eq!(compare(folder.path(), &ReadOptions::default(), &predicted), Ok(true));
+    let saved = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files");
+    let is_saved = |path: &Path| path.join("state.json").exists();
+    let folders = fs::read_dir(saved).expect("the golden files").map(|entry| entry.expect("a file").path());
+    let mut read = 0;
+    for folder in folders.filter(|path| is_saved(path)) {
+        assert_eq!(compare(&folder, &ReadOptions::default(), &predicted), Ok(true), "{}", folder.display());
+        read += 1;
+    }
+    assert!(read > 0, "a saved data set among the golden files");
+}
+
+/// Training wants a list of words; prediction does not cut a string under that name into words of its own.
+#[test]
+fn words_that_are_a_string_are_refused() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    for name in ["tokens", "words"] {
+        let content = format!("{{\"{name}\": \"../../etc\", \"ner_tags\": [\"O\"]}}\n");
+        let path = write(&folder, "a.jsonl", content.as_bytes());
+        assert_eq!(compare(&path, &ReadOptions::default(), &predicted), Ok(false));
+        let refused = predicted(&path, &ReadOptions::default()).expect_err("a string");
+        assert!(refused.contains(&format!("a.jsonl:1: `{name}` is a string, not a list of words")), "{refused}");
+        let asked = ReadOptions { text_column: Some(name.to_owned()), ..ReadOptions::default() };
+        let text = predicted(&path, &asked).expect_err("running text");
+        assert!(text.starts_with("the document"), "{text}");
+    }
+}
+
 /// Words of column files, cut as prediction once did: at any white space, whatever begins with `#`.
 fn cut_at_white_space(path: &Path, options: &ReadOptions) -> Result<Sentences, String> {
     let text = match path.extension() {

@@ -13,4 +13,4 @@ mod shown;
 pub use closest::closest;
 pub use note::Note;
 pub use remedy::{Remedy, Setting};
-pub use shown::{counted, quote, quote_all};
+pub use shown::{bounded, counted, quote, quote_all};

@@ -11,6 +11,8 @@ pub enum Setting {
     Decoding,
 
     // Data.
+    /// Leave to train on data that teach nothing: one label, or sentences of one word.
+    AllowDegenerateData,
     /// The configuration of the data set.
     DatasetConfigName,
     /// The data set: a folder, or a name on the hub.

@@ -1,5 +1,7 @@
 //! Values and counts as messages show them.
 
+use std::borrow::Cow;
+
 /// Characters of a value that a message shows.
 const SHOWN_CHARS: usize = 60;
 
@@ -15,6 +17,24 @@ pub fn quote(value: &str) -> String {
     }
     shown.push('`');
     shown
+}
+
+/// The most characters of a message, and of its end that stay when it is cut.
+const MESSAGE_CHARS: usize = 4000;
+const END_CHARS: usize = 600;
+
+/// Returns a message that a person can read: what is longer than a page loses its middle, and says so.
+///
+/// Rims show every message through this, whatever names and values are in it.
+pub fn bounded(message: &str) -> Cow<'_, str> {
+    let is_short = message.len() <= MESSAGE_CHARS || message.chars().count() <= MESSAGE_CHARS;
+    if is_short {
+        return Cow::Borrowed(message);
+    }
+    let count = message.chars().count();
+    let begin: String = message.chars().take(MESSAGE_CHARS - END_CHARS).collect();
+    let end: String = message.chars().skip(count - END_CHARS).collect();
+    Cow::Owned(format!("{begin} [… {} characters are left out …] {end}", count - MESSAGE_CHARS))
 }
 
 /// `1 column`, `2 columns`
@@ -36,6 +56,15 @@ pub fn quote_all<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_keeps_its_beginning_and_its_remedy() {
+        assert_eq!(bounded("short"), "short");
+        let long = format!("f: the labels are {}: pass `--labels`", "é".repeat(1_000_000));
+        let shown = bounded(&long);
+        assert!(shown.chars().count() < MESSAGE_CHARS + 100);
+        assert!(shown.starts_with("f: the labels are é") && shown.ends_with("é: pass `--labels`"), "{shown}");
+    }
 
     #[test]
     fn a_quote_stays_on_one_line_and_short() {

@@ -3,6 +3,7 @@
 pub mod bare_tags;
 pub mod reading;
 pub mod scheme;
+pub mod slips;
 
 use crate::sentence::{Split, TagKind};
 use std::collections::{BTreeMap, HashMap, HashSet};

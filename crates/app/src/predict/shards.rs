@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_data::dataset::is_saved;
 use tagsmith_data::format::Format;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
@@ -128,7 +129,7 @@ pub fn of(
 ) -> Result<Vec<Shard>> {
     let mut files = Vec::new();
     for input in inputs {
-        if !input.is_dir() {
+        if !input.is_dir() || is_saved(input) {
             files.push(input.clone());
             continue;
         }

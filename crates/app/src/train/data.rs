@@ -6,13 +6,15 @@ use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{DataArgs, TaskArgs};
 use anyhow::{Context, anyhow, bail};
+use std::collections::HashSet;
 use std::fmt::Write;
 use tagsmith_data::ReadOptions;
 use tagsmith_data::dataset;
 use tagsmith_hub::Hub;
-use tagsmith_message::{Note, Remedy, Setting, counted, quote_all};
+use tagsmith_message::{Note, Remedy, Setting, counted, quote, quote_all};
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
+use tagsmith_text::labels::slips;
 use tagsmith_text::sentence::{Split, TagKind};
 use tagsmith_text::tokenizer::Tokenizer;
 
@@ -61,8 +63,15 @@ impl Data {
         for (name, split) in data.splits() {
             events.say(describe(name, split));
             events.notes_about(name, &split.notes);
+            events.notes_about(name, &slips::of(split));
+        }
+        for (name, note) in data.seen_in_training() {
+            events.notes_about(name, &[note]);
         }
         data.check(tasks)?;
+        if let Some(train) = data.train.as_ref().filter(|_| tasks.do_train && !args.allow_degenerate_data) {
+            refuse_degenerate(train)?;
+        }
         Ok(data)
     }
 
@@ -178,6 +187,24 @@ impl Data {
         Ok(())
     }
 
+    /// Returns notes about splits that share sentences with the training split, each with the name of the split.
+    fn seen_in_training(&self) -> Vec<(&'static str, Note)> {
+        let Some(train) = &self.train else { return Vec::new() };
+        let learned: HashSet<&[String]> = train.sentences.iter().map(|sentence| &*sentence.words).collect();
+        let about = |(name, split): (&'static str, &Split)| {
+            let all = split.sentences.len();
+            let mut note = Note::new(format!("of {} stand in the training split too", counted(all, "sentence")));
+            for sentence in split.sentences.iter().filter(|sentence| learned.contains(&*sentence.words)) {
+                note.add(|| format!("{}:{}", split.source, sentence.line));
+            }
+            if note.count == all {
+                note.what += ", so its score says nothing about other texts";
+            }
+            (note.count > 0).then_some((name, note))
+        };
+        self.splits().filter(|(name, _)| *name != "train").filter_map(about).collect()
+    }
+
     /// Returns whether no split has a label column.
     pub fn is_unlabeled(&self) -> bool {
         self.splits().all(|(_, split)| split.tag_kind == TagKind::Absent)
@@ -204,6 +231,26 @@ impl Data {
             }
         }
     }
+}
+
+/// Refuses a training split that teaches nothing, as a wrong column makes it.
+fn refuse_degenerate(train: &Split) -> anyhow::Result<()> {
+    let anyway = || Remedy::set(Setting::AllowDegenerateData).so_as("to train all the same");
+    let mut tags = train.sentences.iter().flat_map(|sentence| &sentence.tags);
+    if let Some(first) = tags.next()
+        && tags.all(|tag| tag == first)
+    {
+        let label = quote(&train.tag_names[*first as usize]);
+        let message = format!("{}: every word has the label {label}, so there is nothing to learn", train.source);
+        let other = Remedy::set(Setting::LabelColumn).so_as("to read another column");
+        return Err(refusal(message, Remedy::AnyOf(vec![other, anyway()])));
+    }
+    if train.sentences.len() > 1 && train.sentences.iter().all(|sentence| sentence.words.len() == 1) {
+        let message = format!("{}: every sentence is one word, so no word is read beside another", train.source);
+        let act = "put a blank line after each sentence, or a column `sentence_id` into a table";
+        return Err(refusal(message, Remedy::AnyOf(vec![Remedy::to_do(act), anyway()])));
+    }
+    Ok(())
 }
 
 /// Returns a line about a split: its source, its size and its columns.

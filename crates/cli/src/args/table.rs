@@ -67,6 +67,8 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("labels").beyond()
         .data("file of the labels in the order of their ids, one a line; with `ged` by default the data's labels.txt"),
     flag("bare_tags").beyond().data("the labels are types alone (PER, O): a run of one type becomes B-PER I-PER …"),
+    flag("allow_degenerate_data").beyond()
+        .data("train though every word has one label, or every sentence is one word"),
     int_unset("shuffle_seed").beyond().data("shuffle the training split first, as datasets' shuffle(seed=N) does"),
     float_unset("validation_size").beyond()
         .data("hold out this many training sentences (below 1, a part) for validation, as datasets' train_test_split does"),

@@ -100,7 +100,7 @@ fn option(name: &'static str) -> Arg {
 
 /// Returns the names of the formats that are read; `auto` leaves the choice to the content and the file's name.
 fn input_formats() -> PossibleValuesParser {
-    let names = Format::OF_DOCUMENTS.map(|format| PossibleValue::new(format.name()).aliases(format.aliases()));
+    let names = Format::of_documents().map(|format| PossibleValue::new(format.name()).aliases(format.aliases()));
     PossibleValuesParser::new([PossibleValue::new("auto")].into_iter().chain(names))
 }
 

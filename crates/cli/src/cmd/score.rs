@@ -19,7 +19,7 @@ pub fn command() -> Command {
     };
     let format = |name: &'static str, help: &'static str| {
         let value = |format: Format| PossibleValue::new(format.name()).aliases(format.aliases());
-        let names = Format::OF_LABELS.map(value);
+        let names: Vec<PossibleValue> = Format::of_labels().map(value).collect();
         Arg::new(name).long(name).value_name("FORMAT").value_parser(PossibleValuesParser::new(names)).help(help)
     };
     Command::new("score")

@@ -1,5 +1,6 @@
 //! What runs can do beside training: error detection, logs, recipes, reports.
 
+mod data;
 mod ged;
 mod harness;
 mod logging;

@@ -15,6 +15,8 @@ const BEGINNING_BYTES: usize = 64 << 10;
 /// Bytes that are read front to back.
 pub struct Input {
     inner: Box<dyn Read + Send>,
+    /// Whether a person or a program may be writing it now.
+    is_stream: bool,
     buffer: Vec<u8>,
     /// The part of `buffer` that is filled and not yet consumed.
     filled: std::ops::Range<usize>,
@@ -28,23 +30,24 @@ impl Input {
 
     /// Returns the bytes of a stream, of which `capacity` are read at once.
     pub(crate) fn with_capacity(capacity: usize, inner: Box<dyn Read + Send>) -> Input {
-        Input { inner, buffer: vec![0; capacity.max(1)], filled: 0..0 }
+        Input { inner, is_stream: true, buffer: vec![0; capacity.max(1)], filled: 0..0 }
     }
 
     /// Returns bytes that are in memory; all of them are at hand.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Input {
         let filled = 0..bytes.len();
         let buffer = if bytes.is_empty() { vec![0] } else { bytes };
-        Input { inner: Box::new(io::empty()), buffer, filled }
+        Input { inner: Box::new(io::empty()), is_stream: false, buffer, filled }
     }
 
     /// Opens a file of text, unpacked if its name ends in `.gz`.
     pub(crate) fn open(path: &Path) -> Result<Input, Error> {
         let file = File::open(path).map_err(Error::open(path))?;
-        Ok(Input::new(match is_packed(path) {
+        let bytes: Box<dyn Read + Send> = match is_packed(path) {
             true => Box::new(Gunzip { decoder: MultiGzDecoder::new(BufReader::new(file)) }),
             false => Box::new(file),
-        }))
+        };
+        Ok(Input { is_stream: false, ..Input::new(bytes) })
     }
 
     /// Returns what is buffered, which is read without waiting.
@@ -52,15 +55,17 @@ impl Input {
         &self.buffer[self.filled.clone()]
     }
 
-    /// Returns the first bytes without consuming them: enough of a file to show its format, or what a stream gives
-    /// at once.
+    /// Returns the first bytes without consuming them, and whether they are all. They are enough of a file to show its
+    /// format and its columns, or what a stream gives at once.
     ///
     /// A person at a terminal must not type that much before something happens.
-    pub(crate) fn beginning(&mut self, of_stream: bool) -> io::Result<&[u8]> {
+    pub(crate) fn beginning(&mut self) -> io::Result<(&[u8], bool)> {
         self.fill_buf()?;
         let enough = BEGINNING_BYTES.min(self.buffer.len());
-        while !of_stream && self.filled.len() < enough && self.fill()? > 0 {}
-        Ok(self.at_hand())
+        while !self.is_stream && self.filled.len() < enough && self.fill()? > 0 {}
+        let whole = !self.is_stream && self.filled.len() < BEGINNING_BYTES;
+        let bytes = self.at_hand();
+        Ok((&bytes[..bytes.len().min(BEGINNING_BYTES)], whole))
     }
 
     /// Reads once, behind what is buffered. Returns the number of bytes, 0 at the end of the input.
@@ -151,8 +156,8 @@ mod tests {
     fn the_beginning_of_a_stream_is_what_comes_first() {
         let parts = || Input::new(Box::new(Parts([&b"ab"[..], b"cd", b"e"].into())));
         for (of_stream, beginning) in [(true, &b"ab"[..]), (false, b"abcde")] {
-            let mut input = parts();
-            assert_eq!(input.beginning(of_stream).expect("memory"), beginning);
+            let mut input = Input { is_stream: of_stream, ..parts() };
+            assert_eq!(input.beginning().expect("memory"), (beginning, !of_stream));
             let mut all = String::new();
             input.read_to_string(&mut all).expect("memory");
             assert_eq!(all, "abcde");
@@ -164,7 +169,7 @@ mod tests {
     fn bytes_come_in_order_whatever_the_buffer() {
         for capacity in 1..9 {
             let mut input = Input::with_capacity(capacity, Box::new(io::Cursor::new(b"one\ntwo\nthree".to_vec())));
-            assert!(input.beginning(false).expect("memory").len() <= capacity);
+            assert!(input.beginning().expect("memory").0.len() <= capacity);
             let lines: Vec<String> = (&mut input).lines().map(|line| line.expect("memory")).collect();
             assert_eq!(lines, ["one", "two", "three"], "{capacity}");
         }

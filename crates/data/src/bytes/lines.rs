@@ -3,6 +3,7 @@
 use crate::bytes::input::Input;
 use crate::error::{Error, at_line};
 use std::io::{BufRead, Read};
+use tagsmith_message::Note;
 
 /// The most bytes that are held of one line, row or record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +47,19 @@ pub(crate) struct Lines {
     limit: Limit,
     number: u64,
     bytes: Vec<u8>,
+    /// Lines with a carriage return that does not end them.
+    returns: Note,
 }
 
 impl Lines {
     pub(crate) fn new(input: Input, source: &str, limit: Limit) -> Self {
-        Lines { input, source: source.to_owned(), limit, number: 0, bytes: Vec::new() }
+        let returns = Note::new("lines hold a carriage return inside, which is read as a part of the line");
+        Lines { input, source: source.to_owned(), limit, number: 0, bytes: Vec::new(), returns }
+    }
+
+    /// Returns what was odd about the lines so far.
+    pub(crate) fn notes(&self) -> Option<Note> {
+        Some(self.returns.clone()).filter(|note| note.count > 0)
     }
 
     /// Returns the next line and its number, or `None` at the end.
@@ -71,6 +80,15 @@ impl Lines {
         line = line.strip_suffix(b"\r").unwrap_or(line);
         if self.number == 1 {
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        }
+        if line.contains(&b'\r') {
+            // Python reads such a file line by line, and it would be one line here.
+            if self.number == 1 && !self.bytes.ends_with(b"\n") {
+                let problem = "its lines end in a carriage return alone: convert it with `tr '\\r' '\\n'`";
+                return Err(Error::content(self.source.clone(), problem));
+            }
+            let (source, number) = (&self.source, self.number);
+            self.returns.add(|| at_line(source, number));
         }
         Ok(Some((self.number, utf8(line, &self.source, self.number, 0)?)))
     }

@@ -2,7 +2,7 @@
 
 use crate::dataset::split_names::splits_of;
 use crate::error::Error;
-use crate::format::is_data_file;
+use crate::format::{all_extensions, is_data_file};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,10 @@ fn expand_one(pattern: &str, splits: &[&str], inputs: &mut Vec<Input>) -> Result
 
 fn expand_path(path: &Path, splits: &[&str], inputs: &mut Vec<Input>) -> Result<(), Error> {
     if !path.is_dir() {
+        let is_text = path.extension().is_some_and(|extension| extension == "txt");
+        if is_standoff(path) || is_text && path.with_extension("ann").exists() {
+            return Err(standoff(path));
+        }
         inputs.push(Input::File(path.to_owned()));
         return Ok(());
     }
@@ -90,6 +94,10 @@ fn expand_path(path: &Path, splits: &[&str], inputs: &mut Vec<Input>) -> Result<
         }
         return Err(Error::path(path.display(), "this folder holds a DatasetDict").with_remedy(as_data_set()));
     }
+    let is_brat = |entry: fs::DirEntry| is_standoff(&entry.path());
+    if fs::read_dir(path).map_err(Error::open(path))?.flatten().any(is_brat) {
+        return Err(standoff(path));
+    }
     let files = data_files(path)?;
     let by_split = splits_of(path, &relative(&files, path))?;
     if by_split.len() > 1 {
@@ -104,6 +112,19 @@ fn expand_path(path: &Path, splits: &[&str], inputs: &mut Vec<Input>) -> Result<
     Ok(())
 }
 
+/// Returns whether a file's name says that it holds annotations of brat.
+fn is_standoff(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "ann")
+}
+
+/// Returns the error for brat's texts and annotations.
+fn standoff(path: &Path) -> Error {
+    let problem =
+        "this is brat's standoff format: texts (.txt), and files (.ann) that mark entities by places of characters";
+    let act = "cut the texts into words, and write a word and its tag a line, with a blank line after each sentence";
+    Error::path(path.display(), problem).with_remedy(Remedy::to_do(act))
+}
+
 /// Returns the remedy of naming a folder as a data set, or one split of it.
 fn as_data_set() -> Remedy {
     let whole = Remedy::set(Setting::DatasetName).so_as("with the folder");
@@ -114,7 +135,10 @@ fn as_data_set() -> Remedy {
 pub(crate) fn no_data(folder: &Path) -> Error {
     Error::path(
         folder.display(),
-        "this folder holds no data: it must hold files that end in .json, .jsonl, .csv, .tsv, .parquet, .arrow, .conll, .conllu, .iob2, .bio or .txt (text formats also in .gz), or be saved by `save_to_disk`",
+        format!(
+            "this folder holds no data: it must hold files that end in {} or .txt (text formats also in .gz), or be saved by `save_to_disk`",
+            all_extensions()
+        ),
     )
 }
 

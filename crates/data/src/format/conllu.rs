@@ -8,13 +8,14 @@ use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
 use crate::rules::choose_columns::{by_name_or_number, unknown};
 use crate::rules::comments::is_conllu_comment;
+use crate::rules::headers::{self, is_tag};
+use crate::rules::ids;
 use crate::rules::sentence_ends::is_blank;
-use crate::rules::{headers, ids};
 use std::collections::BTreeSet;
 use std::mem::take;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
-use tagsmith_message::{counted, quote};
+use tagsmith_message::{counted, quote, quote_all};
 use tagsmith_text::sentence::Columns;
 use tagsmith_text::tagged::Content;
 
@@ -22,15 +23,17 @@ const COLUMNS: [&str; 10] = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HE
 const FORM: usize = 1;
 const UPOS: usize = 3;
 const FEATS: usize = 5;
+const MISC: usize = 9;
 
-/// The most feature names that are remembered for the message about one that never occurs.
-const FEATURES_MAX: usize = 200;
+/// The most keys that are remembered for messages about them.
+const KEYS_MAX: usize = 200;
 
 /// The sentences of CoNLL-U.
 ///
-/// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of
-/// a feature (`FEATS=Number`, or `Number` alone). The label is `_` where a word has no such value. Words that are written as one (ranges
-/// `1-2`) count apart, as the treebank has them; the range's row and empty nodes (`1.1`) are skipped and counted.
+/// The words are the forms. The labels are `UPOS`, or the column named by the options (in any case), or the value of a
+/// key. Keys are those of FEATS and MISC: `FEATS=Number`, `MISC=name`, or `Number` alone. The label is `_` where a word has
+/// no such value. Words that are written as one (ranges `1-2`) count apart, as the treebank has them; the range's row and
+/// empty nodes (`1.1`) are skipped and counted.
 pub(crate) struct ConlluReader {
     lines: Lines,
     state: State,
@@ -85,6 +88,18 @@ impl Reader for ConlluReader {
     fn notes(&self) -> Vec<Note> {
         let State { tags, ranges, empty_nodes, .. } = &self.state;
         let mut notes = vec![ranges.clone(), empty_nodes.clone()];
+        notes.extend(self.lines.notes());
+        notes.extend(self.state.tags_in_misc.clone().map(|key| {
+            let learn = Remedy::SetTo(Setting::LabelColumn, key.clone()).so_as("to read those");
+            let said = format!("`MISC` holds tags under {}, and the labels are read from another column", quote(&key));
+            Note::once(said).with_remedy(learn)
+        }));
+        let keys = &self.state.found;
+        if matches!(self.state.label, Some(Label::Column(MISC))) && keys.len() > 1 {
+            let names = quote_all(keys.iter().map(String::as_str));
+            let one = Remedy::set(Setting::LabelColumn).so_as("with one of them");
+            notes.push(Note::once(format!("`MISC` is read whole, and holds several keys: {names}")).with_remedy(one));
+        }
         if let Some(Label::Column(index)) = self.state.label.as_ref().filter(|_| tags.has_only("_")) {
             let said = format!("{} is `_` for every word: the treebank does not fill it", quote(COLUMNS[*index]));
             notes.push(Note::once(said));
@@ -100,14 +115,15 @@ impl Reader for ConlluReader {
 /// What a word's label is.
 enum Label {
     Column(usize),
-    Feature(String),
+    /// A key, and the column that it is in: FEATS or MISC, once it is known.
+    Key(String, Option<usize>),
 }
 
 impl Label {
     fn name(&self) -> String {
         match self {
             Label::Column(index) => COLUMNS[*index].to_owned(),
-            Label::Feature(key) => format!("FEATS={key}"),
+            Label::Key(key, column) => format!("{}={key}", COLUMNS[column.unwrap_or(FEATS)]),
         }
     }
 }
@@ -125,9 +141,13 @@ struct State {
     word_lines: Vec<u64>,
     bytes: usize,
     id: Option<String>,
-    /// The features met, and whether the wanted one was among them.
-    features: BTreeSet<String>,
-    feature_found: bool,
+    /// The keys met in FEATS and MISC.
+    found: BTreeSet<String>,
+    /// Whether the wanted key was among them.
+    key_found: bool,
+    /// The key of MISC whose values are tags, where the task is entities and the labels are of another column.
+    tags_in_misc: Option<String>,
+    looks_for_tags: bool,
     ranges: Note,
     empty_nodes: Note,
 }
@@ -145,7 +165,11 @@ impl State {
             None => Label::Column(UPOS),
             Some(name) => match column(name) {
                 Some(index) => Label::Column(index),
-                None => Label::Feature(name.strip_prefix("FEATS=").unwrap_or(name).to_owned()),
+                None => {
+                    let of = |column: usize| name.strip_prefix(COLUMNS[column])?.strip_prefix('=');
+                    let column = [FEATS, MISC].into_iter().find(|column| of(*column).is_some());
+                    Label::Key(column.and_then(of).unwrap_or(name).to_owned(), column)
+                }
             },
         };
         Ok(State {
@@ -159,8 +183,10 @@ impl State {
             word_lines: Vec::new(),
             bytes: 0,
             id: None,
-            features: BTreeSet::new(),
-            feature_found: false,
+            found: BTreeSet::new(),
+            key_found: false,
+            tags_in_misc: None,
+            looks_for_tags: wanted == Wanted::Tagged && options.label_column.is_none() && options.task == "ner",
             ranges: Note::new("rows of words written as one (ranges such as `1-2`) were skipped; their words are read"),
             empty_nodes: Note::new("empty nodes (such as `1.1`) were skipped"),
         })
@@ -220,22 +246,32 @@ impl State {
     }
 
     fn word(&mut self, number: u64, line: &str, cells: &[&str]) -> Result<(), Error> {
-        let label = match &self.label {
+        let label = match &mut self.label {
             None => None,
+            Some(Label::Column(MISC)) => {
+                keys_of(cells[MISC]).for_each(|(key, _)| remember(&mut self.found, key));
+                Some(cells[MISC])
+            }
             Some(Label::Column(index)) => Some(cells[*index]),
-            Some(Label::Feature(wanted)) => {
+            Some(Label::Key(wanted, column)) => {
                 let mut value = "_";
-                for (key, found) in cells[FEATS].split('|').filter_map(|feature| feature.split_once('=')) {
-                    if key == wanted {
-                        value = found;
-                        self.feature_found = true;
-                    } else if self.features.len() < FEATURES_MAX && !self.features.contains(key) {
-                        self.features.insert(key.to_owned());
+                for of in [FEATS, MISC] {
+                    let is_wanted = column.is_none_or(|column| column == of);
+                    for (key, found) in keys_of(cells[of]).filter(|_| is_wanted) {
+                        if key == wanted {
+                            (value, *column, self.key_found) = (found, Some(of), true);
+                        } else {
+                            remember(&mut self.found, key);
+                        }
                     }
                 }
                 Some(value)
             }
         };
+        if self.looks_for_tags && self.tags_in_misc.is_none() {
+            let tags = keys_of(cells[MISC]).find(|(_, value)| *value != "O" && is_tag(value));
+            self.tags_in_misc = tags.map(|(key, _)| key.to_owned());
+        }
         if let Some(label) = label {
             self.word_tags.push(self.tags.of_string(label, || at_line(&self.source, number))?);
         }
@@ -257,15 +293,26 @@ impl State {
         Some(Row { id, tags, lines, ..Row::of(number, Content::Words(take(&mut self.words))) })
     }
 
-    /// Refuses a feature that no word has.
+    /// Refuses a key that no word has.
     fn check_feature(&self) -> Result<(), Error> {
         match &self.label {
-            Some(Label::Feature(key)) if !self.feature_found && !self.tags.is_empty() => {
-                let names = COLUMNS.iter().copied().chain(self.features.iter().map(String::as_str));
+            Some(Label::Key(key, _)) if !self.key_found && !self.tags.is_empty() => {
+                let names = COLUMNS.iter().copied().chain(self.found.iter().map(String::as_str));
                 Err(unknown(&self.source, key, names, Setting::LabelColumn))
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Returns the keys of a cell of FEATS or MISC with their values.
+fn keys_of(cell: &str) -> impl Iterator<Item = (&str, &str)> {
+    cell.split('|').filter_map(|pair| pair.split_once('='))
+}
+
+fn remember(found: &mut BTreeSet<String>, key: &str) {
+    if found.len() < KEYS_MAX && !found.contains(key) {
+        found.insert(key.to_owned());
     }
 }
 
@@ -413,6 +460,28 @@ mod tests {
             note: `XPOS` is `_` for every word: the treebank does not fill it
         "#]],
         );
+    }
+
+    /// NorNE keeps its tags in MISC.
+    #[test]
+    fn keys_of_misc_are_labels() {
+        let norne = "1\tAnna\tAnna\tPROPN\t_\tGender=Fem\t2\tnsubj\t_\tname=B-PER\n2\tbor\tbo\tVERB\t_\t_\t0\troot\t_\tSpaceAfter=No|name=O\n";
+        let shown = |label: Option<&str>, task: &str| {
+            let options =
+                ReadOptions { label_column: label.map(str::to_owned), task: task.into(), ..ReadOptions::default() };
+            show(read(norne.as_bytes(), "f", &options))
+        };
+        for name in ["name", "MISC=name"] {
+            let said = shown(Some(name), "ner");
+            assert!(said.starts_with("1: Anna|B-PER bor|O\n") && said.contains("FORM and MISC=name"), "{said}");
+        }
+        assert!(shown(Some("Gender"), "ner").contains("FORM and FEATS=Gender"));
+        assert!(shown(Some("FEATS=name"), "ner").starts_with("error: f: there is no column `name`"));
+        let hint =
+            "`MISC` holds tags under `name`, and the labels are read from another column: pass <LabelColumn=name>";
+        assert!(shown(None, "ner").contains(hint), "{}", shown(None, "ner"));
+        assert!(!shown(None, "pos").contains("MISC` holds"));
+        assert!(shown(Some("MISC"), "ner").contains("holds several keys: `SpaceAfter`, `name`"));
     }
 
     #[test]

@@ -1,14 +1,20 @@
-//! CSV and TSV: one sentence a row, words and labels in list cells, or one text a row.
+//! CSV and TSV: one sentence a row, words and labels in list cells; one text a row; or one word a row.
+
+mod records;
+mod words;
 
 use crate::bytes::input::Input;
-use crate::bytes::lines::{Limit, Lines};
+use crate::bytes::lines::Limit;
 use crate::error::{Error, at_line};
-use crate::format::json::{cells_of, tags_of, words_of};
+use crate::format::csv::records::{Record, Records};
+use crate::format::csv::words::{Open, Sentences};
+use crate::format::json::cells::{cells_of, tags_of, words_of};
 use crate::read_options::{ReadOptions, Wanted};
 use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
-use crate::rules::choose_columns::{Cells, Choice, TEXT, no_content, of_content, of_tagged};
+use crate::rules::choose_columns::{Cells, Choice, TEXT, TOKENS, choice_of, no_content, of_content, of_tagged};
 use crate::rules::headers;
+use crate::rules::table_layout::{Parting, has_sentences, is_blank, of_column, separator, words_by_row};
 use serde_json::Value;
 use std::mem::take;
 use tagsmith_message::Note;
@@ -16,14 +22,24 @@ use tagsmith_message::{counted, quote};
 use tagsmith_text::sentence::Columns;
 use tagsmith_text::tagged::Content;
 
+/// The most rows of the beginning that show the layout.
+const ROWS_MAX: usize = 2000;
+
 /// Rows of separated cells under a header.
 ///
-/// A cell of words or labels that begins with `[` must be a JSON array; any other is split at white space. Where rows
-/// are to be tagged, a cell of `text` or of a named column is running text, unless the column holds arrays.
+/// A row is a sentence, a text or a word. A cell of words or labels that begins with `[` must be a JSON array; any other
+/// is split at white space. Where rows are to be tagged, a cell of `text` or of a named column is running text, unless
+/// the column holds arrays. Where a row is a word, its cells are a word and a label, whatever they hold.
 pub(crate) struct CsvReader {
     rows: Records,
+    source: String,
     options: ReadOptions,
     wanted: Wanted,
+    limit: Limit,
+    /// The first rows, each empty where blank lines stand before the next, without the header.
+    sample: Vec<Vec<String>>,
+    /// The names of the columns that the first row gives.
+    header: Option<Vec<String>>,
     /// The names of the columns; none before the first row.
     names: Option<Vec<String>>,
     chosen: Option<Chosen>,
@@ -32,6 +48,7 @@ pub(crate) struct CsvReader {
     guesses: Vec<Note>,
     arrays: Note,
     split_cells: Note,
+    sentences: Sentences,
     /// How many rows there were, and whether each held a single word.
     count: usize,
     one_word_rows: bool,
@@ -43,54 +60,104 @@ enum Chosen {
     Tagged(Choice),
     Words(usize),
     Text(usize),
+    /// A word a row, with the column of its label where that is wanted.
+    Word(usize, Option<usize>, Parting),
 }
 
 impl CsvReader {
     pub(crate) fn new(
-        input: Input,
-        separator: char,
+        mut input: Input,
+        usual: char,
         source: &str,
         options: &ReadOptions,
         wanted: Wanted,
         limit: Limit,
     ) -> Self {
+        // An input that cannot be read says so at its first row.
+        let (beginning, whole) = input.beginning().unwrap_or_default();
+        let beginning = String::from_utf8_lossy(beginning);
+        let beginning = beginning.trim_start_matches('\u{FEFF}');
+        let separator = separator(beginning, usual);
+        let mut sample = first_rows(beginning, whole, separator);
+        let first = sample.iter().position(|row| !row.is_empty());
+        let header = first.and_then(|first| headers::of_table(&sample[first], &sample[first + 1..], &options.task));
+        if let Some(first) = first.filter(|_| header.is_some()) {
+            sample.drain(..=first);
+        }
+        let mut guesses = Vec::new();
+        if separator != usual {
+            guesses.push(Note::once(format!("its cells are parted by `{}`", separator.escape_debug())));
+        }
         CsvReader {
-            rows: Records { lines: Lines::new(input, source, limit), separator, source: source.to_owned(), limit },
+            rows: Records::new(input, separator, source, limit),
+            source: source.to_owned(),
             options: options.clone(),
             wanted,
+            limit,
+            sample,
+            header,
             names: None,
             chosen: None,
             columns: Columns::default(),
             tags: TagNames::default(),
-            guesses: Vec::new(),
+            guesses,
             arrays: Note::new("cells were read as JSON arrays"),
             split_cells: Note::new("cells were split at white space (they do not begin with `[`)"),
+            sentences: Sentences::default(),
             count: 0,
             one_word_rows: true,
         }
     }
 
     /// Returns the next record that is data.
-    fn record(&mut self) -> Result<Option<(u64, Vec<String>)>, Error> {
+    fn record(&mut self) -> Result<Option<Record>, Error> {
         if self.names.is_none() {
-            let Some((number, first)) = self.rows.next()? else { return Ok(None) };
-            let header = headers::of_table(&first);
-            let numbers = || (0..first.len()).map(|index| index.to_string()).collect();
-            self.names = Some(header.clone().unwrap_or_else(numbers));
-            if header.is_none() {
-                return Ok(Some((number, first)));
+            let Some(first) = self.rows.next()? else { return Ok(None) };
+            // Of a stream whose first bytes hold no whole row, the first row alone shows it.
+            let shown = match self.header.take() {
+                None if self.sample.is_empty() => headers::of_table(&first.cells, &[], &self.options.task),
+                header => header,
+            };
+            let numbers = || (0..first.cells.len()).map(|index| index.to_string()).collect();
+            self.names = Some(shown.clone().unwrap_or_else(numbers));
+            if shown.is_none() {
+                return Ok(Some(first));
             }
         }
         self.rows.next()
     }
 
     fn choose(&mut self, place: &str, cells: &[String], names: &[String]) -> Result<Chosen, Error> {
-        let offered: Vec<(String, Cells)> =
-            names.iter().cloned().zip(cells.iter().map(|cell| first_cell(cell))).collect();
+        if !self.sample.iter().any(|row| !row.is_empty()) {
+            self.sample.push(cells.to_vec());
+        }
+        let kind = |(column, (name, cell)): (usize, (&String, &String))| {
+            let below = self.sample.iter().filter_map(|row| row.get(column)).map(String::as_str);
+            let cells = first_cell(cell).unwrap_or_else(|| of_column(name, below));
+            (name.clone(), cells)
+        };
+        let offered: Vec<(String, Cells)> = names.iter().zip(cells).enumerate().map(kind).collect();
+        let choice = choice_of(place, &offered, &self.options);
+        let by_row = choice.and_then(|choice| Some((choice, words_by_row(names, &self.sample, choice)?)));
+        let of_sentences = choice.filter(|choice| has_sentences(&self.sample, *choice));
+        self.sample = Vec::new();
         if self.wanted != Wanted::Content {
             let choice = of_tagged(place, &offered, &self.options, &mut self.guesses)?;
             self.columns = choice.columns(&offered);
-            return Ok(Chosen::Tagged(choice));
+            let Some((_, parting)) = by_row else { return Ok(Chosen::Tagged(choice)) };
+            self.guesses.extend(words::note(parting, names));
+            return Ok(Chosen::Word(choice.text, Some(choice.label), parting));
+        }
+        if let Some((choice, parting)) = by_row {
+            self.guesses.extend(words::note(parting, names));
+            return Ok(Chosen::Word(choice.text, None, parting));
+        }
+        // Rows that training reads as words with labels are words here too, and no running text.
+        if let Some(choice) = of_sentences {
+            let name = &names[choice.text];
+            let said = format!("the words are read from {}, as in training: each has a label", quote(name));
+            self.guesses.extend((name != TOKENS).then(|| Note::once(said)));
+            return Ok(Chosen::Words(choice.text));
         }
         let wanted = of_content(place, &offered, &self.options, &mut self.guesses)?;
         let found = wanted.iter().find_map(|name| names.iter().position(|other| other == name));
@@ -99,13 +166,17 @@ impl CsvReader {
             return Err(no_content(place, "table", &wanted, &names));
         };
         let is_text = names[index] == TEXT || self.options.text_column.is_some();
-        let is_text = is_text && matches!(offered[index].1, Cells::Text);
+        let is_text = is_text && !offered[index].1.is_list();
         Ok(if is_text { Chosen::Text(index) } else { Chosen::Words(index) })
     }
 
-    fn row_of(&mut self, line: u64, mut cells: Vec<String>, names: &[String]) -> Result<Row, Error> {
-        let place = at_line(&self.rows.source, line);
-        if cells.len() != names.len() {
+    /// Returns the row that a record is, or the sentence that it ends, if it is or ends one.
+    fn row_of(&mut self, record: Record, names: &[String]) -> Result<Option<Row>, Error> {
+        let Record { line, mut cells, after_gap } = record;
+        let place = at_line(&self.source, line);
+        // Where a row is a word, one without content parts sentences, whatever its width.
+        let may_be_short = matches!(self.chosen, Some(Chosen::Word(..))) && is_blank(&cells);
+        if cells.len() != names.len() && !may_be_short {
             return Err(Error::content(
                 place,
                 format!(
@@ -120,12 +191,15 @@ impl CsvReader {
             None => self.choose(&place, &cells, names)?,
         };
         self.chosen = Some(chosen);
+        if let Chosen::Word(text, label, parting) = chosen {
+            return self.word(line, cells, (text, label, parting), after_gap);
+        }
         self.count += 1;
         match chosen {
-            Chosen::Text(index) => Ok(Row::of(line, Content::Text(take(&mut cells[index])))),
+            Chosen::Text(index) => Ok(Some(Row::of(line, Content::Text(take(&mut cells[index]))))),
             Chosen::Words(index) => {
                 let words = self.list(&cells[index], &names[index], &place)?;
-                Ok(Row::of(line, Content::Words(words_of(words, &names[index], &place)?)))
+                Ok(Some(Row::of(line, Content::Words(words_of(words, &names[index], &place)?))))
             }
             Chosen::Tagged(Choice { text, label }) => {
                 let words = self.list(&cells[text], &names[text], &place)?;
@@ -133,9 +207,35 @@ impl CsvReader {
                 let words = words_of(words, &names[text], &place)?;
                 let tags = tags_of(labels, &names[label], &mut self.tags, &place)?;
                 self.one_word_rows = self.one_word_rows && words.len() == 1 && !cells[text].contains('[');
-                Row::tagged(line, words, tags, (&names[text], &names[label]), || place)
+                Row::tagged(line, words, tags, (&names[text], &names[label]), || place).map(Some)
             }
+            Chosen::Word(..) => unreachable!("it was handled above"),
         }
+    }
+
+    /// Takes a record that is a word. Returns the sentence that it ends, if it ends one.
+    fn word(
+        &mut self,
+        line: u64,
+        mut cells: Vec<String>,
+        (text, label, parting): (usize, Option<usize>, Parting),
+        after_gap: bool,
+    ) -> Result<Option<Row>, Error> {
+        let name = match parting {
+            Parting::Column(key) | Parting::Scattered(key) => cells.get(key).map(|cell| cell.trim().to_owned()),
+            Parting::BlankRow | Parting::Nothing => None,
+        };
+        let parts = parting == Parting::BlankRow && (after_gap || is_blank(&cells)) || parting == Parting::Nothing;
+        let ended = if parts { self.sentences.end() } else { None };
+        if is_blank(&cells) {
+            return Ok(ended);
+        }
+        self.count += 1;
+        let place = || at_line(&self.source, line);
+        let tag = label.map(|label| self.tags.of_string(cells[label].trim(), place)).transpose()?;
+        let open = Open { line, word: take(&mut cells[text]), tag, name };
+        let by_name = self.sentences.push(open, matches!(parting, Parting::Scattered(_)), self.limit, &self.source)?;
+        Ok(ended.or(by_name))
     }
 
     /// Refuses a table without rows whose header does not name what is to be tagged.
@@ -144,7 +244,7 @@ impl CsvReader {
             return Ok(());
         };
         let cells = vec![String::new(); names.len()];
-        self.choose(&at_line(&self.rows.source, 1), &cells, &names)?;
+        self.choose(&at_line(&self.source, 1), &cells, &names)?;
         Ok(())
     }
 
@@ -157,22 +257,27 @@ impl CsvReader {
 
 impl Reader for CsvReader {
     fn next(&mut self) -> Result<Option<Row>, Error> {
-        let Some((line, cells)) = self.record()? else {
-            if self.split_cells.count > 0 {
-                self.tags.read_spelled_integers();
+        while let Some(record) = self.record()? {
+            // The names are lent while the row is read; after an error there are no more rows.
+            let names = self.names.take().unwrap_or_default();
+            let row = self.row_of(record, &names)?;
+            self.names = Some(names);
+            if row.is_some() {
+                return Ok(row);
             }
-            self.check_header()?;
-            return Ok(None);
-        };
-        // The names are lent while the row is read; after an error there are no more rows.
-        let names = self.names.take().unwrap_or_default();
-        let row = self.row_of(line, cells, &names)?;
-        self.names = Some(names);
-        Ok(Some(row))
+        }
+        if let Some(row) = self.sentences.end() {
+            return Ok(Some(row));
+        }
+        if self.split_cells.count > 0 || matches!(self.chosen, Some(Chosen::Word(..))) {
+            self.tags.read_spelled_integers();
+        }
+        self.check_header()?;
+        Ok(None)
     }
 
     fn place(&self, number: u64) -> String {
-        at_line(&self.rows.source, number)
+        at_line(&self.source, number)
     }
 
     fn columns(&self) -> Columns {
@@ -185,26 +290,52 @@ impl Reader for CsvReader {
 
     fn notes(&self) -> Vec<Note> {
         let mut notes = self.guesses.clone();
-        if self.one_word_rows && self.count > 1 && self.wanted != Wanted::Content {
+        let alone = match self.chosen {
+            Some(Chosen::Word(.., parting)) => parting == Parting::Nothing,
+            _ => self.one_word_rows && self.wanted != Wanted::Content,
+        };
+        if alone && self.count > 1 {
             notes.push(Note::once(
-                "every row holds a single word, and is read as a sentence: if rows are words, write one sentence a row, or CoNLL columns",
+                "every row holds a single word, and is read as a sentence: add a column `sentence_id`, or a blank row after each sentence",
             ));
         }
         notes.extend([self.arrays.clone(), self.split_cells.clone()]);
+        notes.extend(self.sentences.notes());
+        notes.extend(self.rows.notes());
         notes
     }
 
     fn has_more_at_hand(&self) -> bool {
-        self.rows.lines.has_more_at_hand()
+        self.sentences.has_more_at_hand() || self.rows.has_more_at_hand()
     }
 }
 
-/// Returns what the first row's cell says about its column.
-fn first_cell(cell: &str) -> Cells {
-    if !cell.trim_start().starts_with('[') {
-        return Cells::Text;
+/// Returns the first rows of a table. A row of no cells stands for blank lines. Of a beginning that is cut off, the last
+/// row is left out.
+fn first_rows(beginning: &str, whole: bool, separator: char) -> Vec<Vec<String>> {
+    let input = Input::from_bytes(beginning.as_bytes().to_vec());
+    let mut records = Records::new(input, separator, "", Limit::Item);
+    let mut rows = Vec::new();
+    while rows.len() < ROWS_MAX
+        && let Ok(Some(record)) = records.next()
+    {
+        if record.after_gap {
+            rows.push(Vec::new());
+        }
+        rows.push(record.cells);
     }
-    serde_json::from_str::<Value>(cell).map_or(Cells::Text, |value| cells_of(&value))
+    if !whole && rows.len() < ROWS_MAX {
+        rows.pop();
+    }
+    rows
+}
+
+/// Returns what the first row's cell says about its column; nothing if it is not a list.
+fn first_cell(cell: &str) -> Option<Cells> {
+    if !cell.trim_start().starts_with('[') {
+        return None;
+    }
+    Some(serde_json::from_str::<Value>(cell).map_or(Cells::Text, |value| cells_of(&value)))
 }
 
 fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
@@ -233,345 +364,5 @@ fn list_of(cell: &str, column: &str, place: &str) -> Result<Value, Error> {
     Ok(cell.split_whitespace().map(Value::from).collect())
 }
 
-/// Records (RFC 4180), cut here rather than by a library.
-///
-/// So a record's length is bounded while a quotation mark is open, and every place is exact.
-struct Records {
-    lines: Lines,
-    separator: char,
-    source: String,
-    limit: Limit,
-}
-
-impl Records {
-    /// Returns the next record's cells and the line where it begins. Empty lines between records are passed over.
-    fn next(&mut self) -> Result<Option<(u64, Vec<String>)>, Error> {
-        let mut cells = Cutter::default();
-        let mut begin = None;
-        while let Some((number, line)) = self.lines.next()? {
-            if begin.is_none() && line.is_empty() {
-                continue;
-            }
-            let begin = *begin.get_or_insert(number);
-            cells.line(line, self.separator);
-            if !cells.quoted {
-                return Ok(Some((begin, cells.finish())));
-            }
-            if cells.bytes > self.limit.bytes() {
-                return Err(self.limit.exceeded(at_line(&self.source, begin), "row that begins here"));
-            }
-        }
-        let Some(begin) = begin else { return Ok(None) };
-        Err(Error::content(
-            at_line(&self.source, begin),
-            "the row that begins here opens a quotation mark and never closes it: close it, or double those inside",
-        ))
-    }
-}
-
-/// The cells of a record while its lines come in.
-#[derive(Default)]
-struct Cutter {
-    cells: Vec<String>,
-    cell: String,
-    /// Inside quotation marks, where a separator is text and so is a line's end.
-    quoted: bool,
-    bytes: usize,
-}
-
-impl Cutter {
-    fn line(&mut self, line: &str, separator: char) {
-        self.bytes += line.len() + 1;
-        if self.quoted {
-            self.cell.push('\n');
-        }
-        // Only a quotation mark that begins a cell opens one; any other is text.
-        let mut at_start = !self.quoted;
-        let mut chars = line.chars().peekable();
-        while let Some(char) = chars.next() {
-            match char {
-                '"' if at_start => self.quoted = true,
-                '"' if self.quoted && chars.next_if_eq(&'"').is_some() => self.cell.push('"'),
-                '"' if self.quoted => self.quoted = false,
-                _ if char == separator && !self.quoted => {
-                    self.cells.push(take(&mut self.cell));
-                    at_start = true;
-                    continue;
-                }
-                _ => self.cell.push(char),
-            }
-            at_start = false;
-        }
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        self.cells.push(self.cell);
-        self.cells
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rows::split_builder::collect;
-    use crate::rows::split_builder::tests::show;
-    use expect_test::{Expect, expect};
-    use proptest::prelude::*;
-    use tagsmith_text::sentence::Split;
-
-    fn read_separated(input: &[u8], separator: char, options: &ReadOptions) -> Result<Split, Error> {
-        let input = Input::from_bytes(input.to_vec());
-        collect(Box::new(CsvReader::new(input, separator, "f", options, Wanted::Tagged, Limit::Item)), "f")
-    }
-
-    fn read(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {
-        read_separated(input, ',', options)
-    }
-
-    fn read_tabs(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {
-        read_separated(input, '\t', options)
-    }
-
-    fn check(input: &str, want: Expect) {
-        want.assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
-    }
-
-    fn check_tabs(input: &str, want: Expect) {
-        want.assert_eq(&show(read_tabs(input.as_bytes(), "f", &ReadOptions::default())));
-    }
-
-    #[test]
-    fn lists_in_cells() {
-        check(
-            "tokens,ner_tags\nEU says no,B-ORG O O\n\"Jo, too\",B-PER O\n",
-            expect![[r#"
-            2: EU|B-ORG says|O no|O
-            3: Jo,|B-PER too|O
-            Strings ["B-ORG", "O", "B-PER"]; tokens and ner_tags of tokens ner_tags
-            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
-        "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"[\"\"EU\"\", \"\"says no\"\"]\",\"[\"\"B-ORG\"\", \"\"O\"\"]\"\n",
-            expect![[r#"
-            2: EU|B-ORG says no|O
-            Strings ["B-ORG", "O"]; tokens and ner_tags of tokens ner_tags
-            note: 2 cells were read as JSON arrays (f:2, f:2)
-        "#]],
-        );
-        check(
-            "id,tokens,ner_tags\n0,\"[\"\"EU\"\"]\",[3]\n",
-            expect![[r#"
-                2: EU|3
-                Integers ["3"]; tokens and ner_tags of id tokens ner_tags
-                note: 2 cells were read as JSON arrays (f:2, f:2)
-            "#]],
-        );
-        check(
-            "id,words,tags\n0,\"[\"\"EU\"\"]\",[3]\n",
-            expect![[r#"
-                2: EU|3
-                Integers ["3"]; words and tags of id words tags
-                note: the words are read from `words`, the only column of word lists; the first column, `id`, holds none
-                note: the labels are read from `tags`, the only other column of lists; there is no `ner_tags`
-                note: 2 cells were read as JSON arrays (f:2, f:2)
-            "#]],
-        );
-        check(
-            "tokens,ner_tags\nEU no,3 0\nno,0\n",
-            expect![[r#"
-            2: EU|3 no|0
-            3: no|0
-            Integers ["3", "0"]; tokens and ner_tags of tokens ner_tags
-            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
-        "#]],
-        );
-        check(
-            "tokens,ner_tags\nEU no,3 O\n",
-            expect![[r#"
-            2: EU|3 no|O
-            Strings ["3", "O"]; tokens and ner_tags of tokens ner_tags
-            note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
-        "#]],
-        );
-        check(
-            "\u{FEFF}tokens,ner_tags\r\nEU no,B-X O\r\n",
-            expect![[r#"
-                2: EU|B-X no|O
-                Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
-                note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
-            "#]],
-        );
-        check(
-            "tokens,ner_tags\nEU no,B-X O\n,\n",
-            expect![[r#"
-            2: EU|B-X no|O
-            3: 
-            Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
-            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
-            note: 1 sentences have no words; they are kept (f:3)
-        "#]],
-        );
-        check_tabs(
-            "tokens\tner_tags\nEU, no\tB-X O\n",
-            expect![[r#"
-            2: EU,|B-X no|O
-            Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
-            note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
-        "#]],
-        );
-    }
-
-    #[test]
-    fn rows_are_found_by_their_first_line() {
-        check(
-            "tokens,ner_tags\r\n\r\n\nEU no,B-X O\r\n\"[\"\"a\"\",\n\"\"b\"\"]\",O O\na b,O\n",
-            expect![[r#"
-                error: f:7: 2 words (`tokens`) and 1 label (`ner_tags`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
-            "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"a b\",\"O\"\" \"\"O\"\n5\" b,O O\n",
-            expect![[r#"
-            2: a|O" b|"O
-            3: 5\"|O b|O
-            Strings ["O\"", "\"O", "O"]; tokens and ner_tags of tokens ner_tags
-            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
-        "#]],
-        );
-    }
-
-    #[test]
-    fn words_one_a_row_are_pointed_out() {
-        check(
-            "tokens,ner_tags\nEU,B-ORG\nno,O\n",
-            expect![[r#"
-            2: EU|B-ORG
-            3: no|O
-            Strings ["B-ORG", "O"]; tokens and ner_tags of tokens ner_tags
-            note: every row holds a single word, and is read as a sentence: if rows are words, write one sentence a row, or CoNLL columns
-            note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
-        "#]],
-        );
-    }
-
-    #[test]
-    fn refusals() {
-        check(
-            "",
-            expect![[r#"
-            error: f: there is no sentence in it: check the path and how the file was made
-        "#]],
-        );
-        check(
-            "tokens,ner_tags\n",
-            expect![[r#"
-            error: f: there is no sentence in it: check the path and how the file was made
-        "#]],
-        );
-        check(
-            "tokens\nEU no\n",
-            expect![[r#"
-            error: f:2: there is only the column `tokens`: words and labels need a column each
-        "#]],
-        );
-        check(
-            "sentence,ner_tags,x\nEU no,B-X,1\n",
-            expect![[r#"
-                error: f:2: 2 words (`sentence`) and 1 label (`ner_tags`): give every word one label, or pass <TextColumn> or <LabelColumn> to read other columns
-            "#]],
-        );
-        check(
-            "tokens,ner_tags\nEU no,B-X O,1\n",
-            expect![[r#"
-            error: f:2: the row has 3 cells, the header 2: quote cells that hold the separator
-        "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"['EU', 'no']\",\"['O', 'O']\"\n",
-            expect![[r#"
-                error: f:2: the cell `['EU', 'no']` of `tokens` begins with `[` but is not a JSON array (expected value at line 1 column 2): write the lists with `json.dumps`
-            "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"EU no,O O\nyes,O\n",
-            expect![[r#"
-                error: f:2: the row that begins here opens a quotation mark and never closes it: close it, or double those inside
-            "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"EU\nno\",O O\n",
-            expect![[r#"
-            error: f:2: the cell `EU\nno` of `tokens` spans lines: close the quotation mark that opens it, or double those inside
-        "#]],
-        );
-        check(
-            "tokens,tokens\na,b\n",
-            expect![[r#"
-            error: f:2: two columns are called `tokens`: rename one
-        "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"[\"\"EU\"\", null]\",O O\n",
-            expect![[r#"
-            error: f:2: word 2 of `tokens` is `null`, not a string: write it in quotes, or drop it and its label
-        "#]],
-        );
-        check(
-            "tokens,ner_tags\n\"[\"\"EU\"\"]\",[0]\nno,O\n",
-            expect![[r#"
-            error: f:3: the label `O` is a string, the labels before are integers: write all of them one way
-        "#]],
-        );
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8() {
-        expect![[r#"
-            error: f:3: byte 4 of the line (0xE9) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)
-        "#]].assert_eq(&show(read(&b"tokens,ner_tags\na b,O O\ncaf\xE9,O\n"[..], "f", &ReadOptions::default())));
-    }
-
-    #[test]
-    fn a_quotation_mark_left_open_is_bounded() {
-        let line = "a".repeat(1 << 20) + "\n";
-        let input = format!("tokens,ner_tags\n\"{}", line.repeat(65));
-        expect![[r#"
-            error: f:2: the row that begins here is longer than 64 MiB: is this the right file? Split it if it is
-        "#]]
-        .assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
-    }
-
-    proptest! {
-        /// The csv crate cuts records alike (it takes a lone carriage return for a line's end, which is not made here).
-        #[test]
-        fn records_are_those_of_the_csv_crate(text in "([\",a\n é]|\r\n|\"\"|a,){0,40}") {
-            let limit = Limit::Item;
-            let lines = Lines::new(Input::from_bytes(text.as_bytes().to_vec()), "f", limit);
-            let mut rows = Records { lines, separator: ',', source: "f".into(), limit };
-            let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-            for want in reader.records() {
-                let want: Vec<String> = want.expect("UTF-8").iter().map(|cell| cell.replace("\r\n", "\n")).collect();
-                match rows.next() {
-                    Ok(got) => prop_assert_eq!(got.map(|(_, cells)| cells), Some(want)),
-                    // The crate closes an open quotation mark at the end.
-                    Err(error) => {
-                        prop_assert!(error.to_string().contains("never closes"));
-                        return Ok(());
-                    }
-                }
-            }
-            prop_assert!(rows.next().expect("the end").is_none());
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(&bytes, "f", &ReadOptions::default());
-        }
-
-        #[test]
-        fn arbitrary_cells_never_panic(text in "[\\[\\]\",a0 \r\n]{0,40}") {
-            let _ = read(format!("a,b\n{text}").as_bytes(), "f", &ReadOptions::default());
-        }
-    }
-}
+mod tests;

@@ -3,11 +3,12 @@
 //! It goes by what the content shows for certain, then by the file's name, then by what the content looks like.
 
 use crate::format::Format;
-use crate::format::conll::split;
 use crate::format::name::{by_extension, extension};
 use crate::read_options::Wanted;
 use crate::rules::choose_columns::is_content;
+use crate::rules::column_layout::split;
 use crate::rules::comments::{LineKind, kind_of};
+use crate::rules::known_names::{is_beside_words, rank_as_words};
 use crate::rules::sentence_ends::{is_blank, is_document_start};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -71,7 +72,11 @@ fn likely(text: &str, wanted: Wanted) -> (Format, &'static str) {
     if cells.len() == 10 && cells[0].starts_with(|char: char| char.is_ascii_digit()) {
         return (Format::Conllu, "its lines have ten columns and begin with a number");
     }
-    let names: Vec<&str> = line.split(',').collect();
+    let names: Vec<&str> = line.split(if line.contains(',') { ',' } else { ';' }).collect();
+    let has = |fits: &dyn Fn(&str) -> bool| names.iter().any(|name| fits(name));
+    if names.len() > 1 && has(&|name| rank_as_words(name).is_some()) && has(&|name| is_beside_words(name, "ner")) {
+        return (Format::Csv, "its first line names columns of words and labels");
+    }
     if wanted == Wanted::Content {
         return match columns(text) {
             Some(why) => (Format::Conll, why),
@@ -90,9 +95,17 @@ fn likely(text: &str, wanted: Wanted) -> (Format, &'static str) {
 /// Tells apart what `.tsv` names: tables with a header, and column files, which alone have blank lines between lines.
 fn of_tsv(text: &str) -> (Format, &'static str) {
     if text.trim().lines().any(is_blank) {
-        (Format::Conll, "blank lines part its lines into sentences")
-    } else {
-        (Format::Tsv, "it has no blank lines")
+        return (Format::Conll, "blank lines part its lines into sentences");
+    }
+    // The last line may be cut off.
+    let whole = text.rsplit_once('\n').map_or(text, |(whole, _)| whole);
+    let rows: Vec<Vec<&str>> = whole.lines().filter(|line| !line.starts_with('#')).map(split).collect();
+    let last = |row: &Vec<&str>| row.last().copied().unwrap_or_default().trim().to_owned();
+    let tags: BTreeSet<String> = rows.iter().map(last).collect();
+    let is_even = rows.iter().all(|row| row.len() == rows[0].len() && row.len() > 1);
+    match rows.len() > 1 && is_even && is_iob_like(&tags.into_iter().collect::<Vec<_>>(), Style::Prefix) {
+        true => (Format::Conll, "each of its lines ends in one tag"),
+        false => (Format::Tsv, "it has no blank lines"),
     }
 }
 
@@ -109,7 +122,7 @@ fn columns(text: &str) -> Option<&'static str> {
         if is_document_start(cells[0]) {
             return Some("it has `-DOCSTART-` lines");
         }
-        if kind_of(line, cells.len(), None) == LineKind::Data {
+        if kind_of(line, cells.len(), None, false) == LineKind::Data {
             rows.push((line.contains('\t'), cells));
         }
     }
@@ -138,7 +151,8 @@ fn of_labels(text: &str, named: Option<Format>) -> Option<(Format, &'static str)
     if named.is_some_and(|named| !matches!(named, Format::Conll | Format::Tsv)) {
         return None;
     }
-    let full = || text.lines().filter(|line| !is_blank(line) && !line.starts_with("-DOCSTART-"));
+    let is_full = |line: &&str| !is_blank(line) && !line.starts_with('#') && !line.starts_with("-DOCSTART-");
+    let full = || text.lines().filter(is_full);
     let fields = |line: &str| line.split_whitespace().count();
     let width = full().next().map_or(0, fields);
     let is_ragged = full().any(|line| fields(line) != width);
@@ -151,7 +165,8 @@ fn of_labels(text: &str, named: Option<Format>) -> Option<(Format, &'static str)
     match (is_ragged, width) {
         (false, 1) if has_gap => Some((Format::Labels, "its lines hold a label each")),
         (false, 0 | 1) => of_lines,
-        (true, _) if !has_gap && !text.contains('\t') => of_lines,
+        // In a file of columns a line may be too short by mistake, and its reader says so.
+        (true, _) if !has_gap && !text.contains('\t') && (named.is_none() || is_all_tags()) => of_lines,
         (false, _) if !has_gap && is_all_tags() => of_lines,
         _ => None,
     }
@@ -229,6 +244,18 @@ mod tests {
         check("tokens\tner_tags\na b\tO O\n\n", Format::Tsv);
         check("a\tc\nb\ti\n\nc\tc\n", Format::Conll);
         check("a\tc\r\n\t\r\nc\tc\r\n", Format::Conll);
+    }
+
+    #[test]
+    fn columns_with_an_odd_line_are_not_lines_of_labels() {
+        for text in ["#Text=Go\nAnna B-PER\nleft O\n", "Anna NNP B-PER\nleft O\n", "# a remark on it\nAnna O\nleft O\n"]
+        {
+            assert_eq!(decided("a.conll", text.as_bytes(), Wanted::Labels), Format::Conll, "{text:?}");
+        }
+        for text in ["B-PER O O\nO\n", "O\nB-PER O\n"] {
+            assert_eq!(decided("predicted.conll", text.as_bytes(), Wanted::Labels), Format::LabelLines, "{text:?}");
+        }
+        assert_eq!(decided("predictions.txt", b"NN VB\nNN\n", Wanted::Labels), Format::LabelLines);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Rows of Arrow record batches, as Arrow streams and Parquet files hold them: one sentence or document a row.
 
 use crate::error::{Error, at_row};
-use crate::format::json::not_content;
+use crate::format::json::cells::{not_content, text_for_words};
 use crate::format::span_fields;
 use crate::read_options::{ReadOptions, Wanted};
 use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
-use crate::rules::choose_columns::{Cells, no_content, of_content, of_tagged};
+use crate::rules::choose_columns::{Cells, TOKEN_SPANS, TOKENS, is_word_list, no_content, of_content, of_tagged};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -95,9 +95,24 @@ pub(crate) struct Plan {
 
 /// The columns that are read: positions in a batch.
 enum Chosen {
-    Tagged { text: usize, label: usize },
-    Content { text: usize, name: String },
-    Spans { format: AnnotationFormat, fields: Vec<(usize, String)> },
+    Tagged {
+        text: usize,
+        label: usize,
+    },
+    /// Text or words; text under a name of word lists is an error, unless it was asked for.
+    Content {
+        text: usize,
+        name: String,
+        asked: bool,
+    },
+    Spans {
+        format: AnnotationFormat,
+        fields: Vec<(usize, String)>,
+    },
+    /// Words, and spans of them that become tags.
+    TokenSpans {
+        fields: Vec<(usize, String)>,
+    },
 }
 
 impl Plan {
@@ -124,7 +139,8 @@ impl Plan {
                 let names: Vec<&str> = offered.iter().map(|(name, _)| name.as_str()).collect();
                 return Err(no_content(source, "table", &wanted, &names));
             };
-            return Ok(plain(Chosen::Content { text, name }, notes));
+            let asked = options.text_column.is_some();
+            return Ok(plain(Chosen::Content { text, name, asked }, notes));
         }
         if let Wanted::Spans(format) = wanted
             && span_fields::names().any(|name| position(name).is_some())
@@ -132,6 +148,23 @@ impl Plan {
             let keys = ["id", "text", "tokens"].into_iter().chain(span_fields::names());
             let fields = keys.filter_map(|name| Some((position(name)?, name.to_owned()))).collect();
             return Ok(plain(Chosen::Spans { format, fields }, notes));
+        }
+        let is_named = options.label_column.is_some() || options.text_column.is_some();
+        if !is_named
+            && !matches!(wanted, Wanted::Spans(_))
+            && position(&options.task_tags()).is_none()
+            && let (Some(words), Some(spans)) = (position(TOKENS), position(TOKEN_SPANS))
+        {
+            let fields = vec![(words, TOKENS.to_owned()), (spans, TOKEN_SPANS.to_owned())];
+            let (columns, note) = span_fields::choice();
+            let all = offered.iter().map(|(name, _)| name.clone()).collect();
+            let chosen = Chosen::TokenSpans { fields };
+            return Ok(Plan {
+                chosen,
+                columns: Columns { all, ..columns },
+                tags: TagNames::default(),
+                notes: vec![note],
+            });
         }
         let choice = of_tagged(source, &offered, options, &mut notes)?;
         let (label, cells) = &offered[choice.label];
@@ -150,7 +183,9 @@ impl Plan {
         let positions: Vec<&mut usize> = match &mut self.chosen {
             Chosen::Tagged { text, label } => vec![text, label],
             Chosen::Content { text, .. } => vec![text],
-            Chosen::Spans { fields, .. } => fields.iter_mut().map(|(position, _)| position).collect(),
+            Chosen::Spans { fields, .. } | Chosen::TokenSpans { fields } => {
+                fields.iter_mut().map(|(position, _)| position).collect()
+            }
         };
         let mut kept: Vec<usize> = positions.iter().map(|position| **position).collect();
         kept.sort_unstable();
@@ -163,13 +198,20 @@ impl Plan {
     fn row(&mut self, source: &str, batch: &RecordBatch, row: usize, number: u64) -> Result<Row, Error> {
         let place = || at_row(source, number);
         match &self.chosen {
-            Chosen::Content { text, name } => {
+            Chosen::Content { text, name, asked } => {
                 let content = content(batch.column(*text), row).ok_or_else(|| not_content(&place(), name))?;
-                Ok(Row::of(number, content))
+                match content {
+                    Content::Text(_) if !asked && is_word_list(name) => Err(text_for_words(&place(), name)),
+                    content => Ok(Row::of(number, content)),
+                }
+            }
+            Chosen::TokenSpans { fields } => {
+                let row = span_fields::row_of(number, &record(fields, batch, row), AnnotationFormat::Tokens);
+                let tagged = row.and_then(|row| span_fields::tagged(row, &mut self.tags));
+                tagged.map_err(|problem| Error::content(place(), problem))
             }
             Chosen::Spans { format, fields } => {
-                let cell = |(column, name): &(usize, String)| (name.clone(), value(batch.column(*column), row));
-                let record = fields.iter().map(cell).collect();
+                let record = record(fields, batch, row);
                 span_fields::row_of(number, &record, *format).map_err(|problem| Error::content(place(), problem))
             }
             Chosen::Tagged { text, label } => {
@@ -311,6 +353,12 @@ fn content(column: &ArrayRef, row: usize) -> Option<Content> {
     let words = list(column, row)?;
     let word = |index| string(&words, index).map(str::to_owned);
     (0..words.len()).map(word).collect::<Option<_>>().map(Content::Words)
+}
+
+/// Returns some cells of a row as a JSON object.
+fn record(fields: &[(usize, String)], batch: &RecordBatch, row: usize) -> serde_json::Map<String, Value> {
+    let cell = |(column, name): &(usize, String)| (name.clone(), value(batch.column(*column), row));
+    fields.iter().map(cell).collect()
 }
 
 /// Returns a cell as JSON, whatever its type; null where JSON does not have the type (dates, bytes).

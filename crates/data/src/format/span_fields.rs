@@ -1,16 +1,22 @@
 //! Records with spans: a text or words, and entities that count its characters or its words.
 
+use crate::read_options::ReadOptions;
 use crate::rows::row::Row;
+use crate::rows::tag_names::TagNames;
+use crate::rules::choose_columns::{TOKEN_SPANS, TOKENS};
 use crate::rules::ids;
 use serde_json::{Map, Value};
+use tagsmith_message::Note;
 use tagsmith_text::example::{AnnotationFormat, Entity};
+use tagsmith_text::labels::scheme::{Scheme, Span, Style};
+use tagsmith_text::sentence::Columns;
 use tagsmith_text::tagged::Content;
 
 /// Returns the keys of the spans, the newer one first, and the key of the content that they count in.
 fn keys(format: AnnotationFormat) -> ([&'static str; 2], &'static str) {
     match format {
         AnnotationFormat::Text => (["char_spans", "spans_char"], "text"),
-        AnnotationFormat::Tokens => (["token_spans", "spans_tokens"], "tokens"),
+        AnnotationFormat::Tokens => ([TOKEN_SPANS, "spans_tokens"], TOKENS),
     }
 }
 
@@ -22,6 +28,34 @@ pub(crate) fn are_in(record: &Map<String, Value>) -> bool {
 /// Returns the keys of spans of either kind.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     [AnnotationFormat::Text, AnnotationFormat::Tokens].into_iter().flat_map(|format| keys(format).0)
+}
+
+/// Returns whether the labels of a record are its spans of words: it has such spans, no tags, and no column is named.
+pub(crate) fn are_labels(record: &Map<String, Value>, options: &ReadOptions) -> bool {
+    let is_list = |key: &str| record.get(key).is_some_and(Value::is_array);
+    let is_named = options.label_column.is_some() || options.text_column.is_some();
+    !is_named && is_list(TOKENS) && record.contains_key(TOKEN_SPANS) && !record.contains_key(&options.task_tags())
+}
+
+/// Returns the columns of words whose labels are spans, and the note that says so.
+pub(crate) fn choice() -> (Columns, Note) {
+    let columns = Columns { text: TOKENS.into(), label: Some(TOKEN_SPANS.into()), all: Vec::new() };
+    (columns, Note::once("the spans of `token_spans` became tags: `B-` at the first word, `I-` at the others"))
+}
+
+/// Returns a row of words with spans as a row of words with tags.
+///
+/// # Errors
+/// Spans that overlap; a label that cannot be a tag.
+pub(crate) fn tagged(row: Row, tags: &mut TagNames) -> Result<Row, String> {
+    let Content::Words(words) = &row.content else { return Err("there are no words".into()) };
+    let span = |entity: &Entity| Span { kind: entity.label.clone(), start: entity.start, end: entity.end };
+    let spans: Vec<Span<String>> = row.spans.iter().flatten().map(span).collect();
+    let overlap = |error| format!("{error}: a word has one tag, so spans that overlap cannot be learned as tags");
+    let names = Scheme::Iob2.tags(&spans, words.len(), Style::Prefix).map_err(overlap)?;
+    let tag = |name: &String| tags.of_string(name, String::new).map_err(|error| error.to_string());
+    let tags = names.iter().map(tag).collect::<Result<Vec<u32>, String>>()?;
+    Ok(Row { tags: Some(tags), spans: None, ..row })
 }
 
 /// Returns the record in line or row `number` as a row.

@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::read_options::ReadOptions;
+use crate::rules::known_names::{rank_as_labels, rank_as_words};
+use std::collections::HashSet;
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_message::{closest, quote, quote_all};
@@ -9,6 +11,9 @@ use tagsmith_text::sentence::Columns;
 
 /// The column of the words where none is named.
 pub(crate) const TOKENS: &str = "tokens";
+
+/// The column of spans that count words.
+pub(crate) const TOKEN_SPANS: &str = "token_spans";
 
 /// The column of running text where none is named.
 pub(crate) const TEXT: &str = "text";
@@ -19,6 +24,11 @@ const CONTENT: [&str; 3] = [TEXT, TOKENS, "words"];
 /// Returns whether a column of this name is tagged where none is named.
 pub(crate) fn is_content(name: &str) -> bool {
     CONTENT.contains(&name)
+}
+
+/// Returns whether a column of this name holds lists of words, so that running text in it is an error.
+pub(crate) fn is_word_list(name: &str) -> bool {
+    matches!(name, TOKENS | "words")
 }
 
 /// What a column's cells are, as far as the format says (by its types, or by its first row).
@@ -32,17 +42,25 @@ pub(crate) enum Cells {
     EmptyList,
     /// Text that a format without lists may mean as one.
     Text,
+    /// Whole numbers in a format without types: labels perhaps, but not words.
+    Numbers,
+    /// Names or numbers of rows or sentences: neither words nor labels.
+    Key(&'static str),
     /// Something else, in words: `a string`.
     Other(&'static str),
 }
 
 impl Cells {
-    fn is_list(self) -> bool {
+    pub(crate) fn is_list(self) -> bool {
         matches!(self, Cells::Strings | Cells::Integers | Cells::EmptyList)
     }
 
     fn may_be_words(self) -> bool {
         matches!(self, Cells::Strings | Cells::EmptyList | Cells::Text)
+    }
+
+    fn may_be_labels(self) -> bool {
+        self.is_list() || matches!(self, Cells::Text | Cells::Numbers)
     }
 }
 
@@ -67,9 +85,9 @@ impl Choice {
 
 /// Chooses the columns of words and labels in a table.
 ///
-/// Words: the named column, else `tokens`, else the first. Labels: the named column, else `{task}_tags`, else the
-/// second. A position may point at something that is not a list while exactly one other column could be meant. Then
-/// that column is taken, with a note.
+/// Words: the named column, else `tokens`, else one whose name says so (`words`, `token`), else the first. Labels: the
+/// named column, else `{task}_tags`, else one whose name says so (`labels`, `tag`), else the second. A position may point
+/// at something that is not a list while exactly one other column could be meant. Then that column is taken, with a note.
 pub(crate) fn of_tagged(
     place: &str,
     offered: &[(String, Cells)],
@@ -79,6 +97,11 @@ pub(crate) fn of_tagged(
     let (choice, guesses) = guessed(place, offered, options)?;
     notes.extend(guesses.into_iter().flatten());
     Ok(choice)
+}
+
+/// Returns the columns of words and labels, if it is clear which they are.
+pub(crate) fn choice_of(place: &str, offered: &[(String, Cells)], options: &ReadOptions) -> Option<Choice> {
+    guessed(place, offered, options).ok().map(|(choice, _)| choice)
 }
 
 /// Returns the columns of words and labels, and what was guessed about each.
@@ -105,15 +128,17 @@ fn guessed(
         Some(name) => (named(name, Setting::TextColumn)?, None),
         None => match position(offered, TOKENS) {
             Some(index) => (index, None),
-            None => default_text(offered, named_label),
+            None => words_by_name(offered, named_label).unwrap_or_else(|| default_text(offered, named_label)),
         },
     };
     let (label, labels_guess) = match named_label {
         Some(index) => (index, None),
-        None => default_label(offered, text, &task_tags).ok_or_else(|| {
-            error(format!("the labels' column is not clear: there is no `{task_tags}` (columns: {})", names()))
-                .with_remedy(Remedy::set(Setting::LabelColumn))
-        })?,
+        None => labels_by_name(offered, text, &options.task)
+            .or_else(|| default_label(offered, text, &task_tags))
+            .ok_or_else(|| {
+                error(format!("the labels' column is not clear: there is no `{task_tags}` (columns: {})", names()))
+                    .with_remedy(Remedy::set(Setting::LabelColumn))
+            })?,
     };
     if text == label {
         return Err(error(format!(
@@ -131,7 +156,7 @@ fn guessed(
         let remedy = or_another("split each sentence into a list of strings", Setting::TextColumn);
         return Err(error(not_words(&offered[text], names())).with_remedy(remedy));
     }
-    if let (name, Cells::Other(what)) = &offered[label] {
+    if let (name, Cells::Other(what) | Cells::Key(what)) = &offered[label] {
         let problem =
             format!("the labels' column {} holds {what}, not a list of labels (columns: {})", quote(name), names());
         return Err(error(problem).with_remedy(or_another("write one list a sentence", Setting::LabelColumn)));
@@ -154,6 +179,12 @@ pub(crate) fn of_content(
         return Ok(vec![name.clone()]);
     }
     let mut columns: Vec<String> = CONTENT.map(str::to_owned).to_vec();
+    let is_list = |name: &str| position(offered, name).is_some_and(|column| offered[column].1.is_list());
+    if is_list(TOKENS) && position(offered, TOKEN_SPANS).is_some() {
+        notes.extend(position(offered, TEXT).map(|_| not_from_text(TOKENS)));
+        columns.insert(0, TOKENS.to_owned());
+        return Ok(columns);
+    }
     let Ok((choice, [guess, _])) = guessed(place, offered, options) else { return Ok(columns) };
     let (name, cells) = &offered[choice.text];
     let has_tags = offered[choice.label].0 == options.task_tags();
@@ -163,15 +194,18 @@ pub(crate) fn of_content(
         false => has_tags && name == TOKENS,
     };
     if is_sure {
-        if text.is_some() {
-            let said = format!("the words are read from {}, as in training, and not from `text`", quote(name));
-            let other = Remedy::SetTo(Setting::TextColumn, TEXT.to_owned()).so_as("to tag the running text");
-            notes.push(Note::once(said).with_remedy(other));
-        }
+        notes.extend(text.map(|_| not_from_text(name)));
         notes.extend(guess);
         columns.insert(0, name.clone());
     }
     Ok(columns)
+}
+
+/// Returns the note about words that are tagged where there is running text too.
+pub(crate) fn not_from_text(name: &str) -> Note {
+    let said = format!("the words are read from {}, as in training, and not from `text`", quote(name));
+    let other = Remedy::SetTo(Setting::TextColumn, TEXT.to_owned()).so_as("to tag the running text");
+    Note::once(said).with_remedy(other)
 }
 
 /// Returns the error for a row that has none of the columns of what is to be tagged.
@@ -225,8 +259,9 @@ fn names_of(offered: &[(String, Cells)]) -> impl Iterator<Item = &str> + Clone {
 }
 
 fn refuse_duplicates(place: &str, offered: &[(String, Cells)]) -> Result<(), Error> {
-    for (index, (name, _)) in offered.iter().enumerate() {
-        if offered[..index].iter().any(|(earlier, _)| earlier == name) {
+    let mut seen = HashSet::new();
+    for (name, _) in offered {
+        if !seen.insert(name) {
             return Err(Error::content(place, format!("two columns are called {}: rename one", quote(name))));
         }
     }
@@ -237,9 +272,37 @@ fn position(offered: &[(String, Cells)], name: &str) -> Option<usize> {
     offered.iter().position(|(column, _)| column == name)
 }
 
+/// Returns the column whose name says that it holds words. A note says so where run_ner.py takes the first column.
+fn words_by_name(offered: &[(String, Cells)], label: Option<usize>) -> Option<(usize, Option<Note>)> {
+    let rank = |(column, (name, cells)): (usize, &(String, Cells))| {
+        let rank = rank_as_words(name).filter(|_| cells.may_be_words() && Some(column) != label)?;
+        Some((!cells.is_list(), rank, column))
+    };
+    let (.., column) = offered.iter().enumerate().filter_map(rank).min()?;
+    let (name, first) = (quote(&offered[column].0), quote(&offered[0].0));
+    let said = format!("the words are read from {name}, as its name says, and not from the first column, {first}");
+    Some((column, (column > 0 && offered[0].1.may_be_words()).then(|| Note::once(said))))
+}
+
+/// Returns the column whose name says that it holds labels. A note says so where run_ner.py takes the second column.
+fn labels_by_name(offered: &[(String, Cells)], text: usize, task: &str) -> Option<(usize, Option<Note>)> {
+    let rank = |(column, (name, cells)): (usize, &(String, Cells))| {
+        let rank = rank_as_labels(name, task).filter(|_| cells.may_be_labels() && column != text)?;
+        Some((!cells.is_list(), rank, column))
+    };
+    let (.., column) = offered.iter().enumerate().filter_map(rank).min()?;
+    let (name, second) = (quote(&offered[column].0), quote(&offered[1].0));
+    let said = format!("the labels are read from {name}, as its name says, and not from the second column, {second}");
+    Some((column, (column != 1 && text != 1).then(|| Note::once(said))))
+}
+
 fn default_text(offered: &[(String, Cells)], label: Option<usize>) -> (usize, Option<Note>) {
     if offered[0].1.is_list() {
         return (0, None);
+    }
+    if !offered.iter().any(|(_, cells)| cells.is_list()) {
+        let first = offered.iter().position(|(_, cells)| cells.may_be_words()).filter(|first| Some(*first) != label);
+        return (first.unwrap_or(0), None);
     }
     let words = only(offered, |index, cells| cells == Cells::Strings && Some(index) != label);
     // A lone list beside a plain text holds the labels, not the words.
@@ -263,7 +326,11 @@ fn default_label(offered: &[(String, Cells)], text: usize, task_tags: &str) -> O
         return Some((1, None));
     }
     let Some(index) = only(offered, |index, cells| cells.is_list() && index != text) else {
-        return (text != 1).then_some((1, None));
+        let may_be = |(index, (_, cells)): &(usize, &(String, Cells))| *index != text && cells.may_be_labels();
+        return match offered.iter().any(|(_, cells)| cells.is_list()) {
+            true => (text != 1).then_some((1, None)),
+            false => Some((offered.iter().enumerate().skip(1).find(may_be).map_or(1, |(index, _)| index), None)),
+        };
     };
     let said = format!(
         "the labels are read from {}, the only other column of lists; there is no `{task_tags}`",
@@ -282,7 +349,7 @@ fn only(offered: &[(String, Cells)], fits: impl Fn(usize, Cells) -> bool) -> Opt
 
 fn not_words((name, cells): &(String, Cells), names: String) -> String {
     let what = match cells {
-        Cells::Other(what) => what,
+        Cells::Other(what) | Cells::Key(what) => what,
         _ => "integers",
     };
     format!("the words' column {} holds {what}, not a list of words (columns: {names})", quote(name))
@@ -329,7 +396,14 @@ mod tests {
     #[test]
     fn positions_and_names() {
         check("words:s ner:s", None, None, expect!["words ner"]);
-        check("ner:s words:s", None, None, expect!["ner words"]);
+        check(
+            "ner:s words:s",
+            None,
+            None,
+            expect![
+                "words ner; the words are read from `words`, as its name says, and not from the first column, `ner`"
+            ],
+        );
         check("x:s tokens:s pos_tags:i ner_tags:i", None, None, expect!["tokens ner_tags"]);
         check("a:s b:s c:s", Some("c"), None, expect!["c b"]);
         check("a:s b:s c:s", None, Some("c"), expect!["a c"]);
@@ -340,44 +414,33 @@ mod tests {
 
     #[test]
     fn an_id_in_front_is_stepped_over() {
+        check("id:o words:s ner_tags:s", None, None, expect!["words ner_tags"]);
+        check("id:o words:s tags:i", None, None, expect!["words tags"]);
+        check("id:o words:s ner:s", None, None, expect!["words ner"]);
+        check("id:o words:s ner:s", None, Some("ner"), expect!["words ner"]);
+        check("id:o tokens:s pos:i ner:i", None, None, expect!["tokens ner"]);
         check(
-            "id:o words:s ner_tags:s",
+            "id:o satz:s ner_tags:s",
             None,
             None,
             expect![
-                "words ner_tags; the words are read from `words`, the only column of word lists; the first column, `id`, holds none"
+                "satz ner_tags; the words are read from `satz`, the only column of word lists; the first column, `id`, holds none"
             ],
         );
         check(
-            "id:o words:s tags:i",
+            "id:o satz:s arten:i",
             None,
             None,
             expect![
-                "words tags; the words are read from `words`, the only column of word lists; the first column, `id`, holds none; the labels are read from `tags`, the only other column of lists; there is no `ner_tags`"
+                "satz arten; the words are read from `satz`, the only column of word lists; the first column, `id`, holds none; the labels are read from `arten`, the only other column of lists; there is no `ner_tags`"
             ],
         );
         check(
-            "id:o words:s ner:s",
+            "id:o tokens:s pos:i arten:i",
             None,
             None,
             expect![
-                "f: the words' column `id` holds a string, not a list of words (columns: `id`, `words`, `ner`): split each sentence into a list of strings, or pass <TextColumn> to read another column"
-            ],
-        );
-        check(
-            "id:o words:s ner:s",
-            None,
-            Some("ner"),
-            expect![
-                "words ner; the words are read from `words`, the only column of word lists; the first column, `id`, holds none"
-            ],
-        );
-        check(
-            "id:o tokens:s pos:i ner:i",
-            None,
-            None,
-            expect![
-                "f: the labels' column is not clear: there is no `ner_tags` (columns: `id`, `tokens`, `pos`, `ner`): pass <LabelColumn>"
+                "f: the labels' column is not clear: there is no `ner_tags` (columns: `id`, `tokens`, `pos`, `arten`): pass <LabelColumn>"
             ],
         );
         check("id:t tokens:s ner_tags:s", None, None, expect!["tokens ner_tags"]);

@@ -20,6 +20,17 @@ pub(crate) fn of_value(value: Option<&Value>) -> Result<Option<String>, String> 
     }
 }
 
+/// Returns whether a cell is the number of a word or a place in a text, as ids are: `3`, `1-3`, `0-4`, `2.1`.
+pub(crate) fn is_number_of_word(cell: &str) -> bool {
+    let mut parts = cell.split(['-', '.']);
+    parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Returns whether the first cell of a column begins to count words or places.
+pub(crate) fn begins_to_count(cell: &str) -> bool {
+    matches!(cell, "0" | "1") || cell.starts_with("0-") || cell.starts_with("1-")
+}
+
 /// Whether a column holds the numbers of the words in their sentence (1, 2, 3, …) so far: ids, not words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counter {

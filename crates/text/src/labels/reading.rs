@@ -82,7 +82,7 @@ impl<K: Copy + PartialEq> SpanReader<K> {
 }
 
 /// Returns the letter of IOBES that means the same.
-fn letter_in_iobes(letter: char) -> char {
+pub(crate) fn letter_in_iobes(letter: char) -> char {
     match letter {
         'M' => 'I',
         'L' => 'E',

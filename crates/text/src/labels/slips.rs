@@ -1,0 +1,133 @@
+//! Tags that do not follow their own scheme, such as `I-LOC` after `B-PER`.
+
+use crate::labels::reading::letter_in_iobes;
+use crate::labels::scheme::{Style, Tag, UNTYPED};
+use crate::sentence::{Sentence, Split};
+use tagsmith_message::{Note, quote};
+
+/// What each tag of a split is; nothing for a label that is not a tag with a type.
+type Tags<'s> = Vec<Option<Tag<&'s str>>>;
+
+/// Returns the note about tags that do not follow the scheme that most tags of the split follow, if there are such.
+///
+/// In IOB2 every entity begins with `B-`, in IOB1 with `I-` unless it touches another of its type. Where letters end
+/// entities (IOBES, BMES, BILOU), what began must end, and only what began may go on.
+pub fn of(split: &Split) -> Option<Note> {
+    let typed = |name| Tag::of_any_scheme(name, Style::Prefix).filter(|tag| tag.kind != UNTYPED);
+    let in_iobes = |tag: Tag<_>| Tag { letter: letter_in_iobes(tag.letter), ..tag };
+    let tags: Tags<'_> = split.tag_names.iter().map(|name| typed(name.as_str()).map(in_iobes)).collect();
+    let has = |letter: char| tags.iter().flatten().any(|tag| tag.letter == letter);
+    let (what, is_slip): (_, fn(Pair) -> bool) = match (has('B'), has('E') || has('S')) {
+        (false, _) => return None,
+        (true, true) => (BROKEN, is_broken),
+        (true, false) => {
+            let count = |fits: fn(Pair) -> bool| pairs(split, &tags).filter(|(.., pair)| fits(*pair)).count();
+            match count(begins_with_i) <= count(begins_with_b) {
+                true => (WITHOUT_B, begins_with_i),
+                false => (WITH_B, begins_with_b),
+            }
+        }
+    };
+    let mut note = Note::new(what);
+    for (sentence, word, _) in pairs(split, &tags).filter(|(.., pair)| is_slip(*pair)) {
+        note.add(|| place(split, sentence, word));
+    }
+    (note.count > 0).then_some(note)
+}
+
+const WITHOUT_B: &str = "tags begin an entity with `I-`, where the others begin with `B-`; they count as beginnings";
+const WITH_B: &str = "tags begin an entity with `B-`, where the others begin with `I-`; they count as beginnings";
+const BROKEN: &str = "tags do not follow the one before: an entity goes on that did not begin, or does not end";
+
+/// A tag and the one before it, both in the letters of IOBES; nothing stands for `O`.
+type Pair<'s> = (Option<Tag<&'s str>>, Option<Tag<&'s str>>);
+
+/// Returns all neighbors, with the sentence and the word of the second; the word after the last is one too.
+fn pairs<'s>(split: &'s Split, tags: &'s Tags<'s>) -> impl Iterator<Item = (&'s Sentence, usize, Pair<'s>)> {
+    let tag = |sentence: &'s Sentence, word: usize| sentence.tags.get(word).and_then(|tag| tags[*tag as usize]);
+    split.sentences.iter().flat_map(move |sentence| {
+        let before = move |word: usize| word.checked_sub(1).and_then(|word| tag(sentence, word));
+        (0..=sentence.tags.len()).map(move |word| (sentence, word, (before(word), tag(sentence, word))))
+    })
+}
+
+/// Returns whether a tag goes on with the entity of the one before.
+fn goes_on((before, tag): Pair<'_>) -> bool {
+    let is_open = |before: Tag<&str>, tag: Tag<&str>| matches!(before.letter, 'B' | 'I') && before.kind == tag.kind;
+    matches!((before, tag), (Some(before), Some(tag)) if is_open(before, tag))
+}
+
+fn begins_with_i(pair: Pair<'_>) -> bool {
+    pair.1.is_some_and(|tag| tag.letter == 'I') && !goes_on(pair)
+}
+
+fn begins_with_b(pair: Pair<'_>) -> bool {
+    pair.1.is_some_and(|tag| tag.letter == 'B') && !goes_on(pair)
+}
+
+fn is_broken(pair: Pair<'_>) -> bool {
+    let must_end = pair.0.is_some_and(|before| matches!(before.letter, 'B' | 'I'));
+    let may_not_begin = pair.1.is_some_and(|tag| matches!(tag.letter, 'I' | 'E'));
+    must_end && !(may_not_begin && goes_on(pair)) || may_not_begin && !goes_on(pair)
+}
+
+/// Returns the place of a word, and what stands there: ``f:3: word 2, `I-LOC` after `B-PER` ``.
+fn place(split: &Split, sentence: &Sentence, word: usize) -> String {
+    let name = |word: usize| sentence.tags.get(word).map(|tag| quote(&split.tag_names[*tag as usize]));
+    let before = word.checked_sub(1).and_then(name).unwrap_or_else(|| "the beginning".into());
+    let tag = name(word).unwrap_or_else(|| "the end".into());
+    format!("{}:{}: word {}, {tag} after {before}", split.source, sentence.line, (word + 1).min(sentence.tags.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sentence::{Columns, TagKind};
+
+    fn split(sentences: &[&str]) -> Split {
+        let mut tag_names: Vec<String> = Vec::new();
+        let mut tag = |name: &str| {
+            let known = tag_names.iter().position(|known| known == name);
+            known.unwrap_or_else(|| {
+                tag_names.push(name.to_owned());
+                tag_names.len() - 1
+            }) as u32
+        };
+        let mut sentence = |(number, tags): (usize, &&str)| {
+            let tags: Vec<u32> = tags.split(' ').map(&mut tag).collect();
+            Sentence { words: vec!["w".into(); tags.len()], tags, line: number as u64 + 1 }
+        };
+        let sentences = sentences.iter().enumerate().map(&mut sentence).collect();
+        let (tag_kind, columns) = (TagKind::Strings, Columns::default());
+        Split { source: "f".into(), sentences, tag_names, tag_kind, columns, notes: Vec::new() }
+    }
+
+    /// The schemes' definitions say which of these are legal (seqeval's strict mode refuses the others).
+    #[test]
+    fn slips_are_counted_with_a_place() {
+        let said = |sentences: &[&str]| of(&split(sentences)).map(|note| note.to_string());
+        for legal in [
+            &["B-PER I-PER O B-LOC", "O"][..],
+            // IOB1: only what touches its own type begins with B.
+            &["I-PER I-PER O I-LOC B-LOC", "I-PER"],
+            &["I-PER O", "O I-PER I-PER"],
+            &["B-PER I-PER E-PER S-LOC O"],
+            &["B-PER M-PER E-PER S-LOC O"],
+            &["B-PER I-PER L-PER U-LOC O"],
+            &["NOUN VERB"],
+            &["c i"],
+        ] {
+            assert_eq!(said(legal), None, "{legal:?}");
+        }
+        let iob2 = said(&["B-PER I-LOC", "I-PER O", "B-PER O B-LOC I-LOC B-LOC"]);
+        let want =
+            format!("2 {WITHOUT_B} (f:1: word 2, `I-LOC` after `B-PER`, f:2: word 1, `I-PER` after the beginning)");
+        assert_eq!(iob2, Some(want));
+        let iob1 = said(&["I-PER I-PER O", "O B-PER", "I-LOC O I-LOC"]);
+        assert_eq!(iob1, Some(format!("1 {WITH_B} (f:2: word 2, `B-PER` after `O`)")));
+        let iobes = said(&["B-PER O", "O E-LOC", "B-PER E-PER S-LOC", "B-PER"]);
+        let places =
+            "f:1: word 2, `O` after `B-PER`, f:2: word 2, `E-LOC` after `O`, f:4: word 1, the end after `B-PER`";
+        assert_eq!(iobes, Some(format!("3 {BROKEN} ({places})")));
+    }
+}
