@@ -1,7 +1,9 @@
 //! What runs can do beside training: error detection, logs, recipes, reports.
 
+mod folders;
 mod ged;
 mod harness;
+mod kills;
 mod logging;
 mod recipes;
 mod report;
