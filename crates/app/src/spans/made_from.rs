@@ -18,7 +18,8 @@ const FILE: &str = "made_from.json";
 const SETTINGS: &str = "training_args.json";
 
 /// Settings that change nothing of what is learned.
-const NO_MATTER: &[&str] = &["report_to", "logging_dir", "html_report", "disable_tqdm", "run_name", "output_dir", "batch_tokens"];
+const NO_MATTER: &[&str] =
+    &["report_to", "logging_dir", "html_report", "disable_tqdm", "run_name", "output_dir", "batch_tokens"];
 
 /// The settings and the data of a run.
 pub struct MadeFrom {

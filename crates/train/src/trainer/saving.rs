@@ -69,12 +69,11 @@ impl<M: Trainable> Run<'_, M> {
     /// The checkpoints to delete when that of step `current` is there. `best_before` is that of the best step until now.
     fn superfluous(&self, current: u64, best_before: Option<u64>) -> Vec<u64> {
         let options = self.job.options;
-        let mut existing = checkpoint::steps(&options.output);
         // A checkpoint between two that were due was there for being the best, and is not any more.
-        let between = |step: &u64| self.agenda.saves_best_between() && !self.agenda.after_step(*step).save;
-        let is_surpassed = |step: &u64| Some(*step) == best_before && Some(*step) != self.best_saved;
-        let surpassed: Vec<u64> =
-            existing.extract_if(.., |step| *step != current && is_surpassed(step) && between(step)).collect();
+        let between = |step: u64| self.agenda.saves_best_between() && !self.agenda.after_step(step).save;
+        let is_surpassed = |step: u64| Some(step) == best_before && Some(step) != self.best_saved && step != current;
+        let (surpassed, existing): (Vec<u64>, Vec<u64>) =
+            checkpoint::steps(&options.output).into_iter().partition(|&step| is_surpassed(step) && between(step));
         let beyond = match options.keep {
             Keep::All => Vec::new(),
             Keep::Newest(limit) => checkpoint::superfluous(&existing, current, limit, self.best_saved),
