@@ -154,7 +154,8 @@ impl TrainerState {
     pub fn read(folder: &Path) -> Result<TrainerState, Error> {
         let path = folder.join("trainer_state.json");
         let text = std::fs::read_to_string(&path).map_err(Error::at(&path))?;
-        let refused = |problem| tagsmith_files::Error::content(&path, format!("{problem}: remove the folder, or give another"));
+        let refused =
+            |problem| tagsmith_files::Error::content(&path, format!("{problem}: remove the folder, or give another"));
         Ok(TrainerState::from_json(&text).map_err(refused)?)
     }
 
