@@ -1,5 +1,5 @@
-//! Several files that are one thing, such as a model: a reader finds all of the old ones or all of the new ones, or it
-//! does not find the file that it reads first.
+//! Several files that are one thing, such as a model. A reader finds all of the old ones, all of the new ones, or no key
+//! file, which every reader reads first.
 //!
 //! The new files are written into a hidden folder, go to the disk, and the folder gets a name that says that it is whole.
 //! Then the key file of the old thing is removed, the new files take their places, and the new key file comes last. A

@@ -79,8 +79,8 @@ fn sync_folder(folder: &Path) -> Result<(), Error> {
     Ok(atomic_write::sync_folder(folder)?)
 }
 
-/// Removes the hidden files and folders that a crash left, and gives a checkpoint its name back that lost it to another
-/// one which never came. Returns a note for each.
+/// Removes the hidden files and folders that a crash left. Gives a checkpoint its name back that was being replaced.
+/// Returns a note for each.
 ///
 /// No other process may be writing to the folder.
 pub fn sweep(output: &Path) -> Result<Vec<String>, Error> {

@@ -13,8 +13,8 @@ const NO_FIGURES: [&str; 4] = ["runtime", "samples_per_second", "steps_per_secon
 /// The figures that a record has for a split: those of the whole, and those of each type of entities.
 #[derive(Debug, Default, PartialEq)]
 pub struct Figures<'a> {
-    /// Name without the split's, and value, in an order of the names alone: a resumed run has read its records from a
-    /// file, where they are sorted.
+    /// Name without the split's, and value. The order is one of the names alone, because a resumed run has read its
+    /// records from a file, where they are sorted.
     pub all: Vec<(&'a str, &'a Value)>,
     /// Each type and its figures, as [`OF_TYPES`] names them.
     pub types: Vec<(&'a str, [Option<&'a Value>; 4])>,

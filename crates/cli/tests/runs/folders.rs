@@ -97,7 +97,7 @@ fn scores_that_are_no_numbers_are_an_error_everywhere() {
     assert!(error.starts_with("error: test: the model's scores are not numbers for "), "{error}");
 }
 
-/// The same for a span tagger: the numbers of its head near f32's end.
+/// A span tagger with the numbers of its head near f32's end.
 #[test]
 fn a_span_tagger_whose_scores_are_no_numbers_is_an_error_too() {
     let scratch = Scratch::new();
