@@ -2,6 +2,7 @@
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
+use crate::machine::folder_lock;
 use crate::options::{Resume, TrainArgs};
 use crate::report::{self, Finished};
 use crate::spans::train::{SpanTrainRequest, SpanTrained, train_spans};
@@ -15,8 +16,7 @@ use tagsmith_ranks::World;
 use tagsmith_train::checkpoint;
 
 /// Figures that cover only the part after a resume. The table leaves them out.
-const FIGURES_OF_LAST_PART: [&str; 4] =
-    ["train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"];
+const FIGURES_OF_LAST_PART: [&str; 3] = ["train_runtime", "train_samples_per_second", "train_steps_per_second"];
 
 /// A request to train several times and to compare.
 pub struct CompareRequest {
@@ -54,6 +54,10 @@ pub fn compare(
     world: &World,
     events: &mut dyn Events,
 ) -> (Option<String>, anyhow::Result<()>) {
+    let _lock = match folder_lock::lock(&request.output_dir, world, events) {
+        Ok(lock) => lock,
+        Err(error) => return (None, Err(error)),
+    };
     let (mut finished, mut outcome) = (Vec::new(), Ok(()));
     let of = request.runs.len();
     for (number, run) in (1..).zip(request.runs) {
@@ -113,7 +117,7 @@ fn make(run: PlannedRun, world: &World, events: &mut dyn Events) -> anyhow::Resu
     let mut finished = Finished { name, ..finished };
     if resumes {
         events.say(format!(
-            "the table leaves out training loss and time of `{}`: the run was resumed in between",
+            "the table leaves out the training time of `{}`: the run was resumed in between",
             finished.name
         ));
         finished.results.retain(|name, _| !FIGURES_OF_LAST_PART.contains(&name.as_str()));

@@ -11,7 +11,8 @@ mod vocabulary;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
-use crate::machine::threads;
+use crate::machine::{folder_lock, threads};
+use crate::train::folder::tidy;
 use anyhow::Context;
 use corpus::{Corpus, tag_names};
 use lesson::{Lesson, METHOD, Marks};
@@ -20,6 +21,9 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagsmith_files::lock::{self, Lock};
+use tagsmith_files::together::{self, MODEL};
+use tagsmith_files::{Error, atomic_write};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::score::table;
@@ -65,9 +69,7 @@ pub struct Demo {
 /// # Errors
 /// A folder that is not empty or cannot be written.
 pub fn demo(request: DemoRequest, events: &mut dyn Events) -> anyhow::Result<Demo> {
-    if let Some(folder) = &request.output_dir {
-        claim(folder)?;
-    }
+    let _lock = request.output_dir.as_deref().map(|folder| claim(folder, events)).transpose()?;
     let threads = threads::set(request.threads, &World::alone(), events);
     let lesson = Lesson::new(request.recipe, request.seed, threads, request.shuffle_labels)?;
     events.event(Event::Corpus(&lesson));
@@ -111,30 +113,42 @@ impl Demo {
     }
 }
 
-/// Creates the folder before the work is done, and refuses a folder that is not empty.
-fn claim(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
-    let mut entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    if entries.next().is_some() {
+/// Makes and locks the folder before the work is done, and refuses a folder that is not empty.
+fn claim(folder: &Path, events: &mut dyn Events) -> anyhow::Result<Option<Lock>> {
+    let lock = folder_lock::lock(folder, &World::alone(), events)?;
+    tidy(folder, events)?;
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
+    if entries.flatten().any(|entry| entry.file_name() != lock::NAME) {
         let remedy = Remedy::set(Setting::OutputDir).so_as("with a new folder");
         return Err(refusal(format!("`{}` is not empty", folder.display()), remedy));
     }
-    Ok(())
+    Ok(lock)
 }
 
-/// Saves a folder that transformers can load, with the sentences in it.
+/// Saves a folder that transformers can load, with the sentences in it: all of it or nothing.
 fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
-    model.save(folder)?;
-    lesson.tokenizer.save(folder)?;
-    let data = folder.join("data");
-    fs::create_dir_all(&data)?;
-    let Corpus { train, validation, test } = &lesson.corpus;
-    for (name, split) in [("train", train), ("validation", validation), ("test", test)] {
-        fs::write(data.join(name).with_extension("conll"), conll(split))?;
+    together::publish(folder, MODEL, |stage| -> Result<(), Unsaved> {
+        model.save(stage).map_err(|error| Unsaved(error.into()))?;
+        lesson.tokenizer.save(stage).map_err(|error| Unsaved(error.into()))?;
+        let data = stage.join("data");
+        fs::create_dir(&data).map_err(Error::io(&data))?;
+        let Corpus { train, validation, test } = &lesson.corpus;
+        for (name, split) in [("train", train), ("validation", validation), ("test", test)] {
+            atomic_write::write(&data.join(name).with_extension("conll"), conll(split).as_bytes())?;
+        }
+        let spans = serde_json::to_string_pretty(&span_run(folder, &folder.join("data"))).expect("a value prints");
+        Ok(atomic_write::write(&stage.join("spans.json"), (spans + "\n").as_bytes())?)
+    })
+    .map_err(|Unsaved(error)| error)
+}
+
+/// The reason why the folder cannot be saved.
+struct Unsaved(anyhow::Error);
+
+impl From<Error> for Unsaved {
+    fn from(error: Error) -> Unsaved {
+        Unsaved(error.into())
     }
-    let spans = serde_json::to_string_pretty(&span_run(folder, &data))?;
-    fs::write(folder.join("spans.json"), spans + "\n")?;
-    Ok(())
 }
 
 /// Returns the file for training a label-conditioned tagger with the same encoder and sentences.

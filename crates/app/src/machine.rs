@@ -1,5 +1,6 @@
 //! The machine as this process may use it: processors, their instructions, and memory.
 
+pub mod folder_lock;
 pub mod memory;
 pub mod neighbors;
 pub mod precision;

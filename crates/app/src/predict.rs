@@ -9,7 +9,7 @@ pub mod tagger;
 
 use crate::error::refusal;
 use crate::events::{Event, Events};
-use crate::machine::threads;
+use crate::machine::{folder_lock, threads};
 use crate::predict::tagger::{Tagger, TaggerOptions};
 use anyhow::Result;
 use feed::{Chunk, End};
@@ -89,17 +89,21 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let PredictRequest { work, options } = &request;
     let share = if matches!(work, Work::Folder { .. }) { Share::whole() } else { Share::of(world) };
     let options = options.clone();
+    let _lock = match work {
+        Work::Folder { folder, .. } => folder_lock::lock(folder, world, events)?,
+        Work::One { .. } => None,
+    };
     let mut tasks = tasks(request.work, &options, (world, share), events)?.into_iter();
-    // What cannot be opened is refused before a model is read.
+    // What cannot be opened, to read or to write, is refused before a model is read.
     let first = tasks.next().map(|task| task.open(&options)).transpose()?;
     let threads = threads::set(options.threads, world, events);
     let (tagger, notes) = Tagger::load(&options.model, &options.tagger, hub)?;
     notes.iter().for_each(|note| events.note(note));
     let rest = tasks.map(|task| task.open(&options));
     let mut work = first.into_iter().map(Ok).chain(rest).map(|opened| {
-        let (documents, destination, format) = opened?;
-        check_format(format, &tagger)?;
-        Ok((documents, Output::open(destination, format)?))
+        let (documents, output): (Documents, Output) = opened?;
+        check_format(&output, &tagger)?;
+        Ok((documents, output))
     });
     let mut tally = Tally::default();
     let mut notes = Vec::new();
@@ -124,8 +128,8 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
 }
 
 /// Refuses a column of labels where a word may be in two entities.
-fn check_format(format: OutputFormat, tagger: &Tagger) -> Result<()> {
-    if format != OutputFormat::Conll || tagger.labels_words() {
+fn check_format(output: &Output, tagger: &Tagger) -> Result<()> {
+    if !output.is_columns() || tagger.labels_words() {
         return Ok(());
     }
     let flat = Remedy::SetTo(Setting::Decoding, Mode::Flat.name().into());
@@ -141,10 +145,10 @@ struct Task {
 }
 
 impl Task {
-    fn open(self, options: &PredictOptions) -> Result<(Documents, Destination, OutputFormat)> {
+    fn open(self, options: &PredictOptions) -> Result<(Documents, Output)> {
         let columns = ReadOptions { text_column: options.text_column.clone(), ..ReadOptions::default() };
         let documents = Documents::open(self.source, options.input_format, &columns)?;
-        Ok((documents, self.destination, self.format))
+        Ok((documents, Output::open(self.destination, self.format)?))
     }
 }
 
@@ -174,6 +178,11 @@ fn tasks(
             let nowhere = || Destination::Stream(Box::new(io::sink()));
             let (destination, format) =
                 if share.is_first() { (destination, format) } else { (nowhere(), OutputFormat::Jsonl) };
+            if let Destination::File(file) = &destination
+                && let Some(folder) = file.parent().filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+            {
+                output::sweep(folder, file.file_name(), events)?;
+            }
             Ok(vec![Task { source, destination, format }])
         }
     }

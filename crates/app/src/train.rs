@@ -3,7 +3,7 @@
 mod card;
 pub mod data;
 pub mod evaluation;
-mod folder;
+pub(crate) mod folder;
 pub mod hold_out;
 pub mod labeling;
 mod logs;
@@ -26,9 +26,9 @@ use evaluation::Measure;
 use parts::Parts;
 use record::Recorder;
 use serde_json::{Value, json};
-use std::fs;
 use std::path::Path;
 use tagsmith_files::atomic_write;
+use tagsmith_files::together::{self, MODEL};
 use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
@@ -59,7 +59,7 @@ pub struct Hubs {
 pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Events) -> anyhow::Result<Finished> {
     // Before anything is read: times that cannot do what they ask for.
     options::times(&args.times)?.check()?;
-    let resume = folder::claim(&args.output, args.tasks.do_train, events)?;
+    let claimed = folder::claim(&args.output, args.tasks.do_train, world, events)?;
     let mut data = Data::load(&args.data, args.tasks, &hubs.downloads, events)?;
     let parts = Parts::find(&args.model, &hubs.downloads)?;
     let (config, labels) = parts.labels(args.tasks.do_train, &data, events)?;
@@ -102,8 +102,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         diagnosis: None,
         tested: None,
     };
-    let model = if args.tasks.do_train { run.learn(model, &tokenizer, resume.as_deref())? } else { model };
-    run.create_folder()?;
+    let model = if args.tasks.do_train { run.learn(model, &tokenizer, claimed.resume.as_deref())? } else { model };
     if args.tasks.do_eval {
         run.evaluate(&model, data.validation.as_ref())?;
     }
@@ -193,8 +192,11 @@ impl Run<'_> {
         let outcome = trainer::train(&mut learner, job, resume)?;
         let output = &args.output.output_dir;
         if world.is_first() {
-            learner.model().save(output, &attachments)?;
-            results::save_arguments(output, &arguments)?;
+            let task = learner.model();
+            together::publish(output, MODEL, |stage| -> Result<(), tagsmith_tokens::error::Error> {
+                task.save(stage, &attachments)?;
+                Ok(results::save_arguments(stage, &arguments)?)
+            })?;
         }
         let mut record = outcome.metrics;
         record.insert("train_samples".into(), json!(to_learn.len()));
@@ -207,21 +209,12 @@ impl Run<'_> {
         Ok(learner.into_model().model)
     }
 
-    /// Creates the output folder. All checks have passed. Training has created it already; a run that only evaluates
-    /// creates it here.
-    fn create_folder(&self) -> anyhow::Result<()> {
-        let output = &self.args.output.output_dir;
-        match self.world.is_first() {
-            true => fs::create_dir_all(output).with_context(|| format!("`{}` cannot be created", output.display())),
-            false => Ok(()),
-        }
-    }
-
     /// Evaluates the model on the validation split.
     fn evaluate(&mut self, model: &Model, split: Option<&Split>) -> anyhow::Result<()> {
         let Run { args, measure, recorder, .. } = self;
         let examples = &self.examples.to_evaluate;
         let (mut record, evaluation) = measure.run("eval", model, examples)?;
+        evaluation::refuse_no_numbers("validation", &evaluation)?;
         recorder.error_table("eval", measure.error_score(examples, &evaluation))?;
         record.insert("epoch".into(), self.epoch.clone());
         recorder.track(&record, self.step);
@@ -240,6 +233,7 @@ impl Run<'_> {
         let Run { args, measure, recorder, events, .. } = self;
         let examples = &self.examples.to_predict;
         let (record, evaluation) = measure.run("predict", model, examples)?;
+        evaluation::refuse_no_numbers("test", &evaluation)?;
         if evaluation.counted == 0 {
             events.say("the test split has no labels, so it is tagged but not measured");
         }

@@ -1,4 +1,4 @@
-//! JSON read strictly or written as Python writes it, and files written whole.
+//! JSON read strictly or written as Python writes it, files written whole, and folders that one process writes to.
 //!
 //! # What this crate does not do
 //! It does not know formats of data or settings of a program.
@@ -6,7 +6,9 @@
 pub mod atomic_write;
 mod error;
 pub mod json_fields;
+pub mod lock;
 pub mod python_json;
 pub mod strict_json;
+pub mod together;
 
 pub use error::Error;

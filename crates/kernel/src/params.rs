@@ -149,6 +149,17 @@ impl Params {
         Ok(copies?.concat())
     }
 
+    /// Returns the first parameter that holds an infinity or something that is not a number. Rows of tables that are still
+    /// at their origin are not looked at.
+    pub fn first_not_finite(&self) -> Option<SlotId> {
+        let is_bad = |values: &[f32]| !values.iter().all(|value| value.is_finite());
+        let holds = |id: &SlotId| match &self.tables[id.0] {
+            Some(table) => table.held().any(is_bad),
+            None => is_bad(self.get(*id)),
+        };
+        (0..self.slots.len()).map(SlotId).find(holds)
+    }
+
     /// Returns `count` parameters that lie side by side, as one.
     pub fn span(&self, first: SlotId, count: usize) -> &[f32] {
         let last = &self.slots[first.0 + count - 1];

@@ -62,6 +62,9 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// Scores that are infinite or not numbers: no entity follows from them.
+    #[error("the model's scores are not numbers: its weights were spoiled in training, or by whoever wrote them")]
+    NotNumbers,
     /// A model's files.
     #[error(transparent)]
     Model(#[from] tagsmith_weights::Error),

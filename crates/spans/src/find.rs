@@ -11,7 +11,6 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::memory::tensor::Tensor;
-use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::counted;
 use tagsmith_ranks::World;
 use tagsmith_text::tagged::Content;
@@ -70,7 +69,7 @@ impl Query {
     /// gets all candidates.
     ///
     /// # Errors
-    /// Rows of a word table that cannot be read.
+    /// Rows of a word table that cannot be read; scores that are not numbers.
     pub fn find(
         &self,
         model: &Model,
@@ -78,7 +77,7 @@ impl Query {
         encoded: &[&Encoded],
         bar: Threshold,
         batch_pieces: usize,
-    ) -> Result<Vec<Vec<Candidate>>, UnreadableRows> {
+    ) -> Result<Vec<Vec<Candidate>>, Error> {
         let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
         // The longest come first, so that later batches live in their memory.
         let batches = by_tokens(&lengths, batch_pieces);
@@ -104,15 +103,13 @@ impl Query {
         Ok(found)
     }
 
-    fn score(
-        &self,
-        model: &Model,
-        encoded: &[&Encoded],
-        bar: Threshold,
-    ) -> Result<Vec<Vec<Candidate>>, UnreadableRows> {
+    fn score(&self, model: &Model, encoded: &[&Encoded], bar: Threshold) -> Result<Vec<Vec<Candidate>>, Error> {
         let c = self.labels.len();
         let (batch, listed) = collate::batch(&model.config, encoded, self.batch.clone());
         let scores = model.infer(&batch, self.vectors.as_ref())?;
+        if scores.data().iter().any(|score| !score.is_finite()) {
+            return Err(Error::NotNumbers);
+        }
         let candidates_of = |(number, listed): (usize, &collate::Listed)| {
             let bars: Vec<f64> = match bar {
                 Threshold::Number(number) => vec![f64::from(number); c],

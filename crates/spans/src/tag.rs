@@ -9,7 +9,6 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
 use std::sync::Arc;
-use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::example::AnnotationFormat;
@@ -129,8 +128,8 @@ impl Tagger {
     /// Tags encoded inputs, in their order.
     ///
     /// # Errors
-    /// Rows of a word table that cannot be read.
-    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, UnreadableRows> {
+    /// Rows of a word table that cannot be read; scores that are not numbers.
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, Error> {
         for Encoded { place, words, windows, .. } in &inputs {
             tally.count(place, words.len(), windows.len());
             // In an overlap of windows they count twice.

@@ -32,6 +32,8 @@ pub struct Evaluation {
     pub counted: usize,
     /// Examples in batches that count no label.
     pub examples_left_out: usize,
+    /// Rows whose scores are infinite or not numbers. The model says nothing of them.
+    pub not_finite: usize,
     /// For each example the most probable label of each row, the lowest id of equals.
     pub predictions: Vec<Vec<u32>>,
 }
@@ -63,17 +65,22 @@ pub fn evaluate(
         for (&at, &start) in group.iter().zip(&batch.starts) {
             let rows = &scores[start as usize * labels..][..lengths[at] * labels];
             found.extend(loss_sum(rows, &examples[at].labels, labels, options.label_smoothing).to_le_bytes());
+            let is_bad = |row: &&[f32]| row.iter().any(|score| !score.is_finite());
+            found.extend((rows.chunks_exact(labels).filter(is_bad).count() as u32).to_le_bytes());
             let predicted = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
             found.extend(predicted.flat_map(u32::to_le_bytes));
         }
     }
     let mut predictions = vec![Vec::new(); examples.len()];
     let mut losses = vec![(0.0, 0); examples.len()];
+    let mut not_finite = 0;
     for (rank, found) in world.gather(&found).iter().enumerate() {
         let mut rest = &found[..];
         for &at in share(rank).flatten() {
-            let (loss, predicted);
+            let (loss, bad, predicted);
             (loss, rest) = rest.split_first_chunk().expect("a loss for each example of a rank");
+            (bad, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
+            not_finite += u32::from_le_bytes(*bad) as usize;
             (predicted, rest) = rest.split_at(4 * lengths[at]);
             losses[at] = (f64::from_le_bytes(*loss), counted(&examples[at].labels));
             let label = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
@@ -94,6 +101,7 @@ pub fn evaluate(
         token_loss: sums.losses / sums.counted as f64,
         counted: sums.counted,
         examples_left_out,
+        not_finite,
         predictions,
     })
 }
@@ -275,5 +283,20 @@ mod tests {
         )
         .unwrap();
         assert_eq!(got.predictions, [vec![0, 0, 1, 1], vec![0], vec![1, 0, 1], vec![0]]);
+    }
+
+    #[test]
+    fn scores_that_are_no_numbers_are_counted() {
+        // Ids 0 and 1 have an infinity and a NaN among their scores.
+        let infer = |batch: &Batch| -> Result<Vec<f32>, UnreadableRows> {
+            let bad = [[f32::INFINITY, 0.0, 1.0], [0.0, f32::NAN, 1.0]];
+            Ok(batch.ids.iter().flat_map(|&id| bad.get(id as usize).copied().unwrap_or([0.5; 3])).collect())
+        };
+        let options = EvalOptions { batch_size: 2, batch_tokens: 3, label_smoothing: 0.0 };
+        let got = evaluate(&examples(), 3, options, &World::alone(), infer).unwrap();
+        // Rows of ids 0 and 1 in `examples`: 2, 1, 1 and 1.
+        assert_eq!(got.not_finite, 5);
+        let good = evaluate(&examples(), 3, options, &World::alone(), super::tests::infer).unwrap();
+        assert_eq!(good.not_finite, 0);
     }
 }

@@ -39,6 +39,17 @@ pub enum Error {
         /// Why.
         source: tokenizer::Error,
     },
+    /// Rows of the word table that cannot be read.
+    #[error(transparent)]
+    Rows(#[from] UnreadableRows),
+    /// Scores that are infinite or not numbers: no label follows from them.
+    #[error(
+        "{place}: the model's scores are not numbers: its weights were spoiled in training, or by whoever wrote them"
+    )]
+    NotNumbers {
+        /// The first input whose scores are not.
+        place: String,
+    },
     /// A piece that the model has no row for.
     #[error("{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint")]
     Table {
@@ -147,8 +158,8 @@ impl Tagger {
     /// Tags encoded inputs, in their order.
     ///
     /// # Errors
-    /// Rows of the word table that cannot be read.
-    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, UnreadableRows> {
+    /// Rows of the word table that cannot be read; scores that are not numbers.
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, Error> {
         tag(&self.reader.options, inputs, tally, |batch| self.model.infer(batch))
     }
 }
@@ -186,13 +197,13 @@ pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Res
 /// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels).
 ///
 /// # Errors
-/// Rows of the word table that `infer` cannot read.
+/// Rows of the word table that `infer` cannot read; scores that are not numbers.
 pub fn tag(
     options: &TagOptions,
     inputs: Vec<Encoded>,
     tally: &mut Tally,
     infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
-) -> Result<Vec<Tagged>, UnreadableRows> {
+) -> Result<Vec<Tagged>, Error> {
     for Encoded { place, prepared, plan } in &inputs {
         tally.count(place, prepared.words.len(), plan.windows.len());
         for &(word, lost) in &plan.cut {
@@ -202,6 +213,11 @@ pub fn tag(
     }
     let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
     let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer)?;
+    // An infinite score makes the probabilities of its piece NaN.
+    let is_bad = |probabilities: &Vec<f32>| probabilities.iter().any(|probability| !probability.is_finite());
+    if let Some(at) = probabilities.iter().position(is_bad) {
+        return Err(Error::NotNumbers { place: inputs[at].place.clone() });
+    }
     let read_off = |(Encoded { place, prepared, .. }, probabilities): (Encoded, Vec<f32>)| {
         let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
         let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);

@@ -46,10 +46,9 @@ pub fn save<E: From<Error>>(
     write: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
     let target = folder(output, step);
-    let staged = output.join(format!(".checkpoint-{step}.partial"));
-    let replaced = output.join(format!(".checkpoint-{step}.replaced"));
+    let (staged, replaced) = (atomic_write::stage_of(&target), hidden(output, step, REPLACED));
     remove(&staged)?;
-    fs::create_dir_all(&staged).map_err(Error::at(&staged))?;
+    fs::create_dir_all(&staged).map_err(Error::at(&target))?;
     if let Err(error) = write(&staged).and_then(|()| Ok(seal(&staged)?)) {
         // A full disk should not stay full of what cannot be used; the first error is the one to report.
         fs::remove_dir_all(&staged).ok();
@@ -60,33 +59,65 @@ pub fn save<E: From<Error>>(
         fs::rename(&target, &replaced).map_err(Error::at(&target))?;
     }
     fs::rename(&staged, &target).map_err(Error::at(&target))?;
-    atomic_write::sync_folder(output).map_err(Error::from)?;
+    sync_folder(output)?;
     remove(&replaced)?;
     Ok(target)
 }
 
-/// Removes the hidden folders that a crash left; returns their names.
+/// The ending of a hidden folder that holds the checkpoint of a step until another of the same step is in its place.
+const REPLACED: &str = "replaced";
+
+/// The ending of a hidden folder that holds what is left of a checkpoint while it is being deleted.
+const DELETED: &str = "deleted";
+
+/// Where a checkpoint is while it is not to be seen.
+fn hidden(output: &Path, step: u64, ending: &str) -> PathBuf {
+    output.join(format!(".checkpoint-{step}.{ending}"))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    Ok(atomic_write::sync_folder(folder)?)
+}
+
+/// Removes the hidden files and folders that a crash left. Gives a checkpoint its name back that was being replaced.
+/// Returns a note for each.
+///
+/// No other process may be writing to the folder.
 pub fn sweep(output: &Path) -> Result<Vec<String>, Error> {
     let Ok(entries) = fs::read_dir(output) else { return Ok(Vec::new()) };
-    let mut swept = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(".checkpoint-") && (name.ends_with(".partial") || name.ends_with(".replaced")) {
-            remove(&entry.path())?;
-            swept.push(name);
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let mut notes = Vec::new();
+    for name in names {
+        let (path, shown) = (output.join(&name), output.display());
+        let of_checkpoint = name.strip_prefix(".checkpoint-").and_then(|rest| rest.rsplit_once('.'));
+        match of_checkpoint {
+            Some((step, REPLACED)) if !output.join(format!("checkpoint-{step}")).exists() => {
+                let target = output.join(format!("checkpoint-{step}"));
+                fs::rename(&path, &target).map_err(Error::at(&target))?;
+                sync_folder(output)?;
+                notes
+                    .push(format!("restored `checkpoint-{step}` in `{shown}`, which an interrupted run was replacing"));
+                continue;
+            }
+            Some((_, REPLACED | DELETED)) => remove(&path)?,
+            _ if atomic_write::is_stage(&name) && path.is_dir() => remove(&path)?,
+            _ if atomic_write::is_stage(&name) => fs::remove_file(&path).map_err(Error::at(&path))?,
+            _ => continue,
         }
+        notes.push(format!("removed `{name}`, which an interrupted run left in `{shown}`"));
     }
-    swept.sort();
-    Ok(swept)
+    Ok(notes)
 }
 
 /// Removes a checkpoint. It loses its name first, so that a crash leaves no half of it.
 pub fn delete(output: &Path, step: u64) -> Result<(), Error> {
-    let hidden = output.join(format!(".checkpoint-{step}.replaced"));
-    remove(&hidden)?;
+    let deleted = hidden(output, step, DELETED);
+    remove(&deleted)?;
     let target = folder(output, step);
-    fs::rename(&target, &hidden).map_err(Error::at(&target))?;
-    remove(&hidden)
+    fs::rename(&target, &deleted).map_err(Error::at(&target))?;
+    remove(&deleted)
 }
 
 /// Returns the checkpoints to delete so that of `ranked` (the best first) the first `limit` remain, and the newest
@@ -181,7 +212,7 @@ fn list(folder: &Path, inside: &str, names: &mut Vec<String>) -> Result<(), Erro
         match entry.path().is_dir() {
             true => {
                 list(&entry.path(), &format!("{inside}{name}/"), names)?;
-                atomic_write::sync_folder(&entry.path()).map_err(Error::from)?;
+                sync_folder(&entry.path())?;
             }
             false => names.push(format!("{inside}{name}")),
         }
@@ -207,10 +238,7 @@ fn measure(path: &Path) -> io::Result<(u64, u32)> {
 }
 
 fn remove(folder: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(folder)(error)),
-        _ => Ok(()),
-    }
+    Ok(atomic_write::remove_folder(folder)?)
 }
 
 #[cfg(test)]
@@ -333,16 +361,33 @@ mod tests {
     fn a_crash_leaves_hidden_folders_that_are_swept() {
         let output = tempfile::tempdir().unwrap();
         save_text(output.path(), 3, "weights");
-        for name in [".checkpoint-9.partial", ".checkpoint-3.replaced", ".hidden", "checkpoint-x", "checkpoint-+4"] {
+        let hidden = [".checkpoint-9.partial", ".checkpoint-3.replaced", ".checkpoint-5.deleted"];
+        for name in hidden.iter().chain(&[".hidden", "checkpoint-x", "checkpoint-+4"]) {
             fs::create_dir(output.path().join(name)).unwrap();
         }
         fs::write(output.path().join("checkpoint-8"), "a file").unwrap();
+        fs::write(output.path().join(".all_results.json.partial"), "half").unwrap();
         assert_eq!(steps(output.path()), [3]);
         assert_eq!(newest(output.path()), Some(folder(output.path(), 3)));
-        assert_eq!(sweep(output.path()).unwrap(), [".checkpoint-3.replaced", ".checkpoint-9.partial"]);
+        let notes = sweep(output.path()).unwrap();
+        assert_eq!(notes.len(), 4, "{notes:?}");
+        assert!(notes[0].starts_with("removed `.all_results.json.partial`, which an interrupted run left in"));
         assert_eq!(names(output.path()), [".hidden", "checkpoint-+4", "checkpoint-3", "checkpoint-8", "checkpoint-x"]);
         delete(output.path(), 3).unwrap();
         assert!(steps(output.path()).is_empty());
         assert_eq!(newest(output.path()), None);
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_being_replaced_comes_back() {
+        let output = tempfile::tempdir().unwrap();
+        save_text(output.path(), 3, "weights");
+        // Killed between the two renames of a second save of the same step.
+        fs::rename(folder(output.path(), 3), output.path().join(".checkpoint-3.replaced")).unwrap();
+        fs::create_dir(output.path().join(".checkpoint-3.partial")).unwrap();
+        let notes = sweep(output.path()).unwrap();
+        assert!(notes[1].starts_with("restored `checkpoint-3`"), "{notes:?}");
+        assert_eq!(names(output.path()), ["checkpoint-3"]);
+        verify(&folder(output.path(), 3)).unwrap();
     }
 }

@@ -15,19 +15,13 @@ pub enum Error {
         remedy: Option<Remedy>,
     },
 
-    /// A loss or gradient that is not a number.
-    #[error(
-        "step {step}: the loss is {loss} and the gradient's norm {grad_norm} at learning rate {learning_rate:e}: \
-         the weights are lost{}",
-        last_good(checkpoint)
-    )]
+    /// Weights that are of no use: a loss, a gradient or a weight is not a number.
+    #[error("step {step}: {problem} at learning rate {learning_rate:e}: the weights are lost{}", last_good(checkpoint))]
     Diverged {
         /// The update, from 1.
         step: u64,
-        /// The loss as computed.
-        loss: f64,
-        /// The norm as computed.
-        grad_norm: f64,
+        /// What is not a number.
+        problem: String,
         /// The rate of the update.
         learning_rate: f64,
         /// The last checkpoint of this run.
@@ -55,18 +49,6 @@ pub enum Error {
         wanted: String,
         /// The keys there are.
         available: Vec<String>,
-    },
-
-    /// A best model that is to be loaded and has no checkpoint.
-    #[error(
-        "there is no best model to load: no checkpoint was saved where `{metric}` was best{}",
-        newest.as_ref().map(|path| format!("; the newest checkpoint is `{}`", path.display())).unwrap_or_default()
-    )]
-    NoBest {
-        /// The metric that was to decide.
-        metric: String,
-        /// The newest checkpoint of the run.
-        newest: Option<PathBuf>,
     },
 
     /// A checkpoint that is incomplete or altered.

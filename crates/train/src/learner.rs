@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::learner::exchange::Exchange;
 use crate::learner::freeze::freeze;
 use crate::learner::optimizer::Optimizer;
-use crate::trainable::{Pass, Trainable, Update};
+use crate::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 use crate::trainer::same_on_all_ranks;
 use std::path::Path;
 use tagsmith_kernel::op::adamw::AdamW;
@@ -170,6 +170,24 @@ impl<M: Trainable> Learner<M> {
         let grad_norm = optimizer::norm(self.model.params(), &self.grads);
         self.update(rate, grad_norm)?;
         Ok(StepReport { loss, grad_norm, counted, pieces, waited: world.waited() - before })
+    }
+
+    /// Returns the name of a parameter that holds something other than finite numbers after all updates, if one does.
+    pub fn not_finite(&mut self) -> Option<&str> {
+        let params = self.model().params();
+        params.first_not_finite().map(|id| &*params.slots[id.0].name)
+    }
+
+    /// Returns the loss of a micro-batch that was learned from in the last step, with the weights after that step. Nothing
+    /// is learned, and the gradients of the step are forgotten.
+    pub fn loss_again(&mut self, part: &MicroBatch<M::Batch>, totals: Totals) -> f64 {
+        self.optimizer.settle(self.model.params_mut());
+        let stream = Stream::new(self.options.seed).child(self.updates);
+        let pass = Pass { stream, place: part.place, totals, checkpoint_layers: self.options.gradient_checkpointing };
+        self.grads.clear();
+        let loss = self.model.learn(&part.batch, &pass, &mut self.grads);
+        self.grads.clear();
+        loss
     }
 
     /// Sums the gradients of the update, and returns its loss. The last micro-batch's backward pass overlaps the exchange

@@ -9,23 +9,24 @@ pub mod options;
 pub mod order;
 pub mod plan;
 pub mod results;
+mod resume;
 pub mod same_on_all_ranks;
+mod saving;
 
-use crate::checkpoint;
-use crate::checkpoint::contents::{self, Progress, Ranks};
+use crate::checkpoint::contents::Progress;
 use crate::checkpoint::state::{EarlyStoppingState, Record, TrainerState};
 use crate::error::Error;
 use crate::learner::{Learner, StepReport};
 use crate::schedule::plateau;
-use crate::trainable::{FeedOf, Trainable, Update};
+use crate::trainable::{FeedOf, MicroBatch, Totals, Trainable, Update};
 use crate::trainer::agenda::{Agenda, Due};
 use crate::trainer::ahead::Next;
 use crate::trainer::course::Course;
-use crate::trainer::options::{Keep, Options};
+use crate::trainer::options::Options;
 use crate::trainer::plan::Plan;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
@@ -130,6 +131,10 @@ struct Run<'a, M: Trainable> {
     saved: BTreeSet<u64>,
     /// The best of them.
     best_saved: Option<u64>,
+    /// A part of the last update that counted a label, which shows whether the weights after it are of use.
+    last: Option<(MicroBatch<M::Batch>, Totals)>,
+    /// The step whose weights are known to be of use.
+    proven: Option<u64>,
     /// What happened to the data, to be said at the end.
     met: Vec<Note>,
     /// Sums over this call alone, for the summary.
@@ -140,8 +145,6 @@ struct Run<'a, M: Trainable> {
 struct Call {
     began: Instant,
     first_step: u64,
-    loss: f64,
-    losses: u64,
     /// Seconds of waiting for other ranks since the last training record, and the steps they are of.
     waited: f64,
     steps: u64,
@@ -179,9 +182,11 @@ impl<'a, M: Trainable> Run<'a, M> {
         };
         let mut progress = Progress::default();
         progress.place(0, plan.updates_per_epoch);
-        let call = Call { began: Instant::now(), first_step: 0, loss: 0.0, losses: 0, waited: 0.0, steps: 0 };
+        let call = Call { began: Instant::now(), first_step: 0, waited: 0.0, steps: 0 };
         let (saved, best_saved, met) = (BTreeSet::new(), None, Vec::new());
-        let mut run = Run { learner, job, plan, agenda, course, state, progress, saved, best_saved, met, call };
+        let (last, proven) = (None, None);
+        let mut run =
+            Run { learner, job, plan, agenda, course, state, progress, saved, best_saved, last, proven, met, call };
         run.forewarn()?;
         Ok(run)
     }
@@ -189,10 +194,6 @@ impl<'a, M: Trainable> Run<'a, M> {
     /// Says what the options will do that their author may not expect.
     fn forewarn(&mut self) -> Result<(), Error> {
         let options = self.job.options;
-        let swept = if self.job.world.is_first() { checkpoint::sweep(&options.output)? } else { Vec::new() };
-        for name in swept {
-            self.note(&format!("removed `{name}`, which an interrupted run left in `{}`", options.output.display()));
-        }
         let (warmup, total) = (options.warmup.of_total(self.plan.total_steps), self.plan.total_steps);
         if warmup >= total && options.schedule != "constant" && options.schedule != plateau::NAME {
             self.note(&format!(
@@ -255,7 +256,7 @@ impl<'a, M: Trainable> Run<'a, M> {
     }
 
     /// Makes one update, and what is due after it.
-    fn step(&mut self, update: Update<M::Batch>) -> Result<(), M::Error> {
+    fn step(&mut self, mut update: Update<M::Batch>) -> Result<(), M::Error> {
         let rate = self.course.at(self.state.global_step);
         let report = self.learner.step(self.job.world, &update, rate)?;
         self.call.waited += report.waited;
@@ -273,6 +274,9 @@ impl<'a, M: Trainable> Run<'a, M> {
             self.meet(note);
         }
         self.take_in(report, rate.learning_rate)?;
+        if report.counted > 0 {
+            self.last = update.micro_batches.pop().map(|part| (part, update.totals));
+        }
         (self.job.notify)(Event::Stepped { step, report });
         self.carry_out(self.agenda.after_step(step))
     }
@@ -318,14 +322,12 @@ impl<'a, M: Trainable> Run<'a, M> {
             return Ok(());
         }
         if !report.loss.is_finite() || !report.grad_norm.is_finite() {
-            let newest = self.saved.last().map(|&step| checkpoint::folder(&self.job.options.output, step));
-            let (loss, grad_norm) = (report.loss, report.grad_norm);
-            return Err(Error::Diverged { step, loss, grad_norm, learning_rate, checkpoint: newest });
+            let problem = format!("the loss is {} and the gradient's norm {}", report.loss, report.grad_norm);
+            return Err(self.diverged(problem));
         }
-        self.progress.loss += report.loss;
-        self.progress.losses += 1;
-        self.call.loss += report.loss;
-        self.call.losses += 1;
+        let progress = &mut self.progress;
+        (progress.loss, progress.losses) = (progress.loss + report.loss, progress.losses + 1);
+        (progress.total_loss, progress.total_losses) = (progress.total_loss + report.loss, progress.total_losses + 1);
         Ok(())
     }
 
@@ -337,7 +339,7 @@ impl<'a, M: Trainable> Run<'a, M> {
         let mut save = due.save;
         if due.evaluate {
             let is_best = self.evaluate()?;
-            save = if self.agenda.saves_best() { is_best } else { save };
+            save = self.agenda.saves(due, is_best);
         }
         if save { self.save() } else { Ok(()) }
     }
@@ -387,6 +389,12 @@ impl<'a, M: Trainable> Run<'a, M> {
     fn evaluate(&mut self) -> Result<bool, M::Error> {
         let record = self.measure()?;
         self.log(record.clone());
+        if let Some((name, _)) = record.iter().find(|(name, value)| name.ends_with("loss") && value.is_null()) {
+            return Err(self.diverged(format!("the evaluation's `{name}` is not a number")).into());
+        }
+        if record.keys().any(|name| name.ends_with("loss")) {
+            self.proven = Some(self.state.global_step);
+        }
         let Some(criterion) = &self.job.options.best else { return Ok(false) };
         let value = criterion.value(&record)?;
         self.course.observe(value);
@@ -395,7 +403,7 @@ impl<'a, M: Trainable> Run<'a, M> {
         let gives_up = self.state.early_stopping.as_mut().is_some_and(|early| early.observe(criterion, value, best));
         if is_best {
             self.state.best_metric = Some(value);
-            self.state.best_global_step = Some(self.state.global_step).filter(|_| self.agenda.saves());
+            self.state.best_global_step = Some(self.state.global_step).filter(|_| self.agenda.ever_saves());
         }
         if gives_up && !self.state.stopping {
             self.state.stopping = true;
@@ -409,75 +417,8 @@ impl<'a, M: Trainable> Run<'a, M> {
         Ok(is_best)
     }
 
-    fn save(&mut self) -> Result<(), M::Error> {
-        let (step, options) = (self.state.global_step, self.job.options);
-        // A best step without a checkpoint of its own leaves the one before in place.
-        if let Some(best) = self.state.best_global_step.filter(|best| *best == step || self.saved.contains(best)) {
-            self.best_saved = Some(best);
-            self.state.best_model_checkpoint = Some(checkpoint::folder(&options.output, best).display().to_string());
-        }
-        let world = self.job.world;
-        if world.is_first() {
-            self.write(step)?;
-        }
-        self.saved.insert(step);
-        (self.job.notify)(Event::Saved(&checkpoint::folder(&options.output, step)));
-        // One rank looks at what is there, so that all agree on it. Until it says so, no rank goes on.
-        let superfluous = if world.is_first() { self.superfluous(step) } else { Vec::new() };
-        Ok(self.delete(same_on_all_ranks::told(world, &superfluous))?)
-    }
-
-    /// The checkpoints to delete when that of step `current` is there.
-    fn superfluous(&self, current: u64) -> Vec<u64> {
-        let options = self.job.options;
-        let existing = checkpoint::steps(&options.output);
-        match options.keep {
-            Keep::All => Vec::new(),
-            Keep::Newest(limit) => checkpoint::superfluous(&existing, current, limit, self.best_saved),
-            Keep::Best(limit) => {
-                let own: Vec<u64> = existing.into_iter().filter(|step| self.saved.contains(step)).collect();
-                let ranked = options.best.as_ref().map_or(Vec::new(), |best| best.ranked(&self.state.log_history));
-                checkpoint::beyond_the_best(&own, current, limit, &ranked)
-            }
-        }
-    }
-
-    /// Writes the checkpoint of this step.
-    fn write(&mut self, step: u64) -> Result<(), M::Error> {
-        let (options, ranks) = (self.job.options, self.ranks());
-        checkpoint::save(&options.output, step, |folder| -> Result<(), M::Error> {
-            (self.job.save)(self.learner.model(), folder)?;
-            results::save_arguments(folder, self.job.arguments)?;
-            contents::write_state(folder, &self.state)?;
-            if options.save_only_model {
-                return Ok(());
-            }
-            self.learner.save_state(&folder.join(contents::OPTIMIZER))?;
-            Ok(self.progress.write(folder, ranks, self.course.state())?)
-        })?;
-        Ok(())
-    }
-
-    /// The ranks that share an update.
-    fn ranks(&self) -> Ranks {
-        let Options { batch_size, accumulation, .. } = *self.job.options;
-        let ranks = self.job.world.size();
-        Ranks { ranks: ranks as u64, examples: (ranks * batch_size * accumulation) as u64 }
-    }
-
-    fn delete(&mut self, steps: Vec<u64>) -> Result<(), Error> {
-        for step in steps {
-            if self.job.world.is_first() {
-                checkpoint::delete(&self.job.options.output, step)?;
-            }
-            self.saved.remove(&step);
-            (self.job.notify)(Event::Deleted(&checkpoint::folder(&self.job.options.output, step)));
-        }
-        Ok(())
-    }
-
     fn finish(mut self) -> Result<Outcome, M::Error> {
-        let options = self.job.options;
+        self.prove()?;
         for note in self.met_by_all() {
             self.note(&format!("{}: {} from step {} on", note.what, note.count, self.call.first_step + 1));
         }
@@ -485,85 +426,13 @@ impl<'a, M: Trainable> Run<'a, M> {
         let samples = self.plan.samples * steps as f64 / self.plan.total_steps as f64;
         let mut metrics = results::speed("train", self.call.began.elapsed().as_secs_f64(), samples, steps);
         metrics.insert("total_flos".to_owned(), json!(self.state.total_flos));
-        metrics.insert("train_loss".to_owned(), json!(self.call.loss / self.call.losses.max(1) as f64));
+        let Progress { total_loss, total_losses, .. } = self.progress;
+        metrics.insert("train_loss".to_owned(), json!(total_loss / total_losses.max(1) as f64));
         self.log(metrics.clone());
         metrics.insert("epoch".to_owned(), json!(self.state.epoch));
-
-        if let Some(criterion) = options.best.as_ref().filter(|_| options.times.load_best_at_end) {
-            let Some(best) = self.best_saved else {
-                let newest = self.saved.last().map(|&step| checkpoint::folder(&options.output, step));
-                return Err(Error::NoBest { metric: criterion.key.clone(), newest }.into());
-            };
-            let folder = checkpoint::folder(&options.output, best);
-            self.learner.reload(&folder)?;
-            let value = self.state.best_metric.unwrap_or(f64::NAN);
-            self.note(&format!("loaded the best model, `{}`: `{}` is {value}", folder.display(), criterion.key));
-        }
-        if let (Some(best), Keep::Newest(1)) = (self.best_saved, options.keep) {
-            // Every rank has read the best one.
-            self.job.world.barrier();
-            let others = checkpoint::steps(&options.output).into_iter().filter(|&step| step != best).collect();
-            if self.job.world.is_first() {
-                self.delete(others)?;
-            }
-        }
+        self.load_best()?;
+        self.keep_the_best_alone()?;
         Ok(Outcome { state: self.state, metrics })
-    }
-
-    /// Takes up a run where a checkpoint of it was saved.
-    fn resume(&mut self, folder: &Path) -> Result<(), M::Error> {
-        checkpoint::verify(folder)?;
-        let before = contents::read_state(folder)?;
-        for difference in contents::differences(&before, &self.state) {
-            self.note(&difference);
-        }
-        let (mut progress, ranks, schedule) = Progress::read(folder)?;
-        let now = self.ranks();
-        if let Some(difference) = ranks.and_then(|before| before.difference(now)) {
-            self.note(&difference);
-        }
-        self.course.restore(&schedule).ok_or_else(|| {
-            let problem =
-                format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);
-            checkpoint::refusal(folder, problem)
-        })?;
-        self.learner.reload(folder)?;
-        self.learner.load_state(&folder.join(contents::OPTIMIZER))?;
-        if self.learner.updates != before.global_step {
-            let problem =
-                format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);
-            return Err(checkpoint::refusal(folder, problem).into());
-        }
-        progress.place(before.global_step, self.plan.updates_per_epoch);
-        self.progress = progress;
-        self.take_over(before);
-        (self.job.notify)(Event::Began { plan: &self.plan, step: self.state.global_step });
-        Ok(())
-    }
-
-    /// Takes over from a checkpoint what happened so far; the options are this run's.
-    fn take_over(&mut self, before: TrainerState) {
-        let output = &self.job.options.output;
-        self.saved = checkpoint::steps(output).into_iter().filter(|&step| step <= before.global_step).collect();
-        self.best_saved = before.best_global_step.filter(|best| self.saved.contains(best));
-        if let Some(lost) = before.best_model_checkpoint.as_ref().filter(|_| self.best_saved.is_none()) {
-            self.note(&format!("the best checkpoint so far, `{lost}`, is not there any more"));
-        }
-        let best_folder = self.best_saved.map(|best| checkpoint::folder(&self.job.options.output, best));
-        self.call.first_step = before.global_step;
-        let state = &mut self.state;
-        if let (Some(early), Some(earlier)) = (&mut state.early_stopping, before.early_stopping) {
-            early.without_improvement = earlier.without_improvement;
-        }
-        state.stopping =
-            before.global_step >= self.plan.total_steps || state.early_stopping.is_some_and(|early| early.exhausted());
-        state.best_metric = before.best_metric;
-        state.best_global_step = before.best_global_step;
-        state.best_model_checkpoint = best_folder.map(|folder: PathBuf| folder.display().to_string());
-        state.epoch = before.epoch;
-        state.global_step = before.global_step;
-        state.total_flos = before.total_flos;
-        state.log_history = before.log_history;
     }
 
     /// The Trainer's estimate: padding counts, embedding tables do not.

@@ -135,6 +135,7 @@ impl Lesson {
                 eval_on_start: false,
                 saving: Saving::Every(Every::Never),
                 load_best_at_end: false,
+                save_best_between: false,
             },
             best: None,
             early_stopping: None,

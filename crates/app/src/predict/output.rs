@@ -1,13 +1,16 @@
 //! Tagged documents as JSON lines, columns, or text with brackets.
 
 use crate::error::refusal;
+use crate::events::Events;
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tagsmith_data::write::parquet::Table;
 use tagsmith_data::write::{conll, json_lines};
-use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_files::lock;
+use tagsmith_message::{Note, Remedy, Setting, counted, quote_all};
 use tagsmith_text::tagged::Tagged;
 
 /// Codes of the colors of entity types, in order of appearance. The type is always written out beside them.
@@ -53,6 +56,8 @@ impl OutputFormat {
 pub struct Output {
     sink: Sink,
     format: OutputFormat,
+    /// What errors of the system are about.
+    place: String,
     brackets: Brackets,
 }
 
@@ -68,6 +73,10 @@ struct Brackets {
 impl Output {
     /// Opens a stream, or a file that appears when [`Output::finish`] says so.
     pub fn open(destination: Destination, format: OutputFormat) -> Result<Output> {
+        let place = match &destination {
+            Destination::File(file) => file.display().to_string(),
+            Destination::Stream(_) => "standard output".to_owned(),
+        };
         let sink = match destination {
             Destination::File(file) if format == OutputFormat::Parquet => {
                 Sink::Table(Box::new(Table::new(Staged::create(file)?)?))
@@ -82,31 +91,32 @@ impl Output {
             Destination::Stream(stream) => Sink::Stream(BufWriter::new(stream)),
         };
         let color = format == OutputFormat::Text { color: true };
-        Ok(Output { sink, format, brackets: Brackets { color, types: Vec::new(), hidden: 0 } })
+        Ok(Output { sink, format, place, brackets: Brackets { color, types: Vec::new(), hidden: 0 } })
     }
 
     /// Writes one document. `labels` names the labels of words.
     pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
         let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
         if let Sink::Table(table) = &mut self.sink {
-            return Ok(table.write(tagged, &names)?);
+            return table.write(tagged, &names).with_context(|| self.place.clone());
         }
         let text = match self.format {
             OutputFormat::Jsonl | OutputFormat::Parquet => json_lines::line(tagged, &names),
             OutputFormat::Conll => conll::lines(tagged, &names)?,
             OutputFormat::Text { .. } => self.brackets.text(tagged) + "\n",
         };
-        self.sink.write_all(&text)
+        self.sink.write_all(&text).with_context(|| self.place.clone())
     }
 
     /// Passes on what was written so far, so that a reader of a stream sees it.
     pub fn flush(&mut self) -> Result<()> {
-        match &mut self.sink {
-            Sink::Stream(writer) => Ok(writer.flush()?),
-            Sink::File(staged) => Ok(staged.flush()?),
+        let flushed = match &mut self.sink {
+            Sink::Stream(writer) => writer.flush(),
+            Sink::File(staged) => staged.flush(),
             // A table cannot be read before its end.
             Sink::Table(_) => Ok(()),
-        }
+        };
+        flushed.with_context(|| self.place.clone())
     }
 
     /// Returns whether each word has a line of its own.
@@ -120,7 +130,7 @@ impl Output {
         match self.sink {
             Sink::Stream(_) => {}
             Sink::File(staged) => staged.publish()?,
-            Sink::Table(table) => table.finish()?.publish()?,
+            Sink::Table(table) => table.finish().with_context(|| self.place.clone())?.publish()?,
         }
         let hidden = self.brackets.hidden;
         let entities =
@@ -137,13 +147,12 @@ enum Sink {
 }
 
 impl Sink {
-    fn write_all(&mut self, text: &str) -> Result<()> {
+    fn write_all(&mut self, text: &str) -> io::Result<()> {
         match self {
-            Sink::Stream(writer) => writer.write_all(text.as_bytes())?,
-            Sink::File(staged) => staged.write_all(text.as_bytes())?,
+            Sink::Stream(writer) => writer.write_all(text.as_bytes()),
+            Sink::File(staged) => staged.write_all(text.as_bytes()),
             Sink::Table(_) => unreachable!("rows of a table are not text"),
         }
-        Ok(())
     }
 }
 
@@ -172,11 +181,10 @@ impl Staged {
         if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
             bail!("{}: this is not an ordinary file: redirect standard output to it instead", path.display());
         }
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().with_context(|| format!("{}: not a file's name", path.display()))?);
-        name.push(format!(".{}.part", std::process::id()));
-        let stage = path.with_file_name(name);
+        let name = path.file_name().with_context(|| format!("{}: not a file's name", path.display()))?;
+        let stage = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         let file = File::create(&stage).with_context(|| format!("{}: cannot write here", path.display()))?;
+        lock::hold(&file);
         Ok(Staged { path, stage, writer: BufWriter::new(file) })
     }
 
@@ -188,6 +196,23 @@ impl Staged {
             .and_then(|()| fs::rename(&self.stage, &self.path))
             .with_context(|| self.path.display().to_string())
     }
+}
+
+/// Removes what killed predictions left of a file, or of all files of a folder. Says so.
+pub fn sweep(folder: &Path, file: Option<&OsStr>, events: &mut dyn Events) -> Result<()> {
+    let is_left = |name: &str| {
+        let stage = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part")?.rsplit_once('.'));
+        stage.is_some_and(|(of, process)| {
+            process.bytes().all(|byte| byte.is_ascii_digit()) && file.is_none_or(|file| of == file.to_string_lossy())
+        })
+    };
+    let swept = lock::sweep(folder, is_left)?;
+    if !swept.is_empty() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let (names, files) = (quote_all(swept.iter().map(String::as_str)), counted(swept.len(), "unfinished file"));
+        events.say(format!("removed {files} that killed predictions left in {}: {names}", folder.display()));
+    }
+    Ok(())
 }
 
 impl Drop for Staged {

@@ -1,6 +1,6 @@
 //! Many files in, as many out: each one whole or absent, and none made twice.
 
-use super::output::{OutputFormat, Staged};
+use super::output::{self, OutputFormat, Staged};
 use crate::error::refusal;
 use crate::events::Events;
 use anyhow::{Context, Result, bail, ensure};
@@ -39,7 +39,7 @@ pub fn to_make(
     let run = folder.join(RUN);
     let done: Vec<u8> = match world.is_first() {
         true => {
-            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+            output::sweep(folder, None, events)?;
             match fs::read(&run) {
                 Ok(before) if holds_files(folder)? => check_choices(&before, choices, folder)?,
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

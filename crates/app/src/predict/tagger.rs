@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tagsmith_files::together::MODEL;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
@@ -18,6 +19,7 @@ use tagsmith_spans::tag::{self as spans, Label};
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::tagged::{Input, Tagged, Tally};
 use tagsmith_tokens::tag as tokens;
+use tagsmith_train::checkpoint;
 
 /// The choices of a tagger. A choice that the model's kind does not have is refused.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +121,7 @@ impl Tagger {
             true => PathBuf::from(source),
             false => hub.model(source, options.revision.as_deref(), &Part::ALL)?,
         };
-        let (folder, mut notes) = model_folder(&folder);
+        let (folder, mut notes) = model_folder(&folder)?;
         let precision = if options.bf16 { Precision::Bf16 } else { Precision::F32 };
         if options.bf16 {
             notes.push(precision::bf16_note());
@@ -208,7 +210,10 @@ impl Encoder {
 }
 
 /// Returns the folder that holds a model: the given one, or the best checkpoint of the span tagger's run that it holds.
-pub fn model_folder(folder: &Path) -> (PathBuf, Vec<Note>) {
+///
+/// # Errors
+/// A folder whose model is not whole, or which holds only checkpoints of a run that has not ended.
+pub fn model_folder(folder: &Path) -> Result<(PathBuf, Vec<Note>)> {
     const BEST: &str = "best_checkpoint";
     let link = folder.join(BEST);
     // Where the system has no links, a file names the checkpoint.
@@ -216,15 +221,30 @@ pub fn model_folder(folder: &Path) -> (PathBuf, Vec<Note>) {
         Ok(name) => folder.join(name.trim()),
         Err(_) => link,
     };
-    if folder.join("config.json").exists() || !best.join("config.json").exists() {
-        return (folder.to_owned(), Vec::new());
+    let shown = folder.display();
+    if MODEL.waits_in(folder) && !folder.join(MODEL.key).exists() {
+        let remedy = Remedy::to_do("go on with that run, which then puts the files into their places");
+        return Err(refusal(format!("`{shown}`: a run was interrupted while it saved this model"), remedy));
     }
-    let note = format!("{}: this is the folder of a run; the model is its best checkpoint", folder.display());
-    (best, vec![Note::once(note)])
+    if folder.join(MODEL.key).exists() {
+        return Ok((folder.to_owned(), Vec::new()));
+    }
+    if best.join(MODEL.key).exists() {
+        let note = format!("{shown}: this is the folder of a run; the model is its best checkpoint");
+        return Ok((best, vec![Note::once(note)]));
+    }
+    match checkpoint::newest(folder) {
+        None => Ok((folder.to_owned(), Vec::new())),
+        Some(newest) => {
+            let remedy =
+                Remedy::to_do(format!("let the run end, or name a checkpoint, such as `{}`", newest.display()));
+            Err(refusal(format!("`{shown}` is the folder of a run that has not ended, and holds no model"), remedy))
+        }
+    }
 }
 
 /// Returns whether a folder holds a span tagger.
-fn is_span_tagger(folder: &Path) -> bool {
+pub fn is_span_tagger(folder: &Path) -> bool {
     let config = fs::read(folder.join("config.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     folder.join("token_encoder_config.json").exists()
         || config.is_some_and(|config| config.get("token_encoder").is_some())

@@ -13,7 +13,8 @@ const NO_FIGURES: [&str; 4] = ["runtime", "samples_per_second", "steps_per_secon
 /// The figures that a record has for a split: those of the whole, and those of each type of entities.
 #[derive(Debug, Default, PartialEq)]
 pub struct Figures<'a> {
-    /// Name without the split's, and value, in the record's order.
+    /// Name without the split's, and value. The order is one of the names alone, because a resumed run has read its
+    /// records from a file, where they are sorted.
     pub all: Vec<(&'a str, &'a Value)>,
     /// Each type and its figures, as [`OF_TYPES`] names them.
     pub types: Vec<(&'a str, [Option<&'a Value>; 4])>,
@@ -40,8 +41,20 @@ impl<'a> Figures<'a> {
             });
             figures.types[place].1[at] = Some(value);
         }
+        figures.all.sort_by_key(|(name, _)| place(name));
+        figures.types.sort_by_key(|(name, _)| *name);
         figures
     }
+}
+
+/// The last words of names, in the order in which people read the figures.
+const WORDS: [&str; 5] = ["loss", "precision", "recall", "f1", "accuracy"];
+
+/// Returns the place of a figure: losses come first, then the figures that share the words before the last one.
+fn place(name: &str) -> (bool, &str, usize, &str) {
+    let (of, word) = name.rsplit_once('_').unwrap_or(("", name));
+    let number = WORDS.iter().position(|known| *known == word).unwrap_or(WORDS.len());
+    if word == "loss" { (false, "", number, name) } else { (true, of, number, name) }
 }
 
 /// Writes a figure with four decimals; a smaller one as `5e-5`, so that something is left of it.
@@ -97,5 +110,18 @@ mod tests {
         assert_eq!(found.types[0].0, "WORK_OF_ART");
         assert_eq!(found.types[0].1.map(Option::unwrap), [&json!(0.1), &json!(0.2), &json!(0.3), &json!(4)]);
         assert_eq!(Figures::of(&record, "predict_").all, [("f1", &json!(0.9))]);
+    }
+
+    #[test]
+    fn the_order_of_a_record_does_not_matter() {
+        // As the Trainer logs them, and as its state file has them: sorted.
+        let logged = ["loss", "token_loss", "precision", "recall", "f1", "accuracy"];
+        let mut sorted = logged;
+        sorted.sort();
+        for order in [logged, sorted] {
+            let record: Record = order.iter().map(|name| (format!("eval_{name}"), json!(0.5))).collect();
+            let found: Vec<&str> = Figures::of(&record, "eval_").all.iter().map(|(name, _)| *name).collect();
+            assert_eq!(found, logged);
+        }
     }
 }

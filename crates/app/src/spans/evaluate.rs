@@ -3,13 +3,14 @@
 use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
-use crate::machine::{precision, threads};
+use crate::machine::{folder_lock, precision, threads};
 use crate::predict::tagger::model_folder;
 use crate::report::about::now;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use tagsmith_hub::Hub;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
@@ -77,7 +78,10 @@ pub fn evaluate_spans(
     events: &mut dyn Events,
 ) -> Result<SpanEvaluated> {
     threads::set(request.threads, world, events);
-    let (folder, notes) = model_folder(&request.model);
+    if world.is_first() {
+        folder_lock::try_writing(&request.output_dir)?;
+    }
+    let (folder, notes) = model_folder(&request.model)?;
     notes.iter().for_each(|note| events.note(note));
     let folder = folder.as_path();
     let (mut model, notes) = folder::load(folder)?;
@@ -134,7 +138,8 @@ pub fn evaluate_spans(
     let found = find(&examples, bar, events)?;
     let evaluation = evaluate(&examples, &found, &model.config, above, request.decoding);
     let threshold = match bar {
-        Threshold::Number(number) => json!(f64::from(number)),
+        // The number as it was typed: 0.1, and not the nearest f32 with its digits.
+        Threshold::Number(number) => json!(number.to_string().parse::<f64>().unwrap_or(f64::from(number))),
         Threshold::Cls => json!("cls"),
         Threshold::LabelToken => json!("label_token"),
     };
@@ -142,16 +147,36 @@ pub fn evaluate_spans(
     json.insert("labels".into(), json!(found.labels));
     json.insert("threshold".into(), threshold);
     json.insert("eval_from".into(), json!(request.file));
+    json.insert("model".into(), json!(folder.display().to_string()));
+    json.insert("evaluation_format".into(), json!(request.format.name()));
+    json.insert("decoding".into(), json!(request.decoding.name()));
     let mut json = Value::Object(json);
     if !world.is_first() {
         return Ok(SpanEvaluated { metrics: json["test_metrics"].take(), written: None });
     }
-    fs::create_dir_all(&request.output_dir).with_context(|| request.output_dir.display().to_string())?;
-    let [year, month, day, hour, minute, second] = now();
-    let name = format!("eval_{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}.json");
-    let path = request.output_dir.join(name);
-    write_json(&path, &json)?;
+    let path = write_new(&request.output_dir, &json)?;
     Ok(SpanEvaluated { metrics: json["test_metrics"].take(), written: Some(path) })
+}
+
+/// Writes the results into a file of their own, named by the time. What other evaluations wrote in the same second stays.
+fn write_new(folder: &Path, json: &Value) -> Result<PathBuf> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let [year, month, day, hour, minute, second] = now();
+    let name = format!("eval_{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}");
+    for number in 1.. {
+        let again = if number == 1 { String::new() } else { format!("_{number}") };
+        let path = folder.join(format!("{name}{again}.json"));
+        // An empty file takes the name, for no other evaluation can then take it too.
+        match File::create_new(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            Ok(_) => {
+                write_json(&path, json).inspect_err(|_| _ = fs::remove_file(&path))?;
+                return Ok(path);
+            }
+        }
+    }
+    unreachable!("numbers do not end")
 }
 
 /// Reads a file of examples under the model's names of labels.

@@ -2,15 +2,18 @@
 
 use super::learn::{Inputs, read_back};
 use super::log::Log;
+use super::made_from::MadeFrom;
 use super::write_json;
 use crate::error::refusal;
 use crate::events::Events;
-use crate::machine::{precision, threads};
+use crate::machine::{folder_lock, precision, threads};
 use crate::report::Finished;
+use crate::train::folder::tidy;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use tagsmith_files::atomic_write;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
@@ -49,22 +52,24 @@ pub fn train_spans(
     threads::set(request.threads, world, events);
     let mut config = request.config.clone();
     config.model.reproduce(request.parity);
-    let finished = config.run.output.join("best_checkpoint");
-    if finished.exists() {
-        events.say(format!("`{}` exists: this run is done; remove it to train again", finished.display()));
-        return Ok(SpanTrained::Already(Box::new(read_back(&config)?)));
+    let output = config.run.output.clone();
+    let _lock = folder_lock::lock(&output, world, events)?;
+    if world.is_first() {
+        tidy(&output, events)?;
     }
-    let left = newest(&config.run.output);
-    if let (Some(left), false) = (&left, request.resume) {
+    // No rank looks at checkpoints before they have their names, and none when the first rank begins to write them.
+    world.barrier();
+    let finished = output.join("best_checkpoint");
+    let (is_done, left) = (finished.exists(), newest(&output));
+    if let (Some(left), false, false) = (&left, request.resume, is_done) {
         let message = format!("`{}` is left from a run that did not end", left.display());
         return Err(refusal(message, Remedy::AnyOf(vec![Remedy::set(Setting::Resume), Remedy::to_do("remove it")])));
     }
-    // No rank looks for checkpoints any more when the first rank begins to write them.
+    let before = left.as_deref().map(|left| MadeFrom::read(&output, left)).transpose()?.flatten();
     world.barrier();
     let mut log = Log { events, file: None };
-    if world.is_first() {
-        fs::create_dir_all(&config.run.output).with_context(|| config.run.output.display().to_string())?;
-        let file = config.run.output.join("run.log");
+    if world.is_first() && !is_done {
+        let file = output.join("run.log");
         let file = File::options().create(true).append(true).open(&file).with_context(|| file.display().to_string())?;
         log.file = Some(file);
     }
@@ -82,6 +87,26 @@ pub fn train_spans(
     let train_examples = load(0, "train")?;
     let validation = load(1, "validation")?;
     let test = load(2, "test")?;
+    let splits = [("training", &train_examples[..]), ("validation", &validation), ("test", &test)];
+    let made_from = MadeFrom::new(&config, request, splits);
+    if is_done {
+        refuse_another_run(&made_from, before.as_ref(), &output)?;
+        let unknown = if before.is_some_and(|before| before.knows_data()) {
+            ""
+        } else {
+            " (which data it was made from is not recorded)"
+        };
+        let shown = finished.display();
+        events
+            .say(format!("`{shown}` exists: this run is done{unknown}; remove `{}` to train again", output.display()));
+        return Ok(SpanTrained::Already(Box::new(read_back(&config)?)));
+    }
+    for difference in before.iter().flat_map(|before| made_from.differences(before)) {
+        log.note(&Note::once(format!("the run goes on otherwise than it began: {difference}")))?;
+    }
+    if world.is_first() {
+        made_from.write(&output)?;
+    }
 
     let from = left.filter(|_| request.resume);
     let (mut model, tokenizers, notes) = match from.as_ref().or(config.model_checkpoint.as_ref()) {
@@ -121,17 +146,20 @@ pub fn train_spans(
     let (mut state, mut best, mut run) = (None, None, None);
     if config.does[0] {
         let learned = inputs.learn(model, &mut log)?;
-        if let Some(best) = learned.best.as_ref().filter(|_| world.is_first()) {
-            link(best, &finished)?;
-        }
         model = learned.model;
         (state, best, run) = (Some(learned.state), learned.best, Some(Box::new(learned.run)));
     }
+    // The link says that the run is done, so that it comes after everything else.
+    let end = |best: Option<&PathBuf>| match best.filter(|_| world.is_first()) {
+        Some(best) => link(best, &finished),
+        None => Ok(()),
+    };
     if !config.does[2] {
+        end(best.as_ref())?;
         return Ok(SpanTrained::Finished { figures: None, run });
     }
-    let best = best.filter(|_| config.does[1]);
-    if let Some(best) = &best {
+    let chosen = best.as_ref().filter(|_| config.does[1]);
+    if let Some(best) = chosen {
         let precision = model.precision;
         model = folder::load_as(best, config.model.clone())?.0;
         model.precision = precision;
@@ -141,12 +169,13 @@ pub fn train_spans(
         "test_metrics": evaluation.to_json(),
         "config": config.json,
         "final_step": state.as_ref().map(|state| state.global_step),
-        "best_checkpoint_path": best.map(|best| best.display().to_string()),
+        "best_checkpoint_path": chosen.map(|best| best.display().to_string()),
         "best_validation_f1": state.as_ref().map(|state| state.best_metric.unwrap_or(0.0)),
     });
     if world.is_first() {
-        write_json(&config.run.output.join("test_results.json"), &results)?;
+        write_json(&output.join("test_results.json"), &results)?;
     }
+    end(best.as_ref())?;
     Ok(SpanTrained::Finished { figures: Some(results["test_metrics"].take()), run })
 }
 
@@ -177,12 +206,19 @@ fn load(
     Ok(data.examples)
 }
 
-/// A relative link to the best checkpoint, where the system has links, or else a file with its name.
+/// Makes a relative link to the best checkpoint.
 fn link(best: &Path, at: &Path) -> Result<()> {
     let name = best.file_name().context("a checkpoint has a name")?;
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(name, at).with_context(|| at.display().to_string())?;
-    #[cfg(not(unix))]
-    fs::write(at, name.to_string_lossy().as_bytes()).with_context(|| at.display().to_string())?;
-    Ok(())
+    Ok(atomic_write::link(at, &name.to_string_lossy())?)
+}
+
+/// Refuses a folder whose finished run was made from other settings or data than this call names.
+fn refuse_another_run(now: &MadeFrom, before: Option<&MadeFrom>, output: &Path) -> Result<()> {
+    let differences = before.map_or(Vec::new(), |before| now.differences(before));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let message = format!("`{}` holds another finished run: {}", output.display(), differences.join("; "));
+    let other = Remedy::set(Setting::OutputDir).so_as("with another folder");
+    Err(refusal(message, Remedy::AnyOf(vec![other, Remedy::to_do("remove the folder to train again")])))
 }

@@ -4,10 +4,11 @@ use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{LearningArgs, TimesArgs};
 use crate::report::diagnosis::{Diagnosis, Judgment};
+use anyhow::ensure;
 use serde_json::json;
 use std::time::Instant;
 use tagsmith_kernel::params::table::UnreadableRows;
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::LabelSet;
@@ -26,6 +27,19 @@ const READ_AT_ONCE: usize = 2048;
 /// Returns how many rows the model reads at once in evaluation and prediction: no more than where it learns.
 pub fn rows_at_once(learning: &LearningArgs) -> usize {
     learning.batch_tokens.map_or(READ_AT_ONCE, |most| most.min(READ_AT_ONCE))
+}
+
+/// Refuses an evaluation of a model whose scores are not numbers: its figures would say that it finds nothing.
+pub fn refuse_no_numbers(split: &str, evaluation: &Evaluation) -> anyhow::Result<()> {
+    let pieces: usize = evaluation.predictions.iter().map(Vec::len).sum();
+    let bad = evaluation.not_finite;
+    ensure!(
+        bad == 0,
+        "{split}: the model's scores are not numbers for {bad} of {}: its weights were spoiled in training, or by \
+         whoever wrote them",
+        counted(pieces, "piece")
+    );
+    Ok(())
 }
 
 /// The way in which every split of a run is measured.

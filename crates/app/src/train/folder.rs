@@ -2,16 +2,51 @@
 
 use crate::error::refusal;
 use crate::events::Events;
+use crate::machine::folder_lock;
 use crate::options::{OutputArgs, Resume};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tagsmith_files::lock::Lock;
+use tagsmith_files::together::{self, MODEL};
 use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_ranks::World;
 use tagsmith_train::checkpoint;
 
 /// Files that only a finished run leaves.
 const RUN_FILES: [&str; 3] = ["model.safetensors", "trainer_state.json", "all_results.json"];
 
-/// Refuses a folder that holds another run, unless that was foreseen. Returns the checkpoint to go on from.
-pub fn claim(output: &OutputArgs, trains: bool, events: &mut dyn Events) -> anyhow::Result<Option<PathBuf>> {
+/// A folder that this run may write to.
+pub struct Claimed {
+    /// The checkpoint to go on from.
+    pub resume: Option<PathBuf>,
+    /// The lock, which ends when it is dropped; of several ranks only the first one has it.
+    _lock: Option<Lock>,
+}
+
+/// Makes and locks the folder, and tidies up what an interrupted run left in it. Refuses one that holds another run,
+/// unless that was foreseen.
+pub fn claim(output: &OutputArgs, trains: bool, world: &World, events: &mut dyn Events) -> anyhow::Result<Claimed> {
+    let folder = &output.output_dir;
+    let lock = folder_lock::lock(folder, world, events)?;
+    if world.is_first() {
+        tidy(folder, events)?;
+    }
+    // No rank looks at checkpoints before they have their names.
+    world.barrier();
+    Ok(Claimed { resume: look(output, trains, events)?, _lock: lock })
+}
+
+/// Ends what an interrupted run began, and removes what is of no use any more.
+pub fn tidy(folder: &Path, events: &mut dyn Events) -> anyhow::Result<()> {
+    if together::complete(folder, MODEL)? {
+        let shown = folder.display();
+        events.say(format!("the model that an interrupted run had saved in `{shown}` is in its place now"));
+    }
+    checkpoint::sweep(folder)?.iter().for_each(|note| events.say(note));
+    Ok(())
+}
+
+/// Returns the checkpoint to go on from.
+fn look(output: &OutputArgs, trains: bool, events: &mut dyn Events) -> anyhow::Result<Option<PathBuf>> {
     let folder = &output.output_dir;
     let from = match &output.resume_from_checkpoint {
         None => None,

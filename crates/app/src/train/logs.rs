@@ -1,6 +1,7 @@
 //! The logs of a run beside `trainer_state.json`.
 
 use crate::events::Events;
+use crate::machine::folder_lock::host;
 use crate::options::ReportArgs;
 use crate::report::tracking::{Format, Tracker, folder_name};
 use std::path::Path;
@@ -24,12 +25,4 @@ pub fn tracker(reporting: &ReportArgs, output: &Path, events: &mut dyn Events) -
         events.say(format!("`{}` holds an earlier log, which goes on", file.display()));
     }
     Some(Tracker::new(folder, formats, host))
-}
-
-/// Returns the machine's name, as far as a file's name can hold it.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    let name: String = name.unwrap_or_default().trim().chars().filter(|&letter| is_plain(letter)).collect();
-    if name.is_empty() { "localhost".to_owned() } else { name }
 }

@@ -93,6 +93,7 @@ pub fn times(times: &TimesArgs) -> Result<Times, Error> {
         eval_on_start: times.eval_on_start,
         saving,
         load_best_at_end: times.load_best_model_at_end,
+        save_best_between: true,
     })
 }
 

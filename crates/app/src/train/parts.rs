@@ -5,8 +5,9 @@ use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::precision;
 use crate::options::ModelArgs;
+use crate::predict::tagger::{is_span_tagger, model_folder};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
@@ -27,6 +28,10 @@ pub struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Finds the folders here or on the hub.
     pub fn find(args: &'a ModelArgs, hub: &Hub) -> anyhow::Result<Parts<'a>> {
+        let named = Path::new(&args.model_name_or_path);
+        if named.is_dir() && args.config_name.is_none() {
+            refuse_span_tagger(named)?;
+        }
         let revision = Some(args.model_revision.as_str());
         let elsewhere =
             |name: &Option<String>, part| name.as_ref().map(|name| hub.model(name, revision, &[part])).transpose();
@@ -102,6 +107,18 @@ impl<'a> Parts<'a> {
         }
         Ok(model)
     }
+}
+
+/// Refuses a span tagger, and a run of one, which has no head for labels of words.
+fn refuse_span_tagger(folder: &Path) -> anyhow::Result<()> {
+    let (model, _) = model_folder(folder)?;
+    if !is_span_tagger(&model) {
+        return Ok(());
+    }
+    let message =
+        format!("`{}` is a label-conditioned span tagger, and this trains token classifiers", folder.display());
+    let clause = "train it on with the command of its architecture, as `model_checkpoint`, or name an encoder";
+    Err(refusal(message, Remedy::to_do(clause)))
 }
 
 /// Returns the longest sequence in pieces: what was asked for, or else what tokenizer and model allow.

@@ -47,6 +47,30 @@ impl Scratch {
         fs::write(self.path(name), content).unwrap();
     }
 
+    /// Writes `run.json`, the training of a bi-encoder on one text, with some settings changed, and what it reads.
+    pub fn write_span_run(&self, changes: &Value) {
+        let golden = |file: &str| fs::read(Path::new(GOLDEN).join("spans").join(file)).unwrap();
+        for inside in ["token_tokenizer", "type_tokenizer"] {
+            self.write(&format!("bi_encoder/{inside}/tokenizer.json"), golden("tokenizer.json"));
+        }
+        for file in ["config.json", "model.safetensors", "token_encoder_config.json", "type_encoder_config.json"] {
+            self.write(&format!("bi_encoder/{file}"), golden(&format!("bi_encoder/{file}")));
+        }
+        let person = json!({"start": 0, "end": 2, "label": "person"});
+        let place = json!({"start": 12, "end": 20, "label": "place"});
+        let text = json!({"text": "jo lives in new york", "char_spans": [person, place]});
+        self.write("data.jsonl", format!("{text}\n"));
+        let mut run = json!({
+            "token_encoder": "none", "type_encoder": "none", "model_checkpoint": "bi_encoder", "dataset_name": "one",
+            "train_file": "data.jsonl", "validation_file": "data.jsonl", "test_file": "data.jsonl", "output_dir": "out",
+            "linear_hidden_size": 12, "span_width_embedding_size": 6, "max_span_length": 4, "max_seq_length": 64,
+            "max_steps": 4, "eval_steps": 2, "logging_steps": 1, "save_total_limit": 1, "do_train": true,
+            "do_eval": true, "do_predict": true,
+        });
+        run.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        self.write("run.json", run.to_string());
+    }
+
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }

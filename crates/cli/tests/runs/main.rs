@@ -1,8 +1,10 @@
 //! What runs can do beside training: error detection, logs, recipes, reports.
 
 mod data;
+mod folders;
 mod ged;
 mod harness;
+mod kills;
 mod logging;
 mod recipes;
 mod report;

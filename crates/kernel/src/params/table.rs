@@ -115,6 +115,11 @@ impl Table {
         })
     }
 
+    /// Returns the rows in memory, in the order of their numbers.
+    pub fn held(&self) -> impl Iterator<Item = &[f32]> {
+        self.rows.iter().filter_map(|row| row.get().map(|values| &values[..]))
+    }
+
     /// Returns whether a row is in memory.
     pub(crate) fn holds(&self, row: usize) -> bool {
         self.rows[row].get().is_some()

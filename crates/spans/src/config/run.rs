@@ -307,6 +307,7 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
             eval_on_start: false,
             saving: if saving == Interval::Best { Saving::Best } else { Saving::Every(every(saving, save_steps)) },
             load_best_at_end: fields.flag("load_best_model_at_end", false)?,
+            save_best_between: true,
         },
         best: evaluates.then_some(best),
         early_stopping: evaluates.then_some(EarlyStopping { patience, threshold }),

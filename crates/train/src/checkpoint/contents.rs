@@ -36,7 +36,7 @@ pub(crate) fn read_state(folder: &Path) -> Result<TrainerState, Error> {
         }
         text => text.map_err(Error::at(&path))?,
     };
-    TrainerState::from_json(&text).ok_or_else(|| refusal(folder, format!("`{STATE}` is not a trainer state")))
+    TrainerState::from_json(&text).map_err(|problem| refusal(folder, format!("`{STATE}` {problem}")))
 }
 
 /// Returns a note for each difference between the run that saved a checkpoint and the run that resumes it.
@@ -95,6 +95,10 @@ pub(crate) struct Progress {
     pub loss: f64,
     /// How many they are.
     pub losses: u64,
+    /// The sum of the losses of all steps of the run.
+    pub total_loss: f64,
+    /// How many those are; 0 after steps whose losses an earlier version forgot.
+    pub total_losses: u64,
     /// The step of the last training record.
     pub last_logged: u64,
     /// Gradient norm of the last step.
@@ -132,6 +136,8 @@ impl Progress {
         let value = json!({
             "loss": self.loss,
             "losses": self.losses,
+            "total_loss": self.total_loss,
+            "total_losses": self.total_losses,
             "last_logged": self.last_logged,
             "grad_norm": self.grad_norm,
             "learning_rate": self.learning_rate,
@@ -162,6 +168,9 @@ impl Progress {
                 grad_norm: value["grad_norm"].as_f64()?,
                 learning_rate: value["learning_rate"].as_f64()?,
                 epoch_ended: value["epoch_ended"].as_bool()?,
+                // Files of earlier versions leave these out.
+                total_loss: value["total_loss"].as_f64().unwrap_or(0.0),
+                total_losses: value["total_losses"].as_u64().unwrap_or(0),
                 // Files of the first versions leave these out: the steps then say where the run is.
                 epoch: value["epoch"].as_u64().unwrap_or(0),
                 updates: value["updates"].as_u64().unwrap_or(0),
@@ -184,6 +193,8 @@ mod tests {
         let progress = Progress {
             loss: 0.1 + 0.2,
             losses: 7,
+            total_loss: 0.7 + 0.1,
+            total_losses: 11,
             last_logged: 12,
             grad_norm: f64::from(0.1_f32),
             learning_rate: 5e-5 / 3.0,

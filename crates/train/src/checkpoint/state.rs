@@ -111,10 +111,13 @@ impl TrainerState {
         python_json::json(&state, 2) + "\n"
     }
 
-    /// Reads the file's text; `None` if it is not a trainer state.
-    pub fn from_json(text: &str) -> Option<TrainerState> {
-        let state: Value = serde_json::from_str(text).ok()?;
+    /// Reads the file's text. The error says what the file lacks.
+    pub fn from_json(text: &str) -> Result<TrainerState, String> {
+        let state: Value = serde_json::from_str(text).map_err(|error| format!("is not valid JSON ({error})"))?;
+        let lacks = |key: &str| format!("is not a trainer state: it has no valid `{key}`");
         let count = |key: &str| state[key].as_u64();
+        let needed = |key: &str| count(key).ok_or_else(|| lacks(key));
+        let number = |key: &str| state[key].as_f64().ok_or_else(|| lacks(key));
         let early = &state["stateful_callbacks"]["EarlyStoppingCallback"];
         let early_stopping = || {
             Some(EarlyStoppingState {
@@ -123,26 +126,24 @@ impl TrainerState {
                 without_improvement: early["attributes"]["early_stopping_patience_counter"].as_u64()?,
             })
         };
-        Some(TrainerState {
+        let stopping = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"].as_bool();
+        let records = state["log_history"].as_array().ok_or_else(|| lacks("log_history"))?;
+        Ok(TrainerState {
             best_metric: state["best_metric"].as_f64(),
             best_global_step: count("best_global_step"),
             best_model_checkpoint: state["best_model_checkpoint"].as_str().map(str::to_owned),
-            epoch: state["epoch"].as_f64()?,
-            global_step: count("global_step")?,
-            max_steps: count("max_steps")?,
-            num_train_epochs: count("num_train_epochs")?,
-            train_batch_size: count("train_batch_size")?,
-            logging_steps: count("logging_steps")?,
-            eval_steps: count("eval_steps")?,
-            save_steps: count("save_steps")?,
-            total_flos: state["total_flos"].as_f64()?,
+            epoch: number("epoch")?,
+            global_step: needed("global_step")?,
+            max_steps: needed("max_steps")?,
+            num_train_epochs: needed("num_train_epochs")?,
+            train_batch_size: needed("train_batch_size")?,
+            logging_steps: needed("logging_steps")?,
+            eval_steps: needed("eval_steps")?,
+            save_steps: needed("save_steps")?,
+            total_flos: number("total_flos")?,
             early_stopping: early_stopping(),
-            stopping: state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"].as_bool()?,
-            log_history: state["log_history"]
-                .as_array()?
-                .iter()
-                .map(|row| row.as_object().cloned())
-                .collect::<Option<_>>()?,
+            stopping: stopping.ok_or_else(|| lacks("should_training_stop"))?,
+            log_history: (1..).zip(records).map(record).collect::<Result<_, _>>()?,
         })
     }
 
@@ -153,15 +154,23 @@ impl TrainerState {
     pub fn read(folder: &Path) -> Result<TrainerState, Error> {
         let path = folder.join("trainer_state.json");
         let text = std::fs::read_to_string(&path).map_err(Error::at(&path))?;
-        let problem =
-            || tagsmith_files::Error::content(&path, "is not a trainer state: remove the folder, or give another");
-        TrainerState::from_json(&text).ok_or_else(|| problem().into())
+        let refused =
+            |problem| tagsmith_files::Error::content(&path, format!("{problem}: remove the folder, or give another"));
+        Ok(TrainerState::from_json(&text).map_err(refused)?)
     }
 
     /// Writes `trainer_state.json` into the folder of the finished model.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         Ok(atomic_write::write(&folder.join("trainer_state.json"), self.to_json(false).as_bytes())?)
     }
+}
+
+/// Reads a record of the log, of which everything that reads the log needs the step and the epoch.
+fn record((number, record): (usize, &Value)) -> Result<Record, String> {
+    let lacks = |key: &str| format!("is not a trainer state: record {number} of its log has no valid `{key}`");
+    record["step"].as_u64().ok_or_else(|| lacks("step"))?;
+    record["epoch"].as_f64().ok_or_else(|| lacks("epoch"))?;
+    Ok(record.as_object().expect("what has a key is an object").clone())
 }
 
 #[cfg(test)]
@@ -185,8 +194,17 @@ mod tests {
 
     #[test]
     fn what_is_no_state_is_refused() {
-        assert_eq!(TrainerState::from_json("{}"), None);
-        assert_eq!(TrainerState::from_json("{\"epoch\": 1.0"), None);
-        assert_eq!(TrainerState::from_json("[]"), None);
+        let problem = |text: &str| TrainerState::from_json(text).unwrap_err();
+        assert_eq!(problem("{}"), "is not a trainer state: it has no valid `log_history`");
+        assert!(problem("{\"epoch\": 1.0").starts_with("is not valid JSON"));
+        assert!(problem("[]").starts_with("is not a trainer state"));
+        let mut state = golden::runs()[0]["state"].clone();
+        state["log_history"] = json!([{"step": 1, "epoch": 0.5}, {"loss": 0.5, "epoch": 1.0}]);
+        let lacks = |key: &str| format!("is not a trainer state: record 2 of its log has no valid `{key}`");
+        assert_eq!(problem(&state.to_string()), lacks("step"));
+        state["log_history"][1] = json!({"loss": 0.5, "step": 2, "epoch": "1"});
+        assert_eq!(problem(&state.to_string()), lacks("epoch"));
+        state["log_history"][1]["epoch"] = json!(1.0);
+        assert!(TrainerState::from_json(&state.to_string()).is_ok());
     }
 }

@@ -41,6 +41,9 @@ pub struct Times {
     pub saving: Saving,
     /// Whether the best model is to be loaded at the end.
     pub load_best_at_end: bool,
+    /// Whether a model that is to be loaded at the end is saved when it is the best so far and no checkpoint is due. The
+    /// Trainer does not, and may then have no best model to load.
+    pub save_best_between: bool,
 }
 
 impl Times {
@@ -181,13 +184,21 @@ impl Agenda {
         self.times.eval_on_start
     }
 
-    /// Whether only the best models are saved.
-    pub fn saves_best(&self) -> bool {
-        self.times.saving == Saving::Best
+    /// Whether to save after an evaluation.
+    pub fn saves(&self, due: Due, is_best: bool) -> bool {
+        match self.times.saving {
+            Saving::Best => is_best,
+            Saving::Every(_) => due.save || is_best && self.saves_best_between(),
+        }
+    }
+
+    /// Whether the best model is saved although no checkpoint is due.
+    pub fn saves_best_between(&self) -> bool {
+        self.times.save_best_between && self.times.load_best_at_end && self.save_steps.is_some()
     }
 
     /// Whether there are checkpoints at all.
-    pub fn saves(&self) -> bool {
+    pub fn ever_saves(&self) -> bool {
         self.times.saving != Saving::Every(Every::Never)
     }
 }
@@ -204,6 +215,7 @@ mod tests {
         eval_on_start: false,
         saving: Saving::Every(Every::Steps(Amount::Steps(8))),
         load_best_at_end: true,
+        save_best_between: true,
     };
 
     fn refusal(times: Times) -> String {
@@ -246,5 +258,18 @@ mod tests {
         let agenda = Agenda::new(times, 11).unwrap();
         let due: Vec<u64> = (1..=11).filter(|&step| agenda.after_step(step).evaluate).collect();
         assert_eq!(due, [4, 8, 11]);
+    }
+
+    #[test]
+    fn the_best_is_saved_between_checkpoints_if_it_is_to_be_loaded() {
+        let saves = |times: Times, step, is_best| {
+            let agenda = Agenda::new(times, 40).unwrap();
+            agenda.saves(agenda.after_step(step), is_best)
+        };
+        assert!(saves(TIMES, 4, true) && !saves(TIMES, 4, false) && saves(TIMES, 8, false));
+        assert!(!saves(Times { save_best_between: false, ..TIMES }, 4, true), "the Trainer's way");
+        assert!(!saves(Times { load_best_at_end: false, ..TIMES }, 4, true));
+        let best = Times { saving: Saving::Best, ..TIMES };
+        assert!(saves(best, 4, true) && !saves(best, 8, false));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::state::{EarlyStoppingState, Record};
 use crate::error::Error;
+use serde_json::Value;
 
 /// The metric that decides, and in which direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,12 @@ impl Criterion {
             Some(value) => Ok(value.as_f64().unwrap_or(f64::NAN)),
             None => Err(Error::Metric { wanted: self.key.clone(), available: record.keys().cloned().collect() }),
         }
+    }
+
+    /// The metric's value in the first evaluation of a step in a log.
+    pub fn at(&self, log: &[Record], step: u64) -> Option<f64> {
+        let of_step = |record: &&Record| record.get("step").and_then(Value::as_u64) == Some(step);
+        log.iter().filter(of_step).find_map(|record| record.get(&self.key)?.as_f64())
     }
 
     /// The steps of evaluations in a log, the best first; of equal ones the earlier comes first.

@@ -280,6 +280,7 @@ pub fn options(output: &Path) -> Options {
             eval_on_start: false,
             saving: Saving::Every(Every::Steps(Amount::Steps(500))),
             load_best_at_end: false,
+            save_best_between: false,
         },
         best: None,
         early_stopping: None,

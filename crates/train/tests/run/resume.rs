@@ -32,7 +32,7 @@ fn varied(output: &Path, every: Every) -> Options {
 /// The log without the clock's share in it.
 fn history(outcome: &Outcome) -> Vec<Record> {
     let timeless = |record: &Record| {
-        let timed = |key: &str| key.ends_with("_runtime") || key.ends_with("_per_second") || key == "train_loss";
+        let timed = |key: &str| key.ends_with("_runtime") || key.ends_with("_per_second");
         record.iter().filter(|(key, _)| !timed(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
     };
     outcome.state.log_history.iter().map(timeless).collect()
@@ -215,6 +215,44 @@ fn a_resumption_that_differs_says_so() {
     said("is of a batch of 2 examples, this is a batch of 1 examples");
     said("is of checkpoints every 3 steps, this is checkpoints every 5 steps");
     said("is of a run of 9 steps, this is a run of 18 steps");
+}
+
+#[test]
+fn a_resumption_with_nothing_left_says_so() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut options = varied(scratch.path(), Every::Steps(Amount::Steps(3)));
+    let whole = run(&mut learner(3, 0.0), &options, &examples(), &SCORES, None).0.unwrap();
+    let resume = |options: &Options, step| {
+        let from = checkpoint::folder(scratch.path(), step);
+        let (outcome, heard) = run(&mut learner(3, 0.0), options, &examples(), &SCORES, Some(&from));
+        (outcome.unwrap(), heard.notes)
+    };
+    let says = |notes: &[String], line: &str| assert!(notes.iter().any(|note| note == line), "{line}: {notes:?}");
+    let (again, notes) = resume(&options, 9);
+    says(&notes, "nothing is left to train: the checkpoint is of step 9, the last one; the results are written again");
+    assert_eq!(again.metrics["train_loss"], whole.metrics["train_loss"]);
+    assert!(!resume(&options, 6).1.iter().any(|note| note.starts_with("nothing is left")));
+    options.max_steps = Some(5);
+    says(
+        &resume(&options, 6).1,
+        "nothing is left to train: the checkpoint is of step 6, and the run has 5 steps; the results are written again",
+    );
+}
+
+/// A checkpoint of an earlier version, which forgot the losses before it.
+#[test]
+fn losses_that_a_checkpoint_forgot_are_said() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = varied(scratch.path(), Every::Steps(Amount::Steps(3)));
+    run(&mut learner(3, 0.0), &options, &examples(), &SCORES, None).0.unwrap();
+    let from = checkpoint::folder(scratch.path(), 6);
+    let text = fs::read_to_string(from.join("loop_state.json")).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.contains("total_loss")).collect();
+    assert_eq!(kept.len() + 2, text.lines().count());
+    fs::write(from.join("loop_state.json"), kept.join("\n")).unwrap();
+    fs::write(from.join("manifest.json"), json!({"files": []}).to_string()).unwrap();
+    let notes = run(&mut learner(3, 0.0), &options, &examples(), &SCORES, Some(&from)).1.notes;
+    assert!(notes.iter().any(|note| note.ends_with("`train_loss` is of the steps after 6")), "{notes:?}");
 }
 
 #[test]

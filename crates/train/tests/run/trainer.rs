@@ -1,6 +1,6 @@
 //! The loop against runs of the real Trainer (golden/trainer/runs.jsonl, written by oracle/trainer.py).
 
-use crate::harness::{Heard, bits, examples, learner, options, run};
+use crate::harness::{Heard, bits, examples, learner, options, run, run_with};
 use serde_json::{Value, json};
 use std::path::Path;
 use tagsmith_train::checkpoint;
@@ -162,8 +162,69 @@ fn the_best_model_is_loaded_and_said() {
     assert_ne!(bits(&mut last), bits(&mut at_six));
 }
 
+/// Evaluations every step and checkpoints every third one, of nine steps.
+fn sparse_saves(output: &Path) -> Options {
+    let mut options = options(output);
+    options.times.evaluation = Every::Steps(Amount::Steps(1));
+    options.times.saving = Saving::Every(Every::Steps(Amount::Steps(3)));
+    options.times.load_best_at_end = true;
+    options.schedule = "constant".to_owned();
+    options.best = Some(Criterion::new("f1", None));
+    options
+}
+
+/// The learner after so many steps of the same run.
+fn bits_at(step: u64, options: &Options) -> Vec<u32> {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut short = options.clone();
+    (short.output, short.max_steps) = (scratch.path().to_owned(), Some(step));
+    short.times.load_best_at_end = false;
+    let mut learner = learner(3, 0.1);
+    run(&mut learner, &short, &examples(), &[0.0; 9], None).0.unwrap();
+    bits(&mut learner)
+}
+
+fn said(heard: &Heard, line: &str) {
+    assert!(heard.notes.iter().any(|note| note.contains(line)), "`{line}` is not in {:?}", heard.notes);
+}
+
+/// Issue transformers#28539 and its kin: the best evaluation falls between two checkpoints.
 #[test]
-fn a_run_without_a_best_model_says_so() {
+fn the_best_model_between_two_checkpoints_is_saved_and_loaded() {
+    let output = tempfile::tempdir().unwrap();
+    let mut options = sparse_saves(output.path());
+    options.times.save_best_between = true;
+    let mut best = learner(3, 0.1);
+    let scores = [0.1, 0.2, 0.1, 0.4, 0.9, 0.3, 0.3, 0.2, 0.1];
+    let (outcome, heard) = run(&mut best, &options, &examples(), &scores, None);
+    let outcome = outcome.unwrap();
+    said(&heard, "step 5 is saved although no checkpoint is due: its `eval_f1` is the best so far");
+    said(&heard, "checkpoint-5`: `eval_f1` is 0.9");
+    assert!(bits(&mut best) == bits_at(5, &options), "the weights are those of step 5");
+    // Of those that were the best for a while only the last one is there.
+    assert_eq!(checkpoint::steps(output.path()), [3, 5, 6, 9]);
+    assert_eq!(outcome.state.best_global_step, Some(5));
+    assert!(outcome.state.best_model_checkpoint.unwrap().ends_with("checkpoint-5"));
+    // A limit counts it, and keeps it.
+    options.keep = Keep::Newest(2);
+    options.output = output.path().join("few");
+    run(&mut learner(3, 0.1), &options, &examples(), &scores, None).0.unwrap();
+    assert_eq!(checkpoint::steps(&options.output), [5, 9]);
+}
+
+/// The Trainer saves no best model between two checkpoints. The number that is said is then the loaded model's own.
+#[test]
+fn the_best_saved_model_is_loaded_where_the_best_is_not_saved() {
+    let output = tempfile::tempdir().unwrap();
+    let options = sparse_saves(output.path());
+    let mut loaded = learner(3, 0.1);
+    let (_, heard) = run(&mut loaded, &options, &examples(), &[0.1, 0.2, 0.5, 0.4, 0.9, 0.6, 0.3, 0.2, 0.1], None);
+    said(&heard, "checkpoint-6`: `eval_f1` is 0.6; `eval_f1` was best at step 5 (0.9), which has no checkpoint");
+    assert!(bits(&mut loaded) == bits_at(6, &options), "the weights are those of step 6");
+}
+
+#[test]
+fn a_run_without_a_best_model_ends_with_its_last_weights_and_says_so() {
     let output = tempfile::tempdir().unwrap();
     let mut options = options(output.path());
     options.times.evaluation = Every::Epoch;
@@ -171,21 +232,114 @@ fn a_run_without_a_best_model_says_so() {
     options.times.saving = Saving::Every(Every::Epoch);
     options.times.load_best_at_end = true;
     options.best = Some(Criterion::new("f1", None));
-    let error = run(&mut learner(3, 0.0), &options, &examples(), &[], None).0.unwrap_err();
-    assert!(error.starts_with("there is no best model to load") && error.contains("checkpoint-9"), "{error}");
+    let mut last = learner(3, 0.0);
+    let (outcome, heard) = run(&mut last, &options, &examples(), &[], None);
+    assert_eq!(outcome.unwrap().state.global_step, 9);
+    said(&heard, "no best model is loaded: no evaluation has a `eval_f1` that makes a model the best");
+    options.times.load_best_at_end = false;
+    let mut plain = learner(3, 0.0);
+    run(&mut plain, &options, &examples(), &[], None).0.unwrap();
+    assert!(bits(&mut last) == bits(&mut plain), "the weights are the last ones");
+}
+
+/// Early stopping, parts of the run as steps, and a run that goes on elsewhere, where its best checkpoint is not.
+#[test]
+fn the_best_model_is_the_best_one_there_whatever_else_is_asked_for() {
+    let output = tempfile::tempdir().unwrap();
+    let mut options = sparse_saves(&output.path().join("first"));
+    options.times.save_best_between = true;
+    options.times.evaluation = Every::Steps(Amount::Ratio(0.2));
+    options.times.saving = Saving::Every(Every::Steps(Amount::Ratio(0.6)));
+    options.early_stopping = Some(EarlyStopping { patience: 2, threshold: 0.0 });
+    // Evaluations at 2, 4, 6, 8 and 9; a checkpoint is due at 6. The run stops at 8.
+    let (outcome, heard) = run(&mut learner(3, 0.1), &options, &examples(), &[0.3, 0.7, 0.5, 0.6, 0.9], None);
+    assert_eq!(outcome.unwrap().state.global_step, 8);
+    said(&heard, "checkpoint-4`: `eval_f1` is 0.7");
+    assert_eq!(checkpoint::steps(&options.output), [4, 6]);
+    // From its checkpoint at 6, in a folder of its own: nothing is better than 0.7, which is not there.
+    let from = checkpoint::folder(&options.output, 6);
+    options.output = output.path().join("second");
+    let (outcome, heard) = run(&mut learner(3, 0.1), &options, &examples(), &[0.6, 0.65], Some(&from));
+    outcome.unwrap();
+    said(&heard, "is not there any more");
+    said(&heard, "no best model is loaded: `eval_f1` was best at step 4 (0.7), which has no checkpoint");
 }
 
 #[test]
 fn a_loss_that_is_no_number_stops_the_run() {
     let output = tempfile::tempdir().unwrap();
     let mut options = options(output.path());
-    options.times.saving = Saving::Every(Every::Steps(Amount::Steps(1)));
-    options.learning_rate = f64::INFINITY;
     options.schedule = "constant".to_owned();
-    let error = run(&mut learner(3, 0.0), &options, &examples(), &[], None).0.unwrap_err();
-    assert!(error.starts_with("step 2: the loss is NaN"), "{error}");
-    assert!(error.contains("the last checkpoint is"), "{error}");
-    assert!(!error.contains('\n'));
+    options.max_steps = Some(3);
+    options.times.saving = Saving::Every(Every::Never);
+    let mut broken = learner(3, 0.0);
+    let mut task = broken.into_model();
+    task.model.params.get_mut(tagsmith_kernel::params::SlotId(1)).fill(f32::NAN);
+    broken = tagsmith_train::learner::Learner::new(task, Default::default(), &[]).unwrap().0;
+    let error = run(&mut broken, &options, &examples(), &[], None).0.unwrap_err();
+    assert!(error.starts_with("step 1: the loss is NaN and the gradient's norm NaN at learning rate 1e-3"), "{error}");
+    assert!(error.ends_with("the weights are lost; there is no checkpoint yet"), "{error}");
+}
+
+/// The cases of the report: rates that make the weights infinite, or finite and useless, after a good checkpoint.
+#[test]
+fn weights_of_no_use_replace_no_good_checkpoint() {
+    for (rate, evaluates, problem) in [
+        (1e39, false, "is not finite after the update"),
+        (1e39, true, "is not finite after the update"),
+        (1e20, false, "the loss of the last batch is NaN after the update"),
+    ] {
+        let output = tempfile::tempdir().unwrap();
+        let mut options = options(output.path());
+        options.schedule = "constant".to_owned();
+        options.times.saving = Saving::Every(Every::Steps(Amount::Steps(1)));
+        options.keep = Keep::Newest(1);
+        options.max_steps = Some(2);
+        run(&mut learner(3, 0.0), &options, &examples(), &[], None).0.unwrap();
+        let good = checkpoint::folder(output.path(), 2);
+        checkpoint::verify(&good).unwrap();
+
+        (options.learning_rate, options.max_steps) = (rate, Some(9));
+        if evaluates {
+            options.times.evaluation = Every::Steps(Amount::Steps(1));
+        }
+        let (outcome, heard) = run(&mut learner(3, 0.0), &options, &examples(), &[0.5; 9], Some(&good));
+        let error = outcome.unwrap_err();
+        assert!(error.starts_with("step 3: ") && error.contains(problem), "{rate:e}: {error}");
+        assert!(error.ends_with("the last checkpoint is `") || error.ends_with("checkpoint-2`"), "{error}");
+        assert!(heard.saved.is_empty(), "{:?}", heard.saved);
+        assert_eq!(checkpoint::steps(output.path()), [2], "the good one is there");
+        checkpoint::verify(&good).unwrap();
+    }
+}
+
+#[test]
+fn an_evaluation_that_is_no_number_saves_nothing() {
+    let output = tempfile::tempdir().unwrap();
+    let mut options = options(output.path());
+    options.times.saving = Saving::Every(Every::Steps(Amount::Steps(3)));
+    options.times.evaluation = Every::Steps(Amount::Steps(3));
+    let mut evaluate = |_: &tagsmith_tokens::model::Model| {
+        [("eval_loss".to_owned(), json!(f64::NAN)), ("eval_f1".to_owned(), json!(0.0))].into_iter().collect()
+    };
+    let error = run_with(&mut learner(3, 0.0), &options, &examples(), &mut evaluate, None).0.unwrap_err();
+    assert!(error.starts_with("step 3: the evaluation's `eval_loss` is not a number at learning rate"), "{error}");
+    assert!(checkpoint::steps(output.path()).is_empty());
+}
+
+/// The last step is the one whose loss nobody computes.
+#[test]
+fn a_last_step_that_spoils_the_weights_is_said() {
+    let output = tempfile::tempdir().unwrap();
+    let mut options = options(output.path());
+    options.schedule = "constant".to_owned();
+    options.times.saving = Saving::Every(Every::Never);
+    options.max_steps = Some(1);
+    for (rate, problem) in [(1e39, "is not finite after the update"), (1e20, "the loss of the last batch is NaN")] {
+        options.learning_rate = rate;
+        let error = run(&mut learner(3, 0.0), &options, &examples(), &[], None).0.unwrap_err();
+        assert!(error.starts_with("step 1: ") && error.contains(problem), "{rate:e}: {error}");
+    }
 }
 
 #[test]
@@ -209,10 +363,8 @@ fn what_may_surprise_is_said_before_the_run() {
     let output = tempfile::tempdir().unwrap();
     let mut options = options(output.path());
     options.warmup = Amount::Steps(9);
-    std::fs::create_dir(output.path().join(".checkpoint-4.partial")).unwrap();
     let notes = run(&mut learner(3, 0.0), &options, &examples(), &[], None).1.notes;
     assert!(notes.iter().any(|note| note.starts_with("the warm-up of 9 steps fills the run of 9")), "{notes:?}");
-    assert!(notes.iter().any(|note| note.contains("`.checkpoint-4.partial`")), "{notes:?}");
 
     options.schedule = "reduce_lr_on_plateau".to_owned();
     options.times.evaluation = Every::Epoch;
