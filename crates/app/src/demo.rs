@@ -68,7 +68,7 @@ pub fn demo(request: DemoRequest, events: &mut dyn Events) -> anyhow::Result<Dem
     if let Some(folder) = &request.output_dir {
         claim(folder)?;
     }
-    let threads = threads::set(request.threads, &World::alone(), events);
+    let threads = threads::set(request.threads, &World::alone(), events)?;
     let lesson = Lesson::new(request.recipe, request.seed, threads, request.shuffle_labels)?;
     events.event(Event::Corpus(&lesson));
     let model = lesson.model()?;

@@ -19,6 +19,7 @@
 
 pub mod compare;
 pub mod demo;
+mod entity;
 pub mod error;
 pub mod events;
 pub mod machine;

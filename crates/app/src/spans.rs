@@ -3,6 +3,7 @@
 pub mod evaluate;
 mod learn;
 mod log;
+mod progress;
 mod request;
 pub mod train;
 

@@ -14,7 +14,7 @@ use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::counted;
 use tagsmith_ranks::World;
-use tagsmith_text::tagged::Content;
+use tagsmith_text::tagged::{Content, Watch};
 use tagsmith_text::tokenizer::Tokenizer;
 
 /// Pieces that are computed at once; a longer text is computed alone.
@@ -67,7 +67,7 @@ impl Query {
     }
 
     /// Returns each input's spans whose score is above `bar`, in the inputs' order. Ranks share the work, and each of them
-    /// gets all candidates.
+    /// gets all candidates. `watch` hears how far this rank is.
     ///
     /// # Errors
     /// Rows of a word table that cannot be read.
@@ -78,6 +78,7 @@ impl Query {
         encoded: &[&Encoded],
         bar: Threshold,
         batch_pieces: usize,
+        watch: Watch<'_>,
     ) -> Result<Vec<Vec<Candidate>>, UnreadableRows> {
         let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
         // The longest come first, so that later batches live in their memory.
@@ -85,12 +86,16 @@ impl Query {
         // Batches are sorted by length, so that every so-many-th is as much work for each rank.
         let share = |rank: usize| batches.iter().skip(rank).step_by(world.size());
         let mut mine = Vec::new();
+        let all: usize = share(world.rank()).flatten().map(|&number| lengths[number]).sum();
+        let mut done = 0;
         for batch in share(world.rank()) {
             let inputs: Vec<&Encoded> = batch.iter().map(|&number| encoded[number]).collect();
             for candidates in self.score(model, &inputs, bar)? {
                 mine.extend((candidates.len() as u64).to_le_bytes());
                 candidates.iter().for_each(|it| mine.extend(to_bytes(it)));
             }
+            done += batch.iter().map(|&number| lengths[number]).sum::<usize>();
+            watch(done, all);
         }
         let mut found: Vec<Vec<Candidate>> = vec![Vec::new(); encoded.len()];
         for (rank, bytes) in world.gather(&mine).iter().enumerate() {
