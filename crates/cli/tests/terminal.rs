@@ -119,11 +119,12 @@ fn an_interrupted_training_says_how_to_go_on() {
         assert!(began.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint");
         thread::sleep(Duration::from_millis(20));
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // Ctrl-C is heard by the same code, but a job in the background is started with it ignored.
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let output = child.wait_with_output().unwrap();
-    // A shell sees 128 + 2.
-    assert_eq!(output.status.signal(), Some(2), "{}", err(&output));
+    // It ends as the signal alone would have ended it.
+    assert_eq!(output.status.signal(), Some(15), "{}", err(&output));
     let said = err(&output);
     let place = said.lines().find(|line| line.starts_with("interrupted after ")).unwrap_or_else(|| panic!("{said}"));
     assert!(
@@ -185,7 +186,7 @@ fn every_way_of_asking_for_a_device_gets_one_sentence() {
         "--use_mps_device",
         "--ddp_backend nccl",
         "--fsdp full_shard",
-        "--deepspeed ds.json",
+        "--deepspeed {\"a\":1}",
         "--device_map auto",
     ];
     let of_train = lines.iter().map(|more| format!("{TRAIN} {more}"));
@@ -206,8 +207,7 @@ fn every_way_of_asking_for_a_device_gets_one_sentence() {
 #[test]
 fn a_preset_and_a_file_of_options_go_together() {
     let scratch = Scratch::new();
-    let file =
-        r#"{"model_name_or_path": "model", "train_file": "data.json", "validation_file": "data.json", "max_steps": 2}"#;
+    let file = r#"{"model_name_or_path": "model", "train_file": "data.json", "validation_file": "data.json", "max_steps": 2, "max_seq_length": 16}"#;
     fs::write(scratch.path("options.json"), file).unwrap();
     let output =
         scratch.tagsmith("run-ner-no-trainer options.json --output_dir out --checkpointing_steps 1").output().unwrap();

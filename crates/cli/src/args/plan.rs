@@ -255,6 +255,7 @@ mod tests {
             plan.json` cannot be read: `runs` is not an object of names and values
             plan.json: there are no runs
             plan.json: `option` is not a part of a plan
+            plan.json` holds the options of one run, and is not a plan of several
             there is no option `sed`
             plan.json: `a` has an `output_dir` of its own
             plan.json: the run `1.000 Sentences` would have the folder `1-000-sentences`, which is not a name or is another run's

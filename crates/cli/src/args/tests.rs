@@ -371,7 +371,7 @@ fn what_a_run_writes_starts_a_run() {
         "--eval_strategy epoch --save_strategy epoch --load_best_model_at_end --metric_for_best_model f1 --max_steps 4",
         "--validation_size 0.5 --split_seed 3 --seed 7 --threads 2 --fp16 --loss_scaling mean-of-means --quiet --json",
         "--label_all_tokens --label_all_tokens_as repeat --early_stopping_patience 2 --eval_strategy steps --eval_steps 0.5",
-        "--save_total_limit 2 --gradient_checkpointing --warmup_steps 0.1 --max_seq_length 9 --html_report --logging_dir l",
+        "--save_total_limit 2 --gradient_checkpointing --warmup_steps 0.1 --max_seq_length 9 --html_report --report_to csv --logging_dir l",
     ] {
         let (args, _) = good(more);
         let text = serde_json::to_string(&args).unwrap();

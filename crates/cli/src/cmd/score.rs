@@ -383,28 +383,28 @@ mod tests {
                 note: 1 words have no label and got `UC` (gold.txt:7)
                 note: pred.txt is read as `labels`: 3 sentences of labels
                 note: means are over the 4 labels that occur: pass `--labels` to name those that could
-                label	precision	recall	f1	f0.5	support
-                A	0.000	0.000	0.000	0.000	1
-                A+B	1.000	1.000	1.000	1.000	1
-                B	0.000	0.000	0.000	0.000	1
-                UC	0.667	1.000	0.800	0.714	2
-                accuracy	0.600	0.600	0.600	0.600	5
-                macro avg	0.417	0.500	0.450	0.429	5
-                weighted avg	0.467	0.600	0.520	0.486	5
+                label         precision  recall     f1   f0.5  support
+                A                 0.000   0.000  0.000  0.000        1
+                A+B               1.000   1.000  1.000  1.000        1
+                B                 0.000   0.000  0.000  0.000        1
+                UC                0.667   1.000  0.800  0.714        2
+                accuracy          0.600   0.600  0.600  0.600        5
+                macro avg         0.417   0.500  0.450  0.429        5
+                weighted avg      0.467   0.600  0.520  0.486        5
 
-                precision	0.417
-                recall	0.500
-                f1	0.450
-                f0.5	0.429
-                err_precision	0.333
-                err_recall	0.333
-                err_f1	0.333
-                err_f0.5	0.333
-                bin_precision	1.000
-                bin_recall	0.667
-                bin_f0.5	0.909
-                bin_accuracy	0.800
-                accuracy	0.600
+                precision      0.417
+                recall         0.500
+                f1             0.450
+                f0.5           0.429
+                err_precision  0.333
+                err_recall     0.333
+                err_f1         0.333
+                err_f0.5       0.333
+                bin_precision  1.000
+                bin_recall     0.667
+                bin_f0.5       0.909
+                bin_accuracy   0.800
+                accuracy       0.600
             "#]],
         );
         // MultiGED's own columns, both in one file; every figure follows from tp 1, fp 1, fn 0 of `i`.
