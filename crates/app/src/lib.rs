@@ -19,7 +19,6 @@
 
 pub mod compare;
 pub mod demo;
-mod entity;
 pub mod error;
 pub mod events;
 pub mod machine;

@@ -1,5 +1,6 @@
 //! Prediction: documents in, words with labels and entities out.
 
+pub(crate) mod entity;
 mod feed;
 pub mod output;
 pub(crate) mod predicted;

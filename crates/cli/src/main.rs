@@ -72,8 +72,8 @@ fn first_word() -> String {
     std::env::args_os().nth(1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Lets a file that grows beyond a limit (`ulimit -f`) be an error of the write, as a full disk is, instead of the
-/// silent end of this process.
+/// Lets a file that grows beyond a limit (`ulimit -f`) be an error of the write, as a full disk is. Without this, the
+/// system ends the process silently.
 fn heed_limits() {
     #[cfg(unix)]
     {

@@ -1,6 +1,6 @@
 //! A tagged sentence as a line of text: every name in brackets before its type, colored if asked for.
 
-use crate::entity::bracketed;
+use crate::predict::entity::bracketed;
 use tagsmith_text::labels::reading::Rules;
 use tagsmith_text::labels::scheme::{Span, Style};
 

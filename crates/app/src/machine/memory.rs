@@ -1,5 +1,6 @@
-//! How much memory this process may use: what the system has available, and what is left of its control groups' limits
-//! and of its own (`ulimit`).
+//! How much memory this process may use.
+//!
+//! It is what the system has available, or what is left of the limits of its control groups and of its own (`ulimit`).
 
 use crate::error::refusal;
 use anyhow::Result;
@@ -34,15 +35,13 @@ struct Group {
     reclaimable: &'static str,
 }
 
-/// Limits of a process: their names where the system lists them, the option of `ulimit` that sets them, and the entry of
-/// a process's status that they bound.
+/// Limits of a process, by their names where the system lists them.
 const LIMITS: [Limit; 2] = [
     Limit { name: "Max address space", option: "-v", used: "VmSize:", least: 192 << 20 },
     Limit { name: "Max data size", option: "-d", used: "VmData:", least: 48 << 20 },
 ];
 
-/// What is left of such a limit before a model is read has to be this much more than what the count of a run's memory
-/// says: stacks and pools of threads reserve addresses that they do not fill.
+/// Bytes of such a limit that a run's count leaves free: stacks of threads reserve addresses that they do not fill.
 const RESERVED: u64 = 32 << 20;
 
 /// The smallest stack on which a command runs.
@@ -50,7 +49,9 @@ const STACK_LEAST: u64 = 512 << 10;
 
 struct Limit {
     name: &'static str,
+    /// The option of `ulimit` that sets it.
     option: &'static str,
+    /// The entry of a process's status that it bounds.
     used: &'static str,
     /// What has to be left of it when a command begins.
     least: u64,
@@ -180,7 +181,7 @@ mod tests {
         check_allowed(&[mine, ("/sys/fs/cgroup/memory.max", "1024\n"), top[1]], Some(50));
     }
 
-    /// As Linux writes it, with these limits in bytes.
+    /// Returns what Linux writes for these limits in bytes.
     fn limits(stack: &str, data: &str, address: &str) -> String {
         format!(
             "Limit                     Soft Limit           Hard Limit           Units     \n\

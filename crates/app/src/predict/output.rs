@@ -1,6 +1,6 @@
 //! Tagged documents as JSON lines, columns, or text with brackets.
 
-use crate::entity::bracketed;
+use super::entity::bracketed;
 use crate::error::refusal;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};

@@ -96,8 +96,10 @@ impl Accelerate {
     }
 }
 
-/// Takes over what accelerate's configuration asks for and the options do not. accelerate's default file is not read,
-/// as run_ner.py does not read it without accelerate's launcher; a line says so.
+/// Takes over what accelerate's configuration asks for and the options do not.
+///
+/// The default file of `accelerate config` is not read, and a line says so: without the launcher, run_ner.py does not
+/// read it either.
 pub fn apply(line: &mut TrainLine, ranks: usize) -> anyhow::Result<()> {
     let Some(file) = &line.rim.accelerate_config else {
         let default = environment::accelerate_defaults().into_iter().find(|file| file.exists());

@@ -3,11 +3,13 @@
 use super::option::{Fate, Kind, Opt, Vocabulary};
 use super::program::Program;
 use super::value::{Value, expected};
-use super::values::refusal_of;
 use serde_json::{Map, Value as Json};
 use std::path::Path;
 use tagsmith_files::strict_json::Object;
 use tagsmith_message::{closest, quote};
+
+/// The key of a plan's runs, by which a file is known for a plan.
+pub const RUNS: &str = "runs";
 
 /// Why a command line cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -46,6 +48,16 @@ impl UsageError {
             _ => format!("`tagsmith {command} --help` lists the options"),
         }
     }
+}
+
+/// The refusal of an option that cannot be honored.
+pub fn refusal_of(option: &Opt, value: &str) -> UsageError {
+    let shown = match option.fate {
+        Fate::Devices(_) if option.kind != Kind::Flag && !value.is_empty() => format!("`--{} {value}`", option.name),
+        _ => format!("`--{}`", option.name),
+    };
+    let message = format!("{shown} cannot be honored: {}", option.text);
+    UsageError::Refused { message, remedy: format!("leave `--{}` out", option.name) }
 }
 
 /// One option as it was given.
@@ -103,7 +115,7 @@ pub fn command_line(words: &[String], program: &Program) -> Result<Vec<Given>, U
 /// Reads a JSON file of options and values of `program`.
 pub fn json_file(path: &Path, program: &Program) -> Result<Vec<Given>, UsageError> {
     let object = json_object(path)?;
-    if object.get(super::plan::RUNS).is_some_and(Json::is_object) {
+    if object.get(RUNS).is_some_and(Json::is_object) {
         let file = path.display();
         return Err(UsageError::Refused {
             message: format!("`{file}` is a plan of several runs, not the options of one"),

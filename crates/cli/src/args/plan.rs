@@ -1,6 +1,6 @@
 //! Several runs in one file, for `tagsmith compare`.
 
-use super::parse::{Given, UsageError, command_line, json_object, json_options};
+use super::parse::{Given, RUNS, UsageError, command_line, json_object, json_options};
 use super::program::RUN_NER;
 use super::span_run::{self, SpanLine};
 use super::{TrainLine, origin, resolve};
@@ -46,7 +46,6 @@ impl Line {
 
 /// The two keys of a plan.
 const OPTIONS: &str = "options";
-pub const RUNS: &str = "runs";
 
 impl Plan {
     /// Reads `PLAN.json [OPTIONS]`.

@@ -11,7 +11,7 @@ pub struct Program {
     pub name: &'static str,
     /// What its help says first.
     pub about: &'static str,
-    /// Its own defaults, as one would type them.
+    /// The program's own defaults, as one would type them.
     preset: &'static [(&'static str, &'static str)],
     /// Rows in the place of those of the table.
     own: &'static [Opt],

@@ -2,7 +2,7 @@
 //! honored is refused.
 
 use crate::args::option::{Fate, Kind, Opt};
-use crate::args::parse::{Given, UsageError};
+use crate::args::parse::{Given, UsageError, refusal_of};
 use crate::args::program::{Program, RUN_NER};
 use crate::args::table::OPTIONS;
 use crate::args::value::{Value, expected};
@@ -63,16 +63,6 @@ pub fn settle(given: &[Given], program: &Program) -> Result<(Values, Vec<String>
         lines.push(values.replace(one, into)?);
     }
     Ok((values, lines))
-}
-
-/// The refusal of an option that cannot be honored.
-pub fn refusal_of(option: &Opt, value: &str) -> UsageError {
-    let shown = match option.fate {
-        Fate::Devices(_) if option.kind != Kind::Flag && !value.is_empty() => format!("`--{} {value}`", option.name),
-        _ => format!("`--{}`", option.name),
-    };
-    let message = format!("{shown} cannot be honored: {}", option.text);
-    UsageError::Refused { message, remedy: format!("leave `--{}` out", option.name) }
 }
 
 impl Values {

@@ -1,12 +1,11 @@
 //! The words of a command line before clap reads them: one spelling for all commands.
 //!
-//! Names of commands and options may have hyphens or underscores, and an option may be shortened to a beginning that no
-//! other option of its command has, as those of `tagsmith train` may be.
+//! Names of commands and options may have hyphens or underscores. An option may be shortened to a beginning that no
+//! other option of its command has.
 
 use super::option::{Fate, Opt};
-use super::parse::UsageError;
+use super::parse::{UsageError, refusal_of};
 use super::table::OPTIONS;
-use super::values::refusal_of;
 use clap::{Arg, Command};
 use std::collections::BTreeSet;
 use std::ffi::OsString;

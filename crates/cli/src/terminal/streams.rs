@@ -1,8 +1,7 @@
 //! Standard output and standard error.
 //!
-//! Nobody may be reading standard error (`2>&1 | head`, a full disk below a log): what cannot be written there is
-//! dropped, because work must not end over a note. Results that cannot be written to standard output are an error that
-//! names it.
+//! Perhaps nobody reads standard error (`2>&1 | head`), or its disk is full. What cannot be written there is dropped,
+//! because work must not end over a note. Results that cannot be written to standard output are an error that names it.
 
 use std::io::{self, Write};
 
