@@ -108,7 +108,7 @@ fn options(words: Vec<OsString>, command: &Command, settled: &mut Settled) -> Re
 enum Found {
     /// An option of the command.
     Own {
-        /// Its name, as it is declared.
+        /// The name of the option, as it is declared.
         known: String,
         /// Whether its name was shortened.
         shortened: bool,
