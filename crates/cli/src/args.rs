@@ -69,7 +69,7 @@ fn resolve(given: &[Given], mut lines: Vec<String>, program: &Program) -> Result
     let (values, settled) = values::settle(given, program)?;
     lines.extend(settled);
     let mut line = train::resolve(&values, lines)?;
-    line.args.origin = origin::of(given, &line.args.output.output_dir);
+    line.args.origin = origin::of(given, &line.args.output.output_dir, program);
     Ok(line)
 }
 

@@ -235,7 +235,7 @@ fn a_comparison_has_its_table_alone_on_standard_output() {
     let table = String::from_utf8(output.stdout.clone()).unwrap();
     let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
     assert!(widths.len() == 4 && widths.iter().all(|width| *width == widths[0]), "{table}");
-    assert!(table.lines().all(|line| line.starts_with("| ")), "{table}");
+    assert!(table.lines().all(|line| line.starts_with('|')), "{table}");
     assert!(
         err(&output).contains("run 2 of 2: another run") && err(&output).contains("train metrics"),
         "{}",
