@@ -67,7 +67,7 @@ fn main() {
     let words: Vec<String> = std::env::args().collect();
     let given = |option: &str| words.iter().position(|word| word == option);
     if let Some(count) = given("--threads").and_then(|at| words.get(at + 1)?.parse().ok()) {
-        set_threads(count);
+        set_threads(count).expect("the system gives threads");
     }
     let precision = if given("--bf16").is_some() { Precision::Bf16 } else { Precision::F32 };
     if let Some([model, batches]) = given("--predict").and_then(|at| words.get(at + 1..at + 3)) {

@@ -70,7 +70,7 @@ pub struct Demo {
 /// A folder that is not empty or cannot be written.
 pub fn demo(request: DemoRequest, events: &mut dyn Events) -> anyhow::Result<Demo> {
     let _lock = request.output_dir.as_deref().map(|folder| claim(folder, events)).transpose()?;
-    let threads = threads::set(request.threads, &World::alone(), events);
+    let threads = threads::set(request.threads, &World::alone(), events)?;
     let lesson = Lesson::new(request.recipe, request.seed, threads, request.shuffle_labels)?;
     events.event(Event::Corpus(&lesson));
     let model = lesson.model()?;

@@ -19,6 +19,8 @@ pub enum Event<'a> {
     Note(&'a Note),
     /// A line about progress.
     Line(&'a str),
+    /// Work that may take long goes on.
+    Progress(Progress<'a>),
     /// A run of a comparison begins.
     RunBegins {
         /// The run's number, from 1.
@@ -47,6 +49,19 @@ pub enum Event<'a> {
         /// The split's figures.
         record: &'a Record,
     },
+}
+
+/// How far work is that may take long. The last one of a work has all of it done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The work: `evaluation`, `reading train.conll`.
+    pub work: &'a str,
+    /// How much is done.
+    pub done: u64,
+    /// How much there is, where that is known.
+    pub of: Option<u64>,
+    /// What both count, in the plural: `sub-tokens`, `bytes`.
+    pub unit: &'static str,
 }
 
 /// A receiver of events.
@@ -91,6 +106,7 @@ impl Events for Recording {
                 self.updates += 1;
                 return;
             }
+            Event::Progress(_) => return,
             Event::Training(trainer::Event::Note(note)) => return self.notes.push(Note::once(note)),
             Event::Training(event) => format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
             Event::Line(line) => line.to_owned(),

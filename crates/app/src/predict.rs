@@ -1,5 +1,6 @@
 //! Prediction: documents in, words with labels and entities out.
 
+pub(crate) mod entity;
 mod feed;
 pub mod output;
 pub(crate) mod predicted;
@@ -8,7 +9,7 @@ mod share;
 pub mod tagger;
 
 use crate::error::refusal;
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, Progress};
 use crate::machine::{folder_lock, threads};
 use crate::predict::tagger::{Tagger, TaggerOptions};
 use anyhow::Result;
@@ -17,13 +18,15 @@ use output::{Destination, Output, OutputFormat};
 use serde_json::{Map, Value};
 use shards::Shard;
 use share::Share;
+use std::cell::RefCell;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
-use tagsmith_data::ReadOptions;
 use tagsmith_data::documents::{Documents, Source};
 use tagsmith_data::format::Format;
+use tagsmith_data::{Meter, ReadOptions};
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
@@ -96,22 +99,24 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let mut tasks = tasks(request.work, &options, (world, share), events)?.into_iter();
     // What cannot be opened, to read or to write, is refused before a model is read.
     let first = tasks.next().map(|task| task.open(&options)).transpose()?;
-    let threads = threads::set(options.threads, world, events);
+    let threads = threads::set(options.threads, world, events)?;
     let (tagger, notes) = Tagger::load(&options.model, &options.tagger, hub)?;
     notes.iter().for_each(|note| events.note(note));
     let rest = tasks.map(|task| task.open(&options));
     let mut work = first.into_iter().map(Ok).chain(rest).map(|opened| {
-        let (documents, output): (Documents, Output) = opened?;
-        check_format(&output, &tagger)?;
-        Ok((documents, output))
+        let opened: Opened = opened?;
+        check_format(&opened.output, &tagger)?;
+        Ok(opened)
     });
     let mut tally = Tally::default();
     let mut notes = Vec::new();
     let mut outcome = Ok(());
     while let (Ok(()), Some(opened)) = (&outcome, work.next()) {
-        outcome = opened.and_then(|(documents, output)| {
-            let chunks = feed::start(documents, share, tagger.encoder(), threads);
-            tag_all(chunks, (world, share), &tagger, output, &mut tally, &mut notes)
+        outcome = opened.and_then(|Opened { documents, output, way, .. }| {
+            let chunks = feed::start(documents, &way.meter, share, tagger.encoder(), threads)?;
+            let events = RefCell::new(&mut *events);
+            let watch = |progress: Progress<'_>| events.borrow_mut().event(Event::Progress(progress));
+            tag_all(chunks, (world, share), &tagger, output, (&mut tally, &mut notes), (&way, &watch))
         });
     }
     // A rank that failed ends the job: no other rank waits for it.
@@ -123,7 +128,10 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let counts = [tally.documents, tally.words, tally.entities, tally.windows].map(|count| count as f64);
     let [documents, words, entities, windows] = say_all(world, &notes, counts, events).map(|count| count as u64);
     let predicted = Predicted { documents, words, entities, windows, seconds: started.elapsed().as_secs_f64() };
-    events.event(Event::Predicted(&predicted));
+    // Where nothing was tagged before an error, the error says all.
+    if outcome.is_ok() || predicted.documents > 0 {
+        events.event(Event::Predicted(&predicted));
+    }
     outcome.map(|()| predicted)
 }
 
@@ -144,11 +152,37 @@ struct Task {
     format: OutputFormat,
 }
 
+/// A source and a destination that are open.
+struct Opened {
+    documents: Documents,
+    output: Output,
+    way: Way,
+}
+
+/// The way through a file.
+struct Way {
+    /// Counts the bytes that are read.
+    meter: Meter,
+    /// The file's bytes, where it is a file that the meter counts.
+    bytes: Option<u64>,
+}
+
 impl Task {
-    fn open(self, options: &PredictOptions) -> Result<(Documents, Output)> {
+    fn open(self, options: &PredictOptions) -> Result<Opened> {
         let columns = ReadOptions { text_column: options.text_column.clone(), ..ReadOptions::default() };
+        let mut bytes = None;
+        if let Source::File(file) = &self.source {
+            if file.is_dir() {
+                let message = format!("{}: this is a folder, whose files become files", file.display());
+                return Err(refusal(message, Remedy::set(Setting::OutputDir).so_as("to say where")));
+            }
+            bytes = fs::metadata(file).ok().map(|data| data.len());
+        }
         let documents = Documents::open(self.source, options.input_format, &columns)?;
-        Ok((documents, Output::open(self.destination, self.format)?))
+        let output = Output::open(self.destination, self.format)?;
+        // A Parquet file is not read front to back.
+        let bytes = bytes.filter(|_| documents.format() != Format::Parquet);
+        Ok(Opened { documents, output, way: Way { meter: columns.meter, bytes } })
     }
 }
 
@@ -211,6 +245,11 @@ fn choices(options: &PredictOptions) -> Value {
     Value::Object(choices)
 }
 
+/// How far a prediction is: in bytes of a file, or in documents.
+fn progress(done: u64, of: Option<u64>) -> Progress<'static> {
+    Progress { work: "prediction", done, of, unit: if of.is_some() { "bytes" } else { "documents" } }
+}
+
 /// Reports the notes of all ranks, and returns the sums of their counts.
 fn say_all<const N: usize>(world: &World, notes: &[Note], counts: [f64; N], events: &mut dyn Events) -> [f64; N] {
     if world.size() == 1 {
@@ -231,12 +270,25 @@ fn tag_all(
     (world, share): (&World, Share),
     tagger: &Tagger,
     mut output: Output,
-    tally: &mut Tally,
-    notes: &mut Vec<Note>,
+    (tally, notes): (&mut Tally, &mut Vec<Note>),
+    (way, watch): (&Way, &dyn Fn(Progress<'_>)),
 ) -> Result<()> {
+    let mut before = 0;
     loop {
-        let Chunk { read, encoded, end } = chunks.recv().expect("the last chunk says that it is the last");
-        let tagged = tagger.tag_encoded(encoded, tally)?;
+        let Chunk { read, encoded, position, end } = chunks.recv().expect("the last chunk says that it is the last");
+        let (count, known) = (tally.documents as u64, way.bytes.is_some());
+        let tagged = tagger.tag_encoded(encoded, tally, &|done, all| {
+            let in_file = before + (position.saturating_sub(before)) * done as u64 / all.max(1) as u64;
+            watch(match way.bytes {
+                Some(bytes) => progress(in_file.min(bytes.saturating_sub(1)), Some(bytes)),
+                None => progress(count, None),
+            });
+        })?;
+        before = position;
+        if matches!(end, End::Last(_)) {
+            let all = if known { way.bytes.unwrap_or_default() } else { tally.documents as u64 };
+            watch(progress(all, Some(all)));
+        }
         let (last, outcome) = match end {
             End::More => (None, Ok(())),
             End::Last(documents) => (Some(documents), Ok(())),

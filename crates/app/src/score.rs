@@ -16,7 +16,7 @@ use tagsmith_text::score::error_detection as errors;
 use tagsmith_text::score::table;
 use tagsmith_text::score::{Method, Score, Scorer};
 
-pub use request::{Mode, ScoreRequest};
+pub use request::{Mode, STREAM, ScoreRequest};
 
 /// Scores of predicted labels.
 #[derive(Clone, Debug)]
@@ -190,10 +190,17 @@ fn read_both(request: &ScoreRequest) -> anyhow::Result<(Labeled, Labeled)> {
     let ScoreRequest { gold: gold_path, pred, gold_column, pred_column, gold_format, pred_format, .. } = request;
     let (gold_column, pred_column) = (gold_column.as_deref(), pred_column.as_deref());
     let missing_label = (request.mode == Some(Mode::ErrorDetection)).then_some(errors::CORRECT[0]);
-    let gold = LabelFile::open(Path::new(gold_path), *gold_format)?;
+    let open = |path: &str, format| match &request.stream {
+        Some(content) if path == STREAM => Ok(LabelFile::of_stream("standard input", content.clone(), format)),
+        _ => LabelFile::open(Path::new(path), format),
+    };
+    if gold_path == STREAM && pred.as_deref() == Some(STREAM) {
+        return Err(refusal("both files are the same stream", Remedy::to_do("name one of the files")));
+    }
+    let gold = open(gold_path, *gold_format)?;
     let read = |file: &LabelFile, column, setting| file.read(column, setting, missing_label);
     if let Some(path) = pred {
-        let predicted = LabelFile::open(Path::new(path), *pred_format)?;
+        let predicted = open(path, *pred_format)?;
         let gold = read(&gold, gold_column, Setting::GoldColumn)?;
         return Ok((gold, read(&predicted, pred_column, Setting::PredColumn)?));
     }

@@ -4,6 +4,7 @@ pub mod evaluate;
 mod learn;
 mod log;
 mod made_from;
+mod progress;
 mod request;
 pub mod train;
 

@@ -11,10 +11,11 @@ mod memory;
 mod options;
 mod parts;
 mod prediction;
+mod reading;
 pub(crate) mod record;
 mod upload;
 
-use crate::events::Events;
+use crate::events::{Event, Events, Progress};
 use crate::machine::threads;
 use crate::options::TrainArgs;
 use crate::report::about::{About, Part, ended_now};
@@ -26,6 +27,7 @@ use evaluation::Measure;
 use parts::Parts;
 use record::Recorder;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::Path;
 use tagsmith_files::atomic_write;
 use tagsmith_files::together::{self, MODEL};
@@ -34,6 +36,7 @@ use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::evaluate::Evaluation;
 use tagsmith_tokens::feed::TokenFeed;
 use tagsmith_tokens::learn::TokenTask;
 use tagsmith_tokens::model::Model;
@@ -64,7 +67,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     let parts = Parts::find(&args.model, &hubs.downloads)?;
     let (config, labels) = parts.labels(args.tasks.do_train, &data, events)?;
     data.cut(&args.data, events);
-    let threads = threads::set(args.machine.threads, world, events);
+    let threads = threads::set(args.machine.threads, world, events)?;
     let tokenizer = parts.tokenizer(events)?;
     let model = parts.model(config, args.tasks.do_train, args.learning.seed, args.machine.bf16, events)?;
     let alignment = Alignment {
@@ -180,14 +183,17 @@ impl Run<'_> {
         let (mut learner, notes) = Learner::new(task, options::step(&args.learning), &args.learning.freeze)?;
         notes.iter().for_each(|note| events.say(note));
         memory::check(&args.learning, world, &learner.model().model, &to_learn, to_evaluate, *events)?;
+        // Both the engine and an evaluation inside it report.
+        let shared = RefCell::new(&mut **events);
+        let watch = |progress: Progress<'_>| shared.borrow_mut().event(Event::Progress(progress));
         let job = Job {
             options: &options,
             feed: &TokenFeed::new(&to_learn, &options, world),
             world,
             arguments: &arguments,
             save: &|task: &TokenTask, folder: &Path| task.save(folder, &attachments),
-            evaluate: &mut |task: &TokenTask| Ok(measure.run("eval", &task.model, to_evaluate)?.0),
-            notify: &mut |event| recorder.training(event, *events),
+            evaluate: &mut |task: &TokenTask| Ok(measure.run("eval", &task.model, to_evaluate, &watch)?.0),
+            notify: &mut |event| recorder.training(event, &mut **shared.borrow_mut()),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
         let output = &args.output.output_dir;
@@ -211,18 +217,21 @@ impl Run<'_> {
 
     /// Evaluates the model on the validation split.
     fn evaluate(&mut self, model: &Model, split: Option<&Split>) -> anyhow::Result<()> {
-        let Run { args, measure, recorder, .. } = self;
+        let Run { args, measure, recorder, events, .. } = self;
         let examples = &self.examples.to_evaluate;
-        let (mut record, evaluation) = measure.run("eval", model, examples)?;
+        let (mut record, evaluation) = measured(measure, "eval", (model, examples), *events)?;
         evaluation::refuse_no_numbers("validation", &evaluation)?;
         recorder.error_table("eval", measure.error_score(examples, &evaluation))?;
-        record.insert("epoch".into(), self.epoch.clone());
+        // A run that trains nothing has no epochs, and transformers writes none.
+        if args.tasks.do_train {
+            record.insert("epoch".into(), self.epoch.clone());
+        }
         recorder.track(&record, self.step);
         record.insert("eval_samples".into(), json!(examples.len()));
         if let Some(split) = split.filter(|_| args.reporting.html_report) {
             self.diagnosis = measure.diagnosis(split, examples, &evaluation);
         }
-        recorder.results("eval", &record, self.events)?;
+        recorder.results("eval", &record, *events)?;
         record.insert("step".into(), json!(self.step));
         self.history.push(record);
         Ok(())
@@ -232,7 +241,7 @@ impl Run<'_> {
     fn predict(&mut self, model: &Model, split: &Split, alignment: &Alignment<'_>) -> anyhow::Result<()> {
         let Run { args, measure, recorder, events, .. } = self;
         let examples = &self.examples.to_predict;
-        let (record, evaluation) = measure.run("predict", model, examples)?;
+        let (record, evaluation) = measured(measure, "predict", (model, examples), *events)?;
         evaluation::refuse_no_numbers("test", &evaluation)?;
         if evaluation.counted == 0 {
             events.say("the test split has no labels, so it is tagged but not measured");
@@ -277,6 +286,17 @@ impl Run<'_> {
         }
         Ok(finished)
     }
+}
+
+/// Measures a model on examples and reports how far that is.
+fn measured(
+    measure: &Measure<'_>,
+    prefix: &str,
+    (model, examples): (&Model, &[Example]),
+    events: &mut dyn Events,
+) -> anyhow::Result<(Record, Evaluation)> {
+    let events = RefCell::new(events);
+    Ok(measure.run(prefix, model, examples, &|progress| events.borrow_mut().event(Event::Progress(progress)))?)
 }
 
 /// Returns the metric that chooses the best model, by the name it will have.

@@ -21,9 +21,7 @@ pub fn settings(variable: &dyn Fn(&str) -> Option<String>, home: Option<&Path>, 
     let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
     let is_true = |name: &str| variable(name).is_some_and(|value| is_yes(&value));
     let path = |text: String| expanded(&text, home);
-    let cached = variable("XDG_CACHE_HOME").map(path);
-    let cached = cached.unwrap_or_else(|| home.unwrap_or(Path::new("")).join(".cache")).join("huggingface");
-    let folder = variable("HF_HOME").map_or(cached, path);
+    let folder = hugging_face(variable, home);
     let cache = cache_dir.map(str::to_owned).or_else(|| first(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]));
     let token_file = variable("HF_TOKEN_PATH").map_or_else(|| folder.join("token"), path);
     let token = first(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]).or_else(|| fs::read_to_string(token_file).ok());
@@ -45,6 +43,25 @@ pub fn settings(variable: &dyn Fn(&str) -> Option<String>, home: Option<&Path>, 
         timeout: Duration::from_secs(seconds.unwrap_or(TIMEOUT_SECONDS)),
         pause: PAUSE,
     }
+}
+
+/// The folder of all that Hugging Face's programs keep.
+fn hugging_face(variable: &dyn Fn(&str) -> Option<String>, home: Option<&Path>) -> PathBuf {
+    let path = |text: String| expanded(&text, home);
+    let cached = variable("XDG_CACHE_HOME").map(path);
+    let cached = cached.unwrap_or_else(|| home.unwrap_or(Path::new("")).join(".cache")).join("huggingface");
+    variable("HF_HOME").map_or(cached, path)
+}
+
+/// The files in which `accelerate config` may have left its answers, as accelerate 1.15 looks for them.
+pub fn accelerate_defaults() -> Vec<PathBuf> {
+    let folder = hugging_face(&variable, std::env::home_dir().as_deref()).join("accelerate");
+    ["default_config.yaml", "default_config.json"].map(|name| folder.join(name)).into()
+}
+
+/// The value of a variable that is set and not empty.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 pub fn is_yes(value: &str) -> bool {

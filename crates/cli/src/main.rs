@@ -1,7 +1,7 @@
 //! tagsmith: fine-tune, evaluate and run token classifiers.
 //!
 //! Exit status: 0 done; 1 it ran, and a bar that was asked for is not reached; 2 it could not run.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod cmd;
@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tagsmith_ranks::World;
+use terminal::streams::aside;
 
 /// The exit status of what cannot run at all.
 const COULD_NOT_RUN: i32 = 2;
@@ -33,24 +34,52 @@ fn main() -> ExitCode {
     let world = joined.as_ref().unwrap_or(&alone);
     let fatal = FatalOutput::new(world);
     hook_panics(fatal.clone());
-    let matches = command().get_matches();
-    let dialect = Dialect::of(matches.subcommand_name().unwrap_or_default());
+    heed_limits();
+    let settled = match args::words::settle(std::env::args_os().collect(), &command()) {
+        Ok(settled) => settled,
+        Err(error) => {
+            fatal.error(&error.into(), Dialect::Other, &first_word());
+            return end(world, COULD_NOT_RUN);
+        }
+    };
+    let matches = command().get_matches_from(settled.words);
+    let dialect = Dialect::of(&settled.command);
+    settled.lines.iter().for_each(|line| aside(&format!("note: {line}")));
     let ran = catch_unwind(AssertUnwindSafe(|| run(&matches, &joined)));
     let status = match ran {
         Ok(Ok(status)) => return ExitCode::from(status),
         Ok(Err(error)) if is_broken_pipe(&error) => 0,
         Ok(Err(error)) => {
-            fatal.error(&error, dialect);
+            fatal.error(&error, dialect, &settled.command);
             COULD_NOT_RUN
         }
         Err(_) => PANICKED,
     };
-    // The other ranks may be waiting for this rank, and would wait for ever.
+    end(world, status)
+}
+
+/// Ends a process that failed. The other ranks may be waiting for this rank, and would wait for ever.
+fn end(world: &World, status: i32) -> ExitCode {
     if world.size() > 1 {
         world.abort(status);
         std::process::exit(status);
     }
     ExitCode::from(status as u8)
+}
+
+/// The word after the program's name, as the command that was meant.
+fn first_word() -> String {
+    std::env::args_os().nth(1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Lets a file that grows beyond a limit (`ulimit -f`) be an error of the write, as a full disk is. Without this, the
+/// system ends the process silently.
+fn heed_limits() {
+    #[cfg(unix)]
+    {
+        // It is refused only for signals that no process may heed.
+        _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
 }
 
 /// How long ranks other than the first wait before they print a fatal error. An error usually stops all ranks, and
@@ -75,8 +104,9 @@ impl FatalOutput {
     }
 
     /// Prints an error with what the user can do about it.
-    fn error(&self, error: &anyhow::Error, dialect: Dialect) {
-        let hint = error.downcast_ref::<args::UsageError>().map(|usage| format!("\n  hint: {}", usage.hint()));
+    fn error(&self, error: &anyhow::Error, dialect: Dialect, command: &str) {
+        let usage = error.downcast_ref::<args::UsageError>();
+        let hint = usage.map(|usage| format!("\n  hint: {}", usage.hint(command)));
         let line = format!("error: {}{}", dialect.error(error), hint.unwrap_or_default());
         if self.redirected.is_some() {
             thread::sleep(OTHER_RANKS_WAIT);
@@ -87,7 +117,7 @@ impl FatalOutput {
     /// Prints a line. An error of that cannot be reported.
     fn line(&self, line: &str) {
         match &self.redirected {
-            None => eprintln!("{line}"),
+            None => aside(line),
             Some((rank, stderr)) => {
                 let mut stderr = stderr.lock().unwrap_or_else(PoisonError::into_inner);
                 _ = writeln!(stderr, "rank {rank}: {line}");
@@ -115,6 +145,7 @@ fn hook_panics(fatal: FatalOutput) {
 fn command() -> Command {
     Command::new("tagsmith")
         .version(env!("CARGO_PKG_VERSION"))
+        .term_width(terminal::width::of_help())
         .about("Fine-tune, evaluate and run token classifiers.")
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -130,6 +161,9 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u8> {
     let (name, matches) = matches.subcommand().expect("clap asks for one");
+    if name != "env" {
+        tagsmith_app::machine::memory::check_limits()?;
+    }
     if let "score" | "demo" = name {
         ensure!(
             joined.as_ref().map_or(1, World::size) == 1,

@@ -15,9 +15,120 @@ pub enum Dialect {
     SpanTrainer,
     /// The evaluators of span taggers.
     SpanEvaluator,
+    /// `demo`.
+    Demo,
     /// All others.
     Other,
 }
+
+/// Settings of `train` and `compare`. A setting that is in no table of its command cannot be advised there.
+const TRAIN: &[(Setting, &str)] = &[
+    (Setting::AllowDegenerateData, "allow_degenerate_data"),
+    (Setting::DatasetConfigName, "dataset_config_name"),
+    (Setting::DatasetName, "dataset_name"),
+    (Setting::DatasetRevision, "dataset_revision"),
+    (Setting::LabelColumn, "label_column_name"),
+    (Setting::Labels, "labels"),
+    (Setting::ShuffleSeed, "shuffle_seed"),
+    (Setting::Task, "task_name"),
+    (Setting::TestFile, "test_file"),
+    (Setting::TextColumn, "text_column_name"),
+    (Setting::TrainFile, "train_file"),
+    (Setting::ValidationFile, "validation_file"),
+    (Setting::ValidationSize, "validation_size"),
+    (Setting::BatchSize, "per_device_train_batch_size"),
+    (Setting::BatchTokens, "batch_tokens"),
+    (Setting::DoTrain, "do_train"),
+    (Setting::DropLast, "dataloader_drop_last"),
+    (Setting::EvalStrategy, "eval_strategy"),
+    (Setting::Freeze, "freeze"),
+    (Setting::GradientCheckpointing, "gradient_checkpointing"),
+    (Setting::IgnoreMismatchedLabels, "ignore_mismatched_labels"),
+    (Setting::IgnoreMismatchedSizes, "ignore_mismatched_sizes"),
+    (Setting::LearningRate, "learning_rate"),
+    (Setting::MaxSeqLength, "max_seq_length"),
+    (Setting::Metric, "metric_for_best_model"),
+    (Setting::Resume, "resume_from_checkpoint"),
+    (Setting::SaveSteps, "save_steps"),
+    (Setting::SaveStrategy, "save_strategy"),
+    (Setting::WarmupSteps, "warmup_steps"),
+    (Setting::OutputDir, "output_dir"),
+    (Setting::OverwriteOutput, "overwrite_output_dir"),
+    (Setting::HubModelId, "hub_model_id"),
+    (Setting::HubToken, "hub_token"),
+    (Setting::ModelRevision, "model_revision"),
+    (Setting::PushToHub, "push_to_hub"),
+    (Setting::Token, "token"),
+    (Setting::Threads, "threads"),
+];
+
+const PREDICT: &[(Setting, &str)] = &[
+    (Setting::AggregationStrategy, "aggregation-strategy"),
+    (Setting::BatchTokens, "batch-tokens"),
+    (Setting::Decoding, "decoding"),
+    (Setting::InputFormat, "input-format"),
+    (Setting::Labels, "labels"),
+    (Setting::MaxSeqLength, "max-seq-length"),
+    (Setting::ModelRevision, "model-revision"),
+    (Setting::Output, "output"),
+    (Setting::OutputDir, "output-dir"),
+    (Setting::OutputFormat, "output-format"),
+    (Setting::TextColumn, "text-column"),
+    (Setting::Threads, "threads"),
+    (Setting::Threshold, "threshold"),
+    (Setting::Token, "token"),
+];
+
+const SCORE: &[(Setting, &str)] = &[
+    (Setting::GoldColumn, "gold-column"),
+    (Setting::GoldFormat, "gold-format"),
+    (Setting::Labels, "labels"),
+    (Setting::Mode, "mode"),
+    (Setting::PredColumn, "pred-column"),
+    (Setting::PredFormat, "pred-format"),
+    (Setting::Scheme, "scheme"),
+    (Setting::Suffix, "suffix"),
+    (Setting::ZeroDivision, "zero-division"),
+];
+
+/// Keys of a span trainer's file, and its options.
+const SPAN_TRAINER: &[(Setting, &str)] = &[
+    (Setting::BatchSize, "per_device_train_batch_size"),
+    (Setting::DoTrain, "do_train"),
+    (Setting::DropLast, "dataloader_drop_last"),
+    (Setting::EvalStrategy, "eval_strategy"),
+    (Setting::GradientCheckpointing, "gradient_checkpointing"),
+    (Setting::LearningRate, "learning_rate"),
+    (Setting::MaxSeqLength, "max_seq_length"),
+    (Setting::Metric, "metric_for_best_model"),
+    (Setting::OutputDir, "output_dir"),
+    (Setting::SaveSteps, "save_steps"),
+    (Setting::SaveStrategy, "save_strategy"),
+    (Setting::TestFile, "test_file"),
+    (Setting::Threshold, "prediction_threshold"),
+    (Setting::TrainFile, "train_file"),
+    (Setting::ValidationFile, "validation_file"),
+    (Setting::WarmupSteps, "warmup_steps"),
+    (Setting::Decoding, "decoding"),
+    (Setting::Resume, "resume"),
+    (Setting::Threads, "threads"),
+    (Setting::Token, "token"),
+];
+
+/// Settings of span trainers that are options, not keys.
+const SPAN_OPTIONS: [Setting; 4] = [Setting::Decoding, Setting::Resume, Setting::Threads, Setting::Token];
+
+const SPAN_EVALUATOR: &[(Setting, &str)] = &[
+    (Setting::Decoding, "decoding"),
+    (Setting::OutputDir, "output_dir"),
+    (Setting::TestFile, "evaluation_file"),
+    (Setting::Threads, "threads"),
+    (Setting::Threshold, "threshold"),
+    (Setting::Token, "token"),
+    (Setting::ValidationFile, "validation_file"),
+];
+
+const DEMO: &[(Setting, &str)] = &[(Setting::OutputDir, "output_dir"), (Setting::Threads, "threads")];
 
 impl Dialect {
     /// Returns the dialect of a command.
@@ -26,38 +137,50 @@ impl Dialect {
             "train" | "run_ner_no_trainer" | "compare" => Dialect::Train,
             "predict" => Dialect::Predict,
             "score" => Dialect::Score,
+            "demo" => Dialect::Demo,
             name if name.starts_with("evaluate") => Dialect::SpanEvaluator,
             name if name.starts_with("train") => Dialect::SpanTrainer,
             _ => Dialect::Other,
         }
     }
 
-    /// Returns what the caller can do, as a clause: `` pass `--label_column_name` ``.
-    fn clause(self, remedy: &Remedy) -> String {
-        remedy.clause(&|setting, value| self.spelled(setting, value))
+    /// Returns what the caller can do, as a clause: `` pass `--label_column_name` ``. What this command cannot do is
+    /// left out.
+    fn clause(self, remedy: &Remedy) -> Option<String> {
+        let remedy = remedy.within(&|setting| self.name(setting).is_some())?;
+        Some(remedy.clause(&|setting, value| self.spelled(setting, value)))
     }
 
     /// Returns a note with its remedy.
     pub fn note(self, note: &Note) -> String {
-        let text = match &note.remedy {
+        let text = match note.remedy.as_ref().and_then(|remedy| self.clause(remedy)) {
             None => note.to_string(),
-            Some(remedy) => format!("{note}: {}", self.clause(remedy)),
+            Some(clause) => format!("{note}: {clause}"),
         };
         bounded(&text).into_owned()
     }
 
     /// Returns an error with its causes and what the caller can do about it.
     pub fn error(self, error: &anyhow::Error) -> String {
-        let text = match tagsmith_app::error::remedy(error) {
-            None => format!("{error:#}"),
-            Some(remedy) => format!("{error:#}: {}", self.clause(&remedy)),
+        let causes = causes(error);
+        let text = match tagsmith_app::error::remedy(error).and_then(|remedy| self.clause(&remedy)) {
+            None => causes,
+            Some(clause) => format!("{causes}: {clause}"),
         };
         bounded(&text).into_owned()
     }
 
+    /// Returns a setting with a value as one types it, if this command has the setting as an option.
+    pub fn typed(self, setting: Setting, value: &str) -> Option<String> {
+        let name = self.name(setting).filter(|_| !self.is_key(setting))?;
+        // A span trainer's is a flag.
+        let is_flag = self == Dialect::SpanTrainer && setting == Setting::Resume;
+        Some(if is_flag { format!("--{name}") } else { format!("--{name} {value}") })
+    }
+
     /// Returns a setting as this command spells it, with a value where there is one.
     fn spelled(self, setting: Setting, value: Option<&str>) -> String {
-        let name = self.name(setting);
+        let name = self.name(setting).expect("a remedy within the settings of this command");
         match (self.is_key(setting), value) {
             (true, None) => format!("`{name}`"),
             (true, Some(value)) => format!("`{name}: {value}`"),
@@ -68,73 +191,108 @@ impl Dialect {
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
     fn is_key(self, setting: Setting) -> bool {
-        const OPTIONS: [Setting; 3] = [Setting::Decoding, Setting::Resume, Setting::Token];
-        self == Dialect::SpanTrainer && !OPTIONS.contains(&setting)
+        self == Dialect::SpanTrainer && !SPAN_OPTIONS.contains(&setting)
     }
 
-    /// Returns the setting's name without hyphens before it.
-    fn name(self, setting: Setting) -> &'static str {
-        match (setting, self) {
-            (Setting::AggregationStrategy, _) => "aggregation-strategy",
-            (Setting::AllowDegenerateData, _) => "allow_degenerate_data",
-            (Setting::DatasetConfigName, _) => "dataset_config_name",
-            (Setting::DatasetName, _) => "dataset_name",
-            (Setting::DatasetRevision, _) => "dataset_revision",
-            (Setting::GoldColumn, _) => "gold-column",
-            (Setting::GoldFormat, _) => "gold-format",
-            (Setting::InputFormat, _) => "input-format",
-            (Setting::LabelColumn, _) => "label_column_name",
-            (Setting::Labels, _) => "labels",
-            (Setting::PredColumn, _) => "pred-column",
-            (Setting::PredFormat, _) => "pred-format",
-            (Setting::ShuffleSeed, _) => "shuffle_seed",
-            (Setting::Suffix, _) => "suffix",
-            (Setting::Task, _) => "task_name",
-            (Setting::TestFile, _) => "test_file",
-            (Setting::TextColumn, Dialect::Predict) => "text-column",
-            (Setting::TextColumn, _) => "text_column_name",
-            (Setting::TrainFile, _) => "train_file",
-            (Setting::ValidationFile, _) => "validation_file",
-            (Setting::ValidationSize, _) => "validation_size",
+    /// Returns the setting's name without hyphens before it; none where this command does not have it.
+    fn name(self, setting: Setting) -> Option<&'static str> {
+        self.settings().iter().find(|(known, _)| *known == setting).map(|&(_, name)| name)
+    }
 
-            (Setting::BatchSize, _) => "per_device_train_batch_size",
-            (Setting::BatchTokens, Dialect::Predict) => "batch-tokens",
-            (Setting::BatchTokens, _) => "batch_tokens",
-            (Setting::DoTrain, _) => "do_train",
-            (Setting::DropLast, _) => "dataloader_drop_last",
-            (Setting::EvalStrategy, _) => "eval_strategy",
-            (Setting::Freeze, _) => "freeze",
-            (Setting::GradientCheckpointing, _) => "gradient_checkpointing",
-            (Setting::IgnoreMismatchedLabels, _) => "ignore_mismatched_labels",
-            (Setting::IgnoreMismatchedSizes, _) => "ignore_mismatched_sizes",
-            (Setting::LearningRate, _) => "learning_rate",
-            (Setting::MaxSeqLength, Dialect::Predict) => "max-seq-length",
-            (Setting::MaxSeqLength, _) => "max_seq_length",
-            (Setting::Metric, _) => "metric_for_best_model",
-            (Setting::Resume, Dialect::SpanTrainer) => "resume",
-            (Setting::Resume, _) => "resume_from_checkpoint",
-            (Setting::SaveSteps, _) => "save_steps",
-            (Setting::SaveStrategy, _) => "save_strategy",
-            (Setting::WarmupSteps, _) => "warmup_steps",
-
-            (Setting::Decoding, _) => "decoding",
-            (Setting::Mode, _) => "mode",
-            (Setting::Scheme, _) => "scheme",
-            (Setting::Threshold, _) => "threshold",
-            (Setting::ZeroDivision, _) => "zero-division",
-
-            (Setting::Output, _) => "output",
-            (Setting::OutputDir, Dialect::Predict) => "output-dir",
-            (Setting::OutputDir, _) => "output_dir",
-            (Setting::OutputFormat, _) => "output-format",
-            (Setting::OverwriteOutput, _) => "overwrite_output_dir",
-
-            (Setting::HubModelId, _) => "hub_model_id",
-            (Setting::HubToken, _) => "hub_token",
-            (Setting::ModelRevision, Dialect::Predict) => "model-revision",
-            (Setting::ModelRevision, _) => "model_revision",
-            (Setting::PushToHub, _) => "push_to_hub",
-            (Setting::Token, _) => "token",
+    fn settings(self) -> &'static [(Setting, &'static str)] {
+        match self {
+            Dialect::Train => TRAIN,
+            Dialect::Predict => PREDICT,
+            Dialect::Score => SCORE,
+            Dialect::SpanTrainer => SPAN_TRAINER,
+            Dialect::SpanEvaluator => SPAN_EVALUATOR,
+            Dialect::Demo => DEMO,
+            Dialect::Other => &[],
         }
+    }
+}
+
+/// Returns an error with its causes. A cause that begins as the error before it (both name the file) stands for both.
+fn causes(error: &anyhow::Error) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if let Some(before) = shown.last()
+            && cause.starts_with(before.trim_matches('`'))
+        {
+            shown.pop();
+        }
+        shown.push(cause);
+    }
+    shown.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::program::RUN_NER;
+    use crate::command;
+    use anyhow::anyhow;
+    use tagsmith_spans::config::keys::KEYS;
+
+    /// The commands of each dialect.
+    const COMMANDS: [(Dialect, &[&str]); 6] = [
+        (Dialect::Train, &["train", "run_ner_no_trainer", "compare"]),
+        (Dialect::Predict, &["predict"]),
+        (Dialect::Score, &["score"]),
+        (
+            Dialect::SpanTrainer,
+            &[
+                "train_bi_encoder",
+                "train_bi_encoder_contrastive",
+                "train_cross_encoder",
+                "train_cross_encoder_contrastive",
+                "train_spans",
+            ],
+        ),
+        (Dialect::SpanEvaluator, &["evaluate_bi_encoder", "evaluate_cross_encoder"]),
+        (Dialect::Demo, &["demo"]),
+    ];
+
+    /// Whether a command takes this option, or this key of its file.
+    fn takes(name: &str, option: &str, is_key: bool) -> bool {
+        if Dialect::of(name) == Dialect::Train {
+            return RUN_NER.options().any(|known| known.name == option);
+        }
+        let command = command();
+        let command = command.find_subcommand(name).expect("the command is there");
+        match is_key {
+            true => KEYS.iter().any(|(known, _)| *known == option),
+            false => command.get_arguments().any(|arg| arg.get_long() == Some(option)),
+        }
+    }
+
+    #[test]
+    fn no_command_advises_an_option_that_it_does_not_have() {
+        for (dialect, names) in COMMANDS {
+            for name in names {
+                assert_eq!(Dialect::of(name), dialect);
+                for &setting in Setting::ALL {
+                    let Some(option) = dialect.name(setting) else {
+                        let note = Note::once("x").with_remedy(Remedy::set(setting));
+                        assert_eq!(dialect.note(&note), "x", "{name} {setting:?}");
+                        continue;
+                    };
+                    assert!(takes(name, option, dialect.is_key(setting)), "`{name}` has no `{option}`");
+                }
+            }
+        }
+        // Every command is in the table, but those that take no advice.
+        for command in command().get_subcommands().filter(|command| command.get_name() != "env") {
+            let name = command.get_name();
+            assert!(COMMANDS.iter().any(|(_, names)| names.contains(&name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_once() {
+        let error = anyhow!("m/config.json: No such file or directory").context("m");
+        assert_eq!(Dialect::Train.error(&error), "m/config.json: No such file or directory");
+        let error = anyhow!("it is empty").context("m/config.json").context("the run `a`");
+        assert_eq!(Dialect::Train.error(&error), "the run `a`: m/config.json: it is empty");
     }
 }

@@ -1,26 +1,26 @@
 //! The terminal: notes and progress on standard error, results on standard output.
 
+mod bars;
 pub mod color;
 pub mod download;
-pub mod training;
+pub mod interrupt;
+pub mod level;
+mod rows;
+pub mod streams;
+pub mod width;
 
 use crate::spelling::Dialect;
+use bars::Bars;
+use interrupt::{Interrupt, this_command};
+use level::Level;
+use rows::Rows;
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use streams::{aside, print};
 use tagsmith_app::events::{Event, Events};
+use tagsmith_message::{Note, Setting};
 use tagsmith_train::trainer;
 use tagsmith_train::trainer::results;
-use training::Watch;
-
-/// Prints to standard output.
-pub fn print(text: &str) -> io::Result<()> {
-    io::stdout().write_all(text.as_bytes())
-}
-
-/// Prints a line about the options, or about something that is done otherwise than one might expect.
-pub fn note(line: &str) {
-    eprintln!("note: {line}");
-}
 
 /// How a run shows its results.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,15 +29,19 @@ pub struct Style {
     pub json: bool,
     /// Whether progress is shown.
     pub shows_progress: bool,
+    /// What is said beside results.
+    pub level: Level,
 }
 
 /// A receiver of events that prints them.
 pub struct Terminal {
     dialect: Dialect,
     style: Style,
-    /// Styles of the runs of a comparison.
+    /// Styles of the runs of a comparison, whose table has standard output to itself.
     of_runs: Vec<Style>,
-    watch: Option<Watch>,
+    bars: Bars,
+    rows: Option<Rows>,
+    interrupt: Option<Interrupt>,
     /// The first error of standard output, which events cannot return.
     failed: io::Result<()>,
 }
@@ -45,26 +49,58 @@ pub struct Terminal {
 impl Terminal {
     /// Returns a terminal for a command.
     pub fn new(dialect: Dialect, style: Style) -> Terminal {
-        Terminal { dialect, style, of_runs: Vec::new(), watch: None, failed: Ok(()) }
+        let rows = (!style.json && io::stdout().is_terminal()).then(Rows::default);
+        Terminal { dialect, style, of_runs: Vec::new(), bars: Bars::new(), rows, interrupt: None, failed: Ok(()) }
     }
 
     /// Returns a terminal for a comparison, each run of which has its style.
     pub fn of_runs(of_runs: Vec<Style>) -> Terminal {
-        Terminal { of_runs, ..Terminal::new(Dialect::Train, Style::default()) }
+        let style = of_runs.first().copied().unwrap_or_default();
+        let rows = io::stderr().is_terminal().then(Rows::default);
+        Terminal { of_runs, rows, ..Terminal::new(Dialect::Train, style) }
+    }
+
+    /// Shows no progress from now on.
+    pub fn hide_progress(&mut self) {
+        self.style.shows_progress = false;
     }
 
     /// Ends the output. Returns the first error of standard output.
-    pub fn finish(self) -> io::Result<()> {
-        if let Some(watch) = self.watch {
-            watch.finish();
-        }
+    pub fn finish(mut self) -> io::Result<()> {
+        self.end_training();
         self.failed
     }
 
-    /// Writes text to standard output, or to standard error if standard output belongs to the JSON object.
+    /// Prints a note, if the level lets it through.
+    pub fn note(&mut self, note: &Note) {
+        let (kind, least) = if note.important { ("warning", Level::Warning) } else { ("note", Level::Info) };
+        if self.style.level >= least {
+            self.bars.above(|| aside(&format!("{kind}: {}", self.dialect.note(note))));
+        }
+    }
+
+    /// Prints a note that is one sentence, if the level lets it through.
+    pub fn say(&mut self, line: &str) {
+        self.note(&Note::once(line));
+    }
+
+    /// Prints a line about progress, if the level lets it through.
+    fn aside(&mut self, line: &str) {
+        if self.style.level >= Level::Info {
+            self.bars.above(|| aside(line));
+        }
+    }
+
+    /// Writes text to standard output, or to standard error if standard output belongs to something else.
     fn text(&mut self, text: String) {
-        let json = self.style.json;
-        let written = self.above_bar(|| if json { io::stderr().write_all(text.as_bytes()) } else { print(&text) });
+        let is_aside = self.style.json || !self.of_runs.is_empty();
+        let written = self.bars.above(|| match is_aside {
+            true => {
+                _ = io::stderr().write_all(text.as_bytes());
+                Ok(())
+            }
+            false => print(&text),
+        });
         self.keep(written);
     }
 
@@ -76,44 +112,56 @@ impl Terminal {
         }
     }
 
-    fn aside(&mut self, line: String) {
-        self.above_bar(|| eprintln!("{line}"));
-    }
-
-    fn above_bar<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.watch {
-            Some(watch) => watch.above_bar(write),
-            None => write(),
-        }
-    }
-
     fn training(&mut self, event: trainer::Event<'_>) {
         match event {
-            trainer::Event::Began { plan, step } if self.style.shows_progress => {
-                self.watch = Some(Watch::new(plan.total_steps, step));
-            }
-            trainer::Event::Began { .. } => {}
-            trainer::Event::Stepped { step, report } => {
-                if let Some(watch) = &mut self.watch {
-                    watch.stepped(step, report);
+            trainer::Event::Began { plan, step } => {
+                if self.style.shows_progress {
+                    self.bars.begin_training(plan, step);
                 }
+                let resume = self.dialect.typed(Setting::Resume, "last").unwrap_or_default();
+                let bars = self.bars.handle();
+                let interrupt = self.interrupt.get_or_insert_with(|| Interrupt::watch(this_command(&resume), bars));
+                interrupt.began(step, plan.total_steps);
             }
-            trainer::Event::Logged(record) => self.text(results::log_line(record) + "\n"),
-            trainer::Event::Saved(folder) => self.aside(format!("note: saved {}", folder.display())),
-            trainer::Event::Deleted(folder) => self.aside(format!("note: deleted {}", folder.display())),
-            trainer::Event::Note(note) => self.aside(format!("note: {note}")),
+            trainer::Event::Stepped { step, report } => {
+                self.bars.stepped(step, report);
+                self.interrupt.iter().for_each(|interrupt| interrupt.stepped(step));
+            }
+            trainer::Event::Logged(record) => match &mut self.rows {
+                Some(rows) => {
+                    let row = rows.take(record);
+                    row.into_iter().for_each(|row| self.text(row + "\n"));
+                }
+                None => self.text(results::log_line(record) + "\n"),
+            },
+            trainer::Event::Saved(folder) => {
+                self.interrupt.iter().for_each(|interrupt| interrupt.saved(folder));
+                self.aside(&format!("note: saved {}", folder.display()));
+            }
+            trainer::Event::Deleted(folder) => self.aside(&format!("note: deleted {}", folder.display())),
+            trainer::Event::Note(note) => self.say(note),
         }
+    }
+
+    /// Removes the bars, and shows the row of a last epoch.
+    fn end_training(&mut self) {
+        self.bars.finish();
+        self.interrupt.iter().for_each(Interrupt::done);
+        let row = self.rows.as_mut().and_then(Rows::finish);
+        row.into_iter().for_each(|row| self.text(row + "\n"));
     }
 }
 
 impl Events for Terminal {
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Note(note) => self.aside(format!("note: {}", self.dialect.note(note))),
-            Event::Line(line) => self.aside(line.to_owned()),
+            Event::Note(note) => self.note(note),
+            Event::Line(line) => self.aside(line),
+            Event::Progress(progress) if self.style.shows_progress => self.bars.progress(progress),
+            Event::Progress(_) => {}
             Event::RunBegins { number, of, name } => {
                 self.style = self.of_runs.get(number - 1).copied().unwrap_or_default();
-                self.aside(format!("run {number} of {of}: {name}"));
+                self.aside(&format!("run {number} of {of}: {name}"));
             }
             Event::RunEnds(run) if self.style.json => {
                 let written = print(&format!("{:#}\n", Value::Object(run.results.clone())));
@@ -122,12 +170,13 @@ impl Events for Terminal {
             Event::RunEnds(_) => {}
             Event::Training(event) => self.training(event),
             Event::Measured { split, record } => {
-                if let Some(watch) = self.watch.take() {
-                    watch.finish();
-                }
+                self.end_training();
                 self.text(results::metrics_block(split, record));
             }
-            Event::Predicted(predicted) => self.aside(predicted.to_string()),
+            Event::Predicted(predicted) => {
+                self.bars.finish();
+                self.aside(&predicted.to_string());
+            }
             Event::Passed(step) => self.text(format!("ok  {step}\n")),
             // The demo tells about these itself.
             Event::Corpus(_) | Event::Model(..) => {}

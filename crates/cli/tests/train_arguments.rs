@@ -8,7 +8,7 @@ use tempfile::TempDir;
 /// The program in a scratch folder, with no launcher's variables around it, and no hub to ask.
 fn tagsmith(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("tagsmith").unwrap();
-    command.current_dir(folder).env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", "cache");
+    command.current_dir(folder).env("COLUMNS", "80").env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", "cache");
     for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
         command.env_remove(name);
     }
@@ -105,9 +105,9 @@ fn errors_name_the_option_the_value_and_the_remedy() {
     check(
         "train --fsdp full_shard",
         expect![[r#"
-        error: `--fsdp` cannot be honored: the model is not split over devices
-          hint: leave `--fsdp` out
-    "#]],
+            error: `--fsdp full_shard` cannot be honored: this version has no GPU, TPU, MPS or other device: it computes on the CPU
+              hint: leave `--fsdp` out
+        "#]],
     );
     check(
         "train --no_dataloader_pin_memory=true",

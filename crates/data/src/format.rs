@@ -85,7 +85,7 @@ pub(crate) fn open(path: &Path, request: &Request) -> Result<Opened, Error> {
     if request.format.or_else(|| Format::of_name(path)).is_some_and(Format::is_binary) && is_packed(path) {
         return Err(Error::path(source, "Parquet and Arrow files are read as they are: unpack it with `gunzip`"));
     }
-    let mut input = Input::open(path)?;
+    let mut input = Input::open(path, &request.options.meter)?;
     let (format, note) = match request.format {
         Some(format) => (format, None),
         None => {

@@ -6,7 +6,7 @@ use crate::dataset::load_of;
 use crate::error::Error;
 use crate::format::arrow::ClassNames;
 use crate::format::{self, Format, Opened, Request};
-use crate::read_options::{ReadOptions, Wanted};
+use crate::read_options::{Meter, ReadOptions, Wanted};
 use crate::rows::split_builder::collect;
 use crate::span_examples::EVALUATED;
 use std::io::Read;
@@ -58,13 +58,22 @@ impl LabelFile {
             return Ok(LabelFile { path: path.to_owned(), content, format: Format::Arrow, note: None });
         }
         if format != Some(Format::Parquet) {
-            Input::open(path)?.read_to_end(&mut content).map_err(Error::read(&source))?;
+            Input::open(path, &Meter::default())?.read_to_end(&mut content).map_err(Error::read(&source))?;
         }
         let (format, note) = match format {
             Some(format) => (format, None),
             None => format::decide::decide(Some(path), &content, &source, Wanted::Labels),
         };
         Ok(LabelFile { path: path.to_owned(), content, format, note })
+    }
+
+    /// Takes the content of a stream that messages call `name`. Without a `format`, the content decides it.
+    pub fn of_stream(name: &str, content: Vec<u8>, format: Option<Format>) -> LabelFile {
+        let (format, note) = match format {
+            Some(format) => (format, None),
+            None => format::decide::decide(None, &content, name, Wanted::Labels),
+        };
+        LabelFile { path: name.into(), content, format, note }
     }
 
     /// Returns the format of the file.

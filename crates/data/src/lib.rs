@@ -20,4 +20,4 @@ mod rules;
 pub mod span_examples;
 pub mod write;
 
-pub use read_options::ReadOptions;
+pub use read_options::{Meter, ReadOptions};

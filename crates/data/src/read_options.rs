@@ -1,5 +1,7 @@
 //! What a caller asks of the readers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tagsmith_text::example::AnnotationFormat;
 
 /// The columns to read, and what counts as a label.
@@ -13,11 +15,38 @@ pub struct ReadOptions {
     pub task: String,
     /// In column files, the label of a word that has none; without it such a line is an error.
     pub missing_label: Option<String>,
+    /// The bytes that are read of files, counted while they are read.
+    pub meter: Meter,
 }
+
+/// A counter of bytes, which whoever waits for a reader on another thread can look at. It chooses nothing, so that all
+/// meters are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<AtomicU64>);
+
+impl Meter {
+    /// Returns how many bytes were read.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for Meter {
+    fn eq(&self, _other: &Meter) -> bool {
+        true
+    }
+}
+
+impl Eq for Meter {}
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { text_column: None, label_column: None, task: "ner".into(), missing_label: None }
+        let meter = Meter::default();
+        ReadOptions { text_column: None, label_column: None, task: "ner".into(), missing_label: None, meter }
     }
 }
 

@@ -146,6 +146,11 @@ impl Fields {
         }
     }
 
+    /// Returns the keys that were asked for, whether they are there or not.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().map(String::as_str)
+    }
+
     /// Returns the keys that nobody took, for a caller that does not refuse them.
     pub fn left_over(&self) -> impl Iterator<Item = &str> {
         self.json.keys().map(String::as_str)

@@ -26,4 +26,4 @@ mod threads;
 pub use crate::cpu::level::Level;
 pub use crate::cpu::product::operand::{Operand, Precision, Start};
 pub use crate::cpu::product::product;
-pub use threads::{set_between_regions_hook, set_threads, threads};
+pub use threads::{ThreadRefused, set_between_regions_hook, set_threads, threads};

@@ -80,26 +80,53 @@ pub fn threads() -> usize {
     match POOL.threads.load(Ordering::Relaxed) {
         0 => {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
-            set_threads(threads);
-            threads
+            set_threads(threads).map_or_else(|refused| refused.given, |()| threads)
         }
         threads => threads,
     }
 }
 
+/// The system's refusal of a thread. Those that it has given compute.
+#[derive(Debug)]
+pub struct ThreadRefused {
+    /// Threads that compute, the calling one among them.
+    pub given: usize,
+    /// The system's reason.
+    pub reason: std::io::Error,
+}
+
+impl std::fmt::Display for ThreadRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the system gives {} threads and refuses another one", self.given)
+    }
+}
+
+impl std::error::Error for ThreadRefused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
 /// Makes `threads` threads compute, the calling one among them. No result depends on their number.
 ///
+/// # Errors
+/// The system refuses a thread. As many as it has given compute then.
+///
 /// # Panics
-/// If `threads` is 0, or the system refuses a thread.
-pub fn set_threads(threads: usize) {
+/// If `threads` is 0.
+pub fn set_threads(threads: usize) -> Result<(), ThreadRefused> {
     assert!(threads > 0, "threads: at least the calling one computes");
     let _turn = POOL.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    POOL.threads.store(threads, Ordering::Relaxed);
     for number in POOL.spawned.load(Ordering::Relaxed)..threads - 1 {
         let name = format!("kernel {}", number + 1);
-        std::thread::Builder::new().name(name).spawn(move || worker(number)).expect("the system gives a thread");
+        if let Err(reason) = std::thread::Builder::new().name(name).spawn(move || worker(number)) {
+            POOL.threads.store(number + 1, Ordering::Relaxed);
+            return Err(ThreadRefused { given: number + 1, reason });
+        }
         POOL.spawned.store(number + 1, Ordering::Relaxed);
     }
+    POOL.threads.store(threads, Ordering::Relaxed);
+    Ok(())
 }
 
 fn worker(number: usize) -> ! {
@@ -262,7 +289,7 @@ mod tests {
     #[test]
     fn every_index_is_worked_on_once_whatever_the_threads() {
         for threads in [1, 2, 5] {
-            set_threads(threads);
+            set_threads(threads).unwrap();
             for round in 0..200 {
                 let count = round % 37;
                 let mut hits = vec![0u32; count];

@@ -108,7 +108,7 @@ fn products_do_not_depend_on_threads() {
         let (a, b) = (random(1, m * k, 1.0), random(2, k * n, 1.0));
         for precision in [Precision::F32, Precision::Bf16] {
             let run = |threads| {
-                set_threads(threads);
+                set_threads(threads).unwrap();
                 let mut c = vec![0f32; m * n];
                 let (left, right) = (Operand::Rows(&a, k), Operand::Rows(&b, n));
                 product(precision, (m, k, n), left, right, Start::Zero, &mut c);

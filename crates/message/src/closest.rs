@@ -3,20 +3,39 @@
 /// The longest name, in bytes, for which a close one is looked for.
 const NAME_BYTES_MAX: usize = 200;
 
-/// Returns the candidate that `name` is most likely a slip for, if any is near. Case does not matter; of several that
-/// are equally near, the first counts.
+/// Returns the candidate that `name` is most likely a slip for, if any is near. Case does not matter, nor whether
+/// hyphens or underscores part words.
+///
+/// A slip is a few edits (`cosin`), words left out (`num_epochs`) or nothing but first letters (`lr`), in this order. Of
+/// several that are equally near, the first counts.
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
-    let allowed = 1 + name.chars().count() / 4;
-    candidates
+    let plain = |name: &str| name.to_lowercase().replace('-', "_");
+    let name = plain(name);
+    let candidates: Vec<(&str, String)> = candidates
         .into_iter()
         .filter(|candidate| candidate.len() <= NAME_BYTES_MAX)
-        .map(|candidate| (edits(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .min_by_key(|&(edits, _)| edits)
-        .filter(|&(edits, _)| edits <= allowed)
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| (candidate, plain(candidate)))
+        .collect();
+    let allowed = 1 + name.chars().count() / 4;
+    let edited = candidates.iter().map(|(candidate, plain)| (edits(&name, plain), *candidate));
+    if let Some((_, near)) = edited.filter(|&(edits, _)| edits <= allowed).min_by_key(|&(edits, _)| edits) {
+        return Some(near);
+    }
+    let of_words = candidates.iter().filter(|(_, plain)| has_words(plain, &name));
+    let shortest = of_words.min_by_key(|(_, plain)| plain.split('_').count()).map(|&(candidate, _)| candidate);
+    let initials = |plain: &str| plain.split('_').filter_map(|word| word.chars().next()).collect::<String>();
+    let by_initials = || candidates.iter().find(|(_, plain)| name.len() > 1 && initials(plain) == name);
+    shortest.or_else(|| by_initials().map(|&(candidate, _)| candidate))
+}
+
+/// Returns whether a name has all words of another, in their order.
+fn has_words(whole: &str, part: &str) -> bool {
+    const LETTERS_MIN: usize = 3;
+    let mut words = whole.split('_');
+    part.len() >= LETTERS_MIN && part.split('_').all(|word| words.any(|other| other == word))
 }
 
 /// Returns how many edits lead from one name to the other: insertions, deletions, substitutions and swaps of neighbors.
@@ -56,5 +75,18 @@ mod tests {
         assert_eq!(edits("ca", "abc"), 3);
         assert_eq!(closest("Tokens", ["ner", "tokens"]), Some("tokens"));
         assert_eq!(closest("x", ["tokens"]), None);
+    }
+
+    #[test]
+    fn words_left_out_and_first_letters() {
+        let options = ["lr_scheduler_type", "learning_rate", "num_train_epochs", "per_device_train_batch_size", "seed"];
+        let meant = |name: &str| closest(name, options);
+        assert_eq!(meant("num_epochs"), Some("num_train_epochs"));
+        assert_eq!(meant("epochs"), Some("num_train_epochs"));
+        assert_eq!(meant("batch-size"), Some("per_device_train_batch_size"));
+        assert_eq!(meant("LR"), Some("learning_rate"));
+        assert_eq!(meant("learnig-rate"), Some("learning_rate"));
+        assert_eq!(meant("epochs_num"), None);
+        assert_eq!(meant("l"), None);
     }
 }

@@ -19,12 +19,14 @@ pub struct Note {
     pub places: Vec<String>,
     /// What the user can do about it.
     pub remedy: Option<Remedy>,
+    /// Whether something of the input is lost, cut or left out, so that the note comes even where few are wanted.
+    pub important: bool,
 }
 
 impl Note {
     /// Returns a note that counts nothing yet.
     pub fn new(what: impl Into<String>) -> Self {
-        Note { about: None, what: what.into(), count: 0, places: Vec::new(), remedy: None }
+        Note { about: None, what: what.into(), count: 0, places: Vec::new(), remedy: None, important: false }
     }
 
     /// Returns a note about the whole input, which has no count or place.
@@ -36,6 +38,12 @@ impl Note {
     #[must_use]
     pub fn with_remedy(self, remedy: Remedy) -> Self {
         Note { remedy: Some(remedy), ..self }
+    }
+
+    /// Returns the note as one about something that is lost, cut or left out.
+    #[must_use]
+    pub fn important(self) -> Self {
+        Note { important: true, ..self }
     }
 
     /// Returns the note as one about `name`, which then comes before it: `train: …`.

@@ -1,9 +1,23 @@
 //! What the user can do about an error or a note, as data.
 
-/// A choice that the user can make. Each is named after the option of `tagsmith train` that makes it, or after the
-/// option of another command where training has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Setting {
+/// Declares the settings and the list of all of them.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A choice that the user can make. Each is named after the option of `tagsmith train` that makes it, or after
+        /// the option of another command where training has none.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Setting {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Setting {
+            /// All settings, in the order of the variants.
+            pub const ALL: &[Setting] = &[$(Setting::$name),*];
+        }
+    };
+}
+
+settings! {
     // Tagging.
     /// The way in which pieces become entities.
     AggregationStrategy,
@@ -115,6 +129,10 @@ pub enum Setting {
     PushToHub,
     /// The token for downloads.
     Token,
+
+    // The machine.
+    /// Threads that compute.
+    Threads,
 }
 
 /// What the user can do. A rim turns it into a clause that follows the error: ``: pass `--label_column_name` ``.
@@ -167,6 +185,32 @@ impl Remedy {
             Remedy::AllOf(remedies) => Remedy::AllOf(all(remedies)),
             Remedy::For(remedy, purpose) => Remedy::For(Box::new(remedy.with_setting(from, to)), purpose),
         }
+    }
+
+    /// Returns the part of the remedy that needs no setting but those that a caller has; none where nothing is left.
+    #[must_use]
+    pub fn within(&self, has: &dyn Fn(Setting) -> bool) -> Option<Remedy> {
+        let those = |remedies: &[Remedy]| remedies.iter().map(|remedy| remedy.within(has)).collect::<Vec<_>>();
+        Some(match self {
+            Remedy::Set(settings) => {
+                let settings: Vec<Setting> = settings.iter().copied().filter(|&setting| has(setting)).collect();
+                if settings.is_empty() {
+                    return None;
+                }
+                Remedy::Set(settings)
+            }
+            Remedy::SetTo(setting, _) | Remedy::Unset(setting) if !has(*setting) => return None,
+            Remedy::SetTo(..) | Remedy::Unset(_) | Remedy::Do(_) => self.clone(),
+            Remedy::AnyOf(remedies) => {
+                let left: Vec<Remedy> = those(remedies).into_iter().flatten().collect();
+                if left.is_empty() {
+                    return None;
+                }
+                Remedy::AnyOf(left)
+            }
+            Remedy::AllOf(remedies) => Remedy::AllOf(those(remedies).into_iter().collect::<Option<_>>()?),
+            Remedy::For(remedy, purpose) => Remedy::For(Box::new(remedy.within(has)?), purpose.clone()),
+        })
     }
 
     /// Returns the remedy as a clause. `spell` writes a setting, with a value where there is one, as the rim calls it.
@@ -231,5 +275,22 @@ mod tests {
         for (remedy, clause) in clauses {
             assert_eq!(remedy.clause(&spell), clause);
         }
+    }
+
+    #[test]
+    fn what_a_caller_does_not_have_is_left_out() {
+        let has = |setting| setting != Setting::Threshold;
+        let other = Remedy::set(Setting::Threshold).so_as("to see more");
+        let both = Remedy::Set(vec![Setting::Threshold, Setting::Labels]);
+        let rest = Remedy::set(Setting::Labels);
+        assert_eq!(other.within(&has), None);
+        assert_eq!(both.within(&has), Some(rest.clone()));
+        assert_eq!(Remedy::Unset(Setting::Threshold).within(&has), None);
+        assert_eq!(Remedy::SetTo(Setting::Threshold, "1".into()).within(&has), None);
+        let any = |remedies: &[&Remedy]| Remedy::AnyOf(remedies.iter().map(|&remedy| remedy.clone()).collect());
+        assert_eq!(any(&[&other, &both]).within(&has), Some(any(&[&rest])));
+        assert_eq!(any(&[&other]).within(&has), None);
+        assert_eq!(Remedy::AllOf(vec![other, rest.clone()]).within(&has), None);
+        assert_eq!(Remedy::AllOf(vec![rest.clone()]).within(&has), Some(Remedy::AllOf(vec![rest])));
     }
 }

@@ -1,5 +1,6 @@
 //! config.json of a span tagger: the original's keys, in a checkpoint and in a training configuration alike.
 
+pub mod keys;
 pub mod parity;
 pub mod run;
 

@@ -13,7 +13,7 @@ use crate::model::Model;
 use serde_json::{Map, Value, json};
 use tagsmith_ranks::World;
 use tagsmith_text::example::{Example, labels_of};
-use tagsmith_text::tagged::Content;
+use tagsmith_text::tagged::{Content, Watch};
 
 /// The candidates of some examples, before a threshold and a decoding decide.
 pub struct Found {
@@ -27,7 +27,8 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Looks for `labels` in some examples. Ranks share the work, and each of them gets everything.
+/// Looks for `labels` in some examples. Ranks share the work, and each of them gets everything. `watch` hears how far
+/// this rank is.
 ///
 /// # Errors
 /// No label, an empty or a repeated one, or more labels than a prompt holds. An example or a label that the tokenizer
@@ -39,11 +40,12 @@ pub fn find(
     examples: &[Example],
     bar: Threshold,
     world: &World,
+    watch: Watch<'_>,
 ) -> Result<Found, Error> {
     let query = Query::new(model, tokenizers, labels)?;
     let contents: Vec<&Content> = examples.iter().map(|example| &example.content).collect();
     let encoded = query.encode(&tokenizers.text, encoding, &contents)?;
-    let candidates = query.find(model, world, &encoded.iter().collect::<Vec<_>>(), bar, BATCH_PIECES)?;
+    let candidates = query.find(model, world, &encoded.iter().collect::<Vec<_>>(), bar, BATCH_PIECES, watch)?;
     let Query { labels, notes, .. } = query;
     Ok(Found { labels, encoded, candidates, notes })
 }
@@ -113,9 +115,10 @@ pub fn assess(
     examples: &[Example],
     mode: Mode,
     world: &World,
+    watch: Watch<'_>,
 ) -> Result<Evaluation, Error> {
     let bar = model.config.threshold;
-    let found = find((model, tokenizers), encoding, labels_of(examples), examples, bar, world)?;
+    let found = find((model, tokenizers), encoding, labels_of(examples), examples, bar, world, watch)?;
     Ok(evaluate(examples, &found, &model.config, 0.0, mode))
 }
 

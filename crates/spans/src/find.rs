@@ -13,7 +13,7 @@ use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_message::counted;
 use tagsmith_ranks::World;
-use tagsmith_text::tagged::Content;
+use tagsmith_text::tagged::{Content, Watch};
 use tagsmith_text::tokenizer::Tokenizer;
 
 /// Pieces that are computed at once; a longer text is computed alone.
@@ -66,7 +66,7 @@ impl Query {
     }
 
     /// Returns each input's spans whose score is above `bar`, in the inputs' order. Ranks share the work, and each of them
-    /// gets all candidates.
+    /// gets all candidates. `watch` hears how far this rank is.
     ///
     /// # Errors
     /// Rows of a word table that cannot be read; scores that are not numbers.
@@ -77,6 +77,7 @@ impl Query {
         encoded: &[&Encoded],
         bar: Threshold,
         batch_pieces: usize,
+        watch: Watch<'_>,
     ) -> Result<Vec<Vec<Candidate>>, Error> {
         let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
         // The longest come first, so that later batches live in their memory.
@@ -84,12 +85,16 @@ impl Query {
         // Batches are sorted by length, so that every so-many-th is as much work for each rank.
         let share = |rank: usize| batches.iter().skip(rank).step_by(world.size());
         let mut mine = Vec::new();
+        let all: usize = share(world.rank()).flatten().map(|&number| lengths[number]).sum();
+        let mut done = 0;
         for batch in share(world.rank()) {
             let inputs: Vec<&Encoded> = batch.iter().map(|&number| encoded[number]).collect();
             for candidates in self.score(model, &inputs, bar)? {
                 mine.extend((candidates.len() as u64).to_le_bytes());
                 candidates.iter().for_each(|it| mine.extend(to_bytes(it)));
             }
+            done += batch.iter().map(|&number| lengths[number]).sum::<usize>();
+            watch(done, all);
         }
         let mut found: Vec<Vec<Candidate>> = vec![Vec::new(); encoded.len()];
         for (rank, bytes) in world.gather(&mine).iter().enumerate() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tagsmith_ranks::World;
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::example::AnnotationFormat;
-use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, WordLabel, joined};
+use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, Watch, WordLabel, joined};
 use tagsmith_text::tokenizer::{Pieces, Tokenizer, split_words};
 
 /// Pieces in a window where neither the user nor the model says.
@@ -129,7 +129,12 @@ impl Tagger {
     ///
     /// # Errors
     /// Rows of a word table that cannot be read; scores that are not numbers.
-    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, Error> {
+    pub fn tag(
+        &self,
+        inputs: Vec<Encoded>,
+        tally: &mut Tally,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Tagged>, Error> {
         for Encoded { place, words, windows, .. } in &inputs {
             tally.count(place, words.len(), windows.len());
             // In an overlap of windows they count twice.
@@ -140,7 +145,8 @@ impl Tagger {
         }
         let encoded: Vec<&encode::Encoded> =
             inputs.iter().flat_map(|input| &input.windows).map(|window| &window.encoded).collect();
-        let found = self.query.find(&self.model, &World::alone(), &encoded, self.threshold, self.batch_tokens)?;
+        let (world, bar) = (World::alone(), self.threshold);
+        let found = self.query.find(&self.model, &world, &encoded, bar, self.batch_tokens, watch)?;
         let mut found = found.into_iter();
         let read_off = |input: Encoded| {
             let of_windows: Vec<Vec<Candidate>> = found.by_ref().take(input.windows.len()).collect();

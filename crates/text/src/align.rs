@@ -179,8 +179,8 @@ impl Truncation {
             too_long: Note::new(""),
             words_lost: 0,
             windows: 0,
-            cut_words: Note::new("words are longer than a whole window and were cut to what fits"),
-            pieceless: Note::new("words give no piece, so they are neither trained nor scored"),
+            cut_words: Note::new("words are longer than a whole window and were cut to what fits").important(),
+            pieceless: Note::new("words give no piece, so they are neither trained nor scored").important(),
         }
     }
 
@@ -228,6 +228,7 @@ impl Truncation {
 
     fn into_notes(mut self, options: AlignOptions) -> Vec<Note> {
         let max_length = options.max_length.unwrap_or_default();
+        self.too_long.important = options.stride.is_none();
         self.too_long.what = match options.stride {
             None => format!(
                 "sentences have more than {max_length} pieces and were cut there: {} words lost",

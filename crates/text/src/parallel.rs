@@ -15,7 +15,9 @@ pub fn map<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R
         done
     };
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(take_turns)).collect();
+        // Where the system gives no more threads, those that there are do the work.
+        let another = |_number| thread::Builder::new().spawn_scoped(scope, take_turns).ok();
+        let others: Vec<_> = (1..threads.min(items.len())).map_while(another).collect();
         let mut done = take_turns();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -90,6 +90,12 @@ pub struct Tally {
     notes: Vec<Note>,
 }
 
+/// Hears how much of some inputs a model has read, and how much there is, in pieces.
+pub type Watch<'a> = &'a dyn Fn(usize, usize);
+
+/// A [`Watch`] of work that nobody watches.
+pub const UNWATCHED: Watch<'static> = &|_done, _all| ();
+
 impl Tally {
     /// Counts an input before it is tagged.
     pub fn count(&mut self, place: &str, words: usize, windows: usize) {

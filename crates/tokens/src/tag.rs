@@ -1,5 +1,6 @@
 //! From words or running text to labels and entities: encode, cut into windows, score in batches, merge, read off.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
-use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, WordLabel, joined};
+use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, Watch, WordLabel, joined};
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
 
 /// Why something cannot be tagged.
@@ -159,8 +160,21 @@ impl Tagger {
     ///
     /// # Errors
     /// Rows of the word table that cannot be read; scores that are not numbers.
-    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, Error> {
-        tag(&self.reader.options, inputs, tally, |batch| self.model.infer(batch))
+    pub fn tag(
+        &self,
+        inputs: Vec<Encoded>,
+        tally: &mut Tally,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Tagged>, Error> {
+        // Special pieces are in every window, and make no difference to those who watch.
+        let all = inputs.iter().flat_map(|input| &input.plan.windows).map(|window| window.len()).sum::<usize>().max(1);
+        let done = Cell::new(0);
+        tag(&self.reader.options, inputs, tally, |batch| {
+            let scores = self.model.infer(batch)?;
+            done.set(all.min(done.get() + batch.rows()));
+            watch(done.get(), all);
+            Ok(scores)
+        })
     }
 }
 

@@ -238,7 +238,11 @@ impl<'a, M: Trainable> Run<'a, M> {
 
     fn learn_all(&mut self) -> Result<(), M::Error> {
         let (feed, epoch, done) = (self.job.feed, self.progress.epoch, self.progress.updates);
-        thread::scope(|scope| self.learn(ahead::start(feed, scope, epoch, done)))
+        thread::scope(|scope| {
+            let no_thread =
+                |error| Error::setting(format!("the system gives no thread to read updates ahead: {error}"));
+            self.learn(ahead::start(feed, scope, epoch, done).map_err(no_thread)?)
+        })
     }
 
     /// Makes the updates as they come, until the run is over.

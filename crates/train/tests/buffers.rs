@@ -45,7 +45,7 @@ fn only_the_first_step_takes_buffers() {
             report.expect("its rows can be read")
         };
         // One thread: with more, a thread takes room of its own in whichever step it first works.
-        tagsmith_kernel::set_threads(1);
+        tagsmith_kernel::set_threads(1).unwrap();
         release_free_memory();
         expect_rows(100);
         step(batch(&[20, 20], 0));

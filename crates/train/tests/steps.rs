@@ -227,7 +227,7 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
         assert!(run(&[0], Precision::F32, 2).1 != want, "{name}: another seed drops others");
         for precision in [Precision::F32, Precision::Bf16] {
             let on = |threads| {
-                tagsmith_kernel::set_threads(threads);
+                tagsmith_kernel::set_threads(threads).unwrap();
                 run(&[0, 1], precision, 1).1
             };
             assert!(on(1) == on(3), "{name} {precision:?}: threads");

@@ -1,9 +1,10 @@
-//! A tagged sentence as a line of text: every name in brackets after its type, colored if asked for.
+//! A tagged sentence as a line of text: every name in brackets before its type, colored if asked for.
 
+use crate::predict::entity::bracketed;
 use tagsmith_text::labels::reading::Rules;
 use tagsmith_text::labels::scheme::{Span, Style};
 
-/// Returns a line such as `It was Miss [PER Sherwood] who …`. The brackets say everything that the colors say.
+/// Returns a line such as `It was Miss [Sherwood PER] who …`.
 pub fn sentence(words: &[String], spans: &[Span<&str>], color: bool) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = 0;
@@ -30,18 +31,7 @@ pub fn spans<'a>(tags: &[&'a str]) -> Vec<Span<&'a str>> {
 }
 
 fn name(kind: &str, words: &[String], color: bool) -> String {
-    let text = format!("[{kind} {}]", words.join(" "));
-    if !color {
-        return text;
-    }
-    let code = match kind {
-        "DATE" => 35,
-        "LOC" => 32,
-        "ORG" => 33,
-        "PER" => 36,
-        _ => 34,
-    };
-    format!("\x1b[1;{code}m{text}\x1b[0m")
+    bracketed(&words.join(" "), kind, color)
 }
 
 #[cfg(test)]
@@ -56,9 +46,9 @@ mod tests {
     fn names_stand_in_brackets_with_their_type() {
         let tags = ["B-PER", "I-PER", "O", "B-LOC", "O"];
         let words = words("Jo Wells left Wells .");
-        assert_eq!(sentence(&words, &spans(&tags), false), "[PER Jo Wells] left [LOC Wells] .");
+        assert_eq!(sentence(&words, &spans(&tags), false), "[Jo Wells PER] left [Wells LOC] .");
         let colored = sentence(&words, &spans(&tags), true);
-        assert_eq!(colored, "\x1b[1;36m[PER Jo Wells]\x1b[0m left \x1b[1;32m[LOC Wells]\x1b[0m .");
+        assert_eq!(colored, "\x1b[1;36m[Jo Wells PER]\x1b[0m left \x1b[1;32m[Wells LOC]\x1b[0m .");
         assert_eq!(sentence(&words, &[], true), "Jo Wells left Wells .");
     }
 
@@ -67,7 +57,7 @@ mod tests {
         let words = words("Jo Wells left Wells .");
         let gold = spans(&["B-PER", "I-PER", "O", "B-LOC", "O"]);
         let predicted = spans(&["B-PER", "O", "O", "B-LOC", "O"]);
-        assert_eq!(difference(&words, &gold, &predicted), ["missed [PER Jo Wells]", "wrong [PER Jo]"]);
+        assert_eq!(difference(&words, &gold, &predicted), ["missed [Jo Wells PER]", "wrong [Jo PER]"]);
         assert_eq!(difference(&words, &gold, &gold), Vec::<String>::new());
     }
 }

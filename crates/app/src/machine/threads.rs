@@ -3,19 +3,40 @@
 //! Of the cores that other ranks may use as well, it takes a share. Two threads of one core share its arithmetic units, which a matrix product keeps busy alone.
 
 use super::neighbors;
+use crate::error::refusal;
 use crate::events::Events;
+use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, thread};
+use tagsmith_message::{Remedy, Setting, counted};
 use tagsmith_ranks::World;
+
+/// Threads that may be asked for where the machine has fewer processors.
+const ASKED_MAX: usize = 1024;
 
 /// Sets up the threads that compute, as many as asked for, or else this rank's share of the cores. Returns their
 /// number. A note says why it is not what the machine has.
-pub fn set(asked: Option<usize>, world: &World, events: &mut dyn Events) -> usize {
+///
+/// # Errors
+/// More threads are asked for than the machine can have use for, or than the system gives.
+pub fn set(asked: Option<usize>, world: &World, events: &mut dyn Events) -> Result<usize> {
+    let fewer = || Remedy::set(Setting::Threads).so_as("with a smaller number");
     let (threads, why) = choose(asked, world);
-    tagsmith_kernel::set_threads(threads);
+    let machine = thread::available_parallelism().map_or(1, usize::from);
+    if threads > machine.max(ASKED_MAX) {
+        let has = format!("this process may use {}", counted(machine, "processor"));
+        return Err(refusal(format!("{threads} threads are asked for, and {has}"), fewer()));
+    }
     why.iter().for_each(|why| events.say(why));
-    threads
+    match tagsmith_kernel::set_threads(threads) {
+        Ok(()) => Ok(threads),
+        Err(refused) if asked.is_some() => Err(refusal(format!("{refused} ({})", refused.reason), fewer())),
+        Err(refused) => {
+            events.say(format!("{refused} ({}): {} compute", refused.reason, counted(refused.given, "thread")));
+            Ok(refused.given)
+        }
+    }
 }
 
 /// Returns how many threads compute, and why it is not what the machine has.

@@ -2,9 +2,10 @@
 
 use super::share::Share;
 use crate::predict::tagger::{Encoded, Encoder};
-use anyhow::Error;
+use anyhow::{Context, Error};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
+use tagsmith_data::Meter;
 use tagsmith_data::documents::Documents;
 use tagsmith_text::parallel;
 use tagsmith_text::tagged::Input;
@@ -24,6 +25,8 @@ pub struct Chunk {
     pub read: usize,
     /// This rank's documents, cut into pieces.
     pub encoded: Vec<Encoded>,
+    /// Bytes of the file that were read so far.
+    pub position: u64,
     /// Whether there is another chunk.
     pub end: End,
 }
@@ -40,19 +43,31 @@ pub enum End {
 
 /// Starts to read. Dropping the receiver ends that as soon as the next chunk is there. A thread that waits for a person
 /// to type cannot be woken, so nothing waits for the thread.
-pub fn start(documents: Documents, share: Share, encoder: Encoder, threads: usize) -> Receiver<Chunk> {
+///
+/// # Errors
+/// The system gives no thread.
+pub fn start(
+    documents: Documents,
+    meter: &Meter,
+    share: Share,
+    encoder: Encoder,
+    threads: usize,
+) -> Result<Receiver<Chunk>, Error> {
     let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
-    thread::spawn(move || {
+    let meter = meter.clone();
+    let read = move || {
         let mut source = Some(documents);
         while let Some(documents) = source.take() {
             let chunk;
             (chunk, source) = next_chunk(documents, share, &encoder, threads);
-            if sender.send(chunk).is_err() {
+            let position = meter.bytes();
+            if sender.send(Chunk { position, ..chunk }).is_err() {
                 return;
             }
         }
-    });
-    receiver
+    };
+    thread::Builder::new().spawn(read).context("the system gives no thread to read documents ahead")?;
+    Ok(receiver)
 }
 
 /// Returns a chunk, and the source if there is more. What stands before a bad document is good.
@@ -64,14 +79,16 @@ fn next_chunk(mut documents: Documents, share: Share, encoder: &Encoder, threads
     for outcome in cut {
         match outcome {
             Ok(document) => encoded.push(document),
-            Err(error) => return (Chunk { read: count, encoded, end: End::Bad(documents, error) }, None),
+            Err(error) => return (Chunk { read: count, encoded, position: 0, end: End::Bad(documents, error) }, None),
         }
     }
     match read {
-        Ok(true) => (Chunk { read: count, encoded, end: End::More }, Some(documents)),
-        Ok(false) => (Chunk { read: count, encoded, end: End::Last(documents) }, None),
-        Err(error) if share.is_last() => (Chunk { read: count, encoded, end: End::Bad(documents, error) }, None),
-        Err(_) => (Chunk { read: count, encoded, end: End::Last(documents) }, None),
+        Ok(true) => (Chunk { read: count, encoded, position: 0, end: End::More }, Some(documents)),
+        Ok(false) => (Chunk { read: count, encoded, position: 0, end: End::Last(documents) }, None),
+        Err(error) if share.is_last() => {
+            (Chunk { read: count, encoded, position: 0, end: End::Bad(documents, error) }, None)
+        }
+        Err(_) => (Chunk { read: count, encoded, position: 0, end: End::Last(documents) }, None),
     }
 }
 

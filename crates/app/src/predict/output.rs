@@ -1,5 +1,6 @@
 //! Tagged documents as JSON lines, columns, or text with brackets.
 
+use super::entity::bracketed;
 use crate::error::refusal;
 use crate::events::Events;
 use anyhow::{Context, Result, bail};
@@ -12,9 +13,6 @@ use tagsmith_data::write::{conll, json_lines};
 use tagsmith_files::lock;
 use tagsmith_message::{Note, Remedy, Setting, counted, quote_all};
 use tagsmith_text::tagged::Tagged;
-
-/// Codes of the colors of entity types, in order of appearance. The type is always written out beside them.
-const COLORS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 
 /// A place for tagged documents.
 pub enum Destination {
@@ -64,8 +62,6 @@ pub struct Output {
 /// Texts with entities in brackets, and what they could not show.
 struct Brackets {
     color: bool,
-    /// Types that have a color, in order of appearance.
-    types: Vec<String>,
     /// Entities that overlap others and are not shown.
     hidden: usize,
 }
@@ -91,7 +87,7 @@ impl Output {
             Destination::Stream(stream) => Sink::Stream(BufWriter::new(stream)),
         };
         let color = format == OutputFormat::Text { color: true };
-        Ok(Output { sink, format, place, brackets: Brackets { color, types: Vec::new(), hidden: 0 } })
+        Ok(Output { sink, format, place, brackets: Brackets { color, hidden: 0 } })
     }
 
     /// Writes one document. `labels` names the labels of words.
@@ -237,19 +233,9 @@ impl Brackets {
             out.extend(letters.by_ref().take((found.start - at) as usize));
             let inside: String = letters.by_ref().take((found.end - found.start) as usize).collect();
             at = found.end;
-            let inside = format!("[{inside} {}]", found.label);
-            out += &if self.color { format!("\x1b[{}m{inside}\x1b[0m", self.color_of(&found.label)) } else { inside };
+            out += &bracketed(&inside, &found.label, self.color);
         }
         out.extend(letters);
         out
-    }
-
-    fn color_of(&mut self, label: &str) -> u8 {
-        let known = self.types.iter().position(|it| it == label);
-        let at = known.unwrap_or_else(|| {
-            self.types.push(label.to_owned());
-            self.types.len() - 1
-        });
-        COLORS[at % COLORS.len()]
     }
 }

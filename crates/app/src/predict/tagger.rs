@@ -17,7 +17,7 @@ use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder;
 use tagsmith_spans::tag::{self as spans, Label};
 use tagsmith_text::align::aggregate::Strategy;
-use tagsmith_text::tagged::{Input, Tagged, Tally};
+use tagsmith_text::tagged::{Input, Tagged, Tally, UNWATCHED, Watch};
 use tagsmith_tokens::tag as tokens;
 use tagsmith_train::checkpoint;
 
@@ -158,14 +158,14 @@ impl Tagger {
         }
     }
 
-    /// Tags encoded inputs, in their order.
+    /// Tags encoded inputs, in their order. `watch` hears how far the work is.
     ///
     /// # Errors
     /// Rows of the model's word table that cannot be read.
     ///
     /// # Panics
     /// If an input was encoded for a model of the other kind.
-    pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>> {
+    pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>> {
         const OTHER: &str = "tag: an input of another tagger's encoder";
         match &self.0 {
             Kind::Tokens(tagger) => {
@@ -173,14 +173,14 @@ impl Tagger {
                     EncodedKind::Tokens(input) => input,
                     EncodedKind::Spans(_) => panic!("{OTHER}"),
                 };
-                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)?)
+                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally, watch)?)
             }
             Kind::Spans(tagger) => {
                 let of_kind = |Encoded(input)| match input {
                     EncodedKind::Spans(input) => input,
                     EncodedKind::Tokens(_) => panic!("{OTHER}"),
                 };
-                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally)?)
+                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally, watch)?)
             }
         }
     }
@@ -192,7 +192,7 @@ impl Tagger {
     pub fn tag(&self, inputs: &[Input]) -> Result<Vec<Tagged>> {
         let encoder = self.encoder();
         let encoded = inputs.iter().map(|input| encoder.encode(input)).collect::<Result<_>>()?;
-        self.tag_encoded(encoded, &mut Tally::default())
+        self.tag_encoded(encoded, &mut Tally::default(), UNWATCHED)
     }
 }
 

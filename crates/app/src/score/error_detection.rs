@@ -29,11 +29,29 @@ pub fn score(
     Ok((score, scorer.correct_label().to_owned()))
 }
 
-/// Returns a table with tabs: each label's figures, then the figures of all.
+/// Returns a table whose columns line up: each label's figures, then the figures of all.
 pub fn table(score: &Score, digits: usize) -> String {
     let figures = score.metrics().into_iter().chain([("accuracy".to_owned(), json!(score.accuracy))]);
     let lines = figures.map(|(name, value)| format!("{name}\t{:.digits$}\n", value.as_f64().expect("a figure")));
-    format!("{}\n{}", score.table(digits), lines.collect::<String>())
+    format!("{}\n{}", aligned(&score.table(digits)), aligned(&lines.collect::<String>()))
+}
+
+/// Returns lines whose fields, parted by tabs, stand in columns: names to the left, figures to the right.
+fn aligned(lines: &str) -> String {
+    let rows: Vec<Vec<&str>> = lines.lines().map(|line| line.split('\t').collect()).collect();
+    let letters = |field: &str| field.chars().count();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|field| letters(field)).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<&str>| {
+        let fields = row.iter().zip(&widths).enumerate();
+        let fields = fields.map(|(at, (field, &width))| match at {
+            0 => format!("{field:<width$}"),
+            _ => format!("  {field:>width$}"),
+        });
+        fields.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Returns the labels of the list, or else the labels that occur.

@@ -4,13 +4,18 @@ use tagsmith_data::format::Format;
 use tagsmith_text::labels::scheme::Scheme;
 use tagsmith_text::score::ZeroDivision;
 
+/// The name of a stream in the place of a file.
+pub const STREAM: &str = "-";
+
 /// A request to score.
 #[derive(Clone, Debug, Default)]
 pub struct ScoreRequest {
-    /// The file with the gold labels.
+    /// The file with the gold labels; [`STREAM`] is the stream.
     pub gold: String,
     /// The file with the predicted labels; without it, `gold` holds both.
     pub pred: Option<String>,
+    /// The content of the stream, where [`STREAM`] is one of the files.
+    pub stream: Option<Vec<u8>>,
     /// The column or key of the gold labels.
     pub gold_column: Option<String>,
     /// The column or key of the predicted labels.

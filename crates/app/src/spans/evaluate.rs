@@ -1,13 +1,15 @@
 //! The two evaluators of span taggers.
 
+use super::progress;
 use super::write_json;
 use crate::error::refusal;
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::machine::{folder_lock, precision, threads};
 use crate::predict::tagger::model_folder;
 use crate::report::about::now;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -77,7 +79,7 @@ pub fn evaluate_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanEvaluated> {
-    threads::set(request.threads, world, events);
+    threads::set(request.threads, world, events)?;
     if world.is_first() {
         folder_lock::try_writing(&request.output_dir)?;
     }
@@ -111,7 +113,9 @@ pub fn evaluate_spans(
     let encoding = Encoding { max_length, masking };
     let examples = load(request, &request.file, events)?;
     let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<Found> {
-        let found = find((&model, &tokenizers), encoding, labels_of(examples), examples, bar, world)?;
+        let shared = RefCell::new(&mut *events);
+        let watch = |done, all| shared.borrow_mut().event(Event::Progress(progress::evaluation(done, all)));
+        let found = find((&model, &tokenizers), encoding, labels_of(examples), examples, bar, world, &watch)?;
         found.notes.iter().for_each(|note| events.say(note));
         Ok(found)
     };

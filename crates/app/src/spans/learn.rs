@@ -1,6 +1,7 @@
 //! The training part of a span tagger's run, and what it records.
 
 use super::log::Log;
+use super::progress::evaluation;
 use super::request::SpanTrainRequest;
 use crate::events::{Event as Reported, Events};
 use crate::machine::memory::allowed;
@@ -14,6 +15,7 @@ use crate::report::{Finished, page};
 use crate::train::record::Recorder;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use tagsmith_files::{atomic_write, json_fields};
 use tagsmith_message::{Note, quote};
@@ -28,10 +30,11 @@ use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::memory;
 use tagsmith_spans::model::Model;
 use tagsmith_text::example::{Example, labels_of};
+use tagsmith_text::tagged::Watch;
 use tagsmith_train::checkpoint::newest;
 use tagsmith_train::checkpoint::state::{Record, TrainerState};
 use tagsmith_train::learner::Learner;
-use tagsmith_train::trainer::{Event, Job, Outcome, train};
+use tagsmith_train::trainer::{Event, Job, Outcome, results, train};
 
 /// A run whose data and tokenizers are there.
 pub struct Inputs<'a> {
@@ -84,17 +87,22 @@ impl Inputs<'_> {
         let mut recorder = self.recorder(log.events);
         let task = SpanTask { model, normalization: request.normalization, rates: config.rates };
         let mut learner = Learner::new(task, config.step.clone(), &[])?.0;
-        let measure = |model: &Model| assess((model, tokenizers), config.encoding, validation, request.decoding, world);
+        let measure = |model: &Model, watch: Watch<'_>| {
+            assess((model, tokenizers), config.encoding, validation, request.decoding, world, watch)
+        };
         let mut failed = Ok(());
+        // Both the engine and an evaluation inside it report.
+        let shared = RefCell::new(log);
+        let watch = |done, all| shared.borrow_mut().events.event(Reported::Progress(evaluation(done, all)));
         let job = Job {
             options: &config.run,
             feed: &feed,
             world,
             arguments: &Value::Object(config.json.clone()),
             save: &|task: &SpanTask, place| folder::save(place, &task.model, tokenizers),
-            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model)?.record()),
+            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model, &watch)?.record()),
             notify: &mut |event| {
-                let logged = self.hear(event, &mut recorder, log);
+                let logged = self.hear(event, &mut recorder, &mut shared.borrow_mut());
                 if failed.is_ok() {
                     failed = logged;
                 }
@@ -104,7 +112,7 @@ impl Inputs<'_> {
         failed?;
         let best = outcome.state.best_model_checkpoint.clone().map(PathBuf::from);
         let best = best.or_else(|| newest(&config.run.output));
-        let run = self.finish(&outcome, recorder)?;
+        let run = self.finish(&outcome, recorder, shared.into_inner())?;
         Ok(Learned { model: learner.into_model().model, best, state: outcome.state, run })
     }
 
@@ -112,17 +120,22 @@ impl Inputs<'_> {
     fn hear(&self, event: Event<'_>, recorder: &mut Recorder, log: &mut Log<'_>) -> Result<()> {
         match event {
             Event::Began { .. } | Event::Stepped { .. } => {
-                if !self.config.disable_tqdm {
-                    log.events.event(Reported::Training(event));
-                }
+                log.events.event(Reported::Training(event));
                 Ok(())
             }
             Event::Logged(record) => {
                 recorder.track(record, record["step"].as_u64().expect("a logged record has its step"));
-                log.line(&log_line(record))
+                log.events.event(Reported::Training(event));
+                log.write(&results::log_line(record))
             }
-            Event::Saved(folder) => log.line(&format!("saved {}", folder.display())),
-            Event::Deleted(folder) => log.line(&format!("deleted {}", folder.display())),
+            Event::Saved(folder) => {
+                log.events.event(Reported::Training(event));
+                log.write(&format!("saved {}", folder.display()))
+            }
+            Event::Deleted(folder) => {
+                log.events.event(Reported::Training(event));
+                log.write(&format!("deleted {}", folder.display()))
+            }
             Event::Note(note) => log.note(&Note::once(note)),
         }
     }
@@ -147,11 +160,11 @@ impl Inputs<'_> {
     }
 
     /// Writes the results. Returns what there is to tell about the run.
-    fn finish(&self, outcome: &Outcome, mut recorder: Recorder) -> Result<Finished> {
+    fn finish(&self, outcome: &Outcome, mut recorder: Recorder, log: &mut Log<'_>) -> Result<Finished> {
         let (config, state) = (self.config, &outcome.state);
         let mut record = outcome.metrics.clone();
         record.insert("train_samples".into(), json!(self.examples.len()));
-        recorder.save("train", &record)?;
+        recorder.results("train", &record, log.events)?;
         // The evaluation of the best checkpoint, or else the last one.
         let mut evaluations = state.log_history.iter().filter(|record| record.contains_key("eval_f1"));
         let is_best = |record: &&Record| record["step"].as_u64() == state.best_global_step;
@@ -159,7 +172,7 @@ impl Inputs<'_> {
         if let Some(best) = best {
             let mut best = best.clone();
             best.remove("step");
-            recorder.save("eval", &best)?;
+            recorder.results("eval", &best, log.events)?;
         }
         let output = &config.run.output;
         let run = finished(config, state.log_history.clone(), recorder.finish());
@@ -277,15 +290,4 @@ fn finished(config: &RunConfig, history: Vec<Record>, results: Record) -> Finish
         origin: Origin::default(),
         about: About::default(),
     }
-}
-
-/// Returns a record as a line of the log. Evaluations are of the validation file.
-fn log_line(record: &Record) -> String {
-    let (step, mut shown) = (&record["step"], record.clone());
-    shown.remove("step");
-    if record.contains_key("train_runtime") {
-        return format!("summary: {}", Value::Object(shown));
-    }
-    let what = if record.keys().any(|key| key.starts_with("eval_")) { ", validation" } else { "" };
-    format!("step {step}{what}: {}", Value::Object(shown))
 }

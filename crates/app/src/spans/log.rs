@@ -28,7 +28,8 @@ impl Log<'_> {
         self.write(&format!("note: {note}"))
     }
 
-    fn write(&mut self, line: &str) -> Result<()> {
+    /// Writes a line to the file alone.
+    pub fn write(&mut self, line: &str) -> Result<()> {
         if let Some(file) = &mut self.file {
             let [year, month, day, hour, minute, second] = now();
             writeln!(file, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} - INFO - {line}")?;

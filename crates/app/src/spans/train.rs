@@ -3,14 +3,16 @@
 use super::learn::{Inputs, read_back};
 use super::log::Log;
 use super::made_from::MadeFrom;
+use super::progress;
 use super::write_json;
 use crate::error::refusal;
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::machine::{folder_lock, precision, threads};
 use crate::report::Finished;
 use crate::train::folder::tidy;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tagsmith_files::atomic_write;
@@ -49,7 +51,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
-    threads::set(request.threads, world, events);
+    threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
     config.model.reproduce(request.parity);
     let output = config.run.output.clone();
@@ -164,7 +166,9 @@ pub fn train_spans(
         model = folder::load_as(best, config.model.clone())?.0;
         model.precision = precision;
     }
-    let evaluation = assess((&model, &tokenizers), config.encoding, &test, request.decoding, world)?;
+    let events = RefCell::new(log.events);
+    let watch = |done, all| events.borrow_mut().event(Event::Progress(progress::evaluation(done, all)));
+    let evaluation = assess((&model, &tokenizers), config.encoding, &test, request.decoding, world, &watch)?;
     let mut results = json!({
         "test_metrics": evaluation.to_json(),
         "config": config.json,

@@ -2,14 +2,15 @@
 
 use super::hold_out::{self, HeldOut};
 use super::labeling::Labeling;
+use super::reading;
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{DataArgs, TaskArgs};
 use anyhow::{Context, anyhow, bail};
 use std::collections::HashSet;
 use std::fmt::Write;
-use tagsmith_data::ReadOptions;
 use tagsmith_data::dataset;
+use tagsmith_data::{Meter, ReadOptions};
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting, counted, quote, quote_all};
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
@@ -40,12 +41,13 @@ impl Data {
             label_column: args.label_column_name.clone(),
             task: args.task_name.clone(),
             missing_label: labeling.missing_label(),
+            meter: Meter::default(),
         };
         let mut data = match &args.dataset_name {
             Some(name) => Data::named(name, args, hub, &options, events)?,
             None => {
-                let read = |file: &Option<String>| {
-                    file.as_ref().map(|file| dataset::load_files(std::slice::from_ref(file), &options)).transpose()
+                let mut read = |file: &Option<String>| {
+                    file.as_ref().map(|file| reading::split(file, &options, events)).transpose()
                 };
                 Data {
                     train: read(&args.train_file)?,

@@ -1,11 +1,12 @@
 //! The figures of a model on a split's examples, as the Trainer records them.
 
 use crate::error::refusal;
-use crate::events::Events;
+use crate::events::{Events, Progress};
 use crate::options::{LearningArgs, TimesArgs};
 use crate::report::diagnosis::{Diagnosis, Judgment};
 use anyhow::ensure;
 use serde_json::json;
+use std::cell::Cell;
 use std::time::Instant;
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::{Remedy, Setting, counted};
@@ -84,7 +85,8 @@ impl<'a> Measure<'a> {
         Ok(Measure { labels, world, method, options, entity_level, loss_only, errors })
     }
 
-    /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`.
+    /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`. `watch` hears
+    /// how far the work is.
     ///
     /// # Errors
     /// Rows of the model's word table that cannot be read.
@@ -93,9 +95,21 @@ impl<'a> Measure<'a> {
         prefix: &str,
         model: &Model,
         examples: &[Example],
+        watch: &dyn Fn(Progress<'_>),
     ) -> Result<(Record, Evaluation), UnreadableRows> {
         let start = Instant::now();
-        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| model.infer(batch))?;
+        let work = if prefix == "predict" { "prediction" } else { "evaluation" };
+        // Ranks have equal shares, near enough for a bar.
+        let all: usize = examples.iter().map(|example| example.ids.len()).sum::<usize>() / self.world.size();
+        let done = Cell::new(0);
+        let progress = |done: u64, of: u64| watch(Progress { work, done, of: Some(of), unit: "sub-tokens" });
+        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| {
+            let scores = model.infer(batch)?;
+            done.set(done.get() + batch.rows() as u64);
+            progress(done.get(), all.max(done.get() as usize + 1) as u64);
+            Ok(scores)
+        })?;
+        progress(done.get(), done.get());
         let mut record = Record::new();
         if evaluation.counted > 0 {
             record.insert(format!("{prefix}_loss"), json!(evaluation.loss));

@@ -1,6 +1,8 @@
 //! What a configuration of Hugging Face's accelerate asks for: precision, and how many processes.
 
 use super::TrainLine;
+use super::option::NO_DEVICE;
+use crate::environment;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,8 +33,6 @@ pub struct Accelerate {
     pub precision: Option<String>,
     /// How many processes, if it says.
     pub processes: Option<usize>,
-    /// Whether they are to compute on other devices than processors.
-    pub devices: bool,
 }
 
 impl Accelerate {
@@ -59,9 +59,10 @@ impl Accelerate {
         if let Some(unknown) = entries.keys().find(|key| !known(key)) {
             bail!("`{unknown}` is not a key of accelerate 1.15: remove it");
         }
-        let splits = SPLITS.into_iter().find(|key| entry(key) == Some(NESTED));
-        if let Some(what) = splits.or_else(|| (!kind.starts_with("MULTI_") && kind != "NO").then_some(kind)) {
-            bail!("`{what}` splits a model over devices, which this program does not: configure MULTI_CPU or NO");
+        let splits = SPLITS.into_iter().find(|key| entry(key) == Some(NESTED)).map(|key| format!("`{key}`"));
+        let devices = (kind != "MULTI_CPU" && kind != "NO").then(|| format!("`distributed_type: {kind}`"));
+        if let Some(what) = splits.or(devices) {
+            bail!("{what} cannot be honored: {NO_DEVICE}: configure MULTI_CPU or NO");
         }
         if let Some(other) = entry("compute_environment").filter(|&it| it != "LOCAL_MACHINE") {
             bail!("`compute_environment` is {other}: only LOCAL_MACHINE is read");
@@ -80,7 +81,7 @@ impl Accelerate {
                 _ => bail!("`num_processes` is {number}, but should be a number from 1 on"),
             },
         };
-        Ok(Accelerate { precision, processes, devices: kind != "NO" && kind != "MULTI_CPU" })
+        Ok(Accelerate { precision, processes })
     }
 
     /// Checks that the processes of the file are those that there are.
@@ -96,13 +97,20 @@ impl Accelerate {
 }
 
 /// Takes over what accelerate's configuration asks for and the options do not.
+///
+/// The default file of `accelerate config` is not read, and a line says so: without the launcher, run_ner.py does not
+/// read it either.
 pub fn apply(line: &mut TrainLine, ranks: usize) -> anyhow::Result<()> {
-    let Some(file) = &line.rim.accelerate_config else { return Ok(()) };
+    let Some(file) = &line.rim.accelerate_config else {
+        let default = environment::accelerate_defaults().into_iter().find(|file| file.exists());
+        line.lines.extend(default.map(|file| {
+            let file = file.display();
+            format!("accelerate's default configuration `{file}` is not read: `--accelerate_config {file}` reads it")
+        }));
+        return Ok(());
+    };
     let configuration = Accelerate::read(file)?;
     configuration.check(ranks)?;
-    if configuration.devices {
-        line.lines.push(format!("`{}` asks for other devices: this build computes on the CPU", file.display()));
-    }
     if let Some(precision) = configuration.precision.filter(|_| !line.args.machine.bf16) {
         line.lines.push(format!("`{}` asks for {precision}: products are computed as `--bf16` does", file.display()));
         line.args.machine.bf16 = true;
@@ -179,11 +187,8 @@ mod tests {
 
     #[test]
     fn precision_and_processes_are_read() {
-        let accelerate = |precision: Option<&str>, processes| Accelerate {
-            precision: precision.map(Into::into),
-            processes,
-            devices: false,
-        };
+        let accelerate =
+            |precision: Option<&str>, processes| Accelerate { precision: precision.map(Into::into), processes };
         assert_eq!(read(FOUR), Ok(accelerate(Some("bf16"), Some(4))));
         let without = "distributed_type: 'NO'\nmixed_precision: 'no'\nnum_processes: 1\n";
         assert_eq!(read(without), Ok(accelerate(None, Some(1))));
@@ -197,9 +202,15 @@ mod tests {
     fn what_cannot_be_honored_is_refused() {
         let refused = |text: &str| read(text).unwrap_err();
         assert!(refused("num_processes: 2").contains("no `distributed_type`"));
-        assert!(refused("distributed_type: FSDP").contains("`FSDP` splits a model"));
         let zero = "distributed_type: MULTI_CPU\ndeepspeed_config:\n  zero_stage: 2\n";
-        assert!(refused(zero).contains("`deepspeed_config` splits a model"));
+        assert!(refused(zero).starts_with(&format!("`deepspeed_config` cannot be honored: {NO_DEVICE}")));
+        // Every kind of device that accelerate 1.15 knows, whatever the number of processes.
+        for kind in
+            ["MULTI_GPU", "MULTI_NPU", "MULTI_XPU", "MULTI_HPU", "FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA", "TPU"]
+        {
+            let want = format!("`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure MULTI_CPU or NO");
+            assert_eq!(refused(&format!("distributed_type: {kind}\nnum_processes: 1")), want);
+        }
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));
         assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is not a key"));
@@ -213,7 +224,6 @@ mod tests {
 
     #[test]
     fn another_number_of_processes_is_refused_with_the_command() {
-        assert!(read("distributed_type: MULTI_GPU\nnum_processes: 2").unwrap().devices);
         let two = Accelerate { processes: Some(2), ..Accelerate::default() };
         assert!(two.check(2).is_ok() && Accelerate::default().check(7).is_ok());
         let refusal = two.check(1).unwrap_err().to_string();

@@ -52,7 +52,7 @@ pub fn every(values: &Values, name: &str) -> Result<Option<f64>, UsageError> {
 
 /// Returns the error for a value that an option cannot have.
 pub fn out_of_range(name: &str, value: &str, range: &str) -> UsageError {
-    UsageError::WrongValue { option: format!("--{name}"), value: value.into(), expected: range.into() }
+    UsageError::WrongValue { option: format!("--{name}"), value: value.into(), expected: range.into(), meant: None }
 }
 
 /// Returns the error for a command line that cannot be done as it stands.

@@ -1,5 +1,8 @@
 //! What an option of `tagsmith train` is: its value, its default, and what becomes of it.
 
+/// Why no option, and no file, can choose what to compute on.
+pub const NO_DEVICE: &str = "this version has no GPU, TPU, MPS or other device: it computes on the CPU";
+
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -32,6 +35,8 @@ pub enum Fate {
     Translated(Translation),
     /// Any value but the default is refused; the text says why.
     Refused,
+    /// It asks for a device that computes, and is refused; these values ask for none and change nothing.
+    Devices(&'static [&'static str]),
 }
 
 /// From a value, as typed, to the names and values of the options that say it now; none for a value that they
@@ -114,6 +119,11 @@ impl Opt {
 
     pub const fn refused(self, text: &'static str) -> Opt {
         Opt { fate: Fate::Refused, group: Group::Refused, text, ..self }
+    }
+
+    /// A way of asking for a device. The values of `without` ask for none.
+    pub const fn devices(self, without: &'static [&'static str]) -> Opt {
+        Opt { fate: Fate::Devices(without), group: Group::Refused, text: NO_DEVICE, ..self }
     }
 
     pub const fn renamed(self, to: &'static str) -> Opt {

@@ -1,9 +1,11 @@
 //! Where the choices of a run come from: a command that makes it again, and the choices of a run that asks for nothing.
 
 use super::parse::{Given, command_line};
+use super::program::{Program, RUN_NER};
 use super::train;
 use super::value::Value;
 use super::values::settle;
+use crate::terminal::interrupt::quoted;
 use serde_json::{Map, Value as Json};
 use std::path::Path;
 use tagsmith_app::options::{Origin, TaskArgs};
@@ -15,8 +17,8 @@ const SECRETS: [&str; 3] = ["token", "hub_token", "push_to_hub_token"];
 const OUTPUT: &str = " --output_dir ";
 
 /// Describes where the choices of a run with this output folder come from.
-pub fn of(given: &[Given], output_dir: &Path) -> Origin {
-    let mut command = "tagsmith train".to_owned();
+pub fn of(given: &[Given], output_dir: &Path, program: &Program) -> Origin {
+    let mut command = format!("tagsmith {}", program.name);
     for (at, one) in given.iter().enumerate() {
         let name = one.option.name;
         let comes_again = given[at + 1..].iter().any(|later| later.option.name == name);
@@ -46,7 +48,8 @@ pub fn move_to(origin: &mut Origin, output_dir: &Path) {
 fn defaults() -> Map<String, Json> {
     let needed =
         ["--model_name_or_path", "-", "--train_file", "-", "--output_dir", "-", "--do_train"].map(String::from);
-    let (values, _) = settle(&command_line(&needed).expect("the options exist")).expect("they have values");
+    let (values, _) =
+        settle(&command_line(&needed, &RUN_NER).expect("the options exist"), &RUN_NER).expect("they have values");
     let mut args = train::resolve(&values, Vec::new()).expect("nothing is missing").args;
     args.tasks = TaskArgs::default();
     (args.model.model_name_or_path, args.data.train_file) = (String::new(), None);
@@ -57,22 +60,13 @@ fn defaults() -> Map<String, Json> {
     }
 }
 
-/// Returns a word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./:=,@%+".contains(letter);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn origin(line: &[&str]) -> Origin {
         let words: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
-        of(&command_line(&words).unwrap(), Path::new("my out"))
+        of(&command_line(&words, &RUN_NER).unwrap(), Path::new("my out"), &RUN_NER)
     }
 
     #[test]
@@ -104,7 +98,7 @@ mod tests {
         // Its words, without the shell's marks, are read as the same options.
         let words = command.replace("'it'\\''s'", "it's").replace("'my model'", "my_model").replace("'my out'", "o");
         let words: Vec<String> = words.split(' ').skip(2).map(String::from).collect();
-        assert_eq!(command_line(&words).unwrap().len(), 6);
+        assert_eq!(command_line(&words, &RUN_NER).unwrap().len(), 6);
     }
 
     #[test]

@@ -1,28 +1,33 @@
 //! Command lines as Hugging Face's argument parser reads them, driven by the table.
 
-use super::option::{Kind, Opt, Vocabulary};
-use super::table::OPTIONS;
+use super::option::{Fate, Kind, Opt, Vocabulary};
+use super::program::Program;
 use super::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
 use tagsmith_files::strict_json::Object;
-use tagsmith_message::closest;
+use tagsmith_message::{closest, quote};
+
+/// The key of a plan's runs, by which a file is known for a plan.
+pub const RUNS: &str = "runs";
 
 /// Why a command line cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum UsageError {
     #[error("there is no option `{spelled}`")]
-    Unknown { spelled: String, meant: Option<&'static str> },
+    Unknown { spelled: String, meant: Option<String> },
+    #[error("there is no command `{spelled}`")]
+    NoCommand { spelled: String, remedy: String },
     #[error("`{0}` follows no option")]
     Stray(String),
     #[error("`{spelled}` could be {}", .could.join(", "))]
-    Ambiguous { spelled: String, could: Vec<String> },
+    Ambiguous { spelled: String, could: Vec<String>, meant: Option<String> },
     #[error("`{option}` needs {expected}")]
     NoValue { option: String, expected: String },
     #[error("`{option}` takes no value, but `{value}` is given")]
     NeedlessValue { option: String, value: String },
-    #[error("`{option}` needs {expected}, not `{value}`")]
-    WrongValue { option: String, value: String, expected: String },
+    #[error("`{option}` needs {expected}, not {}", quote(.value))]
+    WrongValue { option: String, value: String, expected: String, meant: Option<&'static str> },
     #[error("`{file}` cannot be read: {reason}")]
     File { file: String, reason: String },
     #[error("{message}")]
@@ -30,16 +35,29 @@ pub enum UsageError {
 }
 
 impl UsageError {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
+    /// What to do about it, in the words of a command.
+    pub fn hint(&self, command: &str) -> String {
         match self {
-            UsageError::Unknown { meant: Some(name), .. } => format!("did you mean `--{name}`?"),
+            UsageError::Unknown { meant: Some(name), .. } | UsageError::Ambiguous { meant: Some(name), .. } => {
+                format!("did you mean `--{name}`?")
+            }
+            UsageError::WrongValue { meant: Some(word), .. } => format!("did you mean `{word}`?"),
             UsageError::Ambiguous { .. } => "write the option's name in full".into(),
             UsageError::File { .. } => "give a file that holds one JSON object of options and values".into(),
-            UsageError::Refused { remedy, .. } => remedy.clone(),
-            _ => "`tagsmith train --help` lists the options".into(),
+            UsageError::Refused { remedy, .. } | UsageError::NoCommand { remedy, .. } => remedy.clone(),
+            _ => format!("`tagsmith {command} --help` lists the options"),
         }
     }
+}
+
+/// The refusal of an option that cannot be honored.
+pub fn refusal_of(option: &Opt, value: &str) -> UsageError {
+    let shown = match option.fate {
+        Fate::Devices(_) if option.kind != Kind::Flag && !value.is_empty() => format!("`--{} {value}`", option.name),
+        _ => format!("`--{}`", option.name),
+    };
+    let message = format!("{shown} cannot be honored: {}", option.text);
+    UsageError::Refused { message, remedy: format!("leave `--{}` out", option.name) }
 }
 
 /// One option as it was given.
@@ -51,8 +69,8 @@ pub struct Given {
     pub value: Value,
 }
 
-/// Reads a command line.
-pub fn command_line(words: &[String]) -> Result<Vec<Given>, UsageError> {
+/// Reads a command line of `program`.
+pub fn command_line(words: &[String], program: &Program) -> Result<Vec<Given>, UsageError> {
     let mut given = Vec::new();
     let mut at = 0;
     while let Some(word) = words.get(at) {
@@ -64,7 +82,7 @@ pub fn command_line(words: &[String]) -> Result<Vec<Given>, UsageError> {
             Some((spelled, value)) => (spelled, Some(value)),
             None => (word.as_str(), None),
         };
-        let Spelling { option, twin } = find(spelled)?;
+        let Spelling { option, twin } = find(spelled, program)?;
         let following = words[at..].iter().take_while(|word| is_value(word)).count();
         let value = match (explicit, option.kind) {
             (Some(value), _) if twin => {
@@ -73,6 +91,10 @@ pub fn command_line(words: &[String]) -> Result<Vec<Given>, UsageError> {
             (None, _) if twin => Value::Flag(false),
             (Some(value), kind) => one(spelled, kind, value)?,
             (None, Kind::Flag) if following == 0 => Value::Flag(true),
+            // Whatever its value would be, it is refused.
+            (None, _) if following == 0 && matches!(option.fate, Fate::Refused | Fate::Devices(_)) => {
+                return Err(refusal_of(option, ""));
+            }
             (None, kind) if following == 0 => {
                 return Err(UsageError::NoValue { option: spelled.into(), expected: expected(kind) });
             }
@@ -90,9 +112,17 @@ pub fn command_line(words: &[String]) -> Result<Vec<Given>, UsageError> {
     Ok(given)
 }
 
-/// Reads a JSON file of options and values.
-pub fn json_file(path: &Path) -> Result<Vec<Given>, UsageError> {
-    json_options(&json_object(path)?)
+/// Reads a JSON file of options and values of `program`.
+pub fn json_file(path: &Path, program: &Program) -> Result<Vec<Given>, UsageError> {
+    let object = json_object(path)?;
+    if object.get(RUNS).is_some_and(Json::is_object) {
+        let file = path.display();
+        return Err(UsageError::Refused {
+            message: format!("`{file}` is a plan of several runs, not the options of one"),
+            remedy: format!("`tagsmith compare {file}` makes the runs of a plan"),
+        });
+    }
+    json_options(&object, program)
 }
 
 /// A file that holds one JSON object.
@@ -104,11 +134,11 @@ pub fn json_object(path: &Path) -> Result<Map<String, Json>, UsageError> {
 }
 
 /// Reads options and values from JSON. Names are exact and values have their type.
-pub fn json_options(map: &Map<String, Json>) -> Result<Vec<Given>, UsageError> {
+pub fn json_options(map: &Map<String, Json>, program: &Program) -> Result<Vec<Given>, UsageError> {
     let mut given = Vec::new();
     for (name, json) in map {
-        let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
-            return Err(UsageError::Unknown { spelled: name.clone(), meant: nearest(name) });
+        let Some(option) = program.options().find(|option| option.name == name) else {
+            return Err(UsageError::Unknown { spelled: name.clone(), meant: nearest(name, program) });
         };
         if json.is_null() {
             continue;
@@ -117,6 +147,7 @@ pub fn json_options(map: &Map<String, Json>) -> Result<Vec<Given>, UsageError> {
             option: name.clone(),
             value: json.to_string(),
             expected: expected(option.kind),
+            meant: json.as_str().and_then(|word| meant(option.kind, word)),
         })?;
         given.push(Given { option, spelled: name.clone(), value });
     }
@@ -128,7 +159,14 @@ fn one(spelled: &str, kind: Kind, word: &str) -> Result<Value, UsageError> {
         option: spelled.into(),
         value: word.into(),
         expected: expected(kind),
+        meant: meant(kind, word),
     })
+}
+
+/// The word among a choice that this one is probably meant to be.
+fn meant(kind: Kind, word: &str) -> Option<&'static str> {
+    let Kind::Choice(words) = kind else { return None };
+    closest(word, words.iter().copied())
 }
 
 /// Whether the word is a value: it does not begin with a hyphen, or is a negative number.
@@ -147,8 +185,8 @@ struct Spelling {
 }
 
 impl Spelling {
-    fn all() -> impl Iterator<Item = Spelling> {
-        OPTIONS.iter().flat_map(|option| {
+    fn all(program: &Program) -> impl Iterator<Item = Spelling> {
+        program.options().flat_map(|option| {
             let twin = option.has_twin().then_some(Spelling { option, twin: true });
             [Some(Spelling { option, twin: false }), twin].into_iter().flatten()
         })
@@ -166,16 +204,16 @@ impl Spelling {
 }
 
 /// The option of this spelling: its exact name, or an abbreviation that is unique in the first vocabulary it is in.
-fn find(spelled: &str) -> Result<Spelling, UsageError> {
-    let unknown = |stem| UsageError::Unknown { spelled: spelled.into(), meant: nearest(stem) };
+fn find(spelled: &str, program: &Program) -> Result<Spelling, UsageError> {
+    let unknown = |stem| UsageError::Unknown { spelled: spelled.into(), meant: nearest(stem, program) };
     let Some(stem) = spelled.strip_prefix("--").filter(|stem| !stem.is_empty()) else {
         return Err(unknown(spelled.trim_start_matches('-')));
     };
-    if let Some(exact) = Spelling::all().find(|spelling| spelling.is(|name| name == stem)) {
+    if let Some(exact) = Spelling::all(program).find(|spelling| spelling.is(|name| name == stem)) {
         return Ok(exact);
     }
     for vocabulary in [Vocabulary::New, Vocabulary::Old, Vocabulary::Beyond] {
-        let found: Vec<_> = Spelling::all()
+        let found: Vec<_> = Spelling::all(program)
             .filter(|spelling| spelling.option.vocabulary == vocabulary)
             .filter(|spelling| spelling.is(|name| name.starts_with(stem)))
             .collect();
@@ -184,19 +222,20 @@ fn find(spelled: &str) -> Result<Spelling, UsageError> {
             [only] => return Ok(only),
             _ => {
                 let could = found.iter().map(|spelling| format!("`--{}`", spelling.name())).collect();
-                return Err(UsageError::Ambiguous { spelled: spelled.into(), could });
+                let is_other = |name: &String| !found.iter().any(|spelling| spelling.name() == *name);
+                let meant = nearest(stem, program).filter(is_other);
+                return Err(UsageError::Ambiguous { spelled: spelled.into(), could, meant });
             }
         }
     }
     Err(unknown(stem))
 }
 
-/// The option whose name is nearest to this one, if any is near: by edits, or because it contains the word.
-fn nearest(stem: &str) -> Option<&'static str> {
-    let stem = stem.replace('-', "_").to_lowercase();
-    if let Some(close) = closest(&stem, OPTIONS.iter().map(|option| option.name)) {
-        return Some(close);
-    }
-    let contains = |option: &&Opt| stem.len() > 2 && option.name.contains(&stem);
-    OPTIONS.iter().find(contains).map(|option| option.name)
+/// The option that a name is probably meant to be, one that works before others.
+fn nearest(stem: &str, program: &Program) -> Option<String> {
+    let among = |works| {
+        let options = program.options().filter(move |option| matches!(option.fate, Fate::Works) == works);
+        closest(stem, options.map(|option| option.name))
+    };
+    among(true).or_else(|| among(false)).map(str::to_owned)
 }

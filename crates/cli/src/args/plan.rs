@@ -1,6 +1,7 @@
 //! Several runs in one file, for `tagsmith compare`.
 
-use super::parse::{Given, UsageError, command_line, json_object, json_options};
+use super::parse::{Given, RUNS, UsageError, command_line, json_object, json_options};
+use super::program::RUN_NER;
 use super::span_run::{self, SpanLine};
 use super::{TrainLine, origin, resolve};
 use serde_json::{Map, Value as Json};
@@ -45,7 +46,6 @@ impl Line {
 
 /// The two keys of a plan.
 const OPTIONS: &str = "options";
-const RUNS: &str = "runs";
 
 impl Plan {
     /// Reads `PLAN.json [OPTIONS]`.
@@ -58,6 +58,10 @@ impl Plan {
         };
         let plan = json_object(Path::new(file))?;
         if let Some(strange) = plan.keys().find(|key| ![OPTIONS, RUNS].contains(&key.as_str())) {
+            if !plan.contains_key(RUNS) && RUN_NER.options().any(|option| option.name == strange) {
+                let message = format!("`{file}` holds the options of one run, and is not a plan of several");
+                return Err(refused(message, format!("`tagsmith train {file}` makes one run")));
+            }
             return Err(refused(
                 format!("{file}: `{strange}` is not a part of a plan"),
                 "a plan is an object of `options`, which all runs share, and `runs`, names and options of each",
@@ -108,8 +112,11 @@ fn line(file: &str, shared: &Map<String, Json>, own: &Map<String, Json>, typed: 
         return Ok(Line::Spans(Box::new(span_run::resolve(file, keys)?)));
     }
     let given: Vec<Given> =
-        [json_options(shared)?, json_options(own)?, command_line(typed)?].into_iter().flatten().collect();
-    Ok(Line::Tokens(Box::new(resolve(&given, Vec::new())?)))
+        [json_options(shared, &RUN_NER)?, json_options(own, &RUN_NER)?, command_line(typed, &RUN_NER)?]
+            .into_iter()
+            .flatten()
+            .collect();
+    Ok(Line::Tokens(Box::new(resolve(&given, Vec::new(), &RUN_NER)?)))
 }
 
 fn object(file: &str, name: &str, value: &Json) -> Result<Map<String, Json>, UsageError> {
@@ -233,6 +240,7 @@ mod tests {
             error("{\"options\": {}}", ""),
             error("{\"options\": {}, \"runs\": {}}", ""),
             error("{\"option\": {}, \"runs\": {}}", ""),
+            error("{\"seed\": 1}", ""),
             error("{\"runs\": {\"a\": {\"sed\": 1}}}", ""),
             error("{\"runs\": {\"a\": {\"output_dir\": \"x\"}}}", ""),
             error(&PLAN.replace("Frozen!", "1.000 Sentences"), ""),
@@ -246,6 +254,7 @@ mod tests {
             plan.json` cannot be read: `runs` is not an object of names and values
             plan.json: there are no runs
             plan.json: `option` is not a part of a plan
+            plan.json` holds the options of one run, and is not a plan of several
             there is no option `sed`
             plan.json: `a` has an `output_dir` of its own
             plan.json: the run `1.000 Sentences` would have the folder `1-000-sentences`, which is not a name or is another run's

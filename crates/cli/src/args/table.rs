@@ -35,7 +35,7 @@ const RANKS: &str = "mpirun or srun starts the processes, which talk over MPI";
 const FIRST: &str = "the first process alone prints and writes";
 const EVALUATION: &str = "evaluation computes as training does: `--bf16` decides";
 const FP16: &str = "f16 is not used on a processor: `--bf16` decides";
-const CPU: &str = "this build computes on the CPU";
+const CPU: &str = "it computes on the CPU anyway";
 const NO_TRACKER: &str = "logs are files in a folder of the run (`--report_to`), and no service is told of them";
 const COMPILED: &str = "the program is compiled already";
 const ONE_LOADER: &str = "batches are views of the data in memory, there are no loader processes";
@@ -143,6 +143,9 @@ pub const OPTIONS: &[Opt] = &[
     float("logging_steps", "500").reporting("updates between logs; below 1, a part of all"),
     flag("logging_first_step").reporting("log the first update too"),
     flag_unset("disable_tqdm").reporting("no progress bar"),
+    choice("log_level", LEVELS, "passive")
+        .reporting("what is said beside results: `warning` for what is lost or left out alone, `error` for nothing"),
+    flag("quiet").beyond().reporting("the same as --log_level warning --disable_tqdm"),
     flag("json").beyond().reporting("print the results as one JSON object"),
     flag("html_report").beyond().reporting("write report.html: curves, scores by type, confusion, the worst sentences, settings"),
     text("report_to", "none").reporting("also write the log as `tensorboard`, `csv`, `jsonl`: one, several parted by commas, or `all`"),
@@ -182,7 +185,6 @@ pub const OPTIONS: &[Opt] = &[
     text("fp16_backend", "auto").old().no_effect(FP16),
     flag_unset("tf32").no_effect(CPU),
     flag("use_cpu").no_effect(CPU),
-    flag("use_mps_device").old().no_effect(CPU),
     flag("jit_mode_eval").old().no_effect("there is no Python graph to trace"),
     flag("overwrite_cache").no_effect("the data are read and tokenized anew in every run"),
     int_unset("preprocessing_num_workers").no_effect("all threads tokenize"),
@@ -201,8 +203,7 @@ pub const OPTIONS: &[Opt] = &[
     flag_on("logging_nan_inf_filter").no_effect("a loss that is not a number is shown as it is"),
     text("include_num_input_tokens_seen", "no").no_effect("the log's keys stay the same"),
     flag("include_tokens_per_second").old().no_effect("the rate is on the progress bar"),
-    choice("log_level", LEVELS, "passive").no_effect("what there is to say is said"),
-    choice("log_level_replica", LEVELS, "warning").no_effect(FIRST),
+        choice("log_level_replica", LEVELS, "warning").no_effect(FIRST),
     text_unset("run_name").no_effect(NO_TRACKER),
     text("project", "huggingface").no_effect(NO_TRACKER),
     text_unset("trackio_space_id").no_effect(NO_TRACKER),
@@ -237,13 +238,10 @@ pub const OPTIONS: &[Opt] = &[
     int_unset("ddp_bucket_cap_mb").no_effect(RANKS),
     flag_unset("ddp_broadcast_buffers").no_effect(RANKS),
     flag_unset("ddp_static_graph").no_effect(RANKS),
-    choice_unset("ddp_backend", BACKENDS).no_effect(RANKS),
     int("ddp_timeout", "1800").no_effect(RANKS),
     int("local_rank", "-1").no_effect(RANKS),
     text("ray_scope", "last").old().no_effect("there is no hyper-parameter search"),
     flag_on("skip_memory_metrics").no_effect("memory is said before the first update, not in the results"),
-    flag("tpu_metrics_debug").old().no_effect(CPU),
-    int_unset("tpu_num_cores").old().no_effect(CPU),
 
     // Refused: these change results, or cannot be honored.
     float_unset("neftune_noise_alpha").refused("noise on the embeddings changes the model and is not implemented"),
@@ -252,17 +250,34 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("push_to_hub_organization").old().refused("say --hub_model_id ORGANIZATION/NAME"),
     flag("enable_jit_checkpoint").refused("no checkpoint is written on a signal; lower --save_steps"),
     flag("ignore_data_skip").refused("a resumed run goes on with the sentence after the last one it learned"),
-    text_unset("parallelism_config").refused("the model is not split over devices"),
-    text_unset("fsdp").refused("the model is not split over devices"),
-    dict("fsdp_config").refused("the model is not split over devices"),
-    int("fsdp_min_num_params", "0").old().refused("the model is not split over devices"),
-    text_unset("fsdp_transformer_layer_cls_to_wrap").old().refused("the model is not split over devices"),
-    text("mp_parameters", "").old().refused("the model is not split over devices"),
-    dict("deepspeed").refused("DeepSpeed is a Python library"),
     list("debug").refused("PyTorch's debug modes do not exist here; for a short run use --max_train_samples"),
     flag_on("save_safetensors").old().refused("weights are written as safetensors only"),
     int("past_index", "-1").old().refused("a token classifier has no memory of the past"),
     text_unset("model_type").beyond().refused("training starts from --model_name_or_path, not from nothing"),
+
+    // Refused: ways of asking for a device.
+    flag("use_mps_device").old().devices(&[]),
+    int_unset("tpu_num_cores").old().devices(&["0"]),
+    flag("tpu_metrics_debug").old().devices(&[]),
+    choice_unset("ddp_backend", BACKENDS).devices(&["gloo", "mpi"]),
+    text_unset("parallelism_config").devices(&[]),
+    text_unset("fsdp").devices(&[]),
+    dict("fsdp_config").devices(&[]),
+    int("fsdp_min_num_params", "0").old().devices(&[]),
+    text_unset("fsdp_transformer_layer_cls_to_wrap").old().devices(&[]),
+    text("mp_parameters", "").old().devices(&[]),
+    dict("deepspeed").devices(&[]),
+    text_unset("device").beyond().devices(&["cpu"]),
+    text_unset("device_map").beyond().devices(&["cpu"]),
+    list("devices").beyond().devices(&["cpu"]),
+    list("gpu").beyond().devices(&["-1"]),
+    list("gpus").beyond().devices(&["0"]),
+    list("gpu_ids").beyond().devices(&[]),
+    int_unset("n_gpu").beyond().devices(&["0"]),
+    int_unset("num_gpus").beyond().devices(&["0"]),
+    flag("cuda").beyond().devices(&[]),
+    flag("use_cuda").beyond().devices(&[]),
+    flag("use_gpu").beyond().devices(&[]),
 ];
 
 fn warmup_ratio(value: &str) -> Option<Vec<(&'static str, String)>> {

@@ -1,8 +1,9 @@
 //! The table and the parser against what transformers says (golden/arguments/options.json, oracle/arguments.py), and our
 //! own rules one by one.
 
-use super::option::{Fate, Kind, Opt, Vocabulary};
+use super::option::{Fate, Kind, NO_DEVICE, Opt, Vocabulary};
 use super::parse::{UsageError, command_line, json_file};
+use super::program::{RUN_NER, WITHOUT_TRAINER};
 use super::table::OPTIONS;
 use super::value::Value;
 use super::{parse, train};
@@ -27,7 +28,7 @@ fn words(line: &str) -> Vec<String> {
 /// defaults, whatever their fate.
 fn changed(line: &str) -> Result<serde_json::Map<String, Json>, UsageError> {
     let mut map = serde_json::Map::new();
-    for one in command_line(&words(line))? {
+    for one in command_line(&words(line), &RUN_NER)? {
         let json = match &one.value {
             Value::Flag(on) => Json::from(*on),
             Value::Int(number) => Json::from(*number),
@@ -38,7 +39,7 @@ fn changed(line: &str) -> Result<serde_json::Map<String, Json>, UsageError> {
         };
         map.remove(one.option.name);
         // Unset and empty differ in the golden file, but not to `is_default_of`.
-        if Value::default_of(one.option) != Some(one.value) {
+        if RUN_NER.default_value(one.option) != Some(one.value) {
             map.insert(one.option.name.into(), json);
         }
     }
@@ -92,7 +93,7 @@ fn check_kind(ours: &Opt, theirs: &Json) {
 }
 
 fn check_default(ours: &Opt, theirs: &Json, part: &str) {
-    let same = match (Value::default_of(ours), theirs) {
+    let same = match (RUN_NER.default_value(ours), theirs) {
         (None, Json::Null) => true,
         (None, Json::Bool(false)) => ours.kind == Kind::Flag,
         (None, Json::Array(items)) => items.is_empty(),
@@ -162,7 +163,7 @@ fn other_value(option: &Opt) -> String {
 fn every_option_meets_its_fate() {
     for option in OPTIONS {
         let line = format!("--{} {}", option.name, other_value(option));
-        let settled = settle(&command_line(&words(&line)).unwrap());
+        let settled = settle(&command_line(&words(&line), &RUN_NER).unwrap(), &RUN_NER);
         match option.fate {
             Fate::Works => {
                 let (values, lines) = settled.unwrap();
@@ -191,7 +192,17 @@ fn every_option_meets_its_fate() {
             Fate::Refused => {
                 let error = settled.unwrap_err();
                 assert_eq!(error.to_string(), format!("`--{}` cannot be honored: {}", option.name, option.text));
-                assert_eq!(error.hint(), format!("leave `--{}` out", option.name));
+                assert_eq!(error.hint("train"), format!("leave `--{}` out", option.name));
+            }
+            Fate::Devices(without) => {
+                let error = settled.unwrap_err();
+                assert!(error.to_string().ends_with(&format!(" cannot be honored: {NO_DEVICE}")), "{line}: {error}");
+                assert_eq!(error.hint("train"), format!("leave `--{}` out", option.name));
+                for value in without {
+                    let line = format!("--{} {value}", option.name);
+                    let (_, lines) = settle(&command_line(&words(&line), &RUN_NER).unwrap(), &RUN_NER).unwrap();
+                    assert_eq!(lines, [format!("`{line}` changes nothing: {NO_DEVICE}")]);
+                }
             }
         }
     }
@@ -204,8 +215,8 @@ fn a_default_given_says_nothing_and_is_never_refused() {
         if matches!(option.fate, Fate::Renamed(_) | Fate::Translated(_)) {
             continue;
         }
-        let given = command_line(&[format!("--{}={default}", option.name)]).unwrap();
-        let (_, lines) = settle(&given).unwrap();
+        let given = command_line(&[format!("--{}={default}", option.name)], &RUN_NER).unwrap();
+        let (_, lines) = settle(&given, &RUN_NER).unwrap();
         assert_eq!(lines, [""; 0], "{}", option.name);
     }
 }
@@ -219,7 +230,7 @@ fn names_are_unique_and_lines_of_help_short() {
 }
 
 fn resolved(line: &str) -> Result<(TrainArgs, Vec<String>), UsageError> {
-    parse(&words(line), Path::new("/nonexistent")).map(|line| (line.args, line.lines))
+    parse(&words(line), Path::new("/nonexistent"), &RUN_NER).map(|line| (line.args, line.lines))
 }
 
 const BASE: &str = "--model_name_or_path m --dataset_name d --output_dir o --do_train";
@@ -230,7 +241,7 @@ fn good(more: &str) -> (TrainArgs, Vec<String>) {
 
 fn bad(line: &str) -> String {
     let error = resolved(line).expect_err(line);
-    format!("{error}; {}", error.hint())
+    format!("{error}; {}", error.hint("train"))
 }
 
 #[test]
@@ -329,7 +340,7 @@ fn dictionaries_come_from_the_line_or_a_file() {
 fn one_json_file_is_the_whole_line() {
     let folder = tempfile::tempdir().unwrap();
     let write = |text: &str| std::fs::write(folder.path().join("run.json"), text).unwrap();
-    let read = || parse(&["run.json".into()], folder.path()).map(|line| (line.args, line.lines));
+    let read = || parse(&["run.json".into()], folder.path(), &RUN_NER).map(|line| (line.args, line.lines));
     // The .args file counts for command lines only.
     std::fs::write(folder.path().join("run_ner.args"), "--seed 5").unwrap();
     write(
@@ -348,30 +359,114 @@ fn one_json_file_is_the_whole_line() {
     assert_eq!(read().unwrap_err().to_string(), "there is no option `text_column`");
     write("[1]");
     assert!(matches!(read(), Err(UsageError::File { .. })));
-    assert!(matches!(json_file(Path::new("/nonexistent.json")), Err(UsageError::File { .. })));
+    assert!(matches!(json_file(Path::new("/nonexistent.json"), &RUN_NER), Err(UsageError::File { .. })));
+}
+
+#[test]
+fn what_a_run_writes_starts_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [
+        "",
+        "--report_to tensorboard,csv --freeze embeddings pooler --lr_scheduler_type polynomial --lr_scheduler_kwargs {\"power\":2}",
+        "--eval_strategy epoch --save_strategy epoch --load_best_model_at_end --metric_for_best_model f1 --max_steps 4",
+        "--validation_size 0.5 --split_seed 3 --seed 7 --threads 2 --fp16 --loss_scaling mean-of-means --quiet --json",
+        "--label_all_tokens --label_all_tokens_as repeat --early_stopping_patience 2 --eval_strategy steps --eval_steps 0.5",
+        "--save_total_limit 2 --gradient_checkpointing --warmup_steps 0.1 --max_seq_length 9 --html_report --report_to csv --logging_dir l",
+    ] {
+        let (args, _) = good(more);
+        let text = serde_json::to_string(&args).unwrap();
+        std::fs::write(folder.path().join("training_args.json"), &text).unwrap();
+        let again = parse(&["training_args.json".into()], folder.path(), &RUN_NER);
+        let mut again = again.unwrap_or_else(|error| panic!("{more}: {error}: {text}"));
+        // The command that makes the run again is another one.
+        again.args.origin = args.origin.clone();
+        assert_eq!(again.args, args, "{more}");
+        assert_eq!(again.lines, [""; 0], "{more}");
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("plan.json", r#"{"options": {"seed": 1}, "runs": {"a": {}}}"#);
+    write("x.json", r#"{"model_name_or_path": "m", "output_dir": "o"}"#);
+    let error = |line: &str| parse(&words(line), folder.path(), &RUN_NER).unwrap_err();
+    let plan = error("plan.json");
+    assert!(plan.to_string().ends_with("plan.json` is a plan of several runs, not the options of one"), "{plan}");
+    assert!(plan.hint("train").starts_with("`tagsmith compare "), "{}", plan.hint("train"));
+    assert_eq!(
+        error("--config x.json").hint("train"),
+        "name the file first and without an option: `tagsmith train x.json`"
+    );
+}
+
+#[test]
+fn a_preset_is_a_default_that_nobody_has_given() {
+    let resolved = |line: &str| {
+        let line = format!("--model_name_or_path m --train_file t --validation_file v --output_dir o {line}");
+        parse(&words(&line), Path::new("/nonexistent"), &WITHOUT_TRAINER).unwrap()
+    };
+    let plain = resolved("").args;
+    assert!(plain.tasks.do_train && plain.tasks.do_eval);
+    assert_eq!((plain.data.max_seq_length, plain.learning.max_grad_norm), (Some(128), 0.0));
+    assert_eq!((plain.times.eval_strategy, plain.times.save_strategy), (Interval::Epoch, Interval::No));
+    // The script's own options work in the command that stands in for it.
+    let line = resolved("--checkpointing_steps epoch");
+    assert_eq!(line.args.times.save_strategy, Interval::Epoch);
+    assert_eq!(line.lines, ["`--checkpointing_steps` is called `--save_strategy epoch` now"]);
+    assert_eq!(resolved("--checkpointing_steps 5").args.times.save_steps, 5.0);
+    assert_eq!(resolved("--max_length 64").args.data.max_seq_length, Some(64));
+    // What is the default of run_ner.py is a choice here.
+    assert_eq!(resolved("--max_grad_norm 1").args.learning.max_grad_norm, 1.0);
+    assert_eq!(resolved("--eval_strategy no --do_eval no").args.times.eval_strategy, Interval::No);
+    let debugged = resolved("--debug").args.data;
+    assert_eq!((debugged.max_train_samples, debugged.max_eval_samples), (Some(100), Some(100)));
+    assert_eq!(resolved("--debug false").args.data.max_train_samples, None);
+    // A preset comes after no file: the file's options stand first, and the command line has the last word.
+    let folder = tempfile::tempdir().unwrap();
+    let file = r#"{"model_name_or_path": "m", "train_file": "t", "validation_file": "v", "max_seq_length": 32}"#;
+    std::fs::write(folder.path().join("r.json"), file).unwrap();
+    let line = parse(&words("r.json --output_dir o"), folder.path(), &WITHOUT_TRAINER).unwrap();
+    assert_eq!((line.args.data.max_seq_length, line.args.times.eval_strategy), (Some(32), Interval::Epoch));
+    // run_ner.py's `--debug` is another one.
+    assert!(bad("--debug").starts_with("`--debug` cannot be honored: PyTorch's debug modes"), "{}", bad("--debug"));
 }
 
 #[test]
 fn the_args_file_comes_first() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("run_ner.args"), "--seed 5\n  --max_steps 3\n").unwrap();
-    let train::TrainLine { args, lines, .. } = parse(&words(&format!("{BASE} --seed 6")), folder.path()).unwrap();
+    let train::TrainLine { args, lines, .. } =
+        parse(&words(&format!("{BASE} --seed 6")), folder.path(), &RUN_NER).unwrap();
     assert_eq!((args.learning.seed, args.learning.max_steps), (6, Some(3)));
     assert_eq!(lines, ["`run_ner.args` comes before the command line: --seed 5 --max_steps 3"]);
 }
 
 #[test]
 fn names_nobody_knows_get_a_suggestion() {
-    let meant = |line: &str| match command_line(&words(line)).unwrap_err() {
-        UsageError::Unknown { meant, .. } => meant,
+    let meant = |line: &str| match command_line(&words(line), &RUN_NER).unwrap_err() {
+        UsageError::Unknown { meant, .. } | UsageError::Ambiguous { meant, .. } => meant.unwrap_or_default(),
+        UsageError::WrongValue { meant, .. } => meant.unwrap_or_default().to_owned(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(meant("--learnig_rate 1"), Some("learning_rate"));
-    assert_eq!(meant("--max-seq-lenght 1"), Some("max_seq_length"));
-    assert_eq!(meant("--epochs 1"), Some("num_train_epochs"));
-    assert_eq!(meant("-do_train"), Some("do_train"));
-    assert_eq!(meant("--xyzzy 1"), None);
-    assert_eq!(meant(&format!("--{}", "a".repeat(100_000))), None);
+    for (line, want) in [
+        ("--learnig_rate 1", "learning_rate"),
+        ("--max-seq-lenght 1", "max_seq_length"),
+        ("--epochs 1", "num_train_epochs"),
+        ("--num_epochs 3", "num_train_epochs"),
+        ("--batch_size 3", "per_device_train_batch_size"),
+        ("--lr 1e-5", "learning_rate"),
+        ("--wd 0.1", "weight_decay"),
+        ("-do_train", "do_train"),
+        ("--lr_scheduler_type cosin", "cosine"),
+        ("--eval_strategy epochs", "epoch"),
+        ("--save_s 3", ""),
+        ("--xyzzy 1", ""),
+    ] {
+        assert_eq!(meant(line), want, "{line}");
+    }
+    assert_eq!(meant(&format!("--{}", "a".repeat(100_000))), "");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::checks::{count, count_if_given, every, filled, number, out_of_range, 
 use super::parse::UsageError;
 use super::table::ADAMW;
 use super::values::Values;
+use crate::terminal::level::Level;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub struct TrainLine {
 pub struct RimArgs {
     pub accelerate_config: Option<PathBuf>,
     pub disable_tqdm: bool,
+    pub log_level: Level,
     pub json: bool,
     pub cache_dir: Option<String>,
     /// Read from the command line or the environment, never written to a file.
@@ -50,7 +52,11 @@ impl RimArgs {
     fn resolve(values: &Values) -> RimArgs {
         RimArgs {
             accelerate_config: filled(values, "accelerate_config").map(|file| expanded(&file)),
-            disable_tqdm: values.flag("disable_tqdm"),
+            disable_tqdm: values.flag("disable_tqdm") || values.flag("quiet"),
+            log_level: match values.flag("quiet") {
+                true => Level::Warning,
+                false => Level::named(&word(values, "log_level")),
+            },
             json: values.flag("json"),
             cache_dir: filled(values, "cache_dir"),
             token: filled(values, "token"),
@@ -170,7 +176,9 @@ fn check_intervals(args: &TrainArgs, values: &Values) -> Result<(), UsageError> 
         let remedy = "say --early_stopping_patience N";
         return Err(refused("`--early_stopping_threshold` works with a patience only", remedy));
     }
-    if values.is_given("split_seed") && args.data.validation_size.is_none() {
+    // A run's own file lists the seed that it would have had.
+    let own_seed = values.is_given("split_seed") && args.data.split_seed != args.learning.seed;
+    if own_seed && args.data.validation_size.is_none() {
         return Err(refused("`--split_seed` holds nothing out by itself", "say --validation_size N too"));
     }
     if values.is_given("label_all_tokens_as") && !args.data.label_all_tokens {
@@ -351,7 +359,8 @@ fn say(values: &Values, lines: &mut Vec<String>) {
         lines.push("`--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)".into());
     }
     for option in ["hub_model_id", "hub_token", "hub_private_repo", "hub_strategy"] {
-        if values.is_given(option) && !values.flag("push_to_hub") {
+        let is_off = option == "hub_private_repo" && !values.flag(option);
+        if values.is_given(option) && !is_off && !values.flag("push_to_hub") {
             lines.push(format!("`--{option}` changes nothing without `--push_to_hub`"));
         }
     }

@@ -56,6 +56,11 @@ impl Value {
                 items.iter().map(|item| item.as_str().map(String::from)).collect::<Option<_>>().map(Value::List)
             }
             (Kind::Dict, Json::Object(map)) => Some(Value::Dict(map.clone())),
+            // Names that a command line parts by commas, as a run's own file lists them.
+            (Kind::Text, Json::Array(names)) => {
+                let names: Option<Vec<&str>> = names.iter().map(Json::as_str).collect();
+                names.map(|names| Value::Text(names.join(",")))
+            }
             (Kind::Text | Kind::Choice(_) | Kind::List | Kind::Dict, Json::String(word)) => {
                 Value::from_word(kind, word)
             }
@@ -63,21 +68,20 @@ impl Value {
         }
     }
 
-    /// The option's default.
-    pub fn default_of(option: &Opt) -> Option<Value> {
-        option.default.map(|word| {
-            Value::from_word(option.kind, word)
-                .unwrap_or_else(|| panic!("the default of `{}` is not {}", option.name, expected(option.kind)))
-        })
+    /// A default of the table or of a program.
+    pub fn of_default(option: &Opt, word: &str) -> Value {
+        Value::from_word(option.kind, word)
+            .unwrap_or_else(|| panic!("the default of `{}` is not {}", option.name, expected(option.kind)))
     }
 
-    /// Whether giving this value is like not giving the option; an empty text is like none.
-    pub fn is_default_of(&self, option: &Opt) -> bool {
-        match Value::default_of(option) {
-            Some(default) => *self == default,
+    /// Whether giving this value is like not giving the option, whose default is `default`; an empty text is like none.
+    pub fn is_default(&self, default: Option<&Value>) -> bool {
+        match default {
+            Some(default) => self == default,
             None => match self {
                 Value::Text(text) => text.is_empty(),
                 Value::List(words) => words.iter().all(String::is_empty),
+                Value::Dict(map) => map.is_empty(),
                 Value::Flag(on) => !on,
                 _ => false,
             },

@@ -2,19 +2,29 @@
 //! honored is refused.
 
 use crate::args::option::{Fate, Kind, Opt};
-use crate::args::parse::{Given, UsageError};
+use crate::args::parse::{Given, UsageError, refusal_of};
+use crate::args::program::{Program, RUN_NER};
 use crate::args::table::OPTIONS;
 use crate::args::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 /// The values of the options that work, given or default.
-#[derive(Debug, Default)]
-pub struct Values(BTreeMap<&'static str, Value>);
+#[derive(Debug)]
+pub struct Values {
+    given: BTreeMap<&'static str, Value>,
+    program: Program,
+}
 
-/// Settles what was given. Returns the lines there are to say about it too.
-pub fn settle(given: &[Given]) -> Result<(Values, Vec<String>), UsageError> {
-    let mut values = Values::default();
+impl Default for Values {
+    fn default() -> Values {
+        Values { given: BTreeMap::new(), program: RUN_NER }
+    }
+}
+
+/// Settles what was given to a program. Returns the lines there are to say about it too.
+pub fn settle(given: &[Given], program: &Program) -> Result<(Values, Vec<String>), UsageError> {
+    let mut values = Values { given: BTreeMap::new(), program: *program };
     let mut lines = Vec::new();
     let mut replaced: Vec<(&Given, Vec<(&'static str, String)>)> = Vec::new();
     for one in last_of_each(given) {
@@ -22,34 +32,35 @@ pub fn settle(given: &[Given]) -> Result<(Values, Vec<String>), UsageError> {
         if is_abbreviation(option, spelled) {
             lines.push(format!("`{spelled}` is read as `--{}`", option.name));
         }
-        let differs = !value.is_default_of(option);
+        let default = program.default_value(option);
+        let differs = !value.is_default(default.as_ref());
         match option.fate {
             // Where there is no default, `false` and the empty text say something too.
-            Fate::Works if differs || option.default.is_none() => {
-                values.0.insert(option.name, value.clone());
+            Fate::Works if differs || default.is_none() => {
+                values.given.insert(option.name, value.clone());
             }
             Fate::Works => {}
             Fate::NoEffect if differs => lines.push(format!("`--{}` changes nothing: {}", option.name, option.text)),
-            Fate::Refused if differs => {
-                let message = format!("`--{}` cannot be honored: {}", option.name, option.text);
-                let remedy = format!("leave `--{}` out", option.name);
-                return Err(UsageError::Refused { message, remedy });
+            Fate::Devices(without) if differs && without.contains(&value.typed().as_str()) => {
+                lines.push(format!("`--{} {}` changes nothing: {}", option.name, value.typed(), option.text));
             }
-            Fate::NoEffect | Fate::Refused => {}
+            Fate::Refused | Fate::Devices(_) if differs => return Err(refusal_of(option, &value.typed())),
+            Fate::NoEffect | Fate::Refused | Fate::Devices(_) => {}
             Fate::Renamed(to) => replaced.push((one, vec![(to, value.typed())])),
             Fate::Translated(into) => {
                 let options = into(&value.typed()).ok_or_else(|| UsageError::WrongValue {
                     option: spelled.clone(),
                     value: value.typed(),
                     expected: format!("what `--{}` can say", option.text),
+                    meant: None,
                 })?;
                 replaced.push((one, options));
             }
         }
     }
     // After the others, because the present name of an option wins over its old one.
-    for (one, into) in replaced {
-        lines.push(values.replace(one, &into)?);
+    for (one, into) in replaced.iter().filter(|(_, into)| !into.is_empty()) {
+        lines.push(values.replace(one, into)?);
     }
     Ok((values, lines))
 }
@@ -61,18 +72,19 @@ impl Values {
         let mut said = Vec::new();
         for (to, word) in into {
             let option = row(to);
-            if self.0.contains_key(to) {
+            if self.given.contains_key(to) {
                 return Ok(format!("`--{name}` is left aside, for `--{to}` is given too"));
             }
             let value = Value::from_word(option.kind, word).ok_or_else(|| UsageError::WrongValue {
                 option: old.spelled.clone(),
                 value: word.clone(),
                 expected: expected(option.kind),
+                meant: None,
             })?;
             if matches!(option.fate, Fate::NoEffect) {
                 return Ok(format!("`--{name}` changes nothing: {}", option.text));
             }
-            self.0.insert(option.name, value);
+            self.given.insert(option.name, value);
             let word = if option.kind == Kind::Flag && word == "true" { String::new() } else { format!(" {word}") };
             said.push(format!("`--{to}{word}`"));
         }
@@ -83,12 +95,13 @@ impl Values {
     fn value(&self, name: &str) -> Option<Value> {
         let option = row(name);
         assert!(matches!(option.fate, Fate::Works), "`--{name}` does not work, so it has no value");
-        self.0.get(name).cloned().or_else(|| Value::default_of(option))
+        self.given.get(name).cloned().or_else(|| self.program.default_value(option))
     }
 
-    /// Whether the option was given a value, other than its default where it has one.
+    /// Whether the option was given a value, other than its default where it has one. What a program presets is not
+    /// given.
     pub fn is_given(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.given.contains_key(name)
     }
 
     pub fn flag(&self, name: &str) -> bool {

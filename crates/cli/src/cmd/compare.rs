@@ -3,24 +3,30 @@
 use super::train::{open_hubs, style, words};
 use crate::args::{Line, Plan, accelerate, help};
 use crate::open_hub::{self, Asked};
-use crate::terminal::{self, Style, Terminal};
+use crate::terminal::streams::print;
+use crate::terminal::{Style, Terminal};
 use clap::{Arg, ArgMatches, Command};
 use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
 
 const HELP: &str = "\
-Train several times and compare: a table on standard output and in comparison.md, curves and details in report.html.
+Train several times and compare: a table on standard output and in
+comparison.md, curves and details in report.html.
 
 usage: tagsmith compare PLAN.json [OPTIONS]
 
-PLAN.json holds two objects: `options`, which all runs share, and `runs`, which maps the name of each to options of
-its own. Options on the command line count for all runs. They are those of `tagsmith train --help`. Each run has its
-folder in `output_dir`. An interrupted comparison goes on with `--resume_from_checkpoint last`: runs without a
-checkpoint begin anew. A run that names an `architecture` trains a span tagger: its options are the keys of a span
-trainer's file, and decoding, parity, loss_normalization and threads.
+PLAN.json holds two objects: `options`, which all runs share, and `runs`, which
+maps the name of each to options of its own. Options on the command line count
+for all runs. They are those of `tagsmith train --help`. Each run has its folder
+in `output_dir`. Figures of single runs go to standard error. An interrupted
+comparison goes on with `--resume_from_checkpoint last`: runs without a
+checkpoint begin anew. A run that names an `architecture` trains a span tagger:
+its options are the keys of a span trainer's file, and decoding, parity,
+loss_normalization and threads.
 
-    {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\", \"output_dir\": \"out\", \"do_train\": true},
+    {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\",
+                 \"output_dir\": \"out\", \"do_train\": true},
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
 ";
 
@@ -35,7 +41,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     let words = words(matches);
     if help::is_asked(&words) {
-        terminal::print(HELP)?;
+        print(HELP)?;
         return Ok(0);
     }
     let plan = Plan::read(&words)?;
@@ -50,8 +56,10 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
             }
             Line::Spans(line) => {
                 let plain = line.request.config.disable_tqdm;
-                styles.push(Style { json: false, shows_progress: !plain });
-                let asked = Asked { cache_dir: line.cache_dir.as_deref(), token: line.token.as_deref(), plain };
+                let style = Style { shows_progress: !plain, ..Style::default() };
+                styles.push(style);
+                let level = style.level;
+                let asked = Asked { cache_dir: line.cache_dir.as_deref(), token: line.token.as_deref(), plain, level };
                 let hub = open_hub::open(asked);
                 (PlannedTask::Spans(Box::new((line.request, hub))), Vec::new())
             }
@@ -61,7 +69,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     let mut terminal = Terminal::of_runs(styles);
     let (table, outcome) = compare(CompareRequest { output_dir: plan.output_dir, runs }, world, &mut terminal);
     if let Some(table) = table {
-        terminal::print(&table)?;
+        print(&table)?;
     }
     outcome?;
     terminal.finish()?;

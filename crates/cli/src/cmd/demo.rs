@@ -4,10 +4,12 @@
 
 use crate::spelling::Dialect;
 use crate::terminal::color;
+use crate::terminal::interrupt::quoted;
+use crate::terminal::streams::{aside, print};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tagsmith_app::demo::corpus::Corpus;
@@ -38,7 +40,6 @@ pub fn command() -> Command {
         .arg(
             Arg::new("output_dir")
                 .long("output_dir")
-                .alias("output-dir")
                 .value_name("FOLDER")
                 .value_parser(value_parser!(PathBuf))
                 .help("Keep the model and the sentences in this folder [default: keep nothing]"),
@@ -71,7 +72,7 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
     narration.trained();
     let test = &demo.lesson.corpus.test;
     if narration.silent {
-        writeln!(io::stdout(), "{:#}", demo.json())?;
+        print(&format!("{:#}\n", demo.json()))?;
         return Ok(0);
     }
     narration.say(&about_scores(&demo.validation, &demo.test));
@@ -140,10 +141,7 @@ impl Narration {
         if self.silent || self.failed.is_err() {
             return;
         }
-        let write = || {
-            let mut out = io::stdout().lock();
-            writeln!(out, "{line}").and_then(|()| out.flush())
-        };
+        let write = || print(&format!("{line}\n"));
         self.failed = match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -155,7 +153,7 @@ impl Narration {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        eprintln!("   trained in {:.1} s", self.seconds);
+        aside(&format!("   trained in {:.1} s", self.seconds));
     }
 }
 
@@ -165,13 +163,14 @@ impl Events for Narration {
             Event::Corpus(lesson) => self.say(&about_sentences(lesson)),
             Event::Model(lesson, model) => self.say(&about_model(lesson, model, self.seed)),
             Event::Training(event) => self.training(event),
-            Event::Note(note) => eprintln!("note: {}", Dialect::Other.note(note)),
+            Event::Note(note) => aside(&format!("note: {}", Dialect::Demo.note(note))),
             // Events of other commands.
             Event::Line(_)
             | Event::RunBegins { .. }
             | Event::RunEnds(_)
             | Event::Measured { .. }
             | Event::Predicted(_)
+            | Event::Progress(_)
             | Event::Passed(_) => {}
         }
     }
@@ -254,22 +253,9 @@ fn what_next(folder: Option<&Path>) -> String {
     )
 }
 
-/// Returns the path as a shell takes it for one word.
-fn quoted(path: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "_-./:\\".contains(letter);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_one_word_to_a_shell() {
-        assert_eq!(quoted("my-tagger/data"), "my-tagger/data");
-        assert_eq!(quoted("my tagger"), "'my tagger'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,11 +1,12 @@
 //! `tagsmith env`: what there is to compute with, and whether processes can compute together.
 
 use crate::spelling::Dialect;
+use crate::terminal::streams::Output;
 use crate::terminal::{Style, Terminal};
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
-use std::io::{Write, stdout};
+use std::io::Write;
 use tagsmith_app::machine;
 use tagsmith_app::machine::rehearsal::{Rehearsal, rehearse};
 use tagsmith_ranks::World;
@@ -33,7 +34,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     if !world.is_first() {
         return Ok(0);
     }
-    let mut out = stdout();
+    let mut out = Output;
     match matches.get_flag("json") {
         true => writeln!(out, "{facts:#}")?,
         false => {
@@ -52,8 +53,8 @@ fn test(world: &World) -> Result<u8> {
     let Rehearsal { ranks, waited, speed } = rehearse(world, &mut terminal)?;
     terminal.finish()?;
     if let Some(speed) = speed {
-        writeln!(stdout(), "    {speed}")?;
+        writeln!(Output, "    {speed}")?;
     }
-    writeln!(stdout(), "{SUCCESS} (ranks: {ranks}, waited: {waited:.3} s)")?;
+    writeln!(Output, "{SUCCESS} (ranks: {ranks}, waited: {waited:.3} s)")?;
     Ok(0)
 }

@@ -1,7 +1,9 @@
 //! `tagsmith predict`: documents in, words with labels and entities out.
 
+use super::{quiet, style};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
+use crate::terminal::streams::Output;
 use crate::terminal::{Style, Terminal, color};
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -32,7 +34,7 @@ pub fn command() -> Command {
         )
         .args([
             option("model")
-                .aliases(["model-name-or-path", "model_name_or_path"])
+                .alias("model_name_or_path")
                 .value_name("MODEL")
                 .required(true)
                 .help("Folder with config.json, model.safetensors and tokenizer.json, or a name on the hub"),
@@ -46,7 +48,7 @@ pub fn command() -> Command {
                 .default_value("auto")
                 .help("text: a document a line; jsonl: objects with `text`, `tokens` or `words`; conll: a word a line"),
             option("text-column")
-                .aliases(["text-column-name", "text_column_name"])
+                .alias("text-column-name")
                 .value_name("NAME")
                 .help("The key or column that holds the text or the words (for conll a name or a number from 0)"),
             option("output-format")
@@ -89,13 +91,12 @@ pub fn command() -> Command {
             option("token")
                 .value_name("TOKEN")
                 .help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
+            quiet(),
         ])
 }
 
-/// Returns the option `--some-name`, also understood as `--some_name`.
 fn option(name: &'static str) -> Arg {
-    let option = Arg::new(name).long(name);
-    if name.contains('-') { option.alias(name.replace('-', "_")) } else { option }
+    Arg::new(name).long(name)
 }
 
 /// Returns the names of the formats that are read; `auto` leaves the choice to the content and the file's name.
@@ -108,8 +109,11 @@ fn input_formats() -> PossibleValuesParser {
 pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let request = PredictRequest { work: work(matches)?, options: options(matches)? };
-    let hub = open_hub::open(Asked { cache_dir: text("cache-dir"), token: text("token"), plain: false });
-    let mut terminal = Terminal::new(Dialect::Predict, Style::default());
+    let style = style(matches);
+    let Style { shows_progress, level, .. } = style;
+    let asked = Asked { cache_dir: text("cache-dir"), token: text("token"), plain: !shows_progress, level };
+    let hub = open_hub::open(asked);
+    let mut terminal = Terminal::new(Dialect::Predict, style);
     predict(request, &hub, world, &mut terminal)?;
     terminal.finish()?;
     Ok(0)
@@ -132,8 +136,8 @@ fn work(matches: &ArgMatches) -> Result<Work> {
     };
     let (destination, default) = match matches.get_one::<PathBuf>("output") {
         Some(file) => (Destination::File(file.clone()), OutputFormat::Jsonl),
-        None if io::stdout().is_terminal() => (Destination::Stream(Box::new(io::stdout())), self::format("text")),
-        None => (Destination::Stream(Box::new(io::stdout())), OutputFormat::Jsonl),
+        None if io::stdout().is_terminal() => (Destination::Stream(Box::new(Output)), self::format("text")),
+        None => (Destination::Stream(Box::new(Output)), OutputFormat::Jsonl),
     };
     let format = match (format.unwrap_or(default), &destination) {
         (OutputFormat::Text { .. }, Destination::Stream(_)) => OutputFormat::Text { color: color::is_wanted() },

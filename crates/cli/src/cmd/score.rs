@@ -1,10 +1,14 @@
 //! `tagsmith score GOLD [PRED]`: precision, recall and F1 of predicted labels.
 
+use super::{quiet, style};
 use crate::spelling::Dialect;
+use crate::terminal::Terminal;
+use crate::terminal::streams::{aside, print};
+use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::io::{self, Write};
-use tagsmith_app::score::{Mode, ScoreRequest, Scored, score};
+use std::io::{self, Read};
+use tagsmith_app::score::{Mode, STREAM, ScoreRequest, Scored, score};
 use tagsmith_data::format::Format;
 use tagsmith_text::labels::scheme::Scheme;
 use tagsmith_text::score::ZeroDivision;
@@ -24,8 +28,14 @@ pub fn command() -> Command {
     };
     Command::new("score")
         .about("Score predicted labels against gold ones, as seqeval does")
-        .arg(Arg::new("gold").value_name("GOLD").required(true).help("File with the gold labels"))
-        .arg(Arg::new("pred").value_name("PRED").help("File with the predicted labels; without it GOLD holds both"))
+        .arg(
+            Arg::new("gold").value_name("GOLD").required(true).help("File with the gold labels; `-` is standard input"),
+        )
+        .arg(
+            Arg::new("pred")
+                .value_name("PRED")
+                .help("File with the predicted labels, or `-`; without it GOLD holds both"),
+        )
         .arg(text(
             "gold-column",
             "Column or key of the gold labels [default: the last column; without PRED the last but one]",
@@ -34,7 +44,7 @@ pub fn command() -> Command {
         .arg(format("gold-format", "How GOLD is written [default: told from the file]"))
         .arg(format("pred-format", "How PRED is written [default: told from the file]"))
         .arg(Arg::new("mode").long("mode").value_parser(Mode::NAMES).help(
-            "Entities by the forgiving rules or by a scheme's, words, or error detection, whose table has tabs \
+            "Entities by the forgiving rules or by a scheme's, words, or error detection \
                  [default: told from the gold labels]",
         ))
         .arg(
@@ -73,6 +83,7 @@ pub fn command() -> Command {
                 .value_parser(share)
                 .help("Exit with status 1 if the micro F1 (with --mode ged: the macro F1) is below this (0 to 1)"),
         )
+        .arg(quiet())
 }
 
 /// Reads a number from 0 to 1.
@@ -82,15 +93,19 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Scores, prints, and returns the exit status: 1 if `--min-f1` is not reached.
 pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
-    let scored = score(&request(matches))?;
-    for note in &scored.notes {
-        writeln!(io::stderr(), "note: {}", Dialect::Score.note(note))?;
+    let mut request = request(matches);
+    if request.gold == STREAM || request.pred.as_deref() == Some(STREAM) {
+        let mut content = Vec::new();
+        io::stdin().read_to_end(&mut content).context("standard input")?;
+        request.stream = Some(content);
     }
-    io::stdout().write_all(shown(matches, &scored).as_bytes())?;
+    let scored = score(&request)?;
+    let mut terminal = Terminal::new(Dialect::Score, style(matches));
+    scored.notes.iter().for_each(|note| terminal.note(note));
+    terminal.finish()?;
+    print(&shown(matches, &scored))?;
     let missed = missed_bar(matches, scored.f1());
-    if let Some(missed) = &missed {
-        writeln!(io::stderr(), "{missed}")?;
-    }
+    missed.iter().for_each(|missed| aside(missed));
     Ok(if missed.is_some() { BELOW_BAR } else { 0 })
 }
 
@@ -101,6 +116,7 @@ fn request(matches: &ArgMatches) -> ScoreRequest {
     ScoreRequest {
         gold: text("gold").expect("clap asks for it"),
         pred: text("pred"),
+        stream: None,
         gold_column: text("gold-column"),
         pred_column: text("pred-column"),
         gold_format: format("gold-format"),
@@ -367,28 +383,28 @@ mod tests {
                 note: 1 words have no label and got `UC` (gold.txt:7)
                 note: pred.txt is read as `labels`: 3 sentences of labels
                 note: means are over the 4 labels that occur: pass `--labels` to name those that could
-                label	precision	recall	f1	f0.5	support
-                A	0.000	0.000	0.000	0.000	1
-                A+B	1.000	1.000	1.000	1.000	1
-                B	0.000	0.000	0.000	0.000	1
-                UC	0.667	1.000	0.800	0.714	2
-                accuracy	0.600	0.600	0.600	0.600	5
-                macro avg	0.417	0.500	0.450	0.429	5
-                weighted avg	0.467	0.600	0.520	0.486	5
+                label         precision  recall     f1   f0.5  support
+                A                 0.000   0.000  0.000  0.000        1
+                A+B               1.000   1.000  1.000  1.000        1
+                B                 0.000   0.000  0.000  0.000        1
+                UC                0.667   1.000  0.800  0.714        2
+                accuracy          0.600   0.600  0.600  0.600        5
+                macro avg         0.417   0.500  0.450  0.429        5
+                weighted avg      0.467   0.600  0.520  0.486        5
 
-                precision	0.417
-                recall	0.500
-                f1	0.450
-                f0.5	0.429
-                err_precision	0.333
-                err_recall	0.333
-                err_f1	0.333
-                err_f0.5	0.333
-                bin_precision	1.000
-                bin_recall	0.667
-                bin_f0.5	0.909
-                bin_accuracy	0.800
-                accuracy	0.600
+                precision      0.417
+                recall         0.500
+                f1             0.450
+                f0.5           0.429
+                err_precision  0.333
+                err_recall     0.333
+                err_f1         0.333
+                err_f0.5       0.333
+                bin_precision  1.000
+                bin_recall     0.667
+                bin_f0.5       0.909
+                bin_accuracy   0.800
+                accuracy       0.600
             "#]],
         );
         // MultiGED's own columns, both in one file; every figure follows from tp 1, fp 1, fn 0 of `i`.

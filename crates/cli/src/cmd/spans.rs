@@ -1,8 +1,11 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
+use super::{quiet, style};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
-use crate::terminal::{Style, Terminal, print};
+use crate::terminal::interrupt::quoted;
+use crate::terminal::streams::{Output, aside, print};
+use crate::terminal::{Style, Terminal};
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
@@ -13,25 +16,50 @@ use tagsmith_app::spans::train::{SpanTrainRequest, SpanTrained, train_spans};
 use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
 use tagsmith_spans::config::Architecture;
+use tagsmith_spans::config::keys::KEYS;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::run::{Program, RunConfig};
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_text::example::AnnotationFormat;
 
-/// Command, other spelling, and what the command trains. `train-spans` reads that from its file.
-const TRAINERS: [(&str, &str, Option<Program>); 5] = [
-    ("train_bi_encoder", "train-bi-encoder", program(Architecture::BiEncoder, false)),
-    ("train_bi_encoder_contrastive", "train-bi-encoder-contrastive", program(Architecture::BiEncoder, true)),
-    ("train_cross_encoder", "train-cross-encoder", program(Architecture::CrossEncoder, false)),
-    ("train_cross_encoder_contrastive", "train-cross-encoder-contrastive", program(Architecture::CrossEncoder, true)),
-    ("train-spans", "train_spans", None),
+/// Commands, what they train, and what their help says. `train_spans` reads from its file what it trains.
+const TRAINERS: [(&str, Option<Program>, &str); 5] = [
+    (
+        "train_bi_encoder",
+        program(Architecture::BiEncoder, false),
+        "Train a span tagger that reads labels by an encoder of their own, by cross-entropy",
+    ),
+    (
+        "train_bi_encoder_contrastive",
+        program(Architecture::BiEncoder, true),
+        "Train a span tagger that reads labels by an encoder of their own, by contrast with other spans and labels",
+    ),
+    (
+        "train_cross_encoder",
+        program(Architecture::CrossEncoder, false),
+        "Train a span tagger that reads labels in a prompt before the text, by cross-entropy",
+    ),
+    (
+        "train_cross_encoder_contrastive",
+        program(Architecture::CrossEncoder, true),
+        "Train a span tagger that reads labels in a prompt before the text, by contrast with other spans and labels",
+    ),
+    ("train_spans", None, "Train any of these span taggers: the file's `architecture` says which"),
 ];
 
-/// Command, other spelling, and what the model must be.
-const EVALUATORS: [(&str, &str, Architecture); 2] = [
-    ("evaluate_bi_encoder", "evaluate-bi-encoder", Architecture::BiEncoder),
-    ("evaluate_cross_encoder", "evaluate-cross-encoder", Architecture::CrossEncoder),
+/// Commands, what the model must be, and what their help says.
+const EVALUATORS: [(&str, Architecture, &str); 2] = [
+    (
+        "evaluate_bi_encoder",
+        Architecture::BiEncoder,
+        "Evaluate a span tagger of train_bi_encoder or train_bi_encoder_contrastive on a file or a saved data set",
+    ),
+    (
+        "evaluate_cross_encoder",
+        Architecture::CrossEncoder,
+        "Evaluate a span tagger of train_cross_encoder or train_cross_encoder_contrastive on a file or a saved data set",
+    ),
 ];
 
 const fn program(architecture: Architecture, contrastive: bool) -> Option<Program> {
@@ -40,18 +68,20 @@ const fn program(architecture: Architecture, contrastive: bool) -> Option<Progra
 
 /// Returns the commands.
 pub fn commands() -> Vec<Command> {
-    let trainers = TRAINERS.iter().map(|&(name, alias, program)| {
-        let about = match program {
-            Some(_) => "Train a label-conditioned span tagger from the original's JSON file",
-            None => "The same for every architecture: the file's `architecture` says which",
-        };
-        Command::new(name).alias(alias).about(about).args(trainer_args())
-    });
-    let evaluators = EVALUATORS.iter().map(|&(name, alias, _)| {
-        let about = "Evaluate a label-conditioned span tagger on a file or a saved data set";
-        Command::new(name).alias(alias).about(about).args(evaluator_args())
-    });
+    let trainers = TRAINERS
+        .iter()
+        .map(|&(name, _, about)| Command::new(name).about(about).after_long_help(keys()).args(trainer_args()));
+    let evaluators = EVALUATORS.iter().map(|&(name, _, about)| Command::new(name).about(about).args(evaluator_args()));
     trainers.chain(evaluators).collect()
+}
+
+/// Returns the keys of a trainer's file, a line each.
+fn keys() -> String {
+    let mut text = "Keys of CONFIG.json (those with no default have to be there):\n".to_owned();
+    for (key, meaning) in KEYS {
+        text += &format!("  {key}: {meaning}\n");
+    }
+    text
 }
 
 /// Returns whether a command is one of these.
@@ -63,15 +93,16 @@ pub fn has(name: &str) -> bool {
 pub fn run(name: &str, matches: &ArgMatches, world: &World) -> Result<u8> {
     let threads = matches.get_one::<usize>("threads").copied();
     ensure!(threads != Some(0), "`--threads 0`: at least one is needed");
-    let trains = TRAINERS.iter().any(|it| it.0 == name);
-    let style = Style { json: trains && matches.get_flag("json"), shows_progress: trains };
+    let trainer = TRAINERS.iter().find(|it| it.0 == name);
+    let style = Style { json: trainer.is_some() && matches.get_flag("json"), ..style(matches) };
     let mut terminal = Terminal::new(Dialect::of(name), style);
     let hub = open_hub::open(asked(matches));
-    if let Some(&(_, _, program)) = TRAINERS.iter().find(|it| it.0 == name) {
-        train(matches, program, threads, (&hub, world), &mut terminal)?;
-    } else {
-        let (_, _, architecture) = EVALUATORS.iter().find(|it| it.0 == name).expect("`has` said so");
-        evaluate(matches, *architecture, threads, (&hub, world), &mut terminal)?;
+    match trainer {
+        Some(&(_, program, _)) => train(matches, program, threads, (&hub, world), &mut terminal)?,
+        None => {
+            let (_, architecture, _) = EVALUATORS.iter().find(|it| it.0 == name).expect("`has` said so");
+            evaluate(matches, *architecture, threads, (&hub, world), &mut terminal)?;
+        }
     }
     terminal.finish()?;
     Ok(0)
@@ -96,7 +127,16 @@ fn train(
         parity: parity(matches),
         threads,
     };
-    match train_spans(&request, hub, world, terminal)? {
+    if request.config.disable_tqdm {
+        terminal.hide_progress();
+    }
+    let trained = train_spans(&request, hub, world, terminal)?;
+    if let SpanTrained::Finished { run: Some(_), .. } = &trained {
+        let folder = request.config.run.output.display().to_string();
+        let next = format!("tagsmith predict --model {} --labels NAMES FILE", quoted(&folder));
+        terminal.say(&format!("the model is in {folder}; to tag with it: {next}"));
+    }
+    match trained {
         SpanTrained::Finished { figures, run } if matches.get_flag("json") => {
             let mut results = run.map(|run| run.results).unwrap_or_default();
             results.extend(figures.map(|figures| ("test_metrics".to_owned(), figures)));
@@ -135,18 +175,16 @@ fn evaluate(
     let evaluated = evaluate_spans(&request, hub, world, terminal)?;
     if let Some(file) = evaluated.written {
         print_figures("test", &evaluated.metrics)?;
-        eprintln!("written: {}", file.display());
+        aside(&format!("written: {}", file.display()));
     }
     Ok(())
 }
 
-/// Returns the option `--some_name`, also understood as `--some-name`.
 fn option(name: &'static str) -> Arg {
-    let option = Arg::new(name).long(name);
-    if name.contains('_') { option.alias(name.replace('_', "-")) } else { option }
+    Arg::new(name).long(name)
 }
 
-fn common_args() -> [Arg; 5] {
+fn common_args() -> [Arg; 6] {
     [
         option("threads")
             .value_name("N")
@@ -163,6 +201,7 @@ fn common_args() -> [Arg; 5] {
             .help("Defects of the original to have, for its very figures; DESIGN.md says what each is"),
         option("cache_dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
         option("token").value_name("TOKEN").help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
+        quiet(),
     ]
 }
 
@@ -202,7 +241,8 @@ fn evaluator_args() -> Vec<Arg> {
 
 fn asked(matches: &ArgMatches) -> Asked<'_> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    Asked { cache_dir: text("cache_dir"), token: text("token"), plain: false }
+    let Style { shows_progress, level, .. } = style(matches);
+    Asked { cache_dir: text("cache_dir"), token: text("token"), plain: !shows_progress, level }
 }
 
 fn parity(matches: &ArgMatches) -> Parity {
@@ -213,9 +253,9 @@ fn mode(matches: &ArgMatches) -> Mode {
     matches.get_one::<String>("decoding").and_then(|name| Mode::named(name)).unwrap_or_default()
 }
 
-/// Prints the figures that matter most.
+/// Prints the figures that matter most. The files have them all: a reader that has closed standard output has enough.
 fn print_figures(what: &str, metrics: &Value) -> Result<()> {
-    let mut out = std::io::stdout();
+    let mut out = Output;
     let figure = |place: &Value, key: &str| place[key].as_f64().unwrap_or(0.0);
     for (name, place) in
         [("micro", &metrics["micro"]), ("macro", &metrics["macro"]), ("strict", &metrics["strict"]["micro"])]

@@ -1,45 +1,44 @@
 //! `tagsmith train`: run_ner.py.
 
-use crate::args::{self, RimArgs, accelerate};
+use crate::args::program::{Program, RUN_NER, WITHOUT_TRAINER};
+use crate::args::{self, RimArgs, TrainLine, accelerate};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
-use crate::terminal::{self, Style, Terminal};
+use crate::terminal::interrupt::quoted;
+use crate::terminal::streams::print;
+use crate::terminal::width;
+use crate::terminal::{Style, Terminal};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
 use std::path::Path;
 use tagsmith_app::train::{Hubs, train};
 use tagsmith_ranks::World;
 
-/// What run_ner_no_trainer.py does differently, in the options of run_ner.py.
-const WITHOUT_TRAINER: &str =
-    "--do_train --do_eval --max_length 128 --max_grad_norm 0 --eval_strategy epoch --save_strategy no";
-
 /// Returns the command. `args` reads all its arguments.
 pub fn command() -> Command {
     let about = "Fine-tune, evaluate and run a token classifier, as run_ner.py does";
-    raw("train", about).visible_alias("run_ner")
+    raw(&RUN_NER, about).visible_alias("run_ner")
 }
 
 /// Returns the same command under the other script's defaults.
 pub fn command_without_trainer() -> Command {
-    raw("run_ner_no_trainer", "The same with the defaults of run_ner_no_trainer.py")
+    raw(&WITHOUT_TRAINER, "The same with the defaults of run_ner_no_trainer.py")
 }
 
-fn raw(name: &'static str, about: &'static str) -> Command {
+fn raw(program: &Program, about: &'static str) -> Command {
     let words = Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
-    Command::new(name).about(about).disable_help_flag(true).override_help(args::help::text()).arg(words)
+    let help = args::help::text(program, width::of_help());
+    Command::new(program.name).about(about).disable_help_flag(true).override_help(help).arg(words)
 }
 
 /// Runs a command line.
 pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
-    run_words(words(matches), world)
+    run_words(words(matches), &RUN_NER, world)
 }
 
 /// Runs a command line of run_ner_no_trainer.py.
 pub fn run_without_trainer(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
-    terminal::note(&format!("run_ner_no_trainer.py is run_ner.py with {WITHOUT_TRAINER}"));
-    let preset = WITHOUT_TRAINER.split(' ').map(String::from);
-    run_words(preset.chain(words(matches)).collect(), world)
+    run_words(words(matches), &WITHOUT_TRAINER, world)
 }
 
 /// Returns the words of a command line that `args` reads.
@@ -50,7 +49,8 @@ pub fn words(matches: &ArgMatches) -> Vec<String> {
 /// Opens the hub for downloads and for the upload.
 pub fn open_hubs(rim: &RimArgs) -> Hubs {
     let open = |token: Option<&str>| {
-        open_hub::open(Asked { cache_dir: rim.cache_dir.as_deref(), token, plain: rim.disable_tqdm })
+        let Style { shows_progress, level, .. } = style(rim);
+        open_hub::open(Asked { cache_dir: rim.cache_dir.as_deref(), token, plain: !shows_progress, level })
     };
     let token = rim.token.as_deref();
     Hubs { downloads: open(token), uploads: open(rim.hub_token.as_deref().or(token)) }
@@ -58,23 +58,37 @@ pub fn open_hubs(rim: &RimArgs) -> Hubs {
 
 /// Returns how a run shows its results.
 pub fn style(rim: &RimArgs) -> Style {
-    Style { json: rim.json, shows_progress: !rim.disable_tqdm }
+    Style { json: rim.json, shows_progress: !rim.disable_tqdm, level: rim.log_level }
 }
 
-fn run_words(words: Vec<String>, world: &World) -> anyhow::Result<u8> {
+fn run_words(words: Vec<String>, program: &Program, world: &World) -> anyhow::Result<u8> {
     if args::help::is_asked(&words) {
-        terminal::print(&args::help::text())?;
+        print(&args::help::text(program, width::of_help()))?;
         return Ok(0);
     }
-    let mut line = args::parse(&words, Path::new(""))?;
+    let mut line = args::parse(&words, Path::new(""), program)?;
     let applied = accelerate::apply(&mut line, world.size());
-    line.lines.iter().for_each(|line| terminal::note(line));
-    applied?;
     let mut terminal = Terminal::new(Dialect::Train, style(&line.rim));
+    let preset = program.preset_words();
+    if !preset.is_empty() {
+        terminal.say(&format!("{}.py is run_ner.py with {preset}", program.name));
+    }
+    line.lines.iter().for_each(|line| terminal.say(line));
+    applied?;
     let finished = train(&line.args, &open_hubs(&line.rim), world, &mut terminal)?;
+    terminal.say(&what_next(&line));
     terminal.finish()?;
     if line.rim.json {
-        terminal::print(&format!("{:#}\n", Value::Object(finished.results)))?;
+        print(&format!("{:#}\n", Value::Object(finished.results)))?;
     }
     Ok(0)
+}
+
+/// Returns where the results are, and what may be done with them.
+fn what_next(line: &TrainLine) -> String {
+    let folder = line.args.output.output_dir.display().to_string();
+    match line.args.tasks.do_train {
+        true => format!("the model is in {folder}; to tag with it: tagsmith predict --model {} FILE", quoted(&folder)),
+        false => format!("the results are in {folder}"),
+    }
 }

@@ -1,5 +1,7 @@
 //! What a person sees of a download: a bar on a terminal, lines elsewhere.
 
+use super::level::Level;
+use super::streams::aside;
 use crate::environment::is_yes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
@@ -12,6 +14,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
 /// The file that is on its way.
 pub struct Progress {
     has_bars: bool,
+    level: Level,
     bar: Option<ProgressBar>,
     file: String,
     size: u64,
@@ -19,10 +22,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(plain: bool) -> Progress {
+    pub fn new(plain: bool, level: Level) -> Progress {
         let forbidden = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| is_yes(&value));
         let has_bars = !plain && !forbidden && io::stderr().is_terminal();
-        Progress { has_bars, bar: None, file: String::new(), size: 0, said: Instant::now() }
+        Progress { has_bars, level, bar: None, file: String::new(), size: 0, said: Instant::now() }
     }
 
     pub fn event(&mut self, event: Event<'_>) {
@@ -37,9 +40,9 @@ impl Progress {
             }
             Event::Moved(done) => match &self.bar {
                 Some(bar) => bar.set_position(done),
-                None if self.said.elapsed() >= PLAIN_INTERVAL => {
+                None if self.said.elapsed() >= PLAIN_INTERVAL && self.level == Level::Info => {
                     self.said = Instant::now();
-                    eprintln!("{}: {} of {}", self.file, bytes(done), bytes(self.size));
+                    aside(&format!("{}: {} of {}", self.file, bytes(done), bytes(self.size)));
                 }
                 None => {}
             },
@@ -52,9 +55,12 @@ impl Progress {
     }
 
     fn line(&self, line: String) {
+        if self.level < Level::Info {
+            return;
+        }
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| aside(&line)),
+            None => aside(&line),
         }
     }
 }

@@ -124,7 +124,11 @@ fn every_recipe_runs() {
             let reports = scratch.files("out").contains(&"report.html".to_owned());
             assert_eq!(reports, name != "conll2003.json", "{name}");
         } else {
-            assert!(ran.stdout.contains(" | training sentences | "), "{}", ran.stdout);
+            assert!(
+                ran.stdout.starts_with("| run ") && ran.stdout.contains(" | training sentences | "),
+                "{}",
+                ran.stdout
+            );
         }
     }
 }
@@ -161,6 +165,7 @@ fn the_notebook_is_compared_in_one_go() {
     // The columns line up, for those who read the table as it is.
     let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
+    assert_eq!(ran.stdout, table);
     assert!(table.contains("| macro F1 |") && table.contains("best overall_f1 (step)"), "{table}");
     let page = scratch.read("out/report.html");
     // A run's own page has the run's name, not its folder's.
@@ -224,7 +229,10 @@ fn an_interrupted_comparison_goes_on() {
     ran.says("the table leaves out the training time of `stopped`");
     let table = scratch.read("out/comparison.md");
     let cells = |of: &str| -> Vec<String> {
-        let row = table.lines().find(|line| line.starts_with(&format!("| {of} "))).expect("it has a row");
+        let row = table
+            .lines()
+            .find(|line| line.split('|').nth(1).is_some_and(|cell| cell.trim() == of))
+            .expect("it has a row");
         row.split('|').map(|cell| cell.trim().to_owned()).collect()
     };
     for title in ["training loss", "evaluation loss", "seconds", "sentences/s"] {

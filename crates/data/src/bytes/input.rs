@@ -1,6 +1,7 @@
 //! The bytes of a file or a stream, buffered so that a reader can see their beginning and what is at hand.
 
 use crate::error::Error;
+use crate::read_options::Meter;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -40,9 +41,10 @@ impl Input {
         Input { inner: Box::new(io::empty()), is_stream: false, buffer, filled }
     }
 
-    /// Opens a file of text, unpacked if its name ends in `.gz`.
-    pub(crate) fn open(path: &Path) -> Result<Input, Error> {
+    /// Opens a file of text, unpacked if its name ends in `.gz`. `meter` counts the file's own bytes.
+    pub(crate) fn open(path: &Path, meter: &Meter) -> Result<Input, Error> {
         let file = File::open(path).map_err(Error::open(path))?;
+        let file = Metered { file, meter: meter.clone() };
         let bytes: Box<dyn Read + Send> = match is_packed(path) {
             true => Box::new(Gunzip { decoder: MultiGzDecoder::new(BufReader::new(file)) }),
             false => Box::new(file),
@@ -108,6 +110,20 @@ impl BufRead for Input {
 
     fn consume(&mut self, amount: usize) {
         self.filled.start += amount;
+    }
+}
+
+/// A file whose bytes are counted while they are read.
+struct Metered {
+    file: File,
+    meter: Meter,
+}
+
+impl Read for Metered {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(to)?;
+        self.meter.add(count);
+        Ok(count)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::bytes::input::Input;
 use crate::bytes::lines::{Limit, Lines};
 use crate::error::Error;
+use crate::read_options::Meter;
 use std::path::Path;
 use tagsmith_text::labels::LabelSet;
 
@@ -11,7 +12,7 @@ use tagsmith_text::labels::LabelSet;
 /// # Errors
 /// The file cannot be read, a label is listed twice, or an empty line stands between labels.
 pub fn read(path: &Path) -> Result<LabelSet, Error> {
-    labels(Input::open(path)?, &path.display().to_string())
+    labels(Input::open(path, &Meter::default())?, &path.display().to_string())
 }
 
 fn labels(input: Input, source: &str) -> Result<LabelSet, Error> {

@@ -131,6 +131,13 @@ impl RunConfig {
     /// # Errors
     /// A key that is missing, unknown or has a value that makes no sense.
     pub fn from_json(path: &Path, json: Map<String, Value>, program: Option<Program>) -> Result<RunConfig, Error> {
+        let (mut config, fields) = RunConfig::take(path, json, program)?;
+        config.notes = fields.finish()?;
+        Ok(config)
+    }
+
+    /// Takes the keys of an object. Those that nobody took are left in the fields.
+    fn take(path: &Path, json: Map<String, Value>, program: Option<Program>) -> Result<(RunConfig, Fields), Error> {
         let mut fields = Fields::new(path, json.clone());
         let named = fields.text("architecture")?;
         let program = match (named.as_deref(), program) {
@@ -200,7 +207,7 @@ impl RunConfig {
         if fields.take("evaluation_strategy").is_some() {
             fields.note("`evaluation_strategy` has no effect, here as in the original: `eval_strategy` has one".into());
         }
-        let mut config = RunConfig {
+        let config = RunConfig {
             model,
             model_checkpoint,
             files,
@@ -233,8 +240,7 @@ impl RunConfig {
                 return Err(fields.refuse(key, format!("is missing, and `{flag}` is true")).into());
             }
         }
-        config.notes = fields.finish()?;
-        Ok(config)
+        Ok((config, fields))
     }
 }
 
@@ -255,7 +261,10 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
     let epochs = fields.optional_number("num_train_epochs")?;
     let max_steps = match epochs {
         Some(_) => fields.optional_size("max_steps")?,
-        None => Some(fields.size("max_steps", None)?),
+        None => {
+            let missing = |fields: &Fields| fields.refuse("max_steps", "is missing, and so is `num_train_epochs`");
+            Some(fields.optional_size("max_steps")?.ok_or_else(|| missing(fields))?)
+        }
     };
     let evaluation = interval(fields, "eval_strategy")?.unwrap_or(Interval::Steps);
     let eval_steps = match evaluation {
@@ -397,4 +406,37 @@ fn language_weights(fields: &mut Fields) -> Result<BTreeMap<String, f64>, Error>
         _ => Err(fields.refuse(KEY, format!("gives `{language}` {weight}, not a number above 0")).into()),
     };
     weights.into_iter().map(weight).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys::KEYS;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    fn taken(more: Value) -> Result<(RunConfig, Fields), Error> {
+        let mut json = json!({
+            "architecture": "bi_encoder", "token_encoder": "t", "type_encoder": "l", "dataset_name": "d",
+            "output_dir": "o", "save_total_limit": 2, "eval_steps": 5,
+        });
+        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        RunConfig::take(Path::new("c.json"), json.as_object().unwrap().clone(), None)
+    }
+
+    #[test]
+    fn the_list_of_keys_has_those_that_are_taken() {
+        let (_, fields) = taken(json!({"max_steps": 3})).unwrap();
+        let listed: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+        assert_eq!(listed.len(), KEYS.len(), "a key is listed twice");
+        assert_eq!(listed, fields.known().collect());
+    }
+
+    #[test]
+    fn epochs_stand_for_steps() {
+        let (config, _) = taken(json!({"num_train_epochs": 2})).unwrap();
+        assert_eq!((config.run.epochs, config.run.max_steps), (2.0, None));
+        let error = taken(json!({})).err().unwrap().to_string();
+        assert!(error.ends_with("`max_steps` is missing, and so is `num_train_epochs`"), "{error}");
+    }
 }

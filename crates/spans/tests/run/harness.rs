@@ -14,7 +14,7 @@ use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_text::example::{Entity, Example};
-use tagsmith_text::tagged::Content;
+use tagsmith_text::tagged::{Content, UNWATCHED};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_train::checkpoint;
 use tagsmith_train::learner::Learner;
@@ -115,8 +115,9 @@ pub fn run_model(
     let feed = SpanFeed::new(of_feed, &config.run, &world).expect("the texts are read");
     let task = SpanTask { model, normalization: Normalization::Padded, rates: config.rates };
     let mut learner = Learner::new(task, config.step.clone(), &[]).expect("nothing is frozen").0;
-    let evaluate =
-        |task: &SpanTask| assess((&task.model, tokenizers), config.encoding, &data, Mode::Flat, &World::alone());
+    let evaluate = |task: &SpanTask| {
+        assess((&task.model, tokenizers), config.encoding, &data, Mode::Flat, &World::alone(), UNWATCHED)
+    };
     let job = Job {
         options: &config.run,
         feed: &feed,

@@ -9,7 +9,7 @@ use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::tag::{Label, Request, Tagger};
-use tagsmith_text::tagged::{Content, Input, Tally};
+use tagsmith_text::tagged::{Content, Input, Tally, UNWATCHED};
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainer::options::Keep;
 
@@ -63,8 +63,9 @@ fn other_encoders_learn_the_same_texts() {
         let best = outcome.best.expect("something was saved");
         let model = folder::load(&best).expect("our own checkpoint reads").0;
         let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
-        let evaluation = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone())
-            .expect("it evaluates");
+        let evaluation =
+            assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone(), UNWATCHED)
+                .expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{family}");
     }
 }
@@ -82,8 +83,9 @@ fn all_four_learn_a_few_texts() {
         let (model, notes) = folder::load(&best).expect("our own checkpoint reads");
         assert!(notes.is_empty(), "{notes:?}");
         let tokenizers = folder::tokenizers(&best, &model.config, &hub()).expect("tokenizers are there");
-        let evaluation = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone())
-            .expect("it evaluates");
+        let evaluation =
+            assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone(), UNWATCHED)
+                .expect("it evaluates");
         assert_eq!(evaluation.f1(), outcome.best_f1, "{name}");
         assert_eq!(evaluation.strict.total(), evaluation.score.total(), "{name}: words and spans are one here");
     }
@@ -169,7 +171,8 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
 
         let (model, tokenizers) = open();
         cut().expect("cutting works");
-        let assessed = assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone());
+        let assessed =
+            assess((&model, &tokenizers), config.encoding, &examples(), Mode::Flat, &World::alone(), UNWATCHED);
         assert_eq!(assessed.expect_err("evaluation reads rows").to_string(), lost, "{name}");
 
         let (model, tokenizers) = open();
@@ -185,7 +188,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         cut().expect("cutting works");
         let content = Content::Words(vec!["rotterdam".into()]);
         let input = tagger.reader().encode(&Input { place: "test:1".into(), content }).expect("it has pieces");
-        let tagged = tagger.tag(vec![input], &mut Tally::default());
+        let tagged = tagger.tag(vec![input], &mut Tally::default(), UNWATCHED);
         assert_eq!(tagged.expect_err("tagging reads rows").to_string(), lost, "{name}");
     }
 }

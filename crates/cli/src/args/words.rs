@@ -1,0 +1,245 @@
+//! The words of a command line before clap reads them: one spelling for all commands.
+//!
+//! Names of commands and options may have hyphens or underscores. An option may be shortened to a beginning that no
+//! other option of its command has.
+
+use super::option::{Fate, Opt};
+use super::parse::{UsageError, refusal_of};
+use super::table::OPTIONS;
+use clap::{Arg, Command};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use tagsmith_message::{closest, quote};
+
+/// Words of other programs for what the commands do.
+const OTHER_COMMANDS: [(&[&str], &str); 4] = [
+    (
+        &["evaluate", "eval", "test", "validate"],
+        "`tagsmith train --do_eval` evaluates a model on a file, `tagsmith score` compares files of labels, and \
+         `tagsmith evaluate_bi_encoder` and `evaluate_cross_encoder` evaluate span taggers",
+    ),
+    (&["tag", "infer", "inference", "run", "pipeline", "annotate"], "`tagsmith predict` tags documents"),
+    (&["fit", "finetune", "fine_tune", "ner", "run_ner.py"], "`tagsmith train` fine-tunes a model"),
+    (&["config", "launch", "info", "version"], "`tagsmith env` says what there is to compute with"),
+];
+
+/// A command line as clap is to read it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The words, every name spelled as the command declares it.
+    pub words: Vec<OsString>,
+    /// Lines there are to say about them.
+    pub lines: Vec<String>,
+    /// The command's name, as it is declared; empty where none is given.
+    pub command: String,
+}
+
+/// Spells the words of a command line as `program`, with its commands, declares them.
+pub fn settle(words: Vec<OsString>, program: &Command) -> Result<Settled, UsageError> {
+    let mut rest = words.into_iter();
+    let mut settled = Settled { words: rest.next().into_iter().collect(), ..Settled::default() };
+    let mut name = rest.next();
+    if name.as_deref().is_some_and(|name| name == "help") {
+        settled.words.extend(name);
+        name = rest.next();
+    }
+    let Some(name) = name else { return Ok(settled) };
+    let spelled = name.to_string_lossy().into_owned();
+    if spelled.starts_with('-') {
+        settled.words.push(name);
+        settled.words.extend(rest);
+        return Ok(settled);
+    }
+    let is_named = |command: &&Command| {
+        command.get_name_and_visible_aliases().into_iter().any(|known| plain(known) == plain(&spelled))
+    };
+    let command = program.get_subcommands().find(is_named).ok_or_else(|| no_command(&spelled, program))?;
+    settled.command = command.get_name().to_owned();
+    settled.words.push(settled.command.clone().into());
+    let rest: Vec<OsString> = rest.collect();
+    if rest.iter().take_while(|word| *word != "--").any(|word| word == "--version" || word == "-V") {
+        return Ok(Settled { words: vec![settled.words.swap_remove(0), "--version".into()], ..Settled::default() });
+    }
+    if command.get_arguments().any(Arg::is_trailing_var_arg_set) {
+        settled.words.extend(rest);
+        return Ok(settled);
+    }
+    options(rest, command, &mut settled)?;
+    Ok(settled)
+}
+
+fn options(words: Vec<OsString>, command: &Command, settled: &mut Settled) -> Result<(), UsageError> {
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next() {
+        let long = word.to_str().filter(|word| word.len() > 2).and_then(|word| word.strip_prefix("--"));
+        let Some(long) = long else {
+            let is_end = word == "--";
+            settled.words.push(word);
+            if is_end {
+                settled.words.extend(words);
+                return Ok(());
+            }
+            continue;
+        };
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+        match find(name, command)? {
+            Found::Own { known, shortened } => {
+                if shortened {
+                    settled.lines.push(format!("`--{name}` is read as `--{known}`"));
+                }
+                let value = value.map(|value| format!("={value}")).unwrap_or_default();
+                settled.words.push(format!("--{known}{value}").into());
+            }
+            Found::Device(option, without) => {
+                let next = words.next_if(|next| !next.to_string_lossy().starts_with("--"));
+                let next = next.map(|next| next.to_string_lossy().into_owned());
+                let value = value.map(str::to_owned).or(next).unwrap_or_default();
+                if !without.contains(&value.as_str()) {
+                    return Err(refusal_of(option, &value));
+                }
+                settled.lines.push(format!("`--{} {value}` changes nothing: {}", option.name, option.text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the name of an option stands for.
+enum Found {
+    /// An option of the command.
+    Own {
+        /// The name of the option, as it is declared.
+        known: String,
+        /// Whether its name was shortened.
+        shortened: bool,
+    },
+    /// A way of asking for a device, and the values that ask for none.
+    Device(&'static Opt, &'static [&'static str]),
+}
+
+fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
+    let stem = plain(name);
+    // Each option's name, and all by which it may be called.
+    let named = command.get_arguments().filter_map(|arg| {
+        let long = arg.get_long()?;
+        let others = arg.get_all_aliases().unwrap_or_default();
+        Some((long, [vec![long], others].concat().into_iter().map(plain).collect::<Vec<_>>()))
+    });
+    let mut known: Vec<(&str, Vec<String>)> = named.collect();
+    known.push(("help", vec!["help".into()]));
+    let own = known.iter().find(|(_, names)| names.contains(&stem));
+    if let Some((long, _)) = own {
+        return Ok(Found::Own { known: (*long).to_owned(), shortened: false });
+    }
+    let is_device = |option: &&Opt| option.name == stem && matches!(option.fate, Fate::Devices(_));
+    if let Some(option) = OPTIONS.iter().find(is_device)
+        && let Fate::Devices(without) = option.fate
+    {
+        return Ok(Found::Device(option, without));
+    }
+    let begins = |names: &[String]| names.iter().any(|name| name.starts_with(&stem));
+    let found: BTreeSet<&str> = known.iter().filter(|(_, names)| begins(names)).map(|(long, _)| *long).collect();
+    let meant = closest(&stem, known.iter().map(|(long, _)| *long)).map(str::to_owned);
+    let spelled = format!("--{name}");
+    match found.iter().collect::<Vec<_>>()[..] {
+        [] => Err(UsageError::Unknown { spelled, meant }),
+        [only] => Ok(Found::Own { known: (*only).to_owned(), shortened: true }),
+        _ => {
+            let could = found.iter().map(|long| format!("`--{long}`")).collect();
+            let meant = meant.filter(|meant| !found.contains(meant.as_str()));
+            Err(UsageError::Ambiguous { spelled, could, meant })
+        }
+    }
+}
+
+/// A name with underscores.
+fn plain(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+fn no_command(spelled: &str, program: &Command) -> UsageError {
+    let names = program.get_subcommands().map(Command::get_name);
+    let other = OTHER_COMMANDS.iter().find(|(words, _)| words.contains(&plain(spelled).to_lowercase().as_str()));
+    let remedy = match (other, closest(spelled, names)) {
+        (Some((_, does)), _) => (*does).to_owned(),
+        (None, Some(near)) => format!("did you mean `tagsmith {near}`?"),
+        (None, None) => "`tagsmith --help` lists the commands".to_owned(),
+    };
+    let spelled = quote(spelled).trim_matches('`').to_owned();
+    UsageError::NoCommand { spelled, remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command;
+
+    fn settled(line: &str) -> Result<String, String> {
+        let words = ["tagsmith"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
+        let settled = settle(words, &command()).map_err(|error| format!("{error}; {}", error.hint("predict")))?;
+        let words: Vec<_> = settled.words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+        Ok(words
+            .iter()
+            .map(|word| word.as_ref())
+            .chain(settled.lines.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" "))
+    }
+
+    #[test]
+    fn hyphens_and_underscores_are_one_spelling_everywhere() {
+        for (line, want) in [
+            ("run-ner --seed 1", "train --seed 1"),
+            ("run-ner-no-trainer --seed 1", "run_ner_no_trainer --seed 1"),
+            ("train-bi-encoder x.json", "train_bi_encoder x.json"),
+            ("train-spans x.json", "train_spans x.json"),
+            ("evaluate-cross-encoder --evaluation-file f", "evaluate_cross_encoder --evaluation_file f"),
+            ("score g p --min_f1 0.5", "score g p --min-f1 0.5"),
+            ("predict --model_name_or_path m --output_format=conll", "predict --model m --output-format=conll"),
+            ("demo --output-dir d", "demo --output_dir d"),
+            ("predict --model m -- --output_format", "predict --model m -- --output_format"),
+            ("train --version", "--version"),
+            ("predict --version", "--version"),
+        ] {
+            assert_eq!(settled(line).as_deref(), Ok(want), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_option_may_be_shortened_in_every_command() {
+        assert_eq!(settled("predict --thresh 1").unwrap(), "predict --threshold 1 `--thresh` is read as `--threshold`");
+        let line = "evaluate_bi_encoder --pretrained_model d --evaluation_fi f";
+        let want = "evaluate_bi_encoder --pretrained_model_name_or_path d --evaluation_file f";
+        assert!(settled(line).unwrap().starts_with(want));
+        assert!(
+            settled("score g --pred 1").unwrap_err().starts_with("`--pred` could be `--pred-column`, `--pred-format`")
+        );
+        assert_eq!(
+            settled("predict --thresold 1").unwrap_err(),
+            "there is no option `--thresold`; did you mean `--threshold`?"
+        );
+    }
+
+    #[test]
+    fn a_device_is_asked_for_in_vain_in_every_command() {
+        for line in ["predict --model m --device cuda", "evaluate_bi_encoder --gpu 0", "train_spans c.json --use_cuda"]
+        {
+            let error = settled(line).unwrap_err();
+            assert!(error.contains(&format!("cannot be honored: {}", super::super::option::NO_DEVICE)), "{error}");
+        }
+        assert!(
+            settled("predict --device cpu --model m")
+                .unwrap()
+                .starts_with("predict --model m `--device cpu` changes nothing")
+        );
+    }
+
+    #[test]
+    fn commands_nobody_knows_get_a_suggestion() {
+        assert_eq!(settled("trian").unwrap_err(), "there is no command `trian`; did you mean `tagsmith train`?");
+        assert_eq!(settled("compar").unwrap_err(), "there is no command `compar`; did you mean `tagsmith compare`?");
+        let evaluate = settled("evaluate").unwrap_err();
+        assert!(evaluate.contains("`tagsmith train --do_eval`") && evaluate.contains("`tagsmith score`"), "{evaluate}");
+        assert_eq!(settled("xyzzy").unwrap_err(), "there is no command `xyzzy`; `tagsmith --help` lists the commands");
+    }
+}

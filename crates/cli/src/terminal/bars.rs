@@ -1,0 +1,192 @@
+//! The progress of a run: bars on a terminal, lines about training elsewhere.
+
+use super::streams::aside;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+use tagsmith_app::events::Progress;
+use tagsmith_train::learner::StepReport;
+use tagsmith_train::trainer::plan::Plan;
+
+/// The interval of lines about training where standard error is not a terminal.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Work that takes less has no bar.
+const UNSEEN: Duration = Duration::from_millis(500);
+
+/// What is going on, as far as a person sees it.
+pub struct Bars {
+    /// All bars; none where standard error is not a terminal.
+    all: Option<MultiProgress>,
+    training: Option<Training>,
+    work: Option<Work>,
+}
+
+/// A training that is being watched.
+struct Training {
+    bar: Option<ProgressBar>,
+    total: u64,
+    updates_per_epoch: u64,
+    first_step: u64,
+    pieces: usize,
+    /// Seconds of waiting for other ranks.
+    waited: f64,
+    began: Instant,
+    said: Instant,
+}
+
+/// Work beside training: reading, evaluation, prediction.
+struct Work {
+    name: String,
+    bar: Option<ProgressBar>,
+    began: Instant,
+}
+
+impl Bars {
+    /// Returns no bars yet.
+    pub fn new() -> Bars {
+        let on_terminal = io::stderr().is_terminal();
+        let all = on_terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Bars { all, training: None, work: None }
+    }
+
+    /// Returns the handle by which all bars are removed, where there are bars.
+    pub fn handle(&self) -> Option<MultiProgress> {
+        self.all.clone()
+    }
+
+    /// Begins to watch a training after its `first_step`.
+    pub fn begin_training(&mut self, plan: &Plan, first_step: u64) {
+        let bar = self.all.as_ref().map(|all| {
+            let bar = all.add(ProgressBar::new(plan.total_steps));
+            bar.set_style(style("{wide_bar} {pos}/{len} [{elapsed} < {eta}] {msg}"));
+            bar.set_position(first_step);
+            bar.reset_eta();
+            bar
+        });
+        let (total, updates_per_epoch, now) = (plan.total_steps, plan.updates_per_epoch, Instant::now());
+        let training =
+            Training { bar, total, updates_per_epoch, first_step, pieces: 0, waited: 0.0, began: now, said: now };
+        self.training = Some(training);
+    }
+
+    /// Shows that an update was made.
+    pub fn stepped(&mut self, step: u64, report: StepReport) {
+        self.end_work();
+        if let Some(training) = &mut self.training {
+            training.stepped(step, report);
+        }
+    }
+
+    /// Shows how far other work is.
+    pub fn progress(&mut self, progress: Progress<'_>) {
+        if progress.of == Some(progress.done) {
+            return self.end_work();
+        }
+        if self.work.as_ref().is_none_or(|work| work.name != progress.work) {
+            self.end_work();
+            self.work = Some(Work { name: progress.work.to_owned(), bar: None, began: Instant::now() });
+        }
+        let (Some(work), Some(all)) = (&mut self.work, &self.all) else { return };
+        let seconds = work.began.elapsed();
+        if work.bar.is_none() && seconds < UNSEEN {
+            return;
+        }
+        let bar = work.bar.get_or_insert_with(|| {
+            let bar = all.add(progress.of.map_or_else(ProgressBar::no_length, ProgressBar::new));
+            bar.set_style(style(match progress.of {
+                Some(_) => "{prefix} {wide_bar} {percent} % [{elapsed} < {eta}] {msg}",
+                None => "{prefix} {spinner} [{elapsed}] {msg}",
+            }));
+            bar.set_prefix(progress.work.to_owned());
+            let bar = bar.with_elapsed(seconds);
+            bar.set_position(progress.done);
+            bar
+        });
+        bar.set_position(progress.done);
+        bar.set_message(rate(progress.done, progress.unit, seconds, progress.of.is_none()));
+    }
+
+    fn end_work(&mut self) {
+        if let Some(bar) = self.work.take().and_then(|work| work.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Writes while the bars are out of the way.
+    pub fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.all {
+            Some(all) => all.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Removes all bars.
+    pub fn finish(&mut self) {
+        self.end_work();
+        if let Some(bar) = self.training.take().and_then(|training| training.bar) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Training {
+    fn stepped(&mut self, step: u64, report: StepReport) {
+        self.pieces += report.pieces;
+        self.waited += report.waited;
+        let seconds = self.began.elapsed();
+        let waiting = match self.waited > 0.0 {
+            true => {
+                let part = 100.0 * self.waited / seconds.as_secs_f64().max(1e-9);
+                format!(", {part:.0} % of the time waiting for other ranks")
+            }
+            false => String::new(),
+        };
+        let rate = rate(self.pieces as u64, "sub-tokens", seconds, false);
+        if let Some(bar) = &self.bar {
+            let epoch = step as f64 / self.updates_per_epoch.max(1) as f64;
+            bar.set_position(step);
+            bar.set_message(format!("epoch {epoch:.2}, loss {:.4}, {rate}{waiting}", report.loss));
+        } else if self.said.elapsed() >= PLAIN_INTERVAL {
+            self.said = Instant::now();
+            let left = seconds.as_secs_f64() / (step - self.first_step) as f64 * (self.total - step) as f64;
+            aside(&format!("step {step} of {}, {rate}{waiting}, {} left", self.total, minutes(left)));
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is legal")
+}
+
+/// Returns `812 sub-tokens/s`, or `3000 documents, 812/s` with the count.
+fn rate(done: u64, unit: &str, time: Duration, counts: bool) -> String {
+    let rate = done as f64 / time.as_secs_f64().max(1e-9);
+    match (counts, unit) {
+        (true, _) => format!("{done} {unit}, {rate:.0}/s"),
+        (false, "bytes") if rate < 1e6 => format!("{:.1} kB/s", rate / 1e3),
+        (false, "bytes") => format!("{:.1} MB/s", rate / 1e6),
+        (false, _) => format!("{rate:.0} {unit}/s"),
+    }
+}
+
+/// Returns a time such as `1:02:03`.
+fn minutes(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_times_are_as_people_write_them() {
+        let second = Duration::from_secs(2);
+        assert_eq!(rate(3000, "sub-tokens", second, false), "1500 sub-tokens/s");
+        assert_eq!(rate(3_000_000, "bytes", second, false), "1.5 MB/s");
+        assert_eq!(rate(3_000, "bytes", second, false), "1.5 kB/s");
+        assert_eq!(rate(30, "documents", second, true), "30 documents, 15/s");
+        assert_eq!(minutes(3723.4), "1:02:03");
+    }
+}

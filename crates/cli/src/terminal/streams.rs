@@ -1,0 +1,46 @@
+//! Standard output and standard error.
+//!
+//! Perhaps nobody reads standard error (`2>&1 | head`), or its disk is full. What cannot be written there is dropped,
+//! because work must not end over a note. Results that cannot be written to standard output are an error that names it.
+
+use std::io::{self, Write};
+
+/// Standard output, whose errors name it.
+pub struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).map_err(named)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().map_err(named)
+    }
+}
+
+/// The error with the name of the stream. A closed pipe keeps its kind, by which `main` knows it.
+fn named(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("standard output cannot be written to: {error}"))
+}
+
+/// Writes text to standard output.
+pub fn print(text: &str) -> io::Result<()> {
+    Output.write_all(text.as_bytes())?;
+    Output.flush()
+}
+
+/// Writes a line to standard error, if it can be written.
+pub fn aside(line: &str) {
+    _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_stream_and_keeps_its_kind() {
+        let error = named(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((error.kind(), error.to_string().starts_with("standard output")), (io::ErrorKind::BrokenPipe, true));
+    }
+}

@@ -1,0 +1,328 @@
+//! The keyboard and the terminal: streams that nobody reads, signals, limits, devices, other spellings, less talk.
+#![cfg(unix)]
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
+
+/// Why no option can choose a device.
+const NO_DEVICE: &str = "cannot be honored: this version has no GPU, TPU, MPS or other device: it computes on the CPU";
+
+/// A scratch folder with the two-layer model of golden/models/bert and ten sentences.
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> Scratch {
+        let scratch = Scratch(TempDir::new().unwrap());
+        fs::create_dir(scratch.path("model")).unwrap();
+        for (from, to) in [
+            ("models/bert/config.json", "model/config.json"),
+            ("models/bert/model.safetensors", "model/model.safetensors"),
+            ("run_ner/tokenizer.json", "model/tokenizer.json"),
+            ("run_ner/tokenizer_config.json", "model/tokenizer_config.json"),
+            ("run_ner/data.json", "data.json"),
+        ] {
+            fs::copy(Path::new(GOLDEN).join(from), scratch.path(to)).unwrap();
+        }
+        scratch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.0.path()).env("HF_HUB_OFFLINE", "1").env_remove("COLUMNS");
+        for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn tagsmith(&self, line: &str) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_tagsmith"));
+        command.args(line.split_whitespace());
+        command
+    }
+
+    /// Runs a line of a shell, in which `tagsmith` is the program under test.
+    fn shell(&self, line: &str) -> Output {
+        let program = Path::new(env!("CARGO_BIN_EXE_tagsmith")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        self.command("sh").args(["-c", line]).env("PATH", path).output().unwrap()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
+    }
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const TRAIN: &str = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train --do_eval \
+                     --threads 1 --output_dir out";
+
+#[test]
+fn nobody_has_to_read_standard_error() {
+    for broken in ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"] {
+        let scratch = Scratch::new();
+        let output = scratch.shell(&format!("tagsmith {TRAIN} --max_steps 3 {broken}"));
+        assert!(output.status.success(), "{broken}: {output:?}");
+        // With a pipe, the shell returns the reader's status: the results say whether the work was done.
+        for file in ["out/model.safetensors", "out/all_results.json"] {
+            assert!(scratch.path(file).exists(), "{broken}: no {file}");
+        }
+    }
+}
+
+#[test]
+fn a_full_standard_output_is_named_and_the_results_are_there() {
+    let scratch = Scratch::new();
+    let output = scratch.shell(&format!("tagsmith {TRAIN} --max_steps 3 >/dev/full"));
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.lines().last().unwrap().starts_with("error: standard output cannot be written to: "), "{said}");
+    assert!(scratch.json("out/all_results.json").get("eval_f1").is_some());
+    let output = scratch.shell("echo jo | tagsmith predict --model model >/dev/full");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("standard output cannot be written to: "), "{}", err(&output));
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_an_error_with_a_line() {
+    let scratch = Scratch::new();
+    let output = scratch.shell(&format!("ulimit -f 1; exec tagsmith {TRAIN} --max_steps 3"));
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{:?} {said}", output.status);
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("error: ") && last.contains("File too large"), "{said}");
+}
+
+#[test]
+fn an_interrupted_training_says_how_to_go_on() {
+    let scratch = Scratch::new();
+    let line = format!("{TRAIN} --max_steps 1000000 --save_steps 5 --save_total_limit 2");
+    let mut child = scratch.tagsmith(&line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    let saved = || fs::read_dir(scratch.path("out")).into_iter().flatten().flatten();
+    while !saved().any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-")) {
+        assert!(began.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint");
+        thread::sleep(Duration::from_millis(20));
+    }
+    // Ctrl-C is heard by the same code, but a job in the background is started with it ignored.
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    // It ends as the signal alone would have ended it.
+    assert_eq!(output.status.signal(), Some(15), "{}", err(&output));
+    let said = err(&output);
+    let place = said.lines().find(|line| line.starts_with("interrupted after ")).unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        place.contains("updates: out/checkpoint-") && place.ends_with(" is there, and this goes on from it:"),
+        "{place}"
+    );
+    let command = said.lines().last().unwrap().trim();
+    assert!(command.starts_with("tagsmith train ") && command.ends_with(" --resume_from_checkpoint last"), "{command}");
+    // The command does what it says.
+    let output = scratch.shell(&command.replace("1000000", "3"));
+    assert!(output.status.success(), "{}", err(&output));
+}
+
+#[test]
+fn more_threads_than_there_can_be_are_refused() {
+    let scratch = Scratch::new();
+    for line in [
+        format!("{} --threads 20000", TRAIN.replace("--threads 1", "")),
+        "predict --model model data.json --threads 20000".into(),
+    ] {
+        let output = scratch.tagsmith(&line).output().unwrap();
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with("error: 20000 threads are asked for, and this process may use "), "{said}");
+        assert!(last.ends_with(": pass `--threads` with a smaller number"), "{said}");
+    }
+}
+
+#[test]
+fn limits_that_leave_no_room_are_refused_in_a_line() {
+    let scratch = Scratch::new();
+    for limit in ["-d 9000", "-s 64"] {
+        let output = scratch.shell(&format!("ulimit {limit}; exec tagsmith {TRAIN} --max_steps 3"));
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{limit}: {:?} {said}", output.status);
+        assert!(
+            said.starts_with(&format!("error: `ulimit {}` leaves ", &limit[..2])) && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn every_way_of_asking_for_a_device_gets_one_sentence() {
+    let scratch = Scratch::new();
+    let kinds = ["MULTI_GPU", "TPU", "MULTI_XPU", "FSDP"];
+    for kind in kinds {
+        fs::write(scratch.path(kind), format!("distributed_type: {kind}\nnum_processes: 1\n")).unwrap();
+    }
+    let lines = [
+        "--device cuda",
+        "--device cuda:0",
+        "--gpu 0",
+        "--gpus 0 1",
+        "--n_gpu 2",
+        "--cuda",
+        "--tpu_num_cores 8",
+        "--use_mps_device",
+        "--ddp_backend nccl",
+        "--fsdp full_shard",
+        "--deepspeed {\"a\":1}",
+        "--device_map auto",
+    ];
+    let of_train = lines.iter().map(|more| format!("{TRAIN} {more}"));
+    let of_files = kinds.iter().map(|kind| format!("{TRAIN} --accelerate_config {kind}"));
+    let of_others = [
+        "predict --model model data.json --device cuda",
+        "evaluate_bi_encoder --pretrained_model_name_or_path m --evaluation_file f --gpu 0",
+        "train_spans c.json --device mps",
+    ];
+    for line in of_train.chain(of_files).chain(of_others.map(str::to_owned)) {
+        let output = scratch.tagsmith(&line).output().unwrap();
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(said.contains(NO_DEVICE), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_preset_and_a_file_of_options_go_together() {
+    let scratch = Scratch::new();
+    let file = r#"{"model_name_or_path": "model", "train_file": "data.json", "validation_file": "data.json", "max_steps": 2, "max_seq_length": 16}"#;
+    fs::write(scratch.path("options.json"), file).unwrap();
+    let output =
+        scratch.tagsmith("run-ner-no-trainer options.json --output_dir out --checkpointing_steps 1").output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    let arguments = scratch.json("out/training_args.json");
+    assert_eq!((arguments["max_grad_norm"].as_f64(), arguments["save_steps"].as_f64()), (Some(0.0), Some(1.0)));
+    assert!(scratch.path("out/checkpoint-1").exists(), "{}", err(&output));
+    // What a run writes starts a run.
+    let output = scratch.tagsmith("train out/training_args.json --output_dir again").output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(
+        fs::read(scratch.path("again/model.safetensors")).unwrap(),
+        fs::read(scratch.path("out/model.safetensors")).unwrap()
+    );
+}
+
+#[test]
+fn a_comparison_has_its_table_alone_on_standard_output() {
+    let scratch = Scratch::new();
+    let plan = r#"{"options": {"model_name_or_path": "model", "train_file": "data.json", "output_dir": "out", "do_train": true,
+        "max_steps": 2, "logging_steps": 1}, "runs": {"one": {}, "another run": {"seed": 1}}}"#;
+    fs::write(scratch.path("plan.json"), plan).unwrap();
+    let output = scratch.tagsmith("compare plan.json").output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
+    assert!(widths.len() == 4 && widths.iter().all(|width| *width == widths[0]), "{table}");
+    assert!(table.lines().all(|line| line.starts_with('|')), "{table}");
+    assert!(
+        err(&output).contains("run 2 of 2: another run") && err(&output).contains("train metrics"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn less_is_said_where_less_is_wanted() {
+    let scratch = Scratch::new();
+    let long = "jo lives in millville ".repeat(8);
+    let words: Vec<&str> = long.split_whitespace().collect();
+    let row = serde_json::json!({"words": words, "ner": vec!["O"; words.len()]});
+    let data = fs::read_to_string(scratch.path("data.json")).unwrap();
+    fs::write(scratch.path("data.json"), data + &row.to_string() + "\n").unwrap();
+    let said = |more: &str| {
+        let output =
+            scratch.tagsmith(&format!("{TRAIN} --overwrite_output_dir --max_steps 2 {more}")).output().unwrap();
+        assert!(output.status.success(), "{}", err(&output));
+        err(&output)
+    };
+    let all = said("");
+    let lost = "warning: train: ";
+    assert!(all.contains(lost) && all.contains("words lost") && all.contains("note: "), "{all}");
+    for quiet in ["--quiet", "--log_level warning"] {
+        let less = said(quiet);
+        assert!(less.lines().count() > 0 && less.lines().all(|line| line.starts_with("warning: ")), "{quiet}: {less}");
+    }
+    assert_eq!(said("--log_level error"), "");
+    let output = scratch.tagsmith("predict --model model data.json --quiet -o tagged.jsonl").output().unwrap();
+    assert!(output.status.success() && !err(&output).contains("note: "), "{}", err(&output));
+}
+
+#[test]
+fn a_finished_run_says_where_it_is_and_an_evaluation_has_no_epoch() {
+    let scratch = Scratch::new();
+    let output = scratch.tagsmith(&format!("{TRAIN} --max_steps 2")).output().unwrap();
+    let last = err(&output).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(last, "note: the model is in out; to tag with it: tagsmith predict --model out FILE");
+    let line = "train --model_name_or_path out --validation_file data.json --do_eval --output_dir measured";
+    let output = scratch.tagsmith(line).output().unwrap();
+    assert!(err(&output).ends_with("note: the results are in measured\n"), "{}", err(&output));
+    // transformers' Trainer adds `epoch` where there was one.
+    assert!(scratch.json("measured/eval_results.json").get("epoch").is_none());
+    assert!(scratch.json("out/eval_results.json").get("epoch").is_some());
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_a_model_is_read() {
+    let scratch = Scratch::new();
+    let output = scratch.tagsmith("predict --model nowhere/model data.json -o nowhere/out.jsonl").output().unwrap();
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("error: nowhere/out.jsonl: cannot write here") && said.lines().count() == 1, "{said}");
+    fs::create_dir(scratch.path("folder")).unwrap();
+    let output = scratch.tagsmith("predict --model nowhere/model folder").output().unwrap();
+    let want = "error: folder: this is a folder, whose files become files: pass `--output-dir` to say where\n";
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(2), want));
+}
+
+#[test]
+fn scores_are_of_standard_input_too() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path("gold.conll"), "Jo B-PER\nruns O\n\nAnn B-PER\n").unwrap();
+    let score =
+        |line: &str| scratch.shell(&format!("printf 'Jo B-PER\\nruns O\\n\\nAnn O\\n' | tagsmith score {line}"));
+    // Two entities, one of them found: precision 1, recall 1/2.
+    let output = score("gold.conll - --json");
+    assert!(output.status.success(), "{}", err(&output));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((figures["overall_precision"].as_f64(), figures["overall_recall"].as_f64()), (Some(1.0), Some(0.5)));
+    assert_eq!(score("- gold.conll --min_f1 0.5").status.code(), Some(0));
+    assert_eq!(score("- -").status.code(), Some(2));
+}
+
+#[test]
+fn accelerates_own_default_is_named_and_not_read() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path("hf/accelerate")).unwrap();
+    fs::write(scratch.path("hf/accelerate/default_config.yaml"), "distributed_type: MULTI_GPU\nnum_processes: 2\n")
+        .unwrap();
+    let mut command = scratch.tagsmith(&format!("{TRAIN} --max_steps 1"));
+    let output = command.env("HF_HOME", scratch.path("hf")).output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    let named = err(&output).lines().any(|line| {
+        line.starts_with("note: accelerate's default configuration `")
+            && line.contains("default_config.yaml` is not read")
+    });
+    assert!(named, "{}", err(&output));
+}
