@@ -132,13 +132,13 @@ fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
     for (name, split) in [("train", train), ("validation", validation), ("test", test)] {
         fs::write(data.join(name).with_extension("conll"), conll(split))?;
     }
-    let spans = serde_json::to_string_pretty(&span_run(folder, &data))?;
+    let spans = serde_json::to_string_pretty(&span_run(folder, &data, &lesson.recipe))?;
     fs::write(folder.join("spans.json"), spans + "\n")?;
     Ok(())
 }
 
 /// Returns the file for training a label-conditioned tagger with the same encoder and sentences.
-fn span_run(folder: &Path, data: &Path) -> Value {
+fn span_run(folder: &Path, data: &Path, recipe: &Recipe) -> Value {
     let file = |name: &str| data.join(name).with_extension("conll");
     json!({
         "architecture": "bi_encoder",
@@ -159,10 +159,11 @@ fn span_run(folder: &Path, data: &Path) -> Value {
         "annotation_format": "tokens",
         "loss_masking": "subwords",
         "output_dir": folder.join("spans"),
-        "learning_rate": 2e-3,
+        "per_device_train_batch_size": recipe.batch_size,
+        "learning_rate": 3e-3,
         "warmup_steps": 20,
-        "max_steps": 200,
-        "eval_steps": 100,
+        "max_steps": recipe.span_updates,
+        "eval_steps": recipe.span_updates / 2,
         "logging_steps": 50,
         "save_total_limit": 1,
         "do_train": true,

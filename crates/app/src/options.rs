@@ -170,6 +170,8 @@ pub struct DataArgs {
     pub labels: Option<String>,
     /// Whether labels are types without `B-` and `I-`.
     pub bare_tags: bool,
+    /// How labels are read for scores: `auto`, a scheme's name, or `words`.
+    pub label_scheme: String,
     /// Seed that the training split is shuffled with once.
     pub shuffle_seed: Option<u64>,
     /// Sentences held out of the training split; below 1, a part of them.

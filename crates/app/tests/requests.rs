@@ -79,6 +79,7 @@ fn training(folder: &Path) -> TrainArgs {
             label_column_name: None,
             labels: None,
             bare_tags: false,
+            label_scheme: "auto".into(),
             shuffle_seed: None,
             validation_size: None,
             split_seed: 42,

@@ -66,7 +66,7 @@ impl Dialect {
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
     fn is_key(self, setting: Setting) -> bool {
-        const OPTIONS: [Setting; 3] = [Setting::Decoding, Setting::Resume, Setting::Token];
+        const OPTIONS: [Setting; 4] = [Setting::Decoding, Setting::LabelScheme, Setting::Resume, Setting::Token];
         self == Dialect::SpanTrainer && !OPTIONS.contains(&setting)
     }
 
@@ -81,6 +81,9 @@ impl Dialect {
             (Setting::GoldFormat, _) => "gold-format",
             (Setting::InputFormat, _) => "input-format",
             (Setting::LabelColumn, _) => "label_column_name",
+            (Setting::BareTags, _) => "bare_tags",
+            (Setting::LabelScheme, Dialect::Score | Dialect::Predict) => "label-scheme",
+            (Setting::LabelScheme, _) => "label_scheme",
             (Setting::Labels, _) => "labels",
             (Setting::PredColumn, _) => "pred-column",
             (Setting::PredFormat, _) => "pred-format",
@@ -115,8 +118,8 @@ impl Dialect {
             (Setting::WarmupSteps, _) => "warmup_steps",
 
             (Setting::Decoding, _) => "decoding",
+            (Setting::EvaluationFormat, _) => "evaluation_format",
             (Setting::Mode, _) => "mode",
-            (Setting::Scheme, _) => "scheme",
             (Setting::Threshold, _) => "threshold",
             (Setting::ZeroDivision, _) => "zero-division",
 

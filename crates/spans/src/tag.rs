@@ -22,6 +22,9 @@ const WINDOW: usize = 512;
 /// Pieces by which a text can differ when it stands after a prompt.
 const SEAM: usize = 2;
 
+/// Pieces that one letter can become: a byte each.
+const PIECES_OF_A_LETTER: usize = 4;
+
 /// A label as the user names it, and as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
@@ -100,6 +103,7 @@ impl Tagger {
         let read: Vec<String> = request.labels.iter().map(|label| label.read.clone()).collect();
         let query = Query::new(&model, &tokenizers, read)?;
         notes.extend(query.notes.iter().cloned());
+        notes.extend(tokenizers.notes(&model));
         let room = room(&model, &tokenizers.text, &query, max_length)?;
         let stride = request.stride.unwrap_or(room / 4);
         let prompt = query.prompt.clone();
@@ -131,8 +135,15 @@ impl Tagger {
     /// # Errors
     /// Rows of a word table that cannot be read.
     pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally) -> Result<Vec<Tagged>, UnreadableRows> {
-        for Encoded { place, words, windows, .. } in &inputs {
+        for Encoded { place, words, windows, parted, .. } in &inputs {
             tally.count(place, words.len(), windows.len());
+            for word in parted {
+                let what = "words are longer than a whole window and were cut into several";
+                tally.add(what, || format!("{place} word {}", word + 1));
+            }
+            if windows.iter().any(|window| window.encoded.cut > 0) {
+                tally.add("inputs have a word longer than a whole window, whose end is not read", || place.clone());
+            }
             // In an overlap of windows they count twice.
             for _ in 0..windows.iter().map(|window| window.encoded.spelled).sum() {
                 let what = "special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
@@ -160,16 +171,24 @@ impl Tagger {
             AnnotationFormat::Text => (it.start, it.end + 1),
             AnnotationFormat::Tokens => (places[it.start].0, places[it.end].1),
         };
-        let mention = |it: &Candidate| {
+        // Pieces may begin with the space before them.
+        let placed = |it: &Candidate| {
             let (start, end) = in_letters(it);
-            letters.mention(self.names[it.kind].clone(), it.score as f32, (start as u32, end as u32))
+            letters.trimmed(start as u32, end as u32).map(|place| (*it, place))
         };
-        let mentions: Vec<Mention> = entities.iter().map(mention).collect();
+        let placed: Vec<(Candidate, (u32, u32))> = entities.iter().filter_map(placed).collect();
+        for _ in placed.len()..entities.len() {
+            tally.add("entities of white space alone are left out", || place.clone());
+        }
+        let mention = |&(it, place): &(Candidate, (u32, u32))| {
+            letters.mention(self.names[it.kind].clone(), it.score as f32, place)
+        };
+        let mentions: Vec<Mention> = placed.iter().map(mention).collect();
         let mut labels = Vec::new();
         if self.labels_words() {
             labels = vec![WordLabel { label: 0, probability: 0.0 }; words.len()];
-            for it in entities {
-                let (start, end) = in_letters(it);
+            for &(it, (start, end)) in &placed {
+                let (start, end) = (start as usize, end as usize);
                 // Words do not overlap and are in order.
                 let first = places.partition_point(|place| place.1 <= start);
                 let last = places.partition_point(|place| place.0 < end);
@@ -230,6 +249,8 @@ pub struct Encoded {
     /// The unit that windows and candidates count in.
     unit: AnnotationFormat,
     windows: Vec<Window>,
+    /// Words of running text that were cut, because no window holds them.
+    parted: Vec<usize>,
 }
 
 /// A part of an input that the model reads at once.
@@ -250,17 +271,17 @@ impl Reader {
     /// An input that the tokenizer refuses; a stride that fills the window.
     pub fn encode(&self, Input { place, content }: &Input) -> Result<Encoded, Error> {
         let at_place = |error| Error::Input { place: place.clone(), source: Box::new(error) };
-        let (text, words, places) = match content {
+        let (text, words, places, parted) = match content {
             Content::Words(words) => {
                 let (text, places) = joined(words);
-                (text, words.clone(), places)
+                (text, words.clone(), places, Vec::new())
             }
             Content::Text(text) => {
                 let letters = CodePoints::new(text);
-                let places = split_words(text);
+                let (places, parted) = self.parts(&letters, split_words(text)).map_err(at_place)?;
                 let words = places.iter().map(|&(start, end)| letters.slice(start, end).to_owned()).collect();
                 let places = places.iter().map(|&(start, end)| (start as usize, end as usize)).collect();
-                (text.clone(), words, places)
+                (text.clone(), words, places, parted)
             }
         };
         let content = match (content, self.format) {
@@ -272,7 +293,38 @@ impl Reader {
             Content::Words(_) => (AnnotationFormat::Tokens, Masking::Subwords),
         };
         let windows = self.windows(&content, masking).map_err(at_place)?;
-        Ok(Encoded { place: place.clone(), text, words, places, unit, windows })
+        Ok(Encoded { place: place.clone(), text, words, places, unit, windows, parted })
+    }
+
+    /// Cuts words that no window holds between their pieces, as text without spaces has them. Returns the places of all
+    /// words, and the numbers of the words that were cut.
+    fn parts(&self, letters: &CodePoints, places: Vec<(u32, u32)>) -> Result<(Vec<(u32, u32)>, Vec<usize>), Error> {
+        let room = self.room.saturating_sub(SEAM).max(1);
+        // A piece covers a letter at least, but for bytes and spaces that a tokenizer adds.
+        let may_be_long = |&(start, end): &(u32, u32)| (end - start) as usize * PIECES_OF_A_LETTER > room;
+        if self.format == AnnotationFormat::Text || !places.iter().any(may_be_long) {
+            return Ok((places, Vec::new()));
+        }
+        let (mut all, mut parted) = (Vec::with_capacity(places.len()), Vec::new());
+        for (number, (start, end)) in places.into_iter().enumerate() {
+            if !may_be_long(&(start, end)) {
+                all.push((start, end));
+                continue;
+            }
+            let pieces = self.tokenizer.encode_words(&[letters.slice(start, end).to_owned()])?;
+            let content = pieces.content();
+            let begins = content.clone().step_by((room / 2).max(1)).skip(1).map(|at| start + pieces.offsets[at].0);
+            let mut borders: Vec<u32> = begins.filter(|&at| start < at && at < end).collect();
+            borders.dedup();
+            if content.len() <= room || borders.is_empty() {
+                all.push((start, end));
+                continue;
+            }
+            parted.push(number);
+            let from = std::iter::once(start).chain(borders.iter().copied());
+            all.extend(from.zip(borders.iter().copied().chain([end])));
+        }
+        Ok((all, parted))
     }
 
     fn windows(&self, content: &Content, masking: Masking) -> Result<Vec<Window>, Error> {

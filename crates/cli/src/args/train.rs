@@ -205,6 +205,7 @@ fn resolve_data(values: &Values) -> Result<DataArgs, UsageError> {
         label_column_name: filled(values, "label_column_name"),
         labels: filled(values, "labels"),
         bare_tags: values.flag("bare_tags"),
+        label_scheme: word(values, "label_scheme"),
         shuffle_seed: whole(values, "shuffle_seed", 0)?,
         validation_size: validation_size(values)?,
         split_seed: match whole(values, "split_seed", 0)? {

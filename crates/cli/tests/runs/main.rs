@@ -2,6 +2,7 @@
 
 mod ged;
 mod harness;
+mod labels;
 mod logging;
 mod recipes;
 mod report;
