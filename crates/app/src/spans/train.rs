@@ -48,6 +48,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
+    let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events);
     let mut config = request.config.clone();
     config.model.reproduce(request.parity);
@@ -77,7 +78,6 @@ pub fn train_spans(
         true => Overlapping::Taken,
         false => Overlapping::Refused(request.decoding),
     };
-    let tags = tag_rules(request.parity, request.label_scheme)?;
     let mut load = |split: usize, what: &str| match config.does[split] {
         true => load(&config, split, what, (overlapping, tags), &mut log),
         false => Ok(Vec::new()),

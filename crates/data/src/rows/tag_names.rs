@@ -100,8 +100,8 @@ impl TagNames {
         matches!(self.names.as_slice(), [only] if only == name)
     }
 
-    /// Returns the labels that are not tags among tags of a scheme, each with the place where it was met first: slips, such
-    /// as `0` for `O`.
+    /// Returns labels that are not tags among tags of a scheme: slips, such as `0` for `O`. Each has the place where it
+    /// was met first.
     pub(crate) fn strays(&self) -> Vec<(u32, &str)> {
         if self.kind != Some(TagKind::Strings) || LabelKind::of(&self.names, Style::Prefix) != LabelKind::Tags {
             return Vec::new();

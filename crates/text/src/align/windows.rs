@@ -67,7 +67,7 @@ impl Plan {
     /// Merges the windows' probabilities, each (its range × K), into one row a piece of `pieces` (T × K).
     ///
     /// A word in more than one window is taken from the window with the greatest probability of a label at the word's
-    /// first piece; of a word that is cut, each piece by itself. If two windows are equal, the earlier one counts.
+    /// first piece. Of a word that is cut, each piece counts by itself. If two windows are equal, the earlier one counts.
     /// Rows of special pieces stay zero.
     pub fn merge(&self, pieces: &Pieces, labels: usize, windows: &[Vec<f32>]) -> Vec<f32> {
         assert_eq!(windows.len(), self.windows.len(), "merge: {} windows planned", self.windows.len());
