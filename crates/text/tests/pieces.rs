@@ -180,7 +180,8 @@ fn switches_are_those_of_transformers_classes() {
 fn switches_that_do_nothing_are_told() {
     let said = |kind: &str, config: &str| -> Vec<String> {
         let json = std::fs::read(golden(&format!("{kind}/tokenizer.json"))).unwrap();
-        Tokenizer::from_bytes(&json, config.as_bytes()).unwrap().notes.iter().map(ToString::to_string).collect()
+        let notes = Tokenizer::from_bytes(&json, config.as_bytes()).unwrap().notes;
+        notes.iter().map(ToString::to_string).filter(|note| !note.ends_with("switched off")).collect()
     };
     let fast = |more: &str| format!("{{\"tokenizer_class\": \"PreTrainedTokenizerFast\"{more}}}");
     assert_eq!(said("bert-cased", &fast("")), [""; 0]);

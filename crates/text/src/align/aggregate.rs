@@ -235,7 +235,7 @@ mod tests {
         }
         assert_eq!(entities(Strategy::None, &LABELS, "B-PER E-PER"), ["B-PER 0..1 0.5", "E-PER 2..3 0.5"]);
         // The wrong twin: the pipeline's grouping, which models with `B-` and `I-` alone keep.
-        let pipeline = ["O", "B-PER", "I-PER", "E-PER", "MISC"];
+        let pipeline = ["O", "B-PER", "B-LOC", "E-PER", "MISC"];
         assert_eq!(entities(Strategy::First, &pipeline, "B-PER E-PER"), ["PER 0..1 0.5", "PER 2..3 0.5"]);
     }
 

@@ -221,10 +221,16 @@ fn a_score_tells_what_it_could_not_measure() {
 #[test]
 fn the_method_follows_the_labels() {
     assert_eq!(Method::for_labels(&["O", "B-A"], Style::Prefix), (CONLLEVAL, None));
-    let (method, note) = Method::for_labels(&["NOUN", "O"], Style::Prefix);
+    let (method, note) = Method::for_labels(&["NOUN", "VERB"], Style::Prefix);
     assert_eq!(method, Method::Words);
     expect!["the labels are not entity tags (`NOUN` has no letter of a scheme), so words are scored, not entities"]
         .assert_eq(&note.unwrap().to_string());
+    // Types beside `O` are what seqeval makes of them, and one slip changes nothing.
+    let (method, note) = Method::for_labels(&["O", "PER"], Style::Prefix);
+    assert_eq!(method, CONLLEVAL);
+    expect!["the labels are types without a letter (`PER`), and seqeval's F1 misreads them"]
+        .assert_eq(&note.unwrap().to_string());
+    assert_eq!(Method::for_labels(&["O", "B-A", "I-A", "0"], Style::Prefix), (CONLLEVAL, None));
     let (method, note) = Method::strict_detected(["O", "S-A", "E-A", "B-A"], Style::Prefix).unwrap();
     assert_eq!(method, Method::Strict(Scheme::Iobes, Style::Prefix));
     expect!["the gold tags show the scheme IOBES"].assert_eq(&note.to_string());
@@ -247,8 +253,9 @@ fn metrics_have_the_names_and_the_order_of_run_ner() {
     scorer.add_ids(&[1, 0, 2, 2], &[1, 0, 0, 1]).unwrap();
     let score = scorer.score(ZeroDivision::Zero);
     let text = |entity_level| serde_json::to_string(&score.metrics(entity_level)).unwrap();
-    expect![[r#"{"precision":0.5,"recall":0.3333333333333333,"f1":0.4,"accuracy":0.5}"#]].assert_eq(&text(false));
-    expect![[r#"{"LOC_precision":0.0,"LOC_recall":0.0,"LOC_f1":0.0,"LOC_number":2,"PER_precision":0.5,"PER_recall":1.0,"PER_f1":0.6666666666666666,"PER_number":1,"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5}"#]]
+    expect![[r#"{"precision":0.5,"recall":0.3333333333333333,"f1":0.4,"accuracy":0.5,"f1_macro":0.3333333333333333}"#]]
+        .assert_eq(&text(false));
+    expect![[r#"{"LOC_precision":0.0,"LOC_recall":0.0,"LOC_f1":0.0,"LOC_number":2,"PER_precision":0.5,"PER_recall":1.0,"PER_f1":0.6666666666666666,"PER_number":1,"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5,"f1_macro":0.3333333333333333}"#]]
         .assert_eq(&text(true));
     expect![[r#"{"method":"conlleval","types":{"LOC":{"precision":0.0,"recall":0.0,"f1":0.0,"number":2},"PER":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666,"number":1}},"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5,"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},"weighted":{"precision":0.16666666666666666,"recall":0.3333333333333333,"f1":0.2222222222222222},"number":3,"words":4,"sentences":1}"#]]
         .assert_eq(&table::json(&score, scorer.method()).to_string());
@@ -258,6 +265,7 @@ fn metrics_have_the_names_and_the_order_of_run_ner() {
 fn a_report_without_types_has_the_averages() {
     expect![[r#"
                       precision    recall  f1-score   support
+
 
            micro avg       0.00      0.00      0.00         0
            macro avg       0.00      0.00      0.00         0
