@@ -195,7 +195,11 @@ impl<'a> Measure<'a> {
 
     /// Scores predicted labels, one for each piece, where the examples' labels count.
     fn score(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
-        let mut scorer = Scorer::with_labels(self.method, self.labels.names());
+        self.score_by(self.method, examples, predictions)
+    }
+
+    fn score_by(&self, method: Method, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+        let mut scorer = Scorer::with_labels(method, self.labels.names());
         for (example, predicted) in examples.iter().zip(predictions) {
             let counted = || example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE);
             let gold: Vec<u32> = counted().map(|(&gold, _)| gold as u32).collect();
