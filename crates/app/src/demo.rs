@@ -29,6 +29,9 @@ use tagsmith_tokens::model::Model;
 /// Sentences shown.
 const SHOWN: usize = 5;
 
+/// Updates of the span tagger that the demo's file trains: until it works, which takes some ten seconds.
+const SPAN_UPDATES: usize = 500;
+
 /// A request for the demo.
 #[derive(Clone, Debug)]
 pub struct DemoRequest {
@@ -132,13 +135,13 @@ fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
     for (name, split) in [("train", train), ("validation", validation), ("test", test)] {
         fs::write(data.join(name).with_extension("conll"), conll(split))?;
     }
-    let spans = serde_json::to_string_pretty(&span_run(folder, &data, &lesson.recipe))?;
+    let spans = serde_json::to_string_pretty(&span_run(folder, &data, lesson.recipe.batch_size))?;
     fs::write(folder.join("spans.json"), spans + "\n")?;
     Ok(())
 }
 
 /// Returns the file for training a label-conditioned tagger with the same encoder and sentences.
-fn span_run(folder: &Path, data: &Path, recipe: &Recipe) -> Value {
+fn span_run(folder: &Path, data: &Path, batch_size: usize) -> Value {
     let file = |name: &str| data.join(name).with_extension("conll");
     json!({
         "architecture": "bi_encoder",
@@ -159,11 +162,11 @@ fn span_run(folder: &Path, data: &Path, recipe: &Recipe) -> Value {
         "annotation_format": "tokens",
         "loss_masking": "subwords",
         "output_dir": folder.join("spans"),
-        "per_device_train_batch_size": recipe.batch_size,
+        "per_device_train_batch_size": batch_size,
         "learning_rate": 3e-3,
         "warmup_steps": 20,
-        "max_steps": recipe.span_updates,
-        "eval_steps": recipe.span_updates / 2,
+        "max_steps": SPAN_UPDATES,
+        "eval_steps": SPAN_UPDATES / 2,
         "logging_steps": 50,
         "save_total_limit": 1,
         "do_train": true,

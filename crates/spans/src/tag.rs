@@ -227,6 +227,9 @@ fn room(model: &Model, tokenizer: &Tokenizer, query: &Query, max_length: usize) 
     }
 }
 
+/// The start and the end of each word, in code points.
+type Places = Vec<(u32, u32)>;
+
 /// The part of a tagger that turns inputs into pieces and windows: all that tagging does without the model.
 pub struct Reader {
     tokenizer: Tokenizer,
@@ -298,7 +301,7 @@ impl Reader {
 
     /// Cuts words that no window holds between their pieces, as text without spaces has them. Returns the places of all
     /// words, and the numbers of the words that were cut.
-    fn parts(&self, letters: &CodePoints, places: Vec<(u32, u32)>) -> Result<(Vec<(u32, u32)>, Vec<usize>), Error> {
+    fn parts(&self, letters: &CodePoints, places: Places) -> Result<(Places, Vec<usize>), Error> {
         let room = self.room.saturating_sub(SEAM).max(1);
         // A piece covers a letter at least, but for bytes and spaces that a tokenizer adds.
         let may_be_long = |&(start, end): &(u32, u32)| (end - start) as usize * PIECES_OF_A_LETTER > room;
@@ -402,4 +405,34 @@ fn unique(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
         .sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)).then(b.score.total_cmp(&a.score)));
     candidates.dedup_by_key(|it| (it.start, it.end, it.kind));
     candidates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text without spaces is one word. It is cut between its pieces, so that the model reads all of it.
+    #[test]
+    fn a_word_longer_than_a_window_is_read_whole() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/pieces/xlm-roberta");
+        let reader = Reader {
+            tokenizer: Tokenizer::from_folder(&folder).expect("it reads"),
+            prompt: None,
+            max_length: 30,
+            room: 30,
+            stride: 8,
+            format: AnnotationFormat::Tokens,
+        };
+        let long = "กรุงเทพเป็นเมืองใหญ่".repeat(20);
+        let encode =
+            |content: Content| reader.encode(&Input { place: "test:1".into(), content }).expect("it is encoded");
+        let encoded = encode(Content::Text(format!("{long} Jo")));
+        assert!(encoded.words.len() > 3 && encoded.parted == [0], "{:?}", encoded.words);
+        let (last, parts) = encoded.words.split_last().expect("it has words");
+        assert_eq!((last.as_str(), parts.concat()), ("Jo", long.clone()));
+        assert!(encoded.windows.len() > 2 && encoded.windows.iter().all(|window| window.encoded.cut == 0));
+        // A word that was given stays one word, and its end is not read.
+        let given = encode(Content::Words(vec![long]));
+        assert!(given.parted.is_empty() && given.windows.iter().any(|window| window.encoded.cut > 0));
+    }
 }

@@ -24,8 +24,6 @@ pub struct Recipe {
     pub epochs: usize,
     /// The learning rate after warm-up; it then falls to 0 in a straight line.
     pub learning_rate: f64,
-    /// Updates of the span tagger that the demo's file trains: until it works, which takes some ten seconds.
-    pub span_updates: usize,
 }
 
 /// Positions of the model: several times the demo's longest sentence.
@@ -43,7 +41,6 @@ impl Recipe {
         batch_size: 16,
         epochs: 6,
         learning_rate: 4e-3,
-        span_updates: 500,
     };
 
     /// What tests get: seconds even without optimization.
@@ -57,7 +54,6 @@ impl Recipe {
         batch_size: 16,
         epochs: 6,
         learning_rate: 6e-3,
-        span_updates: 250,
     };
 
     /// config.json of a BERT of this size with `pieces` word pieces.
