@@ -67,6 +67,7 @@ pub fn command() -> Command {
                 .value_parser(Strategy::NAMES)
                 .help("How a token classifier's pieces become entities, as in transformers' pipeline; `first` never splits a word [default: first]"),
             option("label-scheme")
+                .value_name("SCHEME")
                 .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
                 .ignore_case(true)
                 .help("How a token classifier's tags become entities: a scheme's strict rules, or word by word [default: the labels show it]"),

@@ -41,6 +41,7 @@ pub fn command() -> Command {
             Arg::new("label-scheme")
                 .long("label-scheme")
                 .aliases(["label_scheme", "scheme"])
+                .value_name("SCHEME")
                 .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
                 .ignore_case(true)
                 .default_value("auto")

@@ -159,6 +159,7 @@ fn common_args() -> [Arg; 6] {
             .default_value("flat")
             .help("Which entities may share pieces: none; one inside another; those of different labels"),
         option("label_scheme")
+            .value_name("SCHEME")
             .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
             .ignore_case(true)
             .default_value("auto")
