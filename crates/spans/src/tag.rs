@@ -360,7 +360,11 @@ impl Reader {
             Content::Text(_) => (pieces.offsets[piece].0 as usize, pieces.offsets[piece].1 as usize),
             Content::Words(_) => word(&pieces, piece),
         };
-        Ok(plan.windows.iter().map(|window| covers(window.start).0..covers(window.end - 1).1).collect())
+        let range = |window: &Range<usize>| covers(window.start).0..covers(window.end - 1).1;
+        let mut ranges: Vec<Range<usize>> = plan.windows.iter().map(range).collect();
+        // Windows inside one word are that word.
+        ranges.dedup();
+        Ok(ranges)
     }
 }
 
