@@ -362,8 +362,22 @@ impl Reader {
         };
         let range = |window: &Range<usize>| covers(window.start).0..covers(window.end - 1).1;
         let mut ranges: Vec<Range<usize>> = plan.windows.iter().map(range).collect();
-        // Windows inside one word are that word.
-        ranges.dedup();
+        if let (Content::Words(_), false) = (content, plan.parted.is_empty()) {
+            // A given word that no window holds stands alone, and its end is not read. Others stand beside it no more.
+            let is_parted = |word: usize| plan.parted.contains(&(word as u32));
+            for range in &mut ranges {
+                while !range.is_empty() && is_parted(range.start) {
+                    range.start += 1;
+                }
+                while !range.is_empty() && is_parted(range.end - 1) {
+                    range.end -= 1;
+                }
+            }
+            ranges.retain(|range| !range.is_empty());
+            ranges.extend(plan.parted.iter().map(|&word| word as usize..word as usize + 1));
+            ranges.sort_by_key(|range| (range.start, range.end));
+            ranges.dedup();
+        }
         Ok(ranges)
     }
 }
@@ -436,7 +450,11 @@ mod tests {
         assert_eq!((last.as_str(), parts.concat()), ("Jo", long.clone()));
         assert!(encoded.windows.len() > 2 && encoded.windows.iter().all(|window| window.encoded.cut == 0));
         // A word that was given stays one word, and its end is not read.
-        let given = encode(Content::Words(vec![long]));
-        assert!(given.parted.is_empty() && given.windows.iter().any(|window| window.encoded.cut > 0));
+        let words = ["Jo", &long, "and", "Ann", &long].map(String::from).to_vec();
+        let given = encode(Content::Words(words));
+        let ranges: Vec<_> = given.windows.iter().map(|window| window.range.clone()).collect();
+        assert_eq!((given.parted.len(), &ranges[..]), (0, &[0..1, 1..2, 2..4, 4..5][..]));
+        let cut: Vec<bool> = given.windows.iter().map(|window| window.encoded.cut > 0).collect();
+        assert_eq!(cut, [false, true, false, true]);
     }
 }
