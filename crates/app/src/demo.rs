@@ -33,6 +33,9 @@ use tagsmith_tokens::model::Model;
 /// Sentences shown.
 const SHOWN: usize = 5;
 
+/// Updates of the span tagger that the demo's file trains: until it works, which takes some ten seconds.
+const SPAN_UPDATES: usize = 500;
+
 /// A request for the demo.
 #[derive(Clone, Debug)]
 pub struct DemoRequest {
@@ -136,7 +139,8 @@ fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
         for (name, split) in [("train", train), ("validation", validation), ("test", test)] {
             atomic_write::write(&data.join(name).with_extension("conll"), conll(split).as_bytes())?;
         }
-        let spans = serde_json::to_string_pretty(&span_run(folder, &folder.join("data"))).expect("a value prints");
+        let spans = serde_json::to_string_pretty(&span_run(folder, &folder.join("data"), lesson.recipe.batch_size))
+            .expect("a value prints");
         Ok(atomic_write::write(&stage.join("spans.json"), (spans + "\n").as_bytes())?)
     })
     .map_err(|Unsaved(error)| error)
@@ -152,7 +156,7 @@ impl From<Error> for Unsaved {
 }
 
 /// Returns the file for training a label-conditioned tagger with the same encoder and sentences.
-fn span_run(folder: &Path, data: &Path) -> Value {
+fn span_run(folder: &Path, data: &Path, batch_size: usize) -> Value {
     let file = |name: &str| data.join(name).with_extension("conll");
     json!({
         "architecture": "bi_encoder",
@@ -173,10 +177,11 @@ fn span_run(folder: &Path, data: &Path) -> Value {
         "annotation_format": "tokens",
         "loss_masking": "subwords",
         "output_dir": folder.join("spans"),
-        "learning_rate": 2e-3,
+        "per_device_train_batch_size": batch_size,
+        "learning_rate": 3e-3,
         "warmup_steps": 20,
-        "max_steps": 200,
-        "eval_steps": 100,
+        "max_steps": SPAN_UPDATES,
+        "eval_steps": SPAN_UPDATES / 2,
         "logging_steps": 50,
         "save_total_limit": 1,
         "do_train": true,

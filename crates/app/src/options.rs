@@ -172,6 +172,8 @@ pub struct DataArgs {
     pub bare_tags: bool,
     /// Whether data that teach nothing are trained on: one label, or sentences of one word.
     pub allow_degenerate_data: bool,
+    /// How labels are read for scores: `auto`, a scheme's name, or `words`.
+    pub label_scheme: String,
     /// Seed that the training split is shuffled with once.
     pub shuffle_seed: Option<u64>,
     /// Sentences held out of the training split; below 1, a part of them.

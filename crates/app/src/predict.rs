@@ -233,6 +233,7 @@ fn choices(options: &PredictOptions) -> Value {
         ("input-format", options.input_format.map_or("auto", Format::name).to_owned()),
         ("text-column", text(&options.text_column)),
         ("aggregation-strategy", tagger.strategy.unwrap_or(Strategy::First).name().to_owned()),
+        ("label-scheme", tagger.label_scheme.unwrap_or_default().name().to_owned()),
         ("max-seq-length", number(tagger.max_seq_length)),
         ("stride", number(tagger.stride)),
         ("threshold", text(&tagger.threshold)),

@@ -11,6 +11,7 @@ use std::path::Path;
 use tagsmith_data::format::Format;
 use tagsmith_data::labeled::{LabelFile, Labeled};
 use tagsmith_message::{Note, Remedy, Setting, counted};
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::Style;
 use tagsmith_text::score::error_detection as errors;
 use tagsmith_text::score::table;
@@ -122,31 +123,38 @@ fn words_differ(gold: &Labeled, predicted: &Labeled) -> Option<Note> {
 fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
     let style = if request.suffix { Style::Suffix } else { Style::Prefix };
     let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
-    Ok(match (request.mode, request.scheme) {
-        (None | Some(Mode::Strict), Some(scheme)) => Method::Strict(scheme, style),
-        (Some(Mode::Strict), None) => {
+    let asked = request.label_scheme;
+    Ok(match (request.mode, asked) {
+        (None | Some(Mode::Strict), LabelScheme::Strict(_)) | (None | Some(Mode::Words), LabelScheme::Words) => {
+            Method::of(asked, &[""; 0], style).0
+        }
+        (Some(Mode::Strict), LabelScheme::Auto) => {
             let (method, note) = Method::strict_detected(labels, style)
-                .map_err(|error| refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::Scheme)))?;
+                .map_err(|error| refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::LabelScheme)))?;
             notes.push(note);
             method
         }
-        (Some(mode), Some(scheme)) => {
-            let message =
-                format!("the scheme {} is for strict scores, not for the mode `{}`", scheme.name(), mode.name());
-            let remedies = vec![Remedy::Unset(Setting::Scheme), Remedy::SetTo(Setting::Mode, "strict".into())];
-            return Err(refusal(message, Remedy::AnyOf(remedies)));
+        (Some(Mode::Conlleval), LabelScheme::Auto) => Method::Conlleval(style),
+        (Some(_), LabelScheme::Auto) => Method::Words,
+        (Some(mode), asked) => {
+            let (message, other) = match asked {
+                LabelScheme::Words => ("the label scheme `words` scores words".to_owned(), Mode::Words),
+                asked => (format!("the scheme {} is for strict scores", asked.name().to_uppercase()), Mode::Strict),
+            };
+            let remedies = vec![Remedy::Unset(Setting::LabelScheme), Remedy::SetTo(Setting::Mode, other.name().into())];
+            return Err(refusal(format!("{message}, not the mode `{}`", mode.name()), Remedy::AnyOf(remedies)));
         }
-        (Some(Mode::Conlleval), None) => Method::Conlleval(style),
-        (Some(_), None) => Method::Words,
-        (None, None) => {
+        (None, LabelScheme::Auto) => {
             let labels: Vec<&str> = labels.collect::<BTreeSet<_>>().into_iter().collect();
             let (method, note) = Method::for_labels(&labels, style);
-            notes.extend(note.map(|note| {
-                note.with_remedy(Remedy::AnyOf(vec![
-                    Remedy::SetTo(Setting::Mode, "conlleval".into()).so_as("to score entities as seqeval would"),
-                    Remedy::set(Setting::Suffix).so_as("for tags like `PER-B`"),
-                ]))
-            }));
+            let other = match method {
+                Method::Words => {
+                    Remedy::SetTo(Setting::Mode, "conlleval".into()).so_as("to score entities as seqeval would")
+                }
+                _ => Remedy::SetTo(Setting::Mode, "words".into()).so_as("to score words"),
+            };
+            let suffix = Remedy::set(Setting::Suffix).so_as("for tags like `PER-B`");
+            notes.extend(note.map(|note| note.with_remedy(Remedy::AnyOf(vec![other, suffix]))));
             method
         }
     })

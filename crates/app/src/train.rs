@@ -70,6 +70,8 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     let threads = threads::set(args.machine.threads, world, events)?;
     let tokenizer = parts.tokenizer(events)?;
     let model = parts.model(config, args.tasks.do_train, args.learning.seed, args.machine.bf16, events)?;
+    let beyond = tokenizer.pieces_beyond(model.config.shape.vocab_size);
+    events.notes_about(parts.tokenizer_name(), &beyond);
     let alignment = Alignment {
         tokenizer: &tokenizer,
         labels: &labels,
@@ -80,7 +82,8 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         type_vocab_size: model.config.shape.type_vocab_size,
         threads,
     };
-    let measure = Measure::new(&labels, (&args.times, &args.learning), data.labeling.finds_errors, world, events)?;
+    let choices = (options::label_scheme(&args.data), &args.times, &args.learning);
+    let measure = Measure::new(&labels, choices, data.labeling.finds_errors, world, events)?;
     let examples = Examples::align(args, &data, &alignment, events)?;
     let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
     let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
@@ -312,6 +315,9 @@ fn criterion(
     let name = measure.metric_name(metric, to_evaluate)?;
     if name != *metric {
         events.say(format!("the metric `{metric}` is called `{name}` in this run"));
+    }
+    if let Some(note) = measure.about_metric(&name) {
+        events.note(&note);
     }
     Ok(Some(Criterion::new(&name, Some(args.times.greater_is_better))))
 }

@@ -80,6 +80,7 @@ fn training(folder: &Path) -> TrainArgs {
             labels: None,
             bare_tags: false,
             allow_degenerate_data: false,
+            label_scheme: "auto".into(),
             shuffle_seed: None,
             validation_size: None,
             split_seed: 42,

@@ -126,13 +126,13 @@ impl FatalOutput {
     }
 }
 
-/// The Arrow and Parquet libraries panic on some damaged files. The readers catch that and make it an error of one
+/// The libraries of Arrow, Parquet and tokenizers panic on some damaged files. The readers catch that and make it an error of one
 /// line, so the default hook's lines about it would only confuse.
 fn hook_panics(fatal: FatalOutput) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let file = panic.location().map_or("", |location| location.file());
-        if ["/arrow-", "/parquet-"].iter().any(|library| file.contains(library)) {
+        if ["/arrow-", "/parquet-", "/tokenizers-", "/spm_precompiled-"].iter().any(|library| file.contains(library)) {
             return;
         }
         match &fatal.redirected {

@@ -27,8 +27,10 @@ const TRAIN: &[(Setting, &str)] = &[
     (Setting::DatasetConfigName, "dataset_config_name"),
     (Setting::DatasetName, "dataset_name"),
     (Setting::DatasetRevision, "dataset_revision"),
+    (Setting::BareTags, "bare_tags"),
     (Setting::LabelColumn, "label_column_name"),
     (Setting::Labels, "labels"),
+    (Setting::LabelScheme, "label_scheme"),
     (Setting::ShuffleSeed, "shuffle_seed"),
     (Setting::Task, "task_name"),
     (Setting::TestFile, "test_file"),
@@ -68,6 +70,7 @@ const PREDICT: &[(Setting, &str)] = &[
     (Setting::Decoding, "decoding"),
     (Setting::InputFormat, "input-format"),
     (Setting::Labels, "labels"),
+    (Setting::LabelScheme, "label-scheme"),
     (Setting::MaxSeqLength, "max-seq-length"),
     (Setting::ModelRevision, "model-revision"),
     (Setting::Output, "output"),
@@ -83,10 +86,10 @@ const SCORE: &[(Setting, &str)] = &[
     (Setting::GoldColumn, "gold-column"),
     (Setting::GoldFormat, "gold-format"),
     (Setting::Labels, "labels"),
+    (Setting::LabelScheme, "label-scheme"),
     (Setting::Mode, "mode"),
     (Setting::PredColumn, "pred-column"),
     (Setting::PredFormat, "pred-format"),
-    (Setting::Scheme, "scheme"),
     (Setting::Suffix, "suffix"),
     (Setting::ZeroDivision, "zero-division"),
 ];
@@ -94,6 +97,7 @@ const SCORE: &[(Setting, &str)] = &[
 /// Keys of a span trainer's file, and its options.
 const SPAN_TRAINER: &[(Setting, &str)] = &[
     (Setting::BatchSize, "per_device_train_batch_size"),
+    (Setting::BatchTokens, "batch_tokens"),
     (Setting::DoTrain, "do_train"),
     (Setting::DropLast, "dataloader_drop_last"),
     (Setting::EvalStrategy, "eval_strategy"),
@@ -110,16 +114,20 @@ const SPAN_TRAINER: &[(Setting, &str)] = &[
     (Setting::ValidationFile, "validation_file"),
     (Setting::WarmupSteps, "warmup_steps"),
     (Setting::Decoding, "decoding"),
+    (Setting::LabelScheme, "label_scheme"),
     (Setting::Resume, "resume"),
     (Setting::Threads, "threads"),
     (Setting::Token, "token"),
 ];
 
 /// Settings of span trainers that are options, not keys.
-const SPAN_OPTIONS: [Setting; 4] = [Setting::Decoding, Setting::Resume, Setting::Threads, Setting::Token];
+const SPAN_OPTIONS: [Setting; 5] =
+    [Setting::Decoding, Setting::LabelScheme, Setting::Resume, Setting::Threads, Setting::Token];
 
 const SPAN_EVALUATOR: &[(Setting, &str)] = &[
     (Setting::Decoding, "decoding"),
+    (Setting::EvaluationFormat, "evaluation_format"),
+    (Setting::LabelScheme, "label_scheme"),
     (Setting::OutputDir, "output_dir"),
     (Setting::TestFile, "evaluation_file"),
     (Setting::Threads, "threads"),

@@ -79,6 +79,7 @@ fn training_evaluation_and_prediction() {
     let (status, out, said) = tagsmith(&[&evaluate[..], &["data.jsonl", "--threshold", "0.5"]].concat(), at, "");
     assert_eq!(status, 0, "{said}");
     assert!(out.contains("test strict precision "), "{out}");
+    assert!(said.contains("entities count running text, which the model was trained on (`annotation_format: text`)"));
     let rounded = ["data.jsonl", "--threshold", "0.5", "--bf16", "--cache_dir", "hub", "--token", "hf_x"];
     let (status, out, said) = tagsmith(&[&evaluate[..], &rounded].concat(), at, "");
     assert_eq!((status, said.contains("note: products in bf16, "), out.lines().count() > 2), (0, true, true), "{said}");
@@ -544,4 +545,63 @@ fn a_run_is_recorded_as_that_of_a_token_classifier() {
     assert_eq!(results["train_samples"], 2);
     assert!(at.join("out/checkpoint-4/trainer_state.json").exists());
     assert!(!at.join("out/checkpoint-4/optimizer.safetensors").exists(), "`save_only_model` saves the optimizer");
+}
+
+/// An evaluation counts what the model was trained on, unless it is asked for something else.
+#[test]
+fn an_evaluation_counts_what_the_model_learned() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    let config = at.join("bi_encoder/config.json");
+    let json = fs::read_to_string(&config).expect("it is there");
+    fs::write(&config, json.replacen('{', "{\"annotation_format\": \"tokens\",", 1)).expect("it is written");
+    fs::write(at.join("gold.conll"), "jo\tB-person\nlives\tO\nin\tO\nnew\tB-place\nyork\tI-place\n")
+        .expect("it is written");
+    let evaluate = |more: &[&str]| {
+        let base = ["evaluate_bi_encoder", "--pretrained_model_name_or_path", "bi_encoder", "--threshold", "0.05"];
+        let (status, out, said) = tagsmith(&[&base[..], &["--evaluation_file", "gold.conll"], more].concat(), at, "");
+        assert_eq!(status, 0, "{said}");
+        (out, said)
+    };
+    let (default, said) = evaluate(&[]);
+    assert!(
+        said.contains("entities count words, which the model was trained on (`annotation_format: tokens`)"),
+        "{said}"
+    );
+    assert_eq!(evaluate(&["--evaluation_format", "tokens"]).0, default);
+    let (_, said) = evaluate(&["--evaluation_format", "text"]);
+    assert!(said.contains("the model was trained on words: leave out `--evaluation_format`"), "{said}");
+}
+
+/// Sizes that no memory holds are refused before any is taken, in a run's file and in a checkpoint.
+#[test]
+fn sizes_of_a_head_are_bounded() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let at = scratch.path();
+    model(at, "bi_encoder");
+    fs::write(at.join("data.jsonl"), DATA).expect("it is written");
+    let last = |said: &str| said.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default().to_owned();
+    let checkpoint = fs::read_to_string(at.join("bi_encoder/config.json")).expect("it is there");
+    for (key, size) in [("linear_hidden_size", "12"), ("span_width_embedding_size", "6"), ("max_span_length", "4")] {
+        config(at, "");
+        let run = fs::read_to_string(at.join("run.json")).expect("it was written");
+        let absurd = |text: &str, number: &str| {
+            let mut json: Value = serde_json::from_str(text).expect("it is JSON");
+            assert_eq!(json[key].to_string(), size, "{key}");
+            json[key] = number.parse::<u64>().expect("a number").into();
+            json.to_string()
+        };
+        fs::write(at.join("run.json"), absurd(&run, "1000000000")).expect("it is written");
+        let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
+        let want = format!("error: run.json: `{key}` is 1000000000, not a whole number from 1 to 16777216");
+        assert_eq!((status, last(&said)), (2, want), "{said}");
+        for number in ["1000000000", "16000000"] {
+            fs::write(at.join("bi_encoder/config.json"), absurd(&checkpoint, number)).expect("it is written");
+            let (status, _, said) = tagsmith(&["predict", "--model", "bi_encoder", "--labels", "a"], at, "jo\n");
+            assert_eq!((status, said.contains("panicked")), (2, false), "{said}");
+            let refusal = ["not a whole number from 1 to 16777216", "bytes, too few for the"];
+            assert!(refusal.iter().any(|part| last(&said).contains(part)), "{said}");
+        }
+    }
 }

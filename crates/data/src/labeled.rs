@@ -3,13 +3,15 @@
 use crate::bytes::input::Input;
 use crate::bytes::lines::Limit;
 use crate::dataset::load_of;
-use crate::error::Error;
+use crate::error::{Error, at_line};
 use crate::format::arrow::ClassNames;
+use crate::format::decide::decide;
 use crate::format::{self, Format, Opened, Request};
 use crate::read_options::{Meter, ReadOptions, Wanted};
 use crate::rows::split_builder::collect;
 use crate::span_examples::EVALUATED;
-use std::io::Read;
+use std::fs;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use tagsmith_message::Note;
 use tagsmith_message::{Remedy, Setting};
@@ -40,8 +42,8 @@ pub struct LabeledSentence {
 /// A file of labels whose format is known.
 pub struct LabelFile {
     path: PathBuf,
-    /// The content, unless the file is read where it is.
-    content: Vec<u8>,
+    /// The content of what can be read once only, such as a pipe.
+    content: Option<Vec<u8>>,
     format: Format,
     note: Option<Note>,
 }
@@ -53,16 +55,21 @@ impl LabelFile {
     /// The file cannot be read.
     pub fn open(path: &Path, format: Option<Format>) -> Result<LabelFile, Error> {
         let source = path.display().to_string();
-        let mut content = Vec::new();
         if path.is_dir() {
-            return Ok(LabelFile { path: path.to_owned(), content, format: Format::Arrow, note: None });
+            return Ok(LabelFile { path: path.to_owned(), content: None, format: Format::Arrow, note: None });
         }
-        if format != Some(Format::Parquet) {
-            Input::open(path, &Meter::default())?.read_to_end(&mut content).map_err(Error::read(&source))?;
-        }
-        let (format, note) = match format {
-            Some(format) => (format, None),
-            None => format::decide::decide(Some(path), &content, &source, Wanted::Labels),
+        let open = || Input::open(path, &Meter::default());
+        let is_file = fs::metadata(path).map_err(Error::open(path))?.is_file();
+        let content = (!is_file).then(|| read_stream(open()?, &source)).transpose()?;
+        let (format, note) = match (format, &content) {
+            (Some(format), _) => (format, None),
+            (None, Some(content)) => decide(Some(path), content, &source, Wanted::Labels),
+            (None, None) => {
+                let mut input = open()?;
+                let (beginning, whole) = input.beginning().map_err(Error::read(&source))?;
+                let lines = if whole { beginning } else { whole_lines(beginning) };
+                decide(Some(path), lines, &source, Wanted::Labels)
+            }
         };
         Ok(LabelFile { path: path.to_owned(), content, format, note })
     }
@@ -71,9 +78,9 @@ impl LabelFile {
     pub fn of_stream(name: &str, content: Vec<u8>, format: Option<Format>) -> LabelFile {
         let (format, note) = match format {
             Some(format) => (format, None),
-            None => format::decide::decide(None, &content, name, Wanted::Labels),
+            None => decide(None, &content, name, Wanted::Labels),
         };
-        LabelFile { path: name.into(), content, format, note }
+        LabelFile { path: name.into(), content: Some(content), format, note }
     }
 
     /// Returns the format of the file.
@@ -120,9 +127,32 @@ impl LabelFile {
             format: Some(self.format),
             class_names: &ClassNames::default(),
         };
-        match self.format {
-            Format::Parquet => format::open(&self.path, &request),
-            _ => format::open_input(Input::from_bytes(self.content.clone()), Some(&self.path), source, &request),
+        match &self.content {
+            None => format::open(&self.path, &request),
+            Some(content) => format::open_input(Input::from_bytes(content.clone()), Some(&self.path), source, &request),
+        }
+    }
+}
+
+/// Returns the lines of a file's beginning that are there whole.
+fn whole_lines(beginning: &[u8]) -> &[u8] {
+    let end = beginning.iter().rposition(|&byte| byte == b'\n');
+    end.map_or(beginning, |end| &beginning[..=end])
+}
+
+/// Reads all of a stream.
+///
+/// # Errors
+/// The stream cannot be read, or has a line that no file may have.
+fn read_stream(mut input: Input, source: &str) -> Result<Vec<u8>, Error> {
+    let (mut content, mut number) = (Vec::new(), 1);
+    let most = Limit::Item.bytes() as u64 + 1;
+    loop {
+        let count = (&mut input).take(most).read_until(b'\n', &mut content).map_err(Error::read(source))?;
+        match count as u64 {
+            0 => return Ok(content),
+            count if count == most => return Err(Limit::Item.exceeded(at_line(source, number), "line")),
+            _ => number += 1,
         }
     }
 }
@@ -170,4 +200,48 @@ fn bare(opened: Opened, source: String) -> Result<Labeled, Error> {
 fn with_setting(mut note: Note, setting: Setting) -> Note {
     note.remedy = note.remedy.map(|remedy| remedy.with_setting(Setting::LabelColumn, setting));
     note
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::input::BEGINNING_BYTES;
+    use std::io::Write;
+
+    /// Reads a file of this content under a name that says nothing.
+    fn read(content: &[u8]) -> Result<Labeled, String> {
+        let mut file = tempfile::NamedTempFile::new().expect("a scratch file");
+        file.write_all(content).expect("it is written");
+        let opened = LabelFile::open(file.path(), None).expect("it is there");
+        let shown = file.path().display().to_string();
+        opened.read(None, Setting::GoldColumn, None).map_err(|error| error.to_string().replace(&shown, "F"))
+    }
+
+    /// The limit is that of training, and no more of the file is read than shows it.
+    #[test]
+    fn a_line_that_no_file_has_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a scratch file");
+        file.as_file().set_len(Limit::Item.bytes() as u64 + 1).expect("a file with a hole");
+        let opened = LabelFile::open(file.path(), None).expect("it is there");
+        let error = opened.read(None, Setting::GoldColumn, None).expect_err("it is one line").to_string();
+        assert!(
+            error.ends_with(":1: the line is longer than 64 MiB: is this the right file? Split it if it is"),
+            "{error}"
+        );
+        let stream = Input::open(file.path(), &Meter::default()).expect("it is there");
+        let error = read_stream(stream, "F").expect_err("it is one line").to_string();
+        assert_eq!(error, "F:1: the line is longer than 64 MiB: is this the right file? Split it if it is");
+    }
+
+    /// The format is told from the beginning, whose last line is cut off.
+    #[test]
+    fn a_long_file_is_told_from_its_beginning() {
+        let sentences = 12_000;
+        let lines = "B-A I-A O O\n".repeat(sentences);
+        assert!(lines.len() > 2 * BEGINNING_BYTES);
+        assert_eq!(read(lines.as_bytes()).expect("labels").sentences.len(), sentences);
+        let columns = "Jo\tB-A\nran\tO\n\n".repeat(sentences);
+        let read = read(columns.as_bytes()).expect("columns");
+        assert_eq!((read.sentences.len(), read.sentences[0].words.len()), (sentences, 2));
+    }
 }

@@ -10,10 +10,10 @@ use crate::read_options::{ReadOptions, Wanted};
 use crate::rows::row::Row;
 use crate::rows::tag_names::TagNames;
 use std::path::Path;
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_text::example::{AnnotationFormat, Entity, Example};
 use tagsmith_text::labels::reading::Rules;
-use tagsmith_text::labels::scheme::{Span, Style, UNTYPED};
+use tagsmith_text::labels::scheme::{self, Span, Style, UNTYPED};
 use tagsmith_text::tagged::{Content, joined};
 
 /// The examples of some files.
@@ -79,20 +79,20 @@ fn read(
     all.notes.extend(note);
     let mut tagged = Vec::new();
     while let Some(row) = reader.next()? {
-        let place = reader.place(row.number);
         match row {
-            Row { id, content, spans: Some(entities), .. } => {
-                all.examples.push((place, Example { id, content, entities }));
+            Row { number, id, content, spans: Some(entities), .. } => {
+                all.examples.push((reader.place(number), Example { id, content, entities }));
             }
-            row => tagged.push((place, row)),
+            row => tagged.push(row),
         }
     }
     all.notes.extend(reader.notes().into_iter().filter(|note| note.count > 0));
     let names = reader.take_tags();
     let is_tagged = !tagged.is_empty();
     let mut of_tags = OfTags::new(format, rules);
-    for (place, row) in tagged {
-        let example = of_tags.example(&place, row, &names);
+    for row in tagged {
+        let place = reader.place(row.number);
+        let example = of_tags.example(&|number| reader.place(number), row, &names)?;
         all.examples.push((place, example));
     }
     all.notes.extend(of_tags.notes());
@@ -121,38 +121,50 @@ impl OfTags {
         }
     }
 
-    /// Returns the example of a row. Running text is the words with a space between them.
-    fn example(&mut self, place: &str, row: Row, names: &TagNames) -> Example {
-        let Row { id, content, tags, .. } = row;
-        let Content::Words(words) = content else { return Example { id, content, entities: Vec::new() } };
-        let tags: Vec<&str> = tags.iter().flatten().map(|&tag| names.name(tag)).collect();
-        let entities = self.entities(place, &tags);
+    /// Returns the example of a row. Running text is the words with a space between them. `place` shows a line.
+    ///
+    /// # Errors
+    /// A label that is not of the scheme that is asked for.
+    fn example(&mut self, place: &dyn Fn(u64) -> String, row: Row, names: &TagNames) -> Result<Example, Error> {
+        let tags: Vec<&str> = row.tags.iter().flatten().map(|&tag| names.name(tag)).collect();
+        let entities = self.entities(&|word| place(row.line_of(word)), &tags)?;
+        let Row { id, content, .. } = row;
+        let Content::Words(words) = content else { return Ok(Example { id, content, entities: Vec::new() }) };
         if self.format == AnnotationFormat::Tokens {
-            return Example { id, content: Content::Words(words), entities };
+            return Ok(Example { id, content: Content::Words(words), entities });
         }
         let (text, places) = joined(&words);
         let entity = |e: Entity| Entity { start: places[e.start].0, end: places[e.end - 1].1, label: e.label };
         let entities = entities.into_iter().map(entity).collect();
-        Example { id, content: Content::Text(text), entities }
+        Ok(Example { id, content: Content::Text(text), entities })
     }
 
-    /// Returns the entities of a sentence's tags, and counts what they leave out.
-    fn entities(&mut self, place: &str, tags: &[&str]) -> Vec<Entity> {
+    /// Returns the entities of a sentence's tags, and counts what they leave out. `place` shows a word's line.
+    ///
+    /// # Errors
+    /// A label that is not of the scheme that is asked for.
+    fn entities(&mut self, place: &dyn Fn(usize) -> String, tags: &[&str]) -> Result<Vec<Entity>, Error> {
+        if let Rules::Strict(scheme) = self.rules
+            && let Some(word) = tags.iter().position(|tag| !scheme.has(tag, Style::Prefix))
+        {
+            let problem = scheme::Error::Letter { tag: tags[word].to_owned(), scheme }.to_string();
+            return Err(Error::content(place(word), problem).with_remedy(Remedy::Unset(Setting::LabelScheme)));
+        }
         let typed = |rules: Rules| -> Vec<Span<&str>> {
             rules.spans(tags, Style::Prefix).into_iter().filter(|span| span.kind != UNTYPED).collect()
         };
         let has_type = |tag: &str| self.rules.tag(tag, Style::Prefix).is_some_and(|tag| tag.kind != UNTYPED);
-        for tag in tags.iter().filter(|tag| **tag != "O" && !has_type(tag)) {
-            self.bare.add(|| format!("{place} `{tag}`"));
+        for (word, tag) in tags.iter().enumerate().filter(|(_, tag)| **tag != "O" && !has_type(tag)) {
+            self.bare.add(|| format!("{} `{tag}`", place(word)));
         }
         let spans = typed(self.rules);
         if self.rules == Rules::OriginalSpans {
             for span in typed(Rules::AnyScheme).iter().filter(|span| !spans.contains(span)) {
-                self.lost.add(|| format!("{place} {span}"));
+                self.lost.add(|| format!("{} {span}", place(span.start)));
             }
         }
         let entity = |span: Span<&str>| Entity { start: span.start, end: span.end, label: span.kind.to_owned() };
-        spans.into_iter().map(entity).collect()
+        Ok(spans.into_iter().map(entity).collect())
     }
 
     /// Returns notes about words outside every entity, and about entities that were lost.
@@ -164,12 +176,13 @@ impl OfTags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tagsmith_text::labels::scheme::Scheme;
 
     /// The entities of a sentence's tags in short, and the notes about them.
     fn read(tags: &str, rules: Rules) -> (String, Vec<String>) {
         let mut of_tags = OfTags::new(AnnotationFormat::Tokens, rules);
         let tags: Vec<&str> = tags.split(' ').collect();
-        let entities = of_tags.entities("f:1", &tags);
+        let entities = of_tags.entities(&|_| "f:1".into(), &tags).expect("no scheme is asked for");
         let shown: Vec<String> = entities.iter().map(|it| format!("{} {}..{}", it.label, it.start, it.end)).collect();
         (shown.join(", "), of_tags.notes().map(|note| note.to_string()).collect())
     }
@@ -199,5 +212,15 @@ mod tests {
         let (found, notes) = read("0 B-a PER O I", Rules::AnyScheme);
         let said = "words have a label that is not a tag with a type, and are outside every entity";
         assert_eq!((&*found, notes), ("a 1..2", vec![format!("3 {said} (f:1 `0`, f:1 `PER`, f:1 `I`)")]));
+    }
+
+    /// By an asked-for scheme gold entities are those that `score` counts, and a label of another scheme is an error.
+    #[test]
+    fn an_asked_scheme_decides() {
+        assert_eq!(read("I-a O B-a I-a", Rules::Strict(Scheme::Iob2)), ("a 2..4".into(), Vec::new()));
+        assert_eq!(read("B-a PER O", Rules::Words), ("B-a 0..1, PER 1..2".into(), Vec::new()));
+        let mut of_tags = OfTags::new(AnnotationFormat::Tokens, Rules::Strict(Scheme::Iob2));
+        let error = of_tags.entities(&|word| format!("f:{}", word + 1), &["O", "M-a"]).expect_err("it has no M");
+        assert_eq!(error.to_string(), "f:2: the tag `M-a` does not belong to IOB2, whose letters are I O B");
     }
 }

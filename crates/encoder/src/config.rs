@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use tagsmith_files::Error;
 use tagsmith_files::json_fields::{Fields, read_object};
 
+pub use crate::family::setting::LARGEST as LARGEST_SIZE;
+
 /// The family of an encoder, and what it computes with in addition to a [`Shape`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Family {

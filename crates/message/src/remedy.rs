@@ -41,6 +41,10 @@ settings! {
     InputFormat,
     /// The column of the labels.
     LabelColumn,
+    /// Labels that are types alone.
+    BareTags,
+    /// How tags are read: the scheme.
+    LabelScheme,
     /// The labels: a file that lists them, or the labels that a span tagger looks for.
     Labels,
     /// The column of the predicted labels, where two columns are compared.
@@ -99,10 +103,10 @@ settings! {
     WarmupSteps,
 
     // Scores.
+    /// What the entities of an evaluated span tagger count: code points or words.
+    EvaluationFormat,
     /// What is scored.
     Mode,
-    /// The scheme of strict scores.
-    Scheme,
     /// The lowest score of an entity.
     Threshold,
     /// What a ratio without a denominator counts as.

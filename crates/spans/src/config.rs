@@ -8,6 +8,7 @@ use crate::config::parity::{MASKED_WEIGHT, Parity};
 use crate::error::Error;
 use serde_json::{Map, Value};
 use std::path::Path;
+use tagsmith_encoder::config::LARGEST_SIZE;
 use tagsmith_files::json_fields::Fields;
 use tagsmith_kernel::op::pool::Pooling;
 use tagsmith_text::example::AnnotationFormat;
@@ -272,10 +273,10 @@ impl Config {
             loss,
             pooling,
             dropout: fields.number("dropout", 0.1, 0.0..=0.999)? as f32,
-            hidden: fields.size("linear_hidden_size", Some(128))?,
-            width_size: fields.size("span_width_embedding_size", Some(128))?,
+            hidden: fields.size_up_to("linear_hidden_size", LARGEST_SIZE)?.unwrap_or(128),
+            width_size: fields.size_up_to("span_width_embedding_size", LARGEST_SIZE)?.unwrap_or(128),
             temperature: fields.number("init_temperature", 0.03, f64::MIN_POSITIVE..=f64::MAX)?,
-            longest: fields.size("max_span_length", Some(30))?,
+            longest: fields.size_up_to("max_span_length", LARGEST_SIZE)?.unwrap_or(30),
             threshold,
             threshold_token,
             token_encoder: fields.text("token_encoder")?.unwrap_or_default(),

@@ -79,7 +79,14 @@ impl Evaluation {
     pub fn record(&self) -> Map<String, Value> {
         let [precision, recall, f1] = self.score.total().figures();
         let strict_f1 = self.strict.total().figures()[2];
-        let figures = [("precision", precision), ("recall", recall), ("f1", f1), ("strict_f1", strict_f1)];
+        let macro_f1 = self.score.mean()[2];
+        let figures = [
+            ("precision", precision),
+            ("recall", recall),
+            ("f1", f1),
+            ("f1_macro", macro_f1),
+            ("strict_f1", strict_f1),
+        ];
         let mut record: Map<String, Value> =
             figures.into_iter().map(|(name, figure)| (format!("eval_{name}"), json!(figure))).collect();
         record.insert("eval_gold_without_span".into(), json!(self.lost));

@@ -11,15 +11,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tagsmith_encoder::config::Config as EncoderConfig;
-use tagsmith_encoder::folder::{OTHER_HEADS, WeightFiles, weight_files};
+use tagsmith_encoder::folder::{OTHER_HEADS, WeightFiles, check_size, weight_files};
 use tagsmith_files::json_fields::read_object;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
-use tagsmith_kernel::params::{Params, SlotId};
+use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
+use tagsmith_message::Remedy;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_text::tokenizer::old_files::has_tokenizer;
+use tagsmith_train::memory::{FLOAT, size};
 use tagsmith_weights::origin::{grown_table, table_of_file};
 use tagsmith_weights::tensors::{self, Entry, Reader, Values};
 
@@ -29,6 +31,21 @@ pub struct Tokenizers {
     pub text: Tokenizer,
     /// The tokenizer of a bi-encoder's labels.
     pub labels: Option<Tokenizer>,
+}
+
+impl Tokenizers {
+    /// Returns what there is to say about the tokenizers and about pieces that the model has no row for.
+    pub fn notes(&self, model: &Model) -> Vec<String> {
+        let of = |tokenizer: &Tokenizer, rows: usize, what: &str| -> Vec<String> {
+            let beyond = tokenizer.pieces_beyond(rows);
+            tokenizer.notes.iter().chain(&beyond).map(|note| format!("tokenizer of {what}: {note}")).collect()
+        };
+        let mut notes = of(&self.text, model.token_encoder.shape.vocab_size, "texts");
+        if let (Some(labels), Some(kinds)) = (&self.labels, &model.type_encoder) {
+            notes.extend(of(labels, kinds.shape.vocab_size, "labels"));
+        }
+        notes
+    }
 }
 
 /// Standard deviation of new weights.
@@ -46,8 +63,13 @@ const FIRST_WEIGHTS: &[&str] = &["model.pt", "model.bin"];
 /// A new model: encoders with the weights of their folders, a head drawn from `seed`. Returns notes too.
 ///
 /// # Errors
-/// Files that are missing, damaged or of another kind.
-pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenizers, Vec<String>), Error> {
+/// Files that are missing, damaged or of another kind; a head that takes more than the `allowed` bytes.
+pub fn assemble(
+    config: Config,
+    seed: u64,
+    hub: &Hub,
+    allowed: Option<u64>,
+) -> Result<(Model, Tokenizers, Vec<String>), Error> {
     let mut notes = Vec::new();
     let folder = |name: &str, key: &str| match name {
         "" => Err(Error::Setting(format!("`{key}` names no encoder"))),
@@ -73,6 +95,7 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
         }
         None => None,
     };
+    check_head(&Layout::new(&config, &token, kinds.as_ref()), allowed)?;
     let mut model = empty(config, token, kinds);
     let mut found = vec![false; model.params.slots.len()];
     let folders = [(Some(&token_folder), TOKEN_ENCODER), (type_folder.as_ref(), TYPE_ENCODER)];
@@ -110,6 +133,22 @@ pub fn assemble(config: Config, seed: u64, hub: &Hub) -> Result<(Model, Tokenize
     let mut generator = MersenneTwister::new(seed);
     of_head.into_iter().chain(of_encoders).for_each(|number| draw(&mut model, number, &mut generator));
     Ok((model, Tokenizers { text, labels }, notes))
+}
+
+/// Refuses, before any memory is taken, a head whose weights alone take more than the `allowed` bytes.
+fn check_head(layout: &Layout, allowed: Option<u64>) -> Result<(), Error> {
+    let is_of_head = |slot: &&Slot| ![TOKEN_ENCODER, TYPE_ENCODER].iter().any(|inside| slot.name.starts_with(inside));
+    let parameters: u64 = layout.slots.iter().filter(is_of_head).map(|slot| slot.len() as u64).sum();
+    match allowed {
+        Some(allowed) if FLOAT * parameters > allowed => Err(Error::Memory {
+            planned: format!("{} for the head's weights", size(FLOAT * parameters)),
+            allowed: size(allowed),
+            remedy: Remedy::to_do(
+                "lower `linear_hidden_size`, `span_width_embedding_size` or `max_span_length` in the configuration",
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A model with zeros for weights.
@@ -252,6 +291,8 @@ pub fn load_as(folder: &Path, config: Config) -> Result<(Model, Vec<String>), Er
         Architecture::BiEncoder => Some(encoder(TYPE_CONFIG, "type_encoder_config", TYPE_ENCODER)?),
         Architecture::CrossEncoder => None,
     };
+    let layout = Layout::new(&config, &token, kinds.as_ref());
+    check_size(&weights.files, layout.slots.iter().filter(|slot| !slot.frozen))?;
     let mut model = empty(config, token, kinds);
     let names = own_names(&model.params);
     let mut found = vec![false; model.params.slots.len()];

@@ -69,7 +69,7 @@ pub const SPAN: usize = 2;
 /// let mut fields = Fields::new("run.json".as_ref(), json.as_object().unwrap().clone());
 /// let config = Config::take(&mut fields, Architecture::BiEncoder, Some(false))?;
 /// let hub = Hub::new(Settings::offline(place.path(), "everything is here"), |_| {});
-/// let (model, tokenizers, _) = folder::assemble(config, 42, &hub)?;
+/// let (model, tokenizers, _) = folder::assemble(config, 42, &hub, None)?;
 ///
 /// let words = ["Jo", "sings"].map(String::from).to_vec();
 /// let entities = vec![Entity { start: 0, end: 1, label: "person".into() }];

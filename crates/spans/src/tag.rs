@@ -21,6 +21,9 @@ const WINDOW: usize = 512;
 /// Pieces by which a text can differ when it stands after a prompt.
 const SEAM: usize = 2;
 
+/// Pieces that one letter can become: a byte each.
+const PIECES_OF_A_LETTER: usize = 4;
+
 /// A label as the user names it, and as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
@@ -99,6 +102,7 @@ impl Tagger {
         let read: Vec<String> = request.labels.iter().map(|label| label.read.clone()).collect();
         let query = Query::new(&model, &tokenizers, read)?;
         notes.extend(query.notes.iter().cloned());
+        notes.extend(tokenizers.notes(&model));
         let room = room(&model, &tokenizers.text, &query, max_length)?;
         let stride = request.stride.unwrap_or(room / 4);
         let prompt = query.prompt.clone();
@@ -129,14 +133,16 @@ impl Tagger {
     ///
     /// # Errors
     /// Rows of a word table that cannot be read; scores that are not numbers.
-    pub fn tag(
-        &self,
-        inputs: Vec<Encoded>,
-        tally: &mut Tally,
-        watch: Watch<'_>,
-    ) -> Result<Vec<Tagged>, Error> {
-        for Encoded { place, words, windows, .. } in &inputs {
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>, Error> {
+        for Encoded { place, words, windows, parted, .. } in &inputs {
             tally.count(place, words.len(), windows.len());
+            for word in parted {
+                let what = "words are longer than a whole window and were cut into several";
+                tally.add(what, || format!("{place} word {}", word + 1));
+            }
+            if windows.iter().any(|window| window.encoded.cut > 0) {
+                tally.add("inputs have a word longer than a whole window, whose end is not read", || place.clone());
+            }
             // In an overlap of windows they count twice.
             for _ in 0..windows.iter().map(|window| window.encoded.spelled).sum() {
                 let what = "special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
@@ -165,16 +171,24 @@ impl Tagger {
             AnnotationFormat::Text => (it.start, it.end + 1),
             AnnotationFormat::Tokens => (places[it.start].0, places[it.end].1),
         };
-        let mention = |it: &Candidate| {
+        // Pieces may begin with the space before them.
+        let placed = |it: &Candidate| {
             let (start, end) = in_letters(it);
-            letters.mention(self.names[it.kind].clone(), it.score as f32, (start as u32, end as u32))
+            letters.trimmed(start as u32, end as u32).map(|place| (*it, place))
         };
-        let mentions: Vec<Mention> = entities.iter().map(mention).collect();
+        let placed: Vec<(Candidate, (u32, u32))> = entities.iter().filter_map(placed).collect();
+        for _ in placed.len()..entities.len() {
+            tally.add("entities of white space alone are left out", || place.clone());
+        }
+        let mention = |&(it, place): &(Candidate, (u32, u32))| {
+            letters.mention(self.names[it.kind].clone(), it.score as f32, place)
+        };
+        let mentions: Vec<Mention> = placed.iter().map(mention).collect();
         let mut labels = Vec::new();
         if self.labels_words() {
             labels = vec![WordLabel { label: 0, probability: 0.0 }; words.len()];
-            for it in entities {
-                let (start, end) = in_letters(it);
+            for &(it, (start, end)) in &placed {
+                let (start, end) = (start as usize, end as usize);
                 // Words do not overlap and are in order.
                 let first = places.partition_point(|place| place.1 <= start);
                 let last = places.partition_point(|place| place.0 < end);
@@ -213,6 +227,9 @@ fn room(model: &Model, tokenizer: &Tokenizer, query: &Query, max_length: usize) 
     }
 }
 
+/// The start and the end of each word, in code points.
+type Places = Vec<(u32, u32)>;
+
 /// The part of a tagger that turns inputs into pieces and windows: all that tagging does without the model.
 pub struct Reader {
     tokenizer: Tokenizer,
@@ -235,6 +252,8 @@ pub struct Encoded {
     /// The unit that windows and candidates count in.
     unit: AnnotationFormat,
     windows: Vec<Window>,
+    /// Words of running text that were cut, because no window holds them.
+    parted: Vec<usize>,
 }
 
 /// A part of an input that the model reads at once.
@@ -255,17 +274,17 @@ impl Reader {
     /// An input that the tokenizer refuses; a stride that fills the window.
     pub fn encode(&self, Input { place, content }: &Input) -> Result<Encoded, Error> {
         let at_place = |error| Error::Input { place: place.clone(), source: Box::new(error) };
-        let (text, words, places) = match content {
+        let (text, words, places, parted) = match content {
             Content::Words(words) => {
                 let (text, places) = joined(words);
-                (text, words.clone(), places)
+                (text, words.clone(), places, Vec::new())
             }
             Content::Text(text) => {
                 let letters = CodePoints::new(text);
-                let places = split_words(text);
+                let (places, parted) = self.parts(&letters, split_words(text)).map_err(at_place)?;
                 let words = places.iter().map(|&(start, end)| letters.slice(start, end).to_owned()).collect();
                 let places = places.iter().map(|&(start, end)| (start as usize, end as usize)).collect();
-                (text.clone(), words, places)
+                (text.clone(), words, places, parted)
             }
         };
         let content = match (content, self.format) {
@@ -277,7 +296,38 @@ impl Reader {
             Content::Words(_) => (AnnotationFormat::Tokens, Masking::Subwords),
         };
         let windows = self.windows(&content, masking).map_err(at_place)?;
-        Ok(Encoded { place: place.clone(), text, words, places, unit, windows })
+        Ok(Encoded { place: place.clone(), text, words, places, unit, windows, parted })
+    }
+
+    /// Cuts words that no window holds between their pieces, as text without spaces has them. Returns the places of all
+    /// words, and the numbers of the words that were cut.
+    fn parts(&self, letters: &CodePoints, places: Places) -> Result<(Places, Vec<usize>), Error> {
+        let room = self.room.saturating_sub(SEAM).max(1);
+        // A piece covers a letter at least, but for bytes and spaces that a tokenizer adds.
+        let may_be_long = |&(start, end): &(u32, u32)| (end - start) as usize * PIECES_OF_A_LETTER > room;
+        if self.format == AnnotationFormat::Text || !places.iter().any(may_be_long) {
+            return Ok((places, Vec::new()));
+        }
+        let (mut all, mut parted) = (Vec::with_capacity(places.len()), Vec::new());
+        for (number, (start, end)) in places.into_iter().enumerate() {
+            if !may_be_long(&(start, end)) {
+                all.push((start, end));
+                continue;
+            }
+            let pieces = self.tokenizer.encode_words(&[letters.slice(start, end).to_owned()])?;
+            let content = pieces.content();
+            let begins = content.clone().step_by((room / 2).max(1)).skip(1).map(|at| start + pieces.offsets[at].0);
+            let mut borders: Vec<u32> = begins.filter(|&at| start < at && at < end).collect();
+            borders.dedup();
+            if content.len() <= room || borders.is_empty() {
+                all.push((start, end));
+                continue;
+            }
+            parted.push(number);
+            let from = std::iter::once(start).chain(borders.iter().copied());
+            all.extend(from.zip(borders.iter().copied().chain([end])));
+        }
+        Ok((all, parted))
     }
 
     fn windows(&self, content: &Content, masking: Masking) -> Result<Vec<Window>, Error> {
@@ -310,7 +360,25 @@ impl Reader {
             Content::Text(_) => (pieces.offsets[piece].0 as usize, pieces.offsets[piece].1 as usize),
             Content::Words(_) => word(&pieces, piece),
         };
-        Ok(plan.windows.iter().map(|window| covers(window.start).0..covers(window.end - 1).1).collect())
+        let range = |window: &Range<usize>| covers(window.start).0..covers(window.end - 1).1;
+        let mut ranges: Vec<Range<usize>> = plan.windows.iter().map(range).collect();
+        if let (Content::Words(_), false) = (content, plan.parted.is_empty()) {
+            // A given word that no window holds stands alone, and its end is not read. Others stand beside it no more.
+            let is_parted = |word: usize| plan.parted.contains(&(word as u32));
+            for range in &mut ranges {
+                while !range.is_empty() && is_parted(range.start) {
+                    range.start += 1;
+                }
+                while !range.is_empty() && is_parted(range.end - 1) {
+                    range.end -= 1;
+                }
+            }
+            ranges.retain(|range| !range.is_empty());
+            ranges.extend(plan.parted.iter().map(|&word| word as usize..word as usize + 1));
+            ranges.sort_by_key(|range| (range.start, range.end));
+            ranges.dedup();
+        }
+        Ok(ranges)
     }
 }
 
@@ -355,4 +423,38 @@ fn unique(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
         .sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)).then(b.score.total_cmp(&a.score)));
     candidates.dedup_by_key(|it| (it.start, it.end, it.kind));
     candidates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text without spaces is one word. It is cut between its pieces, so that the model reads all of it.
+    #[test]
+    fn a_word_longer_than_a_window_is_read_whole() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/pieces/xlm-roberta");
+        let reader = Reader {
+            tokenizer: Tokenizer::from_folder(&folder).expect("it reads"),
+            prompt: None,
+            max_length: 30,
+            room: 30,
+            stride: 8,
+            format: AnnotationFormat::Tokens,
+        };
+        let long = "กรุงเทพเป็นเมืองใหญ่".repeat(20);
+        let encode =
+            |content: Content| reader.encode(&Input { place: "test:1".into(), content }).expect("it is encoded");
+        let encoded = encode(Content::Text(format!("{long} Jo")));
+        assert!(encoded.words.len() > 3 && encoded.parted == [0], "{:?}", encoded.words);
+        let (last, parts) = encoded.words.split_last().expect("it has words");
+        assert_eq!((last.as_str(), parts.concat()), ("Jo", long.clone()));
+        assert!(encoded.windows.len() > 2 && encoded.windows.iter().all(|window| window.encoded.cut == 0));
+        // A word that was given stays one word, and its end is not read.
+        let words = ["Jo", &long, "and", "Ann", &long].map(String::from).to_vec();
+        let given = encode(Content::Words(words));
+        let ranges: Vec<_> = given.windows.iter().map(|window| window.range.clone()).collect();
+        assert_eq!((given.parted.len(), &ranges[..]), (0, &[0..1, 1..2, 2..4, 4..5][..]));
+        let cut: Vec<bool> = given.windows.iter().map(|window| window.encoded.cut > 0).collect();
+        assert_eq!(cut, [false, true, false, true]);
+    }
 }

@@ -169,7 +169,7 @@ struct Truncation {
     too_long: Note,
     words_lost: usize,
     windows: usize,
-    cut_words: Note,
+    parted: Note,
     pieceless: Note,
 }
 
@@ -179,7 +179,7 @@ impl Truncation {
             too_long: Note::new(""),
             words_lost: 0,
             windows: 0,
-            cut_words: Note::new("words are longer than a whole window and were cut to what fits").important(),
+            parted: Note::new("words are longer than a whole window and are read in parts"),
             pieceless: Note::new("words give no piece, so they are neither trained nor scored").important(),
         }
     }
@@ -204,8 +204,8 @@ impl Truncation {
         self.too_long.add(&place);
         if let Some(stride) = stride {
             let plan = Plan::new(pieces, max_length, stride)?;
-            for (word, lost) in plan.cut {
-                self.cut_words.add(|| format!("{} word {} by {lost} pieces", place(), word + 1));
+            for word in plan.parted {
+                self.parted.add(|| format!("{} word {}", place(), word + 1));
             }
             self.windows += plan.windows.len();
             return Ok(plan.windows);
@@ -218,11 +218,11 @@ impl Truncation {
 
     /// Counts what a later part of the split lost.
     fn absorb(&mut self, later: Truncation) {
-        let Truncation { too_long, words_lost, windows, cut_words, pieceless } = later;
+        let Truncation { too_long, words_lost, windows, parted, pieceless } = later;
         self.too_long.absorb(too_long);
         self.words_lost += words_lost;
         self.windows += windows;
-        self.cut_words.absorb(cut_words);
+        self.parted.absorb(parted);
         self.pieceless.absorb(pieceless);
     }
 
@@ -236,6 +236,6 @@ impl Truncation {
             ),
             Some(_) => format!("sentences have more than {max_length} pieces and became {} windows", self.windows),
         };
-        [self.too_long, self.cut_words, self.pieceless].into_iter().filter(|note| note.count > 0).collect()
+        [self.too_long, self.parted, self.pieceless].into_iter().filter(|note| note.count > 0).collect()
     }
 }

@@ -158,6 +158,19 @@ impl<'t> CodePoints<'t> {
         if start >= end { "" } else { &self.text[self.bytes[start as usize]..self.bytes[end as usize]] }
     }
 
+    /// Returns the place without the white space at its ends; none where nothing else is in it.
+    ///
+    /// # Panics
+    /// If the text is shorter.
+    pub fn trimmed(&self, start: u32, end: u32) -> Option<(u32, u32)> {
+        let inside = self.slice(start, end);
+        let count = |text: &str| text.chars().count() as u32;
+        let begun = inside.trim_start();
+        let first = start + count(inside) - count(begun);
+        let last = first + count(begun.trim_end());
+        (first < last).then_some((first, last))
+    }
+
     /// Returns the entity with this label, probability and place.
     pub fn mention(&self, label: String, score: f32, (start, end): (u32, u32)) -> Mention {
         Mention { text: self.slice(start, end).to_owned(), label, score, start, end }

@@ -1,14 +1,19 @@
 //! The one place that knows the `tokenizers` crate: words or running text in, pieces out.
 
+mod class_switches;
 pub mod error;
 pub mod json_parts;
 pub mod old_files;
 pub mod pieces;
 pub mod sentencepiece;
+mod soundness;
 
 pub use crate::tokenizer::error::Error;
 pub use crate::tokenizer::pieces::Pieces;
 
+use crate::tokenizer::class_switches::expecting_space;
+use crate::tokenizer::old_files::Class;
+use crate::tokenizer::soundness::guarded;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io;
@@ -21,8 +26,6 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::processors::PostProcessorWrapper;
-use tokenizers::processors::sequence::Sequence as PostProcessors;
 use tokenizers::{
     AddedToken, EncodeInput, Encoding, InputSequence, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
     SplitDelimiterBehavior,
@@ -96,7 +99,8 @@ impl Tokenizer {
                 let parts = old_files::assemble(folder)?;
                 let config = serde_json::to_vec(&parts.config).expect("JSON can be written");
                 // A fault of what was put together is a fault of its vocabulary, the only file.
-                let mut tokenizer = Tokenizer::from_bytes(&parts.json, &config).map_err(|error| match error {
+                let read = Tokenizer::of_class(&parts.json, &config, None);
+                let mut tokenizer = read.map_err(|error| match error {
                     Error::Invalid { message: problem, .. } => Error::Parts { path: parts.vocabulary, problem },
                     other => other,
                 })?;
@@ -105,25 +109,37 @@ impl Tokenizer {
             }
             other => other?,
         };
+        let model = read("config.json").ok().and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok());
+        let model = model.unwrap_or_default();
         match read("tokenizer_config.json") {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                let mut tokenizer = Tokenizer::from_bytes(&json, b"{}")?;
+                let mut tokenizer = Tokenizer::of_class(&json, b"{}", Class::told(&Map::new(), &model))?;
                 let missing = "there is no `tokenizer_config.json`, so the tokenizer names no longest sequence";
                 tokenizer.notes.push(Note::once(missing));
                 Ok(tokenizer)
             }
-            other => Tokenizer::from_bytes(&json, &other?),
+            other => {
+                let config = other?;
+                let class = Class::told(&config_of(&config)?, &model);
+                Tokenizer::of_class(&json, &config, class)
+            }
         }
     }
 
     /// Reads the contents of `tokenizer.json` and of `tokenizer_config.json`.
+    ///
+    /// # Errors
+    /// Contents that are damaged, or that no tokenizer has.
     pub fn from_bytes(json: &[u8], config: &[u8]) -> Result<Tokenizer, Error> {
-        let config: Map<String, Value> = serde_json::from_slice(config)
-            .map_err(|error| Error::Invalid { file: "tokenizer_config.json", message: error.to_string() })?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(json)
-            .map_err(|error| Error::Invalid { file: "tokenizer.json", message: error.to_string() })?;
+        let class = Class::told(&config_of(config)?, &Map::new());
+        Tokenizer::of_class(json, config, class)
+    }
+
+    fn of_class(json: &[u8], config: &[u8], class: Option<Class>) -> Result<Tokenizer, Error> {
+        let config = config_of(config)?;
+        let mut inner = soundness::read(json)?;
         let mut notes = switch_off(&mut inner)?;
-        notes.extend(follow_lower_case(&mut inner, &config));
+        notes.extend(class_switches::follow(&mut inner, &config, class)?);
         let spaced = with_prefix_space(&inner);
         if spaced.is_some() {
             notes.push(Note::once("the tokenizer puts no space before words; given words get one, as inside a text"));
@@ -217,6 +233,18 @@ impl Tokenizer {
         Ok(Pieces::new(&encoding))
     }
 
+    /// Returns the note about pieces that a model with `rows` rows does not have. A text with one of them is refused.
+    pub fn pieces_beyond(&self, rows: usize) -> Option<Note> {
+        let mut beyond: Vec<(u32, String)> =
+            self.for_words.get_vocab(true).into_iter().map(|it| (it.1, it.0)).collect();
+        beyond.retain(|(id, _)| *id as usize >= rows);
+        beyond.sort_unstable();
+        let what = "pieces of the tokenizer have ids that the model has no row for: a text with one is refused";
+        let mut note = Note::new(what);
+        beyond.iter().for_each(|(id, piece)| note.add(|| format!("`{piece}` {id} of {rows} rows")));
+        (note.count > 0).then_some(note)
+    }
+
     /// Returns one more than the highest id that the tokenizer can give.
     pub fn id_bound(&self) -> usize {
         self.for_words.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
@@ -265,15 +293,20 @@ impl Tokenizer {
     }
 }
 
+fn config_of(text: &[u8]) -> Result<Map<String, Value>, Error> {
+    serde_json::from_slice(text)
+        .map_err(|error| Error::Invalid { file: "tokenizer_config.json", message: error.to_string() })
+}
+
 fn special_ids(inner: &tokenizers::Tokenizer) -> HashSet<u32> {
     let tokens = inner.get_added_tokens_decoder();
     tokens.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
 }
 
 fn encode(inner: &tokenizers::Tokenizer, input: InputSequence<'_>) -> Result<Encoding, Error> {
-    inner
-        .encode_char_offsets(EncodeInput::Single(input), true)
-        .map_err(|error| Error::Encode { message: error.to_string() })
+    let encoded = guarded(|| inner.encode_char_offsets(EncodeInput::Single(input), true));
+    let gave_up = || Error::Encode { message: "the library that cuts it gave up".into() };
+    encoded.ok_or_else(gave_up)?.map_err(|error| Error::Encode { message: error.to_string() })
 }
 
 /// Returns the start and the end of each word of running text, in code points. Text is cut at white space and around every punctuation mark, symbol (an emoji with its
@@ -343,19 +376,6 @@ fn switch_off(inner: &mut tokenizers::Tokenizer) -> Result<Vec<Note>, Error> {
     Ok(notes)
 }
 
-/// transformers' BERT classes believe `do_lower_case` in tokenizer_config.json, whatever tokenizer.json does.
-fn follow_lower_case(inner: &mut tokenizers::Tokenizer, config: &Map<String, Value>) -> Option<Note> {
-    let asked = config.get("do_lower_case")?.as_bool()?;
-    let Some(NormalizerWrapper::BertNormalizer(normalizer)) = inner.get_normalizer() else { return None };
-    if normalizer.lowercase == asked {
-        return None;
-    }
-    let mut normalizer = *normalizer;
-    normalizer.lowercase = asked;
-    inner.with_normalizer(Some(normalizer)).ok()?;
-    Some(Note::once(format!("`do_lower_case` is {asked} in `tokenizer_config.json` and overrides `tokenizer.json`")))
-}
-
 /// Returns the tokenizer with a space before each given word, if it is byte-level or marks spaces and would put none.
 fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokenizer> {
     let mut spaced = inner.clone();
@@ -382,7 +402,7 @@ fn with_prefix_space(inner: &tokenizers::Tokenizer) -> Option<tokenizers::Tokeni
         other => _ = spaced.with_pre_tokenizer(Some(with_marked_space(other)?)),
     }
     if let Some(processor) = inner.get_post_processor() {
-        spaced.with_post_processor(Some(expecting_space(processor.clone())));
+        spaced.with_post_processor(Some(expecting_space(processor.clone(), true)));
     }
     Some(spaced)
 }
@@ -426,18 +446,6 @@ fn marks_spaces(normalizer: &NormalizerWrapper) -> bool {
             steps.as_ref().iter().any(marks_spaces) && !steps.as_ref().iter().any(prepends)
         }
         _ => false,
-    }
-}
-
-/// The step that trims offsets must know that the first space is not the user's.
-fn expecting_space(processor: PostProcessorWrapper) -> PostProcessorWrapper {
-    match processor {
-        PostProcessorWrapper::Roberta(roberta) => roberta.add_prefix_space(true).into(),
-        PostProcessorWrapper::ByteLevel(bytes) => bytes.add_prefix_space(true).into(),
-        PostProcessorWrapper::Sequence(steps) => {
-            PostProcessors::new(steps.into_iter().map(expecting_space).collect()).into()
-        }
-        other => other,
     }
 }
 

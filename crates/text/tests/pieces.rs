@@ -137,6 +137,120 @@ fn bad_files_are_located() {
     assert!(missing.contains("holds no `tokenizer.json`"), "{missing}");
 }
 
+/// What transformers makes of tokenizer_config.json's switches (golden/class_switches, by oracle/class_switches.py).
+#[test]
+fn switches_are_those_of_transformers_classes() {
+    let text = std::fs::read_to_string(golden("../class_switches/cases.jsonl")).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts: Vec<String> = serde_json::from_value(lines.next().unwrap()).unwrap();
+    let (mut checked, mut changed) = (0, 0);
+    for case in lines {
+        let kind = case["kind"].as_str().unwrap();
+        let json = std::fs::read(golden(&format!("{kind}/tokenizer.json"))).unwrap();
+        let mut json: Value = serde_json::from_slice(&json).unwrap();
+        let unchanged = Tokenizer::from_bytes(json.to_string().as_bytes(), b"{}").unwrap();
+        for (key, value) in case["json"].as_object().unwrap() {
+            json[key] = value.clone();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, content: &Value| std::fs::write(folder.path().join(name), content.to_string()).unwrap();
+        write("tokenizer.json", &json);
+        write("tokenizer_config.json", &case["config"]);
+        if case["model"] != serde_json::json!({}) {
+            write("config.json", &case["model"]);
+        }
+        let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+        let mut differs = false;
+        for (text, want) in texts.iter().zip(case["ids"].as_array().unwrap()) {
+            let got = ids(&tokenizer.encode_running(text).unwrap().ids);
+            assert_eq!(got, numbers(want), "{case}: {text}");
+            differs |= ids(&unchanged.encode_running(text).unwrap().ids) != got;
+        }
+        // What changes a piece is said.
+        let said: Vec<String> = tokenizer.notes.iter().map(ToString::to_string).collect();
+        let about = |note: &String| !note.contains("no space before words");
+        assert!(!differs || said.iter().any(about), "{case}: {said:?}");
+        (checked, changed) = (checked + 1, changed + usize::from(differs));
+    }
+    assert!(checked == 24 && changed >= 8, "{checked} {changed}");
+}
+
+#[test]
+fn switches_that_do_nothing_are_told() {
+    let said = |kind: &str, config: &str| -> Vec<String> {
+        let json = std::fs::read(golden(&format!("{kind}/tokenizer.json"))).unwrap();
+        let notes = Tokenizer::from_bytes(&json, config.as_bytes()).unwrap().notes;
+        notes.iter().map(ToString::to_string).filter(|note| !note.ends_with("switched off")).collect()
+    };
+    let fast = |more: &str| format!("{{\"tokenizer_class\": \"PreTrainedTokenizerFast\"{more}}}");
+    assert_eq!(said("bert-cased", &fast("")), [""; 0]);
+    assert_eq!(said("bert-cased", &fast(", \"do_lower_case\": false")), [""; 0]);
+    let effect = "has no effect: its class takes `tokenizer.json` as it is, as in transformers";
+    assert_eq!(
+        said("bert-cased", &fast(", \"do_lower_case\": true, \"strip_accents\": true")),
+        ["do_lower_case", "strip_accents"]
+            .map(|key| format!("`{key}` is true in `tokenizer_config.json` and {effect}"))
+    );
+    assert_eq!(
+        said("bert-uncased", r#"{"tokenizer_class": "BertTokenizer", "strip_accents": false}"#),
+        ["`strip_accents` is false in `tokenizer_config.json` and overrides `tokenizer.json`"]
+    );
+    assert_eq!(
+        said("bert-cased", r#"{"tokenizer_class": "BertTokenizer"}"#),
+        ["`do_lower_case` is true by default in transformers' BertTokenizer, which overrides `tokenizer.json`"]
+    );
+}
+
+/// Damage that the tokenizers library panics on, and files that would fill any memory.
+#[test]
+fn what_no_tokenizer_has_is_refused() {
+    let good: Value = serde_json::from_slice(&std::fs::read(golden("bert-cased/tokenizer.json")).unwrap()).unwrap();
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut json = good.clone();
+        change(&mut json);
+        Tokenizer::from_bytes(json.to_string().as_bytes(), b"{}").err().expect("it is refused").to_string()
+    };
+    let doubling = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+    let steps = |count: usize| serde_json::json!({"type": "Sequence", "normalizers": vec![doubling.clone(); count]});
+    assert_eq!(
+        refused(&|json| json["normalizer"] = steps(30)),
+        "`tokenizer.json` is not a tokenizer's: its normalizer can make a text 1073741824 times as long; more than 64 \
+         times is taken for a mistake"
+    );
+    assert!(refused(&|json| json["normalizer"] = steps(200)).contains("18446744073709551615 times"));
+    let long = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "b".repeat(1_000_000)});
+    assert!(refused(&|json| json["normalizer"] = long.clone()).contains("1000000 times as long"));
+    for id in [1_000_000_000u32, 1 << 31] {
+        let said = refused(&|json| json["model"]["vocab"]["harbourside"] = id.into());
+        assert!(said.contains(&format!("the piece `harbourside` has the id {id}; 16777216 and more")), "{said}");
+    }
+    assert_eq!(
+        refused(&|json| json["post_processor"]["special_tokens"] = serde_json::json!({})),
+        "`tokenizer.json` is not a tokenizer's: its post_processor puts `[CLS]` beside a text and does not define it in \
+         `special_tokens`"
+    );
+    // What real tokenizers do stays: a mark for a space, and a table of characters.
+    let mut json = good.clone();
+    json["normalizer"] = steps(6);
+    assert!(Tokenizer::from_bytes(json.to_string().as_bytes(), b"{}").is_ok());
+
+    // A file that was cut off inside its decoder makes the library panic.
+    let text = good.to_string();
+    let at = text.find("\"decoder\":{").unwrap() + 16;
+    let said = Tokenizer::from_bytes(&text.as_bytes()[..at], b"{}").err().unwrap().to_string();
+    assert!(said.contains("EOF while parsing") && said.ends_with("copy or download it again, whole"), "{said}");
+}
+
+#[test]
+fn pieces_beyond_the_models_rows_are_told() {
+    let tokenizer = tokenizer("bert-cased");
+    assert_eq!(tokenizer.pieces_beyond(tokenizer.id_bound()), None);
+    let note = tokenizer.pieces_beyond(tokenizer.id_bound() - 2).unwrap();
+    assert_eq!(note.count, 2);
+    assert!(note.to_string().contains(" 898 of 898 rows"), "{note}");
+}
+
 #[test]
 fn the_configuration_decides_about_case() {
     let json = std::fs::read(golden("bert-cased/tokenizer.json")).unwrap();

@@ -10,8 +10,10 @@ use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::table::UnreadableRows;
-use tagsmith_text::align::aggregate::{PieceScores, Strategy, aggregate, most_probable};
+use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
+use tagsmith_text::labels::label_scheme::LabelScheme;
+use tagsmith_text::labels::scheme::{self, Style};
 use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, Watch, WordLabel, joined};
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
 
@@ -32,6 +34,9 @@ pub enum Error {
         /// What the position table allows.
         positions: usize,
     },
+    /// A scheme that the model's labels are not of.
+    #[error("the model's labels are not of the scheme that is asked for")]
+    Scheme(#[from] scheme::Error),
     /// An input that the tokenizer or the windows refuse.
     #[error("{place}: cannot be tagged")]
     Input {
@@ -76,6 +81,8 @@ pub struct Request {
     pub batch_tokens: usize,
     /// How entities are formed.
     pub strategy: Strategy,
+    /// How tags are read.
+    pub scheme: LabelScheme,
 }
 
 /// A request made definite for one model.
@@ -91,6 +98,8 @@ pub struct TagOptions {
     pub batch_tokens: usize,
     /// How entities are formed.
     pub strategy: Strategy,
+    /// How tags are read.
+    pub scheme: LabelScheme,
     /// Rows of the model's token table.
     pub vocab_size: usize,
     /// Rows of its token-type table; 0 if it has none.
@@ -99,6 +108,9 @@ pub struct TagOptions {
 
 impl TagOptions {
     /// What `request` means for a model of this configuration.
+    ///
+    /// # Errors
+    /// A longer sequence than the model takes; labels that are not of the scheme that is asked for.
     pub fn new(config: &Config, tokenizer: &Tokenizer, request: Request) -> Result<TagOptions, Error> {
         let positions = config.shape.positions_max;
         let max_length = match request.max_seq_length {
@@ -106,12 +118,14 @@ impl TagOptions {
             Some(asked) => asked,
             None => tokenizer.model_max_length.map_or(positions, |length| length.min(positions)),
         };
+        request.scheme.check(&config.labels, Style::Prefix)?;
         Ok(TagOptions {
             labels: config.labels.clone(),
             max_length,
             stride: request.stride.unwrap_or(max_length / 4),
             batch_tokens: request.batch_tokens,
             strategy: request.strategy,
+            scheme: request.scheme,
             vocab_size: config.shape.vocab_size,
             type_vocab_size: config.shape.type_vocab_size,
         })
@@ -142,7 +156,8 @@ impl Tagger {
         let (mut model, of_weights) = Model::load(folder, config, Head::Required)?;
         model.precision = precision;
         notes.extend(of_weights);
-        notes.extend(tokenizer.notes.iter().map(ToString::to_string));
+        let beyond = tokenizer.pieces_beyond(options.vocab_size);
+        notes.extend(tokenizer.notes.iter().chain(&beyond).map(ToString::to_string));
         Ok((Tagger { model, reader: Arc::new(Reader { tokenizer, options }) }, notes))
     }
 
@@ -160,12 +175,7 @@ impl Tagger {
     ///
     /// # Errors
     /// Rows of the word table that cannot be read; scores that are not numbers.
-    pub fn tag(
-        &self,
-        inputs: Vec<Encoded>,
-        tally: &mut Tally,
-        watch: Watch<'_>,
-    ) -> Result<Vec<Tagged>, Error> {
+    pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>, Error> {
         // Special pieces are in every window, and make no difference to those who watch.
         let all = inputs.iter().flat_map(|input| &input.plan.windows).map(|window| window.len()).sum::<usize>().max(1);
         let done = Cell::new(0);
@@ -220,9 +230,9 @@ pub fn tag(
 ) -> Result<Vec<Tagged>, Error> {
     for Encoded { place, prepared, plan } in &inputs {
         tally.count(place, prepared.words.len(), plan.windows.len());
-        for &(word, lost) in &plan.cut {
-            let place = || format!("{place} word {} by {lost} pieces", word + 1);
-            tally.add("words are longer than a whole window and were read only in part", place);
+        for word in &plan.parted {
+            let place = || format!("{place} word {}", word + 1);
+            tally.add("words are longer than a whole window and were read in parts", place);
         }
     }
     let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
@@ -239,7 +249,10 @@ pub fn tag(
             let place = || format!("{place} word {} {:?}", word + 1, prepared.words[word]);
             tally.add("words give the model nothing to read and got a stopgap label", place);
         }
-        let entities = mentions(&prepared, &rows, options);
+        let (entities, blank) = mentions(&prepared, &rows, options);
+        for _ in 0..blank {
+            tally.add("entities of white space alone are left out", || place.clone());
+        }
         tally.entities += entities.len();
         Tagged { text: prepared.text, words: prepared.words, labels, entities }
     };
@@ -367,7 +380,8 @@ fn word_labels(first_pieces: &[Option<u32>], rows: &[&[f32]], names: &[String]) 
     (found.into_iter().map(|word| word.unwrap_or(stopgap)).collect(), stopgaps)
 }
 
-fn mentions(prepared: &Prepared, rows: &[&[f32]], options: &TagOptions) -> Vec<Mention> {
+/// Returns the entities without white space around them, and how many were nothing else.
+fn mentions(prepared: &Prepared, rows: &[&[f32]], options: &TagOptions) -> (Vec<Mention>, usize) {
     let read = |&at: &usize| rows[at].iter().any(|&probability| probability != 0.0);
     let piece = |at: usize| {
         let (start, end) = prepared.spans[at];
@@ -375,8 +389,10 @@ fn mentions(prepared: &Prepared, rows: &[&[f32]], options: &TagOptions) -> Vec<M
     };
     let pieces: Vec<PieceScores> = prepared.pieces.content().filter(read).map(piece).collect();
     let letters = CodePoints::new(&prepared.text);
-    aggregate(options.strategy, &options.labels, &pieces)
-        .into_iter()
-        .map(|found| letters.mention(found.label, found.score, (found.start, found.end)))
-        .collect()
+    let found = aggregate(options.strategy, options.scheme, &options.labels, &pieces);
+    let count = found.len();
+    let mention = |it: Entity| Some(letters.mention(it.label, it.score, letters.trimmed(it.start, it.end)?));
+    let mentions: Vec<Mention> = found.into_iter().filter_map(mention).collect();
+    let blank = count - mentions.len();
+    (mentions, blank)
 }

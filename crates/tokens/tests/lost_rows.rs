@@ -6,6 +6,7 @@ use tagsmith_encoder::config::Config;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::tagged::{Content, Input, Tally};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::batch::collate;
@@ -73,7 +74,13 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
 
     let model = open();
     let tokenizer = Tokenizer::from_folder(&golden("run_ner")).expect("it reads");
-    let request = Request { max_seq_length: None, stride: None, batch_tokens: 100, strategy: Strategy::Simple };
+    let request = Request {
+        max_seq_length: None,
+        stride: None,
+        batch_tokens: 100,
+        strategy: Strategy::Simple,
+        scheme: LabelScheme::Auto,
+    };
     let options = TagOptions::new(&model.config, &tokenizer, request).expect("it is possible");
     let tagged = |word: &str| {
         let input = Input { place: "test:1".into(), content: Content::Words(vec![word.into()]) };

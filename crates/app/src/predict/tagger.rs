@@ -17,6 +17,7 @@ use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder;
 use tagsmith_spans::tag::{self as spans, Label};
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::tagged::{Input, Tagged, Tally, UNWATCHED, Watch};
 use tagsmith_tokens::tag as tokens;
 use tagsmith_train::checkpoint;
@@ -34,6 +35,8 @@ pub struct TaggerOptions {
     pub batch_tokens: Option<usize>,
     /// The way in which a token classifier's pieces become entities; without it, [`Strategy::First`].
     pub strategy: Option<Strategy>,
+    /// The way in which a token classifier's tags are read; without it, [`LabelScheme::Auto`].
+    pub label_scheme: Option<LabelScheme>,
     /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
     pub labels: Option<Value>,
     /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
@@ -266,16 +269,22 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         stride: options.stride,
         batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
         strategy: options.strategy.unwrap_or(Strategy::First),
+        scheme: options.label_scheme.unwrap_or_default(),
     };
     let loaded = tokens::Tagger::load(folder, request, precision);
+    if let Err(tokens::Error::Scheme(error)) = &loaded {
+        return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
+    }
     let (tagger, notes) = loaded.with_context(|| folder.display().to_string())?;
     Ok((Kind::Tokens(Box::new(tagger)), notes))
 }
 
 fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<String>)> {
     let other_strategy = options.strategy.is_some_and(|strategy| strategy != Strategy::First);
-    let for_tokens =
-        [(other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together")];
+    let for_tokens = [
+        (other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together"),
+        (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
+    ];
     refuse_given(folder, "a span tagger", &for_tokens)?;
     let Some(given) = &options.labels else {
         let remedy = Remedy::set(Setting::Labels).so_as("to name them");

@@ -46,14 +46,4 @@ impl Finished {
     pub(super) fn result(&self, name: &str) -> Option<f64> {
         self.results.get(name).and_then(Value::as_f64)
     }
-
-    /// The mean F1 over types, where each has its own in the results.
-    pub(super) fn macro_f1(&self) -> Option<f64> {
-        let is_of_all = |name: &str| name == "eval_overall_f1" || name.starts_with("eval_ged_");
-        let is_type = |name: &str| name.starts_with("eval_") && name.ends_with("_f1") && !is_of_all(name);
-        self.result("eval_overall_f1")?;
-        let of_types: Vec<f64> =
-            self.results.iter().filter(|(name, _)| is_type(name)).filter_map(|(_, value)| value.as_f64()).collect();
-        (!of_types.is_empty()).then(|| of_types.iter().sum::<f64>() / of_types.len() as f64)
-    }
 }

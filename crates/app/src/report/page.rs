@@ -5,6 +5,7 @@ use super::chart::{self, Line, Scale};
 use super::diagnosis::{Diagnosis, Sentence, TypeRow};
 use super::figures::{Figures, figure, typed};
 use super::html::escaped;
+use super::table::MEAN;
 use super::{Finished, table};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -97,10 +98,12 @@ fn curves(runs: &[Finished]) -> String {
     let of = |name: &dyn Fn(&Finished) -> String| -> Vec<Line> {
         runs.iter().map(|run| (run.name.as_str(), run.series(&name(run)))).collect()
     };
+    let mean_title = if metric_title == MEAN { "" } else { MEAN };
     let drawn = [
         ("Training loss", Scale::FromZero, of(&|_| "loss".to_owned())),
         ("Evaluation loss", Scale::FromZero, of(&|_| "eval_loss".to_owned())),
         (metric_title.as_str(), metric_scale, of(&|run| format!("eval_{}", run.metric))),
+        (mean_title, Scale::Score, of(&|_| format!("eval_{MEAN}"))),
         ("Learning rate", Scale::FromZero, of(&|_| "learning_rate".to_owned())),
     ];
     let (mut charts, mut single) = (String::new(), Vec::new());

@@ -6,6 +6,9 @@ use super::markdown_table::aligned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// The mean of the types' F1.
+pub(super) const MEAN: &str = "f1_macro";
+
 /// Titles and cells of the comparison; a column that no run fills is left out.
 pub(super) fn columns(runs: &[Finished]) -> Vec<(String, Vec<String>)> {
     let metric = |run: &Finished| run.result(&format!("eval_{}", run.metric));
@@ -34,7 +37,9 @@ pub(super) fn columns(runs: &[Finished]) -> Vec<(String, Vec<String>)> {
     column("evaluation loss", &|run| run.result("eval_loss").map(figure));
     column(&metric_name, &|run| metric(run).map(figure));
     column(&format!("{metric_name} (test)"), &|run| run.result(&format!("predict_{}", run.metric)).map(figure));
-    column("macro F1", &|run| run.macro_f1().map(figure));
+    if metric_name != MEAN {
+        column(MEAN, &|run| run.result(&format!("eval_{MEAN}")).map(figure));
+    }
     column(&format!("best {metric_name} (step)"), &|run| {
         best(run).map(|(step, value)| format!("{} ({step:.0})", figure(value)))
     });
@@ -85,11 +90,11 @@ mod tests {
         ]);
         let results = json!({
             "train_samples": 10, "train_loss": 0.5, "eval_loss": 0.25, "eval_overall_f1": 0.25, "eval_LOC_f1": 0.5,
-            "eval_PER_f1": 0.25, "eval_LOC_number": 3, "train_runtime": 12.345, "predict_overall_f1": 0.125,
+            "eval_PER_f1": 0.25, "eval_f1_macro": 0.375, "eval_LOC_number": 3, "train_runtime": 12.345, "predict_overall_f1": 0.125,
         });
         let runs = [run("a|b", history, results), run("untrained", json!([]), json!({"eval_loss": 2.0}))];
         expect![[r#"
-            | run       | training sentences | updates | training loss | evaluation loss | overall_f1 | overall_f1 (test) | macro F1 | best overall_f1 (step) | seconds |
+            | run       | training sentences | updates | training loss | evaluation loss | overall_f1 | overall_f1 (test) | f1_macro | best overall_f1 (step) | seconds |
             |:---------:|:------------------:|:-------:|:-------------:|:---------------:|:----------:|:-----------------:|:--------:|:----------------------:|:-------:|
             | a\|b      | 10                 | 15      | 0.5000        | 0.2500          | 0.2500     | 0.1250            | 0.3750   | 0.7500 (10)            | 12.3    |
             | untrained |                    |         |               | 2.0000          |            |                   |          |                        |         |

@@ -8,6 +8,7 @@ use std::path::Path;
 use tagsmith_data::format::label_list;
 use tagsmith_data::labeled::Labeled;
 use tagsmith_message::{Note, Remedy, Setting, counted};
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::score::ZeroDivision;
 use tagsmith_text::score::error_detection::{LabelFigures, Score, Scorer, canonical};
 
@@ -98,7 +99,7 @@ pub fn json(score: &Score, correct_label: &str) -> Value {
 /// Refuses what only scores of entities can take into account.
 pub fn refuse_others(request: &ScoreRequest) -> anyhow::Result<()> {
     let given = [
-        (Setting::Scheme, "a scheme", request.scheme.is_some()),
+        (Setting::LabelScheme, "a scheme", request.label_scheme != LabelScheme::Auto),
         (Setting::Suffix, "the place of a tag's letter", request.suffix),
         (Setting::ZeroDivision, "a ratio without a denominator", request.zero_division == ZeroDivision::One),
     ];

@@ -1,7 +1,7 @@
 //! What is to be scored, and how.
 
 use tagsmith_data::format::Format;
-use tagsmith_text::labels::scheme::Scheme;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::score::ZeroDivision;
 
 /// The name of a stream in the place of a file.
@@ -26,8 +26,8 @@ pub struct ScoreRequest {
     pub pred_format: Option<Format>,
     /// What is scored; without it, the gold labels show it.
     pub mode: Option<Mode>,
-    /// The scheme of strict scores; without it, the gold labels show it.
-    pub scheme: Option<Scheme>,
+    /// How labels are read: by a scheme's strict rules, word by word, or as the gold labels show it.
+    pub label_scheme: LabelScheme,
     /// Where error detection is scored, a file that lists the labels of the means; without it, those that occur.
     pub labels: Option<String>,
     /// Whether tags end in their letter: `PER-B`.

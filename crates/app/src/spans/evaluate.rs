@@ -1,7 +1,7 @@
 //! The two evaluators of span taggers.
 
 use super::progress;
-use super::write_json;
+use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Event, Events};
 use crate::machine::{folder_lock, precision, threads};
@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::Hub;
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_spans::batch::encode::{Encoding, Masking};
 use tagsmith_spans::config::parity::Parity;
@@ -24,6 +24,7 @@ use tagsmith_spans::feed::read::{self, EVALUATED, Overlapping};
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder;
 use tagsmith_text::example::{AnnotationFormat, Example, labels_of};
+use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// Pieces of a text where the model does not say how many it was trained on.
 const MAX_LENGTH: usize = 512;
@@ -42,8 +43,8 @@ pub struct SpanEvaluateRequest {
     pub file: String,
     /// The file that an automatic threshold is chosen on.
     pub validation_file: Option<String>,
-    /// What entities count.
-    pub format: AnnotationFormat,
+    /// What entities count; without it, what the model was trained on.
+    pub format: Option<AnnotationFormat>,
     /// A number, `cls`, `label_token` or `auto`; without it, the model's.
     pub threshold: Option<String>,
     /// A file with the labels of the file and their names for the model.
@@ -52,6 +53,8 @@ pub struct SpanEvaluateRequest {
     pub output_dir: PathBuf,
     /// Which entities may share pieces.
     pub decoding: Mode,
+    /// How tags become gold entities.
+    pub label_scheme: LabelScheme,
     /// Defects of the original to have.
     pub parity: Parity,
     /// Whether the factors of products are rounded to bf16.
@@ -108,10 +111,12 @@ pub fn evaluate_spans(
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
-    let masking = if request.format == AnnotationFormat::Text { Masking::None } else { Masking::Subwords };
+    tokenizers.notes(&model).iter().for_each(|note| events.say(note));
+    let format = annotation_format(request.format, model.config.annotation_format, events);
+    let masking = if format == AnnotationFormat::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
     let encoding = Encoding { max_length, masking };
-    let examples = load(request, &request.file, events)?;
+    let examples = load(request, (&request.file, format), events)?;
     let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<Found> {
         let shared = RefCell::new(&mut *events);
         let watch = |done, all| shared.borrow_mut().event(Event::Progress(progress::evaluation(done, all)));
@@ -127,7 +132,7 @@ pub fn evaluate_spans(
                 let remedy = Remedy::set(Setting::ValidationFile).so_as("to choose it on");
                 refusal("nothing is named that an automatic threshold is chosen on", remedy)
             })?;
-            let validation = load(request, file, events)?;
+            let validation = load(request, (file, format), events)?;
             let found = find(&validation, LOWEST, events)?;
             let (points, best) = curve(&validation, &found, &model.config, request.decoding);
             let point = |point: &Point| {
@@ -152,7 +157,7 @@ pub fn evaluate_spans(
     json.insert("threshold".into(), threshold);
     json.insert("eval_from".into(), json!(request.file));
     json.insert("model".into(), json!(folder.display().to_string()));
-    json.insert("evaluation_format".into(), json!(request.format.name()));
+    json.insert("annotation_format".into(), json!(format.name()));
     json.insert("decoding".into(), json!(request.decoding.name()));
     let mut json = Value::Object(json);
     if !world.is_first() {
@@ -183,13 +188,53 @@ fn write_new(folder: &Path, json: &Value) -> Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
+/// Returns what entities count: what is asked for, or else what the model was trained on. Says it where nobody asked,
+/// and where the model was trained on something else.
+fn annotation_format(
+    asked: Option<AnnotationFormat>,
+    trained: Option<AnnotationFormat>,
+    events: &mut dyn Events,
+) -> AnnotationFormat {
+    let words = |format: AnnotationFormat| match format {
+        AnnotationFormat::Text => "running text",
+        AnnotationFormat::Tokens => "words",
+    };
+    match (asked, trained) {
+        (Some(asked), Some(trained)) if asked != trained => {
+            let what = format!("entities count {}, but the model was trained on {}", words(asked), words(trained));
+            events.note(&Note::once(what).with_remedy(Remedy::Unset(Setting::EvaluationFormat)));
+            asked
+        }
+        (Some(asked), _) => asked,
+        (None, Some(trained)) => {
+            events.say(format!(
+                "entities count {}, which the model was trained on (`annotation_format: {}`)",
+                words(trained),
+                trained.name()
+            ));
+            trained
+        }
+        (None, None) => {
+            let what =
+                "the model does not say what it was trained on (`annotation_format`): entities count running text";
+            events.note(&Note::once(what).with_remedy(Remedy::set(Setting::EvaluationFormat)));
+            AnnotationFormat::Text
+        }
+    }
+}
+
 /// Reads a file of examples under the model's names of labels.
-fn load(request: &SpanEvaluateRequest, file: &str, events: &mut dyn Events) -> Result<Vec<Example>> {
+fn load(
+    request: &SpanEvaluateRequest,
+    (file, format): (&str, AnnotationFormat),
+    events: &mut dyn Events,
+) -> Result<Vec<Example>> {
+    let tags = tag_rules(request.parity, request.label_scheme)?;
     let overlapping = match request.parity.overlapping {
         true => Overlapping::Taken,
         false => Overlapping::Refused(request.decoding),
     };
-    let mut data = read::load(&[file.to_owned()], request.format, EVALUATED, overlapping, request.parity.tag_rules())?;
+    let mut data = read::load(&[file.to_owned()], format, EVALUATED, overlapping, tags)?;
     data.notes.iter().for_each(|note| events.note(note));
     if let Some(map) = &request.label_map {
         read::rename_labels(&mut data.examples, map)?;

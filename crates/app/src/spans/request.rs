@@ -4,6 +4,7 @@ use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// A request to train a span tagger.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct SpanTrainRequest {
     pub decoding: Mode,
     /// Defects of the original to have.
     pub parity: Parity,
+    /// How tags become gold entities.
+    pub label_scheme: LabelScheme,
     /// Threads; without them, as many as this process has physical cores.
     pub threads: Option<usize>,
 }

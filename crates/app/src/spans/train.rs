@@ -4,9 +4,10 @@ use super::learn::{Inputs, read_back};
 use super::log::Log;
 use super::made_from::MadeFrom;
 use super::progress;
-use super::write_json;
+use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Event, Events};
+use crate::machine::memory::allowed;
 use crate::machine::{folder_lock, precision, threads};
 use crate::report::Finished;
 use crate::train::folder::tidy;
@@ -24,6 +25,7 @@ use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::feed::read::{self, Overlapping};
 use tagsmith_spans::folder;
 use tagsmith_text::example::{Example, labels_of};
+use tagsmith_text::labels::reading::Rules;
 use tagsmith_train::checkpoint::{newest, verify};
 
 pub use super::request::SpanTrainRequest;
@@ -51,6 +53,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
+    let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
     config.model.reproduce(request.parity);
@@ -83,7 +86,7 @@ pub fn train_spans(
         false => Overlapping::Refused(request.decoding),
     };
     let mut load = |split: usize, what: &str| match config.does[split] {
-        true => load(&config, split, what, overlapping, &mut log),
+        true => load(&config, split, what, (overlapping, tags), &mut log),
         false => Ok(Vec::new()),
     };
     let train_examples = load(0, "train")?;
@@ -120,10 +123,10 @@ pub fn train_spans(
             let tokenizers = folder::tokenizers(folder, &config.model, hub)?;
             (model, tokenizers, notes)
         }
-        None => folder::assemble(config.model.clone(), config.seed, hub)?,
+        None => folder::assemble(config.model.clone(), config.seed, hub, allowed())?,
     };
-    for note in notes {
-        log.note(&Note::once(note.to_string()))?;
+    for note in notes.into_iter().chain(tokenizers.notes(&model)) {
+        log.note(&Note::once(note))?;
     }
     ensure!(
         config.encoding.max_length <= model.positions_max(),
@@ -188,11 +191,11 @@ fn load(
     config: &RunConfig,
     split: usize,
     what: &str,
-    overlapping: Overlapping,
+    (overlapping, tags): (Overlapping, Rules),
     log: &mut Log<'_>,
 ) -> Result<Vec<Example>> {
     let files = &config.files[split];
-    let data = read::load(files, config.format, &[what, "train"], overlapping, config.model.parity.tag_rules())?;
+    let data = read::load(files, config.format, &[what, "train"], overlapping, tags)?;
     for note in &data.notes {
         log.note(note)?;
     }

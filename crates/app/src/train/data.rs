@@ -2,7 +2,7 @@
 
 use super::hold_out::{self, HeldOut};
 use super::labeling::Labeling;
-use super::reading;
+use super::{options, reading};
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{DataArgs, TaskArgs};
@@ -15,6 +15,8 @@ use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting, counted, quote, quote_all};
 use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
 use tagsmith_text::labels::LabelSet;
+use tagsmith_text::labels::label_scheme::LabelScheme;
+use tagsmith_text::labels::scheme::{self, Style};
 use tagsmith_text::labels::slips;
 use tagsmith_text::sentence::{Split, TagKind};
 use tagsmith_text::tokenizer::Tokenizer;
@@ -57,9 +59,12 @@ impl Data {
                 }
             }
         };
+        let mut labeling = labeling;
+        labeling.look_at(&data.splits().map(|(_, split)| split).collect::<Vec<_>>(), events);
         for split in [&mut data.train, &mut data.validation, &mut data.test].into_iter().flatten() {
             labeling.prepare(split)?;
         }
+        check_scheme(options::label_scheme(args), data.splits().map(|(_, split)| split))?;
         data.labeling = labeling;
         data.divide(args, events)?;
         for (name, split) in data.splits() {
@@ -251,6 +256,23 @@ fn refuse_degenerate(train: &Split) -> anyhow::Result<()> {
         let message = format!("{}: every sentence is one word, so no word is read beside another", train.source);
         let act = "put a blank line after each sentence, or a column `sentence_id` into a table";
         return Err(refusal(message, Remedy::AnyOf(vec![Remedy::to_do(act), anyway()])));
+    }
+    Ok(())
+}
+
+/// Refuses a label that is not of the scheme that is asked for, naming its place.
+fn check_scheme<'s>(asked: LabelScheme, splits: impl Iterator<Item = &'s Split>) -> anyhow::Result<()> {
+    let LabelScheme::Strict(scheme) = asked else { return Ok(()) };
+    for split in splits {
+        let foreign: Vec<bool> = split.tag_names.iter().map(|name| !scheme.has(name, Style::Prefix)).collect();
+        for sentence in &split.sentences {
+            if let Some(word) = sentence.tags.iter().position(|&tag| foreign[tag as usize]) {
+                let tag = split.tag_names[sentence.tags[word] as usize].clone();
+                let problem = scheme::Error::Letter { tag, scheme };
+                let message = format!("{}:{}: word {}: {problem}", split.source, sentence.line, word + 1);
+                return Err(refusal(message, Remedy::Unset(Setting::LabelScheme)));
+            }
+        }
     }
     Ok(())
 }

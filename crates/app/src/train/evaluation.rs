@@ -9,11 +9,12 @@ use serde_json::json;
 use std::cell::Cell;
 use std::time::Instant;
 use tagsmith_kernel::params::table::UnreadableRows;
-use tagsmith_message::{Remedy, Setting, counted};
+use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::LabelSet;
-use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::labels::label_scheme::LabelScheme;
+use tagsmith_text::labels::scheme::{LabelKind, Style};
 use tagsmith_text::score::error_detection;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
@@ -43,11 +44,25 @@ pub fn refuse_no_numbers(split: &str, evaluation: &Evaluation) -> anyhow::Result
     Ok(())
 }
 
+/// Returns what can be done where the labels are not tags.
+fn remedy(labels: &LabelSet) -> Remedy {
+    let words = Remedy::SetTo(Setting::LabelScheme, LabelScheme::Words.name().into());
+    match LabelKind::of(labels.names(), Style::Prefix) {
+        LabelKind::Types => Remedy::AnyOf(vec![
+            Remedy::set(Setting::BareTags).so_as("to make a run of one type an entity"),
+            words.so_as("to score words"),
+        ]),
+        _ => words.so_as("to leave this note out"),
+    }
+}
+
 /// The way in which every split of a run is measured.
 pub struct Measure<'a> {
     labels: &'a LabelSet,
     world: &'a World,
     method: Method,
+    /// Whether labels are types without a letter, which no rules of tags can take apart.
+    has_types: bool,
     options: EvalOptions,
     entity_level: bool,
     loss_only: bool,
@@ -56,33 +71,46 @@ pub struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    /// Chooses the scores that fit the labels. A note says where the labels are not tags of entities.
+    /// Chooses the scores that are asked for, or that fit the labels. A note says where the labels are not tags of
+    /// entities.
+    ///
+    /// # Errors
+    /// Labels that are not of the scheme that is asked for; error detection without a label of right words.
     pub fn new(
         labels: &'a LabelSet,
-        (times, learning): (&TimesArgs, &LearningArgs),
+        (asked, times, learning): (LabelScheme, &TimesArgs, &LearningArgs),
         finds_errors: bool,
         world: &'a World,
         events: &mut dyn Events,
     ) -> anyhow::Result<Self> {
-        let (mut method, note) = Method::for_labels(labels.names(), Style::Prefix);
+        const STYLE: Style = Style::Prefix;
+        asked
+            .check(labels.names(), STYLE)
+            .map_err(|error| refusal(error.to_string(), Remedy::Unset(Setting::LabelScheme)))?;
+        let (mut method, note) = Method::of(asked, labels.names(), STYLE);
         let errors = finds_errors.then(|| error_detection::Scorer::new(labels.names())).transpose()?;
         if let Some(errors) = &errors {
-            method = Method::Conlleval(Style::Prefix);
+            if asked != LabelScheme::Auto {
+                let message = format!("the label scheme {} is about entities, and errors are detected", asked.name());
+                return Err(refusal(message, Remedy::Unset(Setting::LabelScheme)));
+            }
+            method = Method::Conlleval(STYLE);
             events.say(format!(
                 "words whose label is not `{}` are errors: `ged_…` are their figures; precision, recall and f1 are \
                  seqeval's, which takes the labels for entities",
                 errors.correct_label()
             ));
         } else if let Some(note) = note {
-            events.note(&note);
+            events.note(&note.with_remedy(remedy(labels)));
         }
+        let has_types = asked == LabelScheme::Auto && LabelKind::of(labels.names(), STYLE) == LabelKind::Types;
         let options = EvalOptions {
             batch_size: times.per_device_eval_batch_size,
             batch_tokens: rows_at_once(learning),
             label_smoothing: learning.label_smoothing_factor,
         };
         let (entity_level, loss_only) = (times.return_entity_level_metrics, times.prediction_loss_only);
-        Ok(Measure { labels, world, method, options, entity_level, loss_only, errors })
+        Ok(Measure { labels, world, method, has_types, options, entity_level, loss_only, errors })
     }
 
     /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`. `watch` hears
@@ -146,10 +174,11 @@ impl<'a> Measure<'a> {
         }
         let (predictions, names) = (&evaluation.predictions, self.labels.names());
         let diagnose = |judgment| Some(Diagnosis::new(split, examples, predictions, names, judgment));
-        // The labels of errors are not types of entities.
+        // The labels of errors, and types alone, are not tags of entities.
+        let method = if self.has_types { Method::Words } else { self.method };
         match (&self.errors, self.score_errors(examples, predictions)) {
             (Some(scorer), Some(score)) => diagnose(Judgment::Errors(&score, scorer.correct_label())),
-            _ => diagnose(Judgment::Labels(self.method, &self.score(examples, predictions))),
+            _ => diagnose(Judgment::Labels(method, &self.score_by(method, examples, predictions))),
         }
     }
 
@@ -168,6 +197,19 @@ impl<'a> Measure<'a> {
         }
     }
 
+    /// Returns what is to be known about a metric that chooses the best model: in error detection, seqeval's figures
+    /// take labels for entities.
+    pub fn about_metric(&self, name: &str) -> Option<Note> {
+        let is_of_entities = !name.starts_with("ged_") && !name.ends_with("loss") && !name.ends_with("accuracy");
+        (self.errors.is_some() && is_of_entities).then(|| {
+            let what = format!(
+                "`{name}` chooses the best model and is seqeval's, which takes labels of errors for entities; `ged_f0.5` \
+                 says how well errors are detected"
+            );
+            Note::once(what).with_remedy(Remedy::SetTo(Setting::Metric, "ged_f0.5".into()).so_as("to choose by it"))
+        })
+    }
+
     fn score_errors(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Option<error_detection::Score> {
         let mut scorer = self.errors.clone()?;
         let names = self.labels.names();
@@ -181,12 +223,16 @@ impl<'a> Measure<'a> {
 
     /// Scores predicted labels, one for each piece, where the examples' labels count.
     fn score(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
-        let mut scorer = Scorer::with_labels(self.method, self.labels.names());
+        self.score_by(self.method, examples, predictions)
+    }
+
+    fn score_by(&self, method: Method, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+        let mut scorer = Scorer::with_labels(method, self.labels.names());
         for (example, predicted) in examples.iter().zip(predictions) {
             let counted = || example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE);
             let gold: Vec<u32> = counted().map(|(&gold, _)| gold as u32).collect();
             let predicted: Vec<u32> = counted().map(|(_, &predicted)| predicted).collect();
-            scorer.add_ids(&gold, &predicted).expect("one label a piece on both sides, and no strict scheme");
+            scorer.add_ids(&gold, &predicted).expect("one label a piece on both sides, each of the scheme");
         }
         scorer.score(ZeroDivision::Zero)
     }

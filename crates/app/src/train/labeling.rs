@@ -52,6 +52,16 @@ impl Labeling {
         Ok(Labeling { listed: Some(labels), bare, finds_errors })
     }
 
+    /// Takes the task for error detection where labels of the splits say so: `UC` is the label of a word without an
+    /// error.
+    pub fn look_at(&mut self, splits: &[&Split], events: &mut dyn Events) {
+        let correct = error_detection::CORRECT[0];
+        if !self.finds_errors && splits.iter().any(|split| split.tag_names.iter().any(|name| name == correct)) {
+            events.say(format!("the label `{correct}` occurs, so the task is error detection (`{ERROR_DETECTION}`)"));
+            self.finds_errors = true;
+        }
+    }
+
     /// Returns the label of a word that has none.
     pub fn missing_label(&self) -> Option<String> {
         self.finds_errors.then(|| error_detection::CORRECT[0].to_owned())
@@ -108,11 +118,6 @@ impl Labeling {
         notes.iter().for_each(|note| events.note(note));
         if self.finds_errors {
             return for_errors(&labels);
-        }
-        if labels.id(error_detection::CORRECT[0]).is_some() {
-            let what = format!("the label `{}` looks like grammatical error detection", error_detection::CORRECT[0]);
-            let remedy = Remedy::SetTo(Setting::Task, ERROR_DETECTION.into()).so_as("to get its figures");
-            events.note(&Note::once(what).with_remedy(remedy));
         }
         Ok(labels)
     }

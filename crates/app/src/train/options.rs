@@ -2,6 +2,7 @@
 
 use crate::options::{DataArgs, Interval, LearningArgs, TimesArgs, TrainArgs};
 use tagsmith_text::align::LabelAll;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_tokens::learn::{LossOptions, LossScaling};
 use tagsmith_train::error::Error;
 use tagsmith_train::learner::StepOptions;
@@ -18,6 +19,11 @@ pub fn label_all(data: &DataArgs) -> LabelAll {
         "repeat" => LabelAll::Repeat,
         _ => LabelAll::MapToInside,
     }
+}
+
+/// Returns how labels are read for scores.
+pub fn label_scheme(data: &DataArgs) -> LabelScheme {
+    LabelScheme::named(&data.label_scheme).unwrap_or_default()
 }
 
 /// Returns what changes the numbers of one update.

@@ -77,10 +77,15 @@ impl<'a> Parts<'a> {
         Ok((config.with_labels(labels.names()), labels))
     }
 
+    /// Returns the name of the tokenizer.
+    pub fn tokenizer_name(&self) -> &str {
+        self.args.tokenizer_name.as_ref().unwrap_or(&self.args.model_name_or_path)
+    }
+
     /// Reads the tokenizer.
     pub fn tokenizer(&self, events: &mut dyn Events) -> anyhow::Result<Tokenizer> {
-        let name = self.args.tokenizer_name.as_ref().unwrap_or(&self.args.model_name_or_path);
-        let tokenizer = Tokenizer::from_folder(&self.tokenizer).with_context(|| name.clone())?;
+        let name = self.tokenizer_name();
+        let tokenizer = Tokenizer::from_folder(&self.tokenizer).with_context(|| name.to_owned())?;
         events.notes_about(name, &tokenizer.notes);
         Ok(tokenizer)
     }

@@ -5,6 +5,7 @@ use crate::events::Events;
 use anyhow::Context;
 use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::parallel;
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tagged::{Content, Input, Tally};
@@ -34,8 +35,13 @@ pub fn word_labels(
         let sentence = &split.sentences[at];
         Input { place: format!("{}:{}", split.source, sentence.line), content: Content::Words(sentence.words.clone()) }
     };
-    let request =
-        Request { max_seq_length: Some(alignment.max_length), stride: None, batch_tokens, strategy: Strategy::Simple };
+    let request = Request {
+        max_seq_length: Some(alignment.max_length),
+        stride: None,
+        batch_tokens,
+        strategy: Strategy::Simple,
+        scheme: LabelScheme::Auto,
+    };
     let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
     let mut tally = Tally::default();
     let encoded = parallel::map(&partly, alignment.threads, |at| encode(alignment.tokenizer, &options, &input(at)));

@@ -9,6 +9,7 @@ use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// A run that trains a span tagger.
 #[derive(Debug)]
@@ -22,8 +23,17 @@ pub struct SpanLine {
 }
 
 /// Options of a span trainer's command, which a plan gives as keys.
-const OPTIONS: [&str; 8] =
-    ["cache_dir", "decoding", "loss_normalization", "parity", "resume", "resume_from_checkpoint", "threads", "token"];
+const OPTIONS: [&str; 9] = [
+    "cache_dir",
+    "decoding",
+    "label_scheme",
+    "loss_normalization",
+    "parity",
+    "resume",
+    "resume_from_checkpoint",
+    "threads",
+    "token",
+];
 
 /// Returns whether the keys of a run are those of a span trainer, whose file names an `architecture`.
 pub fn is_span_run(keys: &Map<String, Json>) -> bool {
@@ -60,6 +70,10 @@ pub fn resolve(file: &str, mut keys: Map<String, Json>) -> Result<SpanLine, Usag
     let decoding = decoding.map_or(Ok(Mode::default()), |name| {
         Mode::named(&name).ok_or_else(|| one_of("decoding", &name, &Mode::NAMES))
     })?;
+    let label_scheme = options.text("label_scheme").map_err(told)?;
+    let label_scheme = label_scheme.map_or(Ok(LabelScheme::Auto), |name| {
+        LabelScheme::named(&name).ok_or_else(|| one_of("label_scheme", &name, &LabelScheme::NAMES))
+    })?;
     let normalization = match options.text("loss_normalization").map_err(told)?.as_deref() {
         None | Some("padded") => Normalization::Padded,
         Some("valid") => Normalization::Valid,
@@ -84,6 +98,7 @@ pub fn resolve(file: &str, mut keys: Map<String, Json>) -> Result<SpanLine, Usag
             resume: resumes | options.flag("resume", false).map_err(told)?,
             normalization,
             decoding,
+            label_scheme,
             parity: Parity::named(defects),
             threads: options.optional_size("threads").map_err(told)?,
             config: RunConfig::from_json(path, keys, None).map_err(|error| refused(error.to_string()))?,

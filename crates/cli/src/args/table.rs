@@ -4,6 +4,7 @@ use super::option::{
     Opt, choice, choice_unset, dict, flag, flag_on, flag_unset, float, float_unset, int, int_unset, list, text,
     text_unset,
 };
+use tagsmith_text::labels::label_scheme::LabelScheme;
 
 const INTERVALS: &[&str] = &["no", "steps", "epoch"];
 const SAVE_INTERVALS: &[&str] = &["no", "steps", "epoch", "best"];
@@ -69,6 +70,8 @@ pub const OPTIONS: &[Opt] = &[
     flag("bare_tags").beyond().data("the labels are types alone (PER, O): a run of one type becomes B-PER I-PER …"),
     flag("allow_degenerate_data").beyond()
         .data("train though every word has one label, or every sentence is one word"),
+    choice("label_scheme", &LabelScheme::NAMES, "auto").beyond()
+        .data("how labels are scored: by a scheme's strict rules, word by word, or (`auto`) as seqeval does by default"),
     int_unset("shuffle_seed").beyond().data("shuffle the training split first, as datasets' shuffle(seed=N) does"),
     float_unset("validation_size").beyond()
         .data("hold out this many training sentences (below 1, a part) for validation, as datasets' train_test_split does"),

@@ -214,6 +214,7 @@ fn resolve_data(values: &Values) -> Result<DataArgs, UsageError> {
         labels: filled(values, "labels"),
         bare_tags: values.flag("bare_tags"),
         allow_degenerate_data: values.flag("allow_degenerate_data"),
+        label_scheme: word(values, "label_scheme"),
         shuffle_seed: whole(values, "shuffle_seed", 0)?,
         validation_size: validation_size(values)?,
         split_seed: match whole(values, "split_seed", 0)? {

@@ -22,6 +22,7 @@ use tagsmith_files::strict_json::Distinct;
 use tagsmith_ranks::World;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// Returns the command.
 pub fn command() -> Command {
@@ -67,6 +68,11 @@ pub fn command() -> Command {
             option("aggregation-strategy")
                 .value_parser(Strategy::NAMES)
                 .help("How a token classifier's pieces become entities, as in transformers' pipeline; `first` never splits a word [default: first]"),
+            option("label-scheme")
+                .value_name("SCHEME")
+                .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
+                .ignore_case(true)
+                .help("How a token classifier's tags become entities: a scheme's strict rules, or word by word [default: the labels show it]"),
             number("max-seq-length").help("Pieces in a window, special ones included [default: the model's]"),
             number("stride").help("Pieces that neighboring windows share at most [default: a quarter of a window]"),
             number("batch-tokens")
@@ -166,6 +172,7 @@ fn options(matches: &ArgMatches) -> Result<PredictOptions> {
         stride: number("stride"),
         batch_tokens: at_least_one(matches, "batch-tokens")?,
         strategy: text("aggregation-strategy").and_then(|name| Strategy::named(&name)),
+        label_scheme: text("label-scheme").and_then(|name| LabelScheme::named(&name)),
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),

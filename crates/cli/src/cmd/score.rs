@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::io::{self, Read};
 use tagsmith_app::score::{Mode, STREAM, ScoreRequest, Scored, score};
 use tagsmith_data::format::Format;
-use tagsmith_text::labels::scheme::Scheme;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::score::ZeroDivision;
 
 /// The exit status of a run whose F1 is below the asked-for bar.
@@ -48,11 +48,15 @@ pub fn command() -> Command {
                  [default: told from the gold labels]",
         ))
         .arg(
-            Arg::new("scheme")
-                .long("scheme")
-                .value_parser(PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)))
+            Arg::new("label-scheme")
+                .long("label-scheme")
+                .aliases(["label_scheme", "scheme"])
+                .value_name("SCHEME")
+                .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
                 .ignore_case(true)
-                .help("Score strictly by this scheme [default with --mode strict: told from the gold labels]"),
+                .default_value("auto")
+                .hide_default_value(true)
+                .help("Score strictly by this scheme, or word by word [default: told from the gold labels]"),
         )
         .arg(
             Arg::new("labels")
@@ -122,7 +126,7 @@ fn request(matches: &ArgMatches) -> ScoreRequest {
         gold_format: format("gold-format"),
         pred_format: format("pred-format"),
         mode: text("mode").and_then(|name| Mode::named(&name)),
-        scheme: text("scheme").and_then(|name| Scheme::named(&name)),
+        label_scheme: text("label-scheme").and_then(|name| LabelScheme::named(&name)).unwrap_or_default(),
         labels: text("labels"),
         suffix: matches.get_flag("suffix"),
         zero_division: match text("zero-division").as_deref() {
@@ -351,14 +355,14 @@ mod tests {
             &[("g.conll", "Jo I-PER\n"), ("p.conll", "Jo I-PER\n")],
             &["--mode", "strict"],
             expect![[r#"
-                error: g.conll: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BMES, BILOU): pass `--scheme`
+                error: g.conll: the gold letters I do not tell the scheme: name it (IOB1, IOB2, IOE1, IOE2, IOBES, BMES, BILOU): pass `--label-scheme`
             "#]],
         );
         check(
             &lenient,
             &["--mode", "words", "--scheme", "IOB2"],
             expect![[r#"
-                error: the scheme IOB2 is for strict scores, not for the mode `words`: leave out `--scheme`, or pass `--mode strict`
+                error: the scheme IOB2 is for strict scores, not the mode `words`: leave out `--label-scheme`, or pass `--mode strict`
             "#]],
         );
         check(
@@ -471,7 +475,7 @@ mod tests {
             "a list of labels is for error detection alone: leave out `--labels`, or pass `--mode ged`"
         );
         for (other, what) in [
-            (&["--scheme", "IOB2"][..], "a scheme"),
+            (&["--label-scheme", "IOB2"][..], "a scheme"),
             (&["--zero-division", "1"], "a ratio without a denominator"),
             (&["--suffix"], "the place of a tag's letter"),
         ] {

@@ -7,6 +7,7 @@ use crate::terminal::interrupt::quoted;
 use crate::terminal::streams::{Output, aside, print};
 use crate::terminal::{Style, Terminal};
 use anyhow::{Context, Result, ensure};
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 use std::io::Write;
@@ -22,6 +23,7 @@ use tagsmith_spans::config::run::{Program, RunConfig};
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::model::loss::Normalization;
 use tagsmith_text::example::AnnotationFormat;
+use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// Commands, what they train, and what their help says. `train_spans` reads from its file what it trains.
 const TRAINERS: [(&str, Option<Program>, &str); 5] = [
@@ -124,6 +126,7 @@ fn train(
             _ => Normalization::Padded,
         },
         decoding: mode(matches),
+        label_scheme: label_scheme(matches),
         parity: parity(matches),
         threads,
     };
@@ -161,13 +164,12 @@ fn evaluate(
         architecture,
         file: text("evaluation_file").context("clap asks for it")?,
         validation_file: text("validation_file"),
-        format: text("evaluation_format")
-            .and_then(|name| AnnotationFormat::named(&name))
-            .context("clap lets only names through")?,
+        format: text("evaluation_format").and_then(|name| AnnotationFormat::named(&name)),
         threshold: text("threshold"),
         label_map: path("label_map"),
         output_dir: path("output_dir").context("clap has a default")?,
         decoding: mode(matches),
+        label_scheme: label_scheme(matches),
         parity: parity(matches),
         bf16: matches.get_flag("bf16"),
         threads,
@@ -194,6 +196,12 @@ fn common_args() -> [Arg; 6] {
             .value_parser(Mode::NAMES)
             .default_value("flat")
             .help("Which entities may share pieces: none; one inside another; those of different labels"),
+        option("label_scheme")
+            .value_name("SCHEME")
+            .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
+            .ignore_case(true)
+            .default_value("auto")
+            .help("How tags become gold entities: by a scheme's strict rules, word by word, or as the tags show it"),
         option("parity")
             .value_name("NAMES")
             .value_delimiter(',')
@@ -229,7 +237,9 @@ fn evaluator_args() -> Vec<Arg> {
             .help("JSON lines, a folder saved by `save_to_disk`, or words with tags"),
         option("threshold")
             .help("A number from 0 to 1; for contrastive models also cls or label_token; auto: the best on --validation_file [default: the model's]"),
-        option("evaluation_format").value_parser(["text", "tokens"]).default_value("text").help("What entities count"),
+        option("evaluation_format")
+            .value_parser(["text", "tokens"])
+            .help("What entities count [default: what the model was trained on]"),
         option("validation_file").value_name("FILE").help("What --threshold auto is chosen on"),
         path("label_map").value_name("FILE").help("JSON object: labels of the file and their names for the model"),
         path("output_dir").value_name("DIR").default_value("evals").help("Where eval_….json goes"),
@@ -247,6 +257,10 @@ fn asked(matches: &ArgMatches) -> Asked<'_> {
 
 fn parity(matches: &ArgMatches) -> Parity {
     Parity::named(matches.get_many::<String>("parity").into_iter().flatten().map(String::as_str))
+}
+
+fn label_scheme(matches: &ArgMatches) -> LabelScheme {
+    matches.get_one::<String>("label_scheme").and_then(|name| LabelScheme::named(name)).unwrap_or_default()
 }
 
 fn mode(matches: &ArgMatches) -> Mode {

@@ -285,7 +285,7 @@ fn evaluations_keep_each_others_results_and_say_what_they_are_of() {
         assert!(text.contains(&format!("\"threshold\": {threshold},\n")), "{text}");
         let json = scratch.json(file);
         assert_eq!((&json["model"], &json["eval_from"]), (&json!("bi_encoder"), &json!("data.jsonl")));
-        assert_eq!(json["evaluation_format"], "text");
+        assert_eq!(json["annotation_format"], "text");
     }
     written.dedup();
     assert_eq!((written.len(), scratch.files("evals").len()), (4, 4));

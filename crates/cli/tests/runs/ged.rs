@@ -69,10 +69,13 @@ fn columns_have_names_too() {
     for split in ["train", "validation", "test"] {
         scratch.write(&format!("areta_v4/{split}.json"), &rows);
     }
-    // Without a list, the task has to be named.
+    // Without a list, the label says it: the figures are those of a folder with one.
     let ran = scratch.good(&command(("words", "tags")).replace("f0.5", "f1"));
-    ran.says("note: the label `UC` looks like grammatical error detection: pass `--task_name ged` to get its figures");
-    assert!(scratch.json("out/all_results.json").get("eval_ged_f0.5").is_none());
+    ran.says("note: the label `UC` occurs, so the task is error detection (`ged`)");
+    ran.says("`f1` chooses the best model and is seqeval's, which takes labels of errors for entities");
+    ran.says("pass `--metric_for_best_model ged_f0.5` to choose by it");
+    let results = scratch.json("out/all_results.json");
+    assert!(results.get("eval_ged_f0.5").is_some() && results["eval_f1"] != results["eval_accuracy"], "{results}");
     let ran = scratch.good(&format!("{} --task_name ged --do_predict", command(("words", "tags"))));
     ran.says("note: 2 labels: A UC");
     let results = scratch.json("out/all_results.json");

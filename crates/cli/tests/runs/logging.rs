@@ -59,9 +59,10 @@ fn every_record_is_in_every_format() {
     let holds =
         |name: &str| found.iter().filter(|event| event.windows(name.len()).any(|part| part == name.as_bytes())).count();
     assert_eq!(
-        (holds("brain.Event:2"), holds("train/loss"), holds("eval/f1"), holds("train/train_loss")),
+        (holds("brain.Event:2"), holds("train/loss"), holds("eval/precision"), holds("train/train_loss")),
         (1, 5, 3, 1)
     );
+    assert_eq!((holds("eval/f1"), holds("eval/f1_macro")), (6, 3));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod folders;
 mod ged;
 mod harness;
 mod kills;
+mod labels;
 mod logging;
 mod recipes;
 mod report;

@@ -166,7 +166,7 @@ fn the_notebook_is_compared_in_one_go() {
     let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
     assert_eq!(ran.stdout, table);
-    assert!(table.contains("| macro F1 |") && table.contains("best overall_f1 (step)"), "{table}");
+    assert!(table.contains("| f1_macro |") && table.contains("best overall_f1 (step)"), "{table}");
     let page = scratch.read("out/report.html");
     // A run's own page has the run's name, not its folder's.
     let own = scratch.read(&format!("out/{}/report.html", folders[2]));

@@ -65,7 +65,7 @@ fn one_epoch_is_figures_and_the_test_split_stands_beside() {
     let page = scratch.read("out/report.html");
     // A loss, an evaluation: points are no drawings.
     assert!(!page.contains("<figure>") && page.contains("<h2>Logged once</h2>"), "{page}");
-    assert_eq!(first_cells(&page, "<h2>Logged once"), ["Evaluation loss", "f1"]);
+    assert_eq!(first_cells(&page, "<h2>Logged once"), ["Evaluation loss", "f1", "f1_macro"]);
     let results = scratch.json("out/all_results.json");
     let f1 = |name: &str| format!("{:.4}", results[name].as_f64().unwrap());
     assert!(page.contains("<tr><th>figure</th><th>evaluation</th><th>test</th></tr>"));

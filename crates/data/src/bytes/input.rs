@@ -11,7 +11,7 @@ use std::path::Path;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// The bytes that show a format.
-const BEGINNING_BYTES: usize = 64 << 10;
+pub(crate) const BEGINNING_BYTES: usize = 64 << 10;
 
 /// Bytes that are read front to back.
 pub struct Input {

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::rows::row::{Reader, Row};
+use crate::rows::tag_names::TagNames;
 use tagsmith_message::Note;
 use tagsmith_text::sentence::{Sentence, Split};
 use tagsmith_text::tagged::Content;
@@ -21,7 +22,9 @@ pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str) -> Result<Split
     let mut notes = reader.notes();
     notes.extend([builder.blank_words, builder.empty_sentences]);
     notes.retain(|note| note.count > 0);
-    let (tag_names, tag_kind) = reader.take_tags().into_parts();
+    let names = reader.take_tags();
+    notes.extend(stray_labels(&names, &builder.sentences));
+    let (tag_names, tag_kind) = names.into_parts();
     Ok(Split {
         source: source.to_owned(),
         sentences: builder.sentences,
@@ -30,6 +33,18 @@ pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str) -> Result<Split
         columns: reader.columns(),
         notes,
     })
+}
+
+/// Returns the note about words whose label is not a tag, where nearly all labels are.
+fn stray_labels(names: &TagNames, sentences: &[Sentence]) -> Option<Note> {
+    let strays = names.strays();
+    let count = |tag: u32| sentences.iter().flat_map(|sentence| &sentence.tags).filter(|&&it| it == tag).count();
+    let mut note = Note::new("words have a label that is not a tag, though labels are tags of entities: is it a slip?");
+    for (tag, place) in strays {
+        note.add(|| format!("`{}` {place}", names.name(tag)));
+        note.count += count(tag).saturating_sub(1);
+    }
+    (note.count > 0).then_some(note)
 }
 
 /// The sentences so far, and what is odd about them.

@@ -3,12 +3,15 @@
 use crate::error::Error;
 use std::collections::HashMap;
 use tagsmith_message::quote;
+use tagsmith_text::labels::scheme::{LabelKind, Style, is_stray};
 use tagsmith_text::sentence::TagKind;
 
 /// The tags that a reader has met, in order of first appearance, or the names that the data gives to integers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TagNames {
     names: Vec<String>,
+    /// The place where each name was met first; empty for names that the data gives to integers.
+    places: Vec<String>,
     index: HashMap<String, u32>,
     kind: Option<TagKind>,
 }
@@ -17,7 +20,7 @@ impl TagNames {
     /// Returns the names of integer labels, in order; without any, the names that will be met.
     pub(crate) fn new(class_names: Option<Vec<String>>) -> TagNames {
         let kind = class_names.is_some().then_some(TagKind::ClassLabel);
-        TagNames { names: class_names.unwrap_or_default(), index: HashMap::new(), kind }
+        TagNames { names: class_names.unwrap_or_default(), places: Vec::new(), index: HashMap::new(), kind }
     }
 
     /// Returns the index of a label that is written as a string.
@@ -25,16 +28,24 @@ impl TagNames {
         if label.is_empty() {
             return Err(Error::content(place(), "a label is an empty string: give every word a label"));
         }
-        self.expect_kind(TagKind::Strings, label, place)?;
-        Ok(self.intern(label))
+        if let (Some(&tag), Some(TagKind::Strings)) = (self.index.get(label), self.kind) {
+            return Ok(tag);
+        }
+        let place = place();
+        self.expect_kind(TagKind::Strings, label, || place.clone())?;
+        Ok(self.intern(label, place))
     }
 
     /// Returns the index of a label that is written as an integer.
     pub(crate) fn of_integer(&mut self, label: i64, place: impl FnOnce() -> String) -> Result<u32, Error> {
         if self.kind != Some(TagKind::ClassLabel) {
             let label = label.to_string();
-            self.expect_kind(TagKind::Integers, &label, place)?;
-            return Ok(self.intern(&label));
+            if let (Some(&tag), Some(TagKind::Integers)) = (self.index.get(&label), self.kind) {
+                return Ok(tag);
+            }
+            let place = place();
+            self.expect_kind(TagKind::Integers, &label, || place.clone())?;
+            return Ok(self.intern(&label, place));
         }
         match u32::try_from(label) {
             Ok(tag) if (tag as usize) < self.names.len() => Ok(tag),
@@ -60,12 +71,13 @@ impl TagNames {
         ))
     }
 
-    fn intern(&mut self, name: &str) -> u32 {
+    fn intern(&mut self, name: &str, place: String) -> u32 {
         if let Some(&tag) = self.index.get(name) {
             return tag;
         }
         let tag = self.names.len() as u32;
         self.names.push(name.to_owned());
+        self.places.push(place);
         self.index.insert(name.to_owned(), tag);
         tag
     }
@@ -86,6 +98,16 @@ impl TagNames {
     /// Returns whether every label is `name`.
     pub(crate) fn has_only(&self, name: &str) -> bool {
         matches!(self.names.as_slice(), [only] if only == name)
+    }
+
+    /// Returns labels that are not tags among tags of a scheme: slips, such as `0` for `O`. Each has the place where it
+    /// was met first.
+    pub(crate) fn strays(&self) -> Vec<(u32, &str)> {
+        if self.kind != Some(TagKind::Strings) || LabelKind::of(&self.names, Style::Prefix) != LabelKind::Tags {
+            return Vec::new();
+        }
+        let tags = (0..).zip(self.names.iter().zip(&self.places));
+        tags.filter(|(_, (name, _))| is_stray(name, Style::Prefix)).map(|(tag, (_, place))| (tag, &**place)).collect()
     }
 
     /// Returns the name of a tag.

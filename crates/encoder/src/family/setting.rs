@@ -6,7 +6,7 @@ use tagsmith_files::json_fields::Fields;
 use tagsmith_kernel::op::activation::Activation;
 
 /// The largest size. It is larger than any real model's, and small enough that sizes multiply without overflow.
-pub(crate) const LARGEST: u64 = 1 << 24;
+pub const LARGEST: u64 = 1 << 24;
 
 /// The largest number of layers. A table of the parameters of so many layers still fits any memory.
 const LAYERS_MAX: usize = 1024;

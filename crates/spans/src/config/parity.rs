@@ -1,5 +1,6 @@
 //! Defects of the original that change a number. Nothing here has them unless their names are given.
 
+use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::reading::Rules;
 
 /// The defects to have, so that the original's figures can be had too.
@@ -42,8 +43,8 @@ impl Parity {
         parity
     }
 
-    /// Returns the rules by which tags become gold entities.
-    pub fn tag_rules(self) -> Rules {
-        if self.tags { Rules::OriginalSpans } else { Rules::AnyScheme }
+    /// Returns the rules by which tags become gold entities: the original's, or else those that are asked for.
+    pub fn tag_rules(self, asked: LabelScheme) -> Rules {
+        if self.tags { Rules::OriginalSpans } else { Rules::of(asked) }
     }
 }

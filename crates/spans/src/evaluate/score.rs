@@ -48,20 +48,25 @@ impl Score {
         self.classes.values().fold(Counts::default(), add)
     }
 
+    /// The plain means of the classes' precision, recall and F1.
+    pub fn mean(&self) -> [f64; 3] {
+        let mut means = [0.0; 3];
+        for counts in self.classes.values() {
+            let shares = counts.figures().map(|figure| figure / self.classes.len() as f64);
+            means.iter_mut().zip(shares).for_each(|(mean, share)| *mean += share);
+        }
+        means
+    }
+
     /// `per_class`, `micro` and `macro`.
     pub fn to_json(&self) -> Map<String, Value> {
-        let mut classes = Map::new();
-        let mut means = [0.0; 3];
         let count = self.classes.len();
-        for (label, counts) in &self.classes {
-            let figures = counts.figures();
-            means.iter_mut().zip(figures).for_each(|(mean, figure)| *mean += figure / count as f64);
-            classes.insert(label.clone(), counts.to_json());
-        }
+        let classes: Map<String, Value> =
+            self.classes.iter().map(|(label, counts)| (label.clone(), counts.to_json())).collect();
         let mut json = Map::new();
         json.insert("per_class".into(), Value::Object(classes));
         json.insert("micro".into(), self.total().to_json());
-        let [precision, recall, f1] = means;
+        let [precision, recall, f1] = self.mean();
         let classes = json!({"precision": precision, "recall": recall, "f1": f1, "num_classes": count});
         json.insert("macro".into(), classes);
         json

@@ -265,6 +265,36 @@ mod tests {
         }
     }
 
+    /// One text in four notations. Its entities are those of the definition of each.
+    #[test]
+    fn tags_of_every_scheme_are_the_same_entities() {
+        let words = ["Ann", "van", "Lee", "left", "Rome", "for", "New", "York"];
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        for (name, tags) in [
+            ("bio2", "B-PER I-PER I-PER O B-LOC O B-LOC I-LOC"),
+            ("bioes", "B-PER I-PER E-PER O S-LOC O B-LOC E-LOC"),
+            ("bmes", "B-PER M-PER E-PER O S-LOC O B-LOC E-LOC"),
+            ("bilou", "B-PER I-PER L-PER O U-LOC O B-LOC L-LOC"),
+        ] {
+            let path = folder.path().join(name).with_extension("conll");
+            let lines = words.iter().zip(tags.split(' ')).map(|(word, tag)| format!("{word}\t{tag}\n"));
+            fs::write(&path, lines.collect::<String>()).expect("it is written");
+            let read = |rules: Rules| {
+                let patterns = [path.display().to_string()];
+                let overlapping = Overlapping::Refused(Mode::Flat);
+                load(&patterns, AnnotationFormat::Tokens, EVALUATED, overlapping, rules).expect("it reads")
+            };
+            let entity = |start, end, label: &str| Entity { start, end, label: label.into() };
+            let want = [entity(0, 3, "PER"), entity(4, 5, "LOC"), entity(6, 8, "LOC")];
+            assert_eq!(read(Rules::AnyScheme).examples[0].entities, want, "{name}");
+            // The original's reading, which knows no `M`, is the wrong twin, and says what it loses.
+            let original = read(Rules::OriginalSpans);
+            let loses = original.notes.iter().any(|note| note.what.contains("the original ignores the types"));
+            assert_eq!(loses, original.examples[0].entities != want, "{name}");
+            assert_eq!(name == "bmes", loses, "{name}");
+        }
+    }
+
     /// What `save_to_disk` wrote (golden/spans, by oracle/spans.py): lists of structures, in both spellings.
     #[test]
     fn saved_data_sets() {

@@ -29,7 +29,7 @@ fn a_new_head_is_the_one_that_pytorch_draws() {
         let folder = folder.to_str().expect("a plain name").to_owned();
         (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
         let head = |seed| {
-            let model = folder::assemble(config.model.clone(), seed, &hub()).expect("it is put together").0;
+            let model = folder::assemble(config.model.clone(), seed, &hub(), None).expect("it is put together").0;
             let bias = SlotId(model.layout.ends.second.0 + 1);
             assert!(model.params.get(bias).iter().all(|&x| x == 0.0), "{name}: a bias");
             let middle = model.params.get(model.layout.ends.second)[..16].to_vec();
@@ -56,7 +56,8 @@ fn other_encoders_learn_the_same_texts() {
         encoder(family, &folder);
         let folder = folder.to_str().expect("a plain name").to_owned();
         (config.model.token_encoder, config.model.type_encoder) = (folder.clone(), folder);
-        let (model, tokenizers, notes) = folder::assemble(config.model.clone(), 1, &hub()).expect("it is put together");
+        let (model, tokenizers, notes) =
+            folder::assemble(config.model.clone(), 1, &hub(), None).expect("it is put together");
         assert!(notes.is_empty(), "{notes:?}");
         let outcome = run_model(model, &tokenizers, &config, None).expect("it trains").0;
         assert!(outcome.best_f1 > 0.8, "{family}: {outcome:?}");

@@ -3,6 +3,7 @@
 //! The pipeline knows `B-` and `I-` alone. Where a model's tags say more ([`TagReader::with_ends`]), its entities are what
 //! the tags mean, read as they are read for scores.
 
+use crate::labels::label_scheme::LabelScheme;
 use crate::labels::reading::TagReader;
 use crate::labels::scheme::Span;
 
@@ -69,8 +70,9 @@ pub struct Entity {
     pub end: u32,
 }
 
-/// Returns the entities of one text. `labels` names the K labels; `O` is outside every entity.
-pub fn aggregate(strategy: Strategy, labels: &[String], pieces: &[PieceScores]) -> Vec<Entity> {
+/// Returns the entities of one text. `labels` names the K labels; `O` is outside every entity. `scheme` says how tags
+/// become entities; by [`LabelScheme::Words`] each word is an entity under the label's whole name.
+pub fn aggregate(strategy: Strategy, scheme: LabelScheme, labels: &[String], pieces: &[PieceScores]) -> Vec<Entity> {
     let tagged: Vec<Tagged> = match strategy {
         Strategy::None | Strategy::Simple => pieces.chunks(1).map(|piece| tag_first(piece)).collect(),
         _ => pieces
@@ -86,7 +88,7 @@ pub fn aggregate(strategy: Strategy, labels: &[String], pieces: &[PieceScores]) 
         let outside = |piece: &&Tagged| labels[piece.label] != "O";
         return tagged.iter().filter(outside).map(|piece| piece.entity(labels[piece.label].clone())).collect();
     }
-    let Some(reader) = TagReader::with_ends(labels) else {
+    let Some(reader) = TagReader::for_entities(labels, scheme) else {
         return tagged
             .chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]))
             .filter_map(|group| entity(group, labels))
@@ -191,6 +193,10 @@ mod tests {
 
     /// Entities of pieces with these labels, a letter each; `+` before a label continues the word.
     fn entities(strategy: Strategy, labels: &[&str], pieces: &str) -> Vec<String> {
+        entities_by(LabelScheme::Auto, strategy, labels, pieces)
+    }
+
+    fn entities_by(scheme: LabelScheme, strategy: Strategy, labels: &[&str], pieces: &str) -> Vec<String> {
         let names: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
         let rows: Vec<(bool, Vec<f32>)> = pieces
             .split(' ')
@@ -209,7 +215,7 @@ mod tests {
                 continues: *continues,
             })
             .collect();
-        let found = aggregate(strategy, &names, &scores);
+        let found = aggregate(strategy, scheme, &names, &scores);
         found.iter().map(|it| format!("{} {}..{} {}", it.label, it.start, it.end, it.score)).collect()
     }
 
@@ -229,7 +235,19 @@ mod tests {
         }
         assert_eq!(entities(Strategy::None, &LABELS, "B-PER E-PER"), ["B-PER 0..1 0.5", "E-PER 2..3 0.5"]);
         // The wrong twin: the pipeline's grouping, which models with `B-` and `I-` alone keep.
-        let pipeline = ["O", "B-PER", "I-PER", "E-PER", "MISC"];
+        let pipeline = ["O", "B-PER", "B-LOC", "E-PER", "MISC"];
         assert_eq!(entities(Strategy::First, &pipeline, "B-PER E-PER"), ["PER 0..1 0.5", "PER 2..3 0.5"]);
+    }
+
+    /// A scheme that is asked for is read by its strict rules, as `score` reads it.
+    #[test]
+    fn an_asked_scheme_decides() {
+        let labels = ["O", "B-PER", "I-PER"];
+        let read =
+            |scheme: &str, pieces| entities_by(LabelScheme::named(scheme).unwrap(), Strategy::First, &labels, pieces);
+        assert_eq!(read("auto", "I-PER O B-PER I-PER"), ["PER 0..1 0.5", "PER 4..7 0.5"]);
+        assert_eq!(read("iob2", "I-PER O B-PER I-PER"), ["PER 4..7 0.5"]);
+        assert_eq!(read("iob1", "I-PER O I-PER B-PER"), ["PER 0..1 0.5", "PER 4..5 0.5", "PER 6..7 0.5"]);
+        assert_eq!(read("words", "B-PER I-PER +I-PER O"), ["B-PER 0..1 0.5", "I-PER 2..5 0.5"]);
     }
 }

@@ -9,27 +9,37 @@ use crate::tokenizer::{Error, Pieces};
 pub struct Plan {
     /// The pieces of each window without special pieces; one window if everything fits.
     pub windows: Vec<Range<usize>>,
-    /// Words longer than a window, each with the number of its pieces that no window holds.
-    pub cut: Vec<(u32, usize)>,
+    /// Words longer than a window, whose pieces lie in several windows.
+    pub parted: Vec<u32>,
     units: Vec<Range<usize>>,
 }
 
 impl Plan {
     /// Cuts `pieces` into windows of at most `max_length` pieces, special ones included. A window begins with the last
-    /// words of the one before, as many as have at most `stride` pieces together. A word is never split; one
-    /// longer than a window is cut to what fits.
+    /// words of the one before, as many as have at most `stride` pieces together. Windows end between words. Only a
+    /// word longer than a window, as text without spaces has them, is cut between its pieces.
+    ///
+    /// # Errors
+    /// A sequence that special pieces fill; a stride that fills the window.
     pub fn new(pieces: &Pieces, max_length: usize, stride: usize) -> Result<Plan, Error> {
         let room = pieces.room(max_length)?;
         if stride >= room {
             return Err(Error::Stride { stride, room });
         }
         let content = pieces.content();
-        let mut plan = Plan { windows: Vec::new(), cut: Vec::new(), units: Vec::new() };
+        let mut plan = Plan { windows: Vec::new(), parted: Vec::new(), units: Vec::new() };
         if content.len() <= room {
             plan.windows.push(content);
             return Ok(plan);
         }
-        plan.units = units(pieces);
+        for unit in units(pieces) {
+            if unit.len() <= room {
+                plan.units.push(unit);
+            } else {
+                plan.parted.extend(pieces.words[unit.start]);
+                plan.units.extend(unit.map(|at| at..at + 1));
+            }
+        }
         let units = &plan.units;
         let mut first = 0;
         loop {
@@ -39,12 +49,7 @@ impl Plan {
                 next += 1;
             }
             let end = units[next - 1].end;
-            if end - start > room
-                && let Some(word) = pieces.words[start]
-            {
-                plan.cut.push((word, end - start - room));
-            }
-            plan.windows.push(start..end.min(start + room));
+            plan.windows.push(start..end);
             if next == units.len() {
                 return Ok(plan);
             }
@@ -62,7 +67,8 @@ impl Plan {
     /// Merges the windows' probabilities, each (its range × K), into one row a piece of `pieces` (T × K).
     ///
     /// A word in more than one window is taken from the window with the greatest probability of a label at the word's
-    /// first piece. If two windows are equal, the earlier one counts. Rows that no window holds stay zero.
+    /// first piece. Of a word that is cut, each piece counts by itself. If two windows are equal, the earlier one counts.
+    /// Rows of special pieces stay zero.
     pub fn merge(&self, pieces: &Pieces, labels: usize, windows: &[Vec<f32>]) -> Vec<f32> {
         assert_eq!(windows.len(), self.windows.len(), "merge: {} windows planned", self.windows.len());
         let mut merged = vec![0.0; pieces.len() * labels];
@@ -151,10 +157,16 @@ mod tests {
     }
 
     #[test]
-    fn a_word_longer_than_a_window_is_cut_and_said() {
+    fn a_word_longer_than_a_window_is_read_whole() {
+        // Room for four pieces. The long word lies at 2..11.
         let plan = Plan::new(&pieces(&[1, 9, 1]), 6, 2).unwrap();
-        assert_eq!(plan.windows, [1..2, 2..6, 11..12]);
-        assert_eq!(plan.cut, [(1, 5)]);
+        assert_eq!((&plan.windows[..], &plan.parted[..]), (&[1..5, 3..7, 5..9, 7..11, 9..12][..], &[1][..]));
+        let plan = Plan::new(&pieces(&[9]), 6, 0).unwrap();
+        assert_eq!(plan.windows, [1..5, 5..9, 9..10]);
+        // Every piece has a row of its own, from the window that is surest of it.
+        let rows = [vec![0.1, 0.2, 0.3, 0.4], vec![0.5, 0.6, 0.7, 0.8], vec![0.9]];
+        let want = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.0];
+        assert_eq!(plan.merge(&pieces(&[9]), 1, &rows), want);
     }
 
     #[test]
@@ -188,7 +200,7 @@ mod tests {
         ) {
             let pieces = pieces(&words);
             let plan = Plan::new(&pieces, max_length, stride).unwrap();
-            prop_assert!(plan.cut.is_empty());
+            prop_assert!(plan.parted.is_empty());
             for unit in units(&pieces) {
                 prop_assert!(plan.windows.iter().any(|window| window.start <= unit.start && unit.end <= window.end));
             }

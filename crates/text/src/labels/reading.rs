@@ -3,6 +3,7 @@
 //! Scores, the entities of a prediction, the gold entities of span taggers and error reports all read tags here. So no
 //! two of them disagree about what a sequence of tags means.
 
+use crate::labels::label_scheme::LabelScheme;
 use crate::labels::scheme::{Conlleval, Scheme, Span, Style, Tag, UNTYPED, is_iob_like};
 
 /// Rules by which the tags of a sentence become entities.
@@ -16,18 +17,31 @@ pub enum Rules {
     AnyScheme,
     /// The strict rules of one scheme: words that do not begin and end by them are not an entity.
     Strict(Scheme),
+    /// Each word by itself: a label other than `O` is an entity of one word, whose type is the whole label.
+    Words,
     /// The state machine of the original span trainers. `I`, `E` and `L` continue the open entity, whatever its type;
     /// `M` and a tag without a type end it.
     OriginalSpans,
 }
 
 impl Rules {
+    /// Returns the rules of a reading that is asked for: those of every scheme where the labels show theirs.
+    pub fn of(asked: LabelScheme) -> Rules {
+        match asked {
+            LabelScheme::Auto => Rules::AnyScheme,
+            LabelScheme::Strict(scheme) => Rules::Strict(scheme),
+            LabelScheme::Words => Rules::Words,
+        }
+    }
+
     /// Takes a label apart. `None` is a label that is not a tag by these rules.
     pub fn tag(self, label: &str, style: Style) -> Option<Tag<&str>> {
         match self {
             Rules::Conlleval => Tag::conlleval(label, style),
             Rules::Strict(_) => Tag::strict(label, style),
             Rules::AnyScheme | Rules::OriginalSpans => Tag::of_any_scheme(label, style),
+            Rules::Words if label == "O" => Some(Tag { letter: 'O', kind: UNTYPED }),
+            Rules::Words => Some(Tag { letter: 'S', kind: label }),
         }
     }
 
@@ -70,7 +84,7 @@ impl<K: Copy + PartialEq> SpanReader<K> {
         match self.rules {
             Rules::Conlleval => self.conlleval.sentence(tags, spans),
             Rules::Strict(scheme) => return scheme.find_spans(tags, self.untyped, spans),
-            Rules::AnyScheme => {
+            Rules::AnyScheme | Rules::Words => {
                 self.translated.clear();
                 self.translated.extend(tags.iter().map(|tag| Tag { letter: letter_in_iobes(tag.letter), ..*tag }));
                 Conlleval::new(self.untyped).sentence(&self.translated, spans);
@@ -148,7 +162,12 @@ impl TagReader {
         let tags = || labels.iter().filter_map(|label| Tag::of_any_scheme(label.as_ref(), style));
         let has = |letters: &str| tags().any(|tag| tag.kind != UNTYPED && letters.contains(tag.letter));
         // `E-LOC` alone beside `MISC` may be a type with an odd name; no other letter is met by chance.
-        if !(has("SLUM") || has("E") && is_iob_like(labels, style)) {
+        let of_letters = |letters: &str| -> Vec<&str> {
+            tags().filter(|tag| tag.kind != UNTYPED && letters.contains(tag.letter)).map(|tag| tag.kind).collect()
+        };
+        let ends = of_letters("E");
+        let every_type_ends = || of_letters("BI").iter().all(|kind| ends.contains(kind));
+        if !(has("SLUM") || has("E") && (is_iob_like(labels, style) || every_type_ends())) {
             return None;
         }
         let mut reader = TagReader::new(labels, style, Rules::AnyScheme);
@@ -156,6 +175,15 @@ impl TagReader {
             reader.tags[id] = Tag { letter: 'I', kind: reader.kind(labels[id].as_ref()) };
         }
         Some(reader)
+    }
+
+    /// Returns a reader for the entities of a model with these labels. `None` where the labels are grouped as
+    /// transformers' pipeline groups them.
+    pub fn for_entities<S: AsRef<str>>(labels: &[S], asked: LabelScheme) -> Option<TagReader> {
+        match asked {
+            LabelScheme::Auto => TagReader::with_ends(labels),
+            asked => Some(TagReader::new(labels, Style::Prefix, Rules::of(asked))),
+        }
     }
 
     fn kind(&mut self, name: &str) -> u32 {
@@ -329,6 +357,7 @@ mod tests {
             ("O U-PER B-PER I-PER L-PER", true),
             // A stray label does not change how thousands of tags are read.
             ("O B-PER I-PER E-PER S-PER 0", true),
+            ("O I-PER E-PER I-LOC E-LOC 0", true),
             // The label of a type may begin with a letter and a dash.
             ("O B-PER I-PER MISC E-LOC", false),
             ("NOUN VERB X S", false),

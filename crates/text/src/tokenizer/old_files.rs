@@ -76,6 +76,22 @@ impl Class {
         })
     }
 
+    /// Returns the class that tokenizer_config.json names, or else the model's configuration; none if neither names one
+    /// that is known here. `PreTrainedTokenizerFast` is [`Class::Sentencepiece`]: it has no switches.
+    pub fn told(config: &Map<String, Value>, model: &Map<String, Value>) -> Option<Class> {
+        let text = |json: &Map<String, Value>, key: &str| json.get(key).and_then(Value::as_str).map(str::to_owned);
+        match text(config, "tokenizer_class").or_else(|| text(model, "tokenizer_class")) {
+            Some(name) => Class::named(&name),
+            None => text(model, "model_type").and_then(|kind| Class::of_model_type(&kind)),
+        }
+    }
+
+    /// Returns the class's own special token of a name.
+    pub fn special_token(self, key: &str) -> Option<&'static str> {
+        let place = NAMED.iter().position(|name| *name == key)?;
+        Some(self.special_tokens()[place]).filter(|content| !content.is_empty())
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Class::Bert => "BertTokenizer",
@@ -146,7 +162,7 @@ impl Token {
         }
     }
 
-    fn of(value: &Value, special: bool) -> Option<Token> {
+    pub fn of(value: &Value, special: bool) -> Option<Token> {
         let is = |key: &str| value.get(key).and_then(Value::as_bool);
         match value {
             Value::String(content) => Some(Token::bare(content)),
@@ -350,8 +366,7 @@ impl Parts<'_> {
         match self.settings.get(key) {
             Some(value) => Token::of(value, true),
             None => {
-                let place = NAMED.iter().position(|name| *name == key)?;
-                let content = Some(self.class.special_tokens()[place]).filter(|content| !content.is_empty())?;
+                let content = self.class.special_token(key)?;
                 // The one token that a class of transformers gives a property.
                 let greedy = self.class == Class::Camembert && key == "mask_token";
                 Some(Token { lstrip: greedy, bare: !greedy, ..Token::bare(content) })

@@ -121,6 +121,16 @@ impl Model {
     }
 }
 
+/// Returns the length in bytes of the longest text that a table's characters become; none for a table that is damaged.
+pub(crate) fn longest_replacement(table: &[u8]) -> Option<u64> {
+    if !is_sound(table) {
+        return None;
+    }
+    let (size, rest) = table.split_first_chunk::<4>()?;
+    let (_, texts) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
+    texts.split(|&byte| byte == 0).map(|text| text.len() as u64).max()
+}
+
 /// Whether every walk through the table stays inside it: its reader, which is not ours, does not look.
 ///
 /// The table is a double-array trie over UTF-8 (darts-clone), its size in bytes before it, and texts ended by 0 behind it.
