@@ -366,10 +366,10 @@ impl Reader {
             // A given word that no window holds stands alone, and its end is not read. Others stand beside it no more.
             let is_parted = |word: usize| plan.parted.contains(&(word as u32));
             for range in &mut ranges {
-                while !range.is_empty() && is_parted(range.start) {
+                while range.start < range.end && is_parted(range.start) {
                     range.start += 1;
                 }
-                while !range.is_empty() && is_parted(range.end - 1) {
+                while range.start < range.end && is_parted(range.end - 1) {
                     range.end -= 1;
                 }
             }

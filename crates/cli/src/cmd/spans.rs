@@ -186,7 +186,7 @@ fn option(name: &'static str) -> Arg {
     Arg::new(name).long(name)
 }
 
-fn common_args() -> [Arg; 6] {
+fn common_args() -> [Arg; 7] {
     [
         option("threads")
             .value_name("N")
