@@ -14,7 +14,7 @@ use crate::events::{Event, Events};
 use crate::machine::{folder_lock, threads};
 use crate::train::folder::tidy;
 use anyhow::Context;
-use corpus::{Corpus, tag_names};
+use corpus::{Corpus, Sample, tag_names};
 use lesson::{Lesson, METHOD, Marks};
 use recipe::Recipe;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use tagsmith_files::{Error, atomic_write};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::score::table;
-use tagsmith_text::sentence::{Sentence, Split};
+use tagsmith_text::sentence::Sentence;
 use tagsmith_tokens::model::Model;
 
 /// Sentences shown.
@@ -191,7 +191,7 @@ fn span_run(folder: &Path, data: &Path, batch_size: usize) -> Value {
 }
 
 /// Returns a word and its tag a line, with an empty line after each sentence.
-fn conll(split: &Split) -> String {
+fn conll(split: &Sample) -> String {
     let mut text = String::new();
     for sentence in &split.sentences {
         for (word, &tag) in sentence.words.iter().zip(&sentence.tags) {
@@ -204,7 +204,7 @@ fn conll(split: &Split) -> String {
 
 /// Returns sentences with at least two names, of which one has another type elsewhere in the split. They are spread over
 /// the split and chosen before it is known how they are tagged.
-fn worth_showing(split: &Split) -> Vec<usize> {
+fn worth_showing(split: &Sample) -> Vec<usize> {
     let mut kinds: HashMap<String, Vec<&str>> = HashMap::new();
     let gold: Vec<Vec<(String, &str)>> = split.sentences.iter().map(|sentence| names(sentence, split)).collect();
     for (name, kind) in gold.iter().flatten() {
@@ -219,7 +219,7 @@ fn worth_showing(split: &Split) -> Vec<usize> {
     (0..count).map(|number| worthy[number * worthy.len() / count]).collect()
 }
 
-fn names<'a>(sentence: &Sentence, split: &'a Split) -> Vec<(String, &'a str)> {
+fn names<'a>(sentence: &Sentence, split: &'a Sample) -> Vec<(String, &'a str)> {
     let tags: Vec<&str> = sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect();
     show::spans(&tags).into_iter().map(|span| (sentence.words[span.start..span.end].join(" "), span.kind)).collect()
 }

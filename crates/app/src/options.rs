@@ -115,6 +115,8 @@ pub struct MachineArgs {
     pub threads: Option<usize>,
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
+    /// Bytes of sentences in memory; without it, a quarter of what this process may use.
+    pub data_memory: Option<u64>,
 }
 
 /// What to write beside the results.

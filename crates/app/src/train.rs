@@ -11,6 +11,7 @@ mod memory;
 mod options;
 mod parts;
 mod prediction;
+mod read;
 mod reading;
 pub(crate) mod record;
 mod upload;
@@ -25,6 +26,7 @@ use anyhow::Context;
 use data::{Alignment, Data};
 use evaluation::Measure;
 use parts::Parts;
+use read::{Read, Rooms};
 use record::Recorder;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -33,10 +35,9 @@ use tagsmith_files::atomic_write;
 use tagsmith_files::together::{self, MODEL};
 use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
-use tagsmith_text::align::Example;
-use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::evaluate::Evaluation;
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::feed::TokenFeed;
 use tagsmith_tokens::learn::TokenTask;
 use tagsmith_tokens::model::Model;
@@ -63,7 +64,8 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     // Before anything is read: times that cannot do what they ask for.
     options::times(&args.times)?.check()?;
     let claimed = folder::claim(&args.output, args.tasks.do_train, world, events)?;
-    let mut data = Data::load(&args.data, args.tasks, &hubs.downloads, events)?;
+    let rooms = Rooms::new(args, world);
+    let mut data = Data::load(&args.data, args.tasks, &rooms.texts, &hubs.downloads, events)?;
     let parts = Parts::find(&args.model, &hubs.downloads)?;
     let (config, labels) = parts.labels(args.tasks.do_train, &data, events)?;
     data.cut(&args.data, events);
@@ -84,21 +86,22 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     };
     let choices = (options::label_scheme(&args.data), &args.times, &args.learning);
     let measure = Measure::new(&labels, choices, data.labeling.finds_errors, world, events)?;
-    let examples = Examples::align(args, &data, &alignment, events)?;
-    let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
-    let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
-
+    let used = data.used(args.tasks).map(|(role, split)| Part::of_sentences(role, split));
     let about = About {
         model: args.model.model_name_or_path.clone(),
-        data: data.used(args.tasks).map(|(role, split)| Part::of_sentences(role, split)).collect(),
+        data: used.collect::<Result<_, _>>()?,
         labels: labels.names().to_vec(),
         ended: String::new(),
     };
+    let read = Read::align(args, data, &alignment, &rooms, events)?;
+    let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
+    let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
+
     let mut run = Run {
         args,
         world,
         measure: &measure,
-        examples,
+        read,
         recorder,
         events,
         about,
@@ -110,44 +113,14 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     };
     let model = if args.tasks.do_train { run.learn(model, &tokenizer, claimed.resume.as_deref())? } else { model };
     if args.tasks.do_eval {
-        run.evaluate(&model, data.validation.as_ref())?;
+        run.evaluate(&model)?;
     }
-    if let Some(split) = data.test.as_ref().filter(|_| args.tasks.do_predict) {
-        run.predict(&model, split, &alignment)?;
+    if args.tasks.do_predict {
+        run.predict(&model, &alignment)?;
     }
     let finished = run.finish()?;
     upload.map_or(Ok(()), |upload| upload.finish(&args.output, events))?;
     Ok(finished)
-}
-
-/// The examples of each split that is used; none of the others.
-struct Examples {
-    to_learn: Vec<Example>,
-    to_evaluate: Vec<Example>,
-    to_predict: Vec<Example>,
-}
-
-impl Examples {
-    /// Cuts the splits into pieces and shows the first sentence.
-    fn align(
-        args: &TrainArgs,
-        data: &Data,
-        alignment: &Alignment<'_>,
-        events: &mut dyn Events,
-    ) -> anyhow::Result<Examples> {
-        let mut examples = |asked: bool, name: &str, split: &Option<Split>| match split {
-            Some(split) if asked => alignment.examples(name, split, events),
-            _ => Ok(Vec::new()),
-        };
-        let to_learn = examples(args.tasks.do_train, "train", &data.train)?;
-        let to_evaluate = examples(args.tasks.do_eval, "validation", &data.validation)?;
-        let to_predict = examples(args.tasks.do_predict, "test", &data.test)?;
-        let all = [(&data.train, &to_learn), (&data.validation, &to_evaluate), (&data.test, &to_predict)];
-        if let Some((Some(split), examples)) = all.into_iter().find(|(_, examples)| !examples.is_empty()) {
-            events.say(alignment.show_first(split, examples));
-        }
-        Ok(Examples { to_learn, to_evaluate, to_predict })
-    }
 }
 
 /// A run whose data and model are there.
@@ -155,7 +128,7 @@ struct Run<'a> {
     args: &'a TrainArgs,
     world: &'a World,
     measure: &'a Measure<'a>,
-    examples: Examples,
+    read: Read,
     recorder: Recorder,
     events: &'a mut dyn Events,
     /// What the run is made of.
@@ -175,17 +148,19 @@ struct Run<'a> {
 impl Run<'_> {
     /// Trains, and leaves the finished model in the output folder.
     fn learn(&mut self, model: Model, tokenizer: &Tokenizer, resume: Option<&Path>) -> anyhow::Result<Model> {
-        let Run { args, world, measure, examples, recorder, events, .. } = self;
+        let Run { args, world, measure, read, recorder, events, .. } = self;
         let (args, world, measure): (&TrainArgs, &World, &Measure<'_>) = (args, world, measure);
-        let (to_learn, to_evaluate) = (std::mem::take(&mut examples.to_learn), &examples.to_evaluate);
-        let options = options::run(args, criterion(args, measure, to_evaluate, *events)?)?;
+        let options = options::run(args, criterion(args, measure, &read.to_evaluate, *events)?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments: Vec<_> =
             tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
         let task = TokenTask { model, loss: options::loss(&args.learning) };
         let (mut learner, notes) = Learner::new(task, options::step(&args.learning), &args.learning.freeze)?;
         notes.iter().for_each(|note| events.say(note));
-        memory::check(&args.learning, world, &learner.model().model, &to_learn, to_evaluate, *events)?;
+        memory::check(&args.learning, world, &learner.model().model, read, *events)?;
+        // Nothing needs these examples after training.
+        let to_learn = std::mem::replace(&mut read.to_learn, Examples::in_memory(&[]));
+        let to_evaluate = &read.to_evaluate;
         // Both the engine and an evaluation inside it report.
         let shared = RefCell::new(&mut **events);
         let watch = |progress: Progress<'_>| shared.borrow_mut().event(Event::Progress(progress));
@@ -219,20 +194,20 @@ impl Run<'_> {
     }
 
     /// Evaluates the model on the validation split.
-    fn evaluate(&mut self, model: &Model, split: Option<&Split>) -> anyhow::Result<()> {
+    fn evaluate(&mut self, model: &Model) -> anyhow::Result<()> {
         let Run { args, measure, recorder, events, .. } = self;
-        let examples = &self.examples.to_evaluate;
+        let examples = &self.read.to_evaluate;
         let (mut record, evaluation) = measured(measure, "eval", (model, examples), *events)?;
         evaluation::refuse_no_numbers("validation", &evaluation)?;
-        recorder.error_table("eval", measure.error_score(examples, &evaluation))?;
+        recorder.error_table("eval", measure.error_score(examples, &evaluation)?)?;
         // A run that trains nothing has no epochs, and transformers writes none.
         if args.tasks.do_train {
             record.insert("epoch".into(), self.epoch.clone());
         }
         recorder.track(&record, self.step);
         record.insert("eval_samples".into(), json!(examples.len()));
-        if let Some(split) = split.filter(|_| args.reporting.html_report) {
-            self.diagnosis = measure.diagnosis(split, examples, &evaluation);
+        if let Some(split) = &self.read.validation {
+            self.diagnosis = measure.diagnosis(split, examples, &evaluation)?;
         }
         recorder.results("eval", &record, *events)?;
         record.insert("step".into(), json!(self.step));
@@ -241,18 +216,19 @@ impl Run<'_> {
     }
 
     /// Tags the test split, and measures it if it has labels.
-    fn predict(&mut self, model: &Model, split: &Split, alignment: &Alignment<'_>) -> anyhow::Result<()> {
+    fn predict(&mut self, model: &Model, alignment: &Alignment<'_>) -> anyhow::Result<()> {
         let Run { args, measure, recorder, events, .. } = self;
-        let examples = &self.examples.to_predict;
+        let examples = &self.read.to_predict;
         let (record, evaluation) = measured(measure, "predict", (model, examples), *events)?;
         evaluation::refuse_no_numbers("test", &evaluation)?;
         if evaluation.counted == 0 {
             events.say("the test split has no labels, so it is tagged but not measured");
         }
-        recorder.error_table("predict", measure.error_score(examples, &evaluation))?;
+        recorder.error_table("predict", measure.error_score(examples, &evaluation)?)?;
         recorder.results("predict", &record, *events)?;
+        let Some(split) = &self.read.test else { return Ok(()) };
         if args.reporting.html_report {
-            self.tested = measure.diagnosis(split, examples, &evaluation);
+            self.tested = measure.diagnosis(split, examples, &evaluation)?;
         }
         if self.world.is_first() {
             let rows = evaluation::rows_at_once(&args.learning);
@@ -276,7 +252,7 @@ impl Run<'_> {
             name: args.origin.name.clone().unwrap_or_else(|| args.output.name()),
             history: self.history,
             results,
-            metric: self.measure.main_metric(chosen, &self.examples.to_evaluate)?,
+            metric: self.measure.main_metric(chosen, &self.read.to_evaluate)?,
             diagnosis: self.diagnosis,
             tested: self.tested,
             settings: serde_json::to_value(args).context("the options as JSON")?,
@@ -306,7 +282,7 @@ fn measured(
 fn criterion(
     args: &TrainArgs,
     measure: &Measure<'_>,
-    to_evaluate: &[Example],
+    to_evaluate: &Examples,
     events: &mut dyn Events,
 ) -> anyhow::Result<Option<Criterion>> {
     let Some(metric) = args.times.metric_for_best_model.as_ref().filter(|_| args.tasks.do_eval) else {

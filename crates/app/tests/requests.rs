@@ -1,6 +1,7 @@
 //! Commands as functions: requests in, results out, events recorded; no process, no terminal.
 
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -19,9 +20,10 @@ use tagsmith_app::score::{ScoreRequest, score};
 use tagsmith_app::train::{Hubs, train};
 use tagsmith_data::documents::Source;
 use tagsmith_hub::{Hub, Settings};
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_testkit::golden;
+use tagsmith_train::memory::parse_size;
 use tempfile::TempDir;
 
 /// Makes a folder with the golden model and its data.
@@ -57,7 +59,7 @@ fn training(folder: &Path) -> TrainArgs {
             overwrite_output_dir: false,
             resume_from_checkpoint: None,
         },
-        machine: MachineArgs { threads: Some(1), bf16: false },
+        machine: MachineArgs { threads: Some(1), bf16: false, data_memory: None },
         reporting: ReportArgs::default(),
         model: ModelArgs {
             model_name_or_path: folder.join("model").display().to_string(),
@@ -265,4 +267,152 @@ fn labels_are_scored_and_refusals_name_settings() {
     let error = score(&ScoreRequest { gold: json, ..ScoreRequest::default() }).unwrap_err();
     let named = Remedy::AnyOf(vec![Remedy::set(Setting::PredColumn), Remedy::to_do("name the predictions' file")]);
     assert_eq!(remedy(&error), Some(named));
+}
+
+/// Returns what a run left, by file: JSON without times, everything else as it is. The options are left out.
+fn left_by(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn without_times(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.retain(|name, _| !name.ends_with("runtime") && !name.ends_with("per_second"));
+                map.values_mut().for_each(without_times);
+            }
+            Value::Array(values) => values.iter_mut().for_each(without_times),
+            _ => {}
+        }
+    }
+    let mut left = BTreeMap::new();
+    let mut folders = vec![run.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name != "training_args.json" && name != "manifest.json" && name != "report.html" {
+                let mut bytes = fs::read(&path).unwrap();
+                if name.ends_with(".json") {
+                    let mut value = serde_json::from_slice(&bytes).unwrap();
+                    without_times(&mut value);
+                    bytes = value.to_string().into_bytes();
+                }
+                left.insert(path.strip_prefix(run).unwrap().to_owned(), bytes);
+            }
+        }
+    }
+    left
+}
+
+#[test]
+fn sentences_in_a_file_are_learned_evaluated_and_tagged_alike() {
+    let run = |change: &dyn Fn(&mut TrainArgs)| {
+        let folder = scratch();
+        let mut args = training(folder.path());
+        args.tasks.do_predict = true;
+        args.data.test_file = args.data.train_file.clone();
+        args.learning.num_train_epochs = 2.0;
+        args.times.save_strategy = Interval::Epoch;
+        args.reporting.html_report = true;
+        // Sentences that are cut are tagged in windows.
+        args.data.max_seq_length = Some(8);
+        change(&mut args);
+        let mut events = Recording::default();
+        train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+        let in_files = events.notes.iter().filter(|note| note.what.contains(" are in a file in ")).count();
+        let others = |note: &&Note| !note.what.contains(" are in a file in ") && !note.what.starts_with("memory: ");
+        let notes: Vec<String> = events.notes.iter().filter(others).map(ToString::to_string).collect();
+        let here = folder.path().display().to_string();
+        let notes: Vec<String> = notes.iter().map(|note| note.replace(&here, "")).collect();
+        (in_files, notes, left_by(&args.output.output_dir))
+    };
+    let (in_files, notes, in_memory) = run(&|_| {});
+    assert_eq!(in_files, 0);
+    for name in ["model.safetensors", "predictions.txt", "trainer_state.json"] {
+        assert!(in_memory.contains_key(Path::new(name)), "{name}");
+    }
+    // Nothing at all, and the first sentences alone, stay in memory. Three splits, of which texts and pieces lie in files.
+    for (bytes, want) in [(0, 6), (100, 6)] {
+        let (in_files, notes_now, left) = run(&|args| args.machine.data_memory = Some(bytes));
+        assert_eq!(in_files, want, "{bytes}");
+        assert!(notes_now == notes, "{notes_now:?} {notes:?}");
+        assert!(left == in_memory, "{bytes}: {:?}", left.keys());
+    }
+    // Another order is seen.
+    let (_, _, twin) = run(&|args| (args.machine.data_memory, args.learning.data_seed) = (Some(0), 8));
+    assert!(twin.keys().eq(in_memory.keys()) && twin != in_memory);
+    // So is a part that is held out of a shuffled split.
+    let divided = |bytes| {
+        run(&|args| {
+            (args.data.validation_file, args.data.validation_size) = (None, Some(3.0));
+            (args.data.shuffle_seed, args.machine.data_memory) = (Some(1), bytes);
+        })
+    };
+    let (of_memory, of_file) = (divided(None), divided(Some(0)));
+    assert!(of_memory.2 == of_file.2 && of_memory.1 == of_file.1 && of_memory.2 != in_memory);
+}
+
+/// Names the number of sentences to a process that reads them.
+#[cfg(target_os = "linux")]
+const SENTENCES: &str = "TAGSMITH_TEST_SENTENCES";
+
+/// What a process has had stays with it: each number of sentences is read in one of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn reading_takes_what_the_plan_says() {
+    if let Ok(sentences) = std::env::var(SENTENCES) {
+        return read_and_measure(sentences.parse().unwrap());
+    }
+    let measured = |sentences: usize| {
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        alone.args(["--exact", "reading_takes_what_the_plan_says", "--nocapture"]);
+        let ran = alone.env(SENTENCES, sentences.to_string()).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+        let line = said.lines().find_map(|line| line.split_once("measured ").map(|(_, rest)| rest.to_owned()));
+        let numbers: Vec<f64> = line.unwrap().split(' ').map(|number| number.parse().unwrap()).collect();
+        <[f64; 3]>::try_from(numbers).unwrap()
+    };
+    let (few, many) = (measured(5_000), measured(125_000));
+    let [grown, planned, learned] = [0, 1, 2].map(|at| many[at] - few[at]);
+    assert!(grown > 10e6, "{grown}");
+    let share = grown / planned;
+    assert!((0.85..=1.15).contains(&share), "grew by {grown}, planned {planned}");
+    // A plan that forgets the texts is refused.
+    assert!(!(0.85..=1.15).contains(&(grown / learned)), "grew by {grown}, without texts {learned}");
+}
+
+/// Trains one update on so many short sentences. Says the peak of the process, the plan, and the plan's pieces alone.
+#[cfg(target_os = "linux")]
+#[allow(clippy::print_stdout)]
+fn read_and_measure(sentences: usize) {
+    let folder = scratch();
+    let mut text = String::new();
+    for number in 0..sentences {
+        let words = 4 + number % 7;
+        (0..words).for_each(|at| text += &format!("word{} {}\n", number * 7 + at, ["O", "B-PER", "I-PER"][at % 3]));
+        text.push('\n');
+    }
+    let file = folder.path().join("train.conll");
+    fs::write(&file, &text).unwrap();
+    drop(text);
+    let mut args = training(folder.path());
+    args.tasks.do_eval = false;
+    args.times.eval_strategy = Interval::No;
+    args.data.validation_file = None;
+    args.data.train_file = Some(file.display().to_string());
+    args.learning.max_steps = Some(1);
+    args.model.ignore_mismatched_sizes = true;
+    args.model.ignore_mismatched_labels = true;
+    args.data.text_column_name = Some("0".into());
+    args.data.label_column_name = Some("1".into());
+    let mut events = Recording::default();
+    train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+    let memory = events.notes.iter().find_map(|note| note.what.strip_prefix("memory: ")).unwrap();
+    let size = |text: &str| parse_size(text).unwrap_or_else(|| panic!("{memory}"));
+    let total = size(memory.split(": ").next().unwrap());
+    let data = memory.split("data ").nth(1).unwrap().split([';', '(']).next().unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    let peak = peak.trim_end_matches(" kB").parse::<u64>().unwrap() * 1024;
+    println!("measured {peak} {total} {}", size(data));
 }

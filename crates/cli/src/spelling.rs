@@ -24,6 +24,7 @@ pub enum Dialect {
 /// Settings of `train` and `compare`. A setting that is in no table of its command cannot be advised there.
 const TRAIN: &[(Setting, &str)] = &[
     (Setting::AllowDegenerateData, "allow_degenerate_data"),
+    (Setting::DataMemory, "data_memory"),
     (Setting::DatasetConfigName, "dataset_config_name"),
     (Setting::DatasetName, "dataset_name"),
     (Setting::DatasetRevision, "dataset_revision"),

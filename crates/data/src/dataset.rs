@@ -36,7 +36,7 @@ pub use split_names::SPLITS;
 /// std::fs::write(&file, "Jo B-PER\nsings O\n\nSo O\nwhat O\n")?;
 /// let split = dataset::load_files(&[file.display().to_string()], &ReadOptions::default())?;
 /// assert_eq!(split.sentences.len(), 2);
-/// assert_eq!(split.sentences[0].words, ["Jo", "sings"]);
+/// assert_eq!(split.sentences.get(0)?.words, ["Jo", "sings"]);
 /// assert_eq!(split.tag_names, ["B-PER", "O"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

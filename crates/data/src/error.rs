@@ -72,6 +72,9 @@ pub enum Error {
         /// The message of the system or the encoder.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of sentences that memory has no room for cannot be read or written.
+    #[error(transparent)]
+    Sentences(#[from] tagsmith_files::Error),
     /// The hub does not give what was asked for.
     #[error(transparent)]
     Hub(#[from] tagsmith_hub::Error),
@@ -125,7 +128,11 @@ impl Error {
             Error::Content { remedy, .. } | Error::Path { remedy, .. } => remedy.as_deref().cloned(),
             Error::Unwritable { remedy, .. } => Some((**remedy).clone()),
             Error::Hub(error) => error.remedy(),
-            Error::Read { .. } | Error::Encoding { .. } | Error::Open { .. } | Error::Write { .. } => None,
+            Error::Read { .. }
+            | Error::Encoding { .. }
+            | Error::Open { .. }
+            | Error::Write { .. }
+            | Error::Sentences(_) => None,
         }
     }
 }

@@ -147,7 +147,7 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<(Format, Split)
         class_names: &ClassNames::default(),
     };
     let Opened { format, reader, note } = open(path, &request)?;
-    let mut split = collect(reader, &path.display().to_string())?;
+    let mut split = collect(reader, &path.display().to_string(), &options.room)?;
     refuse_spaced_labels(&split)?;
     split.notes.splice(0..0, note);
     Ok((format, split))
@@ -162,18 +162,23 @@ pub(crate) fn read_arrow(path: &Path, names: &ClassNames, options: &ReadOptions)
         format: Some(Format::Arrow),
         class_names: names,
     };
-    let split = collect(open(path, &request)?.reader, &path.display().to_string())?;
+    let split = collect(open(path, &request)?.reader, &path.display().to_string(), &options.room)?;
     refuse_spaced_labels(&split)?;
     Ok(split)
 }
 
 /// Refuses labels that hold white space: they could not be told apart in `predictions.txt` or in columns.
 fn refuse_spaced_labels(split: &Split) -> Result<(), Error> {
-    let is_spaced = |tag: &u32| split.tag_names[*tag as usize].contains(char::is_whitespace);
-    let found = split
-        .sentences
-        .iter()
-        .find_map(|sentence| Some((sentence.line, *sentence.tags.iter().find(|tag| is_spaced(tag))?)));
+    let spaced: Vec<bool> = split.tag_names.iter().map(|name| name.contains(char::is_whitespace)).collect();
+    if !spaced.contains(&true) {
+        return Ok(());
+    }
+    let mut found = None;
+    split.sentences.for_each(|sentence| {
+        let tag = sentence.tags.iter().find(|tag| spaced[**tag as usize]);
+        found = tag.map(|tag| (sentence.line, *tag));
+        found.is_none()
+    })?;
     let Some((line, tag)) = found else { return Ok(()) };
     let label = &split.tag_names[tag as usize];
     let one_word = label.split_whitespace().collect::<Vec<_>>().join("_");

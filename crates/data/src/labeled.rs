@@ -114,8 +114,8 @@ impl LabelFile {
         if is_bare {
             return bare(opened, source);
         }
-        let split =
-            collect(opened.reader, &source).map_err(|error| error.with_setting(Setting::LabelColumn, setting))?;
+        let split = collect(opened.reader, &source, &options.room)
+            .map_err(|error| error.with_setting(Setting::LabelColumn, setting))?;
         of_split(split, self.note.clone(), setting)
     }
 
@@ -163,7 +163,7 @@ fn of_split(split: Split, note: Option<Note>, setting: Setting) -> Result<Labele
     if split.tag_kind == TagKind::Absent {
         return Err(Error::path(source, "there are no labels").with_remedy(Remedy::set(setting)));
     }
-    let sentences = split.sentences.into_iter().map(|sentence| LabeledSentence {
+    let sentences = split.sentences.to_vec()?.into_iter().map(|sentence| LabeledSentence {
         line: sentence.line,
         labels: sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].clone()).collect(),
         words: sentence.words,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tagsmith_files::records::Room;
 use tagsmith_text::example::AnnotationFormat;
 
-/// The columns to read, and what counts as a label.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The columns to read, what counts as a label, and where sentences are kept.
+#[derive(Clone, Debug)]
 pub struct ReadOptions {
     /// The words' column: a name, or in column files a number (from 0; -1 is the last).
     pub text_column: Option<String>,
@@ -17,6 +18,8 @@ pub struct ReadOptions {
     pub missing_label: Option<String>,
     /// The bytes that are read of files, counted while they are read.
     pub meter: Meter,
+    /// The room of the sentences that are kept.
+    pub room: Room,
 }
 
 /// A counter of bytes, which whoever waits for a reader on another thread can look at. It chooses nothing, so that all
@@ -45,8 +48,14 @@ impl Eq for Meter {}
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        let meter = Meter::default();
-        ReadOptions { text_column: None, label_column: None, task: "ner".into(), missing_label: None, meter }
+        ReadOptions {
+            text_column: None,
+            label_column: None,
+            task: "ner".into(),
+            missing_label: None,
+            meter: Meter::default(),
+            room: Room::unlimited(),
+        }
     }
 }
 

@@ -60,6 +60,8 @@ fn scratch(files: &[(&str, &str)]) -> TempDir {
 fn show_split(split: &Split) -> String {
     let sentences: Vec<String> = split
         .sentences
+        .to_vec()
+        .expect("the sentences are in memory")
         .iter()
         .map(|sentence| {
             let tagged = sentence.words.iter().zip(&sentence.tags);
@@ -559,6 +561,8 @@ fn saved_splits_are_read_as_the_oracle_wrote_them() {
     for (name, split) in all {
         let rows: Vec<Value> = split
             .sentences
+            .to_vec()
+            .expect("the sentences are in memory")
             .iter()
             .map(|sentence| {
                 let labels: Vec<&str> =

@@ -63,8 +63,9 @@ impl Scratch {
             }
             Ok(splits) => {
                 for (name, split) in splits {
+                    let sentences = split.sentences.to_vec().expect("the sentences are in memory");
                     let words: Vec<&str> =
-                        split.sentences.iter().flat_map(|sentence| &sentence.words).map(String::as_str).collect();
+                        sentences.iter().flat_map(|sentence| &sentence.words).map(String::as_str).collect();
                     let files: Vec<&str> = split
                         .source
                         .split(", ")

@@ -1,4 +1,5 @@
-//! JSON read strictly or written as Python writes it, files written whole, and folders that one process writes to.
+//! JSON read strictly or written as Python writes it, files written whole, folders that one process writes to, and
+//! records that need not fit in memory.
 //!
 //! # What this crate does not do
 //! It does not know formats of data or settings of a program.
@@ -8,6 +9,7 @@ mod error;
 pub mod json_fields;
 pub mod lock;
 pub mod python_json;
+pub mod records;
 pub mod strict_json;
 pub mod together;
 

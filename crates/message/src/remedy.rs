@@ -27,6 +27,8 @@ settings! {
     // Data.
     /// Leave to train on data that teach nothing: one label, or sentences of one word.
     AllowDegenerateData,
+    /// The memory for sentences.
+    DataMemory,
     /// The configuration of the data set.
     DatasetConfigName,
     /// The data set: a folder, or a name on the hub.

@@ -48,7 +48,7 @@ pub struct SpanFeed<'a> {
     /// The texts without labels: a bi-encoder reads them so.
     encoded: Vec<Encoded>,
     /// Pieces of each text.
-    lengths: Vec<usize>,
+    lengths: Vec<u32>,
     /// Labels of the data and how they are read.
     plain: BTreeMap<String, String>,
     /// Weights of the examples; empty where all are alike.
@@ -101,7 +101,7 @@ impl<'a> SpanFeed<'a> {
             entities += example.entities.len();
             cut += usize::from(encoded.cut > 0);
             spelled += encoded.spelled;
-            self.lengths.push(encoded.ids.len());
+            self.lengths.push(encoded.ids.len() as u32);
             self.encoded.push(encoded);
         }
         let reader = tokenizers.labels.as_ref();
@@ -250,8 +250,8 @@ impl Feed for SpanFeed<'_> {
         Box::new(Epoch { feed: self, epoch, batches, next: 0, skip: done, is_empty: true })
     }
 
-    fn fingerprint(&self) -> u64 {
-        fingerprint(self.data.examples.iter().map(|example| format!("{example:?}").into_bytes()))
+    fn fingerprint(&self) -> Result<u64, Error> {
+        Ok(fingerprint(self.data.examples.iter().map(|example| format!("{example:?}").into_bytes())))
     }
 
     fn rows_at_once(&self) -> usize {
@@ -299,7 +299,7 @@ impl Epoch<'_> {
                     feed.has_batch(batch, self.epoch, number)?
                 };
                 if has {
-                    let lengths = || batch.iter().map(|&at| feed.lengths[at]);
+                    let lengths = || batch.iter().map(|&at| feed.lengths[at] as usize);
                     totals.batches += 1;
                     totals.counted += batch.len();
                     totals.pieces += lengths().sum::<usize>();

@@ -146,6 +146,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
         activations: FLOAT * (kept + at_work).max(at_evaluation),
         rows,
         data: texts.map(bytes).sum(),
+        reading: 0,
     }
 }
 

@@ -6,7 +6,7 @@ pub mod windows;
 use crate::align::windows::Plan;
 use crate::labels::LabelSet;
 use crate::parallel;
-use crate::sentence::{Sentence, Split};
+use crate::sentence::Sentence;
 use crate::tokenizer::{Error, Pieces, Tokenizer};
 use tagsmith_message::Note;
 
@@ -50,92 +50,110 @@ pub struct Example {
     pub sentence: u32,
 }
 
-/// The examples of a data set, with notes about what was lost.
-#[derive(Clone, Debug)]
-pub struct Aligned {
-    /// The examples in the sentences' order; more than one a sentence only with windows.
-    pub examples: Vec<Example>,
-    /// Notes about truncated sentences and words without a piece.
-    pub notes: Vec<Note>,
-}
-
 /// The number of sentences that a thread takes at a time.
 const SENTENCES_A_TURN: usize = 16;
 
-/// Encodes the sentences of `split` and labels their pieces, on up to `threads` threads.
-///
-/// `label_ids` are the split's tags as `labels` numbers them ([`LabelSet::ids_of`]). Sentences without tags get
-/// [`IGNORE`] throughout. With windows, a word in more than one is counted in the first alone.
-pub fn align(
-    tokenizer: &Tokenizer,
-    split: &Split,
-    labels: &LabelSet,
-    label_ids: &[Option<u32>],
+/// Encodes sentences and labels their pieces, block after block, and counts what is lost on the way.
+pub struct Aligner<'a> {
+    tokenizer: &'a Tokenizer,
+    /// The name of the sentences' source.
+    source: &'a str,
+    /// The id of each tag's label; none where its words are not counted.
+    label_ids: &'a [Option<u32>],
+    /// The label of further pieces, for each label.
+    continuation: Vec<i32>,
     options: AlignOptions,
     threads: usize,
-) -> Result<Aligned, Error> {
-    let continuation: Vec<i32> = match options.label_all {
-        LabelAll::FirstOnly => vec![IGNORE; labels.len()],
-        LabelAll::MapToInside => labels.continuations().into_iter().map(|label| label as i32).collect(),
-        LabelAll::Repeat => (0..labels.len() as i32).collect(),
-    };
-    let word_label = |sentence: &Sentence, word: u32| {
-        let tag = *sentence.tags.get(word as usize)?;
-        let label = label_ids[tag as usize]?;
-        Some((label as i32, continuation[label as usize]))
-    };
-    let numbers: Vec<usize> = (0..split.sentences.len()).collect();
-    let turns: Vec<&[usize]> = numbers.chunks(SENTENCES_A_TURN).collect();
-    let aligned = parallel::map(&turns, threads, |turn| {
-        let mut examples = Vec::with_capacity(turn.len());
-        let mut truncation = Truncation::new();
-        for &number in *turn {
-            align_sentence(tokenizer, split, number, options, word_label, &mut examples, &mut truncation)?;
-        }
-        Ok((examples, truncation))
-    });
-    let mut all = Aligned { examples: Vec::with_capacity(split.sentences.len()), notes: Vec::new() };
-    let mut truncation = Truncation::new();
-    for part in aligned {
-        let (examples, of_part) = part?;
-        all.examples.extend(examples);
-        truncation.absorb(of_part);
-    }
-    all.notes = truncation.into_notes(options);
-    Ok(all)
+    /// Sentences so far.
+    sentences: usize,
+    lost: Truncation,
 }
 
-/// Adds one sentence's examples, and counts what was lost of it. `word_label` is that of [`label_pieces`].
-fn align_sentence(
-    tokenizer: &Tokenizer,
-    split: &Split,
-    number: usize,
-    options: AlignOptions,
-    word_label: impl Fn(&Sentence, u32) -> Option<(i32, i32)>,
-    examples: &mut Vec<Example>,
-    truncation: &mut Truncation,
-) -> Result<(), Error> {
-    let sentence = &split.sentences[number];
-    assert!(sentence.tags.is_empty() || sentence.tags.len() == sentence.words.len(), "align: a tag for each word");
-    let place = || format!("{}:{}", split.source, sentence.line);
-    let pieces = tokenizer.encode_words(&sentence.words)?;
-    truncation.pieceless(&pieces, &sentence.words, place);
-    let ranges = match options.max_length {
-        Some(max_length) if pieces.len() > max_length => {
-            truncation.too_long(&pieces, max_length, options.stride, sentence.words.len(), place)?
-        }
-        _ => vec![pieces.content()],
-    };
-    let piece_labels = label_pieces(&pieces, |word| word_label(sentence, word));
-    let mut covered = 0;
-    for range in ranges {
-        let mut example = window(&pieces, &piece_labels, range.clone(), number as u32);
-        let overlap = covered.max(range.start) - range.start;
-        example.labels[pieces.prefix..pieces.prefix + overlap].fill(IGNORE);
-        covered = range.end;
-        examples.push(example);
+impl<'a> Aligner<'a> {
+    /// Returns an aligner of the sentences of `source`, on up to `threads` threads.
+    ///
+    /// `label_ids` are the source's tags as `labels` numbers them ([`LabelSet::ids_of`]). Sentences without tags get
+    /// [`IGNORE`] throughout. With windows, a word in more than one is counted in the first alone.
+    pub fn new(
+        tokenizer: &'a Tokenizer,
+        source: &'a str,
+        labels: &LabelSet,
+        label_ids: &'a [Option<u32>],
+        options: AlignOptions,
+        threads: usize,
+    ) -> Aligner<'a> {
+        let continuation = match options.label_all {
+            LabelAll::FirstOnly => vec![IGNORE; labels.len()],
+            LabelAll::MapToInside => labels.continuations().into_iter().map(|label| label as i32).collect(),
+            LabelAll::Repeat => (0..labels.len() as i32).collect(),
+        };
+        let lost = Truncation::new();
+        Aligner { tokenizer, source, label_ids, continuation, options, threads, sentences: 0, lost }
     }
-    Ok(())
+
+    /// Returns the examples of the source's next sentences, in their order; more than one a sentence only with windows.
+    ///
+    /// # Errors
+    /// The tokenizer refuses a sentence, or a window has no room for a piece.
+    pub fn align(&mut self, sentences: &[Sentence]) -> Result<Vec<Example>, Error> {
+        let turns: Vec<(usize, &[Sentence])> =
+            (self.sentences..).step_by(SENTENCES_A_TURN).zip(sentences.chunks(SENTENCES_A_TURN)).collect();
+        let aligned = parallel::map(&turns, self.threads, |&(first, turn)| {
+            let (mut examples, mut lost) = (Vec::with_capacity(turn.len()), Truncation::new());
+            for (number, sentence) in (first..).zip(turn) {
+                self.align_sentence(sentence, number, &mut examples, &mut lost)?;
+            }
+            Ok((examples, lost))
+        });
+        let mut examples = Vec::with_capacity(sentences.len());
+        for part in aligned {
+            let (of_part, lost) = part?;
+            examples.extend(of_part);
+            self.lost.absorb(lost);
+        }
+        self.sentences += sentences.len();
+        Ok(examples)
+    }
+
+    /// Returns notes about truncated sentences and words without a piece.
+    pub fn into_notes(self) -> Vec<Note> {
+        self.lost.into_notes(self.options)
+    }
+
+    /// Adds the examples of sentence `number` of the source, and counts what was lost of it.
+    fn align_sentence(
+        &self,
+        sentence: &Sentence,
+        number: usize,
+        examples: &mut Vec<Example>,
+        lost: &mut Truncation,
+    ) -> Result<(), Error> {
+        assert!(sentence.tags.is_empty() || sentence.tags.len() == sentence.words.len(), "align: a tag for each word");
+        let place = || format!("{}:{}", self.source, sentence.line);
+        let pieces = self.tokenizer.encode_words(&sentence.words)?;
+        lost.pieceless(&pieces, &sentence.words, place);
+        let AlignOptions { max_length, stride, .. } = self.options;
+        let ranges = match max_length {
+            Some(max_length) if pieces.len() > max_length => {
+                lost.too_long(&pieces, max_length, stride, sentence.words.len(), place)?
+            }
+            _ => vec![pieces.content()],
+        };
+        let piece_labels = label_pieces(&pieces, |word| {
+            let tag = *sentence.tags.get(word as usize)?;
+            let label = self.label_ids[tag as usize]?;
+            Some((label as i32, self.continuation[label as usize]))
+        });
+        let mut covered = 0;
+        for range in ranges {
+            let mut example = window(&pieces, &piece_labels, range.clone(), number as u32);
+            let overlap = covered.max(range.start) - range.start;
+            example.labels[pieces.prefix..pieces.prefix + overlap].fill(IGNORE);
+            covered = range.end;
+            examples.push(example);
+        }
+        Ok(())
+    }
 }
 
 /// Returns one label a piece: the first of `word_label` for a word's first piece, the second for the others.

@@ -79,22 +79,25 @@ impl LabelSet {
     /// A tag that some word has and this set lacks.
     pub fn ids_without(&self, split: &Split, uncounted: Option<&str>) -> Result<Vec<Option<u32>>, Error> {
         let ids: Vec<Option<u32>> = split.tag_names.iter().map(|name| self.id(name)).collect();
-        let is_unknown = |tag: &&u32| {
-            let tag = **tag as usize;
+        let is_unknown = |tag: u32| {
+            let tag = tag as usize;
             ids[tag].is_none() && Some(split.tag_names[tag].as_str()) != uncounted
         };
-        for sentence in &split.sentences {
-            if let Some(tag) = sentence.tags.iter().find(is_unknown) {
-                return Err(Error::Label {
-                    place: place(split, sentence.line),
-                    label: split.tag_names[*tag as usize].clone(),
-                    problem: format!(
-                        "is not among the model's {} ({})",
-                        counted(self.len(), "label"),
-                        shown(&self.names)
-                    ),
-                });
-            }
+        if !(0..ids.len() as u32).any(is_unknown) {
+            return Ok(ids);
+        }
+        let mut found = None;
+        split.sentences.for_each(|sentence| {
+            let tag = sentence.tags.iter().copied().find(|&tag| is_unknown(tag));
+            found = tag.map(|tag| (sentence.line, tag));
+            found.is_none()
+        })?;
+        if let Some((line, tag)) = found {
+            return Err(Error::Label {
+                place: place(split, line),
+                label: split.tag_names[tag as usize].clone(),
+                problem: format!("is not among the model's {} ({})", counted(self.len(), "label"), shown(&self.names)),
+            });
         }
         Ok(ids)
     }

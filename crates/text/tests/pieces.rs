@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tagsmith_text::align::{AlignOptions, Aligned, IGNORE, LabelAll, align};
+use tagsmith_message::Note;
+use tagsmith_text::align::{AlignOptions, Aligner, Example, IGNORE, LabelAll};
 use tagsmith_text::labels::LabelSet;
-use tagsmith_text::sentence::{Columns, Sentence, Split, TagKind};
+use tagsmith_text::sentence::Sentence;
 use tagsmith_text::tokenizer::{Error, Pieces, Tokenizer};
 
 const LABELS: [&str; 6] = ["B-LOC", "B-MISC", "B-PER", "I-LOC", "I-PER", "O"];
@@ -260,6 +261,13 @@ fn the_configuration_decides_about_case() {
     assert_eq!(pieces("HARBOUR"), pieces("harbour"));
 }
 
+/// Examples, with notes about what was lost.
+#[derive(PartialEq)]
+struct Aligned {
+    examples: Vec<Example>,
+    notes: Vec<Note>,
+}
+
 /// The sentences of inputs.jsonl, aligned by `options`, and as the golden file has them under `key`.
 fn aligned(kind: &str, options: AlignOptions) -> (Vec<Value>, Aligned) {
     let sentences: Vec<Sentence> = (1..)
@@ -271,20 +279,17 @@ fn aligned(kind: &str, options: AlignOptions) -> (Vec<Value>, Aligned) {
         })
         .collect();
     let labels = LabelSet::new(LABELS.map(String::from).to_vec()).unwrap();
-    let split = Split {
-        source: "inputs".into(),
-        sentences,
-        tag_names: labels.names().to_vec(),
-        tag_kind: TagKind::ClassLabel,
-        columns: Columns::default(),
-        notes: Vec::new(),
-    };
-    let label_ids = labels.ids_of(&split).unwrap();
+    let label_ids: Vec<Option<u32>> = (0..labels.len() as u32).map(Some).collect();
     let tokenizer = tokenizer(kind);
-    let on = |threads| align(&tokenizer, &split, &labels, &label_ids, options, threads).unwrap();
-    let result = on(1);
-    let several = on(3);
-    assert!(several.examples == result.examples && several.notes == result.notes, "threads change the examples");
+    let on = |threads, block| {
+        let mut aligner = Aligner::new(&tokenizer, "inputs", &labels, &label_ids, options, threads);
+        let examples: Vec<_> = sentences.chunks(block).flat_map(|block| aligner.align(block).unwrap()).collect();
+        Aligned { examples, notes: aligner.into_notes() }
+    };
+    let result = on(1, usize::MAX);
+    for (threads, block) in [(3, usize::MAX), (1, 1), (2, 3), (3, 17)] {
+        assert!(on(threads, block) == result, "{threads} threads and blocks of {block} change the examples");
+    }
     (lines(&format!("{kind}/expect.jsonl")), result)
 }
 

@@ -4,7 +4,7 @@ use tagsmith_encoder::batch::Batch;
 use tagsmith_text::align::Example;
 
 /// The examples' rows one after the other, nothing padded.
-pub fn collate(examples: &[&Example]) -> Batch {
+pub fn collate(examples: &[Example]) -> Batch {
     let mut batch = Batch::default();
     for example in examples {
         batch.push(&example.ids, &example.types, &example.labels);
@@ -26,7 +26,7 @@ mod tests {
             sentence: 0,
         };
         let (a, b) = (example(&[5, 6], &[-100, 2]), example(&[7, 8, 9], &[0, 1, -100]));
-        let batch = collate(&[&a, &b]);
+        let batch = collate(&[a, b]);
         assert_eq!(batch.ids, [5, 6, 7, 8, 9]);
         assert_eq!(batch.types, [1; 5]);
         assert_eq!(batch.starts, [0, 2, 5]);

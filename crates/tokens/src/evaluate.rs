@@ -3,10 +3,12 @@
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
+use tagsmith_text::align::IGNORE;
 use tagsmith_text::align::aggregate::most_probable;
-use tagsmith_text::align::{Example, IGNORE};
 
 use crate::batch::collate;
+use crate::error::Error;
+use crate::examples::Examples;
 
 /// What changes the numbers, apart from the data.
 #[derive(Clone, Copy, Debug)]
@@ -44,29 +46,31 @@ pub struct Evaluation {
 /// function of the example alone, and sums are made of all examples in their order.
 ///
 /// # Errors
-/// Rows of the word table that `infer` cannot read.
+/// Rows of the word table that `infer` cannot read; a file of examples that cannot be read.
 pub fn evaluate(
-    examples: &[Example],
+    examples: &Examples,
     labels: usize,
     options: EvalOptions,
     world: &World,
     infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
-) -> Result<Evaluation, UnreadableRows> {
+) -> Result<Evaluation, Error> {
     assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
-    let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+    let lengths: Vec<usize> = examples.lengths().iter().map(|&length| length as usize).collect();
     let groups = by_tokens(&lengths, options.batch_tokens);
     // Groups are sorted by length, so that every so-many-th is as much work for each rank.
     let share = |rank: usize| groups.iter().skip(rank).step_by(world.size());
     let mut found = Vec::new();
     for group in share(world.rank()) {
-        let batch = collate(&group.iter().map(|&at| &examples[at]).collect::<Vec<_>>());
+        let examples = examples.get_all(group)?;
+        let batch = collate(&examples);
         let scores = infer(&batch)?;
         assert_eq!(scores.len(), batch.rows() * labels, "evaluate: {} rows of {labels} labels", batch.rows());
-        for (&at, &start) in group.iter().zip(&batch.starts) {
-            let rows = &scores[start as usize * labels..][..lengths[at] * labels];
-            found.extend(loss_sum(rows, &examples[at].labels, labels, options.label_smoothing).to_le_bytes());
+        for (example, &start) in examples.iter().zip(&batch.starts) {
+            let rows = &scores[start as usize * labels..][..example.ids.len() * labels];
+            found.extend(loss_sum(rows, &example.labels, labels, options.label_smoothing).to_le_bytes());
             let is_bad = |row: &&[f32]| row.iter().any(|score| !score.is_finite());
             found.extend((rows.chunks_exact(labels).filter(is_bad).count() as u32).to_le_bytes());
+            found.extend((counted(&example.labels) as u32).to_le_bytes());
             let predicted = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
             found.extend(predicted.flat_map(u32::to_le_bytes));
         }
@@ -77,12 +81,13 @@ pub fn evaluate(
     for (rank, found) in world.gather(&found).iter().enumerate() {
         let mut rest = &found[..];
         for &at in share(rank).flatten() {
-            let (loss, bad, predicted);
+            let (loss, bad, counted, predicted);
             (loss, rest) = rest.split_first_chunk().expect("a loss for each example of a rank");
             (bad, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
             not_finite += u32::from_le_bytes(*bad) as usize;
+            (counted, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
             (predicted, rest) = rest.split_at(4 * lengths[at]);
-            losses[at] = (f64::from_le_bytes(*loss), counted(&examples[at].labels));
+            losses[at] = (f64::from_le_bytes(*loss), u32::from_le_bytes(*counted) as usize);
             let label = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
             predictions[at] = predicted.chunks_exact(4).map(label).collect();
         }
@@ -147,6 +152,7 @@ fn loss_sum(scores: &[f32], row_labels: &[i32], labels: usize, smoothing: f64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tagsmith_text::align::Example;
 
     /// A model that scores a row by its token id: id i gives the row `SCORES[i]`.
     const SCORES: [[f32; 3]; 4] = [[0.0, 0.0, 0.0], [2.0, 0.0, -1.0], [-3.0, 5.0, 5.0], [1.0, 90.0, -90.0]];
@@ -165,13 +171,18 @@ mod tests {
         }
     }
 
-    fn examples() -> Vec<Example> {
-        vec![
+    fn examples() -> Examples {
+        Examples::in_memory(&[
             example(&[(0, IGNORE), (1, 0), (2, 1), (2, 2)]),
             example(&[(1, 2)]),
             example(&[(3, 1), (0, 0), (3, IGNORE)]),
-            example(&[(0, IGNORE)]),
-        ]
+            nothing(),
+        ])
+    }
+
+    /// An example that counts no label.
+    fn nothing() -> Example {
+        example(&[(0, IGNORE)])
     }
 
     fn close(got: f64, want: f64) {
@@ -248,7 +259,7 @@ mod tests {
         close(got.loss, means.iter().sum::<f64>() / 3.0);
         assert_eq!(got.examples_left_out, 1);
         let nothing = evaluate(
-            &examples()[3..],
+            &Examples::in_memory(&[nothing()]),
             3,
             EvalOptions { batch_size: 8, batch_tokens: 5, label_smoothing: 0.0 },
             &World::alone(),
@@ -260,7 +271,7 @@ mod tests {
 
     #[test]
     fn smoothing_mixes_in_the_mean_over_labels() {
-        let one = [example(&[(1, 2)])];
+        let one = Examples::in_memory(&[example(&[(1, 2)])]);
         let got = evaluate(
             &one,
             3,

@@ -2,6 +2,7 @@
 
 use crate::batch::collate;
 use crate::error::Error;
+use crate::examples::Examples;
 use crate::memory::rows_at_once;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_ranks::World;
@@ -14,9 +15,7 @@ use tagsmith_train::trainer::same_on_all_ranks::fingerprint;
 
 /// A token classifier's updates.
 pub struct TokenFeed<'a> {
-    examples: &'a [Example],
-    /// Pieces of each example.
-    lengths: Vec<usize>,
+    examples: &'a Examples,
     options: &'a Options,
     ranks: usize,
     rank: usize,
@@ -24,23 +23,22 @@ pub struct TokenFeed<'a> {
 
 impl<'a> TokenFeed<'a> {
     /// A feed of this rank's share of the examples' updates.
-    pub fn new(examples: &'a [Example], options: &'a Options, world: &World) -> TokenFeed<'a> {
-        let lengths = examples.iter().map(|example| example.ids.len()).collect();
-        TokenFeed { examples, lengths, options, ranks: world.size(), rank: world.rank() }
+    pub fn new(examples: &'a Examples, options: &'a Options, world: &World) -> TokenFeed<'a> {
+        TokenFeed { examples, options, ranks: world.size(), rank: world.rank() }
     }
 
     fn order(&self) -> Order<'_> {
         let Options { sampling, data_seed, batch_size, accumulation, drop_last, .. } = *self.options;
-        let (lengths, ranks) = (&self.lengths[..], self.ranks);
+        let (lengths, ranks) = (self.examples.lengths(), self.ranks);
         Order { sampling, seed: data_seed, lengths, weights: &[], batch_size, accumulation, drop_last, ranks }
     }
 
     /// The epoch's update of that number, whose batches these are.
-    fn update(&self, number: usize, batches: &[Vec<usize>]) -> Update<Batch> {
+    fn update(&self, number: usize, batches: &[Vec<usize>]) -> Result<Update<Batch>, Error> {
         let (mut micro_batches, mut padded_pieces) = (Vec::new(), 0);
         let mut totals = Totals { batches: batches.len(), ..Totals::default() };
         for (number, batch) in batches.iter().enumerate() {
-            let examples: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
+            let examples = self.examples.get_all(batch)?;
             let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
             if number % self.ranks == self.rank {
                 let mut place = totals.pieces;
@@ -57,7 +55,7 @@ impl<'a> TokenFeed<'a> {
             padded_pieces += lengths.iter().max().unwrap_or(&0) * lengths.len();
         }
         let batches_done = (number * self.options.accumulation + batches.len() / self.ranks) as u64;
-        Update { micro_batches, totals, batches_done, padded_pieces, notes: Vec::new() }
+        Ok(Update { micro_batches, totals, batches_done, padded_pieces, notes: Vec::new() })
     }
 }
 
@@ -70,16 +68,19 @@ impl Feed for TokenFeed<'_> {
     }
 
     fn updates(&self, epoch: u64, done: u64) -> Updates<'_, Batch, Error> {
-        let updates = self.order().updates(epoch).into_iter().enumerate().skip(done as usize);
-        Box::new(updates.map(|(number, batches)| Ok(self.update(number, &batches))))
+        let updates = self.order().updates(epoch).enumerate().skip(done as usize);
+        Box::new(updates.map(|(number, batches)| self.update(number, &batches)))
     }
 
-    fn fingerprint(&self) -> u64 {
-        let numbers = |example: &Example| -> Vec<u8> {
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let numbers = |example: Example| -> Vec<u8> {
             let ids = example.ids.iter().flat_map(|id| id.to_le_bytes());
             ids.chain(example.labels.iter().flat_map(|label| label.to_le_bytes())).collect()
         };
-        fingerprint(self.examples.iter().map(numbers))
+        let mut failed = None;
+        let readable = |example: Result<_, _>| example.map_err(|error| failed = Some(error)).ok();
+        let sum = fingerprint(self.examples.iter().map_while(readable).map(numbers));
+        failed.map_or(Ok(sum), |error| Err(error.into()))
     }
 
     fn rows_at_once(&self) -> usize {
@@ -87,7 +88,7 @@ impl Feed for TokenFeed<'_> {
     }
 
     fn notes(&self) -> Vec<String> {
-        let longer = |tokens_max| longer_than_allowed(&self.lengths, tokens_max, "sentence");
+        let longer = |tokens_max| longer_than_allowed(self.examples.lengths(), tokens_max, "sentence");
         self.options.batch_tokens.and_then(longer).into_iter().collect()
     }
 }

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod error;
 pub mod evaluate;
+pub mod examples;
 pub mod feed;
 pub mod folder;
 pub mod layout;

@@ -4,19 +4,22 @@
 //! `tagsmith_encoder::memory`. The head keeps R × 2K numbers for backward, and an evaluation holds R × K scores.
 //! `tests/memory.rs` holds a step's true peak against the plan.
 
+use crate::examples::Examples;
 use crate::model::Model;
-use std::collections::HashSet;
 use tagsmith_encoder::memory::{Held, evaluation, training};
-use tagsmith_text::align::Example;
 use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters};
 
 /// The part of a run's options and data that decides what it holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Work<'a> {
     /// The examples it learns from.
-    pub examples: &'a [Example],
+    pub examples: &'a Examples,
     /// The examples it is evaluated on meanwhile.
-    pub evaluated: &'a [Example],
+    pub evaluated: &'a Examples,
+    /// Bytes of data that wait until training is over.
+    pub waiting: u64,
+    /// Bytes of data at most while they were read.
+    pub reading: u64,
     /// Examples a batch.
     pub batch_size: usize,
     /// Batches an update.
@@ -34,16 +37,16 @@ pub struct Work<'a> {
 /// Counts for a model whose frozen parameters are marked.
 pub fn footprint(model: &Model, work: &Work) -> Footprint {
     let rows = TableRows {
-        read: different_ids(work.examples.iter().chain(work.evaluated)),
-        learned: different_ids(work.examples.iter()),
-        update: (work.accumulation * longest(work.examples, work.batch_size)) as u64,
+        read: work.examples.different_pieces(work.evaluated),
+        learned: work.examples.different_pieces(work.examples),
+        update: (work.accumulation * work.examples.longest(work.batch_size)) as u64,
     };
     let stage = dense(&model.params.slots) / model.config.shape.layers.max(1) as u64;
     let ranks = Ranks { count: work.ranks as u64, stage };
     let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
     let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
     let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated)) as u64;
-    let longest = longest(work.examples, 1);
+    let longest = work.examples.longest(1);
     let labels = model.config.labels.len() as u64;
     let Held { kept, at_work } = training(&model.config, rows as u64, longest, work.gradient_checkpointing);
     let learning = kept + rows as u64 * 2 * labels + at_work;
@@ -54,32 +57,28 @@ pub fn footprint(model: &Model, work: &Work) -> Footprint {
         optimizer,
         activations: FLOAT * learning.max(evaluating),
         rows,
-        data: work.examples.iter().chain(work.evaluated).map(example_bytes).sum(),
+        data: work.examples.bytes_in_memory()
+            + ORDER * work.examples.len() as u64
+            + work.evaluated.bytes_in_memory()
+            + evaluation_bytes(work.evaluated)
+            + work.waiting,
+        reading: work.reading,
     }
 }
 
-/// Counts the pieces of the vocabulary that occur.
-fn different_ids<'e>(examples: impl Iterator<Item = &'e Example>) -> u64 {
-    examples.flat_map(|example| &example.ids).collect::<HashSet<_>>().len() as u64
-}
+/// Bytes of an example's number in an epoch's order.
+const ORDER: u64 = 8;
 
-/// Counts the pieces of the `count` longest examples.
-fn longest(examples: &[Example], count: usize) -> usize {
-    let mut lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
-    lengths.sort_unstable_by(|a, b| b.cmp(a));
-    lengths.iter().take(count).sum()
+/// Counts the bytes that an evaluation holds beside its examples. Each has its length, its place, its loss, and its
+/// predictions in a vector of their own. Losses and predictions are there twice more, on their way between ranks.
+pub fn evaluation_bytes(examples: &Examples) -> u64 {
+    const EXAMPLE: u64 = 4 * 8 + 16 + (24 + 16) + 2 * 12;
+    const PIECE: u64 = 3 * 4;
+    EXAMPLE * examples.len() as u64 + PIECE * examples.pieces()
 }
 
 /// Rows of the largest micro-batch, as if the longest examples met.
-pub(crate) fn rows_at_once(examples: &[Example], batch_size: usize, batch_tokens: Option<usize>) -> usize {
-    let batch = longest(examples, batch_size);
-    batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(longest(examples, 1))))
-}
-
-/// Counts the bytes of the example's numbers, of its four vectors and of what the allocator adds to each.
-fn example_bytes(example: &Example) -> u64 {
-    const ALLOCATOR: usize = 16;
-    let Example { ids, types, labels, words, sentence: _ } = example;
-    let vectors = [size_of_val(&ids[..]), size_of_val(&types[..]), size_of_val(&labels[..]), size_of_val(&words[..])];
-    (size_of::<Example>() + vectors.map(|bytes| bytes + ALLOCATOR).iter().sum::<usize>()) as u64
+pub(crate) fn rows_at_once(examples: &Examples, batch_size: usize, batch_tokens: Option<usize>) -> usize {
+    let batch = examples.longest(batch_size);
+    batch_tokens.map_or(batch, |tokens_max| batch.min(tokens_max.max(examples.longest(1))))
 }

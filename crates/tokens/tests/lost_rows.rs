@@ -11,6 +11,7 @@ use tagsmith_text::tagged::{Content, Input, Tally};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::batch::collate;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
@@ -54,7 +55,9 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
     let model = open();
     let options = EvalOptions { batch_size: 8, batch_tokens: 100, label_smoothing: 0.0 };
     let labels = model.config.labels.len();
-    let evaluated = |examples: &[Example]| evaluate(examples, labels, options, &world, |batch| model.infer(batch));
+    let evaluated = |examples: &[Example]| {
+        evaluate(&Examples::in_memory(examples), labels, options, &world, |batch| model.infer(batch))
+    };
     evaluated(std::slice::from_ref(&seen)).expect("the file is whole");
     cut();
     evaluated(std::slice::from_ref(&seen)).expect("its rows are in memory");
@@ -64,8 +67,9 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
         let task = TokenTask { model: open(), loss };
         let (mut learner, _) = Learner::new(task, StepOptions::default(), frozen).expect("there are embeddings");
-        let mut step =
-            |example: &Example| learner.step(&world, &update(vec![collate(&[example])]), Rate::scheduled(1e-3, 1.0));
+        let mut step = |example: &Example| {
+            learner.step(&world, &update(vec![collate(std::slice::from_ref(example))]), Rate::scheduled(1e-3, 1.0))
+        };
         step(&seen).expect("the file is whole");
         cut();
         step(&seen).expect("its rows are in memory");

@@ -2,10 +2,12 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use tagsmith_encoder::config::Config;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::batch::collate;
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::memory::{Work, footprint};
 use tagsmith_tokens::model::Model;
@@ -38,7 +40,7 @@ fn model_of(hidden: usize, layers: usize, own: Value) -> Model {
     Model::new(Config::from_json("config.json".into(), config).unwrap().0, 1)
 }
 
-fn examples(lengths: &[usize]) -> Vec<Example> {
+fn examples(lengths: &[usize]) -> Examples {
     let example = |&length: &usize| Example {
         ids: (0..length as u32).map(|at| at % 900 + 1).collect(),
         types: vec![0; length],
@@ -46,13 +48,16 @@ fn examples(lengths: &[usize]) -> Vec<Example> {
         words: vec![None; length],
         sentence: 0,
     };
-    lengths.iter().map(example).collect()
+    Examples::in_memory(&lengths.iter().map(example).collect::<Vec<_>>())
 }
 
-fn work(examples: &[Example], batch_tokens: Option<usize>, gradient_checkpointing: bool) -> Work<'_> {
+fn work<'a>(examples: &'a Examples, batch_tokens: Option<usize>, gradient_checkpointing: bool) -> Work<'a> {
+    static NONE: LazyLock<Examples> = LazyLock::new(|| Examples::in_memory(&[]));
     Work {
         examples,
-        evaluated: &[],
+        evaluated: &NONE,
+        waiting: 0,
+        reading: 0,
         batch_size: 8,
         accumulation: 1,
         batch_tokens,
@@ -63,14 +68,14 @@ fn work(examples: &[Example], batch_tokens: Option<usize>, gradient_checkpointin
 }
 
 /// How many bytes the process grew by to make a model and one step, beside what was planned.
-fn grown(make: impl Fn() -> Model, examples: &[Example], gradient_checkpointing: bool) -> (u64, Footprint) {
+fn grown(make: impl Fn() -> Model, examples: &Examples, gradient_checkpointing: bool) -> (u64, Footprint) {
     let before = status("VmRSS");
     let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
     let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
     let (mut learner, _) = Learner::new(TokenTask { model: make(), loss }, options, &[]).unwrap();
     let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
     let footprint = footprint(&learner.model().model, &work);
-    let batch = collate(&examples.iter().collect::<Vec<_>>());
+    let batch = collate(&examples.iter().collect::<Result<Vec<_>, _>>().unwrap());
     learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-4, 1.0)).expect("its rows can be read");
     let grown = status("VmHWM") - before;
     // Lists of updates that wait are no part of the plan: some bytes an update.

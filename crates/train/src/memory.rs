@@ -34,22 +34,29 @@ pub struct Footprint {
     pub activations: u64,
     /// Rows of that micro-batch, whatever the order: as if the longest examples met.
     pub rows: usize,
-    /// The tokenized examples.
+    /// The tokenized examples, their order, and what an evaluation finds.
     pub data: u64,
+    /// Data at most while they were read, before anything but the weights was there.
+    pub reading: u64,
 }
 
 impl Footprint {
-    /// The sum of all parts.
+    /// The most bytes at any time: in reading or in learning.
     pub fn total(&self) -> u64 {
-        let Footprint { weights, gradients, optimizer, activations, rows: _, data } = *self;
+        self.learning().max(self.weights + self.reading)
+    }
+
+    /// The bytes in learning: the sum of all parts.
+    pub fn learning(&self) -> u64 {
+        let Footprint { weights, gradients, optimizer, activations, rows: _, data, reading: _ } = *self;
         weights + gradients + optimizer + activations + data
     }
 }
 
-/// `1.3 GB: weights 90.9 MB, …`
+/// `1.3 GB: weights 90.9 MB, …`; reading is named where it takes more than learning.
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Footprint { weights, gradients, optimizer, activations, rows, data } = *self;
+        let Footprint { weights, gradients, optimizer, activations, rows, data, reading } = *self;
         let [weights, gradients, optimizer, activations, data] =
             [weights, gradients, optimizer, activations, data].map(size);
         write!(
@@ -57,7 +64,11 @@ impl fmt::Display for Footprint {
             "{}: weights {weights}, gradients {gradients}, optimizer {optimizer}, activations {activations} \
              (at most {rows} pieces at once), data {data}",
             size(self.total())
-        )
+        )?;
+        match self.total() > self.learning() {
+            true => write!(f, " ({} while they were read)", size(reading)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -68,6 +79,20 @@ pub fn size(bytes: u64) -> String {
         bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
         bytes => format!("{:.1} GB", bytes / 1e9),
     }
+}
+
+/// Reads bytes as [`size`] writes them: `500 MB`, `1.5GB`, `800 kB`. A number without a unit is bytes.
+pub fn parse_size(text: &str) -> Option<u64> {
+    const UNITS: [(&str, f64); 5] = [("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("tb", 1e12), ("b", 1.0)];
+    let text = text.trim().to_ascii_lowercase();
+    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, unit) = unit.unwrap_or((&text, 1.0));
+    let number = number.trim_end();
+    if !number.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let bytes = number.parse::<f64>().ok()? * unit;
+    (bytes < 2f64.powi(63)).then_some(bytes.round() as u64)
 }
 
 /// Rows of a table that a run has to do with.
@@ -116,4 +141,46 @@ pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRow
         bytes.iter_mut().zip(of_slot).for_each(|(sum, bytes)| *sum += bytes);
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        let check = |text: &str, want: Option<u64>| assert_eq!(parse_size(text), want, "{text:?}");
+        check("500 MB", Some(500_000_000));
+        check("1.5GB", Some(1_500_000_000));
+        check("800 kB", Some(800_000));
+        check(" 2tb ", Some(2_000_000_000_000));
+        check("12", Some(12));
+        check("12 b", Some(12));
+        check("0", Some(0));
+        for text in ["", "GB", "-1 GB", "1 GiB", "1e300 GB", "inf", "nan", "1 2", "a quarter", ".5 GB"] {
+            check(text, None);
+        }
+        for bytes in [1_300, 999_900, 90_900_000, 1_300_000_000, 74_000_000_000] {
+            check(&size(bytes), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn reading_counts_where_it_takes_more_than_learning() {
+        let footprint = Footprint {
+            weights: 10_000,
+            gradients: 10_000,
+            optimizer: 20_000,
+            activations: 5_000,
+            rows: 7,
+            data: 1_000,
+            reading: 36_000,
+        };
+        assert_eq!([footprint.learning(), footprint.total()], [46_000; 2]);
+        assert!(footprint.to_string().ends_with("data 1.0 kB"), "{footprint}");
+        let more = Footprint { reading: 37_000, ..footprint };
+        assert_eq!([more.learning(), more.total()], [46_000, 47_000]);
+        assert!(more.to_string().starts_with("47.0 kB: weights 10.0 kB, "), "{more}");
+        assert!(more.to_string().ends_with("data 1.0 kB (37.0 kB while they were read)"), "{more}");
+    }
 }

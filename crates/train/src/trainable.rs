@@ -167,7 +167,10 @@ pub trait Feed: Sync {
     fn updates(&self, epoch: u64, done: u64) -> Updates<'_, Self::Batch, Self::Error>;
 
     /// A number of everything the updates are a function of, apart from the run's options: all ranks must have the same.
-    fn fingerprint(&self) -> u64;
+    ///
+    /// # Errors
+    /// Data that cannot be read.
+    fn fingerprint(&self) -> Result<u64, Self::Error>;
 
     /// Rows of the largest micro-batch, where memory should be kept for it from the first step on.
     fn rows_at_once(&self) -> usize;

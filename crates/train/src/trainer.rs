@@ -371,13 +371,17 @@ impl<'a, M: Trainable> Run<'a, M> {
     }
 
     /// Refuses ranks that do not begin with the same weights, data and options.
-    fn compare_inputs(&self) -> Result<(), Error> {
+    fn compare_inputs(&self) -> Result<(), M::Error> {
+        let data = match self.job.world.size() {
+            1 => 0,
+            _ => self.job.feed.fingerprint()?,
+        };
         let inputs = || {
             let arguments = self.job.arguments.to_string().into_bytes();
-            let data = self.job.feed.fingerprint().to_le_bytes().to_vec();
-            same_on_all_ranks::fingerprint([arguments, data].into_iter())
+            same_on_all_ranks::fingerprint([arguments, data.to_le_bytes().to_vec()].into_iter())
         };
-        same_on_all_ranks::compare(self.job.world, self.state.global_step, || self.learner.checksum(), inputs)
+        let weights = || self.learner.checksum();
+        Ok(same_on_all_ranks::compare(self.job.world, self.state.global_step, weights, inputs)?)
     }
 
     /// Adds the time to a record and the record to the log.

@@ -3,7 +3,7 @@
 use super::grammar::{Draw, Grammar, Part, TYPES};
 use super::shapes;
 use std::collections::HashSet;
-use tagsmith_text::sentence::{Columns, Sentence, Split, TagKind};
+use tagsmith_text::sentence::Sentence;
 
 /// How many sentences each split has.
 #[derive(Clone, Copy, Debug)]
@@ -16,14 +16,24 @@ pub struct Sizes {
     pub test: usize,
 }
 
+/// The sentences of one split.
+pub struct Sample {
+    /// The split's name in messages.
+    pub source: String,
+    /// The sentences.
+    pub sentences: Vec<Sentence>,
+    /// The names that their tags index.
+    pub tag_names: Vec<String>,
+}
+
 /// The three splits.
 pub struct Corpus {
     /// Seen shapes, seen names.
-    pub train: Split,
+    pub train: Sample,
     /// Seen shapes, seen names, other sentences.
-    pub validation: Split,
+    pub validation: Sample,
     /// Held-out shapes, held-out names.
-    pub test: Split,
+    pub test: Sample,
 }
 
 impl Corpus {
@@ -35,18 +45,7 @@ impl Corpus {
         let held_out = Grammar::new(Part::HeldOut);
         let mut split = |name: &str, shapes: &[&str], grammar: &Grammar, count: usize| {
             let sentences = sentences(shapes, grammar, count, &mut taken, &mut draw);
-            Split {
-                source: format!("the demo's {name} sentences"),
-                sentences,
-                tag_names: tag_names(),
-                tag_kind: TagKind::Strings,
-                columns: Columns {
-                    text: "tokens".into(),
-                    label: Some("ner_tags".into()),
-                    all: vec!["tokens".into(), "ner_tags".into()],
-                },
-                notes: Vec::new(),
-            }
+            Sample { source: format!("the demo's {name} sentences"), sentences, tag_names: tag_names() }
         };
         Corpus {
             train: split("training", shapes::SEEN, &seen, sizes.train),

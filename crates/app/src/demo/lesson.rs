@@ -1,21 +1,21 @@
 //! From a corpus to a trained model and its scores, by the trainer that `tagsmith train` runs.
 
-use super::corpus::{Corpus, tag_names};
+use super::corpus::{Corpus, Sample, tag_names};
 use super::grammar::Draw;
 use super::recipe::{POSITIONS, Recipe};
 use super::vocabulary;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tagsmith_encoder::config::Config;
-use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
-use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
+use tagsmith_text::align::{AlignOptions, Aligner, IGNORE, LabelAll};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::scheme::Style;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
-use tagsmith_text::sentence::Split;
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::error::Error;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::feed::TokenFeed;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
 use tagsmith_tokens::model::Model;
@@ -145,18 +145,19 @@ impl Lesson {
     }
 
     /// Tags a split and scores the tags.
-    pub fn examine(&self, model: &Model, split: &Split) -> anyhow::Result<Marks> {
+    pub fn examine(&self, model: &Model, split: &Sample) -> anyhow::Result<Marks> {
         Ok(self.marks(model, &self.examples(split)?, split)?)
     }
 
-    fn marks(&self, model: &Model, examples: &[Example], split: &Split) -> Result<Marks, UnreadableRows> {
+    fn marks(&self, model: &Model, examples: &Examples, split: &Sample) -> Result<Marks, Error> {
         let options = EvalOptions { batch_size: self.recipe.batch_size, batch_tokens: 2048, label_smoothing: 0.0 };
         let evaluation =
             evaluate(examples, split.tag_names.len(), options, &World::alone(), |batch| model.infer(batch))?;
         let mut scorer = Scorer::with_labels(METHOD, &split.tag_names);
         let mut tags = Vec::with_capacity(examples.len());
         for ((example, rows), sentence) in examples.iter().zip(&evaluation.predictions).zip(&split.sentences) {
-            let counted = example.labels.iter().zip(rows).filter(|&(&label, _)| label != IGNORE);
+            let labels = example?.labels;
+            let counted = labels.iter().zip(rows).filter(|&(&label, _)| label != IGNORE);
             let predicted: Vec<u32> = counted.map(|(_, &row)| row).collect();
             scorer.add_ids(&sentence.tags, &predicted).expect("each word has one counted piece");
             tags.push(predicted);
@@ -164,17 +165,20 @@ impl Lesson {
         Ok(Marks { score: scorer.score(ZeroDivision::Zero), tags })
     }
 
-    fn examples(&self, split: &Split) -> anyhow::Result<Vec<Example>> {
+    fn examples(&self, split: &Sample) -> anyhow::Result<Examples> {
         let labels = LabelSet::new(split.tag_names.clone())?;
+        let ids: Vec<Option<u32>> = (0..labels.len() as u32).map(Some).collect();
         let options = AlignOptions { max_length: Some(POSITIONS), label_all: LabelAll::FirstOnly, stride: None };
-        let aligned = align(&self.tokenizer, split, &labels, &labels.ids_of(split)?, options, self.threads)?;
-        assert!(aligned.notes.is_empty(), "{} fit the model: {:?}", split.source, aligned.notes);
-        Ok(aligned.examples)
+        let mut aligner = Aligner::new(&self.tokenizer, &split.source, &labels, &ids, options, self.threads);
+        let examples = Examples::in_memory(&aligner.align(&split.sentences)?);
+        let lost = aligner.into_notes();
+        assert!(lost.is_empty(), "{} fit the model: {lost:?}", split.source);
+        Ok(examples)
     }
 }
 
 /// Deals each sentence's tags to its words anew.
-fn shuffle(split: &mut Split, seed: u64) {
+fn shuffle(split: &mut Sample, seed: u64) {
     let mut draw = Draw::new(seed);
     for sentence in &mut split.sentences {
         for last in (1..sentence.tags.len()).rev() {

@@ -141,6 +141,7 @@ fn order(ranks: usize) -> Vec<Vec<Vec<usize>>> {
         ranks,
     }
     .updates(0)
+    .collect()
 }
 
 /// Sentences whose labels follow from their pieces.

@@ -31,10 +31,13 @@ pub struct Part {
 
 impl Part {
     /// Describes a split of sentences.
-    pub fn of_sentences(role: &'static str, split: &Split) -> Part {
-        let words = split.sentences.iter().map(|sentence| sentence.words.len()).sum();
+    ///
+    /// # Errors
+    /// A file of sentences cannot be read.
+    pub fn of_sentences(role: &'static str, split: &Split) -> Result<Part, tagsmith_files::Error> {
+        let words = split.sentences.count_words()? as usize;
         let size = format!("{}, {}", counted(split.sentences.len(), "sentence"), counted(words, "word"));
-        Part { role, source: split.source.clone(), size }
+        Ok(Part { role, source: split.source.clone(), size })
     }
 
     /// Describes a split of texts with entities.

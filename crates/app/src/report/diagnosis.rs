@@ -4,6 +4,7 @@ use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::scheme::Tag;
 use tagsmith_text::score::{Method, Score, error_detection};
 use tagsmith_text::sentence::Split;
+use tagsmith_tokens::examples::Examples;
 
 /// Sentences shown.
 const WORST: usize = 12;
@@ -80,42 +81,46 @@ impl Judgment<'_> {
 
 impl Diagnosis {
     /// Looks at the labels that a model gave to a split's examples, one a piece.
+    ///
+    /// # Errors
+    /// A file of sentences or examples cannot be read.
     pub fn new(
         split: &Split,
-        examples: &[Example],
+        examples: &Examples,
         predictions: &[Vec<u32>],
         labels: &[String],
         judgment: Judgment<'_>,
-    ) -> Diagnosis {
+    ) -> Result<Diagnosis, tagsmith_files::Error> {
         let (kinds, kind_of, background) = kinds(labels, judgment);
         let mut confusion = vec![vec![0; kinds.len()]; kinds.len()];
         let mut worst = Vec::new();
         let mut words = 0;
-        for (example, predicted) in examples.iter().zip(predictions) {
-            let sentence = &split.sentences[example.sentence as usize];
-            let mut shown: Vec<(String, String, Option<String>)> =
-                sentence.words.iter().map(|word| (word.clone(), String::new(), None)).collect();
+        for (at, example) in examples.iter().enumerate() {
             let mut wrong = 0;
-            let mut previous = None;
-            for ((&word, &gold), &predicted) in example.words.iter().zip(&example.labels).zip(predicted) {
-                let begins = word != previous;
-                previous = word;
-                let Some(word) = word.filter(|_| begins && gold != IGNORE) else { continue };
-                let (gold, predicted) = (gold as usize, predicted as usize);
+            for (_, gold, predicted) in of_words(&example?, &predictions[at]) {
                 words += 1;
                 confusion[kind_of[gold]][kind_of[predicted]] += 1;
                 wrong += usize::from(gold != predicted);
-                let other = (gold != predicted).then(|| labels[predicted].clone());
-                (shown[word as usize].1, shown[word as usize].2) = (labels[gold].clone(), other);
             }
             if wrong > 0 {
-                worst.push(Sentence { place: format!("{}:{}", split.source, sentence.line), words: shown, wrong });
+                worst.push((wrong, at));
             }
         }
-        worst.sort_by_key(|sentence| std::cmp::Reverse(sentence.wrong));
+        worst.sort_by_key(|&(wrong, _)| std::cmp::Reverse(wrong));
         worst.truncate(WORST);
+        let shown = |(wrong, at): (usize, usize)| {
+            let sentence = split.sentences.get(at)?;
+            let mut words: Vec<_> =
+                sentence.words.into_iter().map(|word| (word, String::new(), None::<String>)).collect();
+            for (word, gold, predicted) in of_words(&examples.get(at)?, &predictions[at]) {
+                let other = (gold != predicted).then(|| labels[predicted].clone());
+                (words[word].1, words[word].2) = (labels[gold].clone(), other);
+            }
+            Ok(Sentence { place: format!("{}:{}", split.source, sentence.line), words, wrong })
+        };
+        let worst = worst.into_iter().map(shown).collect::<Result<_, tagsmith_files::Error>>()?;
         let (measure, types) = judgment.types();
-        Diagnosis {
+        Ok(Diagnosis {
             source: split.source.clone(),
             words,
             sentences: examples.len(),
@@ -125,8 +130,20 @@ impl Diagnosis {
             kinds,
             confusion,
             worst,
-        }
+        })
     }
+}
+
+/// Returns the words that count in an example: the number, the gold label and the predicted label of each.
+fn of_words(example: &Example, predicted: &[u32]) -> Vec<(usize, usize, usize)> {
+    let mut previous = None;
+    let pieces = example.words.iter().zip(&example.labels).zip(predicted);
+    let counted = pieces.filter_map(|((&word, &gold), &predicted)| {
+        let begins = std::mem::replace(&mut previous, word) != word;
+        let word = word.filter(|_| begins && gold != IGNORE)?;
+        Some((word as usize, gold as usize, predicted as usize))
+    });
+    counted.collect()
 }
 
 /// The kinds that labels have, in the labels' order with the background first; each label's kind; the background.
@@ -160,7 +177,7 @@ mod tests {
     use super::*;
     use tagsmith_text::labels::scheme::Style;
     use tagsmith_text::score::{Scorer, ZeroDivision};
-    use tagsmith_text::sentence::{Columns, TagKind};
+    use tagsmith_text::sentence::{Columns, Sentences, TagKind};
 
     #[test]
     fn errors_are_counted_by_kind_and_by_sentence() {
@@ -172,7 +189,7 @@ mod tests {
         };
         let split = Split {
             source: "f".into(),
-            sentences: vec![sentence("jo sings", 1), sentence("ann lee in rome", 4)],
+            sentences: Sentences::in_memory(&[sentence("jo sings", 1), sentence("ann lee in rome", 4)]),
             tag_names: Vec::new(),
             tag_kind: TagKind::Strings,
             columns: Columns::default(),
@@ -186,16 +203,16 @@ mod tests {
             words: words.to_vec(),
             sentence,
         };
-        let examples = [
+        let examples = Examples::in_memory(&[
             example(&[None, Some(0), Some(1), None], &[IGNORE, 1, 3, IGNORE], 0),
             example(&[Some(0), Some(1), Some(1), Some(3)], &[1, 2, 2, 0], 1),
-        ];
+        ]);
         let predictions = [vec![3, 1, 1, 3], vec![0, 2, 3, 1]];
         let mut scorer = Scorer::with_labels(Method::Conlleval(Style::Prefix), &labels);
         scorer.add_ids(&[1, 3], &[1, 1]).unwrap();
         let score = scorer.score(ZeroDivision::Zero);
         let judgment = Judgment::Labels(Method::Conlleval(Style::Prefix), &score);
-        let found = Diagnosis::new(&split, &examples, &predictions, &labels, judgment);
+        let found = Diagnosis::new(&split, &examples, &predictions, &labels, judgment).unwrap();
         assert_eq!(found.kinds, ["O", "LOC", "PER"]);
         // Rows are gold: `sings` taken for a person; `ann` for a place, `lee` right, `rome` for a person.
         assert_eq!(found.confusion, [[0, 0, 1], [0, 0, 1], [0, 1, 2]]);

@@ -9,17 +9,20 @@ use crate::options::{DataArgs, TaskArgs};
 use anyhow::{Context, anyhow, bail};
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use tagsmith_data::dataset;
 use tagsmith_data::{Meter, ReadOptions};
+use tagsmith_files::records::Room;
 use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting, counted, quote, quote_all};
-use tagsmith_text::align::{AlignOptions, Example, IGNORE, LabelAll, align};
+use tagsmith_text::align::{AlignOptions, Aligner, Example, IGNORE, LabelAll};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::{self, Style};
 use tagsmith_text::labels::slips;
 use tagsmith_text::sentence::{Split, TagKind};
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::examples::Examples;
 
 /// The splits that were found. Splits that nothing needs are read for their labels.
 #[derive(Default)]
@@ -35,8 +38,14 @@ pub struct Data {
 }
 
 impl Data {
-    /// Reads the splits and says what they are.
-    pub fn load(args: &DataArgs, tasks: TaskArgs, hub: &Hub, events: &mut dyn Events) -> anyhow::Result<Data> {
+    /// Reads the splits, whose texts take a part of `room`, and says what they are.
+    pub fn load(
+        args: &DataArgs,
+        tasks: TaskArgs,
+        room: &Room,
+        hub: &Hub,
+        events: &mut dyn Events,
+    ) -> anyhow::Result<Data> {
         let labeling = Labeling::of(args, events)?;
         let options = ReadOptions {
             text_column: args.text_column_name.clone(),
@@ -44,6 +53,7 @@ impl Data {
             task: args.task_name.clone(),
             missing_label: labeling.missing_label(),
             meter: Meter::default(),
+            room: room.clone(),
         };
         let mut data = match &args.dataset_name {
             Some(name) => Data::named(name, args, hub, &options, events)?,
@@ -68,11 +78,11 @@ impl Data {
         data.labeling = labeling;
         data.divide(args, events)?;
         for (name, split) in data.splits() {
-            events.say(describe(name, split));
+            events.say(describe(name, split)?);
             events.notes_about(name, &split.notes);
-            events.notes_about(name, &slips::of(split));
+            events.notes_about(name, &slips::of(split)?);
         }
-        for (name, note) in data.seen_in_training() {
+        for (name, note) in data.seen_in_training()? {
             events.notes_about(name, &[note]);
         }
         data.check(tasks)?;
@@ -195,21 +205,39 @@ impl Data {
     }
 
     /// Returns notes about splits that share sentences with the training split, each with the name of the split.
-    fn seen_in_training(&self) -> Vec<(&'static str, Note)> {
-        let Some(train) = &self.train else { return Vec::new() };
-        let learned: HashSet<&[String]> = train.sentences.iter().map(|sentence| &*sentence.words).collect();
-        let about = |(name, split): (&'static str, &Split)| {
+    fn seen_in_training(&self) -> anyhow::Result<Vec<(&'static str, Note)>> {
+        let Some(train) = &self.train else { return Ok(Vec::new()) };
+        let others: Vec<(&'static str, &Split)> = self.splits().filter(|(name, _)| *name != "train").collect();
+        let mut asked: HashSet<u128> = HashSet::new();
+        for (_, split) in &others {
+            split.sentences.for_each(|sentence| {
+                asked.insert(mark(&sentence.words));
+                true
+            })?;
+        }
+        let mut learned: HashSet<u128> = HashSet::new();
+        if !asked.is_empty() {
+            train.sentences.for_each(|sentence| {
+                learned.extend(asked.get(&mark(&sentence.words)));
+                learned.len() < asked.len()
+            })?;
+        }
+        let mut notes = Vec::new();
+        for (name, split) in others {
             let all = split.sentences.len();
             let mut note = Note::new(format!("of {} stand in the training split too", counted(all, "sentence")));
-            for sentence in split.sentences.iter().filter(|sentence| learned.contains(&*sentence.words)) {
-                note.add(|| format!("{}:{}", split.source, sentence.line));
-            }
+            split.sentences.for_each(|sentence| {
+                if learned.contains(&mark(&sentence.words)) {
+                    note.add(|| format!("{}:{}", split.source, sentence.line));
+                }
+                true
+            })?;
             if note.count == all {
                 note.what += ", so its score says nothing about other texts";
             }
-            (note.count > 0).then_some((name, note))
-        };
-        self.splits().filter(|(name, _)| *name != "train").filter_map(about).collect()
+            notes.extend((note.count > 0).then_some((name, note)));
+        }
+        Ok(notes)
     }
 
     /// Returns whether no split has a label column.
@@ -240,19 +268,32 @@ impl Data {
     }
 }
 
+/// Returns a number that tells a sentence's words from all others: two hashes of 64 bits.
+fn mark(words: &[String]) -> u128 {
+    let half = |seed: u8| {
+        let mut hasher = DefaultHasher::new();
+        (seed, words).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
 /// Refuses a training split that teaches nothing, as a wrong column makes it.
 fn refuse_degenerate(train: &Split) -> anyhow::Result<()> {
     let anyway = || Remedy::set(Setting::AllowDegenerateData).so_as("to train all the same");
-    let mut tags = train.sentences.iter().flat_map(|sentence| &sentence.tags);
-    if let Some(first) = tags.next()
-        && tags.all(|tag| tag == first)
-    {
-        let label = quote(&train.tag_names[*first as usize]);
+    let (mut first, mut is_one_label, mut is_one_word) = (None, true, true);
+    train.sentences.for_each(|sentence| {
+        is_one_label &= sentence.tags.iter().all(|tag| *first.get_or_insert(*tag) == *tag);
+        is_one_word &= sentence.words.len() == 1;
+        is_one_label || is_one_word
+    })?;
+    if let Some(first) = first.filter(|_| is_one_label) {
+        let label = quote(&train.tag_names[first as usize]);
         let message = format!("{}: every word has the label {label}, so there is nothing to learn", train.source);
         let other = Remedy::set(Setting::LabelColumn).so_as("to read another column");
         return Err(refusal(message, Remedy::AnyOf(vec![other, anyway()])));
     }
-    if train.sentences.len() > 1 && train.sentences.iter().all(|sentence| sentence.words.len() == 1) {
+    if train.sentences.len() > 1 && is_one_word {
         let message = format!("{}: every sentence is one word, so no word is read beside another", train.source);
         let act = "put a blank line after each sentence, or a column `sentence_id` into a table";
         return Err(refusal(message, Remedy::AnyOf(vec![Remedy::to_do(act), anyway()])));
@@ -265,21 +306,25 @@ fn check_scheme<'s>(asked: LabelScheme, splits: impl Iterator<Item = &'s Split>)
     let LabelScheme::Strict(scheme) = asked else { return Ok(()) };
     for split in splits {
         let foreign: Vec<bool> = split.tag_names.iter().map(|name| !scheme.has(name, Style::Prefix)).collect();
-        for sentence in &split.sentences {
-            if let Some(word) = sentence.tags.iter().position(|&tag| foreign[tag as usize]) {
-                let tag = split.tag_names[sentence.tags[word] as usize].clone();
-                let problem = scheme::Error::Letter { tag, scheme };
-                let message = format!("{}:{}: word {}: {problem}", split.source, sentence.line, word + 1);
-                return Err(refusal(message, Remedy::Unset(Setting::LabelScheme)));
-            }
+        let mut found = None;
+        split.sentences.for_each(|sentence| {
+            let word = sentence.tags.iter().position(|&tag| foreign[tag as usize]);
+            found = word.map(|word| (sentence, word));
+            found.is_none()
+        })?;
+        if let Some((sentence, word)) = found {
+            let tag = split.tag_names[sentence.tags[word] as usize].clone();
+            let problem = scheme::Error::Letter { tag, scheme };
+            let message = format!("{}:{}: word {}: {problem}", split.source, sentence.line, word + 1);
+            return Err(refusal(message, Remedy::Unset(Setting::LabelScheme)));
         }
     }
     Ok(())
 }
 
 /// Returns a line about a split: its source, its size and its columns.
-fn describe(name: &str, split: &Split) -> String {
-    let words: usize = split.sentences.iter().map(|sentence| sentence.words.len()).sum();
+fn describe(name: &str, split: &Split) -> anyhow::Result<String> {
+    let words = split.sentences.count_words()? as usize;
     let columns = &split.columns;
     let mut line = format!(
         "{name}: {}: {}, {} from the column `{}`",
@@ -304,7 +349,7 @@ fn describe(name: &str, split: &Split) -> String {
         let names = quote_all(others.into_iter().map(String::as_str));
         write!(line, "; not read: {names}").expect("a string takes all");
     }
-    line
+    Ok(line)
 }
 
 /// The way in which words become pieces and labels, the same for all splits of a run.
@@ -328,42 +373,53 @@ pub struct Alignment<'a> {
 }
 
 impl Alignment<'_> {
-    /// Returns the split's examples. A longer sentence is truncated, with a note.
-    pub fn examples(&self, name: &str, split: &Split, events: &mut dyn Events) -> anyhow::Result<Vec<Example>> {
+    /// Returns the split's examples, which take a part of `room`. A longer sentence is truncated, with a note.
+    pub fn examples(
+        &self,
+        name: &str,
+        split: &Split,
+        room: &Room,
+        events: &mut dyn Events,
+    ) -> anyhow::Result<Examples> {
         let ids = self.labels.ids_without(split, self.uncounted)?;
         let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
-        let aligned = align(self.tokenizer, split, self.labels, &ids, options, self.threads)
-            .with_context(|| format!("the {name} split cannot be tokenized"))?;
-        events.notes_about(name, &aligned.notes);
-        self.check_tables(split, &aligned.examples)?;
-        Ok(aligned.examples)
-    }
-
-    /// Refuses ids that the model has no row for: the tokenizer is of another checkpoint.
-    fn check_tables(&self, split: &Split, examples: &[Example]) -> anyhow::Result<()> {
-        let beyond = |ids: &[u32], rows: usize| ids.iter().copied().find(|&id| id as usize >= rows);
-        for example in examples {
-            let line = split.sentences[example.sentence as usize].line;
-            let refuse = |what: &str, id: u32, rows: usize| {
-                let place = format!("{}:{line}", split.source);
-                anyhow!(
-                    "{place}: the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint"
-                )
-            };
-            if let Some(id) = beyond(&example.ids, self.vocab_size) {
-                return Err(refuse("token id", id, self.vocab_size));
-            }
-            if let Some(id) = beyond(&example.types, self.type_vocab_size).filter(|_| self.type_vocab_size > 0) {
-                return Err(refuse("token type", id, self.type_vocab_size));
+        let mut aligner = Aligner::new(self.tokenizer, &split.source, self.labels, &ids, options, self.threads);
+        let (mut examples, mut refused) = (Examples::new(room), None);
+        for block in split.sentences.blocks() {
+            let block = block?;
+            let aligned = aligner.align(&block).with_context(|| format!("the {name} split cannot be tokenized"))?;
+            for (example, sentence) in aligned.iter().zip(&block) {
+                let at_place = |problem| anyhow!("{}:{}: {problem}", split.source, sentence.line);
+                refused = refused.or_else(|| self.beyond_tables(example).map(at_place));
+                if refused.is_none() {
+                    examples.push(example)?;
+                }
             }
         }
-        Ok(())
+        events.notes_about(name, &aligner.into_notes());
+        refused.map_or(Ok(examples), Err)
+    }
+
+    /// Returns what is wrong with ids that the model has no row for: the tokenizer is of another checkpoint.
+    fn beyond_tables(&self, example: &Example) -> Option<String> {
+        let beyond = |ids: &[u32], rows: usize| ids.iter().copied().find(|&id| id as usize >= rows);
+        let problem = |what: &str, id: u32, rows: usize| {
+            format!("the tokenizer gives {what} {id} but the model has {rows}: they are not of one checkpoint")
+        };
+        let id = beyond(&example.ids, self.vocab_size).map(|id| problem("token id", id, self.vocab_size));
+        id.or_else(|| {
+            let of = beyond(&example.types, self.type_vocab_size).filter(|_| self.type_vocab_size > 0)?;
+            Some(problem("token type", of, self.type_vocab_size))
+        })
     }
 
     /// Returns the beginning of the first example, as a person reads it.
-    pub fn show_first(&self, split: &Split, examples: &[Example]) -> String {
+    ///
+    /// # Errors
+    /// A file of sentences or examples cannot be read.
+    pub fn show_first(&self, split: &Split, examples: &Examples) -> anyhow::Result<String> {
         const WORDS_SHOWN: usize = 12;
-        let (words, example) = (&split.sentences[0].words, &examples[0]);
+        let (words, example) = (split.sentences.get(0)?.words, examples.get(0)?);
         let show = |(number, word): (usize, &String)| {
             let is_its = |of: &&Option<u32>| **of == Some(number as u32);
             let pieces = example.words.iter().filter(is_its).count();
@@ -376,6 +432,6 @@ impl Alignment<'_> {
         if words.len() > WORDS_SHOWN {
             shown.push("…".into());
         }
-        format!("the first sentence, as word·pieces/label: {}", shown.join(" "))
+        Ok(format!("the first sentence, as word·pieces/label: {}", shown.join(" ")))
     }
 }

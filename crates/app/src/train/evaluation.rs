@@ -8,17 +8,18 @@ use anyhow::ensure;
 use serde_json::json;
 use std::cell::Cell;
 use std::time::Instant;
-use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
-use tagsmith_text::align::{Example, IGNORE};
+use tagsmith_text::align::IGNORE;
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::{LabelKind, Style};
 use tagsmith_text::score::error_detection;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
+use tagsmith_tokens::error::Error;
 use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate};
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::results;
@@ -117,14 +118,14 @@ impl<'a> Measure<'a> {
     /// how far the work is.
     ///
     /// # Errors
-    /// Rows of the model's word table that cannot be read.
+    /// Rows of the model's word table, or a file of examples, that cannot be read.
     pub fn run(
         &self,
         prefix: &str,
         model: &Model,
-        examples: &[Example],
+        examples: &Examples,
         watch: &dyn Fn(Progress<'_>),
-    ) -> Result<(Record, Evaluation), UnreadableRows> {
+    ) -> Result<(Record, Evaluation), Error> {
         let start = Instant::now();
         let work = if prefix == "predict" { "prediction" } else { "evaluation" };
         // Ranks have equal shares, near enough for a bar.
@@ -144,7 +145,7 @@ impl<'a> Measure<'a> {
             record.insert(format!("{prefix}_token_loss"), json!(evaluation.token_loss));
         }
         if evaluation.counted > 0 && !self.loss_only {
-            for (name, value) in self.metrics(examples, &evaluation.predictions) {
+            for (name, value) in self.metrics(examples, Some(&evaluation.predictions))? {
                 record.insert(format!("{prefix}_{name}"), value);
             }
         }
@@ -153,37 +154,49 @@ impl<'a> Measure<'a> {
         Ok((record, evaluation))
     }
 
-    /// Returns all figures of predicted labels, by name.
-    fn metrics(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Record {
-        let mut metrics = self.score(examples, predictions).metrics(self.entity_level);
-        if let Some(score) = self.score_errors(examples, predictions) {
+    /// Returns all figures of predicted labels, by name. Without predictions, the gold labels are measured.
+    fn metrics(&self, examples: &Examples, predictions: Option<&[Vec<u32>]>) -> Result<Record, Error> {
+        let mut metrics = self.score(examples, predictions)?.metrics(self.entity_level);
+        if let Some(score) = self.score_errors(examples, predictions)? {
             metrics.extend(score.metrics().into_iter().map(|(name, value)| (format!("ged_{name}"), value)));
         }
-        metrics
+        Ok(metrics)
     }
 
     /// Returns how well errors are detected, where that is the task and anything is labeled.
-    pub fn error_score(&self, examples: &[Example], evaluation: &Evaluation) -> Option<error_detection::Score> {
-        (evaluation.counted > 0).then(|| self.score_errors(examples, &evaluation.predictions))?
+    pub fn error_score(
+        &self,
+        examples: &Examples,
+        evaluation: &Evaluation,
+    ) -> Result<Option<error_detection::Score>, Error> {
+        match evaluation.counted {
+            0 => Ok(None),
+            _ => self.score_errors(examples, Some(&evaluation.predictions)),
+        }
     }
 
     /// Returns what the model gets wrong in a split, where anything of it is labeled.
-    pub fn diagnosis(&self, split: &Split, examples: &[Example], evaluation: &Evaluation) -> Option<Diagnosis> {
+    pub fn diagnosis(
+        &self,
+        split: &Split,
+        examples: &Examples,
+        evaluation: &Evaluation,
+    ) -> Result<Option<Diagnosis>, Error> {
         if evaluation.counted == 0 {
-            return None;
+            return Ok(None);
         }
         let (predictions, names) = (&evaluation.predictions, self.labels.names());
-        let diagnose = |judgment| Some(Diagnosis::new(split, examples, predictions, names, judgment));
+        let diagnose = |judgment| Ok(Some(Diagnosis::new(split, examples, predictions, names, judgment)?));
         // The labels of errors, and types alone, are not tags of entities.
         let method = if self.has_types { Method::Words } else { self.method };
-        match (&self.errors, self.score_errors(examples, predictions)) {
+        match (&self.errors, self.score_errors(examples, Some(predictions))?) {
             (Some(scorer), Some(score)) => diagnose(Judgment::Errors(&score, scorer.correct_label())),
-            _ => diagnose(Judgment::Labels(method, &self.score_by(method, examples, predictions))),
+            _ => diagnose(Judgment::Labels(method, &self.score_by(method, examples, Some(predictions))?)),
         }
     }
 
     /// Returns the name of the figure that says most about a run: `chosen`, or else what the labels are scored by.
-    pub fn main_metric(&self, chosen: Option<&str>, examples: &[Example]) -> anyhow::Result<String> {
+    pub fn main_metric(&self, chosen: Option<&str>, examples: &Examples) -> anyhow::Result<String> {
         let by_labels = match self.method {
             _ if self.errors.is_some() => "ged_f0.5",
             Method::Words => "accuracy",
@@ -210,41 +223,40 @@ impl<'a> Measure<'a> {
         })
     }
 
-    fn score_errors(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Option<error_detection::Score> {
-        let mut scorer = self.errors.clone()?;
+    fn score_errors(
+        &self,
+        examples: &Examples,
+        predictions: Option<&[Vec<u32>]>,
+    ) -> Result<Option<error_detection::Score>, Error> {
+        let Some(mut scorer) = self.errors.clone() else { return Ok(None) };
         let names = self.labels.names();
-        for (example, predicted) in examples.iter().zip(predictions) {
-            for (&gold, &predicted) in example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE) {
+        for_each_counted(examples, predictions, |gold, predicted| {
+            for (&gold, &predicted) in gold.iter().zip(predicted) {
                 scorer.add(&names[gold as usize], &names[predicted as usize], String::new);
             }
-        }
-        Some(scorer.score())
+        })?;
+        Ok(Some(scorer.score()))
     }
 
     /// Scores predicted labels, one for each piece, where the examples' labels count.
-    fn score(&self, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+    fn score(&self, examples: &Examples, predictions: Option<&[Vec<u32>]>) -> Result<Score, Error> {
         self.score_by(self.method, examples, predictions)
     }
 
-    fn score_by(&self, method: Method, examples: &[Example], predictions: &[Vec<u32>]) -> Score {
+    fn score_by(&self, method: Method, examples: &Examples, predictions: Option<&[Vec<u32>]>) -> Result<Score, Error> {
         let mut scorer = Scorer::with_labels(method, self.labels.names());
-        for (example, predicted) in examples.iter().zip(predictions) {
-            let counted = || example.labels.iter().zip(predicted).filter(|&(&gold, _)| gold != IGNORE);
-            let gold: Vec<u32> = counted().map(|(&gold, _)| gold as u32).collect();
-            let predicted: Vec<u32> = counted().map(|(_, &predicted)| predicted).collect();
-            scorer.add_ids(&gold, &predicted).expect("one label a piece on both sides, each of the scheme");
-        }
-        scorer.score(ZeroDivision::Zero)
+        for_each_counted(examples, predictions, |gold, predicted| {
+            scorer.add_ids(gold, predicted).expect("one label a piece on both sides, each of the scheme");
+        })?;
+        Ok(scorer.score(ZeroDivision::Zero))
     }
 
     /// Returns the name under which evaluation will report `metric`. `f1` and `overall_f1` mean the same, and so do
     /// `f0.5` and `ged_f0.5`.
     ///
     /// The names are known before training: the gold labels are scored against themselves.
-    pub fn metric_name(&self, metric: &str, examples: &[Example]) -> anyhow::Result<String> {
-        let gold: Vec<Vec<u32>> =
-            examples.iter().map(|example| example.labels.iter().map(|&label| label.max(0) as u32).collect()).collect();
-        let scores = if self.loss_only { Record::new() } else { self.metrics(examples, &gold) };
+    pub fn metric_name(&self, metric: &str, examples: &Examples) -> anyhow::Result<String> {
+        let scores = if self.loss_only { Record::new() } else { self.metrics(examples, None)? };
         let names: Vec<&str> = ["loss", "token_loss"].into_iter().chain(scores.keys().map(String::as_str)).collect();
         let long = format!("overall_{metric}");
         let short = metric.strip_prefix("overall_").unwrap_or(metric);
@@ -259,4 +271,23 @@ impl<'a> Measure<'a> {
             Remedy::set(Setting::Metric).so_as(format!("with one of {}", names.join(", "))),
         ))
     }
+}
+
+/// Hands the gold labels of each example that count, and the predicted ones, to `each`. Without predictions, the gold
+/// labels stand for them.
+fn for_each_counted(
+    examples: &Examples,
+    predictions: Option<&[Vec<u32>]>,
+    mut each: impl FnMut(&[u32], &[u32]),
+) -> Result<(), Error> {
+    for (number, example) in examples.iter().enumerate() {
+        let labels = example?.labels;
+        let counted: Vec<usize> = (0..labels.len()).filter(|&at| labels[at] != IGNORE).collect();
+        let gold: Vec<u32> = counted.iter().map(|&at| labels[at] as u32).collect();
+        match predictions {
+            None => each(&gold, &gold),
+            Some(of_all) => each(&gold, &counted.iter().map(|&at| of_all[number][at]).collect::<Vec<_>>()),
+        }
+    }
+    Ok(())
 }

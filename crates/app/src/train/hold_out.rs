@@ -17,8 +17,7 @@ pub struct HeldOut {
 /// Shuffles `train` as `train.shuffle(seed)` does.
 pub fn shuffle(train: &mut Split, seed: u64) {
     let order = numpy_permutation(seed, train.sentences.len());
-    let mut sentences: Vec<_> = train.sentences.drain(..).map(Some).collect();
-    train.sentences = order.into_iter().map(|at| sentences[at].take().expect("each once")).collect();
+    train.sentences = train.sentences.reordered(&order);
 }
 
 /// Moves sentences out of `train` and returns them, as `train.train_test_split(size, seed)` does.
@@ -38,9 +37,9 @@ pub fn hold_out(train: &mut Split, held_out: HeldOut) -> anyhow::Result<Split> {
             Remedy::set(Setting::ValidationSize).so_as("with a smaller number"),
         ));
     }
-    shuffle(train, held_out.seed);
-    let rest = train.sentences.split_off(count);
-    let held_out = std::mem::replace(&mut train.sentences, rest);
+    let order = numpy_permutation(held_out.seed, sentences);
+    let held_out = train.sentences.reordered(&order[..count]);
+    train.sentences = train.sentences.reordered(&order[count..]);
     Ok(Split {
         source: train.source.clone(),
         sentences: held_out,
@@ -55,7 +54,7 @@ pub fn hold_out(train: &mut Split, held_out: HeldOut) -> anyhow::Result<Split> {
 mod tests {
     use super::*;
     use serde_json::Value;
-    use tagsmith_text::sentence::{Columns, Sentence, TagKind};
+    use tagsmith_text::sentence::{Columns, Sentence, Sentences, TagKind};
 
     /// The orders that datasets 5.2 makes, written by `oracle/dataset_split.py`.
     const GOLDEN: &str = include_str!("../../../../golden/dataset_split/orders.json");
@@ -64,7 +63,7 @@ mod tests {
         let sentence = |number: usize| Sentence { words: Vec::new(), tags: Vec::new(), line: number as u64 };
         Split {
             source: "f".into(),
-            sentences: (0..sentences).map(sentence).collect(),
+            sentences: Sentences::in_memory(&(0..sentences).map(sentence).collect::<Vec<_>>()),
             tag_names: vec!["O".into()],
             tag_kind: TagKind::Strings,
             columns: Columns::default(),
@@ -73,7 +72,7 @@ mod tests {
     }
 
     fn numbers(split: &Split) -> Vec<u64> {
-        split.sentences.iter().map(|sentence| sentence.line).collect()
+        split.sentences.to_vec().unwrap().iter().map(|sentence| sentence.line).collect()
     }
 
     #[test]

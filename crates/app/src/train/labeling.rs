@@ -95,10 +95,10 @@ impl Labeling {
             ));
         }
         if self.bare {
-            bare_tags::to_iob2(split);
+            bare_tags::to_iob2(split)?;
         }
         if self.finds_errors {
-            error_detection::canonicalize(split);
+            error_detection::canonicalize(split)?;
         }
         Ok(())
     }

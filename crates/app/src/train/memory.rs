@@ -1,6 +1,7 @@
 //! The memory of a run, counted before its first step.
 
 use super::evaluation::rows_at_once;
+use super::read::Read;
 use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::memory::allowed;
@@ -8,7 +9,6 @@ use crate::machine::neighbors;
 use crate::options::LearningArgs;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
-use tagsmith_text::align::Example;
 use tagsmith_tokens::memory::{Work, footprint};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::memory::size;
@@ -19,13 +19,14 @@ pub fn check(
     learning: &LearningArgs,
     world: &World,
     model: &Model,
-    examples: &[Example],
-    evaluated: &[Example],
+    read: &Read,
     events: &mut dyn Events,
 ) -> anyhow::Result<()> {
     let work = Work {
-        examples,
-        evaluated,
+        examples: &read.to_learn,
+        evaluated: &read.to_evaluate,
+        waiting: read.waiting(),
+        reading: read.reading,
         batch_size: learning.per_device_train_batch_size,
         accumulation: learning.gradient_accumulation_steps,
         batch_tokens: learning.batch_tokens,
@@ -42,7 +43,7 @@ fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<S
     let footprint = footprint(model, work);
     match allowed {
         None => Ok(format!("memory: {footprint}; the system does not say how much there is")),
-        Some(allowed) if footprint.total() <= allowed => {
+        Some(allowed) if footprint.learning() <= allowed => {
             Ok(format!("memory: {footprint}; this process may use {}", size(allowed)))
         }
         Some(allowed) => {
@@ -54,16 +55,23 @@ fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<S
 
 /// Returns the first change that makes the run fit, or else all that help.
 fn remedy(model: &Model, work: &Work, allowed: u64) -> Remedy {
-    let fits = |work: Work| footprint(model, &work).total() <= allowed;
+    let fits = |work: Work| footprint(model, &work).learning() <= allowed;
     let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
     let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
     let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
+    // Without the examples that may as well lie in a file.
+    let fits_without = |work: Work| footprint(model, &work).learning() - work.examples.bytes_of_room() <= allowed;
+    let less_data = || Remedy::set(Setting::DataMemory).so_as("with less, so that more sentences lie in a file");
     if fits(small) {
         lower()
     } else if fits(Work { gradient_checkpointing: true, ..*work }) {
         checkpoint()
     } else if fits(Work { gradient_checkpointing: true, ..small }) {
         Remedy::AllOf(vec![checkpoint(), lower()])
+    } else if fits_without(*work) {
+        less_data()
+    } else if fits_without(Work { gradient_checkpointing: true, ..small }) {
+        Remedy::AllOf(vec![checkpoint(), lower(), less_data()])
     } else {
         Remedy::AnyOf(vec![
             Remedy::SetTo(Setting::Freeze, "embeddings".into()),
@@ -78,6 +86,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
     use tagsmith_encoder::config::Config;
+    use tagsmith_text::align::Example;
+    use tagsmith_tokens::examples::Examples;
 
     #[test]
     fn what_does_not_fit_is_refused_with_a_remedy_that_helps() {
@@ -96,10 +106,12 @@ mod tests {
             words: vec![None; 200],
             sentence: 0,
         };
-        let examples = vec![example; 20];
+        let examples = Examples::in_memory(&vec![example; 20]);
         let work = Work {
             examples: &examples,
-            evaluated: &[],
+            evaluated: &Examples::in_memory(&[]),
+            waiting: 0,
+            reading: 0,
             batch_size: 8,
             accumulation: 1,
             batch_tokens: Some(4096),
@@ -107,7 +119,7 @@ mod tests {
             gradient_checkpointing: false,
             ranks: 1,
         };
-        let total = |work: Work| footprint(&model, &work).total();
+        let total = |work: Work| footprint(&model, &work).learning();
         let one = Work { batch_tokens: Some(1), ..work };
         let lean = Work { gradient_checkpointing: true, ..one };
         assert!(total(lean) < total(one) && total(one) < total(work));
@@ -125,6 +137,14 @@ mod tests {
         assert_eq!(clause(total(one)), lower);
         assert_eq!(clause(total(one) - 1), format!("pass GradientCheckpointing, and {lower}"));
         assert_eq!(clause(total(lean)), format!("pass GradientCheckpointing, and {lower}"));
-        assert!(clause(total(lean) - 1).starts_with("pass Freeze"));
+        let less = "pass DataMemory with less, so that more sentences lie in a file";
+        let data = examples.bytes_of_room();
+        assert_eq!(clause(total(lean) - data), format!("pass GradientCheckpointing, and {lower}, and {less}"));
+        assert!(clause(total(lean) - data - 1).starts_with("pass Freeze"));
+        // Where the data are the most of it, they alone are named.
+        let many = Examples::in_memory(&vec![examples.get(0).unwrap(); 20_000]);
+        let heavy = Work { examples: &many, ..one };
+        let clause = remedy(&model, &heavy, total(heavy) - many.bytes_of_room()).clause(&spell);
+        assert_eq!(clause, less);
     }
 }

@@ -9,32 +9,36 @@ use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::parallel;
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tagged::{Content, Input, Tally};
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::model::Model;
 use tagsmith_tokens::tag::{Request, TagOptions, encode, tag};
 
 /// Returns the label names of each sentence's words. Sentences that the evaluated `examples` hold whole have their
 /// labels in `predictions`; the others are tagged in overlapping windows.
-pub fn word_labels(
+pub fn word_labels<'a>(
     model: &Model,
-    alignment: &Alignment,
+    alignment: &Alignment<'a>,
     split: &Split,
-    examples: &[Example],
+    examples: &Examples,
     predictions: &[Vec<u32>],
     batch_tokens: usize,
     events: &mut dyn Events,
-) -> anyhow::Result<Vec<Vec<String>>> {
+) -> anyhow::Result<Vec<Vec<&'a str>>> {
     let names = alignment.labels.names();
-    let mut labels: Vec<Option<Vec<u32>>> = split
-        .sentences
-        .iter()
-        .zip(examples.iter().zip(predictions))
-        .map(|(sentence, (example, predicted))| of_first_pieces(example, predicted, sentence.words.len()))
-        .collect();
-    let partly: Vec<usize> = (0..labels.len()).filter(|&at| labels[at].is_none()).collect();
-    let input = |&at: &usize| {
-        let sentence = &split.sentences[at];
-        Input { place: format!("{}:{}", split.source, sentence.line), content: Content::Words(sentence.words.clone()) }
-    };
+    let mut labels: Vec<Option<Vec<u32>>> = Vec::with_capacity(split.sentences.len());
+    // The sentences that are tagged in windows, and where each of them is.
+    let (mut partly, mut places) = (Vec::new(), Vec::new());
+    for block in split.sentences.blocks() {
+        for sentence in block? {
+            let at = labels.len();
+            labels.push(of_first_pieces(&examples.get(at)?, &predictions[at], sentence.words.len()));
+            if labels[at].is_none() {
+                let place = format!("{}:{}", split.source, sentence.line);
+                partly.push(Input { place, content: Content::Words(sentence.words) });
+                places.push(at);
+            }
+        }
+    }
     let request = Request {
         max_seq_length: Some(alignment.max_length),
         stride: None,
@@ -44,15 +48,15 @@ pub fn word_labels(
     };
     let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
     let mut tally = Tally::default();
-    let encoded = parallel::map(&partly, alignment.threads, |at| encode(alignment.tokenizer, &options, &input(at)));
+    let encoded = parallel::map(&partly, alignment.threads, |input| encode(alignment.tokenizer, &options, input));
     let encoded = encoded.into_iter().collect::<Result<_, _>>().context("the test split cannot be tagged")?;
     let tagged = tag(&options, encoded, &mut tally, |batch| model.infer(batch))?;
-    for (at, tagged) in partly.into_iter().zip(tagged) {
+    for (at, tagged) in places.into_iter().zip(tagged) {
         labels[at] = Some(tagged.labels.iter().map(|word| word.label).collect());
     }
     events.notes_about("predictions.txt", tally.notes());
     let named = |labels: Option<Vec<u32>>| {
-        labels.expect("every sentence is tagged").iter().map(|&label| names[label as usize].clone()).collect()
+        labels.expect("every sentence is tagged").iter().map(|&label| names[label as usize].as_str()).collect()
     };
     Ok(labels.into_iter().map(named).collect())
 }

@@ -120,6 +120,9 @@ pub const OPTIONS: &[Opt] = &[
     flag("dataloader_drop_last").training("leave out an epoch's last, smaller micro-batch (training only)"),
     text_unset("accelerate_config").beyond()
         .training("accelerate's configuration, for its precision and number of processes (start them with mpirun)"),
+    text_unset("data_memory").beyond().training(
+        "memory for sentences, such as `500MB` or `2GB`; the others lie in a file in the output folder (default: a quarter of what this process may use)",
+    ),
     int_unset("threads").beyond().training("threads to compute with (default: this process's share of the physical cores)"),
 
     // Evaluation and saving.

@@ -13,6 +13,7 @@ use tagsmith_app::options::{
     TaskArgs, TimesArgs, TrainArgs,
 };
 use tagsmith_app::report::tracking::Format;
+use tagsmith_train::memory::parse_size;
 use tagsmith_train::schedule::plateau::NAME as PLATEAU;
 
 /// What else transformers reports to.
@@ -95,6 +96,7 @@ pub fn resolve(values: &Values, mut lines: Vec<String>) -> Result<TrainLine, Usa
         machine: MachineArgs {
             threads: count_if_given(values, "threads")?,
             bf16: values.flag("bf16") || values.flag("fp16"),
+            data_memory: data_memory(values)?,
         },
         reporting: resolve_reporting(values, &mut lines)?,
         model: resolve_model(values)?,
@@ -301,6 +303,15 @@ fn validation_size(values: &Values) -> Result<Option<f64>, UsageError> {
             Err(out_of_range("validation_size", &size.to_string(), range))
         }
         size => Ok(size),
+    }
+}
+
+/// Returns the memory for sentences.
+fn data_memory(values: &Values) -> Result<Option<u64>, UsageError> {
+    let Some(text) = filled(values, "data_memory") else { return Ok(None) };
+    match parse_size(&text) {
+        None => Err(out_of_range("data_memory", &text, "a size such as `500MB` or `2GB`")),
+        bytes => Ok(bytes),
     }
 }
 

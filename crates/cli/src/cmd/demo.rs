@@ -12,14 +12,13 @@ use serde_json::Value;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tagsmith_app::demo::corpus::Corpus;
+use tagsmith_app::demo::corpus::{Corpus, Sample};
 use tagsmith_app::demo::lesson::{Lesson, Marks};
 use tagsmith_app::demo::recipe::Recipe;
 use tagsmith_app::demo::{DemoRequest, demo, show};
 use tagsmith_app::events::{Event, Events};
 use tagsmith_message::counted;
 use tagsmith_text::score::table;
-use tagsmith_text::sentence::Split;
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer;
@@ -218,7 +217,7 @@ fn about_scores(validation: &Marks, test: &Marks) -> String {
     )
 }
 
-fn about_sentences_tagged(split: &Split, marks: &Marks, shown: &[usize], color: bool) -> String {
+fn about_sentences_tagged(split: &Sample, marks: &Marks, shown: &[usize], color: bool) -> String {
     let mut text =
         "6. Sentences of the test as the model tags them, chosen beforehand for an ambiguous name:\n\n".to_owned();
     for &number in shown {

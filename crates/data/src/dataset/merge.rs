@@ -65,9 +65,11 @@ impl<'o> Merger<'o> {
         }
         let tags: Vec<u32> =
             next.tag_names.into_iter().map(|name| intern(&mut self.index, &mut merged.tag_names, name)).collect();
-        for mut sentence in next.sentences {
-            sentence.tags.iter_mut().for_each(|tag| *tag = tags[*tag as usize]);
-            merged.sentences.push(sentence);
+        for block in next.sentences.blocks() {
+            for mut sentence in block? {
+                sentence.tags.iter_mut().for_each(|tag| *tag = tags[*tag as usize]);
+                merged.sentences.push(&sentence)?;
+            }
         }
         add_notes(&mut merged.notes, next.notes);
         for column in next.columns.all {

@@ -110,11 +110,11 @@ mod tests {
 
     fn read_arrow(bytes: &[u8], names: &ClassNames, source: &str, options: &ReadOptions) -> Result<Split, Error> {
         let input = Input::from_bytes(bytes.to_vec());
-        collect(Box::new(reader(input, names, source, options, Wanted::Tagged)?), source)
+        collect(Box::new(reader(input, names, source, options, Wanted::Tagged)?), source, &options.room)
     }
 
     fn read_parquet(file: File, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-        collect(Box::new(parquet::reader(file, source, options, Wanted::Tagged)?), source)
+        collect(Box::new(parquet::reader(file, source, options, Wanted::Tagged)?), source, &options.room)
     }
 
     fn read_bytes(name: &str, bytes: &[u8]) -> Result<Split, Error> {
@@ -141,6 +141,8 @@ mod tests {
             let split = read_golden(name).unwrap_or_else(|error| panic!("{name}: {error}"));
             let rows: Vec<Value> = split
                 .sentences
+                .to_vec()
+                .expect("the sentences are in memory")
                 .iter()
                 .map(|sentence| {
                     let labels: Vec<&str> =
@@ -153,7 +155,8 @@ mod tests {
             if split.tag_kind == tagsmith_text::sentence::TagKind::ClassLabel {
                 assert_eq!(serde_json::json!(split.tag_names), expect["names"], "{name}");
             }
-            assert!(split.sentences.iter().map(|sentence| sentence.line).eq(1..=5), "{name}");
+            let lines = split.sentences.to_vec().expect("the sentences are in memory");
+            assert!(lines.iter().map(|sentence| sentence.line).eq(1..=5), "{name}");
             checked += 1;
         }
         assert_eq!(checked, 8);

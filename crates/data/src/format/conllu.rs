@@ -363,7 +363,11 @@ mod tests {
 
     fn read(input: &[u8], source: &str, options: &ReadOptions) -> Result<Split, Error> {
         let input = Input::from_bytes(input.to_vec());
-        collect(Box::new(ConlluReader::new(input, source, options, Wanted::Tagged, Limit::Item)?), source)
+        collect(
+            Box::new(ConlluReader::new(input, source, options, Wanted::Tagged, Limit::Item)?),
+            source,
+            &options.room,
+        )
     }
 
     fn check_columns(input: &str, text: Option<&str>, label: Option<&str>, want: Expect) {

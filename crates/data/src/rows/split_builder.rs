@@ -3,18 +3,19 @@
 use crate::error::Error;
 use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
+use tagsmith_files::records::Room;
 use tagsmith_message::Note;
-use tagsmith_text::sentence::{Sentence, Split};
+use tagsmith_text::sentence::{Sentence, Sentences, Split};
 use tagsmith_text::tagged::Content;
 
-/// Reads all rows into a split, which is called `source`.
+/// Reads all rows into a split, which is called `source`. Its sentences take a part of `room`.
 ///
 /// # Errors
 /// What the reader refuses, and a source without a sentence.
-pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str) -> Result<Split, Error> {
-    let mut builder = SplitBuilder::new();
+pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str, room: &Room) -> Result<Split, Error> {
+    let mut builder = SplitBuilder::new(room);
     while let Some(row) = reader.next()? {
-        builder.push(row, &|number| reader.place(number));
+        builder.push(row, &|number| reader.place(number))?;
     }
     if builder.sentences.is_empty() {
         return Err(Error::content(source, "there is no sentence in it: check the path and how the file was made"));
@@ -49,23 +50,23 @@ fn stray_labels(names: &TagNames, sentences: &[Sentence]) -> Option<Note> {
 
 /// The sentences so far, and what is odd about them.
 struct SplitBuilder {
-    sentences: Vec<Sentence>,
+    sentences: Sentences,
     blank_words: Note,
     empty_sentences: Note,
 }
 
 impl SplitBuilder {
-    fn new() -> Self {
+    fn new(room: &Room) -> Self {
         SplitBuilder {
-            sentences: Vec::new(),
+            sentences: Sentences::new(room),
             blank_words: Note::new("words are empty or blank; they are kept"),
             empty_sentences: Note::new("sentences have no words; they are kept"),
         }
     }
 
     /// Adds a sentence. A reader that is asked for words gives no running text.
-    fn push(&mut self, row: Row, place: &dyn Fn(u64) -> String) {
-        let Content::Words(words) = &row.content else { return };
+    fn push(&mut self, row: Row, place: &dyn Fn(u64) -> String) -> Result<(), Error> {
+        let Content::Words(words) = &row.content else { return Ok(()) };
         if words.is_empty() {
             self.empty_sentences.add(|| place(row.number));
         }
@@ -74,8 +75,9 @@ impl SplitBuilder {
         }
         let (line, tags) = (row.number, row.tags.unwrap_or_default());
         if let Content::Words(words) = row.content {
-            self.sentences.push(Sentence { words, tags, line });
+            self.sentences.push(&Sentence { words, tags, line })?;
         }
+        Ok(())
     }
 }
 
@@ -94,7 +96,7 @@ pub(crate) mod tests {
             Err(error) => return format!("error: {}\n", show_error(&error)),
         };
         let mut text = String::new();
-        for sentence in &split.sentences {
+        for sentence in split.sentences.to_vec().expect("the sentences are in memory") {
             let tag = |at: usize| match sentence.tags.get(at) {
                 Some(&tag) => format!("|{}", split.tag_names[tag as usize]),
                 None => String::new(),

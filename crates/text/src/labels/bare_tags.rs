@@ -7,7 +7,10 @@ use tagsmith_message::Note;
 /// Rewrites a split's labels. `O` stays, and a label that begins with `B-` or `I-` is kept. Of a run of equal types the
 /// first begins an entity that the others continue. Two neighboring entities of one type cannot be told apart: they
 /// become one.
-pub fn to_iob2(split: &mut Split) {
+///
+/// # Errors
+/// A file of sentences cannot be read or written.
+pub fn to_iob2(split: &mut Split) -> Result<(), tagsmith_files::Error> {
     let bare = std::mem::take(&mut split.tag_names);
     let mut ids: HashMap<String, u32> = HashMap::new();
     let mut id = |name: String| {
@@ -19,7 +22,7 @@ pub fn to_iob2(split: &mut Split) {
     };
     let mut rewritten = Note::new("words had a bare type and got `B-` or `I-`: a run of one type is one entity");
     let mut kept = Note::new("words had `B-` or `I-` already and kept it");
-    for sentence in &mut split.sentences {
+    split.sentences = split.sentences.changed(|sentence| {
         let mut before = None;
         for tag in &mut sentence.tags {
             let name = bare[*tag as usize].as_str();
@@ -38,17 +41,18 @@ pub fn to_iob2(split: &mut Split) {
                 }
             };
         }
-    }
+    })?;
     if split.tag_kind == TagKind::ClassLabel {
         split.tag_kind = TagKind::Strings;
     }
     split.notes.extend([rewritten, kept].into_iter().filter(|note| note.count > 0));
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sentence::{Columns, Sentence};
+    use crate::sentence::{Columns, Sentence, Sentences};
 
     #[test]
     fn runs_of_a_type_become_entities() {
@@ -56,19 +60,24 @@ mod tests {
         let sentence = |tags: &[u32], line| Sentence { words: vec!["w".into(); tags.len()], tags: tags.to_vec(), line };
         let mut split = Split {
             source: "f".into(),
-            sentences: vec![sentence(&[1, 1, 2, 0, 1], 1), sentence(&[1, 0, 3, 4], 7), sentence(&[], 12)],
+            sentences: Sentences::in_memory(&[
+                sentence(&[1, 1, 2, 0, 1], 1),
+                sentence(&[1, 0, 3, 4], 7),
+                sentence(&[], 12),
+            ]),
             tag_names: names.map(String::from).to_vec(),
             tag_kind: TagKind::ClassLabel,
             columns: Columns::default(),
             notes: Vec::new(),
         };
-        to_iob2(&mut split);
-        let named = |sentence: &Sentence| -> Vec<&str> {
+        to_iob2(&mut split).unwrap();
+        let named = |at: usize| -> Vec<&str> {
+            let sentence = split.sentences.get(at).unwrap();
             sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect()
         };
         // No entity crosses from one sentence into the next.
-        assert_eq!(named(&split.sentences[0]), ["B-PER", "I-PER", "B-LOC", "O", "B-PER"]);
-        assert_eq!(named(&split.sentences[1]), ["B-PER", "O", "B-ORG", "I-ORG"]);
+        assert_eq!(named(0), ["B-PER", "I-PER", "B-LOC", "O", "B-PER"]);
+        assert_eq!(named(1), ["B-PER", "O", "B-ORG", "I-ORG"]);
         assert_eq!(split.tag_kind, TagKind::Strings);
         let notes: Vec<_> = split.notes.iter().map(ToString::to_string).collect();
         expect_test::expect![[r#"
@@ -77,8 +86,8 @@ mod tests {
         .assert_eq(&notes.join("\n"));
         // Once more changes nothing.
         let once = split.clone();
-        to_iob2(&mut split);
-        let all = |split: &Split| split.sentences.iter().flat_map(|s| s.tags.clone()).collect::<Vec<_>>();
+        to_iob2(&mut split).unwrap();
+        let all = |split: &Split| split.sentences.to_vec().unwrap();
         assert_eq!((all(&split), &split.tag_names), (all(&once), &once.tag_names));
     }
 }

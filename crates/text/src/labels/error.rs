@@ -76,6 +76,16 @@ pub enum Error {
         /// Labels that only the data has.
         data_only: String,
     },
+    /// The file of a split's sentences cannot be read.
+    #[error("{0}")]
+    Sentences(String),
+}
+
+impl From<tagsmith_files::Error> for Error {
+    fn from(error: tagsmith_files::Error) -> Error {
+        let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
+        Error::Sentences(format!("{error}{cause}"))
+    }
 }
 
 impl Error {
@@ -91,7 +101,7 @@ impl Error {
                 let purpose = "to give the data's labels to the rows of those that it lacks";
                 Some(Remedy::set(Setting::IgnoreMismatchedLabels).so_as(purpose))
             }
-            Error::EmptyName { .. } | Error::Duplicate { .. } | Error::Label { .. } => None,
+            Error::EmptyName { .. } | Error::Duplicate { .. } | Error::Label { .. } | Error::Sentences(_) => None,
         }
     }
 }

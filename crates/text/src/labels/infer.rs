@@ -22,7 +22,7 @@ impl LabelSet {
         let splits: Vec<&Split> =
             train.into_iter().chain(others.iter().copied()).filter(|split| split.tag_kind != TagKind::Absent).collect();
         let kind = one_kind(&splits)?;
-        let used = Used::in_splits(train, &splits);
+        let used = Used::in_splits(train, &splits)?;
         let mut notes = Vec::new();
         let names = match kind {
             TagKind::Absent => return Err(Error::NoLabels),
@@ -49,22 +49,24 @@ struct Place<'a> {
 }
 
 impl<'a> Used<'a> {
-    fn in_splits(train: Option<&'a Split>, splits: &[&'a Split]) -> Self {
+    fn in_splits(train: Option<&'a Split>, splits: &[&'a Split]) -> Result<Self, Error> {
         let mut first_places = BTreeMap::new();
         for split in splits {
             let in_train = train.is_some_and(|train| std::ptr::eq(train, *split));
-            let mut seen = vec![false; split.tag_names.len()];
-            for sentence in &split.sentences {
+            let (mut seen, mut unseen) = (vec![false; split.tag_names.len()], split.tag_names.len());
+            split.sentences.for_each(|sentence| {
                 for tag in &sentence.tags {
                     let tag = *tag as usize;
                     if !std::mem::replace(&mut seen[tag], true) {
+                        unseen -= 1;
                         let name = split.tag_names[tag].as_str();
                         first_places.entry(name).or_insert(Place { split, line: sentence.line, in_train });
                     }
                 }
-            }
+                unseen > 0
+            })?;
         }
-        Used { first_places }
+        Ok(Used { first_places })
     }
 
     fn error(&self, label: &str, problem: impl Into<String>) -> Error {

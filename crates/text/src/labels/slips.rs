@@ -12,27 +12,34 @@ type Tags<'s> = Vec<Option<Tag<&'s str>>>;
 ///
 /// In IOB2 every entity begins with `B-`, in IOB1 with `I-` unless it touches another of its type. Where letters end
 /// entities (IOBES, BMES, BILOU), what began must end, and only what began may go on.
-pub fn of(split: &Split) -> Option<Note> {
+///
+/// # Errors
+/// A file of sentences cannot be read.
+pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
     let typed = |name| Tag::of_any_scheme(name, Style::Prefix).filter(|tag| tag.kind != UNTYPED);
     let in_iobes = |tag: Tag<_>| Tag { letter: letter_in_iobes(tag.letter), ..tag };
     let tags: Tags<'_> = split.tag_names.iter().map(|name| typed(name.as_str()).map(in_iobes)).collect();
     let has = |letter: char| tags.iter().flatten().any(|tag| tag.letter == letter);
-    let (what, is_slip): (_, fn(Pair) -> bool) = match (has('B'), has('E') || has('S')) {
-        (false, _) => return None,
-        (true, true) => (BROKEN, is_broken),
-        (true, false) => {
-            let count = |fits: fn(Pair) -> bool| pairs(split, &tags).filter(|(.., pair)| fits(*pair)).count();
-            match count(begins_with_i) <= count(begins_with_b) {
-                true => (WITHOUT_B, begins_with_i),
-                false => (WITH_B, begins_with_b),
+    if !has('B') {
+        return Ok(None);
+    }
+    // Both ways to begin are counted, since the rarer one is the slip.
+    let kinds: &[(&str, fn(Pair) -> bool)] = match has('E') || has('S') {
+        true => &[(BROKEN, is_broken)],
+        false => &[(WITHOUT_B, begins_with_i), (WITH_B, begins_with_b)],
+    };
+    let mut notes: Vec<Note> = kinds.iter().map(|(what, _)| Note::new(*what)).collect();
+    split.sentences.for_each(|sentence| {
+        for (word, pair) in pairs(&sentence, &tags) {
+            for ((_, is_slip), note) in kinds.iter().zip(&mut notes) {
+                if is_slip(pair) {
+                    note.add(|| place(split, &sentence, word));
+                }
             }
         }
-    };
-    let mut note = Note::new(what);
-    for (sentence, word, _) in pairs(split, &tags).filter(|(.., pair)| is_slip(*pair)) {
-        note.add(|| place(split, sentence, word));
-    }
-    (note.count > 0).then_some(note)
+        true
+    })?;
+    Ok(notes.into_iter().min_by_key(|note| note.count).filter(|note| note.count > 0))
 }
 
 const WITHOUT_B: &str = "tags begin an entity with `I-`, where the others begin with `B-`; they count as beginnings";
@@ -42,13 +49,11 @@ const BROKEN: &str = "tags do not follow the one before: an entity goes on that 
 /// A tag and the one before it, both in the letters of IOBES; nothing stands for `O`.
 type Pair<'s> = (Option<Tag<&'s str>>, Option<Tag<&'s str>>);
 
-/// Returns all neighbors, with the sentence and the word of the second; the word after the last is one too.
-fn pairs<'s>(split: &'s Split, tags: &'s Tags<'s>) -> impl Iterator<Item = (&'s Sentence, usize, Pair<'s>)> {
-    let tag = |sentence: &'s Sentence, word: usize| sentence.tags.get(word).and_then(|tag| tags[*tag as usize]);
-    split.sentences.iter().flat_map(move |sentence| {
-        let before = move |word: usize| word.checked_sub(1).and_then(|word| tag(sentence, word));
-        (0..=sentence.tags.len()).map(move |word| (sentence, word, (before(word), tag(sentence, word))))
-    })
+/// Returns all neighbors of a sentence, with the word of the second; the word after the last is one too.
+fn pairs<'s>(sentence: &Sentence, tags: &Tags<'s>) -> Vec<(usize, Pair<'s>)> {
+    let tag = |word: usize| sentence.tags.get(word).and_then(|tag| tags[*tag as usize]);
+    let before = |word: usize| word.checked_sub(1).and_then(tag);
+    (0..=sentence.tags.len()).map(|word| (word, (before(word), tag(word)))).collect()
 }
 
 /// Returns whether a tag goes on with the entity of the one before.
@@ -82,7 +87,7 @@ fn place(split: &Split, sentence: &Sentence, word: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sentence::{Columns, TagKind};
+    use crate::sentence::{Columns, Sentences, TagKind};
 
     fn split(sentences: &[&str]) -> Split {
         let mut tag_names: Vec<String> = Vec::new();
@@ -97,7 +102,8 @@ mod tests {
             let tags: Vec<u32> = tags.split(' ').map(&mut tag).collect();
             Sentence { words: vec!["w".into(); tags.len()], tags, line: number as u64 + 1 }
         };
-        let sentences = sentences.iter().enumerate().map(&mut sentence).collect();
+        let sentences: Vec<Sentence> = sentences.iter().enumerate().map(&mut sentence).collect();
+        let sentences = Sentences::in_memory(&sentences);
         let (tag_kind, columns) = (TagKind::Strings, Columns::default());
         Split { source: "f".into(), sentences, tag_names, tag_kind, columns, notes: Vec::new() }
     }
@@ -105,7 +111,7 @@ mod tests {
     /// The schemes' definitions say which of these are legal (seqeval's strict mode refuses the others).
     #[test]
     fn slips_are_counted_with_a_place() {
-        let said = |sentences: &[&str]| of(&split(sentences)).map(|note| note.to_string());
+        let said = |sentences: &[&str]| of(&split(sentences)).unwrap().map(|note| note.to_string());
         for legal in [
             &["B-PER I-PER O B-LOC", "O"][..],
             // IOB1: only what touches its own type begins with B.

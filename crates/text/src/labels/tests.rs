@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::sentence::{Columns, Sentence, TagKind};
+use crate::sentence::{Columns, Sentence, Sentences, TagKind};
 use tagsmith_message::Remedy;
 
 /// A split with one sentence a text, each a line further down.
@@ -22,7 +22,14 @@ fn split(source: &str, kind: TagKind, names: &[&str], sentences: &[&str]) -> Spl
         read.push(Sentence { words: vec!["w".into(); tags.len()], tags, line });
     }
     let columns = Columns::default();
-    Split { source: source.into(), sentences: read, tag_names, tag_kind: kind, columns, notes: Vec::new() }
+    Split {
+        source: source.into(),
+        sentences: Sentences::in_memory(&read),
+        tag_names,
+        tag_kind: kind,
+        columns,
+        notes: Vec::new(),
+    }
 }
 
 fn strings(source: &str, sentences: &[&str]) -> Split {

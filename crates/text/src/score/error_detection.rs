@@ -33,7 +33,10 @@ pub fn canonical(label: &str) -> Cow<'_, str> {
 
 /// Brings a split's labels into their canonical form. Notes say how many words that changed, and how many are
 /// [`UNKNOWN`].
-pub fn canonicalize(split: &mut Split) {
+///
+/// # Errors
+/// A file of sentences cannot be read or written.
+pub fn canonicalize(split: &mut Split) -> Result<(), tagsmith_files::Error> {
     let mut names: Vec<String> = Vec::new();
     let mut ids: HashMap<String, u32> = HashMap::new();
     let mut renumbered = Vec::with_capacity(split.tag_names.len());
@@ -51,7 +54,7 @@ pub fn canonicalize(split: &mut Split) {
     let unknown = ids.get(UNKNOWN).copied();
     let mut sorted = Note::new("labels had their parts, which `+` joins, in another order and were sorted");
     let mut unknowns = Note::new(format!("words are labeled `{UNKNOWN}`: they are neither learned nor scored"));
-    for sentence in &mut split.sentences {
+    split.sentences = split.sentences.changed(|sentence| {
         for tag in &mut sentence.tags {
             let place = || format!("{}:{}", split.source, sentence.line);
             if changed[*tag as usize] {
@@ -62,9 +65,10 @@ pub fn canonicalize(split: &mut Split) {
                 unknowns.add(place);
             }
         }
-    }
+    })?;
     split.tag_names = names;
     split.notes.extend([sorted, unknowns].into_iter().filter(|note| note.count > 0));
+    Ok(())
 }
 
 /// Precision, recall and the two F measures.
@@ -348,7 +352,7 @@ fn values(figures: &Figures) -> [f64; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sentence::{Columns, Sentence, TagKind};
+    use crate::sentence::{Columns, Sentence, Sentences, TagKind};
 
     /// Random corpora and scikit-learn's figures, written by `oracle/error_detection.py`.
     const GOLDEN: &str = include_str!("../../../../golden/error_detection/cases.jsonl");
@@ -507,15 +511,16 @@ mod tests {
         let sentence = |tags: &[u32], line| Sentence { words: vec!["w".into(); tags.len()], tags: tags.to_vec(), line };
         let mut split = Split {
             source: "f".into(),
-            sentences: vec![sentence(&[0, 1, 2], 1), sentence(&[1, 3], 5)],
+            sentences: Sentences::in_memory(&[sentence(&[0, 1, 2], 1), sentence(&[1, 3], 5)]),
             tag_names: ["A+B", "B+A", "UC", "UNK"].map(String::from).to_vec(),
             tag_kind: TagKind::Strings,
             columns: Columns::default(),
             notes: Vec::new(),
         };
-        canonicalize(&mut split);
+        canonicalize(&mut split).unwrap();
         assert_eq!(split.tag_names, ["A+B", "UC", "UNK"]);
-        assert_eq!((&split.sentences[0].tags[..], &split.sentences[1].tags[..]), (&[0, 0, 1][..], &[0, 2][..]));
+        let tags: Vec<_> = split.sentences.to_vec().unwrap().into_iter().map(|sentence| sentence.tags).collect();
+        assert_eq!(tags, [vec![0, 0, 1], vec![0, 2]]);
         let notes: Vec<_> = split.notes.iter().map(ToString::to_string).collect();
         expect_test::expect![[r#"
             2 labels had their parts, which `+` joins, in another order and were sorted (f:1, f:5)

@@ -24,10 +24,10 @@ pub fn cut(lengths: &[usize], tokens_max: usize) -> Vec<Range<usize>> {
 }
 
 /// Says which sequences of these lengths are longer than a micro-batch may be. `noun` is what one of them is.
-pub fn longer_than_allowed(lengths: &[usize], tokens_max: usize, noun: &str) -> Option<String> {
-    let longer: Vec<usize> = lengths.iter().copied().filter(|&rows| rows > tokens_max).collect();
-    let longest = longer.iter().max()?;
-    let (counted, have) = (counted(longer.len(), noun), if longer.len() == 1 { "has" } else { "have" });
+pub fn longer_than_allowed(lengths: &[u32], tokens_max: usize, noun: &str) -> Option<String> {
+    let longer = || lengths.iter().filter(|&&rows| rows as usize > tokens_max);
+    let (count, longest) = (longer().count(), longer().max()?);
+    let (counted, have) = (counted(count, noun), if count == 1 { "has" } else { "have" });
     Some(format!(
         "{counted} {have} more than the {tokens_max} pieces that a micro-batch may have (`batch_tokens`), the longest \
          {longest}: each is a micro-batch of its own"

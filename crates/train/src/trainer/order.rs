@@ -25,7 +25,7 @@ pub struct Order<'a> {
     /// Seed of the order.
     pub seed: u64,
     /// Pieces of each example, in the data's order.
-    pub lengths: &'a [usize],
+    pub lengths: &'a [u32],
     /// Weights of the examples for drawing with replacement; empty where each example comes once an epoch.
     pub weights: &'a [f64],
     /// Examples a batch.
@@ -39,19 +39,29 @@ pub struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Returns the epoch's updates: each a list of batches. The last update may have fewer batches.
-    pub fn updates(&self, epoch: u64) -> Vec<Vec<Vec<usize>>> {
-        self.batches(epoch).chunks(self.accumulation * self.ranks).map(<[_]>::to_vec).collect()
+    /// Returns the epoch's updates, made one by one: each a list of batches. The last update may have fewer batches.
+    pub fn updates(&self, epoch: u64) -> impl Iterator<Item = Vec<Vec<usize>>> + use<> {
+        let (examples, batch_size) = (self.dealt(epoch), self.batch_size);
+        let of_update = batch_size * self.accumulation * self.ranks;
+        (0..examples.len()).step_by(of_update).map(move |first| {
+            let update = &examples[first..examples.len().min(first + of_update)];
+            update.chunks(batch_size).map(<[_]>::to_vec).collect()
+        })
     }
 
     /// Returns the epoch's batches: each a list of example numbers.
+    pub fn batches(&self, epoch: u64) -> Vec<Vec<usize>> {
+        self.dealt(epoch).chunks(self.batch_size).map(<[_]>::to_vec).collect()
+    }
+
+    /// Returns the examples of the epoch's batches, one batch after another.
     ///
     /// One rank's last batch may have fewer examples. Several ranks have as many batches each, all of them full. What
     /// is missing at the end is taken from the epoch's beginning, or with `drop_last` what is too much is left out.
     ///
     /// # Source
     /// accelerate 1.15 `BatchSamplerShard` with `even_batches`.
-    pub fn batches(&self, epoch: u64) -> Vec<Vec<usize>> {
+    fn dealt(&self, epoch: u64) -> Vec<usize> {
         let mut examples = self.examples(epoch);
         let round = self.batch_size * self.ranks;
         let beyond = examples.len() % round;
@@ -61,7 +71,7 @@ impl Order<'_> {
         } else if self.drop_last {
             examples.truncate(examples.len() - beyond);
         }
-        examples.chunks(self.batch_size).map(<[_]>::to_vec).collect()
+        examples
     }
 
     fn examples(&self, epoch: u64) -> Vec<usize> {
@@ -120,7 +130,7 @@ fn drawn(weights: &[f64], stream: Stream) -> Vec<usize> {
 
 /// Sorts each run of some fifty batches by falling length, then swaps the longest sentence to the front. What does not
 /// fit in memory therefore fails at once.
-fn grouped_by_length(permutation: Vec<usize>, lengths: &[usize], batch: usize) -> Vec<usize> {
+fn grouped_by_length(permutation: Vec<usize>, lengths: &[u32], batch: usize) -> Vec<usize> {
     let batches = (permutation.len() / (batch * 4)).clamp(1, 50);
     let mut order = permutation;
     let mut longest = 0;
@@ -145,6 +155,10 @@ mod tests {
 
     fn numbers(value: &Value) -> Vec<usize> {
         serde_json::from_value(value.clone()).unwrap()
+    }
+
+    fn lengths_of(row: &Value) -> Vec<u32> {
+        serde_json::from_value(row["lengths"].clone()).unwrap()
     }
 
     /// The permutation with one thing wrong: the swap's range is one short.
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn grouping_by_length_is_that_of_transformers() {
         for row in golden::rows("grouped") {
-            let lengths = numbers(&row["lengths"]);
+            let lengths = lengths_of(&row);
             let order = Order {
                 sampling: Sampling::GroupByLength,
                 seed: row["seed"].as_u64().unwrap() - 2,
@@ -193,7 +207,7 @@ mod tests {
                 drop_last: false,
                 ranks: 1,
             };
-            assert_eq!(order.updates(2).concat().concat(), numbers(&row["order"]));
+            assert_eq!(order.updates(2).flatten().flatten().collect::<Vec<_>>(), numbers(&row["order"]));
         }
     }
 
@@ -201,7 +215,7 @@ mod tests {
     fn updates_are_the_trainers_batches() {
         for run in golden::runs() {
             let settings = &run["settings"];
-            let lengths = numbers(&run["lengths"]);
+            let lengths = lengths_of(&run);
             let order = Order {
                 sampling: Sampling::Random,
                 seed: 42,
@@ -214,7 +228,7 @@ mod tests {
             };
             let want: Vec<Vec<usize>> = serde_json::from_value(run["order"].clone()).unwrap();
             let epochs = want.len() as u64 / 5 + 1;
-            let got: Vec<Vec<usize>> = (0..epochs).flat_map(|epoch| order.updates(epoch).concat()).collect();
+            let got: Vec<Vec<usize>> = (0..epochs).flat_map(|epoch| order.updates(epoch).flatten()).collect();
             assert_eq!(got[..want.len()], want, "{settings}");
         }
     }
@@ -231,8 +245,8 @@ mod tests {
             drop_last: false,
             ranks: 1,
         };
-        assert_eq!(order.updates(9), [vec![vec![0, 1], vec![2, 3], vec![4, 5]], vec![vec![6]]]);
-        assert_eq!(Order { drop_last: true, ..order }.updates(9), [[[0, 1], [2, 3], [4, 5]]]);
+        assert_eq!(order.updates(9).collect::<Vec<_>>(), [vec![vec![0, 1], vec![2, 3], vec![4, 5]], vec![vec![6]]]);
+        assert_eq!(Order { drop_last: true, ..order }.updates(9).collect::<Vec<_>>(), [[[0, 1], [2, 3], [4, 5]]]);
     }
 
     #[test]
@@ -252,7 +266,7 @@ mod tests {
                 drop_last,
                 ranks,
             };
-            let updates = order.updates(0);
+            let updates: Vec<_> = order.updates(0).collect();
             let of_rank =
                 |rank: usize| -> Vec<Vec<usize>> { updates.iter().map(|update| update[rank].clone()).collect() };
             let want: Vec<Vec<Vec<usize>>> = serde_json::from_value(row["dealt"].clone()).unwrap();

@@ -17,6 +17,7 @@ use tagsmith_text::example::{Entity, Example as SpanExample};
 use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::error::Error;
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::feed::TokenFeed;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
 use tagsmith_tokens::model::Model;
@@ -55,7 +56,7 @@ impl Subject for Tokens {
     }
 
     fn with_feed<T>(options: &Options, run: impl FnOnce(&FeedOf<'_, TokenTask>) -> T) -> T {
-        run(&TokenFeed::new(&examples(), options, &World::alone()))
+        run(&TokenFeed::new(&Examples::in_memory(&examples()), options, &World::alone()))
     }
 
     fn save(task: &TokenTask, folder: &Path) -> Result<(), Error> {
@@ -318,7 +319,8 @@ pub fn run_with(
     evaluate: &mut dyn FnMut(&Model) -> Record,
     resume: Option<&Path>,
 ) -> (Result<Outcome, String>, Heard) {
-    let feed = TokenFeed::new(examples, options, &World::alone());
+    let examples = Examples::in_memory(examples);
+    let feed = TokenFeed::new(&examples, options, &World::alone());
     run_job(learner, options, &feed, &Tokens::save, &mut |task| Ok(evaluate(&task.model)), resume)
 }
 

@@ -6,6 +6,7 @@ use tagsmith_kernel::random::torch::MersenneTwister;
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
+use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::trainer::agenda::Every;
@@ -53,7 +54,7 @@ fn shuffled(mut sentences: Vec<Example>) -> Vec<Example> {
 /// F1 over names: a name is right if each of its rows, and the row after, is.
 fn f1(model: &Model, sentences: &[Example]) -> f64 {
     let settings = EvalOptions { batch_size: 16, batch_tokens: 100, label_smoothing: 0.0 };
-    let told = evaluate(sentences, 3, settings, &World::alone(), |batch| model.infer(batch))
+    let told = evaluate(&Examples::in_memory(sentences), 3, settings, &World::alone(), |batch| model.infer(batch))
         .expect("its rows can be read")
         .predictions;
     let (mut correct, mut predicted, mut gold) = (0.0, 0.0, 0.0);

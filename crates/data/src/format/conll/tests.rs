@@ -9,7 +9,7 @@ use tagsmith_text::sentence::Split;
 
 fn read(input: &[u8], source: &str, options: &ReadOptions) -> Result<Split, Error> {
     let input = Input::from_bytes(input.to_vec());
-    collect(Box::new(ConllReader::new(input, source, options, Wanted::Tagged, Limit::Item)), source)
+    collect(Box::new(ConllReader::new(input, source, options, Wanted::Tagged, Limit::Item)), source, &options.room)
 }
 
 fn options(text: &str, label: &str) -> ReadOptions {
@@ -573,7 +573,7 @@ proptest! {
             sentence.iter().map(|(word, tag)| format!("{word}\t{tag}\n")).collect::<String>() + "\n"
         }).collect();
         let split = read(text.as_bytes(), "f", &ReadOptions::default()).expect("well-formed");
-        let got: Vec<Vec<(String, String)>> = split.sentences.iter().map(|sentence| {
+        let got: Vec<Vec<(String, String)>> = split.sentences.to_vec().expect("in memory").iter().map(|sentence| {
             sentence.words.iter().zip(&sentence.tags)
                 .map(|(word, &tag)| (word.clone(), split.tag_names[tag as usize].clone())).collect()
         }).collect();

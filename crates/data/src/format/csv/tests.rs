@@ -9,7 +9,7 @@ use tagsmith_text::sentence::Split;
 
 fn read_separated(input: &[u8], separator: char, options: &ReadOptions) -> Result<Split, Error> {
     let input = Input::from_bytes(input.to_vec());
-    collect(Box::new(CsvReader::new(input, separator, "f", options, Wanted::Tagged, Limit::Item)), "f")
+    collect(Box::new(CsvReader::new(input, separator, "f", options, Wanted::Tagged, Limit::Item)), "f", &options.room)
 }
 
 fn read(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {

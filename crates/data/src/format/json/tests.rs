@@ -13,7 +13,7 @@ fn read(input: &[u8], source: &str, options: &ReadOptions) -> Result<Split, Erro
 }
 
 fn read_from(input: Input, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    collect(Box::new(JsonReader::new(input, source, options, Wanted::Tagged, Limit::Item)), source)
+    collect(Box::new(JsonReader::new(input, source, options, Wanted::Tagged, Limit::Item)), source, &options.room)
 }
 
 fn check(input: &str, want: Expect) {
@@ -453,7 +453,7 @@ proptest! {
         let text = if array { print(&Value::Array(values)) } else { values.iter().map(print).collect::<Vec<_>>().join("\n") };
         let input = Input::with_capacity(chunk, Box::new(std::io::Cursor::new(text.into_bytes())));
         let split = read_from(input, "f", &ReadOptions::default()).expect("well-formed");
-        let got: Vec<Vec<(String, String)>> = split.sentences.iter().map(|sentence| {
+        let got: Vec<Vec<(String, String)>> = split.sentences.to_vec().expect("in memory").iter().map(|sentence| {
             sentence.words.iter().zip(&sentence.tags)
                 .map(|(word, &tag)| (word.clone(), split.tag_names[tag as usize].clone())).collect()
         }).collect();
