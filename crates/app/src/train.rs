@@ -271,7 +271,7 @@ impl Run<'_> {
 fn measured(
     measure: &Measure<'_>,
     prefix: &str,
-    (model, examples): (&Model, &[Example]),
+    (model, examples): (&Model, &Examples),
     events: &mut dyn Events,
 ) -> anyhow::Result<(Record, Evaluation)> {
     let events = RefCell::new(events);

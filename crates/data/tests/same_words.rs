@@ -70,7 +70,7 @@ fn compare(path: &Path, options: &ReadOptions, predict: Reader) -> Result<bool, 
             return differ("scoring", &labeled.sentences);
         }
     }
-    let ReadOptions { text_column, label_column, task, missing_label, room: _ } = options;
+    let ReadOptions { text_column, label_column, task, missing_label, meter: _, room: _ } = options;
     if [text_column, label_column, missing_label].iter().all(|named| named.is_none()) && task == "ner" {
         let spans = span_examples::load(&[name], AnnotationFormat::Tokens, &[], Rules::AnyScheme);
         let spans = spans.map_err(|error| error.to_string())?;

@@ -129,7 +129,7 @@ impl<'a> Measure<'a> {
         let start = Instant::now();
         let work = if prefix == "predict" { "prediction" } else { "evaluation" };
         // Ranks have equal shares, near enough for a bar.
-        let all: usize = examples.iter().map(|example| example.ids.len()).sum::<usize>() / self.world.size();
+        let all = examples.pieces() as usize / self.world.size();
         let done = Cell::new(0);
         let progress = |done: u64, of: u64| watch(Progress { work, done, of: Some(of), unit: "sub-tokens" });
         let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| {

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
+use std::collections::HashMap;
 use tagsmith_files::records::Room;
 use tagsmith_message::Note;
 use tagsmith_text::sentence::{Sentence, Sentences, Split};
@@ -24,7 +25,7 @@ pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str, room: &Room) ->
     notes.extend([builder.blank_words, builder.empty_sentences]);
     notes.retain(|note| note.count > 0);
     let names = reader.take_tags();
-    notes.extend(stray_labels(&names, &builder.sentences));
+    notes.extend(stray_labels(&names, &builder.sentences)?);
     let (tag_names, tag_kind) = names.into_parts();
     Ok(Split {
         source: source.to_owned(),
@@ -37,15 +38,22 @@ pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str, room: &Room) ->
 }
 
 /// Returns the note about words whose label is not a tag, where nearly all labels are.
-fn stray_labels(names: &TagNames, sentences: &[Sentence]) -> Option<Note> {
+fn stray_labels(names: &TagNames, sentences: &Sentences) -> Result<Option<Note>, Error> {
     let strays = names.strays();
-    let count = |tag: u32| sentences.iter().flat_map(|sentence| &sentence.tags).filter(|&&it| it == tag).count();
+    if strays.is_empty() {
+        return Ok(None);
+    }
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    sentences.for_each(|sentence| {
+        sentence.tags.into_iter().for_each(|tag| *counts.entry(tag).or_default() += 1);
+        true
+    })?;
     let mut note = Note::new("words have a label that is not a tag, though labels are tags of entities: is it a slip?");
     for (tag, place) in strays {
         note.add(|| format!("`{}` {place}", names.name(tag)));
-        note.count += count(tag).saturating_sub(1);
+        note.count += counts.get(&tag).map_or(0, |count| count - 1);
     }
-    (note.count > 0).then_some(note)
+    Ok((note.count > 0).then_some(note))
 }
 
 /// The sentences so far, and what is odd about them.

@@ -24,7 +24,7 @@ pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
         return Ok(None);
     }
     // Both ways to begin are counted, since the rarer one is the slip.
-    let kinds: &[(&str, fn(Pair) -> bool)] = match has('E') || has('S') {
+    let kinds: &[Slip] = match has('E') || has('S') {
         true => &[(BROKEN, is_broken)],
         false => &[(WITHOUT_B, begins_with_i), (WITH_B, begins_with_b)],
     };
@@ -48,6 +48,9 @@ const BROKEN: &str = "tags do not follow the one before: an entity goes on that 
 
 /// A tag and the one before it, both in the letters of IOBES; nothing stands for `O`.
 type Pair<'s> = (Option<Tag<&'s str>>, Option<Tag<&'s str>>);
+
+/// A kind of slip: what it is, and whether a pair is one.
+type Slip = (&'static str, fn(Pair<'_>) -> bool);
 
 /// Returns all neighbors of a sentence, with the word of the second; the word after the last is one too.
 fn pairs<'s>(sentence: &Sentence, tags: &Tags<'s>) -> Vec<(usize, Pair<'s>)> {

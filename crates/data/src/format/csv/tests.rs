@@ -267,7 +267,9 @@ fn short(input: &str, separator: char) -> String {
             let word = |(word, tag): (&String, &u32)| format!("{word}|{}", split.tag_names[*tag as usize]);
             let sentences = split
                 .sentences
-                .iter()
+                .to_vec()
+                .expect("in memory")
+                .into_iter()
                 .map(|sentence| sentence.words.iter().zip(&sentence.tags).map(word).collect::<Vec<_>>().join(" "));
             sentences.collect::<Vec<_>>().join(" / ")
         }
