@@ -50,7 +50,7 @@ TRAIN = ("train --model_name_or_path model --train_file {} --output_dir out --do
 PREDICT = "predict --model model --threads 1 --output out.jsonl {}"
 SCORE = "score {}"
 SCORE_PREDICTED = "score {} predicted.conll"
-SPAN_TRAIN = "train-spans run.json --threads 1"
+SPAN_TRAIN = "train_spans run.json --threads 1"
 RESUME = ("train --model_name_or_path model --train_file train.conll --output_dir run --do_train --max_steps 2 "
           "--save_steps 1 --resume_from_checkpoint last --ignore_mismatched_sizes --threads 1")
 ODD = [None, True, -1, 0, 1, 1e9, 2**31, 2**63, 2**64, 1e308, -0.0, 1e-320, "", "x" * 5000, [], {}, [[]], "\ud7ff", "B-", "NaN"]

@@ -296,6 +296,10 @@ fn left_by(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
                     without_times(&mut value);
                     bytes = value.to_string().into_bytes();
                 }
+                if name == "README.md" {
+                    let folder = run.parent().unwrap().to_str().unwrap();
+                    bytes = String::from_utf8(bytes).unwrap().replace(folder, "FOLDER").into_bytes();
+                }
                 left.insert(path.strip_prefix(run).unwrap().to_owned(), bytes);
             }
         }
@@ -335,7 +339,10 @@ fn sentences_in_a_file_are_learned_evaluated_and_tagged_alike() {
         let (in_files, notes_now, left) = run(&|args| args.machine.data_memory = Some(bytes));
         assert_eq!(in_files, want, "{bytes}");
         assert!(notes_now == notes, "{notes_now:?} {notes:?}");
-        assert!(left == in_memory, "{bytes}: {:?}", left.keys());
+        assert!(left.keys().eq(in_memory.keys()), "{bytes}: {:?}", left.keys());
+        let other: Vec<_> =
+            left.iter().filter(|(name, content)| in_memory[*name] != **content).map(|it| it.0).collect();
+        assert!(other.is_empty(), "{bytes}: {other:?}");
     }
     // Another order is seen.
     let (_, _, twin) = run(&|args| (args.machine.data_memory, args.learning.data_seed) = (Some(0), 8));

@@ -83,7 +83,7 @@ fn every_command_runs() {
         "split: validation\n    metrics:\n    - name: Precision\n      type: precision\n",
         "| train      | my-tagger/data/train.conll      | ",
         "5 labels: `",
-        "- learning_rate: 0.002",
+        "- learning_rate: 0.003",
     ] {
         assert!(card.contains(part), "{part} is not in {card}");
     }

@@ -1,5 +1,5 @@
-//! JSON read strictly or written as Python writes it, files written whole, folders that one process writes to, and
-//! records that need not fit in memory.
+//! JSON read strictly and written as Python does, files written whole, folders that one process writes to, and records
+//! that need not fit in memory.
 //!
 //! # What this crate does not do
 //! It does not know formats of data or settings of a program.

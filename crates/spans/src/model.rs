@@ -44,7 +44,7 @@ pub const SPAN: usize = 2;
 /// use tagsmith_spans::find::decode::Mode;
 /// use tagsmith_spans::{evaluate, folder};
 /// use tagsmith_text::example::{Entity, Example};
-/// use tagsmith_text::tagged::Content;
+/// use tagsmith_text::tagged::{Content, UNWATCHED};
 /// use tagsmith_text::tokenizer::Tokenizer;
 ///
 /// // An encoder in a folder: here a new one, as small as can be.
@@ -75,7 +75,7 @@ pub const SPAN: usize = 2;
 /// let entities = vec![Entity { start: 0, end: 1, label: "person".into() }];
 /// let examples = [Example { id: None, content: Content::Words(words), entities }];
 /// let encoding = Encoding { max_length: 16, masking: Masking::Subwords };
-/// let evaluation = evaluate::assess((&model, &tokenizers), encoding, &examples, Mode::Flat, &World::alone())?;
+/// let evaluation = evaluate::assess((&model, &tokenizers), encoding, &examples, Mode::Flat, &World::alone(), UNWATCHED)?;
 /// assert_eq!(evaluation.gold, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -246,10 +246,10 @@ fn bad(line: &str) -> String {
 
 #[test]
 fn memory_for_sentences_is_a_size() {
-    let resolve = |size: &str| resolved(&format!("--model_name_or_path m --train_file t.json --data_memory {size}"));
+    let resolve = |size: &str| resolved(&format!("{BASE} --data_memory {size}"));
     let memory = |size: &str| resolve(size).unwrap().0.machine.data_memory;
     assert_eq!(["500MB", "1.5gb", "0"].map(memory), [500_000_000, 1_500_000_000, 0].map(Some));
-    assert_eq!(resolved("--model_name_or_path m --train_file t.json").unwrap().0.machine.data_memory, None);
+    assert_eq!(resolved(BASE).unwrap().0.machine.data_memory, None);
     let refused = resolve("2GiB").unwrap_err().to_string();
     assert!(refused.contains("--data_memory") && refused.contains("a size such as `500MB` or `2GB`"), "{refused}");
 }

@@ -529,8 +529,8 @@ mod tests {
             &[("gold.conll", "Jo B-PER\nin\n"), ("p.conll", GOLD)],
             &["--gold-format", "columns"],
             expect![[r#"
-            error: gold.conll:2: `in` has 1 column, the lines before have 2: give every line the same columns
-        "#]],
+                error: gold.conll:2: `in` has 1 column, the other lines have 2: give every line the same columns
+            "#]],
         );
         check(
             &[("gold.conll", GOLD), ("p.txt", "")],

@@ -52,6 +52,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("max_steps", "updates in all; may be left out where num_train_epochs is given"),
     ("num_train_epochs", "passes over the training data, instead of max_steps [none]"),
     ("per_device_train_batch_size", "examples of a batch [8]"),
+    ("batch_tokens", "pieces computed at once, at most: a larger batch is cut, and no number changes [no limit]"),
     ("gradient_accumulation_steps", "batches of an update [1]"),
     ("gradient_checkpointing", "true to compute activations again instead of keeping them [false]"),
     ("learning_rate", "the highest learning rate [5e-5]"),

@@ -23,7 +23,7 @@ fn configurations_are_read_strictly() {
     };
     let check = |changes: &str, want: &str| assert_eq!(refused("", changes), want);
     check(r#"{"max_step": 4}"#, "F: `max_step` is not a key that is known here: did you mean `max_steps`?");
-    check(r#"{"max_steps": null}"#, "F: `max_steps` is missing: it has no default");
+    check(r#"{"max_steps": null}"#, "F: `max_steps` is missing, and so is `num_train_epochs`");
     check(r#"{"eval_steps": null}"#, "F: `eval_steps` is missing: it has no default");
     check(r#"{"save_total_limit": null}"#, "F: `save_total_limit` is missing: it has no default");
     check(r#"{"dataset_name": null}"#, "F: `dataset_name` is missing: it has no default");
