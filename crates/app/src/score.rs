@@ -62,8 +62,10 @@ impl Scored {
             Figures::Labels(score, method) => {
                 let Score { sentences, words, accuracy, .. } = score;
                 format!(
-                    "{}\naccuracy {accuracy:.digits$} over {words} words in {sentences} sentences; scored by {method}\n",
-                    table::table(score, digits)
+                    "{}\naccuracy {accuracy:.digits$} over {} in {}; scored by {method}\n",
+                    table::table(score, digits),
+                    counted(*words as usize, "word"),
+                    counted(*sentences as usize, "sentence")
                 )
             }
             Figures::Errors(score, _) => error_detection::table(score, digits),

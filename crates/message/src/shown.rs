@@ -37,9 +37,13 @@ pub fn bounded(message: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{begin} [… {} characters are left out …] {end}", count - MESSAGE_CHARS))
 }
 
-/// `1 column`, `2 columns`
+/// `1 column`, `2 columns`; `1 entity`, `2 entities`
 pub fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    match noun.strip_suffix("ity") {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ities"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 /// Names for a message: `a`, `b`, `c`.
@@ -56,6 +60,13 @@ pub fn quote_all<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nouns_are_counted() {
+        let all = [0, 1, 2].map(|count| [counted(count, "word"), counted(count, "entity")]);
+        let want = [["0 words", "0 entities"], ["1 word", "1 entity"], ["2 words", "2 entities"]];
+        assert_eq!(all, want.map(|row| row.map(str::to_owned)));
+    }
 
     #[test]
     fn a_message_keeps_its_beginning_and_its_remedy() {

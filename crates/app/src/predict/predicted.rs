@@ -1,6 +1,7 @@
 //! What a prediction did.
 
 use std::fmt;
+use tagsmith_message::counted;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +21,9 @@ pub struct Predicted {
 impl fmt::Display for Predicted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Predicted { documents, words, entities, windows, seconds } = self;
-        write!(f, "{documents} documents, {words} words, {windows} windows, {entities} entities, {seconds:.1} s")
+        for (count, noun) in [(documents, "document"), (words, "word"), (windows, "window"), (entities, "entity")] {
+            write!(f, "{}, ", counted(*count as usize, noun))?;
+        }
+        write!(f, "{seconds:.1} s")
     }
 }

@@ -43,7 +43,7 @@ impl Part {
     /// Describes a split of texts with entities.
     pub fn of_texts(role: &'static str, source: &str, examples: &[Example]) -> Part {
         let entities: usize = examples.iter().map(|example| example.entities.len()).sum();
-        let entities = if entities == 1 { "1 entity".to_owned() } else { format!("{entities} entities") };
+        let entities = counted(entities, "entity");
         let [texts, labels] =
             [(examples.len(), "text"), (labels_of(examples).len(), "label")].map(|(n, noun)| counted(n, noun));
         Part { role, source: source.to_owned(), size: format!("{texts}, {entities}, {labels}") }

@@ -202,7 +202,7 @@ fn load(
     let entities: usize = data.examples.iter().map(|example| example.entities.len()).sum();
     let [texts, labels] =
         [(data.examples.len(), "text"), (labels_of(&data.examples).len(), "label")].map(|(n, noun)| counted(n, noun));
-    let shown = if entities == 1 { "1 entity".to_owned() } else { format!("{entities} entities") };
+    let shown = counted(entities, "entity");
     log.line(&format!("{what}: {texts}, {shown}, {labels}"))?;
     ensure!(
         entities > 0,

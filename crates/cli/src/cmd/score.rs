@@ -338,7 +338,7 @@ mod tests {
                    macro avg     0.3333    0.3333    0.3333         2
                 weighted avg     0.5000    0.5000    0.5000         2
 
-                accuracy 0.5000 over 2 words in 1 sentences; scored by words
+                accuracy 0.5000 over 2 words in 1 sentence; scored by words
             "#]],
         );
         check_f1(&part_of_speech, &["--mode", "conlleval"], 0.5);
