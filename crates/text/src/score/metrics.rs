@@ -160,7 +160,7 @@ impl Metrics {
 /// The metrics of one type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TypeScore {
-    /// The type's name; with [`Method::Words`] the label.
+    /// The type's name; with `Method::Words` the label.
     pub name: String,
     /// The type's precision, recall and F1.
     pub metrics: Metrics,
