@@ -19,6 +19,7 @@ use std::io::{self, IsTerminal, Write};
 use streams::{aside, print};
 use tagsmith_app::events::{Event, Events};
 use tagsmith_message::{Note, Setting};
+use tagsmith_ranks::World;
 use tagsmith_train::trainer;
 use tagsmith_train::trainer::results;
 
@@ -58,6 +59,13 @@ impl Terminal {
         let style = of_runs.first().copied().unwrap_or_default();
         let rows = io::stderr().is_terminal().then(Rows::default);
         Terminal { of_runs, rows, ..Terminal::new(Dialect::Train, style) }
+    }
+
+    /// Returns the terminal as one that several ranks share: a launcher gives them a terminal of its own, which nobody
+    /// watches, so the log is whole there.
+    pub fn of_ranks(self, world: &World) -> Terminal {
+        let rows = self.rows.filter(|_| world.size() == 1);
+        Terminal { rows, ..self }
     }
 
     /// Shows no progress from now on.

@@ -66,7 +66,7 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
         };
         runs.push(PlannedRun { name: planned.name, task, notes: notes.into_iter().map(Note::once).collect() });
     }
-    let mut terminal = Terminal::of_runs(styles);
+    let mut terminal = Terminal::of_runs(styles).of_ranks(world);
     let (table, outcome) = compare(CompareRequest { output_dir: plan.output_dir, runs }, world, &mut terminal);
     if let Some(table) = table {
         print(&table)?;

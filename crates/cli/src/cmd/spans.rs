@@ -97,7 +97,7 @@ pub fn run(name: &str, matches: &ArgMatches, world: &World) -> Result<u8> {
     ensure!(threads != Some(0), "`--threads 0`: at least one is needed");
     let trainer = TRAINERS.iter().find(|it| it.0 == name);
     let style = Style { json: trainer.is_some() && matches.get_flag("json"), ..style(matches) };
-    let mut terminal = Terminal::new(Dialect::of(name), style);
+    let mut terminal = Terminal::new(Dialect::of(name), style).of_ranks(world);
     let hub = open_hub::open(asked(matches));
     match trainer {
         Some(&(_, program, _)) => train(matches, program, threads, (&hub, world), &mut terminal)?,

@@ -68,7 +68,7 @@ fn run_words(words: Vec<String>, program: &Program, world: &World) -> anyhow::Re
     }
     let mut line = args::parse(&words, Path::new(""), program)?;
     let applied = accelerate::apply(&mut line, world.size());
-    let mut terminal = Terminal::new(Dialect::Train, style(&line.rim));
+    let mut terminal = Terminal::new(Dialect::Train, style(&line.rim)).of_ranks(world);
     let preset = program.preset_words();
     if !preset.is_empty() {
         terminal.say(&format!("{}.py is run_ner.py with {preset}", program.name));
