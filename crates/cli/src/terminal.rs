@@ -61,8 +61,8 @@ impl Terminal {
         Terminal { of_runs, rows, ..Terminal::new(Dialect::Train, style) }
     }
 
-    /// Returns the terminal as one that several ranks share: a launcher gives them a terminal of its own, which nobody
-    /// watches, so the log is whole there.
+    /// Returns the terminal as one that several ranks share. A launcher gives them a terminal of its own, so the log is
+    /// whole there.
     pub fn of_ranks(self, world: &World) -> Terminal {
         let rows = self.rows.filter(|_| world.size() == 1);
         Terminal { rows, ..self }
