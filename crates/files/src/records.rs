@@ -5,7 +5,7 @@
 
 use crate::Error;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,14 +62,23 @@ impl Room {
     fn create_file(&self) -> Result<Beyond, Error> {
         let folder = self.0.folder.as_ref().expect("a room without a folder has no limit");
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let number = FILES.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!(".sentences-{}-{number}.partial", std::process::id()));
-        let mut options = File::options();
-        let file = options.read(true).write(true).create(true).truncate(true).open(&path).map_err(Error::io(&path))?;
-        // A system that keeps the name of an open file loses it in `Beyond::drop`.
-        let has_name = fs::remove_file(&path).is_err();
-        Ok(Beyond { path, has_name, file: Mutex::new(file), written: 0, waiting: Vec::new() })
+        loop {
+            let path = file_path(folder, FILES.fetch_add(1, Ordering::Relaxed));
+            let file = match File::options().read(true).write(true).create_new(true).open(&path) {
+                // Processes on two machines may have one number, and a file may be left of a process that was killed.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                file => file.map_err(Error::io(&path))?,
+            };
+            // A system that keeps the name of an open file loses it in `Beyond::drop`.
+            let has_name = fs::remove_file(&path).is_err();
+            return Ok(Beyond { path, has_name, file: Mutex::new(file), written: 0, waiting: Vec::new() });
+        }
     }
+}
+
+/// Returns the path of this process's file of that number.
+fn file_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!(".records-{}-{number}.partial", std::process::id()))
 }
 
 /// The bytes that memory has no room for.
@@ -357,6 +366,29 @@ mod tests {
         fs::write(&file, "").unwrap();
         let error = Records::new(&Room::new(0, &file)).push(&[1]).unwrap_err();
         assert!(error.to_string().starts_with(&file.display().to_string()), "{error}");
+    }
+
+    /// A file or a link with the name of ours is somebody else's.
+    #[test]
+    fn what_has_the_name_already_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let next = FILES.load(Ordering::Relaxed);
+        // Other tests make files too, so that this one may begin with a later number.
+        let taken: Vec<PathBuf> = (next..next + 500).map(|number| file_path(folder.path(), number)).collect();
+        let linked = folder.path().join("linked");
+        fs::write(&linked, "theirs").unwrap();
+        for path in &taken {
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(&linked, path).unwrap();
+            #[cfg(not(unix))]
+            fs::write(path, "theirs").unwrap();
+        }
+        let mut records = Records::new(&Room::new(0, folder.path()));
+        records.push(&[7; 9]).unwrap();
+        assert_eq!(records.bytes_in_file(), 9);
+        for path in taken.iter().chain([&linked]) {
+            assert_eq!(fs::read_to_string(path).unwrap(), "theirs");
+        }
     }
 
     #[test]

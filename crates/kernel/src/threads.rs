@@ -97,7 +97,7 @@ pub struct ThreadRefused {
 
 impl std::fmt::Display for ThreadRefused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the system gives {} threads and refuses another one", self.given)
+        write!(f, "the system refuses thread {}", self.given + 1)
     }
 }
 

@@ -21,20 +21,21 @@ pub struct SpanBatch {
     pub spans: Vec<Span>,
     /// The C labels.
     pub labels: LabelInput,
-    /// What of the whole batch stands before this part of it.
+    /// What stands before this part, where the batch was cut.
     pub before: Before,
 }
 
-/// What stands before a part of a batch. Dropout counts from there, so that it does not change with the cut.
+/// What the earlier parts of a cut batch hold. Dropout draws for a row by its number in the whole batch, so that it does
+/// not change with the cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Before {
-    /// Texts.
+    /// Texts of the earlier parts.
     pub texts: usize,
-    /// Rows that the text encoder reads.
+    /// Rows that the text encoder reads of them.
     pub rows: usize,
-    /// Positions.
+    /// Positions in them.
     pub positions: usize,
-    /// Spans.
+    /// Spans in them.
     pub spans: usize,
 }
 
@@ -83,8 +84,8 @@ impl SpanBatch {
         self.rows.as_ref().map_or(self.text.rows(), Vec::len)
     }
 
-    /// What stands before the part that follows this one.
-    pub(crate) fn and_before(&self) -> Before {
+    /// Returns what stands before the next part of the batch: what stands before this one, and this one.
+    pub(crate) fn before_next(&self) -> Before {
         Before {
             texts: self.before.texts + self.texts.len(),
             rows: self.before.rows + self.text.rows(),

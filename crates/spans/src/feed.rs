@@ -227,7 +227,7 @@ impl<'a> SpanFeed<'a> {
             let (encoded, entities) = (&encoded[part.clone()], &entities[part]);
             let (mut span_batch, listed) =
                 collate::batch(config, encoded, own.as_ref().map(|(labels, _)| labels.clone()));
-            span_batch.before = parts.last().map_or(Before::default(), |(part, _)| part.and_before());
+            span_batch.before = parts.last().map_or(Before::default(), |(part, _)| part.before_next());
             let gold = collate::gold(config, encoded, entities, &listed, &span_batch);
             parts.push((span_batch, gold));
         }

@@ -90,16 +90,17 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     // Markers, the separator and a threshold; the special pieces of labels are not there.
     let prompt = if cross { of_labels + 2 } else { 0 };
     let length = |encoded: &Encoded| (encoded.ids.len() + prompt).min(work.max_length);
-    let of_update = largest(work.encoded.iter().map(length), work.batch_size);
+    let rows_of_batch = largest(work.encoded.iter().map(length), work.batch_size);
     let longest = largest(work.encoded.iter().map(length), 1);
-    let rows = work.batch_tokens.map_or(of_update, |most| of_update.min(most.max(longest)));
+    let rows = work.batch_tokens.map_or(rows_of_batch, |most| rows_of_batch.min(most.max(longest)));
     let spans_in = |encoded: &Encoded| encoded.spans(config.longest_enumerated()).len() + 1;
-    let of_batch = largest(work.encoded.iter().map(spans_in), work.batch_size);
+    let spans_of_batch = largest(work.encoded.iter().map(spans_in), work.batch_size);
     // Spans of a text for each of its pieces.
     let density = |encoded: &Encoded| spans_in(encoded) as f64 / encoded.ids.len().max(1) as f64;
     let spans_among =
         |encoded: &[Encoded], pieces: usize| (encoded.iter().map(density).fold(0.0, f64::max) * pieces as f64) as usize;
-    let spans = if rows < of_update { of_batch.min(spans_among(work.encoded, rows)) } else { of_batch };
+    let spans_of_rows = || spans_among(work.encoded, rows);
+    let spans = if rows < rows_of_batch { spans_of_batch.min(spans_of_rows()) } else { spans_of_batch };
     let spans_evaluated = spans_among(work.evaluated, BATCH_PIECES) as u64;
 
     let label_rows = if cross { 0 } else { of_labels };
@@ -114,7 +115,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
         }
         let learned = ids(work.encoded).len() as u64 + if cross { of_labels_all } else { 0 };
         let read = ids(work.encoded).union(&ids(work.evaluated)).count() as u64 + if cross { of_labels_all } else { 0 };
-        TableRows { read, learned, update: (work.accumulation * of_update) as u64 }
+        TableRows { read, learned, update: (work.accumulation * rows_of_batch) as u64 }
     });
 
     let [r, k, n, c] = [rows, label_rows, spans, c].map(|number| number as u64);

@@ -220,15 +220,15 @@ impl Model {
             LabelInput::OwnEncoder(_) => 0,
             LabelInput::InPrompt { count, .. } => before.texts * count,
         };
-        let place = |place, first_row| stream.map(|stream| Place { stream, place, first_row });
-        let kinds = self.mlp(labels, self.layout.labels, place(HEAD[0], labels_before));
-        let starts = self.mlp(positions.clone(), self.layout.starts, place(HEAD[1], before.positions));
-        let ends = self.mlp(positions, self.layout.ends, place(HEAD[2], before.positions));
+        let draws = |first, first_row| stream.map(|stream| Draws { stream, first, first_row });
+        let kinds = self.mlp(labels, self.layout.labels, draws(HEAD[0], labels_before));
+        let starts = self.mlp(positions.clone(), self.layout.starts, draws(HEAD[1], before.positions));
+        let ends = self.mlp(positions, self.layout.ends, draws(HEAD[2], before.positions));
         let parts_of_spans = self.span_parts(&starts.tail.y, &ends.tail.y);
         let h = self.span_sums(&parts_of_spans, &batch.spans);
         let spans = SpanSaved {
             widths: parts_of_spans.widths,
-            tail: self.mlp_tail(h, self.layout.spans, place(HEAD[3], before.spans)),
+            tail: self.mlp_tail(h, self.layout.spans, draws(HEAD[3], before.spans)),
         };
         let scored = self.scores(&kinds.tail.y, [&starts.tail.y, &ends.tail.y, &spans.tail.y], batch, parts);
         let [(starts_scores, starts_pairs), (ends_scores, ends_pairs), (spans_scores, spans_pairs)] =
@@ -281,20 +281,16 @@ impl Model {
         Ok(scores)
     }
 
-    fn mlp(&self, x: Tensor, mlp: Mlp, place: Option<Place>) -> MlpSaved {
+    fn mlp(&self, x: Tensor, mlp: Mlp, draws: Option<Draws>) -> MlpSaved {
         let (weight, bias) = (self.params.get(mlp.first), self.params.get(next(mlp.first)));
         let (h, first) = linear::forward(x, weight, bias, self.precision);
-        MlpSaved { first, tail: self.mlp_tail(h, mlp, place) }
+        MlpSaved { first, tail: self.mlp_tail(h, mlp, draws) }
     }
 
-    fn mlp_tail(&self, h: Tensor, mlp: Mlp, place: Option<Place>) -> MlpTailSaved {
+    fn mlp_tail(&self, h: Tensor, mlp: Mlp, draws: Option<Draws>) -> MlpTailSaved {
         let rate = self.config.dropout;
-        let place = place.filter(|_| rate > 0.0);
-        let dropout = |number| {
-            let at =
-                |Place { stream, place, first_row }| Dropout { rate, stream: stream.child(place + number), first_row };
-            place.map(at)
-        };
+        let draws = draws.filter(|_| rate > 0.0);
+        let dropout = |number| draws.map(|draws| draws.dropout(number, rate));
         let (first, last_dropout) = (dropout(0), dropout(1));
         let dropped = dropout::apply(&h, first);
         drop(h);
@@ -345,12 +341,22 @@ impl Model {
     }
 }
 
-/// Where a layer's randomness comes from: a stream, the number of the first dropout in it, and the rows before.
+/// Random numbers of a layer's dropouts.
 #[derive(Clone, Copy)]
-struct Place {
+struct Draws {
+    /// The stream of the whole forward pass.
     stream: Stream,
-    place: u64,
+    /// The place of the layer's first dropout in the stream.
+    first: u64,
+    /// The number of the layer's first row in the whole batch.
     first_row: usize,
+}
+
+impl Draws {
+    /// Returns the layer's dropout of that number.
+    fn dropout(self, number: u64, rate: f32) -> Dropout {
+        Dropout { rate, stream: self.stream.child(self.first + number), first_row: self.first_row }
+    }
 }
 
 /// Scores of one part, and what their backward needs.

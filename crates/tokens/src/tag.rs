@@ -1,6 +1,7 @@
 //! From words or running text to labels and entities: encode, cut into windows, score in batches, merge, read off.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -176,12 +177,11 @@ impl Tagger {
     /// # Errors
     /// Rows of the word table that cannot be read; scores that are not numbers.
     pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>, Error> {
-        // Special pieces are in every window, and make no difference to those who watch.
-        let all = inputs.iter().flat_map(|input| &input.plan.windows).map(|window| window.len()).sum::<usize>().max(1);
+        let all: usize = inputs.iter().map(Encoded::rows).sum();
         let done = Cell::new(0);
         tag(&self.reader.options, inputs, tally, |batch| {
             let scores = self.model.infer(batch)?;
-            done.set(all.min(done.get() + batch.rows()));
+            done.set(done.get() + batch.rows());
             watch(done.get(), all);
             Ok(scores)
         })
@@ -203,6 +203,13 @@ pub struct Encoded {
     place: String,
     prepared: Prepared,
     plan: Plan,
+}
+
+impl Encoded {
+    /// Counts the rows that the model reads, in all windows.
+    fn rows(&self) -> usize {
+        self.plan.windows.iter().map(|window| rows_of(&self.prepared.pieces, window)).sum()
+    }
 }
 
 /// Cuts an input into words, pieces and windows.
@@ -310,6 +317,11 @@ fn check_tables(pieces: &Pieces, options: &TagOptions, place: &str) -> Result<()
     if options.type_vocab_size > 0 { beyond(&pieces.types, options.type_vocab_size, "token type") } else { Ok(()) }
 }
 
+/// Counts the rows that the model reads of a window: its pieces, with the special ones around them.
+fn rows_of(pieces: &Pieces, window: &Range<usize>) -> usize {
+    window.len() + pieces.prefix + pieces.suffix
+}
+
 /// The probabilities of every piece (T × K) of each sequence. Windows of like length share batches of at most
 /// `batch_tokens` rows, and are merged as [`Plan::merge`] says.
 ///
@@ -321,12 +333,11 @@ pub fn probabilities(
     batch_tokens: usize,
     infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
 ) -> Result<Vec<Vec<f32>>, UnreadableRows> {
-    let windows: Vec<(&Pieces, std::ops::Range<usize>)> = sequences
+    let windows: Vec<(&Pieces, Range<usize>)> = sequences
         .iter()
         .flat_map(|&(pieces, plan)| plan.windows.iter().map(move |window| (pieces, window.clone())))
         .collect();
-    let lengths: Vec<usize> =
-        windows.iter().map(|(pieces, window)| window.len() + pieces.prefix + pieces.suffix).collect();
+    let lengths: Vec<usize> = windows.iter().map(|(pieces, window)| rows_of(pieces, window)).collect();
     let mut of_windows = vec![Vec::new(); windows.len()];
     for group in by_tokens(&lengths, batch_tokens) {
         let mut batch = Batch::default();

@@ -190,13 +190,13 @@ fn problem(checkpoint: &Path) -> Option<String> {
 
 /// Sends every file of a folder to the disk and lists them in its manifest.
 fn seal(folder: &Path) -> Result<(), Error> {
+    atomic_write::sync_all(folder).map_err(Error::from)?;
     let mut names = Vec::new();
     list(folder, "", &mut names)?;
     names.sort();
     let mut files = Vec::new();
     for name in names {
         let path = folder.join(&name);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::at(&path))?;
         let (bytes, crc32) = measure(&path).map_err(Error::at(&path))?;
         files.push(json!({"name": name, "bytes": bytes, "crc32": crc32}));
     }
@@ -210,10 +210,7 @@ fn list(folder: &Path, inside: &str, names: &mut Vec<String>) -> Result<(), Erro
         let entry = entry.map_err(Error::at(folder))?;
         let name = entry.file_name().into_string().expect("a checkpoint's files have plain names");
         match entry.path().is_dir() {
-            true => {
-                list(&entry.path(), &format!("{inside}{name}/"), names)?;
-                sync_folder(&entry.path())?;
-            }
+            true => list(&entry.path(), &format!("{inside}{name}/"), names)?,
             false => names.push(format!("{inside}{name}")),
         }
     }

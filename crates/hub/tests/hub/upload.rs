@@ -1,6 +1,6 @@
 //! A finished folder becomes a repository, against a hub on this machine.
 
-use super::shown;
+use crate::harness::shown;
 use expect_test::expect;
 use std::collections::BTreeMap;
 use std::fs;

@@ -15,11 +15,12 @@ pub struct Gold {
     pub mentions: Vec<Mention>,
     /// Which positions may begin and which may end an entity (P each), and which spans can be one (N).
     pub masks: [Vec<bool>; 3],
-    /// What sums are divided by.
+    /// What sums are divided by: the counts over the whole batch, of which this may be a part.
     pub whole: Whole,
 }
 
-/// Counts over a batch, by which its sums are divided. A part of a batch has those of the whole.
+/// Counts over a whole batch, by which its losses are divided. Where a batch is cut, each part has those of the whole, so
+/// that the parts' losses add up to the batch's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Whole {
     /// Texts.
@@ -33,7 +34,7 @@ pub struct Whole {
 }
 
 impl Gold {
-    /// Returns the gold of a whole batch of that many texts.
+    /// Returns the gold of a batch of that many texts that is not cut.
     pub fn of_all(mentions: Vec<Mention>, masks: [Vec<bool>; 3], texts: usize, padded: [usize; 2]) -> Gold {
         let valid = std::array::from_fn(|part| masks[part].iter().filter(|counts| **counts).count());
         let whole = Whole { texts, mentions: mentions.len(), padded, valid };
@@ -42,7 +43,8 @@ impl Gold {
 }
 
 impl Whole {
-    /// Returns the counts over a batch of these parts. Only padding depends on the whole: it is given.
+    /// Returns the counts over a batch of these parts. All but `padded` are sums: padding depends on the batch's longest
+    /// text.
     pub fn of_parts(parts: impl Iterator<Item = Whole>, padded: [usize; 2]) -> Whole {
         parts.fold(Whole { padded, ..Whole::default() }, |sum, part| Whole {
             texts: sum.texts + part.texts,
@@ -245,9 +247,9 @@ impl PartLoss<'_> {
     fn contrastive(&self, weight: f64, d: &mut [f64]) -> f64 {
         let LossConfig { tau, threshold_weight, mention_weight, masked_weight, .. } = *self.config;
         let targets = self.targets();
-        let (texts, Whole { mentions, .. }) = (self.batch.texts.len(), self.gold.whole);
-        let threshold_share = threshold_weight / (self.gold.whole.texts * self.c) as f64;
-        let mention_share = if mentions > 0 { mention_weight / mentions as f64 } else { 0.0 };
+        let (texts, whole) = (self.batch.texts.len(), self.gold.whole);
+        let threshold_share = threshold_weight / (whole.texts * self.c) as f64;
+        let mention_share = if whole.mentions > 0 { mention_weight / whole.mentions as f64 } else { 0.0 };
         let mut of_text: Vec<Vec<usize>> = vec![Vec::new(); texts * self.c];
         for mention in &self.gold.mentions {
             of_text[mention.text * self.c + mention.kind].push(mention.places[self.part]);

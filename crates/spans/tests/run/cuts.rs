@@ -9,7 +9,7 @@ use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::{GoldBatch, SpanTask};
-use tagsmith_spans::model::loss::{Normalization, Whole};
+use tagsmith_spans::model::loss::{Gold, Normalization};
 use tagsmith_train::learner::{Learner, Rate};
 use tagsmith_train::trainable::{Feed, Update};
 
@@ -103,10 +103,8 @@ fn an_update_is_the_same_however_its_batch_is_cut() {
             near("own masks", &first_update(name, &cut, *normalization, from_the_beginning), false);
             let alone = |update: &mut Update<GoldBatch>| {
                 for part in &mut update.micro_batches {
-                    let gold = &mut part.batch.1;
-                    let valid = std::array::from_fn(|at| gold.masks[at].iter().filter(|counts| **counts).count());
-                    let padded = gold.whole.padded.map(|all| all / 5);
-                    gold.whole = Whole { texts: 1, mentions: gold.mentions.len(), padded, valid };
+                    let Gold { mentions, masks, whole } = std::mem::take(&mut part.batch.1);
+                    part.batch.1 = Gold::of_all(mentions, masks, 1, whole.padded.map(|all| all / 5));
                 }
             };
             near("alone", &first_update(name, &cut, *normalization, alone), false);

@@ -1,7 +1,7 @@
 //! What a run's checkpoint holds, and how a run takes it back.
 
 use crate::checkpoint::refusal;
-use crate::checkpoint::state::TrainerState;
+use crate::checkpoint::state::{FILE as STATE, TrainerState};
 use crate::error::Error;
 use serde_json::{Value, json};
 use std::fs;
@@ -12,8 +12,6 @@ use tagsmith_files::python_json;
 /// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
 /// write with confidence or read with safety.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
-/// Where the run is, in the Trainer's words.
-const STATE: &str = "trainer_state.json";
 /// What resuming needs beyond that; the Trainer forgets it.
 const PROGRESS: &str = "loop_state.json";
 

@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use tagsmith_files::{atomic_write, python_json};
 
+/// The name of the file, in a checkpoint and in the folder of a finished model.
+pub(crate) const FILE: &str = "trainer_state.json";
+
 /// A log record: names and numbers in the order they were logged.
 pub type Record = Map<String, Value>;
 
@@ -152,7 +155,7 @@ impl TrainerState {
     /// # Errors
     /// A file that cannot be read or is not a trainer state.
     pub fn read(folder: &Path) -> Result<TrainerState, Error> {
-        let path = folder.join("trainer_state.json");
+        let path = folder.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(Error::at(&path))?;
         let refused =
             |problem| tagsmith_files::Error::content(&path, format!("{problem}: remove the folder, or give another"));
@@ -161,7 +164,7 @@ impl TrainerState {
 
     /// Writes `trainer_state.json` into the folder of the finished model.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        Ok(atomic_write::write(&folder.join("trainer_state.json"), self.to_json(false).as_bytes())?)
+        Ok(atomic_write::write(&folder.join(FILE), self.to_json(false).as_bytes())?)
     }
 }
 

@@ -127,7 +127,6 @@ impl<M: Trainable> Run<'_, M> {
         let (key, best) = (&criterion.key, self.state.best_global_step.zip(self.state.best_metric));
         let saved = criterion.ranked(&self.state.log_history).into_iter().find(|step| self.saved.contains(step));
         let saved = self.best_saved.filter(|saved| self.state.best_global_step == Some(*saved)).or(saved);
-        let of_step = |step| criterion.at(&self.state.log_history, step).unwrap_or(f64::NAN);
         let without = match best {
             Some((step, value)) => format!("`{key}` was best at step {step} ({value}), which has no checkpoint"),
             None => format!("no evaluation has a `{key}` that makes a model the best"),
@@ -138,7 +137,7 @@ impl<M: Trainable> Run<'_, M> {
             return Ok(());
         };
         let folder = checkpoint::folder(&options.output, step);
-        let value = of_step(step);
+        let value = criterion.at(&self.state.log_history, step).unwrap_or(f64::NAN);
         self.learner.reload(&folder)?;
         let shown = folder.display();
         self.best_saved = Some(step);
