@@ -12,7 +12,6 @@ mod vocabulary;
 use crate::error::refusal;
 use crate::events::{Event, Events};
 use crate::machine::{folder_lock, threads};
-use crate::train::folder::tidy;
 use anyhow::Context;
 use corpus::{Corpus, Sample, tag_names};
 use lesson::{Lesson, METHOD, Marks};
@@ -118,8 +117,7 @@ impl Demo {
 
 /// Makes and locks the folder before the work is done, and refuses a folder that is not empty.
 fn claim(folder: &Path, events: &mut dyn Events) -> anyhow::Result<Option<Lock>> {
-    let lock = folder_lock::lock(folder, &World::alone(), events)?;
-    tidy(folder, events)?;
+    let lock = folder_lock::lock_and_tidy(folder, &World::alone(), events)?;
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
     if entries.flatten().any(|entry| entry.file_name() != lock::NAME) {
         let remedy = Remedy::set(Setting::OutputDir).so_as("with a new folder");
@@ -130,9 +128,9 @@ fn claim(folder: &Path, events: &mut dyn Events) -> anyhow::Result<Option<Lock>>
 
 /// Saves a folder that transformers can load, with the sentences in it: all of it or nothing.
 fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
-    together::publish(folder, MODEL, |stage| -> Result<(), Unsaved> {
-        model.save(stage).map_err(|error| Unsaved(error.into()))?;
-        lesson.tokenizer.save(stage).map_err(|error| Unsaved(error.into()))?;
+    together::publish(folder, MODEL, |stage| -> anyhow::Result<()> {
+        model.save(stage)?;
+        lesson.tokenizer.save(stage)?;
         let data = stage.join("data");
         fs::create_dir(&data).map_err(Error::io(&data))?;
         let Corpus { train, validation, test } = &lesson.corpus;
@@ -143,16 +141,6 @@ fn keep(folder: &Path, lesson: &Lesson, model: &Model) -> anyhow::Result<()> {
             .expect("a value prints");
         Ok(atomic_write::write(&stage.join("spans.json"), (spans + "\n").as_bytes())?)
     })
-    .map_err(|Unsaved(error)| error)
-}
-
-/// The reason why the folder cannot be saved.
-struct Unsaved(anyhow::Error);
-
-impl From<Error> for Unsaved {
-    fn from(error: Error) -> Unsaved {
-        Unsaved(error.into())
-    }
 }
 
 /// Returns the file for training a label-conditioned tagger with the same encoder and sentences.

@@ -64,6 +64,13 @@ pub struct Progress<'a> {
     pub unit: &'static str,
 }
 
+impl<'a> Progress<'a> {
+    /// Returns how far work is that reads sub-tokens.
+    pub fn in_pieces(work: &'a str, done: usize, of: usize) -> Self {
+        Progress { work, done: done as u64, of: Some(of as u64), unit: "sub-tokens" }
+    }
+}
+
 /// A receiver of events.
 pub trait Events {
     /// Takes in what happens.
@@ -79,6 +86,11 @@ impl dyn Events + '_ {
     /// Reports notes about `name`.
     pub fn notes_about<'n>(&mut self, name: &str, notes: impl IntoIterator<Item = &'n Note>) {
         notes.into_iter().for_each(|note| self.note(&note.clone().about(name)));
+    }
+
+    /// Reports how far work is.
+    pub fn progress(&mut self, progress: Progress<'_>) {
+        self.event(Event::Progress(progress));
     }
 
     /// Reports a note that is one sentence.

@@ -1,4 +1,4 @@
-//! The machine as this process may use it: processors, their instructions, and memory.
+//! The machine as this process may use it: processors, their instructions, memory, and folders to write to.
 
 pub mod folder_lock;
 pub mod memory;
@@ -49,6 +49,14 @@ fn processor() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     name.map_or_else(|| "the system does not say".into(), |(_, name)| name.trim().to_owned())
+}
+
+/// Returns the machine's name, as far as a file's name can hold it.
+pub fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname");
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let name: String = name.unwrap_or_default().trim().chars().filter(|&letter| is_plain(letter)).collect();
+    if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
 /// Returns what the NVIDIA driver leaves where every process can read it. This build does not use it.

@@ -112,10 +112,10 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let mut notes = Vec::new();
     let mut outcome = Ok(());
     while let (Ok(()), Some(opened)) = (&outcome, work.next()) {
-        outcome = opened.and_then(|Opened { documents, output, way, .. }| {
+        outcome = opened.and_then(|Opened { documents, output, way }| {
             let chunks = feed::start(documents, &way.meter, share, tagger.encoder(), threads)?;
             let events = RefCell::new(&mut *events);
-            let watch = |progress: Progress<'_>| events.borrow_mut().event(Event::Progress(progress));
+            let watch = |progress: Progress<'_>| events.borrow_mut().progress(progress);
             tag_all(chunks, (world, share), &tagger, output, (&mut tally, &mut notes), (&way, &watch))
         });
     }
@@ -165,6 +165,17 @@ struct Way {
     meter: Meter,
     /// The file's bytes, where it is a file that the meter counts.
     bytes: Option<u64>,
+}
+
+impl Way {
+    /// Returns how far a prediction is: in bytes of a file of known size, or else in documents.
+    fn progress(&self, bytes: u64, documents: u64) -> Progress<'static> {
+        let (done, unit) = match self.bytes {
+            Some(all) => (bytes.min(all.saturating_sub(1)), "bytes"),
+            None => (documents, "documents"),
+        };
+        Progress { work: "prediction", done, of: self.bytes, unit }
+    }
 }
 
 impl Task {
@@ -246,11 +257,6 @@ fn choices(options: &PredictOptions) -> Value {
     Value::Object(choices)
 }
 
-/// How far a prediction is: in bytes of a file, or in documents.
-fn progress(done: u64, of: Option<u64>) -> Progress<'static> {
-    Progress { work: "prediction", done, of, unit: if of.is_some() { "bytes" } else { "documents" } }
-}
-
 /// Reports the notes of all ranks, and returns the sums of their counts.
 fn say_all<const N: usize>(world: &World, notes: &[Note], counts: [f64; N], events: &mut dyn Events) -> [f64; N] {
     if world.size() == 1 {
@@ -277,18 +283,16 @@ fn tag_all(
     let mut before = 0;
     loop {
         let Chunk { read, encoded, position, end } = chunks.recv().expect("the last chunk says that it is the last");
-        let (count, known) = (tally.documents as u64, way.bytes.is_some());
+        let documents = tally.documents as u64;
         let tagged = tagger.tag_encoded(encoded, tally, &|done, all| {
-            let in_file = before + (position.saturating_sub(before)) * done as u64 / all.max(1) as u64;
-            watch(match way.bytes {
-                Some(bytes) => progress(in_file.min(bytes.saturating_sub(1)), Some(bytes)),
-                None => progress(count, None),
-            });
+            let in_file = before + position.saturating_sub(before) * done as u64 / all.max(1) as u64;
+            watch(way.progress(in_file, documents));
         })?;
         before = position;
         if matches!(end, End::Last(_)) {
-            let all = if known { way.bytes.unwrap_or_default() } else { tally.documents as u64 };
-            watch(progress(all, Some(all)));
+            let now = way.progress(position, tally.documents as u64);
+            let all = now.of.unwrap_or(now.done);
+            watch(Progress { done: all, of: Some(all), ..now });
         }
         let (last, outcome) = match end {
             End::More => (None, Ok(())),

@@ -2,6 +2,7 @@
 
 pub mod about;
 mod chart;
+pub(crate) mod clock;
 pub mod diagnosis;
 pub(crate) mod figures;
 mod finished;

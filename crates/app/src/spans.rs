@@ -4,7 +4,6 @@ pub mod evaluate;
 mod learn;
 mod log;
 mod made_from;
-mod progress;
 mod request;
 pub mod train;
 

@@ -3,7 +3,7 @@
 mod card;
 pub mod data;
 pub mod evaluation;
-pub(crate) mod folder;
+mod folder;
 pub mod hold_out;
 pub mod labeling;
 mod logs;
@@ -16,10 +16,11 @@ mod reading;
 pub(crate) mod record;
 mod upload;
 
-use crate::events::{Event, Events, Progress};
+use crate::events::{Events, Progress};
 use crate::machine::threads;
 use crate::options::TrainArgs;
-use crate::report::about::{About, Part, ended_now};
+use crate::report::about::{About, Part};
+use crate::report::clock::now_to_the_minute;
 use crate::report::diagnosis::Diagnosis;
 use crate::report::{Finished, page};
 use anyhow::Context;
@@ -163,7 +164,7 @@ impl Run<'_> {
         let to_evaluate = &read.to_evaluate;
         // Both the engine and an evaluation inside it report.
         let shared = RefCell::new(&mut **events);
-        let watch = |progress: Progress<'_>| shared.borrow_mut().event(Event::Progress(progress));
+        let watch = |progress: Progress<'_>| shared.borrow_mut().progress(progress);
         let job = Job {
             options: &options,
             feed: &TokenFeed::new(&to_learn, &options, world),
@@ -243,7 +244,7 @@ impl Run<'_> {
     fn finish(self) -> anyhow::Result<Finished> {
         let (args, writes) = (self.args, self.world.is_first());
         let results = self.recorder.finish();
-        let about = About { ended: ended_now(), ..self.about };
+        let about = About { ended: now_to_the_minute(), ..self.about };
         if args.tasks.do_train && writes {
             card::save(args, &about, &self.history, &results)?;
         }
@@ -275,7 +276,7 @@ fn measured(
     events: &mut dyn Events,
 ) -> anyhow::Result<(Record, Evaluation)> {
     let events = RefCell::new(events);
-    Ok(measure.run(prefix, model, examples, &|progress| events.borrow_mut().event(Event::Progress(progress)))?)
+    Ok(measure.run(prefix, model, examples, &|progress| events.borrow_mut().progress(progress))?)
 }
 
 /// Returns the metric that chooses the best model, by the name it will have.

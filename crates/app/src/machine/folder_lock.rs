@@ -2,12 +2,14 @@
 
 use crate::error::refusal;
 use crate::events::Events;
+use crate::machine::host;
 use anyhow::{Context, Result};
-use std::fs;
 use std::path::Path;
 use tagsmith_files::lock::{self, Lock, Locked};
+use tagsmith_files::together::{self, MODEL};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
+use tagsmith_train::checkpoint;
 
 /// Locks a folder until the lock is dropped, and makes it if it is not there. Ranks of one job are one owner: the first
 /// one locks for all, and no rank returns before that.
@@ -16,6 +18,24 @@ use tagsmith_ranks::World;
 /// Another process writes to the folder; or the folder cannot be written to.
 pub fn lock(folder: &Path, world: &World, events: &mut dyn Events) -> Result<Option<Lock>> {
     let locked = if world.is_first() { Some(lock_here(folder, events)?) } else { None };
+    world.barrier();
+    Ok(locked)
+}
+
+/// Locks the folder of a run as [`lock`] does, and ends what an interrupted run began in it. No rank returns before
+/// models and checkpoints have their names.
+///
+/// # Errors
+/// Those of [`lock`], and what the system says of a file.
+pub fn lock_and_tidy(folder: &Path, world: &World, events: &mut dyn Events) -> Result<Option<Lock>> {
+    let locked = lock(folder, world, events)?;
+    if world.is_first() {
+        if together::complete(folder, MODEL)? {
+            let shown = folder.display();
+            events.say(format!("the model that an interrupted run had saved in `{shown}` is in its place now"));
+        }
+        checkpoint::sweep(folder)?.iter().for_each(|note| events.say(note));
+    }
     world.barrier();
     Ok(locked)
 }
@@ -54,12 +74,4 @@ const UNWRITABLE: &str = "the output folder cannot be written to";
 
 fn owner() -> String {
     format!("process {} on {}", std::process::id(), host())
-}
-
-/// Returns the machine's name, as far as a file's name can hold it.
-pub fn host() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname");
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    let name: String = name.unwrap_or_default().trim().chars().filter(|&letter| is_plain(letter)).collect();
-    if name.is_empty() { "localhost".to_owned() } else { name }
 }

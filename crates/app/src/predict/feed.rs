@@ -59,9 +59,8 @@ pub fn start(
         let mut source = Some(documents);
         while let Some(documents) = source.take() {
             let chunk;
-            (chunk, source) = next_chunk(documents, share, &encoder, threads);
-            let position = meter.bytes();
-            if sender.send(Chunk { position, ..chunk }).is_err() {
+            (chunk, source) = next_chunk(documents, &meter, share, &encoder, threads);
+            if sender.send(chunk).is_err() {
                 return;
             }
         }
@@ -71,25 +70,29 @@ pub fn start(
 }
 
 /// Returns a chunk, and the source if there is more. What stands before a bad document is good.
-fn next_chunk(mut documents: Documents, share: Share, encoder: &Encoder, threads: usize) -> (Chunk, Option<Documents>) {
-    let (inputs, read) = read_chunk(&mut documents, share);
-    let count = inputs.len();
-    let cut = parallel::map(&inputs[share.range(count)], threads, |input| encoder.encode(input));
+fn next_chunk(
+    mut documents: Documents,
+    meter: &Meter,
+    share: Share,
+    encoder: &Encoder,
+    threads: usize,
+) -> (Chunk, Option<Documents>) {
+    let (inputs, outcome) = read_chunk(&mut documents, share);
+    let (read, position) = (inputs.len(), meter.bytes());
+    let cut = parallel::map(&inputs[share.range(read)], threads, |input| encoder.encode(input));
     let mut encoded = Vec::with_capacity(cut.len());
-    for outcome in cut {
-        match outcome {
+    for document in cut {
+        match document {
             Ok(document) => encoded.push(document),
-            Err(error) => return (Chunk { read: count, encoded, position: 0, end: End::Bad(documents, error) }, None),
+            Err(error) => return (Chunk { read, encoded, position, end: End::Bad(documents, error) }, None),
         }
     }
-    match read {
-        Ok(true) => (Chunk { read: count, encoded, position: 0, end: End::More }, Some(documents)),
-        Ok(false) => (Chunk { read: count, encoded, position: 0, end: End::Last(documents) }, None),
-        Err(error) if share.is_last() => {
-            (Chunk { read: count, encoded, position: 0, end: End::Bad(documents, error) }, None)
-        }
-        Err(_) => (Chunk { read: count, encoded, position: 0, end: End::Last(documents) }, None),
-    }
+    let (end, more) = match outcome {
+        Ok(true) => (End::More, Some(documents)),
+        Err(error) if share.is_last() => (End::Bad(documents, error), None),
+        Ok(false) | Err(_) => (End::Last(documents), None),
+    };
+    (Chunk { read, encoded, position, end }, more)
 }
 
 /// Returns documents of up to [`CHUNK_BYTES`], or as many as are there without waiting, and whether there are more.

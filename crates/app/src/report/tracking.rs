@@ -2,6 +2,7 @@
 //!
 //! Names are those of transformers' callbacks: `eval_f1` is `eval/f1` to TensorBoard, `loss` is `train/loss`.
 
+use super::clock;
 use super::tensorboard::EventFile;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -157,21 +158,8 @@ fn cell(name: &str) -> String {
 /// The folder of a run that began so many seconds after 1970, by transformers' pattern: `Nov25_02-22-37_host`, in UTC.
 pub fn folder_name(seconds: u64, host: &str) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (mut month, mut day, mut year) = (0, seconds / 86_400, 1970);
-    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    while day >= 365 + u64::from(is_leap(year)) {
-        day -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    for days in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if day < days {
-            break;
-        }
-        day -= days;
-        month += 1;
-    }
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{}{:02}_{hour:02}-{minute:02}-{second:02}_{host}", MONTHS[month], day + 1)
+    let [_, month, day, hour, minute, second] = clock::of(seconds);
+    format!("{}{day:02}_{hour:02}-{minute:02}-{second:02}_{host}", MONTHS[month as usize - 1])
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! The two evaluators of span taggers.
 
-use super::progress;
 use super::{tag_rules, write_json};
 use crate::error::refusal;
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::machine::{folder_lock, precision, threads};
 use crate::predict::tagger::model_folder;
-use crate::report::about::now;
+use crate::report::clock::now;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
@@ -119,7 +118,7 @@ pub fn evaluate_spans(
     let examples = load(request, (&request.file, format), events)?;
     let find = |examples: &[Example], bar, events: &mut dyn Events| -> Result<Found> {
         let shared = RefCell::new(&mut *events);
-        let watch = |done, all| shared.borrow_mut().event(Event::Progress(progress::evaluation(done, all)));
+        let watch = |done, all| shared.borrow_mut().progress(Progress::in_pieces("evaluation", done, all));
         let found = find((&model, &tokenizers), encoding, labels_of(examples), examples, bar, world, &watch)?;
         found.notes.iter().for_each(|note| events.say(note));
         Ok(found)

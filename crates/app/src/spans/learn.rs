@@ -1,13 +1,13 @@
 //! The training part of a span tagger's run, and what it records.
 
 use super::log::Log;
-use super::progress::evaluation;
 use super::request::SpanTrainRequest;
-use crate::events::{Event as Reported, Events};
+use crate::events::{Event as Reported, Events, Progress};
 use crate::machine::memory::allowed;
 use crate::machine::neighbors;
 use crate::options::{Origin, OutputArgs, ReportArgs};
-use crate::report::about::{About, Part, ended_now};
+use crate::report::about::{About, Part};
+use crate::report::clock::now_to_the_minute;
 use crate::report::figures::typed;
 use crate::report::model_card::{Card, Kind};
 use crate::report::tracking::Format;
@@ -93,7 +93,7 @@ impl Inputs<'_> {
         let mut failed = Ok(());
         // Both the engine and an evaluation inside it report.
         let shared = RefCell::new(log);
-        let watch = |done, all| shared.borrow_mut().events.event(Reported::Progress(evaluation(done, all)));
+        let watch = |done, all| shared.borrow_mut().events.progress(Progress::in_pieces("evaluation", done, all));
         let job = Job {
             options: &config.run,
             feed: &feed,
@@ -118,26 +118,18 @@ impl Inputs<'_> {
 
     /// Logs what the engine says, and passes its progress on.
     fn hear(&self, event: Event<'_>, recorder: &mut Recorder, log: &mut Log<'_>) -> Result<()> {
-        match event {
-            Event::Began { .. } | Event::Stepped { .. } => {
-                log.events.event(Reported::Training(event));
-                Ok(())
-            }
+        let line = match event {
+            Event::Note(note) => return log.note(&Note::once(note)),
+            Event::Began { .. } | Event::Stepped { .. } => None,
             Event::Logged(record) => {
                 recorder.track(record, record["step"].as_u64().expect("a logged record has its step"));
-                log.events.event(Reported::Training(event));
-                log.write(&results::log_line(record))
+                Some(results::log_line(record))
             }
-            Event::Saved(folder) => {
-                log.events.event(Reported::Training(event));
-                log.write(&format!("saved {}", folder.display()))
-            }
-            Event::Deleted(folder) => {
-                log.events.event(Reported::Training(event));
-                log.write(&format!("deleted {}", folder.display()))
-            }
-            Event::Note(note) => log.note(&Note::once(note)),
-        }
+            Event::Saved(folder) => Some(format!("saved {}", folder.display())),
+            Event::Deleted(folder) => Some(format!("deleted {}", folder.display())),
+        };
+        log.events.event(Reported::Training(event));
+        line.map_or(Ok(()), |line| log.write(&line))
     }
 
     /// The recorder of the logs that the run's file asks for.
@@ -198,7 +190,7 @@ impl Inputs<'_> {
             model: self.encoders().join(", "),
             data: parts.map(|(at, (role, it))| Part::of_texts(role, &config.files[at].join(", "), it)).collect(),
             labels: labels_of(examples),
-            ended: ended_now(),
+            ended: now_to_the_minute(),
         }
     }
 

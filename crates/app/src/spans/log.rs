@@ -1,7 +1,7 @@
 //! The log file of a run: every line with its time.
 
 use crate::events::{Event, Events};
-use crate::report::about::now;
+use crate::report::clock::now;
 use anyhow::Result;
 use std::fs::File;
 use std::io::Write;

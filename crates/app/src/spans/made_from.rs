@@ -1,10 +1,10 @@
 //! What a run is made from: its settings and its data, so that a later call knows whether it asks for the same run.
 
 use super::request::SpanTrainRequest;
+use super::write_json;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use tagsmith_files::atomic_write;
 use tagsmith_files::json_fields::read_object;
 use tagsmith_message::quote;
 use tagsmith_spans::config::run::RunConfig;
@@ -65,8 +65,7 @@ impl MadeFrom {
 
     /// Writes the file into the output folder.
     pub fn write(&self, output: &Path) -> Result<()> {
-        let text = format!("{:#}\n", json!({"settings": self.settings, "data": self.data}));
-        Ok(atomic_write::write(&output.join(FILE), text.as_bytes())?)
+        write_json(&output.join(FILE), &json!({"settings": self.settings, "data": self.data}))
     }
 
     /// Returns whether it is known which data it is.

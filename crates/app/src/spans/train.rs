@@ -3,14 +3,12 @@
 use super::learn::{Inputs, read_back};
 use super::log::Log;
 use super::made_from::MadeFrom;
-use super::progress;
 use super::{tag_rules, write_json};
 use crate::error::refusal;
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::machine::memory::allowed;
 use crate::machine::{folder_lock, precision, threads};
 use crate::report::Finished;
-use crate::train::folder::tidy;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -58,12 +56,7 @@ pub fn train_spans(
     let mut config = request.config.clone();
     config.model.reproduce(request.parity);
     let output = config.run.output.clone();
-    let _lock = folder_lock::lock(&output, world, events)?;
-    if world.is_first() {
-        tidy(&output, events)?;
-    }
-    // No rank looks at checkpoints before they have their names, and none when the first rank begins to write them.
-    world.barrier();
+    let _lock = folder_lock::lock_and_tidy(&output, world, events)?;
     let finished = output.join("best_checkpoint");
     let (is_done, left) = (finished.exists(), newest(&output));
     if let (Some(left), false, false) = (&left, request.resume, is_done) {
@@ -71,6 +64,7 @@ pub fn train_spans(
         return Err(refusal(message, Remedy::AnyOf(vec![Remedy::set(Setting::Resume), Remedy::to_do("remove it")])));
     }
     let before = left.as_deref().map(|left| MadeFrom::read(&output, left)).transpose()?.flatten();
+    // No rank looks for checkpoints any more when the first rank begins to write them.
     world.barrier();
     let mut log = Log { events, file: None };
     if world.is_first() && !is_done {
@@ -170,7 +164,7 @@ pub fn train_spans(
         model.precision = precision;
     }
     let events = RefCell::new(log.events);
-    let watch = |done, all| events.borrow_mut().event(Event::Progress(progress::evaluation(done, all)));
+    let watch = |done, all| events.borrow_mut().progress(Progress::in_pieces("evaluation", done, all));
     let evaluation = assess((&model, &tokenizers), config.encoding, &test, request.decoding, world, &watch)?;
     let mut results = json!({
         "test_metrics": evaluation.to_json(),

@@ -6,7 +6,7 @@ use super::{options, reading};
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{DataArgs, TaskArgs};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -46,7 +46,7 @@ impl Data {
         hub: &Hub,
         events: &mut dyn Events,
     ) -> anyhow::Result<Data> {
-        let labeling = Labeling::of(args, events)?;
+        let mut labeling = Labeling::of(args, events)?;
         let options = ReadOptions {
             text_column: args.text_column_name.clone(),
             label_column: args.label_column_name.clone(),
@@ -69,7 +69,6 @@ impl Data {
                 }
             }
         };
-        let mut labeling = labeling;
         labeling.look_at(&data.splits().map(|(_, split)| split).collect::<Vec<_>>(), events);
         for split in [&mut data.train, &mut data.validation, &mut data.test].into_iter().flatten() {
             labeling.prepare(split)?;
@@ -221,6 +220,9 @@ impl Data {
                 learned.extend(asked.get(&mark(&sentence.words)));
                 learned.len() < asked.len()
             })?;
+        }
+        if learned.is_empty() {
+            return Ok(Vec::new());
         }
         let mut notes = Vec::new();
         for (name, split) in others {
@@ -384,20 +386,19 @@ impl Alignment<'_> {
         let ids = self.labels.ids_without(split, self.uncounted)?;
         let options = AlignOptions { max_length: Some(self.max_length), label_all: self.label_all, stride: None };
         let mut aligner = Aligner::new(self.tokenizer, &split.source, self.labels, &ids, options, self.threads);
-        let (mut examples, mut refused) = (Examples::new(room), None);
+        let mut examples = Examples::new(room);
         for block in split.sentences.blocks() {
             let block = block?;
             let aligned = aligner.align(&block).with_context(|| format!("the {name} split cannot be tokenized"))?;
             for (example, sentence) in aligned.iter().zip(&block) {
-                let at_place = |problem| anyhow!("{}:{}: {problem}", split.source, sentence.line);
-                refused = refused.or_else(|| self.beyond_tables(example).map(at_place));
-                if refused.is_none() {
-                    examples.push(example)?;
+                if let Some(problem) = self.beyond_tables(example) {
+                    bail!("{}:{}: {problem}", split.source, sentence.line);
                 }
+                examples.push(example)?;
             }
         }
         events.notes_about(name, &aligner.into_notes());
-        refused.map_or(Ok(examples), Err)
+        Ok(examples)
     }
 
     /// Returns what is wrong with ids that the model has no row for: the tokenizer is of another checkpoint.

@@ -131,11 +131,11 @@ impl<'a> Measure<'a> {
         // Ranks have equal shares, near enough for a bar.
         let all = examples.pieces() as usize / self.world.size();
         let done = Cell::new(0);
-        let progress = |done: u64, of: u64| watch(Progress { work, done, of: Some(of), unit: "sub-tokens" });
+        let progress = |done: usize, of: usize| watch(Progress::in_pieces(work, done, of));
         let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| {
             let scores = model.infer(batch)?;
-            done.set(done.get() + batch.rows() as u64);
-            progress(done.get(), all.max(done.get() as usize + 1) as u64);
+            done.set(done.get() + batch.rows());
+            progress(done.get(), all.max(done.get() + 1));
             Ok(scores)
         })?;
         progress(done.get(), done.get());

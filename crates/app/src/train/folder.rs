@@ -4,9 +4,8 @@ use crate::error::refusal;
 use crate::events::Events;
 use crate::machine::folder_lock;
 use crate::options::{OutputArgs, Resume};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tagsmith_files::lock::Lock;
-use tagsmith_files::together::{self, MODEL};
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_train::checkpoint;
@@ -25,24 +24,8 @@ pub struct Claimed {
 /// Makes and locks the folder, and tidies up what an interrupted run left in it. Refuses one that holds another run,
 /// unless that was foreseen.
 pub fn claim(output: &OutputArgs, trains: bool, world: &World, events: &mut dyn Events) -> anyhow::Result<Claimed> {
-    let folder = &output.output_dir;
-    let lock = folder_lock::lock(folder, world, events)?;
-    if world.is_first() {
-        tidy(folder, events)?;
-    }
-    // No rank looks at checkpoints before they have their names.
-    world.barrier();
+    let lock = folder_lock::lock_and_tidy(&output.output_dir, world, events)?;
     Ok(Claimed { resume: look(output, trains, events)?, _lock: lock })
-}
-
-/// Ends what an interrupted run began, and removes what is of no use any more.
-pub fn tidy(folder: &Path, events: &mut dyn Events) -> anyhow::Result<()> {
-    if together::complete(folder, MODEL)? {
-        let shown = folder.display();
-        events.say(format!("the model that an interrupted run had saved in `{shown}` is in its place now"));
-    }
-    checkpoint::sweep(folder)?.iter().for_each(|note| events.say(note));
-    Ok(())
 }
 
 /// Returns the checkpoint to go on from.

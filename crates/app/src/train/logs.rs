@@ -1,7 +1,7 @@
 //! The logs of a run beside `trainer_state.json`.
 
 use crate::events::Events;
-use crate::machine::folder_lock::host;
+use crate::machine::host;
 use crate::options::ReportArgs;
 use crate::report::tracking::{Format, Tracker, folder_name};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! A file of words and labels is read, and whoever waits sees how far that is.
 
-use crate::events::{Event, Events, Progress};
+use crate::events::{Events, Progress};
 use anyhow::{Context, Result};
 use std::fs;
 use std::panic::resume_unwind;
@@ -36,13 +36,13 @@ pub fn split(file: &str, options: &ReadOptions, events: &mut dyn Events) -> Resu
             match receiver.recv_timeout(INTERVAL) {
                 Ok(split) => {
                     let done = meter.bytes();
-                    events.event(Event::Progress(Progress { work: &work, done, of: Some(done), unit: "bytes" }));
+                    events.progress(Progress { work: &work, done, of: Some(done), unit: "bytes" });
                     return Ok(split?);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let done = meter.bytes();
                     let of = bytes.map(|bytes| bytes.max(done + 1));
-                    events.event(Event::Progress(Progress { work: &work, done, of, unit: "bytes" }));
+                    events.progress(Progress { work: &work, done, of, unit: "bytes" });
                 }
                 Err(RecvTimeoutError::Disconnected) => match reader.join() {
                     Err(panic) => resume_unwind(panic),
