@@ -5,7 +5,7 @@ use crate::source::{Piece, Source, sources, texts};
 
 /// The floors of the house, from the ground up: a crate depends on crates of lower floors only.
 const FLOORS: &[&[&str]] = &[
-    &["kernel", "message", "ranks"],
+    &["device", "kernel", "message", "ranks"],
     &["files"],
     &["hub", "text", "weights"],
     &["data", "encoder"],
