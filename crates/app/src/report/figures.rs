@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::trainer::results;
 
 /// Names of the four figures that a type of entities has of its own.
 pub const OF_TYPES: [&str; 4] = ["precision", "recall", "f1", "number"];
@@ -48,13 +49,18 @@ impl<'a> Figures<'a> {
 }
 
 /// The last words of names, in the order in which people read the figures.
-const WORDS: [&str; 5] = ["loss", "precision", "recall", "f1", "accuracy"];
+const WORDS: [&str; 6] = ["loss", "f0.5", "precision", "recall", "f1", "accuracy"];
 
-/// Returns the place of a figure: losses come first, then the figures that share the words before the last one.
-fn place(name: &str) -> (bool, &str, usize, &str) {
+/// Returns the place of a figure: losses come first, then the figures of error detection. The others follow, those beside
+/// each other that share the words before the last one.
+fn place(name: &str) -> (usize, &str, usize, &str) {
     let (of, word) = name.rsplit_once('_').unwrap_or(("", name));
     let number = WORDS.iter().position(|known| *known == word).unwrap_or(WORDS.len());
-    if word == "loss" { (false, "", number, name) } else { (true, of, number, name) }
+    match word {
+        "loss" => (0, "", number, name),
+        _ if results::is_of_errors(name) => (1, of, number, name),
+        _ => (2, of, number, name),
+    }
 }
 
 /// Writes a figure with four decimals; a smaller one as `5e-5`, so that something is left of it.
@@ -110,6 +116,19 @@ mod tests {
         assert_eq!(found.types[0].0, "WORK_OF_ART");
         assert_eq!(found.types[0].1.map(Option::unwrap), [&json!(0.1), &json!(0.2), &json!(0.3), &json!(4)]);
         assert_eq!(Figures::of(&record, "predict_").all, [("f1", &json!(0.9))]);
+    }
+
+    /// Seqeval's figures take labels of errors for entities.
+    #[test]
+    fn figures_of_error_detection_come_first() {
+        let names = ["accuracy", "f1", "f1_macro", "loss", "precision", "recall"];
+        let of_errors = ["bin_f0.5", "bin_precision", "err_f0.5", "err_recall", "f0.5", "f1", "precision", "recall"];
+        let keys = names.map(str::to_owned).into_iter().chain(of_errors.map(|name| format!("ged_{name}")));
+        let record: Record = keys.map(|name| (format!("eval_{name}"), json!(0.5))).collect();
+        let found: Vec<&str> = Figures::of(&record, "eval_").all.iter().map(|(name, _)| *name).collect();
+        let want = "loss ged_f0.5 ged_precision ged_recall ged_f1 ged_bin_f0.5 ged_bin_precision ged_err_f0.5 \
+                    ged_err_recall precision recall f1 accuracy f1_macro";
+        assert_eq!(found.join(" "), want);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use tagsmith_train::checkpoint::state::Record;
 /// Figures of an evaluation that a row shows, by the names under which they may be recorded.
 const FIGURES: [(&str, &[&str]); 6] = [
     ("eval_loss", &["eval_loss"]),
+    ("ged_f0.5", &["eval_ged_f0.5"]),
     ("precision", &["eval_precision", "eval_overall_precision"]),
     ("recall", &["eval_recall", "eval_overall_recall"]),
     ("f1", &["eval_f1", "eval_overall_f1"]),
-    ("ged_f0.5", &["eval_ged_f0.5"]),
     ("accuracy", &["eval_accuracy", "eval_overall_accuracy"]),
 ];
 

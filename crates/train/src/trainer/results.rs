@@ -56,14 +56,24 @@ pub fn save_predictions<S: AsRef<str>>(path: &Path, sentences: &[Vec<S>]) -> Res
     Ok(atomic_write::write(path, text.as_bytes())?)
 }
 
-/// The block that is printed after training, evaluation and prediction, with a newline at its end.
+/// Returns whether a figure, named without its split, is one of error detection.
+pub fn is_of_errors(name: &str) -> bool {
+    name.starts_with("ged_")
+}
+
+/// The block that is printed after training, evaluation and prediction, with a newline at its end. Figures of error
+/// detection come first, F0.5 of all labels before the others.
 ///
 /// # Source
 /// transformers 5.23 `Trainer.log_metrics`.
 pub fn metrics_block(split: &str, metrics: &Record) -> String {
     let mut rows: Vec<(&str, String)> =
         metrics.iter().map(|(key, value)| (key.as_str(), block_value(key, value))).collect();
-    rows.sort();
+    let place = |key: &str| {
+        let name = key.split_once('_').map_or(key, |(_, name)| name);
+        (!is_of_errors(name), name != "ged_f0.5")
+    };
+    rows.sort_by(|(a, _), (b, _)| (place(a), a).cmp(&(place(b), b)));
     let width = |text: &str| text.chars().count();
     let key_width = rows.iter().map(|(key, _)| width(key)).max().unwrap_or(0);
     let value_width = rows.iter().map(|(_, value)| width(value)).max().unwrap_or(0);
@@ -142,6 +152,16 @@ mod tests {
             assert_eq!(read("all_results.json"), row["all"].as_str().unwrap());
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something is left lying about");
         }
+    }
+
+    #[test]
+    fn figures_of_error_detection_come_first() {
+        let names = ["eval_accuracy", "eval_f1", "eval_ged_bin_f0.5", "eval_ged_f0.5", "eval_ged_precision", "epoch"];
+        let record: Record = names.map(|name| (name.to_owned(), json!(0.5))).into_iter().collect();
+        let block = metrics_block("eval", &record);
+        let order: Vec<&str> = block.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        let first = ["eval_ged_f0.5", "eval_ged_bin_f0.5", "eval_ged_precision"];
+        assert_eq!(order, [&first[..], &["epoch", "eval_accuracy", "eval_f1"]].concat());
     }
 
     #[test]
