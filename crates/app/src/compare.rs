@@ -62,7 +62,7 @@ pub fn compare(
     let of = request.runs.len();
     for (number, run) in (1..).zip(request.runs) {
         events.event(Event::RunBegins { number, of, name: &run.name });
-        run.notes.iter().for_each(|note| events.note(note));
+        events.notes(&run.notes);
         match make(run, world, events) {
             Ok(run) => {
                 events.event(Event::RunEnds(&run));

@@ -83,9 +83,17 @@ impl dyn Events + '_ {
         self.event(Event::Note(note));
     }
 
-    /// Reports notes about `name`.
+    /// Reports notes that were collected, the important ones first.
+    pub fn notes<'n>(&mut self, notes: impl IntoIterator<Item = &'n Note>) {
+        let mut notes: Vec<&Note> = notes.into_iter().collect();
+        Note::important_first(&mut notes);
+        notes.into_iter().for_each(|note| self.note(note));
+    }
+
+    /// Reports notes about `name`, the important ones first.
     pub fn notes_about<'n>(&mut self, name: &str, notes: impl IntoIterator<Item = &'n Note>) {
-        notes.into_iter().for_each(|note| self.note(&note.clone().about(name)));
+        let notes: Vec<Note> = notes.into_iter().map(|note| note.clone().about(name)).collect();
+        self.notes(&notes);
     }
 
     /// Reports how far work is.
@@ -119,7 +127,7 @@ impl Events for Recording {
                 return;
             }
             Event::Progress(_) => return,
-            Event::Training(trainer::Event::Note(note)) => return self.notes.push(Note::once(note)),
+            Event::Training(trainer::Event::Note(note)) => return self.notes.push(note.clone()),
             Event::Training(event) => format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
             Event::Line(line) => line.to_owned(),
             Event::RunBegins { name, .. } => format!("{name} begins"),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tagsmith_kernel::Level;
+use tagsmith_message::counted;
 use tagsmith_ranks::World;
 use tagsmith_train::memory::size;
 
@@ -66,6 +67,6 @@ fn cuda() -> String {
     let devices = (0..64).filter(|number| Path::new(&format!("/dev/nvidia{number}")).exists()).count();
     match version {
         None => "no driver".into(),
-        Some(version) => format!("{devices} devices, {version}; this build computes on the CPU"),
+        Some(version) => format!("{}, {version}; this build computes on the CPU", counted(devices, "device")),
     }
 }

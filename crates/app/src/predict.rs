@@ -15,7 +15,7 @@ use crate::predict::tagger::{Tagger, TaggerOptions};
 use anyhow::Result;
 use feed::{Chunk, End};
 use output::{Destination, Output, OutputFormat};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use shards::Shard;
 use share::Share;
 use std::cell::RefCell;
@@ -101,7 +101,7 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let first = tasks.next().map(|task| task.open(&options)).transpose()?;
     let threads = threads::set(options.threads, world, events)?;
     let (tagger, notes) = Tagger::load(&options.model, &options.tagger, hub)?;
-    notes.iter().for_each(|note| events.note(note));
+    events.notes(&notes);
     let rest = tasks.map(|task| task.open(&options));
     let mut work = first.into_iter().map(Ok).chain(rest).map(|opened| {
         let opened: Opened = opened?;
@@ -260,13 +260,19 @@ fn choices(options: &PredictOptions) -> Value {
 /// Reports the notes of all ranks, and returns the sums of their counts.
 fn say_all<const N: usize>(world: &World, notes: &[Note], counts: [f64; N], events: &mut dyn Events) -> [f64; N] {
     if world.size() == 1 {
-        notes.iter().for_each(|note| events.note(note));
+        events.notes(notes);
         return counts;
     }
-    let lines: Vec<String> = notes.iter().map(ToString::to_string).collect();
-    for (rank, lines) in world.gather(lines.join("\n").as_bytes()).iter().enumerate() {
-        String::from_utf8_lossy(lines).lines().for_each(|line| events.say(format!("rank {rank}: {line}")));
+    let sent: Vec<(bool, String)> = notes.iter().map(|note| (note.important, note.to_string())).collect();
+    let mut all = Vec::new();
+    for (rank, sent) in world.gather(json!(sent).to_string().as_bytes()).iter().enumerate() {
+        let sent: Vec<(bool, String)> = serde_json::from_slice(sent).expect("ranks send what they say");
+        all.extend(
+            sent.into_iter()
+                .map(|(important, said)| Note { important, ..Note::once(said).about(format!("rank {rank}")) }),
+        );
     }
+    events.notes(&all);
     let all = world.gather_numbers(&counts);
     std::array::from_fn(|i| all.iter().map(|counts| counts[i]).sum())
 }

@@ -38,6 +38,11 @@ pub enum Figures {
 }
 
 impl Scored {
+    fn new(mut notes: Vec<Note>, figures: Figures) -> Scored {
+        Note::important_first(&mut notes);
+        Scored { notes, figures }
+    }
+
     /// Returns the figure that says most: the micro F1, or the macro F1 of error detection.
     pub fn f1(&self) -> f64 {
         match &self.figures {
@@ -86,7 +91,7 @@ pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
         error_detection::refuse_others(request)?;
         notes.extend(words_differ(&gold, &predicted));
         let (score, correct) = error_detection::score(request, &gold, &predicted, &mut notes)?;
-        return Ok(Scored { notes, figures: Figures::Errors(score, correct) });
+        return Ok(Scored::new(notes, Figures::Errors(score, correct)));
     }
     if request.labels.is_some() {
         let remedies = vec![Remedy::Unset(Setting::Labels), Remedy::SetTo(Setting::Mode, "ged".into())];
@@ -102,21 +107,20 @@ pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
     let score = scorer.score(request.zero_division);
     notes.extend(words_differ(&gold, &predicted));
     notes.extend(score.notes.iter().cloned());
-    Ok(Scored { notes, figures: Figures::Labels(score, method) })
+    Ok(Scored::new(notes, Figures::Labels(score, method)))
 }
 
 /// Returns the note about words that both files have, but spelled otherwise.
 fn words_differ(gold: &Labeled, predicted: &Labeled) -> Option<Note> {
-    let mut note = Note::new(format!("words of {} are spelled otherwise in {}", gold.source, predicted.source));
+    let mut note =
+        Note::naming("{word|words} of {} {is|are} spelled otherwise in {}", &[&gold.source, &predicted.source])
+            .important();
     for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
         for (gold_word, word) in gold_sentence.words.iter().zip(&sentence.words) {
             if gold_word != word {
                 note.add(|| format!("`{gold_word}` {}:{}", gold.source, gold_sentence.line));
             }
         }
-    }
-    if note.count == 1 {
-        note.what = format!("word of {} is spelled otherwise in {}", gold.source, predicted.source);
     }
     (note.count > 0).then_some(note)
 }

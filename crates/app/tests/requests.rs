@@ -322,8 +322,10 @@ fn sentences_in_a_file_are_learned_evaluated_and_tagged_alike() {
         change(&mut args);
         let mut events = Recording::default();
         train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
-        let in_files = events.notes.iter().filter(|note| note.what.contains(" are in a file in ")).count();
-        let others = |note: &&Note| !note.what.contains(" are in a file in ") && !note.what.starts_with("memory: ");
+        let in_files = events.notes.iter().filter(|note| note.what.plural().contains(" are in a file in ")).count();
+        let others = |note: &&Note| {
+            !note.what.plural().contains(" are in a file in ") && !note.what.plural().starts_with("memory: ")
+        };
         let notes: Vec<String> = events.notes.iter().filter(others).map(ToString::to_string).collect();
         let here = folder.path().display().to_string();
         let notes: Vec<String> = notes.iter().map(|note| note.replace(&here, "")).collect();
@@ -414,7 +416,7 @@ fn read_and_measure(sentences: usize) {
     args.data.label_column_name = Some("1".into());
     let mut events = Recording::default();
     train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
-    let memory = events.notes.iter().find_map(|note| note.what.strip_prefix("memory: ")).unwrap();
+    let memory = events.notes.iter().find_map(|note| note.what.plural().strip_prefix("memory: ")).unwrap();
     let size = |text: &str| parse_size(text).unwrap_or_else(|| panic!("{memory}"));
     let total = size(memory.split(": ").next().unwrap());
     let data = memory.split("data ").nth(1).unwrap().split([';', '(']).next().unwrap();

@@ -81,7 +81,7 @@ impl Terminal {
 
     /// Prints a note, if the level lets it through.
     pub fn note(&mut self, note: &Note) {
-        let (kind, least) = if note.important { ("warning", Level::Warning) } else { ("note", Level::Info) };
+        let (kind, least) = Level::of(note);
         if self.style.level >= least {
             self.bars.above(|| aside(&format!("{kind}: {}", self.dialect.note(note))));
         }
@@ -147,7 +147,7 @@ impl Terminal {
                 self.aside(&format!("note: saved {}", folder.display()));
             }
             trainer::Event::Deleted(folder) => self.aside(&format!("note: deleted {}", folder.display())),
-            trainer::Event::Note(note) => self.say(note),
+            trainer::Event::Note(note) => self.note(note),
         }
     }
 

@@ -90,7 +90,7 @@ fn given_words_keep_their_number_in_every_format() {
     assert_eq!(words, ["Jo", "", "U.S.", "\u{ad}", "", ""]);
     let stopgaps: Vec<&str> = ran.out.lines().filter(|line| line.ends_with("\tO")).collect();
     assert!(stopgaps.contains(&"\tO") && stopgaps.contains(&"\u{ad}\tO"), "{}", ran.out);
-    let said = "note: 2 words give the model nothing to read and got a stopgap label (standard input:1 word 2 \"\", \
+    let said = "warning: 2 words give the model nothing to read and got a stopgap label (standard input:1 word 2 \"\", \
                 standard input:1 word 4 \"\\u{ad}\")";
     assert!(ran.err.contains(said), "{}", ran.err);
 
@@ -100,8 +100,8 @@ fn given_words_keep_their_number_in_every_format() {
     assert_eq!(found[0]["words"], serde_json::json!(["Jo", "moved"]));
     assert_eq!(found[1]["words"], serde_json::json!(["Zürich"]));
     assert!(
-        ran.err.contains("note: 1 `-DOCSTART-` lines were skipped (standard input:1)")
-            && ran.err.contains("note: 1 comment lines were skipped (standard input:7)"),
+        ran.err.contains("note: 1 `-DOCSTART-` line was skipped (standard input:1)")
+            && ran.err.contains("note: 1 comment line was skipped (standard input:7)"),
         "{}",
         ran.err
     );
@@ -117,7 +117,7 @@ fn a_long_document_is_read_whole() {
     let long = "The harbour of Rotterdam was closed . ".repeat(50);
     let ran = predict(model.path(), &["--aggregation_strategy", "first"], &long);
     assert_eq!(documents(&ran.out)[0]["labels"].as_array().unwrap().len(), 350);
-    let said = "note: 1 inputs are longer than the model reads at once and went through overlapping windows \
+    let said = "note: 1 input is longer than the model reads at once and went through overlapping windows \
                 (standard input:1:";
     assert!(ran.err.contains(said), "{}", ran.err);
 }

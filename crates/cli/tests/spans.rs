@@ -395,7 +395,7 @@ fn what_a_file_as_a_whole_lacks_is_said_too() {
                 of them at most: remove one, or pass `--decoding nested`\n";
     assert_eq!((status, said.ends_with(want)), (2, true), "{said}");
     let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json", "--parity", "overlapping"], at, "");
-    assert_eq!((status, said.contains("note: data.jsonl:3: entities overlap here")), (0, true), "{said}");
+    assert_eq!((status, said.contains("warning: data.jsonl:3: entities overlap here")), (0, true), "{said}");
     fs::remove_dir_all(at.join("out")).expect("it was written");
     let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json", "--decoding", "nested"], at, "");
     assert_eq!((status, said.contains("overlap")), (0, false), "{said}");
@@ -448,7 +448,7 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     describe(r#"["person", "place"]"#);
     assert_eq!(run("labels.json").0, 0);
     let (status, said) = run("person, place");
-    assert!(status == 0 && said.contains("note: 1 of 1 files are there already"), "{said}");
+    assert!(status == 0 && said.contains("note: 1 of 1 file is there already"), "{said}");
     describe(r#"["person", "lake"]"#);
     let want = r#"its files were made with `labels` ["person","place"], and now it is ["person","lake"]: name another"#;
     let (status, said) = run("labels.json");
@@ -489,7 +489,7 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
         let shown = ["predict", "--model", "bi_encoder", "--output-format", "text"];
         let (_, out, said) = tagsmith(&[&shown[..], &two, &[mode]].concat(), at, text);
         let hidden = all.len() - out.matches('[').count();
-        let note = format!("note: {hidden} entities overlap others and cannot be shown as text");
+        let note = format!("warning: {hidden} entities overlap others and cannot be shown as text");
         assert_eq!((hidden > 0, said.contains(&note)), (mode != "flat", mode != "flat"), "{mode}: {said}");
     }
 
@@ -503,7 +503,7 @@ fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let (_, said) = predict(&["--labels", "person", "--threshold", "0.5"], spelled);
     assert!(!said.contains("special token"), "{said}");
     let (_, said) = predict(&["--labels", &"jo ".repeat(80), "--threshold", "0.5"], text);
-    assert!(said.contains("note: 1 label is longer than 64 pieces: its end is not read"), "{said}");
+    assert!(said.contains("warning: 1 label is longer than 64 pieces: its end is not read"), "{said}");
 }
 
 #[test]

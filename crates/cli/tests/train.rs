@@ -135,19 +135,19 @@ fn a_run_leaves_what_run_ner_leaves() {
         expect![[r#"
             note: train: data.json: 10 sentences, 42 words from the column `words`, labels from `ner` (strings)
             note: validation: data.json: 10 sentences, 42 words from the column `words`, labels from `ner` (strings)
+            warning: validation: 10 of 10 sentences stand in the training split too, so its score says nothing about other texts (data.json:1, data.json:2, data.json:3, …)
             note: test: test.json: 4 sentences, 57 words from the column `words`, labels from `ner` (strings)
-            note: test: 1 sentences have no words; they are kept (test.json:4)
-            note: validation: 10 of 10 sentences stand in the training split too, so its score says nothing about other texts (data.json:1, data.json:2, data.json:3, …)
-            note: test: 1 of 4 sentences stand in the training split too (test.json:1)
+            warning: test: 1 of 4 sentences stands in the training split too (test.json:1)
+            note: test: 1 sentence has no words; it is kept (test.json:4)
             note: the labels are taken in the checkpoint's order, not the data's
             note: 5 labels: O B-LOC I-LOC B-PER I-PER
-            warning: test: 1 sentences have more than 16 pieces and were cut there: 34 words lost (test.json:2)
-            warning: test: 1 words give no piece, so they are neither trained nor scored (test.json:3 word 2 "\u{200b}")
+            warning: test: 1 sentence has more than 16 pieces and was cut there: 34 words lost (test.json:2)
+            warning: test: 1 word gives no piece, so it is neither trained nor scored (test.json:3 word 2 "\u{200b}")
             note: the first sentence, as word·pieces/label: jo·1/B-PER lives·1/O in·1/O millville·2/B-LOC
             note: memory: #: weights #, gradients #, optimizer #, activations # (at most # pieces at once), data #; this process may use #
             note: saved out/checkpoint-150
-            note: predictions.txt: 1 inputs are longer than the model reads at once and went through overlapping windows (test.json:2: 5 windows)
-            note: predictions.txt: 1 words give the model nothing to read and got a stopgap label (test.json:3 word 2 "\u{200b}")
+            warning: predictions.txt: 1 word gives the model nothing to read and got a stopgap label (test.json:3 word 2 "\u{200b}")
+            note: predictions.txt: 1 input is longer than the model reads at once and went through overlapping windows (test.json:2: 5 windows)
             note: the model is in out; to tag with it: tagsmith predict --model out FILE
         "#]],
     );

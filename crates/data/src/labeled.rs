@@ -180,6 +180,7 @@ fn bare(opened: Opened, source: String) -> Result<Labeled, Error> {
         rows.push((row.number, row.tags.unwrap_or_default()));
     }
     let names = reader.take_tags();
+    names.refuse_numbered()?;
     let sentences: Vec<LabeledSentence> = rows
         .into_iter()
         .map(|(line, tags)| LabeledSentence {

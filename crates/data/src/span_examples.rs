@@ -58,7 +58,7 @@ pub fn load(
             all.notes.push(Note::once(format!("{}: spans are made of its tags", path.display())));
         }
         if all.examples.len() == before {
-            all.notes.push(Note::once(format!("{}: holds no text", path.display())));
+            all.notes.push(Note::once(format!("{}: holds no text", path.display())).important());
         }
     }
     Ok(all)
@@ -88,6 +88,7 @@ fn read(
     }
     all.notes.extend(reader.notes().into_iter().filter(|note| note.count > 0));
     let names = reader.take_tags();
+    names.refuse_numbered()?;
     let is_tagged = !tagged.is_empty();
     let mut of_tags = OfTags::new(format, rules);
     for row in tagged {
@@ -114,10 +115,12 @@ impl OfTags {
         OfTags {
             format,
             rules,
-            bare: Note::new("words have a label that is not a tag with a type, and are outside every entity"),
+            bare: Note::new("{word has|words have} a label that is not a tag with a type, and {is|are} outside every entity")
+                .important(),
             lost: Note::new(
-                "entities are read otherwise: the original ignores the types of inner tags and does not know `M`",
-            ),
+                "{entity is|entities are} read otherwise: the original ignores the types of inner tags and does not know `M`",
+            )
+            .important(),
         }
     }
 

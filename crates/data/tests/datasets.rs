@@ -264,8 +264,8 @@ fn several_files_follow_each_other() {
         &["@1.conll", "@2.conll"],
         expect![[r#"
             @1.conll, @2.conll: Jo|B-PER runs|O / Ulm|B-LOC / #|a Ulm|B-LOC (Strings)
-            note: 1 lines begin with `#` but have the data's columns, and were read as words (@2.conll:1)
-            note: 1 words have a label that is not a tag, though labels are tags of entities: is it a slip? (`a` @2.conll:1)
+            note: 1 line begins with `#` but has the data's columns, and was read as a word (@2.conll:1)
+            note: 1 word has a label that is not a tag, though labels are tags of entities: is it a slip? (`a` @2.conll:1)
         "#]],
     );
     let four = [("1.jsonl", ROW), ("2.jsonl", ROW), ("3.jsonl", ROW), ("4.jsonl", ROW)];

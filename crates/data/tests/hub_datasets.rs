@@ -228,11 +228,11 @@ fn old_names_are_programs_and_their_conversion_is_read() {
         note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
         note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
         validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
     "#]].assert_eq(&scratch.read("conll2003", None, None));
     assert_eq!(scratch.came(), ["conll2003/train/0000.parquet", "conll2003/validation/0000.parquet"]);
     expect![[r#"
@@ -240,11 +240,11 @@ fn old_names_are_programs_and_their_conversion_is_read() {
         note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
         note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
         validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
     "#]].assert_eq(&scratch.read_offline("conll2003", Some("conll2003")));
     expect![[r#"
         note: the data set `conll2003` is `eriktks/conll2003` now
@@ -254,11 +254,11 @@ fn old_names_are_programs_and_their_conversion_is_read() {
     expect![[r#"
         note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
         validation: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/validation/0000.parquet; 1 2 0 3 4)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/validation/0000.parquet: row 3)
     "#]].assert_eq(&scratch.read("eriktks/conll2003", None, Some("refs/convert/parquet")));
     expect![[r#"
         error: eriktks/conll2003: this folder holds no data: it must hold files that end in .json, .jsonl, .ndjson, .csv, .tsv, .conll, .conll03, .conllup, .iob, .iob1, .iob2, .bio, .bio2, .conllu, .parquet, .arrow or .txt (text formats also in .gz), or be saved by `save_to_disk`
@@ -285,9 +285,9 @@ fn conversions_of_several_configurations_and_of_parts() {
     expect![[r#"
         note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (de/partial-train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 5)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 3)
-          note: 1 splits were converted in part only, as the hub does with large ones (train)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 5)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 3)
+          note: 1 split was converted in part only, as the hub does with large ones (train)
     "#]].assert_eq(&scratch.read("org/set", Some("de"), None));
 }
 
@@ -312,8 +312,8 @@ fn saved_data_sets_come_whole() {
     expect![[r#"
         test: Lake Geneva Ada (test/data-00000-of-00001.arrow; O B-PER I-PER B-LOC I-LOC)
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (train/data-00000-of-00002.arrow, train/data-00001-of-00002.arrow; O B-PER I-PER B-LOC I-LOC)
-          note: 1 sentences have no words; they are kept (CACHE/datasets--org--set/snapshots/74d8f9053700d824a426f5b3c3b15fbfcf4122f5/train/data-00000-of-00002.arrow: row 3)
-          note: 1 words are empty or blank; they are kept (CACHE/datasets--org--set/snapshots/74d8f9053700d824a426f5b3c3b15fbfcf4122f5/train/data-00001-of-00002.arrow: row 2)
+          note: 1 sentence has no words; it is kept (CACHE/datasets--org--set/snapshots/74d8f9053700d824a426f5b3c3b15fbfcf4122f5/train/data-00000-of-00002.arrow: row 3)
+          note: 1 word is empty or blank; it is kept (CACHE/datasets--org--set/snapshots/74d8f9053700d824a426f5b3c3b15fbfcf4122f5/train/data-00001-of-00002.arrow: row 2)
         validation: Ada reads (validation/data-00000-of-00001.arrow; O B-PER I-PER B-LOC I-LOC)
     "#]].assert_eq(&scratch.read("org/set", None, None));
 }

@@ -9,8 +9,10 @@ mod closest;
 mod note;
 mod remedy;
 mod shown;
+mod wording;
 
 pub use closest::closest;
 pub use note::Note;
 pub use remedy::{Remedy, Setting};
 pub use shown::{bounded, counted, quote, quote_all};
+pub use wording::Wording;

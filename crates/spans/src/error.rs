@@ -1,7 +1,7 @@
 //! Errors of span taggers: configurations, data, models and runs.
 
 use std::path::{Path, PathBuf};
-use tagsmith_message::Remedy;
+use tagsmith_message::{Remedy, counted};
 
 /// What can be wrong with a configuration, data, a model or a run.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +37,10 @@ pub enum Error {
     Setting(String),
     /// A cross-encoder's labels fill its sequence.
     #[error(
-        "{labels} labels in the prompt leave no room for text in {pieces} pieces: look for fewer labels at once, or use \
-         a bi-encoder, which has no such limit"
+        "{} in the prompt {} no room for text in {pieces} pieces: look for fewer labels at once, or use a bi-encoder, \
+         which has no such limit",
+        counted(*.labels, "label"),
+        if *.labels == 1 { "leaves" } else { "leave" }
     )]
     PromptTooLong {
         /// C.

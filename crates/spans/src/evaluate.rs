@@ -11,6 +11,7 @@ use crate::find::{BATCH_PIECES, Query, range};
 use crate::folder::Tokenizers;
 use crate::model::Model;
 use serde_json::{Map, Value, json};
+use tagsmith_message::Note;
 use tagsmith_ranks::World;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::{Content, Watch};
@@ -24,7 +25,7 @@ pub struct Found {
     /// Each example's spans above the bar that was asked for.
     candidates: Vec<Vec<Candidate>>,
     /// Notes about labels that were read in another way than they are written.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Looks for `labels` in some examples. Ranks share the work, and each of them gets everything. `watch` hears how far

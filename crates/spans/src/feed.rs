@@ -12,7 +12,7 @@ use crate::folder::Tokenizers;
 use crate::learn::GoldBatch;
 use crate::model::loss::Whole;
 use std::collections::BTreeMap;
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Wording, counted};
 use tagsmith_ranks::World;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::Content;
@@ -53,7 +53,7 @@ pub struct SpanFeed<'a> {
     plain: BTreeMap<String, String>,
     /// Weights of the examples; empty where all are alike.
     weights: Vec<f64>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 impl<'a> SpanFeed<'a> {
@@ -108,20 +108,23 @@ impl<'a> SpanFeed<'a> {
         let (plain, of_labels) = plain_labels(reader.unwrap_or(&tokenizers.text), &labels)?;
         let cut_labels = reader.map(|reader| collate::labels(reader, &plain)).transpose()?.map_or(0, |it| it.1);
         self.plain = labels.into_iter().zip(plain).collect();
-        self.notes = label_notes(of_labels, cut_labels).iter().map(|note| format!("train: {note}")).collect();
+        self.notes = label_notes(of_labels, cut_labels);
         if spelled > 0 {
-            self.notes.push(format!(
-                "train: texts spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters"
-            ));
+            let tokens = counted(spelled, "special token");
+            self.notes.push(Note::once(format!("texts spell {tokens} (such as `[SEP]`): read as ordinary letters")));
         }
-        if lost > 0 || cut > 0 {
-            self.notes.push(format!(
-                "train: {lost} of {entities} entities are not spans of at most {} pieces with ends where they may be, \
-                 and are not learned; {cut} texts are cut off after {} pieces",
-                config.longest_gold(),
-                encoding.max_length
-            ));
+        if lost > 0 {
+            let what = "{} of {} {is not a span|are not spans} of at most {} pieces with ends where they may be, and \
+                        {is|are} not learned";
+            let said = Wording::new(what, &[&lost, &counted(entities, "entity"), &config.longest_gold()]);
+            self.notes.push(Note::once(said.of(lost)).important());
         }
+        if cut > 0 {
+            let said =
+                Wording::new("{} {is|are} cut off after {} pieces", &[&counted(cut, "text"), &encoding.max_length]);
+            self.notes.push(Note::once(said.of(cut)).important());
+        }
+        self.notes.iter_mut().for_each(|note| note.about = Some("train".into()));
         Ok(())
     }
 
@@ -199,7 +202,8 @@ impl<'a> SpanFeed<'a> {
         let plain = self.plain(&labels);
         let encoded = match self.encode_batch(batch, &plain) {
             Err(error @ Error::PromptTooLong { .. }) => {
-                let mut note = Note::new("batches whose labels leave no room for text are left out");
+                let mut note =
+                    Note::new("{batch|batches} whose labels leave no room for text {is|are} left out").important();
                 note.add(|| format!("epoch {epoch}, batch {number}: {error}"));
                 notes.push(note);
                 return Ok(Vec::new());
@@ -209,7 +213,8 @@ impl<'a> SpanFeed<'a> {
         let encoded: Vec<&Encoded> = encoded.iter().collect();
         let own = tokenizers.labels.as_ref().map(|tokenizer| collate::labels(tokenizer, &plain)).transpose()?;
         let mut entities = Vec::with_capacity(encoded.len());
-        let mut lost_to_prompt = Note::new("entities for which the prompt leaves no room are not learned");
+        let mut lost_to_prompt =
+            Note::new("{entity|entities} for which the prompt leaves no room {is|are} not learned").important();
         for (&at, encoded) in batch.iter().zip(&encoded) {
             let (gold, lost) = encoded.gold(&examples[at], &labels, config);
             let without_prompt = self.encoded[at].gold(&examples[at], &labels, config).1;
@@ -258,9 +263,10 @@ impl Feed for SpanFeed<'_> {
         0
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<Note> {
         let longer = |tokens_max| longer_than_allowed(&self.lengths, tokens_max, "text");
-        self.notes.iter().cloned().chain(self.options.batch_tokens.and_then(longer)).collect()
+        let longer = self.options.batch_tokens.and_then(longer).map(Note::once);
+        self.notes.iter().cloned().chain(longer).collect()
     }
 }
 

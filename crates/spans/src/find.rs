@@ -11,7 +11,7 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::memory::tensor::Tensor;
-use tagsmith_message::counted;
+use tagsmith_message::{Note, Wording, counted};
 use tagsmith_ranks::World;
 use tagsmith_text::tagged::{Content, Watch};
 use tagsmith_text::tokenizer::Tokenizer;
@@ -28,7 +28,7 @@ pub struct Query {
     batch: Option<Batch>,
     vectors: Option<Tensor>,
     /// Notes about labels that are read in another way than they are written.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Query {
@@ -141,18 +141,16 @@ fn from_bytes(next: &mut impl FnMut() -> [u8; 8]) -> Candidate {
 }
 
 /// Returns notes about labels that spell special tokens, and about labels whose ends were cut off.
-pub(crate) fn label_notes(spelled: usize, cut: usize) -> Vec<String> {
+pub(crate) fn label_notes(spelled: usize, cut: usize) -> Vec<Note> {
     let mut notes = Vec::new();
     if spelled > 0 {
         let tokens = counted(spelled, "special token");
-        notes.push(format!("labels spell {tokens} (such as `[SEP]`): read as ordinary letters"));
+        notes.push(Note::once(format!("labels spell {tokens} (such as `[SEP]`): read as ordinary letters")));
     }
     if cut > 0 {
-        let pieces = collate::LABEL_PIECES;
-        notes.push(match cut {
-            1 => format!("1 label is longer than {pieces} pieces: its end is not read"),
-            cut => format!("{cut} labels are longer than {pieces} pieces: their ends are not read"),
-        });
+        let what = "{} {is|are} longer than {} pieces: {its end is|their ends are} not read";
+        let said = Wording::new(what, &[&counted(cut, "label"), &collate::LABEL_PIECES]);
+        notes.push(Note::once(said.of(cut)).important());
     }
     notes
 }

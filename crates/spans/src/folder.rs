@@ -18,7 +18,7 @@ use tagsmith_hub::model::Part;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
-use tagsmith_message::Remedy;
+use tagsmith_message::{Note, Remedy};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_text::tokenizer::old_files::has_tokenizer;
 use tagsmith_train::memory::{FLOAT, size};
@@ -35,10 +35,10 @@ pub struct Tokenizers {
 
 impl Tokenizers {
     /// Returns what there is to say about the tokenizers and about pieces that the model has no row for.
-    pub fn notes(&self, model: &Model) -> Vec<String> {
-        let of = |tokenizer: &Tokenizer, rows: usize, what: &str| -> Vec<String> {
-            let beyond = tokenizer.pieces_beyond(rows);
-            tokenizer.notes.iter().chain(&beyond).map(|note| format!("tokenizer of {what}: {note}")).collect()
+    pub fn notes(&self, model: &Model) -> Vec<Note> {
+        let of = |tokenizer: &Tokenizer, rows: usize, what: &str| -> Vec<Note> {
+            let notes = tokenizer.notes.iter().cloned().chain(tokenizer.pieces_beyond(rows));
+            notes.map(|note| note.about(format!("tokenizer of {what}"))).collect()
         };
         let mut notes = of(&self.text, model.token_encoder.shape.vocab_size, "texts");
         if let (Some(labels), Some(kinds)) = (&self.labels, &model.type_encoder) {

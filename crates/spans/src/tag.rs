@@ -9,6 +9,7 @@ use crate::folder::Tokenizers;
 use crate::model::Model;
 use std::ops::Range;
 use std::sync::Arc;
+use tagsmith_message::Note;
 use tagsmith_ranks::World;
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::example::AnnotationFormat;
@@ -78,7 +79,7 @@ impl Tagger {
     /// # Errors
     /// No label, an empty or a repeated one, or more labels than a prompt holds. A window that is longer than the
     /// model's positions, or a stride that fills the window.
-    pub fn new(mut model: Model, tokenizers: Tokenizers, request: Request) -> Result<(Tagger, Vec<String>), Error> {
+    pub fn new(mut model: Model, tokenizers: Tokenizers, request: Request) -> Result<(Tagger, Vec<Note>), Error> {
         let threshold = request.threshold.unwrap_or(model.config.threshold);
         if model.config.threshold_in_prompt() {
             let learned = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
@@ -92,11 +93,10 @@ impl Tagger {
         }
         let mut notes = Vec::new();
         let format = model.config.annotation_format.unwrap_or_else(|| {
-            notes.push(
+            notes.push(Note::once(
                 "config.json does not say whether the model was trained on words or on running text \
-                 (`annotation_format`): running text is cut into words, as most of the original's configurations have it"
-                    .into(),
-            );
+                 (`annotation_format`): running text is cut into words, as most of the original's configurations have it",
+            ));
             AnnotationFormat::Tokens
         });
         let read: Vec<String> = request.labels.iter().map(|label| label.read.clone()).collect();
@@ -137,15 +137,16 @@ impl Tagger {
         for Encoded { place, words, windows, parted, .. } in &inputs {
             tally.count(place, words.len(), windows.len());
             for word in parted {
-                let what = "words are longer than a whole window and were cut into several";
+                let what = "{word is|words are} longer than a whole window and {was|were} cut into several";
                 tally.add(what, || format!("{place} word {}", word + 1));
             }
             if windows.iter().any(|window| window.encoded.cut > 0) {
-                tally.add("inputs have a word longer than a whole window, whose end is not read", || place.clone());
+                let what = "{input has|inputs have} a word longer than a whole window, whose end is not read";
+                tally.add_important(what, || place.clone());
             }
             // In an overlap of windows they count twice.
             for _ in 0..windows.iter().map(|window| window.encoded.spelled).sum() {
-                let what = "special tokens that words spell (such as `[SEP]`) were read as ordinary letters";
+                let what = "{special token|special tokens} that words spell (such as `[SEP]`) {was|were} read as ordinary letters";
                 tally.add(what, || place.clone());
             }
         }
@@ -178,7 +179,7 @@ impl Tagger {
         };
         let placed: Vec<(Candidate, (u32, u32))> = entities.iter().filter_map(placed).collect();
         for _ in placed.len()..entities.len() {
-            tally.add("entities of white space alone are left out", || place.clone());
+            tally.add("{entity|entities} of white space alone {is|are} left out", || place.clone());
         }
         let mention = |&(it, place): &(Candidate, (u32, u32))| {
             letters.mention(self.names[it.kind].clone(), it.score as f32, place)
@@ -196,7 +197,7 @@ impl Tagger {
                     continue;
                 }
                 if places[first].0 != start || places[last - 1].1 != end {
-                    let what = "entities begin or end inside a word: the whole word has their label";
+                    let what = "{entity begins or ends|entities begin or end} inside a word: the whole word has {its|their} label";
                     tally.add(what, || format!("{place}: {:?}", letters.slice(start as u32, end as u32)));
                 }
                 for (i, word) in labels[first..last].iter_mut().enumerate() {

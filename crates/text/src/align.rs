@@ -8,7 +8,7 @@ use crate::labels::LabelSet;
 use crate::parallel;
 use crate::sentence::Sentence;
 use crate::tokenizer::{Error, Pieces, Tokenizer};
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Wording, counted};
 
 /// The label of a piece that is not counted.
 pub const IGNORE: i32 = -100;
@@ -197,8 +197,9 @@ impl Truncation {
             too_long: Note::new(""),
             words_lost: 0,
             windows: 0,
-            parted: Note::new("words are longer than a whole window and are read in parts"),
-            pieceless: Note::new("words give no piece, so they are neither trained nor scored").important(),
+            parted: Note::new("{word is|words are} longer than a whole window and {is|are} read in parts"),
+            pieceless: Note::new("{word gives|words give} no piece, so {it is|they are} neither trained nor scored")
+                .important(),
         }
     }
 
@@ -248,11 +249,14 @@ impl Truncation {
         let max_length = options.max_length.unwrap_or_default();
         self.too_long.important = options.stride.is_none();
         self.too_long.what = match options.stride {
-            None => format!(
-                "sentences have more than {max_length} pieces and were cut there: {} words lost",
-                self.words_lost
+            None => Wording::new(
+                "{sentence has|sentences have} more than {} pieces and {was|were} cut there: {} lost",
+                &[&max_length, &counted(self.words_lost, "word")],
             ),
-            Some(_) => format!("sentences have more than {max_length} pieces and became {} windows", self.windows),
+            Some(_) => Wording::new(
+                "{sentence has|sentences have} more than {} pieces and became {}",
+                &[&max_length, &counted(self.windows, "window")],
+            ),
         };
         [self.too_long, self.parted, self.pieceless].into_iter().filter(|note| note.count > 0).collect()
     }

@@ -24,7 +24,7 @@ mod tests;
 use crate::labels::reading::SpanReader;
 use crate::labels::scheme::{self, Span, Tag, UNTYPED};
 use std::collections::HashMap;
-use tagsmith_message::Note;
+use tagsmith_message::{Note, counted};
 
 pub use crate::score::method::Method;
 pub use crate::score::metrics::{Count, Counts, Metrics, Score, TypeScore, ZeroDivision};
@@ -33,7 +33,7 @@ pub use crate::score::metrics::{Count, Counts, Metrics, Score, TypeScore, ZeroDi
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// Gold and prediction have different numbers of labels.
-    #[error("{gold} gold labels but {predicted} predicted ones")]
+    #[error("{} but {}", counted(*.gold, "gold label"), counted(*.predicted, "predicted label"))]
     Lengths {
         /// Gold labels of the sentence.
         gold: usize,
@@ -237,10 +237,15 @@ impl Scorer {
     /// Returns notes about labels that the conlleval rules read in another way than their writer meant.
     fn label_notes(&self) -> Vec<Note> {
         let Method::Conlleval(style) = self.method else { return Vec::new() };
-        let mut misread = Note::new("labels are not B, I, E, S or O tags, and the conlleval rules misread them");
+        let mut misread = Note::new(
+            "{label is not a B, I, E, S or O tag|labels are not B, I, E, S or O tags}, and the conlleval rules misread \
+             {it|them}",
+        )
+        .important();
         let mut unknown = Note::new(
-            "labels have a letter that the conlleval rules lack: neighbors merge or get lost, score strictly",
-        );
+            "{label has|labels have} a letter that the conlleval rules lack: neighbors merge or get lost, score strictly",
+        )
+        .important();
         for label in &self.labels.names {
             let with_outside = [label.as_str(), "O"];
             let Some(tag) = Tag::conlleval(label, style).filter(|_| label != "O") else { continue };

@@ -88,6 +88,8 @@ pub struct Tally {
     /// The number of entities found.
     pub entities: usize,
     notes: Vec<Note>,
+    /// What each note says, as its caller wrote it.
+    texts: Vec<&'static str>,
 }
 
 /// Hears how much of some inputs a model has read, and how much there is, in pieces.
@@ -99,7 +101,8 @@ pub const UNWATCHED: Watch<'static> = &|_done, _all| ();
 impl Tally {
     /// Counts an input before it is tagged.
     pub fn count(&mut self, place: &str, words: usize, windows: usize) {
-        const LONG: &str = "inputs are longer than the model reads at once and went through overlapping windows";
+        const LONG: &str =
+            "{input is|inputs are} longer than the model reads at once and went through overlapping windows";
         self.documents += 1;
         self.words += words;
         self.windows += windows;
@@ -108,14 +111,26 @@ impl Tally {
         }
     }
 
-    /// Counts one more of what happened to an input.
-    pub fn add(&mut self, what: &str, place: impl FnOnce() -> String) {
-        let known = self.notes.iter().position(|note| note.what == what);
+    /// Counts one more of what happened to an input: a text as [`Note::new`] takes it.
+    pub fn add(&mut self, what: &'static str, place: impl FnOnce() -> String) {
+        self.note_of(what).add(place);
+    }
+
+    /// Counts one more of what an input lost, or got for want of something better.
+    pub fn add_important(&mut self, what: &'static str, place: impl FnOnce() -> String) {
+        let note = self.note_of(what);
+        note.important = true;
+        note.add(place);
+    }
+
+    fn note_of(&mut self, what: &'static str) -> &mut Note {
+        let known = self.texts.iter().position(|text| *text == what);
         let at = known.unwrap_or_else(|| {
+            self.texts.push(what);
             self.notes.push(Note::new(what));
             self.notes.len() - 1
         });
-        self.notes[at].add(place);
+        &mut self.notes[at]
     }
 
     /// Returns notes about what happened to the inputs.

@@ -239,8 +239,10 @@ impl Tokenizer {
             self.for_words.get_vocab(true).into_iter().map(|it| (it.1, it.0)).collect();
         beyond.retain(|(id, _)| *id as usize >= rows);
         beyond.sort_unstable();
-        let what = "pieces of the tokenizer have ids that the model has no row for: a text with one is refused";
-        let mut note = Note::new(what);
+        let mut note = Note::new(
+            "{piece of the tokenizer has an id|pieces of the tokenizer have ids} that the model has no row for: a text \
+             with {it|one} is refused",
+        );
         beyond.iter().for_each(|(id, piece)| note.add(|| format!("`{piece}` {id} of {rows} rows")));
         (note.count > 0).then_some(note)
     }

@@ -332,7 +332,7 @@ fn truncation_is_that_of_transformers_and_is_counted() {
         assert_eq!(labels_of(&got), want, "{kind}");
         assert_eq!(got.notes[0].count, cut);
         assert_eq!(
-            got.notes[0].what,
+            got.notes[0].what.plural(),
             format!("sentences have more than 16 pieces and were cut there: {lost} words lost")
         );
     }
@@ -353,7 +353,7 @@ fn windows_at_training_count_every_word_once() {
         rows.filter(|row| row.2 != IGNORE).map(|(sentence, word, label)| (sentence, word.unwrap(), label)).collect()
     };
     // Words of more than 13 pieces lose some, and the note says so.
-    assert!(windows.notes.iter().any(|note| note.what.starts_with("words are longer than a whole window")));
+    assert!(windows.notes.iter().any(|note| note.what.plural().starts_with("words are longer than a whole window")));
     let firsts = |rows: Vec<(u32, u32, i32)>| -> Vec<(u32, u32)> {
         let mut words: Vec<(u32, u32)> = rows.into_iter().map(|(sentence, word, _)| (sentence, word)).collect();
         words.dedup();
@@ -376,7 +376,7 @@ fn words_without_a_piece_are_located() {
         })
         .sum();
     let note = &got.notes[0];
-    assert_eq!(note.what, "words give no piece, so they are neither trained nor scored");
+    assert_eq!(note.what.plural(), "words give no piece, so they are neither trained nor scored");
     assert_eq!(note.count, want);
     assert_eq!(note.places[0], r#"inputs:40 word 2 "\u{ad}""#);
 }

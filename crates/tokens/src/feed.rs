@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::examples::Examples;
 use crate::memory::rows_at_once;
 use tagsmith_encoder::batch::Batch;
+use tagsmith_message::Note;
 use tagsmith_ranks::World;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_train::trainable::{Feed, MicroBatch, Totals, Update, Updates};
@@ -87,8 +88,8 @@ impl Feed for TokenFeed<'_> {
         rows_at_once(self.examples, self.options.batch_size, self.options.batch_tokens)
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<Note> {
         let longer = |tokens_max| longer_than_allowed(self.examples.lengths(), tokens_max, "sentence");
-        self.options.batch_tokens.and_then(longer).into_iter().collect()
+        self.options.batch_tokens.and_then(longer).map(Note::once).into_iter().collect()
     }
 }

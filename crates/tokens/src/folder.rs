@@ -11,6 +11,7 @@ use tagsmith_encoder::folder::{Loaded, Target, WeightFiles, check_size, weight_f
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
+use tagsmith_message::counted;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
 /// What to do where a checkpoint has no head for the labels.
@@ -72,8 +73,8 @@ impl Model {
         if !missing.is_empty() {
             let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: files[0].clone() }) };
             if resized.is_empty() {
-                let labels = self.config.labels.len();
-                notes.push(format!("the checkpoint has no head for {labels} labels: drawn from seed {seed}"));
+                let labels = counted(self.config.labels.len(), "label");
+                notes.push(format!("the checkpoint has no head for {labels}: drawn from seed {seed}"));
             }
             self.draw_head(&missing, seed);
         }

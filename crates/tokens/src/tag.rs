@@ -239,7 +239,7 @@ pub fn tag(
         tally.count(place, prepared.words.len(), plan.windows.len());
         for word in &plan.parted {
             let place = || format!("{place} word {}", word + 1);
-            tally.add("words are longer than a whole window and were read in parts", place);
+            tally.add("{word is|words are} longer than a whole window and {was|were} read in parts", place);
         }
     }
     let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
@@ -254,11 +254,11 @@ pub fn tag(
         let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
         for word in stopgaps {
             let place = || format!("{place} word {} {:?}", word + 1, prepared.words[word]);
-            tally.add("words give the model nothing to read and got a stopgap label", place);
+            tally.add_important("{word gives|words give} the model nothing to read and got a stopgap label", place);
         }
         let (entities, blank) = mentions(&prepared, &rows, options);
         for _ in 0..blank {
-            tally.add("entities of white space alone are left out", || place.clone());
+            tally.add("{entity|entities} of white space alone {is|are} left out", || place.clone());
         }
         tally.entities += entities.len();
         Tagged { text: prepared.text, words: prepared.words, labels, entities }

@@ -223,7 +223,7 @@ fn long_inputs_are_read_in_windows_and_taken_where_they_are_surest() {
     assert_eq!(got[0].labels.len(), 200);
     assert!(tally.windows > 10);
     let note = tally.notes()[0].to_string();
-    let said = "1 inputs are longer than the model reads at once and went through overlapping windows";
+    let said = "1 input is longer than the model reads at once and went through overlapping windows";
     assert_eq!(note, format!("{said} (test:1: {} windows)", tally.windows - 1));
 
     // Far from the ends of the text the surest window has the word at least 4 pieces from an edge, so the model
@@ -323,7 +323,11 @@ fn entities_begin_and_end_with_letters() {
             assert_eq!(*found, letters[*start as usize..*end as usize].iter().collect::<String>(), "{name}");
         }
         if name == "none" {
-            assert!(tally.notes().iter().any(|note| note.what.contains("white space alone")), "{:?}", tally.notes());
+            assert!(
+                tally.notes().iter().any(|note| note.what.plural().contains("white space alone")),
+                "{:?}",
+                tally.notes()
+            );
         }
     }
 }
@@ -348,7 +352,7 @@ fn a_word_longer_than_a_window_is_read_whole() {
                 tagged.entities.iter().flat_map(|it| it.start..it.end).collect();
             assert_eq!(read.len(), text.chars().count(), "{kind}: every letter is read");
         }
-        let said: Vec<&str> = tally.notes().iter().map(|note| note.what.as_str()).collect();
+        let said: Vec<&str> = tally.notes().iter().map(|note| note.what.plural()).collect();
         assert!(said.contains(&"words are longer than a whole window and were read in parts"), "{said:?}");
     }
 }

@@ -176,7 +176,7 @@ pub trait Feed: Sync {
     fn rows_at_once(&self) -> usize;
 
     /// What the user should know about the data before the run begins.
-    fn notes(&self) -> Vec<String>;
+    fn notes(&self) -> Vec<Note>;
 }
 
 /// An epoch's updates, made as they are asked for.

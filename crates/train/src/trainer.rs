@@ -31,7 +31,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Wording, counted};
 use tagsmith_ranks::World;
 
 /// Writes a model, with all that using it needs, into an existing folder.
@@ -79,7 +79,7 @@ pub enum Event<'a> {
     /// A checkpoint was removed, because no more were to be kept.
     Deleted(&'a Path),
     /// Something the user should know.
-    Note(&'a str),
+    Note(&'a Note),
 }
 
 /// What a run leads to, beside the learner's weights.
@@ -196,9 +196,10 @@ impl<'a, M: Trainable> Run<'a, M> {
         let options = self.job.options;
         let (warmup, total) = (options.warmup.of_total(self.plan.total_steps), self.plan.total_steps);
         if warmup >= total && options.schedule != "constant" && options.schedule != plateau::NAME {
-            self.note(&format!(
-                "the warm-up of {warmup} steps fills the run of {total}: the learning rate never falls, \
-                 and reaches its peak at best in the last step"
+            self.say(&format!(
+                "the warm-up of {} fills the run of {total}: the learning rate never falls, \
+                 and reaches its peak at best in the last step",
+                counted(warmup as usize, "step")
             ));
         }
         for note in self.job.feed.notes() {
@@ -209,7 +210,7 @@ impl<'a, M: Trainable> Run<'a, M> {
         {
             let (way, mode) = if rising_is_better { ("rise", "min") } else { ("fall", "max") };
             let key = &best.key;
-            self.note(&format!(
+            self.say(&format!(
                 "`{}` waits for `{key}` to {way}, although the best model has it the other way: \
                  `lr_scheduler_kwargs` of `{{\"mode\": \"{mode}\"}}` change that",
                 plateau::NAME
@@ -291,7 +292,8 @@ impl<'a, M: Trainable> Run<'a, M> {
             Some(met) => met.absorb(note),
             None => {
                 let places = note.places.join("; ");
-                self.note(&format!("{}: the first, {places}; their number is said at the end", note.what));
+                let first = format!("{}: the first, {places}; their number is said at the end", note.what.plural());
+                self.note(&Note { important: note.important, ..Note::once(first) });
                 self.met.push(note);
             }
         }
@@ -299,12 +301,14 @@ impl<'a, M: Trainable> Run<'a, M> {
 
     /// The notes of all ranks, with the sums of their counts.
     fn met_by_all(&mut self) -> Vec<Note> {
-        let mine: Vec<String> = self.met.iter().map(|note| format!("{}\t{}\n", note.count, note.what)).collect();
+        type Sent = (usize, bool, [String; 2]);
+        let sent = |note: &Note| -> Sent { (note.count, note.important, note.what.forms().map(str::to_owned)) };
+        let mine = json!(self.met.iter().map(sent).collect::<Vec<Sent>>()).to_string();
         let mut all: Vec<Note> = Vec::new();
-        for lines in self.job.world.gather(mine.concat().as_bytes()) {
-            for line in String::from_utf8_lossy(&lines).lines() {
-                let (count, what) = line.split_once('\t').expect("ranks send what they say");
-                let note = Note { count: count.parse().expect("a count"), ..Note::new(what) };
+        for sent in self.job.world.gather(mine.as_bytes()) {
+            let sent: Vec<Sent> = serde_json::from_slice(&sent).expect("ranks send what they say");
+            for (count, important, forms) in sent {
+                let note = Note { count, important, ..Note::saying(Wording::of_forms(forms)) };
                 match all.iter_mut().find(|met| met.what == note.what) {
                     Some(met) => met.absorb(note),
                     None => all.push(note),
@@ -320,7 +324,7 @@ impl<'a, M: Trainable> Run<'a, M> {
         self.progress.grad_norm = report.grad_norm;
         self.progress.learning_rate = learning_rate;
         if report.counted == 0 {
-            self.note(&format!(
+            self.say(&format!(
                 "step {step} counts no label: it changed nothing, and its loss is left out of the means"
             ));
             return Ok(());
@@ -417,9 +421,11 @@ impl<'a, M: Trainable> Run<'a, M> {
             self.state.stopping = true;
             let early = self.state.early_stopping.expect("it gave up");
             let best = self.state.best_metric.or(criterion.floor).unwrap_or(f64::NAN);
-            self.note(&format!(
-                "stopping early at step {}: `{}` is {value} and has not been better than {best} for {} evaluations",
-                self.state.global_step, criterion.key, early.without_improvement
+            self.say(&format!(
+                "stopping early at step {}: `{}` is {value} and has not been better than {best} for {}",
+                self.state.global_step,
+                criterion.key,
+                counted(early.without_improvement as usize, "evaluation")
             ));
         }
         Ok(is_best)
@@ -428,7 +434,8 @@ impl<'a, M: Trainable> Run<'a, M> {
     fn finish(mut self) -> Result<Outcome, M::Error> {
         self.prove()?;
         for note in self.met_by_all() {
-            self.note(&format!("{}: {} from step {} on", note.what, note.count, self.call.first_step + 1));
+            let all = format!("{}: {} from step {} on", note.what.plural(), note.count, self.call.first_step + 1);
+            self.note(&Note { important: note.important, ..Note::once(all) });
         }
         let steps = self.state.global_step - self.call.first_step;
         let samples = self.plan.samples * steps as f64 / self.plan.total_steps as f64;
@@ -449,8 +456,13 @@ impl<'a, M: Trainable> Run<'a, M> {
         6.0 * padded_pieces as f64 * (parameters - embeddings) as f64
     }
 
-    fn note(&mut self, note: &str) {
+    fn note(&mut self, note: &Note) {
         (self.job.notify)(Event::Note(note));
+    }
+
+    /// Reports a note that is one sentence.
+    fn say(&mut self, line: &str) {
+        self.note(&Note::once(line));
     }
 }
 

@@ -113,13 +113,14 @@ impl Processors {
     fn why(self) -> Option<String> {
         let Processors { machine, allowed, cores, quota, ranks, share } = self;
         let threads = self.threads();
-        let plural = if threads == 1 { "" } else { "s" };
-        let mut line = format!("{threads} thread{plural}: the machine has {machine} logical processors");
+        let (counted_threads, all) = (counted(threads, "thread"), counted(machine, "logical processor"));
+        let mut line = format!("{counted_threads}: the machine has {all}");
         if allowed < machine {
             line += &format!(", this process may use {allowed}");
         }
         if cores < allowed {
-            line += &format!(", which are {cores} physical cores");
+            let are = if cores == 1 { "is" } else { "are" };
+            line += &format!(", which {are} {}", counted(cores, "physical core"));
         }
         if quota < allowed {
             line += &format!(", and its quota is the time of {quota}");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tagsmith_data::write::parquet::Table;
 use tagsmith_data::write::{conll, json_lines};
 use tagsmith_files::lock;
-use tagsmith_message::{Note, Remedy, Setting, counted, quote_all};
+use tagsmith_message::{Note, Remedy, Setting, Wording, counted, quote_all};
 use tagsmith_text::tagged::Tagged;
 
 /// A place for tagged documents.
@@ -129,9 +129,9 @@ impl Output {
             Sink::Table(table) => table.finish().with_context(|| self.place.clone())?.publish()?,
         }
         let hidden = self.brackets.hidden;
-        let entities =
-            if hidden == 1 { "1 entity overlaps another" } else { &format!("{hidden} entities overlap others") };
-        let note = Note::once(format!("{entities} and cannot be shown as text"));
+        let what = "{} {overlaps another|overlap others} and cannot be shown as text";
+        let said = Wording::new(what, &[&counted(hidden, "entity")]);
+        let note = Note::once(said.of(hidden)).important();
         Ok((hidden > 0).then(|| note.with_remedy(Remedy::SetTo(Setting::OutputFormat, "jsonl".into()))))
     }
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tagsmith_data::dataset::is_saved;
 use tagsmith_data::format::Format;
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{Remedy, Setting, Wording, counted};
 use tagsmith_ranks::World;
 
 /// A file to tag and the file to write.
@@ -69,7 +69,9 @@ pub fn to_make(
     let owners: Vec<u32> = owners.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
     let count = owners.iter().filter(|&&owner| owner == DONE).count();
     if count > 0 {
-        events.say(format!("{count} of {} files are there already, in {}", shards.len(), folder.display()));
+        let what = "{} of {} {is|are} there already, in {}";
+        let said = Wording::new(what, &[&count, &counted(shards.len(), "file"), &folder.display()]);
+        events.say(said.of(count));
     }
     let mine = shards.into_iter().zip(owners).filter(|(_, owner)| *owner as usize == world.rank());
     Ok(mine.map(|(shard, _)| shard).collect())

@@ -133,7 +133,7 @@ impl Tagger {
             true => span_tagger(&folder, options, precision, hub)?,
             false => token_classifier(&folder, options, precision)?,
         };
-        notes.extend(more.into_iter().map(Note::once));
+        notes.extend(more);
         Ok((Tagger(kind), notes))
     }
 
@@ -253,7 +253,7 @@ pub fn is_span_tagger(folder: &Path) -> bool {
         || config.is_some_and(|config| config.get("token_encoder").is_some())
 }
 
-fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<(Kind, Vec<String>)> {
+fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<(Kind, Vec<Note>)> {
     let for_spans = [
         (options.labels.is_some(), Setting::Labels, "finds its own labels and looks for no others"),
         (
@@ -276,10 +276,10 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
     }
     let (tagger, notes) = loaded.with_context(|| folder.display().to_string())?;
-    Ok((Kind::Tokens(Box::new(tagger)), notes))
+    Ok((Kind::Tokens(Box::new(tagger)), notes.into_iter().map(Note::once).collect()))
 }
 
-fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<String>)> {
+fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<Note>)> {
     let other_strategy = options.strategy.is_some_and(|strategy| strategy != Strategy::First);
     let for_tokens = [
         (other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together"),
@@ -294,7 +294,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
         let message = "the labels are neither a list of names nor an object of names and descriptions";
         refusal(message, Remedy::set(Setting::Labels).so_as("as `person,place` or as a JSON file"))
     })?;
-    let (mut model, mut notes) = folder::load(folder)?;
+    let (mut model, notes) = folder::load(folder)?;
     let threshold = options.threshold.as_deref().map(|word| {
         Threshold::parse(word, model.config.contrastive()).map_err(|why| {
             refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("with a number from 0 to 1"))
@@ -312,7 +312,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
         batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
     };
     let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
-    notes.extend(more);
+    let notes = notes.into_iter().map(Note::once).chain(more).collect();
     Ok((Kind::Spans(Box::new(tagger)), notes))
 }
 

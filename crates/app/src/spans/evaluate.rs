@@ -86,7 +86,7 @@ pub fn evaluate_spans(
         folder_lock::try_writing(&request.output_dir)?;
     }
     let (folder, notes) = model_folder(&request.model)?;
-    notes.iter().for_each(|note| events.note(note));
+    events.notes(&notes);
     let folder = folder.as_path();
     let (mut model, notes) = folder::load(folder)?;
     notes.iter().for_each(|note| events.say(note));
@@ -110,7 +110,7 @@ pub fn evaluate_spans(
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
-    tokenizers.notes(&model).iter().for_each(|note| events.say(note));
+    events.notes(&tokenizers.notes(&model));
     let format = annotation_format(request.format, model.config.annotation_format, events);
     let masking = if format == AnnotationFormat::Text { Masking::None } else { Masking::Subwords };
     let max_length = model.config.max_seq_length.unwrap_or(MAX_LENGTH).min(model.positions_max());
@@ -120,7 +120,7 @@ pub fn evaluate_spans(
         let shared = RefCell::new(&mut *events);
         let watch = |done, all| shared.borrow_mut().progress(Progress::in_pieces("evaluation", done, all));
         let found = find((&model, &tokenizers), encoding, labels_of(examples), examples, bar, world, &watch)?;
-        found.notes.iter().for_each(|note| events.say(note));
+        events.notes(&found.notes);
         Ok(found)
     };
     let mut json = Map::new();
@@ -234,7 +234,7 @@ fn load(
         false => Overlapping::Refused(request.decoding),
     };
     let mut data = read::load(&[file.to_owned()], format, EVALUATED, overlapping, tags)?;
-    data.notes.iter().for_each(|note| events.note(note));
+    events.notes(&data.notes);
     if let Some(map) = &request.label_map {
         read::rename_labels(&mut data.examples, map)?;
     }

@@ -119,7 +119,7 @@ impl Inputs<'_> {
     /// Logs what the engine says, and passes its progress on.
     fn hear(&self, event: Event<'_>, recorder: &mut Recorder, log: &mut Log<'_>) -> Result<()> {
         let line = match event {
-            Event::Note(note) => return log.note(&Note::once(note)),
+            Event::Note(note) => return log.note(note),
             Event::Began { .. } | Event::Stepped { .. } => None,
             Event::Logged(record) => {
                 recorder.track(record, record["step"].as_u64().expect("a logged record has its step"));

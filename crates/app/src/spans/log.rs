@@ -25,7 +25,15 @@ impl Log<'_> {
     /// Logs a note.
     pub fn note(&mut self, note: &Note) -> Result<()> {
         self.events.note(note);
-        self.write(&format!("note: {note}"))
+        let kind = if note.important { "warning" } else { "note" };
+        self.write(&format!("{kind}: {note}"))
+    }
+
+    /// Logs notes that were collected, the important ones first.
+    pub fn notes(&mut self, notes: &[Note]) -> Result<()> {
+        let mut notes: Vec<&Note> = notes.iter().collect();
+        Note::important_first(&mut notes);
+        notes.into_iter().try_for_each(|note| self.note(note))
     }
 
     /// Writes a line to the file alone.

@@ -101,7 +101,8 @@ pub fn train_spans(
         return Ok(SpanTrained::Already(Box::new(read_back(&config)?)));
     }
     for difference in before.iter().flat_map(|before| made_from.differences(before)) {
-        log.note(&Note::once(format!("the run goes on otherwise than it began: {difference}")))?;
+        let said = format!("the run goes on otherwise than it began: {difference}");
+        log.note(&Note::once(said).important())?;
     }
     if world.is_first() {
         made_from.write(&output)?;
@@ -119,9 +120,8 @@ pub fn train_spans(
         }
         None => folder::assemble(config.model.clone(), config.seed, hub, allowed())?,
     };
-    for note in notes.into_iter().chain(tokenizers.notes(&model)) {
-        log.note(&Note::once(note))?;
-    }
+    let notes: Vec<Note> = notes.into_iter().map(Note::once).chain(tokenizers.notes(&model)).collect();
+    log.notes(&notes)?;
     ensure!(
         config.encoding.max_length <= model.positions_max(),
         "{}: `max_seq_length` is {}, and the text encoder has positions for {}",
@@ -190,9 +190,7 @@ fn load(
 ) -> Result<Vec<Example>> {
     let files = &config.files[split];
     let data = read::load(files, config.format, &[what, "train"], overlapping, tags)?;
-    for note in &data.notes {
-        log.note(note)?;
-    }
+    log.notes(&data.notes)?;
     let entities: usize = data.examples.iter().map(|example| example.entities.len()).sum();
     let [texts, labels] =
         [(data.examples.len(), "text"), (labels_of(&data.examples).len(), "label")].map(|(n, noun)| counted(n, noun));

@@ -14,7 +14,7 @@ use tagsmith_data::dataset;
 use tagsmith_data::{Meter, ReadOptions};
 use tagsmith_files::records::Room;
 use tagsmith_hub::Hub;
-use tagsmith_message::{Note, Remedy, Setting, counted, quote, quote_all};
+use tagsmith_message::{Note, Remedy, Setting, Wording, counted, quote, quote_all};
 use tagsmith_text::align::{AlignOptions, Aligner, Example, IGNORE, LabelAll};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::label_scheme::LabelScheme;
@@ -76,13 +76,11 @@ impl Data {
         check_scheme(options::label_scheme(args), data.splits().map(|(_, split)| split))?;
         data.labeling = labeling;
         data.divide(args, events)?;
+        let seen = data.seen_in_training()?;
         for (name, split) in data.splits() {
             events.say(describe(name, split)?);
-            events.notes_about(name, &split.notes);
-            events.notes_about(name, &slips::of(split)?);
-        }
-        for (name, note) in data.seen_in_training()? {
-            events.notes_about(name, &[note]);
+            let (slips, seen) = (slips::of(split)?, seen.iter().filter(|(of, _)| *of == name).map(|(_, note)| note));
+            events.notes_about(name, split.notes.iter().chain(&slips).chain(seen));
         }
         data.check(tasks)?;
         if let Some(train) = data.train.as_ref().filter(|_| tasks.do_train && !args.allow_degenerate_data) {
@@ -105,7 +103,7 @@ impl Data {
         ] {
             if let Some(file) = file {
                 let what = format!("the file {file} is left aside, because the data set {name} is given too");
-                events.note(&Note::once(what).with_remedy(Remedy::Unset(setting)));
+                events.note(&Note::once(what).with_remedy(Remedy::Unset(setting)).important());
             }
         }
         let DataArgs { dataset_config_name, dataset_revision, .. } = args;
@@ -118,7 +116,8 @@ impl Data {
             ..Data::default()
         };
         for name in splits.keys() {
-            events.say(format!("the split `{name}` is not used: only train, validation and test are"));
+            let said = format!("the split `{name}` is not used: only train, validation and test are");
+            events.note(&Note::once(said).important());
         }
         Ok(data)
     }
@@ -227,7 +226,8 @@ impl Data {
         let mut notes = Vec::new();
         for (name, split) in others {
             let all = split.sentences.len();
-            let mut note = Note::new(format!("of {} stand in the training split too", counted(all, "sentence")));
+            let of = counted(all, "sentence");
+            let mut note = Note::naming("of {} {stands|stand} in the training split too", &[&of]).important();
             split.sentences.for_each(|sentence| {
                 if learned.contains(&mark(&sentence.words)) {
                     note.add(|| format!("{}:{}", split.source, sentence.line));
@@ -235,7 +235,9 @@ impl Data {
                 true
             })?;
             if note.count == all {
-                note.what += ", so its score says nothing about other texts";
+                let what =
+                    "of {} {stands|stand} in the training split too, so its score says nothing about other texts";
+                note.what = Wording::new(what, &[&of]);
             }
             notes.extend((note.count > 0).then_some((name, note)));
         }
@@ -263,7 +265,8 @@ impl Data {
             if let (Some(split), Some(most)) = (split, most)
                 && split.sentences.len() > most
             {
-                events.say(format!("{name}: the first {most} of {} sentences are kept", split.sentences.len()));
+                let all = counted(split.sentences.len(), "sentence");
+                events.say(Wording::new("{}: the first {} of {} {is|are} kept", &[&name, &most, &all]).of(most));
                 split.sentences.truncate(most);
             }
         }

@@ -13,7 +13,7 @@ use tagsmith_ranks::World;
 use tagsmith_text::align::IGNORE;
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::label_scheme::LabelScheme;
-use tagsmith_text::labels::scheme::{LabelKind, Style};
+use tagsmith_text::labels::scheme::{self, LabelKind, Style};
 use tagsmith_text::score::error_detection;
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
@@ -52,6 +52,11 @@ fn remedy(labels: &LabelSet) -> Remedy {
         LabelKind::Types => Remedy::AnyOf(vec![
             Remedy::set(Setting::BareTags).so_as("to make a run of one type an entity"),
             words.so_as("to score words"),
+        ]),
+        LabelKind::Classes if scheme::has_zero_for_outside(labels.names()) => Remedy::AnyOf(vec![
+            Remedy::AllOf(vec![Remedy::to_do("write `O` for `0`"), Remedy::set(Setting::BareTags)])
+                .so_as("to make a run of one type an entity"),
+            words.so_as("to leave this note out"),
         ]),
         _ => words.so_as("to leave this note out"),
     }
@@ -219,7 +224,8 @@ impl<'a> Measure<'a> {
                 "`{name}` chooses the best model and is seqeval's, which takes labels of errors for entities; `ged_f0.5` \
                  says how well errors are detected"
             );
-            Note::once(what).with_remedy(Remedy::SetTo(Setting::Metric, "ged_f0.5".into()).so_as("to choose by it"))
+            let remedy = Remedy::SetTo(Setting::Metric, "ged_f0.5".into()).so_as("to choose by it");
+            Note::once(what).with_remedy(remedy).important()
         })
     }
 

@@ -9,6 +9,7 @@ use tagsmith_data::format::label_list;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::bare_tags;
+use tagsmith_text::labels::scheme::has_zero_for_outside;
 use tagsmith_text::score::error_detection;
 use tagsmith_text::sentence::{Split, TagKind};
 
@@ -94,6 +95,15 @@ impl Labeling {
                 Remedy::set(Setting::Labels).so_as("to name them"),
             ));
         }
+        if self.bare && has_zero_for_outside(&split.tag_names) {
+            return Err(refusal(
+                format!("{}: the label `0` is a digit, and would become entities `B-0`", split.source),
+                Remedy::AnyOf(vec![
+                    Remedy::to_do("write the letter `O` for words outside entities"),
+                    Remedy::Unset(Setting::BareTags),
+                ]),
+            ));
+        }
         if self.bare {
             bare_tags::to_iob2(split)?;
         }
@@ -115,7 +125,7 @@ impl Labeling {
             return Ok(listed.clone());
         }
         let (labels, notes) = LabelSet::infer(train, others)?;
-        notes.iter().for_each(|note| events.note(note));
+        events.notes(&notes);
         if self.finds_errors {
             return for_errors(&labels);
         }

@@ -70,7 +70,7 @@ impl<'a> Parts<'a> {
                 ignore_names: self.args.ignore_mismatched_labels,
             };
             let aligned = labels::align(found, &checkpoint, allow)?;
-            aligned.notes.iter().for_each(|note| events.note(note));
+            events.notes(&aligned.notes);
             aligned.labels
         };
         events.say(format!("{}: {}", counted(labels.len(), "label"), labels.names().join(" ")));

@@ -5,6 +5,7 @@
 use crate::spelling::Dialect;
 use crate::terminal::color;
 use crate::terminal::interrupt::quoted;
+use crate::terminal::level::Level;
 use crate::terminal::streams::{aside, print};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -162,7 +163,7 @@ impl Events for Narration {
             Event::Corpus(lesson) => self.say(&about_sentences(lesson)),
             Event::Model(lesson, model) => self.say(&about_model(lesson, model, self.seed)),
             Event::Training(event) => self.training(event),
-            Event::Note(note) => aside(&format!("note: {}", Dialect::Demo.note(note))),
+            Event::Note(note) => aside(&format!("{}: {}", Level::of(note).0, Dialect::Demo.note(note))),
             // Events of other commands.
             Event::Line(_)
             | Event::RunBegins { .. }

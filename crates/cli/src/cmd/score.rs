@@ -153,6 +153,7 @@ fn missed_bar(matches: &ArgMatches, f1: f64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::level::Level;
     use expect_test::{Expect, expect};
     use std::fs;
 
@@ -173,7 +174,8 @@ mod tests {
         let matches = command().try_get_matches_from(line).unwrap();
         let short = |text: String| text.replace(&prefix, "");
         let scored = score(&request(&matches)).map_err(|error| short(Dialect::Score.error(&error)))?;
-        let notes = scored.notes.iter().map(|note| format!("note: {}\n", Dialect::Score.note(note)));
+        let notes = scored.notes.iter();
+        let notes = notes.map(|note| format!("{}: {}\n", Level::of(note).0, Dialect::Score.note(note)));
         Ok((scored.f1(), short(notes.collect::<String>() + &shown(&matches, &scored))))
     }
 
@@ -325,9 +327,9 @@ mod tests {
             &part_of_speech,
             &[],
             expect![[r#"
+                warning: type never predicted, whose precision counts as 0: `VERB`
+                warning: type never gold, whose recall counts as 0: `NOUN`
                 note: the labels are not entity tags (`PROPN` has no letter of a scheme), so words are scored, not entities: pass `--mode conlleval` to score entities as seqeval would, or pass `--suffix` for tags like `PER-B`
-                note: types never predicted, whose precision counts as 0: `VERB`
-                note: types never gold, whose recall counts as 0: `NOUN`
                               precision    recall  f1-score   support
 
                         NOUN     0.0000    0.0000    0.0000         0
@@ -383,8 +385,8 @@ mod tests {
             &[("gold.txt", gold), ("pred.txt", "UC\nB+A\n\nUC\n\nA\nUC\n")],
             &["--mode", "ged", "--digits", "3"],
             expect![[r#"
+                warning: 1 word has no label and got `UC` (gold.txt:7)
                 note: gold.txt was read as CoNLL columns, because it is neither JSON, CoNLL-U nor CSV
-                note: 1 words have no label and got `UC` (gold.txt:7)
                 note: pred.txt is read as `labels`: 3 sentences of labels
                 note: means are over the 4 labels that occur: pass `--labels` to name those that could
                 label         precision  recall     f1   f0.5  support
@@ -512,7 +514,7 @@ mod tests {
             &[("gold.conll", GOLD), ("p.conll", &GOLD.replace("Lin", "Lyn"))],
             &["--digits", "1"],
             expect![[r#"
-                note: 1 word of gold.conll is spelled otherwise in p.conll (`Lin` gold.conll:6)
+                warning: 1 word of gold.conll is spelled otherwise in p.conll (`Lin` gold.conll:6)
                               precision    recall  f1-score   support
 
                          LOC        1.0       1.0       1.0         1

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use tagsmith_app::spans::evaluate::{SpanEvaluateRequest, evaluate_spans};
 use tagsmith_app::spans::train::{SpanTrainRequest, SpanTrained, train_spans};
 use tagsmith_hub::Hub;
+use tagsmith_message::{Wording, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::Architecture;
 use tagsmith_spans::config::keys::KEYS;
@@ -271,6 +272,7 @@ fn mode(matches: &ArgMatches) -> Mode {
 fn print_figures(what: &str, metrics: &Value) -> Result<()> {
     let mut out = Output;
     let figure = |place: &Value, key: &str| place[key].as_f64().unwrap_or(0.0);
+    let number = |key: &str| metrics[key].as_u64().unwrap_or(0) as usize;
     for (name, place) in
         [("micro", &metrics["micro"]), ("macro", &metrics["macro"]), ("strict", &metrics["strict"]["micro"])]
     {
@@ -278,19 +280,19 @@ fn print_figures(what: &str, metrics: &Value) -> Result<()> {
         writeln!(out, "{what} {name:<6} precision {p:.4} recall {r:.4} f1 {f:.4}")?;
     }
     if metrics["special_tokens_spelled"] != 0 {
-        let spelled = &metrics["special_tokens_spelled"];
-        writeln!(out, "{what} texts spell {spelled} special tokens (such as `[SEP]`): read as ordinary letters")?;
+        let spelled = counted(number("special_tokens_spelled"), "special token");
+        writeln!(out, "{what} texts spell {spelled} (such as `[SEP]`): read as ordinary letters")?;
     }
     if metrics["texts_cut_off"] != 0 {
-        writeln!(
-            out,
-            "{what} {} texts are longer than the model reads: their ends were cut off",
-            metrics["texts_cut_off"]
-        )?;
+        let cut = number("texts_cut_off");
+        let said = "{} {is longer than the model reads: its end was|are longer than the model reads: their ends were} \
+                    cut off";
+        writeln!(out, "{what} {}", Wording::new(said, &[&counted(cut, "text")]).of(cut))?;
     }
     if metrics["gold_without_span"] != 0 {
-        let [lost, gold] = ["gold_without_span", "gold"].map(|key| &metrics[key]);
-        writeln!(out, "{what} {lost} of {gold} gold entities are no span the model can find: they count as missed")?;
+        let [lost, gold] = ["gold_without_span", "gold"].map(number);
+        let said = "{} of {} {is not a span|are not spans} that the model can find: {it counts|they count} as missed";
+        writeln!(out, "{what} {}", Wording::new(said, &[&lost, &counted(gold, "gold entity")]).of(lost))?;
     }
     Ok(())
 }

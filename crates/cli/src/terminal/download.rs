@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 use tagsmith_hub::Event;
+use tagsmith_message::counted;
 
 /// How often a download that nobody watches on a terminal says where it is.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -77,7 +78,7 @@ fn bar(size: u64, done: u64) -> ProgressBar {
 /// `436.0 MB`
 fn bytes(count: u64) -> String {
     match count {
-        0..1_000 => format!("{count} bytes"),
+        0..1_000 => counted(count as usize, "byte"),
         1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
         _ => format!("{:.2} GB", count as f64 / 1e9),

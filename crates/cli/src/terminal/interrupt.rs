@@ -4,6 +4,7 @@ use super::streams::aside;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tagsmith_message::counted;
 
 /// What there is to say about a run if it is ended now.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ struct State {
 impl State {
     fn lines(&self) -> Vec<String> {
         let Some((step, total)) = self.training else { return Vec::new() };
-        let place = format!("interrupted after {step} of {total} updates");
+        let place = format!("interrupted after {step} of {}", counted(total as usize, "update"));
         let resumed = self.resumed.map(|step| format!("the checkpoint of update {step}"));
         match self.saved.as_ref().map(|saved| saved.display().to_string()).or(resumed) {
             None => vec![format!("{place}: no checkpoint is there yet, so that the run would begin anew")],

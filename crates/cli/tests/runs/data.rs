@@ -39,9 +39,9 @@ fn slips_and_sentences_of_both_splits_are_told() {
     scratch.write("other.conll", "no O\nno O\n\nUlm B-LOC\nran O\n");
     let line = format!("{BASE} --do_eval --train_file train.conll");
     let told = scratch.good(&format!("{line} --validation_file other.conll --output_dir a")).stderr;
-    let slip = "train: 1 tags begin an entity with `I-`, where the others begin with `B-`; they count as beginnings (train.conll:1: word 2, `I-LOC` after `B-PER`)";
+    let slip = "train: 1 tag begins an entity with `I-`, where the others begin with `B-`; it counts as a beginning (train.conll:1: word 2, `I-LOC` after `B-PER`)";
     assert!(told.contains(slip), "{told}");
-    let shared = "validation: 1 of 2 sentences stand in the training split too (other.conll:1)";
+    let shared = "validation: 1 of 2 sentences stands in the training split too (other.conll:1)";
     assert!(told.contains(shared), "{told}");
     let told = scratch.good(&format!("{line} --validation_file train.conll --output_dir b")).stderr;
     let all =

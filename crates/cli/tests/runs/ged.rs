@@ -36,9 +36,9 @@ fn the_source_documents_command_runs_as_typed() {
     write_folder(&scratch);
     let ran = scratch.good(&command(("0", "1")));
     ran.says("note: `areta_v4/labels.txt` lists `UC`, so the task is error detection (`ged`)");
-    ran.says("note: train: 1 words have no label and got `UC` (areta_v4/train.txt:9)");
-    ran.says("note: train: 1 words are labeled `UNK`: they are neither learned nor scored (areta_v4/train.txt:6)");
-    ran.says("note: train: 1 labels had their parts, which `+` joins, in another order and were sorted");
+    ran.says("warning: train: 1 word has no label and got `UC` (areta_v4/train.txt:9)");
+    ran.says("warning: train: 1 word is labeled `UNK`: it is neither learned nor scored (areta_v4/train.txt:6)");
+    ran.says("note: train: 1 label had its parts, which `+` joins, in another order and was sorted");
     ran.says("note: 4 labels: UC A C A+B");
     ran.says("note: `--fp16` runs in bf16, which a processor has instructions for");
     ran.says("note: products in bf16, ");

@@ -56,6 +56,24 @@ fn f1_is_seqevals_whatever_one_label_is() {
     scratch.good("score slip.conll bmes.conll").says("is it a slip? (`0` slip.conll:2)");
 }
 
+/// Bare types with the digit `0` where the letter `O` is meant: what to do is said, and `0` never becomes a type.
+#[test]
+fn a_zero_for_words_outside_is_said() {
+    let scratch = Scratch::new();
+    let types = columns(&BMES).replace("B-", "").replace("M-", "").replace("E-", "").replace("S-", "");
+    scratch.write("zero.conll", types.replace("\tO", "\t0"));
+    let line = format!("{RUN} --train_file zero.conll --validation_file zero.conll --test_file zero.conll");
+    scratch.good(&format!("{line} --output_dir out --max_steps 2 --quiet")).says(
+        "warning: the labels are types without a letter, and the digit `0` stands where the letter `O` marks words \
+         outside: words are scored, not entities: write `O` for `0`, and pass `--bare_tags` to make a run of one type an \
+         entity, or pass `--label_scheme words` to leave this note out",
+    );
+    let error = scratch.bad(&format!("{line} --output_dir no --bare_tags"));
+    let want = "error: zero.conll: the label `0` is a digit, and would become entities `B-0`: write the letter `O` for \
+                words outside entities, or leave out `--bare_tags`";
+    assert_eq!(error, want);
+}
+
 #[test]
 fn a_scheme_can_be_asked_for() {
     let scratch = Scratch::new();

@@ -53,7 +53,8 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(input: Input, source: &str, limit: Limit) -> Self {
-        let returns = Note::new("lines hold a carriage return inside, which is read as a part of the line");
+        let returns =
+            Note::new("{line holds|lines hold} a carriage return inside, which is read as a part of the line");
         Lines { input, source: source.to_owned(), limit, number: 0, bytes: Vec::new(), returns }
     }
 

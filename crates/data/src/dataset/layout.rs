@@ -111,7 +111,8 @@ pub(crate) fn read_layout(
 fn folder_notes(place: &str, relative: &[PathBuf], of_split: &BTreeMap<String, Vec<PathBuf>>) -> Vec<Note> {
     let mut notes = Vec::new();
     let taken: BTreeSet<&PathBuf> = of_split.values().flatten().collect();
-    let mut left = Note::new(format!("data files in {place} name no split and were left out"));
+    let what = "{data file|data files} in {} {names|name} no split and {was|were} left out";
+    let mut left = Note::naming(what, &[&place]).important();
     for path in relative.iter().filter(|path| !taken.contains(path)) {
         left.add(|| path.display().to_string());
     }

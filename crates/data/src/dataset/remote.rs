@@ -143,7 +143,8 @@ fn program(snapshot: &Snapshot) -> Option<String> {
 /// The files of the hub's conversion, whose folders say it all.
 fn conversion(place: &str, files: &[PathBuf], config_name: Option<&str>) -> Result<Layout, Error> {
     let mut of_config: BTreeMap<String, BTreeMap<String, Vec<PathBuf>>> = BTreeMap::new();
-    let mut partial = Note::new("splits were converted in part only, as the hub does with large ones");
+    let mut partial =
+        Note::new("{split was|splits were} converted in part only, as the hub does with large ones").important();
     for file in files {
         let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
         let [config, split, _] = parts.as_slice() else { continue };

@@ -51,7 +51,7 @@ impl Batches for Stream {
     fn note(&self) -> Option<Note> {
         let is_cut = self.ended && self.stream.get_ref().last != *b"\xFF\xFF\xFF\xFF\0\0\0\0";
         let said = || format!("{} has no end mark: rows may be missing if it was cut off", self.source);
-        is_cut.then(|| Note::once(said()))
+        is_cut.then(|| Note::once(said()).important())
     }
 }
 
@@ -248,8 +248,8 @@ mod tests {
             5: \u{200e}|O |O 走る|O
             ClassLabel ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]; tokens and ner_tags of tokens ner_tags
             note: f has no end mark: rows may be missing if it was cut off
-            note: 1 words are empty or blank; they are kept (f: row 5)
-            note: 1 sentences have no words; they are kept (f: row 3)
+            note: 1 word is empty or blank; it is kept (f: row 5)
+            note: 1 sentence has no words; it is kept (f: row 3)
         "#]]
         .assert_eq(&show(read_bytes("f.arrow", without_end)));
         for length in [0, 1, 4, 8, 100, arrow.len() / 2, arrow.len() - 9] {

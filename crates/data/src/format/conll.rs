@@ -6,6 +6,7 @@ use crate::error::{Error, at_line};
 use crate::read_options::{ReadOptions, Wanted};
 use crate::rows::row::{Reader, Row};
 use crate::rows::tag_names::TagNames;
+use crate::rules::annotation_tools;
 use crate::rules::column_layout::{Layout, Survey, split};
 use crate::rules::comments::{LineKind, Shape, is_hash_word, kind_of};
 use crate::rules::headers::{self, is_tag};
@@ -107,6 +108,8 @@ struct State {
     tags: TagNames,
     /// Whether the words are counted, not spelled.
     counter: Counter,
+    /// Whether a comment says that WebAnno wrote the file.
+    is_webanno: bool,
     /// What was found out about the columns.
     guesses: Vec<Note>,
     comments: Note,
@@ -143,17 +146,23 @@ impl State {
             ready: VecDeque::new(),
             tags: TagNames::default(),
             counter: Counter::new(),
+            is_webanno: false,
             guesses: Vec::new(),
-            comments: Note::new("comment lines were skipped"),
-            hash_words: Note::new("lines begin with `#` but have the data's columns, and were read as words"),
-            document_starts: Note::new("`-DOCSTART-` lines were skipped"),
-            mark_lines: Note::new("lines hold nothing but a byte-order mark; each ends a sentence"),
-            other_widths: Note::new("lines have another number of columns than most; their words are read"),
-            padded_labels: Note::new("labels had white space around them, which was dropped"),
-            missing_labels: Note::new(format!(
-                "words have no label and got `{}`",
-                options.missing_label.as_deref().unwrap_or_default()
-            )),
+            comments: Note::new("{comment line was|comment lines were} skipped"),
+            hash_words: Note::new(
+                "{line begins with `#` but has|lines begin with `#` but have} the data's columns, and {was read as a word|were read as words}",
+            ),
+            document_starts: Note::new("{`-DOCSTART-` line was|`-DOCSTART-` lines were} skipped"),
+            mark_lines: Note::new("{line holds|lines hold} nothing but a byte-order mark; {it|each} ends a sentence"),
+            other_widths: Note::new(
+                "{line has|lines have} another number of columns than most; {its word is|their words are} read",
+            ),
+            padded_labels: Note::new("{label|labels} had white space around {it|them}, which was dropped"),
+            missing_labels: Note::naming(
+                "{word has|words have} no label and got `{}`",
+                &[&options.missing_label.as_deref().unwrap_or_default()],
+            )
+            .important(),
         }
     }
 
@@ -206,6 +215,7 @@ impl State {
         if let Some(id) = ids::named_by_comment(line) {
             self.id = Some(id.to_owned());
         }
+        self.is_webanno |= annotation_tools::is_webanno(line);
         self.comments.add(|| at_line(&self.source, number));
     }
 
@@ -333,6 +343,9 @@ impl State {
             }
             None => None,
         };
+        if label == Some("") && self.is_webanno {
+            return Err(annotation_tools::of_webanno(self.place(number), ""));
+        }
         if let Some(label) = label {
             self.open.tags.push(self.tags.of_string(label, || at_line(&self.source, number))?);
         }
@@ -389,7 +402,7 @@ impl State {
         if self.counter.only_counts() {
             let elsewhere = Remedy::SetTo(Setting::TextColumn, "1".into()).so_as("if the words are there");
             let said = format!("column {text}, read as the words, only counts 1, 2, 3, …");
-            notes.push(Note::once(said).with_remedy(elsewhere));
+            notes.push(Note::once(said).with_remedy(elsewhere).important());
         }
         if label.is_none() && self.wanted != Wanted::Content {
             notes.push(Note::once(
@@ -399,7 +412,7 @@ impl State {
         if let Some(label) = label.filter(|_| self.tags.has_only("_") || self.tags.has_only("-")) {
             let elsewhere = Remedy::set(Setting::LabelColumn).so_as("if the labels are elsewhere");
             let said = format!("column {label}, read as the labels, is empty in every line");
-            notes.push(Note::once(said).with_remedy(elsewhere));
+            notes.push(Note::once(said).with_remedy(elsewhere).important());
         }
         notes
     }

@@ -102,7 +102,7 @@ impl Reader for ConlluReader {
         }
         if let Some(Label::Column(index)) = self.state.label.as_ref().filter(|_| tags.has_only("_")) {
             let said = format!("{} is `_` for every word: the treebank does not fill it", quote(COLUMNS[*index]));
-            notes.push(Note::once(said));
+            notes.push(Note::once(said).important());
         }
         notes
     }
@@ -187,8 +187,10 @@ impl State {
             key_found: false,
             tags_in_misc: None,
             looks_for_tags: wanted == Wanted::Tagged && options.label_column.is_none() && options.task == "ner",
-            ranges: Note::new("rows of words written as one (ranges such as `1-2`) were skipped; their words are read"),
-            empty_nodes: Note::new("empty nodes (such as `1.1`) were skipped"),
+            ranges: Note::new(
+                "{row|rows} of words written as one (ranges such as `1-2`) {was|were} skipped; {its|their} words are read",
+            ),
+            empty_nodes: Note::new("{empty node|empty nodes} (such as `1.1`) {was|were} skipped"),
         })
     }
 
@@ -390,8 +392,8 @@ mod tests {
             4: On|PRON va|VERB à|ADP le|DET 10 000e|ADJ
             13: #|SYM
             Strings ["PRON", "VERB", "ADP", "DET", "ADJ", "SYM"]; FORM and UPOS of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
-            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
-            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+            note: 1 row of words written as one (ranges such as `1-2`) was skipped; its words are read (f:6)
+            note: 1 empty node (such as `1.1`) was skipped (f:9)
         "#]],
         );
         check_columns(
@@ -402,8 +404,8 @@ mod tests {
             4: il|PP aller|VB à|IN le|DT 10000e|JJ
             13: #|SYM
             Strings ["PP", "VB", "IN", "DT", "JJ", "SYM"]; LEMMA and XPOS of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
-            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
-            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+            note: 1 row of words written as one (ranges such as `1-2`) was skipped; its words are read (f:6)
+            note: 1 empty node (such as `1.1`) was skipped (f:9)
         "#]],
         );
         check_columns(
@@ -414,8 +416,8 @@ mod tests {
             4: On|Sing va|Sing à|_ le|Sing 10 000e|_
             13: #|_
             Strings ["Sing", "_"]; FORM and FEATS=Number of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
-            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
-            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+            note: 1 row of words written as one (ranges such as `1-2`) was skipped; its words are read (f:6)
+            note: 1 empty node (such as `1.1`) was skipped (f:9)
         "#]],
         );
         check_columns(
@@ -426,8 +428,8 @@ mod tests {
             4: On|3 va|_ à|_ le|_ 10 000e|_
             13: #|_
             Strings ["3", "_"]; FORM and FEATS=Person of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
-            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
-            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+            note: 1 row of words written as one (ranges such as `1-2`) was skipped; its words are read (f:6)
+            note: 1 empty node (such as `1.1`) was skipped (f:9)
         "#]],
         );
         check_columns(
@@ -438,8 +440,8 @@ mod tests {
             4: On|nsubj va|root à|case le|det 10 000e|obl
             13: #|root
             Strings ["nsubj", "root", "case", "det", "obl"]; FORM and DEPREL of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
-            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
-            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+            note: 1 row of words written as one (ranges such as `1-2`) was skipped; its words are read (f:6)
+            note: 1 empty node (such as `1.1`) was skipped (f:9)
         "#]],
         );
         check_columns(
@@ -450,8 +452,8 @@ mod tests {
             4: On|nsubj va|root à|case le|det 10 000e|obl
             13: #|root
             Strings ["nsubj", "root", "case", "det", "obl"]; FORM and DEPREL of ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
-            note: 1 rows of words written as one (ranges such as `1-2`) were skipped; their words are read (f:6)
-            note: 1 empty nodes (such as `1.1`) were skipped (f:9)
+            note: 1 row of words written as one (ranges such as `1-2`) was skipped; its words are read (f:6)
+            note: 1 empty node (such as `1.1`) was skipped (f:9)
         "#]],
         );
         check_columns(

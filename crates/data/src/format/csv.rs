@@ -101,8 +101,8 @@ impl CsvReader {
             columns: Columns::default(),
             tags: TagNames::default(),
             guesses,
-            arrays: Note::new("cells were read as JSON arrays"),
-            split_cells: Note::new("cells were split at white space (they do not begin with `[`)"),
+            arrays: Note::new("{cell was read as a JSON array|cells were read as JSON arrays}"),
+            split_cells: Note::new("{cell was|cells were} split at white space ({it does|they do} not begin with `[`)"),
             sentences: Sentences::default(),
             count: 0,
             one_word_rows: true,
@@ -295,9 +295,12 @@ impl Reader for CsvReader {
             _ => self.one_word_rows && self.wanted != Wanted::Content,
         };
         if alone && self.count > 1 {
-            notes.push(Note::once(
-                "every row holds a single word, and is read as a sentence: add a column `sentence_id`, or a blank row after each sentence",
-            ));
+            notes.push(
+                Note::once(
+                    "every row holds a single word, and is read as a sentence: add a column `sentence_id`, or a blank row after each sentence",
+                )
+                .important(),
+            );
         }
         notes.extend([self.arrays.clone(), self.split_cells.clone()]);
         notes.extend(self.sentences.notes());

@@ -25,6 +25,7 @@ pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str, room: &Room) ->
     notes.extend([builder.blank_words, builder.empty_sentences]);
     notes.retain(|note| note.count > 0);
     let names = reader.take_tags();
+    names.refuse_numbered()?;
     notes.extend(stray_labels(&names, &builder.sentences)?);
     let (tag_names, tag_kind) = names.into_parts();
     Ok(Split {
@@ -48,7 +49,8 @@ fn stray_labels(names: &TagNames, sentences: &Sentences) -> Result<Option<Note>,
         sentence.tags.into_iter().for_each(|tag| *counts.entry(tag).or_default() += 1);
         true
     })?;
-    let mut note = Note::new("words have a label that is not a tag, though labels are tags of entities: is it a slip?");
+    let what = "{word has|words have} a label that is not a tag, though labels are tags of entities: is it a slip?";
+    let mut note = Note::new(what).important();
     for (tag, place) in strays {
         note.add(|| format!("`{}` {place}", names.name(tag)));
         note.count += counts.get(&tag).map_or(0, |count| count - 1);
@@ -67,8 +69,8 @@ impl SplitBuilder {
     fn new(room: &Room) -> Self {
         SplitBuilder {
             sentences: Sentences::new(room),
-            blank_words: Note::new("words are empty or blank; they are kept"),
-            empty_sentences: Note::new("sentences have no words; they are kept"),
+            blank_words: Note::new("{word is|words are} empty or blank; {it is|they are} kept"),
+            empty_sentences: Note::new("{sentence has|sentences have} no words; {it is|they are} kept"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The names of a file's tags, and how the file writes them.
 
 use crate::error::Error;
+use crate::rules::annotation_tools;
 use std::collections::HashMap;
 use tagsmith_message::quote;
 use tagsmith_text::labels::scheme::{LabelKind, Style, is_stray};
@@ -108,6 +109,15 @@ impl TagNames {
         }
         let tags = (0..).zip(self.names.iter().zip(&self.places));
         tags.filter(|(_, (name, _))| is_stray(name, Style::Prefix)).map(|(tag, (_, place))| (tag, &**place)).collect()
+    }
+
+    /// Refuses labels with numbers of annotations, at the first of them.
+    ///
+    /// # Errors
+    /// A label such as `PER[1]`, as WebAnno writes it.
+    pub(crate) fn refuse_numbered(&self) -> Result<(), Error> {
+        let found = annotation_tools::numbered_label(&self.names).filter(|_| self.kind == Some(TagKind::Strings));
+        found.map_or(Ok(()), |tag| Err(annotation_tools::of_webanno(self.places[tag].as_str(), &self.names[tag])))
     }
 
     /// Returns the name of a tag.

@@ -1,6 +1,9 @@
-//! Records of annotation tools: entities that count characters, which no reader of words takes.
+//! What annotation tools write and no reader of words takes: entities that count characters, and numbered labels.
 
+use crate::error::Error;
 use serde_json::{Map, Value};
+use tagsmith_message::{Remedy, quote};
+use tagsmith_text::labels::scheme::{Style, is_stray};
 
 /// Returns what a record is and how it can be read, if a known tool writes such records.
 pub(crate) fn recognized(record: &Map<String, Value>) -> Option<(String, &'static str)> {
@@ -78,3 +81,61 @@ const WORDS: (&str, &str) = (
     "marks entities by places of words",
     "write {\"tokens\": [\"Jo\", \"ran\"], \"token_spans\": [{\"start\": 0, \"end\": 1, \"label\": \"PER\"}]}, where `end` is one past the last word",
 );
+
+/// What a comment of WebAnno's and INCEpTION's own format begins with.
+const WEBANNO: &str = "#FORMAT=WebAnno TSV";
+
+/// Returns whether a comment says that the file is one of WebAnno or INCEpTION.
+pub(crate) fn is_webanno(comment: &str) -> bool {
+    comment.starts_with(WEBANNO)
+}
+
+/// Returns the number in `names` of the first label such as `PER[1]`, if the labels are WebAnno's. There is a mark of
+/// words outside, too, as classes of words have none.
+///
+/// # Source
+/// The WebAnno TSV 3 format: an annotation of several words, or one of several at a word, has a number in brackets.
+pub(crate) fn numbered_label<S: AsRef<str>>(names: &[S]) -> Option<usize> {
+    let is_numbered = |name: &str| {
+        let number = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
+        let is_number = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        number.is_some_and(|(kind, number)| !kind.is_empty() && is_number(number)) && is_stray(name, Style::Prefix)
+    };
+    let mut names = names.iter().map(AsRef::as_ref);
+    let has_outside = names.clone().any(|name| matches!(name, "_" | "*" | "O"));
+    names.position(is_numbered).filter(|_| has_outside)
+}
+
+/// Returns the error of a label that WebAnno or INCEpTION wrote.
+pub(crate) fn of_webanno(place: impl Into<String>, label: &str) -> Error {
+    let what = match label {
+        "" => "a label is empty".to_owned(),
+        label => format!("the label {} has a number, which all words of an annotation share", quote(label)),
+    };
+    let act = "export as CoNLL 2002 instead, or write `B-PER` at an annotation's first word, `I-PER` at the others and \
+               `O` for `_`";
+    Error::content(place, format!("{what}: the file is WebAnno TSV, as WebAnno and INCEpTION write it"))
+        .with_remedy(Remedy::to_do(act))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The labels of the examples in INCEpTION's description of the format, and labels that only look like them.
+    #[test]
+    fn numbered_labels_are_those_of_webanno() {
+        for (labels, want) in [
+            (&["_", "PER", "LOC[1]"][..], Some(2)),
+            (&["PER[1]", "O", "PER[2]"], Some(0)),
+            (&["*", "PER[3]|PERpart[4]", "_"], Some(1)),
+            (&["_", "PER"], None),
+            // No mark of words outside: classes of words may be called anything.
+            (&["NOUN[1]", "VERB[2]"], None),
+            (&["O", "B-PER[1]"], None),
+            (&["O", "PER[a]", "[1]", "PER[]", "PER[1", "1]"], None),
+        ] {
+            assert_eq!(numbered_label(labels), want, "{labels:?}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use tagsmith_message::counted;
 use tagsmith_text::example::{AnnotationFormat, Entity, Example};
 use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
@@ -165,9 +166,9 @@ impl Encoding {
             && markers.len() != prompt.labels
         {
             return Err(Error::Setting(format!(
-                "a prompt of {} labels has {} markers `{LABEL}`: a label may not hold one, and the tokenizer must know it",
-                prompt.labels,
-                markers.len()
+                "a prompt of {} has {} `{LABEL}`: a label may not hold one, and the tokenizer must know it",
+                counted(prompt.labels, "label"),
+                counted(markers.len(), "marker")
             )));
         }
         Ok(Encoded {

@@ -84,7 +84,7 @@ impl Overlaps {
         };
         let first = self.first;
         let said = format!("{first}: entities overlap here{others}: flat decoding finds one of them at most");
-        Some(Note::once(said))
+        Some(Note::once(said).important())
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
         let data = read_with(&lines, AnnotationFormat::Text, Overlapping::Taken).expect("it reads");
         assert_eq!((data.examples.len(), data.notes.len()), (3, 1));
         assert!(
-            data.notes[0].what.contains("data.jsonl:1: entities overlap here and in 1 more text:"),
+            data.notes[0].what.plural().contains("data.jsonl:1: entities overlap here and in 1 more text:"),
             "{:?}",
             data.notes
         );
@@ -289,7 +289,7 @@ mod tests {
             assert_eq!(read(Rules::AnyScheme).examples[0].entities, want, "{name}");
             // The original's reading, which knows no `M`, is the wrong twin, and says what it loses.
             let original = read(Rules::OriginalSpans);
-            let loses = original.notes.iter().any(|note| note.what.contains("the original ignores the types"));
+            let loses = original.notes.iter().any(|note| note.what.plural().contains("the original ignores the types"));
             assert_eq!(loses, original.examples[0].entities != want, "{name}");
             assert_eq!(name == "bmes", loses, "{name}");
         }

@@ -20,8 +20,8 @@ pub fn to_iob2(split: &mut Split) -> Result<(), tagsmith_files::Error> {
             next
         })
     };
-    let mut rewritten = Note::new("words had a bare type and got `B-` or `I-`: a run of one type is one entity");
-    let mut kept = Note::new("words had `B-` or `I-` already and kept it");
+    let mut rewritten = Note::new("{word|words} had a bare type and got `B-` or `I-`: a run of one type is one entity");
+    let mut kept = Note::new("{word|words} had `B-` or `I-` already and kept it");
     split.sentences = split.sentences.changed(|sentence| {
         let mut before = None;
         for tag in &mut sentence.tags {

@@ -77,8 +77,8 @@ impl<'a> Used<'a> {
     fn lacking_in_train(&self) -> Option<Note> {
         let lacking: Vec<_> = self.first_places.iter().filter(|(_, place)| !place.in_train).collect();
         let names: Vec<String> = lacking.iter().map(|(name, _)| (**name).into()).collect();
-        let mut note =
-            Note::new(format!("labels occur, but not in the training data, so none is learned: {}", shown(&names)));
+        let what = "{label occurs|labels occur}, but not in the training data, so {it is not|none is} learned: {}";
+        let mut note = Note::naming(what, &[&shown(&names)]).important();
         for (_, at) in &lacking {
             note.add(|| place(at.split, at.line));
         }

@@ -13,7 +13,9 @@ mod tests;
 use std::fmt;
 
 pub use crate::labels::conlleval::Conlleval;
-pub use crate::labels::tag::{LabelKind, Span, Style, Tag, UNTYPED, first_not_iob_like, is_iob_like, is_stray};
+pub use crate::labels::tag::{
+    LabelKind, Span, Style, Tag, UNTYPED, first_not_iob_like, has_zero_for_outside, is_iob_like, is_stray,
+};
 
 /// An error in tags or spans.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

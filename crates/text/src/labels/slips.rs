@@ -28,7 +28,7 @@ pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
         true => &[(BROKEN, is_broken)],
         false => &[(WITHOUT_B, begins_with_i), (WITH_B, begins_with_b)],
     };
-    let mut notes: Vec<Note> = kinds.iter().map(|(what, _)| Note::new(*what)).collect();
+    let mut notes: Vec<Note> = kinds.iter().map(|(what, _)| Note::new(what).important()).collect();
     split.sentences.for_each(|sentence| {
         for (word, pair) in pairs(&sentence, &tags) {
             for ((_, is_slip), note) in kinds.iter().zip(&mut notes) {
@@ -42,9 +42,10 @@ pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
     Ok(notes.into_iter().min_by_key(|note| note.count).filter(|note| note.count > 0))
 }
 
-const WITHOUT_B: &str = "tags begin an entity with `I-`, where the others begin with `B-`; they count as beginnings";
-const WITH_B: &str = "tags begin an entity with `B-`, where the others begin with `I-`; they count as beginnings";
-const BROKEN: &str = "tags do not follow the one before: an entity goes on that did not begin, or does not end";
+const WITHOUT_B: &str = "{tag begins|tags begin} an entity with `I-`, where the others begin with `B-`; {it counts as a beginning|they count as beginnings}";
+const WITH_B: &str = "{tag begins|tags begin} an entity with `B-`, where the others begin with `I-`; {it counts as a beginning|they count as beginnings}";
+const BROKEN: &str =
+    "{tag does|tags do} not follow the one before: an entity goes on that did not begin, or does not end";
 
 /// A tag and the one before it, both in the letters of IOBES; nothing stands for `O`.
 type Pair<'s> = (Option<Tag<&'s str>>, Option<Tag<&'s str>>);
@@ -129,14 +130,17 @@ mod tests {
             assert_eq!(said(legal), None, "{legal:?}");
         }
         let iob2 = said(&["B-PER I-LOC", "I-PER O", "B-PER O B-LOC I-LOC B-LOC"]);
+        let without_b = "tags begin an entity with `I-`, where the others begin with `B-`; they count as beginnings";
         let want =
-            format!("2 {WITHOUT_B} (f:1: word 2, `I-LOC` after `B-PER`, f:2: word 1, `I-PER` after the beginning)");
+            format!("2 {without_b} (f:1: word 2, `I-LOC` after `B-PER`, f:2: word 1, `I-PER` after the beginning)");
         assert_eq!(iob2, Some(want));
         let iob1 = said(&["I-PER I-PER O", "O B-PER", "I-LOC O I-LOC"]);
-        assert_eq!(iob1, Some(format!("1 {WITH_B} (f:2: word 2, `B-PER` after `O`)")));
+        let with_b = "tag begins an entity with `B-`, where the others begin with `I-`; it counts as a beginning";
+        assert_eq!(iob1, Some(format!("1 {with_b} (f:2: word 2, `B-PER` after `O`)")));
         let iobes = said(&["B-PER O", "O E-LOC", "B-PER E-PER S-LOC", "B-PER"]);
         let places =
             "f:1: word 2, `O` after `B-PER`, f:2: word 2, `E-LOC` after `O`, f:4: word 1, the end after `B-PER`";
-        assert_eq!(iobes, Some(format!("3 {BROKEN} ({places})")));
+        let broken = "tags do not follow the one before: an entity goes on that did not begin, or does not end";
+        assert_eq!(iobes, Some(format!("3 {broken} ({places})")));
     }
 }

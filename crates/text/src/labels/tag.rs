@@ -117,6 +117,13 @@ impl LabelKind {
     }
 }
 
+/// Returns whether the digit `0` seems to stand for the letter `O`: it is a label beside names, and `O` is not.
+pub fn has_zero_for_outside<S: AsRef<str>>(labels: &[S]) -> bool {
+    let has = |name: &str| labels.iter().any(|label| label.as_ref() == name);
+    let is_name = |label: &S| label.as_ref() == "0" || label.as_ref().contains(char::is_alphabetic);
+    has("0") && !has("O") && labels.len() > 1 && labels.iter().all(is_name)
+}
+
 /// Returns whether a label is not a tag of any scheme, nor `O`. Among tags such a label is a slip.
 pub fn is_stray(label: &str, style: Style) -> bool {
     Tag::of_any_scheme(label, style).is_none()

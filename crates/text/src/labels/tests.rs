@@ -78,7 +78,7 @@ fn class_labels_keep_their_order() {
         &[&dev],
         expect![[r#"
             O B-PER A C
-            1 labels occur, but not in the training data, so none is learned: `C` (dev:1)"#]],
+            1 label occurs, but not in the training data, so it is not learned: `C` (dev:1)"#]],
     );
 }
 

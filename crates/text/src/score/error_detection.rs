@@ -52,8 +52,11 @@ pub fn canonicalize(split: &mut Split) -> Result<(), tagsmith_files::Error> {
         renumbered.push(id);
     }
     let unknown = ids.get(UNKNOWN).copied();
-    let mut sorted = Note::new("labels had their parts, which `+` joins, in another order and were sorted");
-    let mut unknowns = Note::new(format!("words are labeled `{UNKNOWN}`: they are neither learned nor scored"));
+    let mut sorted =
+        Note::new("{label had its|labels had their} parts, which `+` joins, in another order and {was|were} sorted");
+    let mut unknowns =
+        Note::naming("{word is|words are} labeled `{}`: {it is|they are} neither learned nor scored", &[&UNKNOWN])
+            .important();
     split.sentences = split.sentences.changed(|sentence| {
         for tag in &mut sentence.tags {
             let place = || format!("{}:{}", split.source, sentence.line);
@@ -220,7 +223,8 @@ impl Scorer {
             right_words: 0,
             errors: Count::default(),
             right_judgements: 0,
-            unlisted: Note::new("labels are not in the list: such a word is wrong to every listed label"),
+            unlisted: Note::new("{label is|labels are} not in the list: such a word is wrong to every listed label")
+                .important(),
         })
     }
 
@@ -524,7 +528,7 @@ mod tests {
         let notes: Vec<_> = split.notes.iter().map(ToString::to_string).collect();
         expect_test::expect![[r#"
             2 labels had their parts, which `+` joins, in another order and were sorted (f:1, f:5)
-            1 words are labeled `UNK`: they are neither learned nor scored (f:5)"#]]
+            1 word is labeled `UNK`: it is neither learned nor scored (f:5)"#]]
         .assert_eq(&notes.join("\n"));
     }
 }

@@ -28,14 +28,20 @@ impl Method {
             LabelKind::Tags => return (Method::Conlleval(style), None),
             LabelKind::Types => {
                 let what = "the labels are types without a letter";
-                (Method::Conlleval(style), format!("{what} (`{}`), and seqeval's F1 misreads them", first()))
+                let said = format!("{what} (`{}`), and seqeval's F1 misreads them", first());
+                (Method::Conlleval(style), Note::once(said).important())
+            }
+            LabelKind::Classes if scheme::has_zero_for_outside(labels) => {
+                let said = "the labels are types without a letter, and the digit `0` stands where the letter `O` marks \
+                            words outside: words are scored, not entities";
+                (Method::Words, Note::once(said).important())
             }
             LabelKind::Classes => {
                 let what = format!("the labels are not entity tags (`{}` has no letter of a scheme)", first());
-                (Method::Words, format!("{what}, so words are scored, not entities"))
+                (Method::Words, Note::once(format!("{what}, so words are scored, not entities")))
             }
         };
-        (method, Some(Note::once(note)))
+        (method, Some(note))
     }
 
     /// Returns the method that is asked for, or else the one that fits the labels.

@@ -3,7 +3,7 @@
 use crate::score::numpy_sum;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Wording};
 
 /// The value of a ratio without a denominator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Counts {
     /// Returns notes about ratios without a denominator.
     fn notes(&self, zero_division: ZeroDivision) -> Vec<Note> {
         if self.words == 0 {
-            return vec![Note::once("no word was scored")];
+            return vec![Note::once("no word was scored").important()];
         }
         type Number = fn(&Count) -> u64;
         let precision: (_, _, Number) = ("precision", "predicted", |count| count.predicted);
@@ -118,10 +118,12 @@ impl Counts {
                 .map(|(name, _)| format!("`{name}`"))
                 .collect();
             if absent.len() == self.types.len() {
-                notes.push(Note::once(format!("nothing is {side}, so {ratio} counts as {value}")));
+                notes.push(Note::once(format!("nothing is {side}, so {ratio} counts as {value}")).important());
             } else if !absent.is_empty() {
                 let names = absent.join(", ");
-                notes.push(Note::once(format!("types never {side}, whose {ratio} counts as {value}: {names}")));
+                let what = "{type|types} never {}, whose {} counts as {}: {}";
+                let said = Wording::new(what, &[&side, &ratio, &value, &names]);
+                notes.push(Note::once(said.of(absent.len())).important());
             }
         }
         notes

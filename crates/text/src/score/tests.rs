@@ -203,8 +203,8 @@ fn a_score_tells_what_it_could_not_measure() {
         "B-A B-D O",
         expect![[r#"
             0.500 0.333 0.400 0.333
-            types never predicted, whose precision counts as 0: `C`
-            types never gold, whose recall counts as 0: `D`"#]],
+            type never predicted, whose precision counts as 0: `C`
+            type never gold, whose recall counts as 0: `D`"#]],
     );
     check(
         CONLLEVAL,
@@ -230,6 +230,12 @@ fn the_method_follows_the_labels() {
     assert_eq!(method, CONLLEVAL);
     expect!["the labels are types without a letter (`PER`), and seqeval's F1 misreads them"]
         .assert_eq(&note.unwrap().to_string());
+    // A digit where `O` is meant is pointed out; labels that are all numbers are classes.
+    let (method, note) = Method::for_labels(&["0", "PER"], Style::Prefix);
+    assert!(method == Method::Words && note.unwrap().important);
+    for classes in [&["0", "1"][..], &["0", "NOUN", "3"], &["0"], &["ZERO", "PER"]] {
+        assert!(!Method::for_labels(classes, Style::Prefix).1.unwrap().important, "{classes:?}");
+    }
     assert_eq!(Method::for_labels(&["O", "B-A", "I-A", "0"], Style::Prefix), (CONLLEVAL, None));
     let (method, note) = Method::strict_detected(["O", "S-A", "E-A", "B-A"], Style::Prefix).unwrap();
     assert_eq!(method, Method::Strict(Scheme::Iobes, Style::Prefix));

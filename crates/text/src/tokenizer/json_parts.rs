@@ -38,7 +38,8 @@ impl Parts<'_> {
         }
         if let Some(tokens) = self.settings.get("added_tokens_decoder").and_then(Value::as_object) {
             let mut moved = Note::new(
-                "tokens have another id than `added_tokens_decoder` gives them, the vocabulary's or the next free one",
+                "{token has|tokens have} another id than `added_tokens_decoder` gives {it|them}, the vocabulary's or the next \
+                 free one",
             );
             for (id, token) in &added {
                 let said = tokens.iter().find(|(_, it)| it["content"] == token.content.as_str());

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use tagsmith_files::python_json;
+use tagsmith_message::counted;
 
 /// The moments and the update count. The Trainer's `optimizer.pt` is a Python pickle, which no other program can
 /// write with confidence or read with safety.
@@ -40,15 +41,15 @@ pub(crate) fn read_state(folder: &Path) -> Result<TrainerState, Error> {
 /// Returns a note for each difference between the run that saved a checkpoint and the run that resumes it.
 pub(crate) fn differences(before: &TrainerState, now: &TrainerState) -> Vec<String> {
     let pairs = [
-        ("a batch of {} examples", before.train_batch_size, now.train_batch_size),
-        ("records every {} steps", before.logging_steps, now.logging_steps),
-        ("evaluations every {} steps", before.eval_steps, now.eval_steps),
-        ("checkpoints every {} steps", before.save_steps, now.save_steps),
-        ("a run of {} steps", before.max_steps, now.max_steps),
+        ("a batch of", "example", before.train_batch_size, now.train_batch_size),
+        ("records every", "step", before.logging_steps, now.logging_steps),
+        ("evaluations every", "step", before.eval_steps, now.eval_steps),
+        ("checkpoints every", "step", before.save_steps, now.save_steps),
+        ("a run of", "step", before.max_steps, now.max_steps),
     ];
-    let differing = pairs.into_iter().filter(|(_, before, now)| before != now);
-    let say = |(what, before, now): (&str, u64, u64)| {
-        let (was, is) = (what.replace("{}", &before.to_string()), what.replace("{}", &now.to_string()));
+    let differing = pairs.into_iter().filter(|(.., before, now)| before != now);
+    let say = |(what, noun, before, now): (&str, &str, u64, u64)| {
+        let [was, is] = [before, now].map(|count| format!("{what} {}", counted(count as usize, noun)));
         format!("the checkpoint is of {was}, this is {is}: the run differs from one without interruption")
     };
     differing.map(say).collect()
@@ -69,18 +70,21 @@ impl Ranks {
         if self.ranks == now.ranks {
             return None;
         }
-        let ranks = |ranks: Ranks| if ranks.ranks == 1 { "1 rank".into() } else { format!("{} ranks", ranks.ranks) };
+        let ranks = |ranks: Ranks| counted(ranks.ranks as usize, "rank");
+        let examples = |ranks: Ranks| counted(ranks.examples as usize, "example");
         let (was, is) = (ranks(self), ranks(now));
         Some(match self.examples == now.examples {
             true => format!(
-                "the checkpoint is of {was}, this is {is}: an update is of {} examples as before, in the same order, \
-                 and sums are rounded otherwise",
-                now.examples
+                "the checkpoint is of {was}, this is {is}: an update is of {} as before, in the same order, and sums \
+                 are rounded otherwise",
+                examples(now)
             ),
             false => format!(
-                "the checkpoint is of {was} and {} examples an update, this is {is} and {}: steps stay steps, so \
-                 that the epoch goes on at another example; updates of {} examples would change nothing",
-                self.examples, now.examples, self.examples
+                "the checkpoint is of {was} and {} an update, this is {is} and {}: steps stay steps, so that the \
+                 epoch goes on at another example; updates of {} would change nothing",
+                examples(self),
+                now.examples,
+                examples(self)
             ),
         })
     }

@@ -1,7 +1,7 @@
 //! How many batches, updates and epochs a run has.
 
 use crate::error::Error;
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{Remedy, Setting, Wording, counted};
 
 /// A number of steps, or a part of the run's steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,10 +80,11 @@ impl Plan {
             let on_ranks = if ranks > 1 { format!(" on {ranks} ranks") } else { String::new() };
             let smaller = Remedy::set(Setting::BatchSize).so_as("with a smaller number");
             return Err(Error::with_remedy(
-                format!(
-                    "{examples} examples fill no batch of {batch_size}{on_ranks}, and an epoch's last, smaller batch is \
-                     dropped"
-                ),
+                Wording::new(
+                    "{} {fills|fill} no batch of {}{}, and an epoch's last, smaller batch is dropped",
+                    &[&counted(examples, "example"), &batch_size, &on_ranks],
+                )
+                .of(examples),
                 Remedy::AnyOf(vec![Remedy::Unset(Setting::DropLast), smaller]),
             ));
         }
@@ -93,7 +94,7 @@ impl Plan {
             None => (epochs * updates as f64).ceil() as u64,
         };
         if total == 0 || !epochs.is_finite() {
-            return Err(Error::setting(format!("{epochs} epochs have no step: there is nothing to train")));
+            return Err(Error::setting(format!("the run of {epochs} epochs has no step: there is nothing to train")));
         }
         Ok(Plan {
             batches_per_epoch: batches,

@@ -7,6 +7,7 @@ use crate::schedule::plateau;
 use crate::trainable::Trainable;
 use crate::trainer::{Event, Run};
 use std::path::{Path, PathBuf};
+use tagsmith_message::Note;
 
 impl<M: Trainable> Run<'_, M> {
     /// Takes up a run where a checkpoint of it was saved.
@@ -14,12 +15,12 @@ impl<M: Trainable> Run<'_, M> {
         checkpoint::verify(folder)?;
         let before = contents::read_state(folder)?;
         for difference in contents::differences(&before, &self.state) {
-            self.note(&difference);
+            self.note(&Note::once(difference).important());
         }
         let (mut progress, ranks, schedule) = Progress::read(folder)?;
         let now = self.ranks();
         if let Some(difference) = ranks.and_then(|before| before.difference(now)) {
-            self.note(&difference);
+            self.say(&difference);
         }
         self.course.restore(&schedule).ok_or_else(|| {
             let problem =
@@ -30,12 +31,12 @@ impl<M: Trainable> Run<'_, M> {
         self.learner.load_state(&folder.join(contents::OPTIMIZER))?;
         if self.learner.updates != before.global_step {
             let problem =
-                format!("its optimizer made {} updates, its log {}", self.learner.updates, before.global_step);
+                format!("its optimizer is of update {}, its log of {}", self.learner.updates, before.global_step);
             return Err(checkpoint::refusal(folder, problem).into());
         }
         progress.place(before.global_step, self.plan.updates_per_epoch);
         if progress.total_losses == 0 && before.global_step > 0 {
-            self.note(&format!(
+            self.say(&format!(
                 "the checkpoint does not hold the losses before it: `train_loss` is of the steps after {}",
                 before.global_step
             ));
@@ -53,7 +54,8 @@ impl<M: Trainable> Run<'_, M> {
         self.saved = checkpoint::steps(output).into_iter().filter(|&step| step <= before.global_step).collect();
         self.best_saved = before.best_global_step.filter(|best| self.saved.contains(best));
         if let Some(lost) = before.best_model_checkpoint.as_ref().filter(|_| self.best_saved.is_none()) {
-            self.note(&format!("the best checkpoint so far, `{lost}`, is not there any more"));
+            let said = format!("the best checkpoint so far, `{lost}`, is not there any more");
+            self.note(&Note::once(said).important());
         }
         let best_folder = self.best_saved.map(|best| checkpoint::folder(&self.job.options.output, best));
         self.call.first_step = before.global_step;
@@ -81,7 +83,7 @@ impl<M: Trainable> Run<'_, M> {
             Some(early) if early.exhausted() => format!("the run stopped early at step {step}"),
             _ => return,
         };
-        self.note(&format!("nothing is left to train: {why}; the results are written again"));
+        self.say(&format!("nothing is left to train: {why}; the results are written again"));
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::trainable::Trainable;
 use crate::trainer::options::{Keep, Options};
 use crate::trainer::{Event, Run, results, same_on_all_ranks};
+use tagsmith_message::Note;
 
 impl<M: Trainable> Run<'_, M> {
     /// Returns the error of weights that are of no use.
@@ -50,7 +51,7 @@ impl<M: Trainable> Run<'_, M> {
         }
         if !self.agenda.after_step(step).save && self.agenda.saves_best_between() {
             let key = options.best.as_ref().map_or("", |best| &best.key);
-            self.note(&format!(
+            self.say(&format!(
                 "step {step} is saved although no checkpoint is due: its `{key}` is the best so far, and the best model \
                  is to be loaded at the end"
             ));
@@ -133,7 +134,8 @@ impl<M: Trainable> Run<'_, M> {
         };
         // A run none of whose evaluations is the best of anything has no best model, whatever was saved.
         let Some(step) = saved.filter(|_| best.is_some()) else {
-            self.note(&format!("no best model is loaded: {without}; the weights are those of the last step"));
+            let said = format!("no best model is loaded: {without}; the weights are those of the last step");
+            self.note(&Note::once(said).important());
             return Ok(());
         };
         let folder = checkpoint::folder(&options.output, step);
@@ -143,9 +145,10 @@ impl<M: Trainable> Run<'_, M> {
         self.best_saved = Some(step);
         self.state.best_model_checkpoint = Some(shown.to_string());
         let note = if self.state.best_global_step == Some(step) {
-            format!("loaded the best model, `{shown}`: `{key}` is {value}")
+            Note::once(format!("loaded the best model, `{shown}`: `{key}` is {value}"))
         } else {
-            format!("loaded the best model that was saved, `{shown}`: `{key}` is {value}; {without}")
+            Note::once(format!("loaded the best model that was saved, `{shown}`: `{key}` is {value}; {without}"))
+                .important()
         };
         self.note(&note);
         Ok(())

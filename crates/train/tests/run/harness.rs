@@ -351,7 +351,7 @@ fn run_job<M: Trainable<Error: Display>>(
             heard.events.push(json!(["save", step]));
             heard.saved.push(folder.to_owned());
         }
-        Event::Note(note) => heard.notes.push(note.to_owned()),
+        Event::Note(note) => heard.notes.push(note.to_string()),
     };
     let arguments = json!({"learning_rate": options.learning_rate});
     let world = World::alone();

@@ -212,7 +212,7 @@ fn a_resumption_that_differs_says_so() {
     let from = checkpoint::folder(scratch.path(), 3);
     let notes = run(&mut learner(3, 0.0), &options, &examples(), &SCORES, Some(&from)).1.notes;
     let said = |what: &str| assert!(notes.iter().any(|note| note.contains(what)), "{what}: {notes:?}");
-    said("is of a batch of 2 examples, this is a batch of 1 examples");
+    said("is of a batch of 2 examples, this is a batch of 1 example");
     said("is of checkpoints every 3 steps, this is checkpoints every 5 steps");
     said("is of a run of 9 steps, this is a run of 18 steps");
 }

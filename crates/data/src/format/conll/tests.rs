@@ -82,7 +82,7 @@ fn a_word_without_its_label_takes_the_missing_one() {
             1: we|UC ar|I going |UC
             5: to go|UC home|UC
             Strings ["UC", "I"]; 0 and 1 of 0 1
-            note: 1 comment lines were skipped (f:6)
+            note: 1 comment line was skipped (f:6)
             note: 3 words have no label and got `UC` (f:1, f:3, f:5)
         "#]],
     );
@@ -121,7 +121,7 @@ fn byte_order_marks() {
         1: EU|O
         3: no|O
         Strings ["O"]; 0 and 1 of 0 1
-        note: 1 lines hold nothing but a byte-order mark; each ends a sentence (f:2)
+        note: 1 line holds nothing but a byte-order mark; it ends a sentence (f:2)
     "#]],
     );
     check(
@@ -181,7 +181,7 @@ fn document_starts() {
         expect![[r#"
         3: EU|B-ORG
         Strings ["B-ORG"]; 0 and 3 of 0 1 2 3
-        note: 1 `-DOCSTART-` lines were skipped (f:1)
+        note: 1 `-DOCSTART-` line was skipped (f:1)
     "#]],
     );
     check(
@@ -244,7 +244,7 @@ fn columns_by_number_and_name() {
         expect![[r#"
         2: a|B-X
         Strings ["B-X"]; FORM and NER of ID FORM NER
-        note: 1 comment lines were skipped (f:1)
+        note: 1 comment line was skipped (f:1)
     "#]],
     );
     check_columns(
@@ -254,7 +254,7 @@ fn columns_by_number_and_name() {
         expect![[r#"
         2: a|B-X
         Strings ["B-X"]; tokens and ner_tags of tokens ner_tags misc
-        note: 1 comment lines were skipped (f:1)
+        note: 1 comment line was skipped (f:1)
     "#]],
     );
     check_columns(
@@ -346,7 +346,7 @@ fn hashes() {
             2: a|O
             Strings ["O"]; 1 and 2 of 0 1 2
             note: the words are read from column 1: column 0 holds numbers (1, 2, 3, …): pass <TextColumn=0> if the numbers are the words
-            note: 1 comment lines were skipped (f:1)
+            note: 1 comment line was skipped (f:1)
         "#]],
     );
     check(
@@ -354,7 +354,7 @@ fn hashes() {
         expect![[r#"
         2: a|O
         Strings ["O"]; 0 and 1 of 0 1
-        note: 1 comment lines were skipped (f:1)
+        note: 1 comment line was skipped (f:1)
     "#]],
     );
     check(
@@ -370,7 +370,7 @@ fn hashes() {
         expect![[r#"
             1: #|remark a|O
             Strings ["remark", "O"]; 0 and 3 of 0 1 2 3
-            note: 1 lines begin with `#` but have the data's columns, and were read as words (f:1)
+            note: 1 line begins with `#` but has the data's columns, and was read as a word (f:1)
         "#]],
     );
     check(
@@ -378,7 +378,7 @@ fn hashes() {
         expect![[r#"
         2: a|O
         Strings ["O"]; 0 and 3 of 0 1 2 3
-        note: 1 comment lines were skipped (f:1)
+        note: 1 comment line was skipped (f:1)
     "#]],
     );
     check(
@@ -395,7 +395,7 @@ fn hashes() {
         expect![[r#"
             1: #EU|O #|O #|O
             Strings ["O"]; 0 and 1 of 0 1
-            note: 1 lines begin with `#` but have the data's columns, and were read as words (f:2)
+            note: 1 line begins with `#` but has the data's columns, and was read as a word (f:2)
         "#]],
     );
     check(
@@ -403,7 +403,7 @@ fn hashes() {
         expect![[r#"
         1: a|O b|O
         Strings ["O"]; 0 and 1 of 0 1
-        note: 1 comment lines were skipped (f:2)
+        note: 1 comment line was skipped (f:2)
     "#]],
     );
     check(
@@ -517,6 +517,30 @@ fn comments_have_other_columns_than_the_data() {
     }
 }
 
+/// Files as INCEpTION's description of WebAnno TSV 3 shows them, and their labels in columns of other programs.
+#[test]
+fn labels_of_webanno_are_named() {
+    let remedy = "export as CoNLL 2002 instead, or write `B-PER` at an annotation's first word, `I-PER` at the others and `O` for `_`";
+    let tool = "the file is WebAnno TSV, as WebAnno and INCEpTION write it";
+    let numbered = format!("has a number, which all words of an annotation share: {tool}: {remedy}");
+    let header = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.NE|value\n\n\n#Text=Anna Lee left\n";
+    for (input, want) in [
+        (
+            format!("{header}1-1\t0-4\tAnna\tPER[1]\n1-2\t5-8\tLee\tPER[1]\n1-3\t9-13\tleft\t_\n"),
+            format!("f:6: the label `PER[1]` {numbered}"),
+        ),
+        // WebAnno ends each line with a tab.
+        (
+            format!("{header}1-1\t0-4\tAnna\tPER[1]\t\n1-2\t5-8\tLee\tPER[1]\t\n1-3\t9-13\tleft\t_\t\n"),
+            format!("f:6: a label is empty: {tool}: {remedy}"),
+        ),
+        ("left O\nAnna PER[12]\nLee PER[12]\n".into(), format!("f:2: the label `PER[12]` {numbered}")),
+    ] {
+        assert_eq!(short(&input), format!("error: {want}"), "{input}");
+    }
+    assert_eq!(short("Anna NOUN[1]\nleft VERB[2]\n"), "Anna|NOUN[1] left|VERB[2]");
+}
+
 /// Headers as HIPE-2022 and people at home write them; lines of data that only look a little like one.
 #[test]
 fn a_first_line_that_names_columns_is_not_a_word() {
@@ -552,7 +576,7 @@ fn carriage_returns_alone_do_not_end_lines() {
         "error: f: its lines end in a carriage return alone: convert it with `tr '\\r' '\\n'`"
     );
     let inside = show(read(b"An\rna O\nran O\n", "f", &ReadOptions::default()));
-    let said = "note: 1 lines hold a carriage return inside, which is read as a part of the line (f:1)";
+    let said = "note: 1 line holds a carriage return inside, which is read as a part of the line (f:1)";
     assert!(inside.contains(said), "{inside}");
 }
 

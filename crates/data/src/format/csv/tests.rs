@@ -95,7 +95,7 @@ fn lists_in_cells() {
         3: 
         Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
         note: 4 cells were split at white space (they do not begin with `[`) (f:2, f:2, f:3, …)
-        note: 1 sentences have no words; they are kept (f:3)
+        note: 1 sentence has no words; it is kept (f:3)
     "#]],
     );
     check_tabs(

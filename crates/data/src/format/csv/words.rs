@@ -21,7 +21,6 @@ pub(crate) struct Open {
 }
 
 /// The sentences in the making, and the names of those that are done.
-#[derive(Default)]
 pub(crate) struct Sentences {
     /// The sentences that are not done: one, or all of a table whose rows are scattered.
     open: VecDeque<Sentence>,
@@ -32,7 +31,23 @@ pub(crate) struct Sentences {
     /// Names of sentences that are done.
     done: HashSet<String>,
     bytes: usize,
-    joined: usize,
+    /// Words that stand apart from the others of their sentence.
+    joined: Note,
+}
+
+impl Default for Sentences {
+    fn default() -> Self {
+        let joined =
+            "{word stands|words stand} apart from the others of {its|their} sentence, and {was|were} joined to them";
+        Sentences {
+            open: VecDeque::new(),
+            last: 0,
+            places: HashMap::new(),
+            done: HashSet::new(),
+            bytes: 0,
+            joined: Note::new(joined).important(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -62,7 +77,9 @@ impl Sentences {
         let mut ended = None;
         match named.filter(|_| scattered) {
             Some(name) => {
-                self.joined += usize::from(!is_same && self.places.contains_key(name));
+                if !is_same && self.places.contains_key(name) {
+                    self.joined.add(|| at_line(source, open.line));
+                }
                 self.last = *self.places.entry(name.clone()).or_insert(self.open.len());
             }
             None if !is_same => {
@@ -107,8 +124,7 @@ impl Sentences {
 
     /// Returns what was done to the rows.
     pub(crate) fn notes(&self) -> Option<Note> {
-        let said = "words stand apart from the others of their sentence, and were joined to them";
-        (self.joined > 0).then(|| Note::once(format!("{} {said}", self.joined)))
+        Some(self.joined.clone()).filter(|note| note.count > 0)
     }
 
     /// Returns whether a sentence waits that needs no more rows.

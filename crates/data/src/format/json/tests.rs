@@ -34,7 +34,7 @@ fn layouts() {
         1: EU|B-ORG no|O
         2: 
         Strings ["B-ORG", "O"]; words and ner of words ner
-        note: 1 sentences have no words; they are kept (f:2)
+        note: 1 sentence has no words; it is kept (f:2)
     "#]],
     );
     check(
