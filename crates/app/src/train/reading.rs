@@ -77,3 +77,40 @@ fn watched<T: Send>(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Event;
+    use std::fs;
+    use tagsmith_hub::Settings;
+
+    /// What was said of progress: the work, how much is done, and how much there is.
+    #[derive(Default)]
+    struct Seen(Vec<(String, u64, Option<u64>)>);
+
+    impl Events for Seen {
+        fn event(&mut self, event: Event<'_>) {
+            if let Event::Progress(Progress { work, done, of, unit: "bytes" }) = event {
+                self.0.push((work.to_owned(), done, of));
+            }
+        }
+    }
+
+    #[test]
+    fn a_data_set_says_how_far_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, test] = ["train.conll", "test.conll"].map(|name| folder.path().join(name));
+        fs::write(&train, "Jo B-PER\nran O\n\n".repeat(1000)).unwrap();
+        fs::write(&test, "Jo B-PER\n").unwrap();
+        let hub = Hub::new(Settings::offline(folder.path().join("hub"), "a test forbids connections"), |_| {});
+        let name = folder.path().display().to_string();
+        let mut seen = Seen::default();
+        let splits = named(&hub, (&name, None, None), &ReadOptions::default(), &mut seen).unwrap();
+        assert_eq!(splits.keys().collect::<Vec<_>>(), ["test", "train"]);
+        assert_eq!(seen.0.last(), Some(&(format!("reading {name}"), 16_009, Some(16_009))));
+        let mut seen = Seen::default();
+        split(&train.display().to_string(), &ReadOptions::default(), &mut seen).unwrap();
+        assert_eq!(seen.0.last().map(|last| last.1), Some(16_000));
+    }
+}
