@@ -18,7 +18,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 ///     eprintln!("{bytes} bytes are not to be had");
 ///     std::process::exit(2)
 /// });
-/// assert_eq!(vec![1u8; 10].len(), 10);
+///
+/// fn main() {
+///     assert_eq!(vec![1u8; 10].len(), 10);
+/// }
 /// ```
 pub struct Heap {
     refused: fn(usize) -> !,
