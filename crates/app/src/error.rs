@@ -31,6 +31,7 @@ pub fn remedy(error: &anyhow::Error) -> Option<Remedy> {
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
     let refusal = cause.downcast_ref::<Refusal>().map(|refusal| refusal.remedy.clone());
     refusal
+        .or_else(|| cause.downcast_ref::<tagsmith_files::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_hub::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_data::error::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_spans::Error>()?.remedy())

@@ -6,6 +6,7 @@
 mod args;
 mod cmd;
 mod environment;
+mod exhausted;
 mod open_hub;
 mod spelling;
 mod terminal;
@@ -19,8 +20,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+use tagsmith_kernel::memory::heap::Heap;
 use tagsmith_ranks::World;
 use terminal::streams::aside;
+
+/// The memory of the process, which ends with a line where the system gives none.
+#[global_allocator]
+static HEAP: Heap = Heap::new(|bytes| exhausted::end(bytes, COULD_NOT_RUN));
 
 /// The exit status of what cannot run at all.
 const COULD_NOT_RUN: i32 = 2;

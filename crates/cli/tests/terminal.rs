@@ -108,6 +108,28 @@ fn a_file_that_may_not_grow_is_an_error_with_a_line() {
     assert!(last.starts_with("error: ") && last.contains("File too large"), "{said}");
 }
 
+/// A limit of files stands for a full disk: both are errors of the same write.
+#[test]
+fn a_file_of_sentences_that_may_not_grow_is_an_error_with_a_remedy() {
+    let scratch = Scratch::new();
+    let data = fs::read_to_string(scratch.path("data.json")).unwrap();
+    fs::write(scratch.path("long.json"), data.repeat(1_200_000 / data.len())).unwrap();
+    let line = TRAIN.replace("--train_file data.json", "--train_file long.json");
+    let output = scratch.shell(&format!("ulimit -f 200; exec tagsmith {line} --max_steps 3 --data_memory 1kB"));
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{:?} {said}", output.status);
+    let last = said.lines().last().unwrap();
+    assert!(
+        last.starts_with(
+            "error: what memory has no room for cannot be written to a file in `out`: File too large (os error 27): \
+             pass `--data_memory` with more to keep it in memory, or pass `--output_dir` with a folder on a disk that \
+             has room"
+        ),
+        "{said}"
+    );
+    assert!(!scratch.path("out").exists(), "nothing is left");
+}
+
 #[test]
 fn an_interrupted_training_says_how_to_go_on() {
     let scratch = Scratch::new();
@@ -165,6 +187,44 @@ fn limits_that_leave_no_room_are_refused_in_a_line() {
             said.starts_with(&format!("error: `ulimit {}` leaves ", &limit[..2])) && said.lines().count() == 1,
             "{said}"
         );
+    }
+}
+
+/// From too little to begin with to enough for all, no limit ends a command without a line. A word of ten million letters
+/// takes more than the check at the start can know of.
+#[test]
+fn whatever_the_limit_a_command_ends_well_or_with_one_line() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path("word.conll"), format!("{} B-PER\njo O\n\nkim O\n", "a".repeat(10_000_000))).unwrap();
+    let word = TRAIN.replace("--train_file data.json", "--train_file word.conll");
+    let lines = [
+        (format!("{TRAIN} --threads 2 --max_steps 2 --overwrite_output_dir"), false),
+        (format!("{word} --max_steps 1 --overwrite_output_dir"), true),
+        ("predict --model model data.json --threads 2".to_owned(), false),
+    ];
+    for (line, is_exhausted) in lines {
+        let (mut refused, mut exhausted, mut done) = (0, 0, 0);
+        for (option, limits) in
+            [("-v", [60_000, 220_000, 240_000, 280_000, 2_000_000]), ("-d", [9_000, 56_000, 60_000, 90_000, 2_000_000])]
+        {
+            for limit in limits {
+                let output = scratch.shell(&format!("ulimit {option} {limit}; exec tagsmith {line}"));
+                let said = err(&output);
+                match output.status.code() {
+                    Some(0) => done += 1,
+                    Some(2) => {
+                        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+                        assert!(errors == 1 && said.lines().last().unwrap().starts_with("error: "), "{limit}: {said}");
+                        refused += usize::from(said.contains("error: `ulimit "));
+                        exhausted +=
+                            usize::from(said.contains("error: the system gives this process no more memory ("));
+                    }
+                    _ => panic!("{option} {limit}: {:?} {line}: {said}", output.status),
+                }
+            }
+        }
+        assert!(refused > 0 && done > 0, "{line}: {refused} {exhausted} {done}");
+        assert!(exhausted > 0 || !is_exhausted, "{line}: no limit is reached while the word is read");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::dataset::files::Input;
 use crate::dataset::layout::{Layout, read_card, read_layout};
 use crate::dataset::merge::Merger;
 use crate::dataset::remedy::as_files;
-use crate::dataset::saved::{read_saved, saved_splits};
+use crate::dataset::saved::{expect_saved, read_saved, saved_splits};
 use crate::error::Error;
 use crate::format;
 use crate::read_options::ReadOptions;
@@ -47,7 +47,14 @@ pub fn load_files(patterns: &[String], options: &ReadOptions) -> Result<Split, E
 /// Reads files as [`load_files`] does; of a folder with several saved splits, the first of `splits` that it has.
 pub(crate) fn load_of(patterns: &[String], splits: &[&str], options: &ReadOptions) -> Result<Split, Error> {
     let mut merger = Merger::new(options);
-    for input in files::expand(patterns, splits)? {
+    let inputs = files::expand(patterns, splits)?;
+    for input in &inputs {
+        match input {
+            Input::File(path) => options.meter.expect([path.as_path()]),
+            Input::Saved(folder) => expect_saved(folder, options)?,
+        }
+    }
+    for input in inputs {
         match input {
             Input::File(path) => {
                 let (format, split) = format::read(&path, options)?;
@@ -117,4 +124,39 @@ fn local_dataset(
     let card = read_card(&folder.join("README.md"))?;
     let layout = Layout::new(&place, &files, card.as_deref(), config_name)?;
     read_layout(folder, layout, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+    use tagsmith_hub::Settings;
+
+    /// What `datasets` wrote (oracle/dataset_files.py).
+    fn golden() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files")
+    }
+
+    #[test]
+    fn the_bytes_of_a_data_set_are_known_and_all_are_counted() {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let copies = [("class_label", "train.parquet"), ("large_strings", "test.parquet")].map(|(name, copy)| {
+            fs::copy(golden().join(name).with_extension("parquet"), scratch.path().join(copy)).expect("copying works")
+        });
+        let bytes: u64 = copies.iter().sum();
+        let hub = Hub::new(Settings::offline(scratch.path().join("hub"), "a test forbids connections"), |_| {});
+        let options = ReadOptions::default();
+        assert_eq!((options.meter.bytes(), options.meter.of()), (0, None));
+        load(&hub, &scratch.path().display().to_string(), None, None, &options).expect("it is a data set");
+        assert_eq!((options.meter.bytes(), options.meter.of()), (bytes, Some(bytes)));
+
+        // Several files of words.
+        let options = ReadOptions::default();
+        fs::write(scratch.path().join("a.conll"), "Jo B-PER\n\n".repeat(50_000)).expect("it is written");
+        fs::write(scratch.path().join("b.conll"), "Jo B-PER\n").expect("it is written");
+        let pattern = scratch.path().join("*.conll").display().to_string();
+        load_files(&[pattern], &options).expect("they are read");
+        assert_eq!((options.meter.bytes(), options.meter.of()), (500_009, Some(500_009)));
+    }
 }

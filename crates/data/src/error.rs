@@ -128,11 +128,8 @@ impl Error {
             Error::Content { remedy, .. } | Error::Path { remedy, .. } => remedy.as_deref().cloned(),
             Error::Unwritable { remedy, .. } => Some((**remedy).clone()),
             Error::Hub(error) => error.remedy(),
-            Error::Read { .. }
-            | Error::Encoding { .. }
-            | Error::Open { .. }
-            | Error::Write { .. }
-            | Error::Sentences(_) => None,
+            Error::Sentences(error) => error.remedy(),
+            Error::Read { .. } | Error::Encoding { .. } | Error::Open { .. } | Error::Write { .. } => None,
         }
     }
 }

@@ -93,9 +93,11 @@ pub(crate) fn open(path: &Path, request: &Request) -> Result<Opened, Error> {
             decide(Some(path), beginning, &source, request.wanted)
         }
     };
+    // Its reader goes to and fro in the file, and counts rows.
     if format == Format::Parquet {
         let file = File::open(path).map_err(Error::open(path))?;
-        let reader = Box::new(parquet::reader(file, &source, request.options, request.wanted)?);
+        let counted = input.at_hand().len() as u64;
+        let reader = Box::new(parquet::reader(file, counted, &source, request.options, request.wanted)?);
         return Ok(Opened { format, reader, note });
     }
     Ok(Opened { format, reader: reader(input, format, &source, request)?, note })

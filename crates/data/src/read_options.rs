@@ -1,5 +1,7 @@
 //! What a caller asks of the readers.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tagsmith_files::records::Room;
@@ -25,16 +27,35 @@ pub struct ReadOptions {
 /// A counter of bytes, which whoever waits for a reader on another thread can look at. It chooses nothing, so that all
 /// meters are equal.
 #[derive(Clone, Debug, Default)]
-pub struct Meter(Arc<AtomicU64>);
+pub struct Meter(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    read: AtomicU64,
+    /// Bytes of all files; 0 as long as they are not known.
+    all: AtomicU64,
+}
 
 impl Meter {
     /// Returns how many bytes were read.
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.read.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// Returns how many bytes the files have that are read, where that is known: of a data set, once its files are here.
+    pub fn of(&self) -> Option<u64> {
+        Some(self.0.all.load(Ordering::Relaxed)).filter(|&all| all > 0)
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.0.read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes down the sizes of files that are going to be read.
+    pub(crate) fn expect<'p>(&self, files: impl IntoIterator<Item = &'p Path>) {
+        // What is not there is an error of reading.
+        let size = |file: &Path| fs::metadata(file).map_or(0, |about| about.len());
+        self.0.all.fetch_add(files.into_iter().map(size).sum(), Ordering::Relaxed);
     }
 }
 

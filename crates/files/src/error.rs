@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use tagsmith_message::{Remedy, Setting};
 
 /// An error of reading or writing a file.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,16 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refused a file of what memory has no room for.
+    #[error("what memory has no room for cannot be {} a file in `{}`", if *is_read { "read from" } else { "written to" }, folder.display())]
+    Beyond {
+        /// The folder of the file, which has no name.
+        folder: PathBuf,
+        /// Whether the file was read, not written.
+        is_read: bool,
         /// What the system said.
         source: io::Error,
     },
@@ -29,6 +40,17 @@ impl Error {
     pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
+    }
+
+    /// Returns what the caller can do about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Beyond { .. } => Some(Remedy::AnyOf(vec![
+                Remedy::set(Setting::DataMemory).so_as("with more to keep it in memory"),
+                Remedy::set(Setting::OutputDir).so_as("with a folder on a disk that has room"),
+            ])),
+            Error::Io { .. } | Error::Content { .. } => None,
+        }
     }
 
     /// Makes an error about the content of a file.

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,13 +61,14 @@ impl Room {
 
     fn create_file(&self) -> Result<Beyond, Error> {
         let folder = self.0.folder.as_ref().expect("a room without a folder has no limit");
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let refused = |source| Error::Beyond { folder: folder.clone(), is_read: false, source };
+        fs::create_dir_all(folder).map_err(refused)?;
         loop {
             let path = file_path(folder, FILES.fetch_add(1, Ordering::Relaxed));
             let file = match File::options().read(true).write(true).create_new(true).open(&path) {
                 // Processes on two machines may have one number, and a file may be left of a process that was killed.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                file => file.map_err(Error::io(&path))?,
+                file => file.map_err(refused)?,
             };
             // A system that keeps the name of an open file loses it in `Beyond::drop`.
             let has_name = fs::remove_file(&path).is_err();
@@ -99,7 +100,8 @@ impl Beyond {
         if self.waiting.len() >= WAITING_MAX {
             let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
             let end = SeekFrom::Start(self.written);
-            file.seek(end).and_then(|_| file.write_all(&self.waiting)).map_err(Error::io(&self.path))?;
+            let written = file.seek(end).and_then(|_| file.write_all(&self.waiting));
+            written.map_err(|source| self.refused(false, source))?;
             self.written += self.waiting.len() as u64;
             self.waiting.clear();
         }
@@ -113,13 +115,19 @@ impl Beyond {
             into.resize(from + (in_file.end - in_file.start) as usize, 0);
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             let start = SeekFrom::Start(in_file.start);
-            file.seek(start).and_then(|_| file.read_exact(&mut into[from..])).map_err(Error::io(&self.path))?;
+            let read = file.seek(start).and_then(|_| file.read_exact(&mut into[from..]));
+            read.map_err(|source| self.refused(true, source))?;
         }
         if waiting.start < waiting.end {
             let [start, end] = [waiting.start, waiting.end].map(|at| (at - self.written) as usize);
             into.extend_from_slice(&self.waiting[start..end]);
         }
         Ok(())
+    }
+
+    fn refused(&self, is_read: bool, source: io::Error) -> Error {
+        let folder = self.path.parent().expect("the file is in a folder").to_owned();
+        Error::Beyond { folder, is_read, source }
     }
 }
 
@@ -365,7 +373,38 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let error = Records::new(&Room::new(0, &file)).push(&[1]).unwrap_err();
-        assert!(error.to_string().starts_with(&file.display().to_string()), "{error}");
+        assert!(error.to_string().contains(&format!("written to a file in `{}`", file.display())), "{error}");
+        assert!(error.remedy().is_some());
+    }
+
+    /// `/dev/full` refuses every byte, as a full disk does, and a folder as a file cannot be read.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_with_a_remedy() {
+        let of = |device: &str| {
+            let file = File::options().read(true).write(device != "/dev").open(device).unwrap();
+            let path = PathBuf::from("out/.records");
+            let beyond = Beyond { path, has_name: false, file: Mutex::new(file), written: 0, waiting: Vec::new() };
+            let mut records = Records::new(&Room::new(0, Path::new("out")));
+            records.beyond = Some(beyond);
+            records
+        };
+        let check = |error: &Error, start: &str, cause: &str| {
+            let said = format!("{error}: {}", std::error::Error::source(error).unwrap());
+            assert!(said.starts_with(start) && said.contains(cause), "{said}");
+            let clause = error.remedy().unwrap().clause(&|setting, _| format!("{setting:?}"));
+            assert!(clause.contains("DataMemory") && clause.contains("OutputDir"), "{clause}");
+        };
+        let mut full = of("/dev/full");
+        // What waits needs no disk.
+        full.push(&[1; WAITING_MAX - 1]).unwrap();
+        let error = full.push(&[1]).unwrap_err();
+        check(&error, "what memory has no room for cannot be written to a file in `out`", "No space left on device");
+        let mut unreadable = of("/dev");
+        unreadable.push(&[1]).unwrap();
+        unreadable.beyond.as_mut().unwrap().written = 1;
+        let error = unreadable.get(0, &mut Vec::new()).unwrap_err();
+        check(&error, "what memory has no room for cannot be read from a file in `out`", "Is a directory");
     }
 
     /// A file or a link with the name of ours is somebody else's.

@@ -1,4 +1,5 @@
 //! Memory for numbers: tensors, and buffers that are used again.
 
 pub mod floats;
+pub mod heap;
 pub mod tensor;

@@ -94,6 +94,7 @@ impl Error {
     /// Returns what the caller can do about it, beside what the message says.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
+            Error::Files(error) => error.remedy(),
             Error::Data(error) => error.remedy(),
             Error::Hub(error) => error.remedy(),
             Error::Run(error) => error.remedy(),

@@ -76,22 +76,16 @@ impl Evaluation {
         self.score.total().figures()[2]
     }
 
+    /// The names of the figures of [`Evaluation::record`], without `eval_`.
+    pub const FIGURES: [&str; 6] = ["precision", "recall", "f1", "f1_macro", "strict_f1", "gold_without_span"];
+
     /// Returns the figures as a run's record: `eval_f1` and its kin.
     pub fn record(&self) -> Map<String, Value> {
         let [precision, recall, f1] = self.score.total().figures();
         let strict_f1 = self.strict.total().figures()[2];
         let macro_f1 = self.score.mean()[2];
-        let figures = [
-            ("precision", precision),
-            ("recall", recall),
-            ("f1", f1),
-            ("f1_macro", macro_f1),
-            ("strict_f1", strict_f1),
-        ];
-        let mut record: Map<String, Value> =
-            figures.into_iter().map(|(name, figure)| (format!("eval_{name}"), json!(figure))).collect();
-        record.insert("eval_gold_without_span".into(), json!(self.lost));
-        record
+        let figures = [json!(precision), json!(recall), json!(f1), json!(macro_f1), json!(strict_f1), json!(self.lost)];
+        Evaluation::FIGURES.into_iter().zip(figures).map(|(name, figure)| (format!("eval_{name}"), figure)).collect()
     }
 
     /// The original's object and what it leaves out. `loss` is 0 there always.

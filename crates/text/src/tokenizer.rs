@@ -7,13 +7,14 @@ pub mod old_files;
 pub mod pieces;
 pub mod sentencepiece;
 mod soundness;
+mod steps;
 
 pub use crate::tokenizer::error::Error;
 pub use crate::tokenizer::pieces::Pieces;
 
 use crate::tokenizer::class_switches::expecting_space;
 use crate::tokenizer::old_files::Class;
-use crate::tokenizer::soundness::guarded;
+use crate::tokenizer::steps::Stepped;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io;
@@ -27,8 +28,7 @@ use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{
-    AddedToken, EncodeInput, Encoding, InputSequence, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
-    SplitDelimiterBehavior,
+    AddedToken, Encoding, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior,
 };
 
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
@@ -69,9 +69,9 @@ pub struct Text {
 /// ```
 pub struct Tokenizer {
     /// The tokenizer of sentences that are already words.
-    for_words: tokenizers::Tokenizer,
+    for_words: Stepped,
     /// The tokenizer of running text, where it is another.
-    for_text: Option<tokenizers::Tokenizer>,
+    for_text: Option<Stepped>,
     config: Map<String, Value>,
     /// The longest sequence its model takes, if the tokenizer knows.
     pub model_max_length: Option<usize>,
@@ -145,8 +145,8 @@ impl Tokenizer {
             notes.push(Note::once("the tokenizer puts no space before words; given words get one, as inside a text"));
         }
         let (for_words, for_text) = match spaced {
-            Some(spaced) => (spaced, Some(inner)),
-            None => (inner, None),
+            Some(spaced) => (Stepped::new(spaced)?, Some(Stepped::new(inner)?)),
+            None => (Stepped::new(inner)?, None),
         };
         let model_max_length = config
             .get("model_max_length")
@@ -229,7 +229,7 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer refuses it.
     pub fn encode_running(&self, text: &str) -> Result<Pieces, Error> {
-        let encoding = encode(self.for_text.as_ref().unwrap_or(&self.for_words), InputSequence::from(text))?;
+        let encoding = self.for_text.as_ref().unwrap_or(&self.for_words).encode_text(text)?;
         Ok(Pieces::new(&encoding))
     }
 
@@ -257,9 +257,7 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer refuses it.
     pub fn encode_words(&self, words: &[String]) -> Result<Pieces, Error> {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let encoding = encode(&self.for_words, InputSequence::from(&words[..]))?;
-        Ok(Pieces::new(&encoding))
+        Ok(Pieces::new(&self.for_words.encode_words(words)?))
     }
 
     /// Returns the pieces and the words of running text.
@@ -267,7 +265,7 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer refuses it.
     pub fn encode_text(&self, text: &str) -> Result<Text, Error> {
-        let encoding = encode(self.for_text.as_ref().unwrap_or(&self.for_words), InputSequence::from(text))?;
+        let encoding = self.for_text.as_ref().unwrap_or(&self.for_words).encode_text(text)?;
         let mut pieces = Pieces::new(&encoding);
         let words = split_words(text);
         let first_pieces = assign_words(&mut pieces, &words);
@@ -303,12 +301,6 @@ fn config_of(text: &[u8]) -> Result<Map<String, Value>, Error> {
 fn special_ids(inner: &tokenizers::Tokenizer) -> HashSet<u32> {
     let tokens = inner.get_added_tokens_decoder();
     tokens.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
-}
-
-fn encode(inner: &tokenizers::Tokenizer, input: InputSequence<'_>) -> Result<Encoding, Error> {
-    let encoded = guarded(|| inner.encode_char_offsets(EncodeInput::Single(input), true));
-    let gave_up = || Error::Encode { message: "the library that cuts it gave up".into() };
-    encoded.ok_or_else(gave_up)?.map_err(|error| Error::Encode { message: error.to_string() })
 }
 
 /// Returns the start and the end of each word of running text, in code points. Text is cut at white space and around every punctuation mark, symbol (an emoji with its

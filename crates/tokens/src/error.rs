@@ -49,7 +49,8 @@ impl Error {
     /// Returns what the user can do about the error.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
-            Error::Files(_) | Error::Weights(_) | Error::Rows(_) => None,
+            Error::Files(error) => error.remedy(),
+            Error::Weights(_) | Error::Rows(_) => None,
             Error::Run(error) => error.remedy(),
             Error::HeadSize { .. } => Some(Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to draw a new head")),
             Error::NoHead { .. } => Some(Remedy::to_do("train it on labeled text first")),

@@ -105,6 +105,7 @@ impl Error {
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Setting { remedy, .. } => remedy.clone(),
+            Error::Files(error) => error.remedy(),
             Error::Diverged { .. } => Some(Remedy::AnyOf(vec![
                 Remedy::set(Setting::LearningRate).so_as("with a smaller number"),
                 Remedy::set(Setting::WarmupSteps).so_as("with a larger number"),

@@ -275,7 +275,7 @@ fn finished(config: &RunConfig, history: Vec<Record>, results: Record) -> Finish
         name: output.file_name().unwrap_or(output.as_os_str()).to_string_lossy().into_owned(),
         history,
         results,
-        metric: "f1".into(),
+        metric: config.metric().to_owned(),
         diagnosis: None,
         tested: None,
         settings: Value::Object(config.json.clone()),

@@ -171,8 +171,10 @@ pub fn train_spans(
         "config": config.json,
         "final_step": state.as_ref().map(|state| state.global_step),
         "best_checkpoint_path": chosen.map(|best| best.display().to_string()),
-        "best_validation_f1": state.as_ref().map(|state| state.best_metric.unwrap_or(0.0)),
     });
+    // `best_validation_f1`, unless another metric chose.
+    let best_value = state.as_ref().map(|state| state.best_metric.unwrap_or(0.0));
+    results[format!("best_validation_{}", config.metric())] = json!(best_value);
     if world.is_first() {
         write_json(&output.join("test_results.json"), &results)?;
     }

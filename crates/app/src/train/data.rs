@@ -10,7 +10,6 @@ use anyhow::{Context, bail};
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use tagsmith_data::dataset;
 use tagsmith_data::{Meter, ReadOptions};
 use tagsmith_files::records::Room;
 use tagsmith_hub::Hub;
@@ -107,8 +106,8 @@ impl Data {
             }
         }
         let DataArgs { dataset_config_name, dataset_revision, .. } = args;
-        let mut splits =
-            dataset::load(hub, name, dataset_config_name.as_deref(), dataset_revision.as_deref(), options)?;
+        let asked = (name, dataset_config_name.as_deref(), dataset_revision.as_deref());
+        let mut splits = reading::named(hub, asked, options, events)?;
         let data = Data {
             train: splits.remove("train"),
             validation: splits.remove("validation"),

@@ -97,6 +97,34 @@ const TRAIN: Work = Work {
     },
 };
 
+/// [`TRAIN`] with sentences and pieces in files, which grow beyond what waits in memory to be written.
+const BEYOND: Work = Work {
+    prepare: |scratch| {
+        (TRAIN.prepare)(scratch);
+        write_long(scratch);
+        // What a process leaves that is killed before its file has lost its name.
+        scratch.write("out/.records-1-0.partial", "left");
+    },
+    line: |scratch| format!("{} --data_memory 0", long_line(scratch)),
+    moments: &[
+        Moment::There(".tagsmith.lock"),
+        Moment::Gone(".records-1-0.partial"),
+        Moment::There(".checkpoint-4.partial"),
+        Moment::There("predictions.txt"),
+    ],
+    ..TRAIN
+};
+
+/// Writes `long.json`, whose texts take some 330 KB as bytes, and whose pieces take as much.
+fn write_long(scratch: &Scratch) {
+    let data = scratch.read("data.json");
+    scratch.write("long.json", data.repeat(1_000_000 / data.len()));
+}
+
+fn long_line(scratch: &Scratch) -> String {
+    (TRAIN.line)(scratch).replace("--train_file data.json", "--train_file long.json")
+}
+
 /// The files that make a model.
 const MODEL: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
 
@@ -294,6 +322,27 @@ fn kills() -> usize {
 fn killed_trainings_end_with_the_same_bytes() {
     let asked = kills() * 7 / 10;
     let figures = kill(&TRAIN, asked, 1);
+    assert!(figures.kills >= asked, "{figures:?}");
+}
+
+#[test]
+fn killed_trainings_with_sentences_in_files_end_with_the_same_bytes() {
+    // The files are in use, and where the sentences lie changes no result.
+    let [in_memory, in_files] = [(); 2].map(|()| Scratch::new());
+    for scratch in [&in_memory, &in_files] {
+        (TRAIN.prepare)(scratch);
+        write_long(scratch);
+    }
+    in_memory.good(&long_line(&in_memory));
+    let ran = in_files.good(&(BEYOND.line)(&in_files));
+    ran.says("of texts are in a file in `out`");
+    ran.says("of pieces are in a file in `out`");
+    let [want, got] = [&in_memory, &in_files].map(|scratch| results(scratch, &BEYOND));
+    for ((name, want), (_, got)) in want.iter().zip(&got).filter(|((name, _), _)| *name != "training_args.json") {
+        assert!(want == got, "{name} differs");
+    }
+    let asked = kills() / 5;
+    let figures = kill(&BEYOND, asked, 4);
     assert!(figures.kills >= asked, "{figures:?}");
 }
 

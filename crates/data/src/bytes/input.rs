@@ -122,7 +122,7 @@ struct Metered {
 impl Read for Metered {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(to)?;
-        self.meter.add(count);
+        self.meter.add(count as u64);
         Ok(count)
     }
 }

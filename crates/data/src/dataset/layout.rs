@@ -86,6 +86,8 @@ pub(crate) fn read_layout(
     options: &ReadOptions,
 ) -> Result<BTreeMap<String, Split>, Error> {
     let mut notes = layout.notes;
+    let files: Vec<PathBuf> = layout.of_split.values().flatten().map(|path| folder.join(path)).collect();
+    options.meter.expect(files.iter().map(PathBuf::as_path));
     let mut splits = BTreeMap::new();
     for (name, paths) in layout.of_split {
         let mut merger = Merger::new(options);

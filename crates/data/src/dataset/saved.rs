@@ -25,6 +25,9 @@ pub(super) fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTree
     let names = names.filter(|names| !names.is_empty()).ok_or_else(|| {
         Error::path(file.display(), "`splits` is not a list of names: save the data set again with `save_to_disk`")
     })?;
+    for name in &names {
+        expect_saved(&folder.join(inside(name, &file)?), options)?;
+    }
     let mut splits = BTreeMap::new();
     for name in names.iter().copied() {
         let mut merger = Merger::new(options);
@@ -34,6 +37,13 @@ pub(super) fn saved_splits(folder: &Path, options: &ReadOptions) -> Result<BTree
         insert(&mut splits, key, split, folder)?;
     }
     Ok(splits)
+}
+
+/// Takes down the sizes of a saved data set's shards.
+pub(super) fn expect_saved(folder: &Path, options: &ReadOptions) -> Result<(), Error> {
+    let (shards, _) = saved_shards(folder)?;
+    options.meter.expect(shards.iter().map(PathBuf::as_path));
+    Ok(())
 }
 
 /// Reads a saved data set's shards, with the label names of its dataset_info.json.

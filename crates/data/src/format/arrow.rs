@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn read_parquet(file: File, source: &str, options: &ReadOptions) -> Result<Split, Error> {
-        collect(Box::new(parquet::reader(file, source, options, Wanted::Tagged)?), source, &options.room)
+        collect(Box::new(parquet::reader(file, 0, source, options, Wanted::Tagged)?), source, &options.room)
     }
 
     fn read_bytes(name: &str, bytes: &[u8]) -> Result<Split, Error> {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::format::record_batch::{BatchReader, Batches, ClassNames, Plan, guarded, unreadable};
-use crate::read_options::{ReadOptions, Wanted};
+use crate::read_options::{Meter, ReadOptions, Wanted};
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -12,28 +12,60 @@ use tagsmith_message::Note;
 /// The rows that are decoded at a time.
 const BATCH_ROWS: usize = 1024;
 
-/// Returns the reader of a Parquet file.
-pub(crate) fn reader(file: File, source: &str, options: &ReadOptions, wanted: Wanted) -> Result<BatchReader, Error> {
+/// Returns the reader of a Parquet file, of which the meter has counted so many bytes.
+pub(crate) fn reader(
+    file: File,
+    counted: u64,
+    source: &str,
+    options: &ReadOptions,
+    wanted: Wanted,
+) -> Result<BatchReader, Error> {
     guarded(source, || {
         let failed = |error: parquet::errors::ParquetError| unreadable(source, WHAT, &error.to_string());
+        let bytes = file.metadata().map_err(Error::read(source))?.len().saturating_sub(counted);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
+        let all = builder.metadata().file_metadata().num_rows().max(1) as u64;
         let mut plan = Plan::new(builder.schema(), &ClassNames::default(), source, options, wanted)?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), plan.project());
         let rows = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
-        Ok(BatchReader::new(source, Box::new(Groups { rows, source: source.to_owned() }), plan))
+        let progress = RowProgress { meter: options.meter.clone(), bytes, all, read: 0 };
+        Ok(BatchReader::new(source, Box::new(Groups { rows, progress, source: source.to_owned() }), plan))
     })
 }
 
 const WHAT: &str = "Parquet file";
 
+/// How far a file is read. Columns that nobody asked for are not read: rows stand for their share of the bytes.
+struct RowProgress {
+    meter: Meter,
+    /// Bytes of the file that are still to be counted.
+    bytes: u64,
+    /// Rows of the file.
+    all: u64,
+    /// Rows that were read.
+    read: u64,
+}
+
+impl RowProgress {
+    fn add(&mut self, rows: u64) {
+        let share = |rows: u64| (u128::from(self.bytes) * u128::from(rows.min(self.all)) / u128::from(self.all)) as u64;
+        let before = share(self.read);
+        self.read += rows;
+        self.meter.add(share(self.read) - before);
+    }
+}
+
 struct Groups {
     rows: ParquetRecordBatchReader,
+    progress: RowProgress,
     source: String,
 }
 
 impl Batches for Groups {
     fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
-        self.rows.next().transpose().map_err(|error| unreadable(&self.source, WHAT, &error.to_string()))
+        let rows = self.rows.next().transpose().map_err(|error| unreadable(&self.source, WHAT, &error.to_string()))?;
+        self.progress.add(rows.as_ref().map_or(0, |rows| rows.num_rows() as u64));
+        Ok(rows)
     }
 
     fn note(&self) -> Option<Note> {
@@ -62,7 +94,7 @@ mod tests {
         for (name, file) in files.iter().filter(|(name, _)| name.ends_with(".parquet")) {
             let open = |options: &ReadOptions| {
                 let file = File::open(golden(name)).expect("a golden file");
-                reader(file, "f", options, Wanted::Content)
+                reader(file, 0, "f", options, Wanted::Content)
             };
             let mut rows = open(&ReadOptions::default()).expect("well-formed");
             for (number, row) in (1..).zip(file["rows"].as_array().expect("rows")) {

@@ -3,6 +3,7 @@
 use crate::batch::encode::{Encoding, Masking};
 use crate::config::{Architecture, Config, LossKind};
 use crate::error::Error;
+use crate::evaluate::Evaluation;
 use crate::learn::Rates;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -114,10 +115,16 @@ const STEP: StepOptions = StepOptions {
     seed: 42,
 };
 
-/// The metric that chooses the best checkpoint.
-const METRIC: &str = "eval_f1";
+/// The metric that chooses the best checkpoint unless another one is named.
+const METRIC: &str = "f1";
 
 impl RunConfig {
+    /// Returns the metric that chooses the best checkpoint, without `eval_`.
+    pub fn metric(&self) -> &str {
+        let key = self.run.best.as_ref().map_or(METRIC, |best| best.key.as_str());
+        key.strip_prefix("eval_").unwrap_or(key)
+    }
+
     /// Reads a file. `program` is none for `train-spans`: the file's `architecture` then says which.
     ///
     /// # Errors
@@ -280,7 +287,16 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
     let threshold = fields.number("early_stopping_threshold", 0.0, 0.0..=f64::MAX)?;
     let greater = fields.take("greater_is_better").and_then(|value| value.as_bool());
     let best = match fields.text("metric_for_best_model")? {
-        Some(metric) => Criterion::new(&metric, greater),
+        Some(metric) => {
+            let name = metric.strip_prefix("eval_").unwrap_or(&metric);
+            if !Evaluation::FIGURES.contains(&name) {
+                let there_are = Evaluation::FIGURES.join(", ");
+                return Err(fields
+                    .refuse("metric_for_best_model", format!("is `{metric}`; there are {there_are}"))
+                    .into());
+            }
+            Criterion::new(name, greater)
+        }
         // An F1 of 0 is not the best of anything.
         None => Criterion { floor: Some(0.0), ..Criterion::new(METRIC, greater) },
     };
@@ -430,6 +446,21 @@ mod tests {
         let listed: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
         assert_eq!(listed.len(), KEYS.len(), "a key is listed twice");
         assert_eq!(listed, fields.known().collect());
+    }
+
+    #[test]
+    fn a_metric_is_a_figure_of_evaluations() {
+        let run = |name: &str| json!({"max_steps": 3, "metric_for_best_model": name, "do_eval": true, "validation_file": "v"});
+        let of = |name: &str| taken(run(name));
+        for name in ["f1_macro", "eval_f1_macro"] {
+            assert_eq!(of(name).unwrap().0.run.best, Some(Criterion::new("f1_macro", None)), "{name}");
+        }
+        let error = of("macro_f1").err().unwrap().to_string();
+        assert_eq!(
+            error,
+            "c.json: `metric_for_best_model` is `macro_f1`; there are precision, recall, f1, f1_macro, strict_f1, \
+             gold_without_span"
+        );
     }
 
     #[test]

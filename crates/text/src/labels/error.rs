@@ -77,14 +77,19 @@ pub enum Error {
         data_only: String,
     },
     /// The file of a split's sentences cannot be read.
-    #[error("{0}")]
-    Sentences(String),
+    #[error("{problem}")]
+    Sentences {
+        /// The file and what the system said.
+        problem: String,
+        /// What helps.
+        remedy: Option<Remedy>,
+    },
 }
 
 impl From<tagsmith_files::Error> for Error {
     fn from(error: tagsmith_files::Error) -> Error {
         let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
-        Error::Sentences(format!("{error}{cause}"))
+        Error::Sentences { problem: format!("{error}{cause}"), remedy: error.remedy() }
     }
 }
 
@@ -101,7 +106,8 @@ impl Error {
                 let purpose = "to give the data's labels to the rows of those that it lacks";
                 Some(Remedy::set(Setting::IgnoreMismatchedLabels).so_as(purpose))
             }
-            Error::EmptyName { .. } | Error::Duplicate { .. } | Error::Label { .. } | Error::Sentences(_) => None,
+            Error::Sentences { remedy, .. } => remedy.clone(),
+            Error::EmptyName { .. } | Error::Duplicate { .. } | Error::Label { .. } => None,
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn read(json: &[u8]) -> Result<Tokenizer, Error> {
     Ok(inner)
 }
 
-fn as_json(part: &impl serde::Serialize) -> Value {
+pub(super) fn as_json(part: &impl serde::Serialize) -> Value {
     serde_json::to_value(part).expect("what was read can be written")
 }
 
