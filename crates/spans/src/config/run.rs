@@ -488,7 +488,7 @@ mod tests {
     #[test]
     fn a_key_takes_values_of_its_kind() {
         let told = |key: &str, value: Value| {
-            let mut json = json!({"max_steps": 3});
+            let mut json = json!({"max_steps": 3, "train_file": "f", "validation_file": "f", "test_file": "f"});
             json[key] = value;
             taken(json).err().map(|error| error.to_string()).unwrap_or_default()
         };
