@@ -270,7 +270,7 @@ mod tests {
         let command = command();
         let command = command.find_subcommand(name).expect("the command is there");
         match is_key {
-            true => KEYS.iter().any(|(known, _)| *known == option),
+            true => KEYS.iter().any(|(known, ..)| *known == option),
             false => command.get_arguments().any(|arg| arg.get_long() == Some(option)),
         }
     }

@@ -1,6 +1,6 @@
 //! The terminal: notes and progress on standard error, results on standard output.
 
-mod bars;
+pub mod bars;
 pub mod color;
 pub mod download;
 pub mod interrupt;
@@ -50,7 +50,9 @@ pub struct Terminal {
 impl Terminal {
     /// Returns a terminal for a command.
     pub fn new(dialect: Dialect, style: Style) -> Terminal {
-        let rows = (!style.json && io::stdout().is_terminal()).then(Rows::default);
+        // The log is where `text` writes it.
+        let has_rows = if style.json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let rows = has_rows.then(Rows::default);
         Terminal { dialect, style, of_runs: Vec::new(), bars: Bars::new(), rows, interrupt: None, failed: Ok(()) }
     }
 
@@ -138,7 +140,7 @@ impl Terminal {
             trainer::Event::Logged(record) => match &mut self.rows {
                 Some(rows) => {
                     let row = rows.take(record);
-                    row.into_iter().for_each(|row| self.text(row + "\n"));
+                    self.row(row);
                 }
                 None => self.text(results::log_line(record) + "\n"),
             },
@@ -156,7 +158,15 @@ impl Terminal {
         self.bars.finish();
         self.interrupt.iter().for_each(Interrupt::done);
         let row = self.rows.as_mut().and_then(Rows::finish);
-        row.into_iter().for_each(|row| self.text(row + "\n"));
+        self.row(row);
+    }
+
+    /// Writes a row of the log, if there is one, in lines that the terminal has room for.
+    fn row(&mut self, row: Option<Vec<String>>) {
+        if let Some(row) = row {
+            let width = width::of_terminal().unwrap_or(usize::MAX);
+            self.text(width::fields(&row, width) + "\n");
+        }
     }
 }
 

@@ -97,7 +97,11 @@ fn run(command: &str, more: &[&str], folder: &Path) -> Output {
 fn without_a_folder_nothing_is_written() {
     let scratch = tempfile::tempdir().unwrap();
     let output = demo(&["--seed", "1"]).current_dir(&scratch).output().unwrap();
-    assert!(text(output).contains("Nothing was written"));
+    let told = text(output);
+    assert!(told.contains("Nothing was written"));
+    // What is not a sentence of the test fits the usual terminal.
+    let before = told.split("6. Sentences").next().unwrap();
+    assert!(before.lines().all(|line| line.chars().count() <= 80), "{before}");
     assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
 }
 

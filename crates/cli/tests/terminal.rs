@@ -60,6 +60,31 @@ impl Scratch {
         self.command("sh").args(["-c", line]).env("PATH", path).output().unwrap()
     }
 
+    /// Runs a line of a shell on a terminal of so many columns. Returns the lines that stay on it.
+    fn on_terminal(&self, columns: usize, line: &str) -> Vec<String> {
+        let written = self.written_to_terminal(columns, line);
+        let stays = |line: &str| {
+            let line = line.trim_end_matches('\r');
+            // A bar is cleared before something is written in its place.
+            let shown = line.rsplit(['\r', '\u{1b}']).next().unwrap_or_default();
+            shown.trim_start_matches("[2K").trim_start_matches("[1A").to_owned()
+        };
+        written.split('\n').map(stays).collect()
+    }
+
+    /// Runs a line of a shell on a terminal of so many columns. Returns everything that is written to it.
+    fn written_to_terminal(&self, columns: usize, line: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_tagsmith")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        let line = format!("stty cols {columns} rows 24 && {line}");
+        let mut script = self.command("script");
+        script.args(["-qec", &line, "/dev/null"]).env("PATH", path).env("SHELL", "/bin/sh").env("TERM", "xterm");
+        let output = script.stdin(Stdio::null()).output().unwrap();
+        let written = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{line}: {written}");
+        written
+    }
+
     fn json(&self, name: &str) -> Value {
         serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
     }
@@ -385,4 +410,70 @@ fn accelerates_own_default_is_named_and_not_read() {
             && line.contains("default_config.yaml` is not read")
     });
     assert!(named, "{}", err(&output));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn rows_of_the_log_fit_the_terminal() {
+    let scratch = Scratch::new();
+    let line = format!("tagsmith {TRAIN} --overwrite_output_dir --max_steps 6 --eval_strategy steps --eval_steps 3");
+    for (more, columns) in [("", 60), ("--json", 60), ("", 40)] {
+        let shown = scratch.on_terminal(columns, &format!("{line} {more}"));
+        let row = shown.iter().position(|line| line.starts_with("epoch ")).unwrap_or_else(|| panic!("{shown:#?}"));
+        let more = shown[row + 1..].iter().take_while(|line| line.starts_with("    ")).count();
+        let row = &shown[row..=row + more];
+        assert!(more > 0 && row.iter().all(|line| line.chars().count() <= columns), "{row:#?}");
+        let whole = row.join(" ");
+        assert!(whole.contains("eval_loss ") && whole.contains("accuracy "), "{whole}");
+        assert!(!shown.iter().any(|line| line.contains("{'eval_loss'")), "{shown:#?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_bar_before_the_first_update_does_not_know_how_long_the_run_takes() {
+    let scratch = Scratch::new();
+    let written = scratch.written_to_terminal(100, &format!("tagsmith {TRAIN} --max_steps 3"));
+    assert!(written.contains(" 0/3 [0s < ?]"), "{written}");
+    assert!(!written.contains(" 0/3 [0s < 0s]"), "{written}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn results_on_a_terminal_have_no_bar_among_them() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path("long.txt"), "jo lives in millville and ann works there\n".repeat(12_000)).unwrap();
+    let line = "tagsmith predict --model model --threads 1 long.txt";
+    let beside = scratch.written_to_terminal(80, &format!("{line} -o tagged.jsonl"));
+    assert!(beside.contains("prediction "), "the work is too short to have a bar: {beside}");
+    let among = scratch.written_to_terminal(80, line);
+    assert!(!among.contains("prediction ") && among.lines().count() > 12_000);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_without_control_sequences_gets_none() {
+    let scratch = Scratch::new();
+    let escapes = |line: &str| scratch.written_to_terminal(80, line).matches('\u{1b}').count();
+    let predict = "tagsmith predict --model model data.json --input-format jsonl --text-column words";
+    assert!(escapes(predict) > 0, "the model finds nothing to color");
+    assert_eq!(escapes(&format!("TERM=dumb {predict}")), 0);
+    assert_eq!(escapes(&format!("NO_COLOR=1 {predict}")), 0);
+    let train = format!("tagsmith {TRAIN} --overwrite_output_dir --max_steps 3");
+    assert!(escapes(&train) > 0);
+    assert_eq!(escapes(&format!("TERM=dumb {train}")), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_comparison_on_a_narrow_terminal_is_a_list() {
+    let scratch = Scratch::new();
+    let plan = r#"{"options": {"model_name_or_path": "model", "train_file": "data.json", "output_dir": "out", "do_train": true,
+        "max_steps": 2, "logging_steps": 1}, "runs": {"one": {}, "another run": {"seed": 1}}}"#;
+    fs::write(scratch.path("plan.json"), plan).unwrap();
+    let has = |shown: &[String], begins: &str| shown.iter().any(|line| line.starts_with(begins));
+    let narrow = scratch.on_terminal(40, "tagsmith compare plan.json");
+    assert!(has(&narrow, "run ") && has(&narrow, "updates ") && !has(&narrow, "|"), "{narrow:#?}");
+    let wide = scratch.on_terminal(300, "tagsmith compare plan.json --overwrite_output_dir");
+    assert!(has(&wide, "| run ") && !has(&wide, "updates "), "{wide:#?}");
 }

@@ -33,6 +33,16 @@ pub enum Error {
         /// What is wrong, with the value, and what to do.
         problem: String,
     },
+    /// A key of a JSON object is not known, or its value is not what it must be.
+    #[error("{}: `{key}` {problem}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What is wrong, with the value, and what to do.
+        problem: String,
+    },
 }
 
 impl Error {

@@ -41,7 +41,7 @@ impl Fields {
 
     /// Returns an error about a key.
     pub fn refuse(&self, key: &str, problem: impl Into<String>) -> Error {
-        Error::content(&self.path, format!("`{key}` {}", problem.into()))
+        Error::Key { path: self.path.clone(), key: key.to_owned(), problem: problem.into() }
     }
 
     /// Adds something the user should know.

@@ -37,6 +37,19 @@ pub enum LossKind {
     Contrastive,
 }
 
+impl LossKind {
+    /// Returns the name that configurations use.
+    pub fn name(self) -> &'static str {
+        match self {
+            LossKind::Bce => "bce",
+            LossKind::Focal => "focal",
+            LossKind::Dice => "dice",
+            LossKind::DiceFocal => "dice_focal",
+            LossKind::Contrastive => "contrastive",
+        }
+    }
+}
+
 /// What a score has to be above.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Threshold {
@@ -290,13 +303,6 @@ impl Config {
     /// config.json of a checkpoint.
     pub fn to_json(&self) -> Map<String, Value> {
         let LossConfig { kind, weights, positive_weights, .. } = &self.loss;
-        let loss_fn = match kind {
-            LossKind::Bce => "bce",
-            LossKind::Focal => "focal",
-            LossKind::Dice => "dice",
-            LossKind::DiceFocal => "dice_focal",
-            LossKind::Contrastive => "contrastive",
-        };
         let mut json = Map::new();
         let mut put = |key: &str, value: Value| {
             json.insert(key.to_owned(), value);
@@ -306,7 +312,7 @@ impl Config {
             put(&format!("{part}_loss_weight"), weights[i].into());
             put(&format!("bce_{part}_pos_weight"), positive_weights[i].into());
         }
-        put("loss_fn", loss_fn.into());
+        put("loss_fn", kind.name().into());
         put("focal_alpha", self.loss.focal_alpha.unwrap_or(-1.0).into());
         put("focal_gamma", self.loss.focal_gamma.into());
         put("dice_smooth", self.loss.dice_smooth.into());

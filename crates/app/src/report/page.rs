@@ -205,7 +205,7 @@ fn types(title: &str, diagnosis: &Diagnosis) -> String {
             format!("{precision:.4}"),
             format!("{recall:.4}"),
             format!("{f:.4}"),
-            format!("<div style=\"width:8rem;text-align:left\">{bar}</div>"),
+            format!("<div class=\"share\">{bar}</div>"),
             support.to_string(),
         ]
     };

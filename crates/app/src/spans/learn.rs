@@ -194,8 +194,11 @@ impl Inputs<'_> {
         }
     }
 
-    /// The encoders that the run starts from, each once.
+    /// What the run starts from: a checkpoint, or encoders, each once.
     fn encoders(&self) -> Vec<String> {
+        if let Some(checkpoint) = &self.config.model_checkpoint {
+            return vec![checkpoint.display().to_string()];
+        }
         let model = &self.config.model;
         let of_labels = (model.architecture == Architecture::BiEncoder).then(|| model.type_encoder.clone());
         let mut encoders: Vec<String> = [model.token_encoder.clone()].into_iter().chain(of_labels).collect();

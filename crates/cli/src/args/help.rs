@@ -45,7 +45,7 @@ pub fn text(program: &Program, width: usize) -> String {
     }
     text = text + "\n" + &paragraph(RULES, width) + "\n" + &paragraph(FIGURES, width);
     for &(group, title) in GROUPS {
-        write!(text, "\n{title}:\n").expect("a string takes all");
+        text += &format!("\n{}", paragraph(&format!("{title}:"), width));
         for option in program.options().filter(|option| option.group == group) {
             line(&mut text, option, program, width);
         }
@@ -87,8 +87,12 @@ fn hanging(text: &str, indent: usize, width: usize) -> String {
 
 /// The option and what it does, beside its name, or below it where the name leaves no room.
 fn line(text: &mut String, option: &Opt, program: &Program, width: usize) {
-    // The column where descriptions begin, in wide terminals and in others.
-    let indent: usize = if width >= 110 { 43 } else { 30 };
+    // The column where descriptions begin. Narrow terminals have room for them below the names alone.
+    let indent: usize = match width {
+        110.. => 43,
+        60.. => 30,
+        _ => 6,
+    };
     let value = match option.kind {
         Kind::Flag => "",
         Kind::Int => " N",
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn lines_fit_the_terminal_and_no_name_is_glued_to_its_description() {
-        for width in [60, 80, 100, 120] {
+        for width in [50, 60, 80, 100, 120] {
             let text = text(&RUN_NER, width);
             for line in text.lines() {
                 let letters = line.chars().count();

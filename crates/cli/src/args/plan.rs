@@ -108,8 +108,8 @@ fn line(file: &str, shared: &Map<String, Json>, own: &Map<String, Json>, typed: 
     let mut keys = shared.clone();
     keys.extend(own.clone());
     if span_run::is_span_run(&keys) {
-        keys.extend(span_run::keys_of(typed)?);
-        return Ok(Line::Spans(Box::new(span_run::resolve(file, keys)?)));
+        let typed = span_run::keys_of(typed)?;
+        return Ok(Line::Spans(Box::new(span_run::resolve(file, keys, &typed)?)));
     }
     let given: Vec<Given> =
         [json_options(shared, &RUN_NER)?, json_options(own, &RUN_NER)?, command_line(typed, &RUN_NER)?]
@@ -195,16 +195,60 @@ mod tests {
             error(SPANS, "9"),
             error(SPANS, "--resume_from_checkpoint checkpoint-3"),
             error(&SPANS.replace("\"do_train\": true", "\"do_train\": 1"), ""),
+            error(SPANS, "--learning-rte 1e-5"),
+            error(SPANS, "--seed --bf16"),
+            error(SPANS, "--bf16 9"),
+            error(SPANS, "--learning_rate fast"),
+            error(SPANS, "--learning_rate=-1"),
+            error(SPANS, "--decoding deep"),
+            error(SPANS, "--parity tags,overlap"),
+            error(SPANS, "--save_st 3"),
+            error(SPANS, "--xyzzy"),
+            error(SPANS, "--architecture tri_encoder"),
         ];
         expect![[r#"
             plan.json: `decoding` is `deep`; there are flat, nested, per_type
             plan.json: `parity` is `overlap`; there are longest_span, last_piece, softmax_mask, overlapping, tags
             plan.json: `sed` is not a key that is known here: did you mean `seed`?
-            plan.json: `max_stepps` is not a key that is known here: did you mean `max_steps`?
+            there is no option `--max_stepps`
             `9` follows no option
-            plan.json: `resume_from_checkpoint` is "checkpoint-3"; a span tagger's is `last`
-            plan.json: `do_train` is 1, neither true nor false"#]]
+            `--resume_from_checkpoint` is "checkpoint-3"; a span tagger's is `last`
+            plan.json: `do_train` is 1, neither true nor false
+            there is no option `--learning-rte`
+            `--seed` needs a whole number
+            `--bf16` needs true or false (yes, t, y, 1, no, f, n, 0), not `9`
+            `--learning_rate` needs a number, not `fast`
+            `--learning_rate` is -1, not a number from 0
+            `--decoding` is `deep`; there are flat, nested, per_type
+            `--parity` is `overlap`; there are longest_span, last_piece, softmax_mask, overlapping, tags
+            `--save_st` could be `--save_strategy`, `--save_steps`
+            there is no option `--xyzzy`
+            `--architecture` is `tri_encoder`; there are bi_encoder, contrastive_bi_encoder, cross_encoder, contrastive_cross_encoder"#]]
         .assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn words_after_a_plan_of_span_taggers_are_read_as_those_of_token_classifiers() {
+        let of = |more: &str| read(SPANS, more).unwrap();
+        let first = |plan: &Plan| spans(&plan.runs[0]).request.clone();
+        // Hyphens, a beginning, Python's truth, a number without its zero, several files, the last of two.
+        let request = first(&of("--max-st 7 --bf16 --do_train False --do_eval --validation_file a b --dropout .5"));
+        assert_eq!(
+            (request.config.run.max_steps, request.config.bf16, request.config.does),
+            (Some(7), true, [false, true, false])
+        );
+        assert_eq!(
+            (&request.config.files[1][..], request.config.model.dropout),
+            (&["a".to_owned(), "b".to_owned()][..], 0.5)
+        );
+        assert_eq!(first(&of("--train_file [\"a\",\"b\"]")).config.files[0], ["a", "b"]);
+        assert_eq!(first(&of("--seed 3 --seed=4")).config.seed, 4);
+        // A text stays a text.
+        assert_eq!(of("--output_dir 2024").output_dir, Path::new("2024"));
+        assert!(first(&of("--resume_from_checkpoint true")).resume && !first(&of("--resume false")).resume);
+        let hint = |more: &str| read(SPANS, more).unwrap_err().hint("compare");
+        assert_eq!(hint("--learning_rte 1e-5"), "did you mean `--learning_rate`?");
+        assert_eq!(hint("--learning_rate -1"), "give another value, or leave `--learning_rate` out");
     }
 
     #[test]

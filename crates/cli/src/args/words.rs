@@ -10,6 +10,10 @@ use clap::{Arg, Command};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use tagsmith_message::{closest, quote};
+use tagsmith_spans::config::keys::KEYS;
+
+/// The argument of a command that is a file of keys.
+pub const CONFIG: &str = "config";
 
 /// Words of other programs for what the commands do.
 const OTHER_COMMANDS: [(&[&str], &str); 4] = [
@@ -142,13 +146,27 @@ fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
     let meant = closest(&stem, known.iter().map(|(long, _)| *long)).map(str::to_owned);
     let spelled = format!("--{name}");
     match found.iter().collect::<Vec<_>>()[..] {
-        [] => Err(UsageError::Unknown { spelled, meant }),
+        [] => Err(unknown(spelled, &stem, meant, command)),
         [only] => Ok(Found::Own { known: (*only).to_owned(), shortened: true }),
         _ => {
             let could = found.iter().map(|long| format!("`--{long}`")).collect();
             let meant = meant.filter(|meant| !found.contains(meant.as_str()));
             Err(UsageError::Ambiguous { spelled, could, meant })
         }
+    }
+}
+
+/// The error of a name that no option of the command has. Commands that read their settings from a file name its key.
+fn unknown(spelled: String, stem: &str, meant: Option<String>, command: &Command) -> UsageError {
+    let reads_keys = command.get_positionals().any(|arg| arg.get_id() == CONFIG);
+    let keys = || KEYS.iter().map(|&(key, ..)| key);
+    let key = keys().find(|key| *key == stem).or_else(|| closest(stem, keys()).filter(|_| meant.is_none()));
+    match key.filter(|_| reads_keys) {
+        Some(key) => UsageError::Refused {
+            message: format!("there is no option `{spelled}`"),
+            remedy: format!("`{key}` is a key of CONFIG.json: write it there"),
+        },
+        None => UsageError::Unknown { spelled, meant },
     }
 }
 
@@ -218,6 +236,30 @@ mod tests {
             settled("predict --thresold 1").unwrap_err(),
             "there is no option `--thresold`; did you mean `--threshold`?"
         );
+    }
+
+    #[test]
+    fn a_key_of_a_file_is_named_where_it_is_taken_for_an_option() {
+        let key = "`learning_rate` is a key of CONFIG.json: write it there";
+        for (line, want) in [
+            ("train_bi_encoder c.json --learning_rate 1", format!("there is no option `--learning_rate`; {key}")),
+            ("train-spans c.json --learning-rte=1", format!("there is no option `--learning-rte`; {key}")),
+            (
+                "train_spans c.json --thread 1",
+                "train_spans c.json --threads 1 `--thread` is read as `--threads`".to_owned(),
+            ),
+            ("train_spans c.json --theads 1", "there is no option `--theads`; did you mean `--threads`?".to_owned()),
+            (
+                "train_spans c.json --xyzzy",
+                "there is no option `--xyzzy`; `tagsmith predict --help` lists the options".to_owned(),
+            ),
+            (
+                "evaluate_bi_encoder --learning_rate 1",
+                "there is no option `--learning_rate`; `tagsmith predict --help` lists the options".to_owned(),
+            ),
+        ] {
+            assert_eq!(settled(line).unwrap_or_else(|error| error), want, "{line}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::train::{open_hubs, style, words};
 use crate::args::{Line, Plan, accelerate, help};
 use crate::open_hub::{self, Asked};
 use crate::terminal::streams::print;
-use crate::terminal::{Style, Terminal};
+use crate::terminal::{Style, Terminal, width};
 use clap::{Arg, ArgMatches, Command};
+use std::io::{self, IsTerminal};
 use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
@@ -35,6 +36,26 @@ pub fn command() -> Command {
     let words = Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
     let about = "Train several times by a plan and compare what came of it";
     Command::new("compare").about(about).disable_help_flag(true).override_help(HELP).arg(words)
+}
+
+/// Returns the rows of a Markdown table one below the other, a line for each cell, for a terminal that is too narrow.
+fn listed(table: &str) -> String {
+    let cells = |line: &str| -> Vec<String> {
+        let line = line.replace("\\|", "\0");
+        line.trim_matches('|').split('|').map(|cell| cell.trim().replace('\0', "|")).collect()
+    };
+    let mut rows = table.lines().map(cells);
+    let titles = rows.next().unwrap_or_default();
+    let width = titles.iter().map(|title| title.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    // The second line of the table is the rule below the titles.
+    for row in rows.skip(1) {
+        for (title, cell) in titles.iter().zip(&row) {
+            text += &format!("{title:<width$}  {cell}\n");
+        }
+        text += "\n";
+    }
+    text + "The same as a table is in comparison.md.\n"
 }
 
 /// Runs the plan.
@@ -69,9 +90,27 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     let mut terminal = Terminal::of_runs(styles).of_ranks(world);
     let (table, outcome) = compare(CompareRequest { output_dir: plan.output_dir, runs }, world, &mut terminal);
     if let Some(table) = table {
-        print(&table)?;
+        let room = io::stdout().is_terminal().then(width::of_terminal).flatten();
+        let widest = table.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+        match room.is_some_and(|room| room < widest) {
+            true => print(&listed(&table))?,
+            false => print(&table)?,
+        }
     }
     outcome?;
     terminal.finish()?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_table_is_listed_run_by_run() {
+        let table = "| run   | best f1 (step) |\n|:-----:|:--------------:|\n| a\\|b | 0.5 (10)       |\n| c     |                |\n";
+        let want = "run             a|b\nbest f1 (step)  0.5 (10)\n\nrun             c\nbest f1 (step)  \n\n\
+                    The same as a table is in comparison.md.\n";
+        assert_eq!(listed(table), want);
+    }
 }

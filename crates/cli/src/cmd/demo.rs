@@ -3,14 +3,15 @@
 //! Standard output is a function of the seed and the options; progress and times go to standard error.
 
 use crate::spelling::Dialect;
+use crate::terminal::bars::style;
 use crate::terminal::color;
 use crate::terminal::interrupt::quoted;
 use crate::terminal::level::Level;
-use crate::terminal::streams::{aside, print};
+use crate::terminal::streams::{aside, print, takes_bars};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tagsmith_app::demo::corpus::{Corpus, Sample};
@@ -109,7 +110,7 @@ impl Narration {
             trainer::Event::Began { plan, .. } => {
                 self.total = plan.total_steps;
                 self.start = Instant::now();
-                self.bar = io::stderr().is_terminal().then(|| bar(plan.total_steps));
+                self.bar = takes_bars().then(|| bar(plan.total_steps));
             }
             trainer::Event::Stepped { step, .. } => {
                 if let Some(bar) = &self.bar {
@@ -177,17 +178,18 @@ impl Events for Narration {
 }
 
 fn bar(total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("   {bar:40} {pos}/{len} updates, {eta} left");
+    let style = style("   {wide_bar} {pos}/{len} updates, {left} left", 0);
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    bar.with_style(style.expect("the template is legal"))
+    bar.with_style(style)
 }
 
 fn about_sentences(lesson: &Lesson) -> String {
     let (Corpus { train, validation, test }, pieces) = (&lesson.corpus, lesson.pieces);
     format!(
-        "1. Sentences: {} to train on, {} to validate, {} to test; 5 types of names, IOB2 tags.\n   \
-         The test's names and sentence shapes do not occur in training; some names bear several types\n   \
-         (a surname is a town, a team, a firm), so that only the sentence can tell.\n\
+        "1. Sentences: {} to train on, {} to validate, {} to test.\n   \
+         They have 5 types of names, as IOB2 tags. The test's names and sentence\n   \
+         shapes do not occur in training. Some names bear several types (a surname\n   \
+         is a town, a team, a firm), so that only the sentence can tell.\n\
          2. Vocabulary: {pieces} word pieces, counted from the training sentences.",
         train.sentences.len(),
         validation.sentences.len(),
@@ -198,8 +200,10 @@ fn about_sentences(lesson: &Lesson) -> String {
 fn about_model(lesson: &Lesson, model: &Model, seed: u64) -> String {
     let recipe = &lesson.recipe;
     format!(
-        "3. Model: BERT with {} of width {}, {} parameters, random weights of seed {seed}.\n\
-         4. Training: {} epochs, {} sentences an update, learning rate {:e} after warm-up, then falling to 0.",
+        "3. Model: BERT with {} of width {}, {} parameters,\n   \
+         random weights of seed {seed}.\n\
+         4. Training: {} epochs, {} sentences an update,\n   \
+         learning rate {:e} after warm-up, then falling to 0.",
         counted(recipe.layers, "layer"),
         recipe.hidden,
         model.parameter_counts().0,
@@ -213,14 +217,15 @@ fn about_scores(validation: &Marks, test: &Marks) -> String {
     let table: String =
         table::table(&test.score, 3).lines().map(|line| format!("   {line}").trim_end().to_owned() + "\n").collect();
     format!(
-        "5. Score on the test (new names, new shapes), and F1 {:.3} on validation (known ones, newly combined):\n\n{table}",
+        "5. Score on the test (new names, new shapes).\n   \
+         F1 on validation (known ones, newly combined) is {:.3}.\n\n{table}",
         validation.score.micro.f1
     )
 }
 
 fn about_sentences_tagged(split: &Sample, marks: &Marks, shown: &[usize], color: bool) -> String {
     let mut text =
-        "6. Sentences of the test as the model tags them, chosen beforehand for an ambiguous name:\n\n".to_owned();
+        "6. Sentences of the test as the model tags them, chosen beforehand for an\n   ambiguous name:\n\n".to_owned();
     for &number in shown {
         let words = &split.sentences[number].words;
         let [gold, predicted] = [&split.sentences[number].tags, &marks.tags[number]]
@@ -235,7 +240,7 @@ fn about_sentences_tagged(split: &Sample, marks: &Marks, shown: &[usize], color:
 
 fn what_next(folder: Option<&Path>) -> String {
     let Some(folder) = folder else {
-        return "7. Nothing was written. To keep the model and the sentences, and to see how to go on with them:\n\n   \
+        return "7. Nothing was written. To keep the model and the sentences, and to see how to\n   go on with them:\n\n   \
                 tagsmith demo --output_dir my-tagger"
             .to_owned();
     };
@@ -249,7 +254,8 @@ fn what_next(folder: Option<&Path>) -> String {
          tagsmith score {test} {predicted}\n   \
          tagsmith train --model_name_or_path {model} --train_file {train} --validation_file {validation} \
          --output_dir {next} --do_train --do_eval\n\n   \
-         With files of your own (a word and its tag a line) and a pretrained model's folder, the last is your tagger."
+         With files of your own (a word and its tag a line) and a pretrained model's\n   \
+         folder, the last is your tagger."
     )
 }
 

@@ -120,6 +120,10 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let asked = Asked { cache_dir: text("cache-dir"), token: text("token"), plain: !shows_progress, level };
     let hub = open_hub::open(asked);
     let mut terminal = Terminal::new(Dialect::Predict, style);
+    // Results that appear on the terminal are progress enough, and would be written over a bar.
+    if matches!(&request.work, Work::One { destination: Destination::Stream(_), .. }) && io::stdout().is_terminal() {
+        terminal.hide_progress();
+    }
     predict(request, &hub, world, &mut terminal)?;
     terminal.finish()?;
     Ok(0)

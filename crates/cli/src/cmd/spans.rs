@@ -1,6 +1,7 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
 use super::{quiet, style};
+use crate::args::words::CONFIG;
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
 use crate::terminal::interrupt::quoted;
@@ -81,7 +82,7 @@ pub fn commands() -> Vec<Command> {
 /// Returns the keys of a trainer's file, a line each.
 fn keys() -> String {
     let mut text = "Keys of CONFIG.json (those with no default have to be there):\n".to_owned();
-    for (key, meaning) in KEYS {
+    for (key, _, meaning) in KEYS {
         text += &format!("  {key}: {meaning}\n");
     }
     text
@@ -120,7 +121,7 @@ fn train(
 ) -> Result<()> {
     let request = SpanTrainRequest {
         name: None,
-        config: RunConfig::read(matches.get_one::<PathBuf>("config").context("clap asks for it")?, program)?,
+        config: RunConfig::read(matches.get_one::<PathBuf>(CONFIG).context("clap asks for it")?, program)?,
         resume: matches.get_flag("resume"),
         normalization: match matches.get_one::<String>("loss_normalization").map(String::as_str) {
             Some("valid") => Normalization::Valid,
@@ -216,7 +217,7 @@ fn common_args() -> [Arg; 7] {
 
 fn trainer_args() -> Vec<Arg> {
     let mut args = vec![
-        Arg::new("config").value_name("CONFIG.json").required(true).value_parser(value_parser!(PathBuf)),
+        Arg::new(CONFIG).value_name("CONFIG.json").required(true).value_parser(value_parser!(PathBuf)),
         option("resume").action(ArgAction::SetTrue).help("Go on from the newest checkpoint in `output_dir`"),
         option("json").action(ArgAction::SetTrue).help("Print all results as one JSON object on standard output"),
         option("loss_normalization").value_parser(["padded", "valid"]).default_value("padded").help(

@@ -1,8 +1,8 @@
 //! The progress of a run: bars on a terminal, lines about training elsewhere.
 
-use super::streams::aside;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal};
+use super::streams::{aside, takes_bars};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt;
 use std::time::{Duration, Instant};
 use tagsmith_app::events::Progress;
 use tagsmith_train::learner::StepReport;
@@ -16,7 +16,7 @@ const UNSEEN: Duration = Duration::from_millis(500);
 
 /// What is going on, as far as a person sees it.
 pub struct Bars {
-    /// All bars; none where standard error is not a terminal.
+    /// All bars; none where standard error does not take them.
     all: Option<MultiProgress>,
     training: Option<Training>,
     work: Option<Work>,
@@ -45,8 +45,7 @@ struct Work {
 impl Bars {
     /// Returns no bars yet.
     pub fn new() -> Bars {
-        let on_terminal = io::stderr().is_terminal();
-        let all = on_terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        let all = takes_bars().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Bars { all, training: None, work: None }
     }
 
@@ -59,7 +58,7 @@ impl Bars {
     pub fn begin_training(&mut self, plan: &Plan, first_step: u64) {
         let bar = self.all.as_ref().map(|all| {
             let bar = all.add(ProgressBar::new(plan.total_steps));
-            bar.set_style(style("{wide_bar} {pos}/{len} [{elapsed} < {eta}] {msg}"));
+            bar.set_style(style("{wide_bar} {pos}/{len} [{elapsed} < {left}] {msg}", first_step));
             bar.set_position(first_step);
             bar.reset_eta();
             bar
@@ -94,10 +93,11 @@ impl Bars {
         }
         let bar = work.bar.get_or_insert_with(|| {
             let bar = all.add(progress.of.map_or_else(ProgressBar::no_length, ProgressBar::new));
-            bar.set_style(style(match progress.of {
-                Some(_) => "{prefix} {wide_bar} {percent} % [{elapsed} < {eta}] {msg}",
+            let template = match progress.of {
+                Some(_) => "{prefix} {wide_bar} {percent} % [{elapsed} < {left}] {msg}",
                 None => "{prefix} {spinner} [{elapsed}] {msg}",
-            }));
+            };
+            bar.set_style(style(template, 0));
             bar.set_prefix(progress.work.to_owned());
             let bar = bar.with_elapsed(seconds);
             bar.set_position(progress.done);
@@ -155,14 +155,24 @@ impl Training {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is legal")
+/// Returns the style of a bar of work whose first part is done. `{left}` is the time left, or `?` where nothing is done
+/// from which it could be told.
+pub fn style(template: &str, first: u64) -> ProgressStyle {
+    let left = move |state: &ProgressState, text: &mut dyn fmt::Write| {
+        _ = match state.pos() > first {
+            true => write!(text, "{:#}", HumanDuration(state.eta())),
+            false => write!(text, "?"),
+        };
+    };
+    ProgressStyle::with_template(template).expect("the template is legal").with_key("left", left)
 }
 
-/// Returns `812 sub-tokens/s`, or `3000 documents, 812/s` with the count.
+/// Returns `812 sub-tokens/s`, or `3000 documents, 812/s` with the count. Where nothing is done, it is not a rate.
 fn rate(done: u64, unit: &str, time: Duration, counts: bool) -> String {
     let rate = done as f64 / time.as_secs_f64().max(1e-9);
     match (counts, unit) {
+        (true, _) if done == 0 => format!("{done} {unit}"),
+        (false, _) if done == 0 => String::new(),
         (true, _) => format!("{done} {unit}, {rate:.0}/s"),
         (false, "bytes") if rate < 1e6 => format!("{:.1} kB/s", rate / 1e3),
         (false, "bytes") => format!("{:.1} MB/s", rate / 1e6),
@@ -187,6 +197,9 @@ mod tests {
         assert_eq!(rate(3_000_000, "bytes", second, false), "1.5 MB/s");
         assert_eq!(rate(3_000, "bytes", second, false), "1.5 kB/s");
         assert_eq!(rate(30, "documents", second, true), "30 documents, 15/s");
+        // Of work that has only begun, nobody knows how fast it is.
+        assert_eq!(rate(0, "documents", second, true), "0 documents");
+        assert_eq!(rate(0, "bytes", second, false), "");
         assert_eq!(minutes(3723.4), "1:02:03");
     }
 }

@@ -1,11 +1,13 @@
 //! Colors of standard output.
 
+use super::streams::is_dumb;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 
 /// Returns whether standard output takes colors.
 pub fn is_wanted() -> bool {
-    wants_color(std::env::var_os("NO_COLOR").as_deref(), std::io::stdout().is_terminal())
+    let term = std::env::var_os("TERM");
+    wants_color(std::env::var_os("NO_COLOR").as_deref(), std::io::stdout().is_terminal() && !is_dumb(term.as_deref()))
 }
 
 /// Returns true for a terminal if `NO_COLOR` is unset or empty (no-color.org).

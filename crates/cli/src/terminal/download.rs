@@ -1,10 +1,10 @@
 //! What a person sees of a download: a bar on a terminal, lines elsewhere.
 
+use super::bars::style;
 use super::level::Level;
-use super::streams::aside;
+use super::streams::{aside, takes_bars};
 use crate::environment::is_yes;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::time::{Duration, Instant};
 use tagsmith_hub::Event;
 use tagsmith_message::counted;
@@ -25,7 +25,7 @@ pub struct Progress {
 impl Progress {
     pub fn new(plain: bool, level: Level) -> Progress {
         let forbidden = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| is_yes(&value));
-        let has_bars = !plain && !forbidden && io::stderr().is_terminal();
+        let has_bars = !plain && !forbidden && takes_bars();
         Progress { has_bars, level, bar: None, file: String::new(), size: 0, said: Instant::now() }
     }
 
@@ -67,8 +67,7 @@ impl Progress {
 }
 
 fn bar(size: u64, done: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} [{elapsed} < {eta}] {bytes_per_sec}")
-        .expect("the template is legal");
+    let style = style("{wide_bar} {bytes}/{total_bytes} [{elapsed} < {left}] {bytes_per_sec}", done);
     let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr()).with_style(style);
     bar.set_position(done);
     bar.reset_eta();

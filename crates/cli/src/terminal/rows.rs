@@ -21,9 +21,9 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Takes in a record of the log. Returns the row there is to show, if there is one: of an evaluation at once, of
-    /// training when a later epoch begins.
-    pub fn take(&mut self, record: &Record) -> Option<String> {
+    /// Takes in a record of the log. Returns the fields of the row there is to show, if there is one. That of an
+    /// evaluation comes at once, that of training when a later epoch begins.
+    pub fn take(&mut self, record: &Record) -> Option<Vec<String>> {
         if record.contains_key("train_runtime") {
             return self.finish();
         }
@@ -35,27 +35,27 @@ impl Rows {
         before.filter(|before| epoch(before) < epoch(record)).map(|before| row(Some(&before), &before))
     }
 
-    /// Returns the row of the last epoch, if no row shows it yet.
-    pub fn finish(&mut self) -> Option<String> {
+    /// Returns the fields of the row of the last epoch, if no row shows it yet.
+    pub fn finish(&mut self) -> Option<Vec<String>> {
         self.pending.take().map(|record| row(Some(&record), &record))
     }
 }
 
-/// Returns a row of the last record of training and of an evaluation.
-fn row(training: Option<&Record>, record: &Record) -> String {
+/// Returns the fields of a row of the last record of training and of an evaluation.
+fn row(training: Option<&Record>, record: &Record) -> Vec<String> {
     let number = |record: &Record, key: &str| record.get(key).and_then(Value::as_f64);
-    let mut row = format!("epoch {:>6.2}", number(record, "epoch").unwrap_or(0.0));
+    let mut row = vec![format!("epoch {:>6.2}", number(record, "epoch").unwrap_or(0.0))];
     if let Some(step) = number(record, "step") {
-        row += &format!("  step {step:>6}");
+        row.push(format!("step {step:>6}"));
     }
     if let Some(loss) = training.and_then(|training| number(training, "loss")) {
-        row += &format!("  loss {loss:.4}");
+        row.push(format!("loss {loss:.4}"));
     }
-    for (name, keys) in FIGURES {
-        if let Some(figure) = keys.iter().find_map(|key| number(record, key)) {
-            row += &format!("  {name} {figure:.4}");
-        }
-    }
+    let figures = FIGURES.iter().filter_map(|(name, keys)| {
+        let figure = keys.iter().find_map(|key| number(record, key))?;
+        Some(format!("{name} {figure:.4}"))
+    });
+    row.extend(figures);
     row
 }
 
@@ -67,9 +67,9 @@ mod tests {
     fn rows(records: Value) -> Vec<String> {
         let mut rows = Rows::default();
         let records: Vec<Record> = serde_json::from_value(records).unwrap();
-        let mut shown: Vec<String> = records.iter().filter_map(|record| rows.take(record)).collect();
+        let mut shown: Vec<Vec<String>> = records.iter().filter_map(|record| rows.take(record)).collect();
         shown.extend(rows.finish());
-        shown
+        shown.into_iter().map(|row| row.join("  ")).collect()
     }
 
     #[test]

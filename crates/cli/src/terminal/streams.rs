@@ -3,7 +3,8 @@
 //! Perhaps nobody reads standard error (`2>&1 | head`), or its disk is full. What cannot be written there is dropped,
 //! because work must not end over a note. Results that cannot be written to standard output are an error that names it.
 
-use std::io::{self, Write};
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal, Write};
 
 /// Standard output, whose errors name it.
 pub struct Output;
@@ -32,6 +33,16 @@ pub fn print(text: &str) -> io::Result<()> {
 /// Writes a line to standard error, if it can be written.
 pub fn aside(line: &str) {
     _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Returns whether standard error is a terminal that can write a line again, as bars need.
+pub fn takes_bars() -> bool {
+    io::stderr().is_terminal() && !is_dumb(std::env::var_os("TERM").as_deref())
+}
+
+/// Returns whether a terminal of this kind (`TERM`) knows no control sequences.
+pub fn is_dumb(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| term == "dumb")
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ fn span_taggers_are_compared_and_a_finished_run_is_read_back() {
     }
     assert!(scratch.read("all/report.html").contains("Two encoders"));
     assert!(scratch.read("all/two-encoders/report.html").contains("<h1>Two encoders</h1>"));
+    // It started from a checkpoint, whatever its file says of encoders.
+    assert!(!scratch.read("all/two-encoders/README.md").contains("huggingface.co/none"));
     assert_eq!(scratch.read("all/comparison.md"), ran.stdout);
 
     // Once more: both are done, and the table is the same.

@@ -188,7 +188,7 @@ impl RunConfig {
         let masking = Masking::named(&masking)
             .ok_or_else(|| fields.refuse("loss_masking", format!("is `{masking}`; there are none and subwords")))?;
         let does = [fields.flag("do_train", false)?, fields.flag("do_eval", false)?, fields.flag("do_predict", false)?];
-        let seed = fields.take("seed").and_then(|seed| seed.as_u64()).unwrap_or(STEP.seed);
+        let seed = whole(&mut fields, "seed")?.unwrap_or(STEP.seed);
         for key in READ_HERE.iter().filter(|key| json.get(**key).is_some_and(|value| !value.is_null())) {
             fields.note(format!("`{key}` has its effect here; the original takes it and never reads it"));
         }
@@ -214,6 +214,12 @@ impl RunConfig {
         if fields.take("evaluation_strategy").is_some() {
             fields.note("`evaluation_strategy` has no effect, here as in the original: `eval_strategy` has one".into());
         }
+        let unused = unused(&model, &json);
+        if !unused.is_empty() {
+            let (keys, verb) = (unused.join("`, `"), if unused.len() == 1 { "changes" } else { "change" });
+            let (kind, loss) = (model.architecture_name(), model.loss.kind.name());
+            fields.note(format!("`{keys}` {verb} nothing for a {kind} that learns by {loss}"));
+        }
         let config = RunConfig {
             model,
             model_checkpoint,
@@ -224,8 +230,8 @@ impl RunConfig {
             run,
             step,
             rates: Rates {
-                type_encoder: fields.optional_number("type_encoder_learning_rate")?,
-                head: fields.optional_number("linear_layers_learning_rate")?,
+                type_encoder: rate(&mut fields, "type_encoder_learning_rate")?,
+                head: rate(&mut fields, "linear_layers_learning_rate")?,
             },
             report_to: names(&mut fields, "report_to")?,
             logging_dir: fields.text("logging_dir")?.map(PathBuf::from),
@@ -249,6 +255,33 @@ impl RunConfig {
         }
         Ok((config, fields))
     }
+}
+
+/// Returns the keys that are there and that this kind of model or loss does not read.
+fn unused(model: &Config, json: &Map<String, Value>) -> Vec<&'static str> {
+    use LossKind::{Bce, Contrastive, Dice, DiceFocal, Focal};
+    let (kind, labels) = (model.loss.kind, model.architecture == Architecture::BiEncoder);
+    let groups: [(bool, &[&str]); 6] = [
+        (labels, &["type_encoder", "type_encoder_pooling", "type_encoder_learning_rate"]),
+        (
+            matches!(kind, Bce | Focal | DiceFocal),
+            &["bce_start_pos_weight", "bce_end_pos_weight", "bce_span_pos_weight"],
+        ),
+        (matches!(kind, Focal | DiceFocal), &["focal_alpha", "focal_gamma"]),
+        (matches!(kind, Dice | DiceFocal), &["dice_smooth"]),
+        (kind == DiceFocal, &["dice_weight", "focal_weight"]),
+        (
+            kind == Contrastive,
+            &[
+                "contrastive_threshold_loss_weight",
+                "contrastive_span_loss_weight",
+                "contrastive_tau",
+                "contrastive_threshold_token",
+            ],
+        ),
+    ];
+    let unread = groups.into_iter().filter(|(is_read, _)| !is_read).flat_map(|(_, keys)| keys);
+    unread.copied().filter(|key| json.get(*key).is_some_and(|value| !value.is_null())).collect()
 }
 
 const NAMES: &str = "bi_encoder, contrastive_bi_encoder, cross_encoder, contrastive_cross_encoder";
@@ -285,7 +318,13 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
     let limit = fields.size("save_total_limit", None)?;
     let patience = fields.size("early_stopping_patience", Some(5))? as u64;
     let threshold = fields.number("early_stopping_threshold", 0.0, 0.0..=f64::MAX)?;
-    let greater = fields.take("greater_is_better").and_then(|value| value.as_bool());
+    let greater = match fields.take("greater_is_better") {
+        None => None,
+        Some(Value::Bool(greater)) => Some(greater),
+        Some(other) => {
+            return Err(fields.refuse("greater_is_better", format!("is {other}, neither true nor false")).into());
+        }
+    };
     let best = match fields.text("metric_for_best_model")? {
         Some(metric) => {
             let name = metric.strip_prefix("eval_").unwrap_or(&metric);
@@ -300,8 +339,7 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
         // An F1 of 0 is not the best of anything.
         None => Criterion { floor: Some(0.0), ..Criterion::new(METRIC, greater) },
     };
-    let warmup_steps = fields.take("warmup_steps").map_or(Some(0), |value| value.as_u64());
-    let warmup_steps = warmup_steps.ok_or_else(|| fields.refuse("warmup_steps", "is not a whole number"))?;
+    let warmup_steps = whole(fields, "warmup_steps")?.unwrap_or(0);
     let warmup_ratio = fields.number("warmup_ratio", 0.0, 0.0..=1.0)?;
     let schedule_keywords = match fields.take("lr_scheduler_kwargs") {
         None => Map::new(),
@@ -317,7 +355,7 @@ fn run_options(fields: &mut Fields, output: PathBuf, evaluates: bool, seed: u64)
         batch_tokens: fields.optional_size("batch_tokens")?,
         drop_last: fields.flag("dataloader_drop_last", false)?,
         sampling: Sampling::Random,
-        data_seed: fields.take("data_seed").and_then(|seed| seed.as_u64()).unwrap_or(seed),
+        data_seed: whole(fields, "data_seed")?.unwrap_or(seed),
         epochs: epochs.unwrap_or(1.0),
         max_steps: max_steps.map(|steps| steps as u64),
         learning_rate: fields.number("learning_rate", 5e-5, 0.0..=f64::MAX)?,
@@ -386,6 +424,21 @@ fn every(interval: Interval, steps: Amount) -> Every {
     }
 }
 
+/// A whole number, if there is one.
+fn whole(fields: &mut Fields, key: &str) -> Result<Option<u64>, Error> {
+    let Some(value) = fields.take(key) else { return Ok(None) };
+    let refusal = || fields.refuse(key, format!("is {value}, not a whole number of 0 or more")).into();
+    value.as_u64().map(Some).ok_or_else(refusal)
+}
+
+/// A learning rate, if there is one.
+fn rate(fields: &mut Fields, key: &str) -> Result<Option<f64>, Error> {
+    match fields.optional_number(key)? {
+        Some(rate) if rate < 0.0 => Err(fields.refuse(key, format!("is {rate}, not a number from 0")).into()),
+        rate => Ok(rate),
+    }
+}
+
 /// One name, or a list of names.
 fn names(fields: &mut Fields, key: &str) -> Result<Vec<String>, Error> {
     match fields.take(key) {
@@ -427,7 +480,7 @@ fn language_weights(fields: &mut Fields) -> Result<BTreeMap<String, f64>, Error>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys::KEYS;
+    use crate::config::keys::{KEYS, Kind};
     use serde_json::json;
     use std::collections::BTreeSet;
 
@@ -443,7 +496,7 @@ mod tests {
     #[test]
     fn the_list_of_keys_has_those_that_are_taken() {
         let (_, fields) = taken(json!({"max_steps": 3})).unwrap();
-        let listed: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+        let listed: BTreeSet<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
         assert_eq!(listed.len(), KEYS.len(), "a key is listed twice");
         assert_eq!(listed, fields.known().collect());
     }
@@ -460,6 +513,67 @@ mod tests {
             error,
             "c.json: `metric_for_best_model` is `macro_f1`; there are precision, recall, f1, f1_macro, strict_f1, \
              gold_without_span"
+        );
+    }
+
+    #[test]
+    fn a_key_takes_values_of_its_kind() {
+        let told = |key: &str, value: Value| {
+            let mut json = json!({"max_steps": 3, "train_file": "f", "validation_file": "f", "test_file": "f"});
+            json[key] = value;
+            taken(json).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for &(key, kind, _) in KEYS.iter().filter(|(_, kind, _)| *kind != Kind::Unread) {
+            assert_eq!(told(key, json!(true)).is_empty(), kind == Kind::Flag, "{key}");
+            let refusal = told(key, json!("w"));
+            let of_kind = match kind {
+                Kind::Flag => "neither true nor false",
+                Kind::Whole => "not a whole number",
+                Kind::Number => "not a number",
+                Kind::Object => "not an object",
+                Kind::Text | Kind::Texts | Kind::Unread => continue,
+            };
+            assert!(refusal.contains(of_kind), "{key}: {refusal}");
+            let part = told(key, json!(0.5));
+            assert_eq!(part.contains("whole number"), kind == Kind::Whole, "{key}: {part}");
+        }
+        // Texts are texts, whatever they look like.
+        for key in ["dataset_name", "output_dir", "token_encoder"] {
+            assert!(told(key, json!(7)).contains("is 7, not a string"), "{key}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_mean_nothing_are_refused() {
+        for (key, value) in [
+            ("seed", json!(-1)),
+            ("data_seed", json!(1.5)),
+            ("warmup_steps", json!("ten")),
+            ("greater_is_better", json!("yes")),
+            ("type_encoder_learning_rate", json!(-0.1)),
+            ("linear_layers_learning_rate", json!("fast")),
+        ] {
+            let error = taken(json!({"max_steps": 3, key: value.clone()})).err().expect(key).to_string();
+            assert!(error.starts_with(&format!("c.json: `{key}` is {value}, n")), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_that_the_kind_does_not_read_are_named() {
+        let notes = |more: Value| {
+            let mut json = json!({"max_steps": 3});
+            json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            taken(json).unwrap().1.notes
+        };
+        assert!(notes(json!({"type_encoder_learning_rate": 1e-4, "bce_span_pos_weight": 2.0})).is_empty());
+        assert!(notes(json!({"loss_fn": "focal", "focal_gamma": 1.0, "dice_weight": null})).is_empty());
+        assert_eq!(
+            notes(json!({"focal_gamma": 1.0, "contrastive_tau": 2.0})),
+            ["c.json: `focal_gamma`, `contrastive_tau` change nothing for a bi_encoder that learns by bce"]
+        );
+        assert_eq!(
+            notes(json!({"architecture": "contrastive_cross_encoder", "contrastive_tau": 2.0})),
+            ["c.json: `type_encoder` changes nothing for a contrastive_cross_encoder that learns by contrastive"]
         );
     }
 
