@@ -59,7 +59,7 @@ impl Error {
                 Remedy::set(Setting::DataMemory).so_as("with more to keep it in memory"),
                 Remedy::set(Setting::OutputDir).so_as("with a folder on a disk that has room"),
             ])),
-            Error::Io { .. } | Error::Content { .. } => None,
+            Error::Io { .. } | Error::Content { .. } | Error::Key { .. } => None,
         }
     }
 
