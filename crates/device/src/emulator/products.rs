@@ -1,0 +1,146 @@
+//! Products by their definition, element by element.
+
+use super::memory::Memory;
+use super::memory::mistake::Mistake;
+use super::values::float::{Rounding, bf16_to_f32, round_to_bf16};
+use crate::multiply::{Element, Matrix, Multiply};
+
+/// Bytes that a product read and wrote.
+pub struct Traffic {
+    /// Bytes of A, B, the bias, and C if it is added to.
+    pub read: u64,
+    /// Bytes of C.
+    pub written: u64,
+}
+
+/// Computes a product. Each element is a sum in f64, in the order of k, and then rounded once to the type of C.
+///
+/// # Errors
+/// Shapes that do not fit; memory that is outside, or that nobody wrote.
+pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<Traffic, Mistake> {
+    let Multiply { a, b, c, .. } = *product;
+    check(product)?;
+    let (rows, columns) = (c.rows as usize, c.columns as usize);
+    let inner = if product.transposes_a { a.rows } else { a.columns } as usize;
+    // Columns of A′ and of B′ side by side.
+    let left = read(&a, product.transposes_a, memory).map_err(|mistake| named("A", mistake))?;
+    let right = read(&b, product.transposes_b, memory).map_err(|mistake| named("B", mistake))?;
+    let mut traffic = Traffic { read: bytes_of(&a) + bytes_of(&b), written: bytes_of(&c) };
+    let mut result = vec![0f64; rows * columns];
+    for (j, sums) in result.chunks_exact_mut(rows).enumerate() {
+        for k in 0..inner {
+            let factor = right[j * inner + k];
+            for (sum, x) in sums.iter_mut().zip(&left[k * rows..]) {
+                *sum += x * factor;
+            }
+        }
+    }
+    if product.bias != 0 {
+        let biases = Matrix { address: product.bias, element: Element::F32, rows: c.rows, columns: 1, leading: c.rows };
+        let biases = read(&biases, false, memory).map_err(|mistake| named("the bias", mistake))?;
+        traffic.read += 4 * c.rows;
+        for sums in result.chunks_exact_mut(rows) {
+            sums.iter_mut().zip(&biases).for_each(|(sum, bias)| *sum += bias);
+        }
+    }
+    if product.beta != 0.0 {
+        let before = read(&c, false, memory).map_err(|mistake| named("C", mistake))?;
+        traffic.read += bytes_of(&c);
+        result.iter_mut().zip(&before).for_each(|(sum, before)| *sum += f64::from(product.beta) * before);
+    }
+    write(&c, &result, memory).map_err(|mistake| named("C", mistake))?;
+    Ok(traffic)
+}
+
+fn named(what: &str, mistake: Mistake) -> Mistake {
+    Mistake(format!("{what}: {mistake}"))
+}
+
+fn bytes_of(matrix: &Matrix) -> u64 {
+    matrix.rows * matrix.columns * matrix.element.bytes()
+}
+
+/// Returns the bytes from a matrix's first element to its last.
+fn span(matrix: &Matrix) -> u64 {
+    ((matrix.columns - 1) * matrix.leading + matrix.rows) * matrix.element.bytes()
+}
+
+fn check(product: &Multiply) -> Result<(), Mistake> {
+    let Multiply { a, b, c, .. } = *product;
+    for (name, matrix) in [("A", a), ("B", b), ("C", c)] {
+        if matrix.rows == 0 || matrix.columns == 0 {
+            return Err(Mistake(format!("{name} has {} rows and {} columns", matrix.rows, matrix.columns)));
+        }
+        if matrix.leading < matrix.rows {
+            return Err(Mistake(format!("{name} has {} rows and a distance of {}", matrix.rows, matrix.leading)));
+        }
+        let all = (matrix.columns - 1).checked_mul(matrix.leading).and_then(|before| before.checked_add(matrix.rows));
+        if all.is_none_or(|all| all > u64::MAX / 8) {
+            return Err(Mistake(format!("{name} is too large")));
+        }
+        if !matrix.address.is_multiple_of(matrix.element.bytes()) {
+            return Err(Mistake(format!("{name} at {:#x} is misaligned", matrix.address)));
+        }
+    }
+    let turned = |matrix: Matrix, turns: bool| {
+        if turns { (matrix.columns, matrix.rows) } else { (matrix.rows, matrix.columns) }
+    };
+    let (left, right) = (turned(a, product.transposes_a), turned(b, product.transposes_b));
+    if left.1 != right.0 || left.0 != c.rows || right.1 != c.columns {
+        let shapes = format!("{} × {} times {} × {} into {} × {}", left.0, left.1, right.0, right.1, c.rows, c.columns);
+        return Err(Mistake(format!("shapes do not fit: {shapes}")));
+    }
+    if a.element != b.element {
+        return Err(Mistake(format!("A is {:?}, and B is {:?}", a.element, b.element)));
+    }
+    if !product.bias.is_multiple_of(4) {
+        return Err(Mistake(format!("the bias at {:#x} is misaligned", product.bias)));
+    }
+    let overlaps = |address: u64, len: u64| address < c.address + span(&c) && c.address < address + len;
+    let bias_bytes = if product.bias == 0 { 0 } else { 4 * c.rows };
+    for (name, address, len) in
+        [("A", a.address, span(&a)), ("B", b.address, span(&b)), ("the bias", product.bias, bias_bytes)]
+    {
+        if len > 0 && overlaps(address, len) {
+            return Err(Mistake(format!("C overlaps {name}")));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a matrix, or its transposition, column by column.
+fn read(matrix: &Matrix, transposes: bool, memory: &mut Memory) -> Result<Vec<f64>, Mistake> {
+    let (rows, columns, size) = (matrix.rows as usize, matrix.columns as usize, matrix.element.bytes());
+    let mut values = vec![0f64; rows * columns];
+    for j in 0..columns {
+        let address = matrix.address + j as u64 * matrix.leading * size;
+        let bytes = memory.host_read(address, matrix.rows * size)?;
+        for (i, value) in bytes.chunks_exact(size as usize).enumerate() {
+            let value = match *value {
+                [a, b] => bf16_to_f32(u16::from_le_bytes([a, b]).into()),
+                [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
+                _ => f32::NAN,
+            };
+            let at = if transposes { i * columns + j } else { j * rows + i };
+            values[at] = value.into();
+        }
+    }
+    Ok(values)
+}
+
+fn write(matrix: &Matrix, values: &[f64], memory: &mut Memory) -> Result<(), Mistake> {
+    let size = matrix.element.bytes();
+    for (j, column) in values.chunks_exact(matrix.rows as usize).enumerate() {
+        let address = matrix.address + j as u64 * matrix.leading * size;
+        let bytes = memory.host_write(address, matrix.rows * size)?;
+        for (value, out) in column.iter().zip(bytes.chunks_exact_mut(size as usize)) {
+            match matrix.element {
+                Element::F32 => out.copy_from_slice(&(*value as f32).to_le_bytes()),
+                Element::Bf16 => {
+                    out.copy_from_slice(&(round_to_bf16(*value, Rounding::Nearest) as u16).to_le_bytes());
+                }
+            }
+        }
+    }
+    Ok(())
+}

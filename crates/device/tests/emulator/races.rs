@@ -1,0 +1,135 @@
+//! Races: planted ones are found in every order of threads, and orders that the ISA guarantees are not reported.
+
+use crate::harness::{is_found, is_right};
+
+/// A kernel's shared memory, the address of the thread's word in it in `%r2`, and the thread's number in `%r1`.
+const SHARED: &str = ".shared .align 16 .b8 words[4096];\n\
+    mov.u32 %r1, %tid.x; mov.u32 %r3, words; shl.b32 %r2, %r1, 2; add.s32 %r2, %r3, %r2;\n";
+
+/// Each thread writes its word of shared memory and reads that of another; `between` stands between.
+fn exchange(distance: u32, between: &str) -> String {
+    format!(
+        "{SHARED} st.shared.u32 [%r2], %r1;\n{between}\n\
+         xor.b32 %r4, %r1, {distance}; shl.b32 %r4, %r4, 2; add.s32 %r4, %r3, %r4; ld.shared.u32 %r5, [%r4];"
+    )
+}
+
+#[test]
+fn warps_exchange_values_behind_a_barrier_only() {
+    is_right(&exchange(32, "bar.sync 0;"), 2, 64, &[0]);
+    // Without a barrier the value is not there yet, or there by chance.
+    is_found(&exchange(32, ""), 2, 64, &[0], &["test, PTX line 12, block [", "thread "]);
+    // A warp's barrier does not order two warps.
+    is_found(&exchange(32, "bar.warp.sync 0xffffffff;"), 1, 64, &[0], &["PTX line 12"]);
+}
+
+#[test]
+fn lanes_exchange_values_behind_a_barrier_of_the_warp_only() {
+    is_right(&exchange(1, "bar.warp.sync 0xffffffff;"), 1, 64, &[0]);
+    is_right(&exchange(1, "bar.sync 0;"), 1, 64, &[0]);
+    is_found(&exchange(1, ""), 1, 32, &[0], &["a race: thread", "writes here"]);
+    // The ISA gives a shuffle and a vote no order of memory.
+    is_found(&exchange(1, "shfl.sync.idx.b32 %r9, %r1, 0, 31, 0xffffffff;"), 1, 32, &[0], &["a race: thread"]);
+    is_found(&exchange(1, "setp.eq.u32 %p1, %r1, 0; vote.sync.any.pred %p2, %p1, -1;"), 1, 32, &[0], &["a race"]);
+}
+
+#[test]
+fn a_barrier_of_some_lanes_orders_those() {
+    // Lanes 0 to 15 and 16 to 31 each meet among themselves.
+    let halves = "and.b32 %r6, %r1, 16; setp.eq.u32 %p1, %r6, 0; selp.b32 %r7, 0x0000ffff, 0xffff0000, %p1;\n\
+                  bar.warp.sync %r7;";
+    is_right(&exchange(1, halves), 1, 32, &[0]);
+    is_right(&exchange(8, halves), 1, 32, &[0]);
+    is_found(&exchange(16, halves), 1, 32, &[0], &["a race: thread"]);
+    // What two halves did comes before what one lane of each does behind a third barrier.
+    let chain = format!("{halves}\nbar.warp.sync 0xffffffff;");
+    is_right(&exchange(16, &chain), 1, 32, &[0]);
+}
+
+#[test]
+fn a_value_is_not_written_while_others_read_it() {
+    let body = |between: &str| {
+        format!(
+            "{SHARED} setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [words], 1; bar.sync 0;\n\
+             ld.shared.u32 %r5, [words];\n{between}\n@%p1 st.shared.u32 [words], 2;"
+        )
+    };
+    is_right(&body("bar.sync 0;"), 1, 96, &[0]);
+    is_right(&body("bar.warp.sync 0xffffffff;"), 1, 32, &[0]);
+    is_found(&body(""), 1, 96, &[0], &["a race: thread"]);
+    is_found(&body(""), 1, 32, &[0], &["a race: thread", "reads here"]);
+    is_found(&body("bar.warp.sync 0xffffffff;"), 1, 64, &[0], &["a race: thread"]);
+}
+
+#[test]
+fn two_threads_do_not_write_one_place() {
+    is_found(&format!("{SHARED} st.shared.u32 [words], %r1;"), 1, 32, &[0], &["a race: thread", "writes here"]);
+    is_found("mov.u32 %r1, %tid.x; st.global.u32 [%d1], %r1;", 1, 2, &[0], &["a race: thread", "writes here"]);
+    // Bytes side by side are different places.
+    let bytes = "mov.u32 %r1, %tid.x; cvt.u64.u32 %d2, %r1; add.s64 %d1, %d1, %d2; st.global.u8 [%d1], %r1;";
+    is_right(bytes, 1, 64, &[0; 16]);
+    let halves = "mov.u32 %r1, %tid.x; shr.u32 %r2, %r1, 1; shl.b32 %r2, %r2, 1; cvt.u64.u32 %d2, %r2;\n\
+                  add.s64 %d1, %d1, %d2; st.global.u8 [%d1], %r1; ld.global.u16 %h1, [%d1];";
+    is_found(halves, 1, 64, &[0; 16], &["a race: thread"]);
+}
+
+#[test]
+fn blocks_do_not_share_what_one_writes() {
+    let own = "mov.u32 %r1, %ctaid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d2, %d1, %d2;";
+    is_right(&format!("{own} st.global.u32 [%d2], 1; ld.global.u32 %r2, [%d2];"), 4, 1, &[0; 4]);
+    is_right("ld.global.u32 %r2, [%d1];", 4, 64, &[0; 4]);
+    is_found("st.global.u32 [%d1], 1;", 4, 1, &[0], &["a race: another block writes here"]);
+    // One block reads what another writes, whichever is first; a barrier does not help.
+    let other =
+        format!("{own} setp.eq.u32 %p1, %r1, 3; @%p1 st.global.u32 [%d1], 1; bar.sync 0; ld.global.u32 %r2, [%d1];");
+    is_found(&other, 4, 32, &[0; 4], &["a race: "]);
+    // Two blocks read; the second to read writes as well, ordered after its own read only.
+    let late =
+        format!("{own} ld.global.u32 %r2, [%d1]; setp.eq.u32 %p1, %r1, 1; bar.sync 0; @%p1 st.global.u32 [%d1], 1;");
+    is_found(&late, 2, 1, &[0; 4], &["a race: another block"]);
+}
+
+#[test]
+fn threads_of_a_block_share_global_memory_behind_a_barrier() {
+    let exchange = |between: &str| {
+        format!(
+            "mov.u32 %r1, %tid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d2, %d1, %d2; st.global.u32 [%d2], %r1;\n{between}\n\
+             xor.b32 %r2, %r1, 33; mul.wide.u32 %d3, %r2, 4; add.s64 %d3, %d1, %d3; ld.global.u32 %r3, [%d3];"
+        )
+    };
+    is_right(&exchange("bar.sync 0;"), 1, 64, &[0; 64]);
+    is_found(&exchange(""), 1, 64, &[0; 64], &["a race: thread"]);
+}
+
+#[test]
+fn atomic_operations_do_not_race_with_each_other() {
+    is_right("red.global.add.u32 [%d1], 1;", 8, 64, &[0]);
+    is_right("atom.global.add.u32 %r1, [%d1], 1;", 8, 64, &[0]);
+    let shared = format!(
+        "{SHARED} setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [words], 0; bar.sync 0;\n\
+         red.shared.add.u32 [words], %r1; bar.sync 0; ld.shared.u32 %r5, [words];"
+    );
+    is_right(&shared, 2, 96, &[0]);
+    let unordered = shared.replacen("bar.sync 0; ld", "ld", 1);
+    is_found(&unordered, 1, 96, &[0], &["a race: "]);
+    // A plain read beside them races, in the same block and from another.
+    is_found("red.global.add.u32 [%d1], 1; ld.global.u32 %r1, [%d1];", 1, 64, &[0], &["a race: "]);
+    is_found(
+        "red.global.add.u32 [%d1], 1; bar.sync 0; ld.global.u32 %r1, [%d1];",
+        2,
+        1,
+        &[0],
+        &["a race: another block"],
+    );
+    let other_block = "mov.u32 %r1, %ctaid.x; setp.eq.u32 %p1, %r1, 0;\n\
+                       @%p1 red.global.add.u32 [%d1], 1; @!%p1 ld.global.u32 %r2, [%d1];";
+    is_found(other_block, 2, 1, &[0], &["a race: another block"]);
+}
+
+#[test]
+fn constant_loads_do_not_read_what_the_launch_writes() {
+    is_right("ld.global.nc.u32 %r1, [%d1];", 2, 64, &[0]);
+    let own = "mov.u32 %r1, %tid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d2, %d1, %d2;\n\
+               st.global.u32 [%d2], 5; ld.global.nc.u32 %r2, [%d2];";
+    is_found(own, 1, 64, &[0; 64], &["`.nc`"]);
+}
