@@ -408,7 +408,7 @@ fn resolve(
     // A thread that comes to the end of the text ends.
     kernel.code.push(Instruction { guard: None, op: Op::Exit, line });
     (kernel.shared, kernel.local) = (shared as u32, local as u32);
-    (kernel.registers, kernel.truths, kernel.constants, kernel.specials) = names.finish();
+    names.finish(&mut kernel);
     Ok(kernel)
 }
 

@@ -296,6 +296,8 @@ pub struct Kernel {
     pub registers: u32,
     /// The number of registers of truth values.
     pub truths: u32,
+    /// The register of a truth value that always holds, if one is needed.
+    pub always: Option<u32>,
     /// Registers that hold a constant.
     pub constants: Vec<(Register, u64)>,
     /// Registers that hold what only a running thread knows.

@@ -1,6 +1,6 @@
 //! What the names of a kernel stand for: registers, constants, special registers and variables.
 
-use super::instruction::{Register, Special, Truth};
+use super::instruction::{Kernel, Register, Special, Truth};
 use super::statement::Operand;
 use crate::emulator::types::{Type, lowest};
 use std::collections::HashMap;
@@ -43,17 +43,15 @@ pub struct Names {
     specials: HashMap<Special, Register>,
     registers: u32,
     truths: u32,
+    always: Option<u32>,
 }
 
 impl Default for Names {
     fn default() -> Names {
         let scopes = vec![Scope::default()];
-        Names { scopes, constants: HashMap::new(), specials: HashMap::new(), registers: 0, truths: 0 }
+        Names { scopes, constants: HashMap::new(), specials: HashMap::new(), registers: 0, truths: 0, always: None }
     }
 }
-
-/// What [`Names::finish`] returns: numbers of registers and truth values, constants, special registers.
-pub type Numbers = (u32, u32, Vec<(Register, u64)>, Vec<(Register, Special)>);
 
 impl Names {
     /// Begins declarations of their own.
@@ -90,13 +88,13 @@ impl Names {
         self.scopes.iter().rev().find_map(|scope| scope.variables.get(name)).copied()
     }
 
-    /// Returns numbers of registers, and what is in some of them before the first instruction.
-    pub fn finish(self) -> Numbers {
-        let mut constants: Vec<_> = self.constants.into_iter().map(|(value, register)| (register, value)).collect();
-        let mut specials: Vec<_> = self.specials.into_iter().map(|(special, register)| (register, special)).collect();
-        constants.sort_unstable();
-        specials.sort_unstable_by_key(|(register, _)| *register);
-        (self.registers, self.truths, constants, specials)
+    /// Gives a kernel its numbers of registers, and what is in some of them before the first instruction.
+    pub fn finish(self, kernel: &mut Kernel) {
+        kernel.constants = self.constants.into_iter().map(|(value, register)| (register, value)).collect();
+        kernel.specials = self.specials.into_iter().map(|(special, register)| (register, special)).collect();
+        kernel.constants.sort_unstable();
+        kernel.specials.sort_unstable_by_key(|(register, _)| *register);
+        (kernel.registers, kernel.truths, kernel.always) = (self.registers, self.truths, self.always);
     }
 
     /// Finds a declared register's number and type.
@@ -185,9 +183,9 @@ impl Names {
     /// # Errors
     /// The operand is not a register of a truth value.
     pub fn truth_target(&mut self, operand: &Operand) -> Result<u32, String> {
-        match self.truth(operand)? {
-            Truth { register, is_negated: false } => Ok(register),
-            _ => Err("a result is negated".to_owned()),
+        match (operand, self.truth(operand)?) {
+            (Operand::Name(_), truth) => Ok(truth.register),
+            _ => Err("a result is not a register".to_owned()),
         }
     }
 
@@ -202,6 +200,14 @@ impl Names {
                 Some((register, Type::Predicate)) => Ok(Truth { register, is_negated: false }),
                 _ => Err(format!("`{name}` is not a register of type pred")),
             },
+            // A constant: false is 0, true is any other number.
+            Operand::Integer(number) => {
+                let register = *self.always.get_or_insert_with(|| {
+                    self.truths += 1;
+                    self.truths - 1
+                });
+                Ok(Truth { register, is_negated: *number == 0 })
+            }
             other => Err(format!("{other:?} is not a register of type pred")),
         }
     }

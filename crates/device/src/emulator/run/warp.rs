@@ -135,6 +135,10 @@ impl Warp {
             self.rows[register as usize] = [value; LANES];
             self.defined[register as usize] = u32::MAX;
         }
+        if let Some(always) = kernel.always {
+            self.truths[always as usize] = u32::MAX;
+            self.truths_defined[always as usize] = u32::MAX;
+        }
         for &(register, special) in &kernel.specials {
             let value = |lane| special_value(special, self.number * LANES as u32 + lane as u32, lane as u32, context);
             self.rows[register as usize] = std::array::from_fn(value);
