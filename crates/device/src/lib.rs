@@ -1,6 +1,6 @@
 //! GPUs: memory on them, kernels to launch and products to compute. Nothing here knows what an operation means.
 //!
-//! Our kernels are written in CUDA C (`kernels/*.cu`), compiled to PTX text while developing, and carried as text in the
+//! Our kernels are written in CUDA C (`kernels/*/*.cu`), compiled to PTX text while developing, and carried as text in the
 //! binary. A real GPU (`cuda`) gets that text through the driver. The emulated one ([`emulator`]) runs the same text on
 //! the processor, instruction by instruction, and checks every access: so tests need no GPU.
 //!
@@ -11,6 +11,7 @@
 
 pub mod emulator;
 pub mod gpu;
+pub mod kernels;
 pub mod launch;
 pub mod multiply;
 

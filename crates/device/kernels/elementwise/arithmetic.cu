@@ -1,0 +1,51 @@
+// Sums, multiples and copies, element by element.
+
+// y += x.
+KERNEL NAMED(add)(const T* x, T* y, u64 n) {
+    FLAT(i, n) write(y + i, read(y + i) + read(x + i));
+}
+
+// y = factor · x. y may be x. `factor` is multiplied by *more if that is given.
+KERNEL NAMED(scale)(const T* x, T* y, u64 n, float factor, const float* more) {
+    float by = more ? factor * *more : factor;
+    FLAT(i, n) write(y + i, by * read(x + i));
+}
+
+// y = mask · (x + bias) / (1 − rate) + residual. A block has a row; y may be x or the residual.
+// Products and sums are rounded one by one, as on the processor.
+KERNEL NAMED(join)(const T* x, const float* bias, const T* residual, T* y, int rows, int columns, u64 key, u64 first_row,
+                   unsigned threshold, float factor) {
+    int row = blockIdx.x;
+    if (row >= rows) return;
+    u64 keys = row_keys(key, first_row + row);
+    ROLLED for (int c = threadIdx.x; c < columns; c += blockDim.x) {
+        u64 at = (u64)row * columns + c;
+        float value = read(x + at);
+        if (bias) value = __fadd_rn(value, bias[c]);
+        if (threshold) value = __fmul_rn(value, kept(keys, c, threshold, factor));
+        if (residual) value = __fadd_rn(value, read(residual + at));
+        write(y + at, value);
+    }
+}
+
+// Turns each head's pairs (x, y) of queries and keys: (x cos α ∓ y sin α, y cos α ± x sin α). A block has a row.
+// angles (positions, width): the cosines of a position, then its sines. `sign` is −1 for backward.
+KERNEL NAMED(rotary)(T* qkv, const int* positions, const float* angles, int rows, int heads, int width, float sign) {
+    int row = blockIdx.x;
+    if (row >= rows) return;
+    int half = width / 2;
+    const float* cosines = angles + (u64)positions[row] * width;
+    T* from = qkv + (u64)row * 3 * heads * width;
+    ROLLED for (int i = threadIdx.x; i < 2 * heads * half; i += blockDim.x) {
+        int head = i / half;
+        int c = i % half;
+        float cosine = cosines[c];
+        float sine = sign * cosines[half + c];
+        T* first = from + head * width + c;
+        T* second = first + half;
+        float a = read(first);
+        float b = read(second);
+        write(first, a * cosine - b * sine);
+        write(second, b * cosine + a * sine);
+    }
+}

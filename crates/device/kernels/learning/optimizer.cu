@@ -1,0 +1,53 @@
+// Sums of f64, the clip, and AdamW.
+
+// *out = Σ x, by one block.
+KERNEL sum_f64(const double* x, double* out, u64 n) {
+    __shared__ double shared[SUM_THREADS];
+    double sum = 0.0;
+    ROLLED for (u64 i = threadIdx.x; i < n; i += SUM_THREADS) sum += x[i];
+    sum = block_sum_f64(sum, shared);
+    if (threadIdx.x == 0) *out = sum;
+}
+
+// *norm = √*squares, and *scale = min(1, most / (norm + 1e-6)), or 1 if `most` is not above 0. One thread.
+KERNEL clip(const double* squares, double* norm, float* scale, u64 most_bits) {
+    double most = __longlong_as_double((long long)most_bits);
+    double length = sqrt(*squares);
+    double by = most / (length + 1e-6);
+    *norm = length;
+    // A norm that is NaN must not be hidden: then `by` is NaN, and fails the comparison.
+    *scale = most > 0.0 ? (float)(by > 1.0 ? 1.0 : by) : 1.0f;
+}
+
+// A part of the parameters that a block updates.
+struct Chunk {
+    u64 parameter;  // the number of the first parameter and of its gradient
+    u64 moment;     // the number of its moments
+    int count;      // at most 4096
+    float keep;     // 1 − ηλ
+};
+
+// p ← p · keep; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − step · m / (√v · root_correction + ε).
+// g is multiplied by *scale first. The operations are those of `kernel/op/adamw.rs`, one by one, so the bits are too.
+// twin, if given, takes the new p as bf16. gradients (and twins) are numbered as parameters.
+KERNEL adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments, bf16* twins,
+             const Chunk* chunks, int count, const float* scale, float beta1, float beta2, float rest1, float rest2,
+             float step, float root_correction, float epsilon) {
+    if (blockIdx.x >= count) return;
+    Chunk chunk = chunks[blockIdx.x];
+    float by = *scale;
+    ROLLED for (int i = threadIdx.x; i < chunk.count; i += blockDim.x) {
+        float* p = parameters + chunk.parameter + i;
+        float* m = first_moments + chunk.moment + i;
+        float* v = second_moments + chunk.moment + i;
+        float g = __fmul_rn(gradients[chunk.parameter + i], by);
+        float first = __fmaf_rn(rest1, g, __fmul_rn(beta1, *m));
+        float second = __fmaf_rn(__fmul_rn(rest2, g), g, __fmul_rn(beta2, *v));
+        float root = __fmaf_rn(__fsqrt_rn(second), root_correction, epsilon);
+        float value = __fsub_rn(__fmul_rn(*p, chunk.keep), __fdiv_rn(__fmul_rn(step, first), root));
+        *p = value;
+        *m = first;
+        *v = second;
+        if (twins) write(twins + chunk.parameter + i, value);
+    }
+}

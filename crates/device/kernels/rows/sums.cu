@@ -1,0 +1,76 @@
+// Sums of rows, each in an order that the shapes fix.
+
+// out[block of rows][column] (+)= the sum over the block's rows. A block has 32 columns and 8 threads for each.
+KERNEL NAMED(column_sums)(const T* x, float* out, int rows, int columns, int rows_a_block, int onto) {
+    __shared__ float shared[COLUMN_THREADS][32];
+    int c = blockIdx.x * 32 + threadIdx.x;
+    int first = blockIdx.y * rows_a_block;
+    int end = min(rows, first + rows_a_block);
+    float sum = 0.0f;
+    if (c < columns) {
+        ROLLED for (int row = first + threadIdx.y; row < end; row += COLUMN_THREADS) {
+            sum += read(x + (u64)row * columns + c);
+        }
+    }
+    shared[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y == 0 && c < columns) {
+        ROLLED for (int i = 1; i < COLUMN_THREADS; i++) sum += shared[i][threadIdx.x];
+        float* to = out + (u64)blockIdx.y * columns + c;
+        *to = onto ? *to + sum : sum;
+    }
+}
+
+// table[rows[s]] += the sum of x[order[i]] for i from starts[s] to starts[s + 1]. A block has a segment and 32 columns,
+// with SEGMENT_THREADS threads for each column. The segments' rows differ.
+KERNEL NAMED(segment_sums)(const T* x, const int* order, const int* starts, const int* rows, float* table, int segments,
+                           int columns) {
+    __shared__ float shared[SEGMENT_THREADS][32];
+    int segment = blockIdx.x;
+    if (segment >= segments) return;
+    int c = blockIdx.y * 32 + threadIdx.x;
+    int end = starts[segment + 1];
+    float sum = 0.0f;
+    if (c < columns) {
+        ROLLED for (int i = starts[segment] + threadIdx.y; i < end; i += SEGMENT_THREADS) {
+            sum += read(x + (u64)order[i] * columns + c);
+        }
+    }
+    shared[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y == 0 && c < columns) {
+        ROLLED for (int i = 1; i < SEGMENT_THREADS; i++) sum += shared[i][threadIdx.x];
+        table[(u64)rows[segment] * columns + c] += sum;
+    }
+}
+
+// One row a sequence: the first, or with `mean` the mean, summed row after row. A block has a sequence and 128 columns.
+KERNEL NAMED(pool)(const T* x, const int* starts, T* y, int sequences, int columns, int mean) {
+    int sequence = blockIdx.x;
+    int c = blockIdx.y * blockDim.x + threadIdx.x;
+    if (sequence >= sequences || c >= columns) return;
+    int first = starts[sequence];
+    int end = starts[sequence + 1];
+    float value = 0.0f;
+    if (mean) {
+        float share = 1.0f / (end - first);
+        ROLLED for (int row = first; row < end; row++) value += share * read(x + (u64)row * columns + c);
+    } else {
+        value = read(x + (u64)first * columns + c);
+    }
+    write(y + (u64)sequence * columns + c, value);
+}
+
+// The gradient of `pool`: dy of the first row and 0 of the others, or the share of each row.
+KERNEL NAMED(pool_backward)(const T* dy, const int* starts, T* dx, int sequences, int columns, int mean) {
+    int sequence = blockIdx.x;
+    int c = blockIdx.y * blockDim.x + threadIdx.x;
+    if (sequence >= sequences || c >= columns) return;
+    int first = starts[sequence];
+    int end = starts[sequence + 1];
+    float value = read(dy + (u64)sequence * columns + c);
+    if (mean) value *= 1.0f / (end - first);
+    ROLLED for (int row = first; row < end; row++) {
+        write(dx + (u64)row * columns + c, mean || row == first ? value : 0.0f);
+    }
+}

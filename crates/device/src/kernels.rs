@@ -1,0 +1,99 @@
+//! Our kernels: their text, and for each a description that becomes its launch.
+//!
+//! The sources are `kernels/*/*.cu`; `kernels/generate.py` makes the text. A description holds addresses on the device and
+//! sizes. Matrices lie row after row. An address of 0 means that there is none, where a field says so.
+//!
+//! Activations are f32 or bf16, as `element` says; everything inside a kernel is f32, and results are rounded once.
+//! Parameters, statistics and sums are f32 always, sums of losses and squares f64.
+//!
+//! # Order of sums
+//! Each sum has an order that the sizes fix. No kernel adds to a float that another thread adds to. Where a sum is over one
+//! row or one sequence, what else lies in the batch changes no bit of it.
+//! # Panics
+//! A size that does not fit an `i32` panics, as does one that a description excludes.
+
+pub mod activation;
+pub mod attention;
+pub mod elementwise;
+pub mod layer_norm;
+pub mod learning;
+pub mod plain_attention;
+pub mod product;
+pub mod rows;
+pub mod sums;
+
+use crate::launch::Arg;
+
+/// The kernels as PTX text, for GPUs from compute capability 8.0 on and drivers from CUDA 12.1 on.
+pub const PTX: &str = include_str!("../kernels/kernels.ptx");
+
+/// Names the kernel for a type of elements.
+macro_rules! kernel_of {
+    ($element:expr, $name:literal) => {
+        match $element {
+            crate::multiply::Element::F32 => concat!($name, "_f32"),
+            crate::multiply::Element::Bf16 => concat!($name, "_bf16"),
+        }
+    };
+}
+use kernel_of;
+
+/// Elements of a block of an element-wise kernel: `FLAT_BLOCK` in `kernels/shared/element.cuh`.
+const FLAT_BLOCK: u64 = 1024;
+/// Threads of such a block: `FLAT_THREADS`.
+const FLAT_THREADS: u32 = 256;
+/// Threads of a block that has a row: `ROW_THREADS` in `kernels/shared/sum.cuh`.
+const ROW_THREADS: u32 = 128;
+
+/// Returns a size as an argument.
+fn int(size: usize) -> Arg {
+    Arg::I32(i32::try_from(size).expect("sizes of a kernel fit 31 bits"))
+}
+
+/// Returns a flag as an argument.
+fn flag(flag: bool) -> Arg {
+    Arg::I32(flag.into())
+}
+
+/// Returns the blocks that have `each` of `count` things. There is one at least: a grid must not be empty.
+fn blocks(count: usize, each: usize) -> u32 {
+    u32::try_from(count.div_ceil(each).max(1)).expect("blocks fit 32 bits")
+}
+
+/// Returns grid and block of an element-wise kernel over n elements.
+fn flat(n: usize) -> ([u32; 3], [u32; 3]) {
+    ([blocks(n, FLAT_BLOCK as usize), 1, 1], [FLAT_THREADS, 1, 1])
+}
+
+/// Returns grid and block of a kernel whose blocks have a row each.
+fn by_row(rows: usize) -> ([u32; 3], [u32; 3]) {
+    ([blocks(rows, 1), 1, 1], [ROW_THREADS, 1, 1])
+}
+
+/// The elements that dropout keeps, as a function of their place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mask {
+    /// Share of elements that are dropped, in 0 ≤ rate < 1.
+    pub rate: f32,
+    /// Key of the stream of random numbers.
+    pub key: u64,
+    /// Number of the first row in the whole step.
+    pub first_row: u64,
+}
+
+impl Mask {
+    /// Keeps everything.
+    pub const NONE: Mask = Mask { rate: 0.0, key: 0, first_row: 0 };
+
+    /// Returns key, first row, the least bits that keep an element, and the factor of what is kept.
+    fn arguments(self) -> [Arg; 4] {
+        assert!((0.0..1.0).contains(&self.rate), "dropout: a rate of {}", self.rate);
+        let threshold = (f64::from(self.rate) * 4_294_967_296.0) as u32;
+        [
+            Arg::U64(self.key),
+            Arg::U64(self.first_row),
+            Arg::I32(threshold.cast_signed()),
+            Arg::F32(1.0 / (1.0 - self.rate)),
+        ]
+    }
+}

@@ -1,0 +1,169 @@
+//! Sums, multiples, dropout with what goes along, casts, and rotary positions.
+
+use super::{Mask, by_row, flat, int, kernel_of};
+use crate::launch::{Arg, Launch};
+use crate::multiply::Element;
+
+/// Computes y += x.
+#[derive(Clone, Copy, Debug)]
+pub struct Add {
+    /// The type of x and y.
+    pub element: Element,
+    /// What is added; read.
+    pub x: u64,
+    /// The sum; read and written.
+    pub y: u64,
+    /// Number of elements.
+    pub n: usize,
+}
+
+impl Add {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let (grid, block) = flat(self.n);
+        let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64)];
+        Launch { kernel: kernel_of!(self.element, "add"), grid, block, args }
+    }
+}
+
+/// Computes y = factor · x, or y = factor · more · x with a factor that lies on the device.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// The type of x and y.
+    pub element: Element,
+    /// The input; read.
+    pub x: u64,
+    /// The result; written, and may be x.
+    pub y: u64,
+    /// Number of elements.
+    pub n: usize,
+    /// The factor.
+    pub factor: f32,
+    /// One more factor, f32; read. 0: none.
+    pub more: u64,
+}
+
+impl Scale {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let (grid, block) = flat(self.n);
+        let sizes = [Arg::U64(self.n as u64), Arg::F32(self.factor), Arg::Address(self.more)];
+        Launch {
+            kernel: kernel_of!(self.element, "scale"),
+            grid,
+            block,
+            args: [self.x, self.y].map(Arg::Address).into_iter().chain(sizes).collect(),
+        }
+    }
+}
+
+/// Computes y = mask · (x + bias) / (1 − rate) + residual: dropout, and what stands around it.
+///
+/// In f32 the bits are those of `kernel/op/dropout.rs`: mask, product and sum are rounded one by one.
+///
+/// # Shapes
+/// x, residual and y (rows, columns); bias (columns).
+#[derive(Clone, Copy, Debug)]
+pub struct Join {
+    /// The type of x, residual and y.
+    pub element: Element,
+    /// The input; read.
+    pub x: u64,
+    /// The bias, f32; read. 0: none.
+    pub bias: u64,
+    /// What is added at the end; read. 0: nothing.
+    pub residual: u64,
+    /// The result; written, and may be x or residual.
+    pub y: u64,
+    /// Rows of x.
+    pub rows: usize,
+    /// Columns of x.
+    pub columns: usize,
+    /// The elements that are kept.
+    pub mask: Mask,
+}
+
+impl Join {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let (grid, block) = by_row(self.rows);
+        let addresses = [self.x, self.bias, self.residual, self.y].map(Arg::Address);
+        let sizes = [int(self.rows), int(self.columns)];
+        Launch {
+            kernel: kernel_of!(self.element, "join"),
+            grid,
+            block,
+            args: addresses.into_iter().chain(sizes).chain(self.mask.arguments()).collect(),
+        }
+    }
+}
+
+/// Turns each head's pairs (x, y) of queries and keys by the angle of their position, in place.
+///
+/// # Shapes
+/// qkv (rows, 3 · heads · width): queries, keys and values side by side. positions (rows), i32. angles
+/// (any, width), f32: the cosines of a position, then its sines.
+/// # Source
+/// `kernel/op/rotary.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotary {
+    /// The type of qkv.
+    pub element: Element,
+    /// Queries, keys and values; queries and keys are read and written.
+    pub qkv: u64,
+    /// The position of each row in its sequence, i32; read.
+    pub positions: u64,
+    /// Cosines and sines, f32; read.
+    pub angles: u64,
+    /// Rows of qkv.
+    pub rows: usize,
+    /// Heads N.
+    pub heads: usize,
+    /// Width D of a head, an even number.
+    pub width: usize,
+    /// Whether pairs are turned back, as the gradient is.
+    pub back: bool,
+}
+
+impl Rotary {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        assert!(self.width.is_multiple_of(2), "rotary: {} columns a head", self.width);
+        let (grid, block) = by_row(self.rows);
+        let addresses = [self.qkv, self.positions, self.angles].map(Arg::Address);
+        let sign = if self.back { -1.0 } else { 1.0 };
+        let sizes = [int(self.rows), int(self.heads), int(self.width), Arg::F32(sign)];
+        Launch {
+            kernel: kernel_of!(self.element, "rotary"),
+            grid,
+            block,
+            args: addresses.into_iter().chain(sizes).collect(),
+        }
+    }
+}
+
+/// Computes y = x in the other type: rounded to nearest even to bf16, or exactly to f32.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// The input; read.
+    pub x: u64,
+    /// The result; written.
+    pub y: u64,
+    /// Number of elements.
+    pub n: usize,
+    /// The type of y; x has the other one.
+    pub to: Element,
+}
+
+impl Cast {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let (grid, block) = flat(self.n);
+        let kernel = match self.to {
+            Element::F32 => "to_f32",
+            Element::Bf16 => "to_bf16",
+        };
+        let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64)];
+        Launch { kernel, grid, block, args }
+    }
+}

@@ -1,0 +1,148 @@
+//! Layer norm: y = gain · (x − mean) / √(variance + ε) + bias, row by row. See `kernel/op/layer_norm.rs`.
+
+use super::sums::{ColumnSums, ROWS_A_BLOCK, sum_blocks};
+use super::{by_row, int, kernel_of};
+use crate::launch::{Arg, Launch};
+use crate::multiply::Element;
+
+/// Normalizes each row: mean first, then the squared distances from it.
+///
+/// # Shapes
+/// x and y (rows, columns); gain and bias (columns); statistics (rows, 2).
+#[derive(Clone, Copy, Debug)]
+pub struct Forward {
+    /// The type of x and y.
+    pub element: Element,
+    /// The input; read.
+    pub x: u64,
+    /// The gain, f32; read.
+    pub gain: u64,
+    /// The bias, f32; read. 0: none.
+    pub bias: u64,
+    /// The result; written, and may be x.
+    pub y: u64,
+    /// Mean and 1 / √(variance + ε) of each row, f32; written.
+    pub statistics: u64,
+    /// Rows of x.
+    pub rows: usize,
+    /// Columns of x.
+    pub columns: usize,
+    /// ε, inside the root.
+    pub epsilon: f32,
+}
+
+impl Forward {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let (grid, block) = by_row(self.rows);
+        let addresses = [self.x, self.gain, self.bias, self.y, self.statistics].map(Arg::Address);
+        let sizes = [int(self.rows), int(self.columns), Arg::F32(self.epsilon)];
+        Launch {
+            kernel: kernel_of!(self.element, "layer_norm"),
+            grid,
+            block,
+            args: addresses.into_iter().chain(sizes).collect(),
+        }
+    }
+}
+
+/// Computes dx (+)= scale · (g − mean(g) − x̂ · mean(g · x̂)), with g = gain · dy.
+#[derive(Clone, Copy, Debug)]
+pub struct Backward {
+    /// The type of x, dy and dx.
+    pub element: Element,
+    /// The input of forward; read.
+    pub x: u64,
+    /// The gain, f32; read.
+    pub gain: u64,
+    /// The statistics of forward, f32; read.
+    pub statistics: u64,
+    /// The gradient of y; read.
+    pub dy: u64,
+    /// The gradient of x; written or added to. It may be dy where it is written.
+    pub dx: u64,
+    /// Rows of x.
+    pub rows: usize,
+    /// Columns of x.
+    pub columns: usize,
+    /// Whether dx is added to.
+    pub onto: bool,
+}
+
+impl Backward {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        assert!(!self.onto || self.dx != self.dy, "layer_norm: dy cannot be what its gradient is added to");
+        let (grid, block) = by_row(self.rows);
+        let addresses = [self.x, self.gain, self.statistics, self.dy, self.dx].map(Arg::Address);
+        let sizes = [int(self.rows), int(self.columns), super::flag(self.onto)];
+        Launch {
+            kernel: kernel_of!(self.element, "layer_norm_backward"),
+            grid,
+            block,
+            args: addresses.into_iter().chain(sizes).collect(),
+        }
+    }
+}
+
+/// Computes dgain (+)= Σ dy · x̂ and dbias (+)= Σ dy over rows: first over blocks of rows, then over the blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct ParameterSums {
+    /// The type of x and dy.
+    pub element: Element,
+    /// The input of forward; read.
+    pub x: u64,
+    /// The statistics of forward, f32; read.
+    pub statistics: u64,
+    /// The gradient of y; read.
+    pub dy: u64,
+    /// Room for the sums of blocks: twice [`ParameterSums::partial`] floats; written and read.
+    pub partials: u64,
+    /// The gradient of the gain, f32; written or added to.
+    pub dgain: u64,
+    /// The gradient of the bias, f32; written or added to. 0: there is no bias.
+    pub dbias: u64,
+    /// Rows of x.
+    pub rows: usize,
+    /// Columns of x.
+    pub columns: usize,
+    /// Whether dgain and dbias are added to.
+    pub onto: [bool; 2],
+}
+
+impl ParameterSums {
+    /// Returns the floats of one matrix of sums of blocks.
+    pub fn partial(rows: usize, columns: usize) -> usize {
+        sum_blocks(rows) * columns
+    }
+
+    /// Returns the launches, in their order.
+    pub fn launches(&self) -> Vec<Launch> {
+        let blocks = sum_blocks(self.rows);
+        let biases = self.partials + 4 * Self::partial(self.rows, self.columns) as u64;
+        let (grid, block) = ColumnSums::shape(self.columns, blocks);
+        let of_biases = if self.dbias == 0 { 0 } else { biases };
+        let addresses = [self.x, self.statistics, self.dy, self.partials, of_biases].map(Arg::Address);
+        let sizes = [int(self.rows), int(self.columns), int(ROWS_A_BLOCK)];
+        let first = Launch {
+            kernel: kernel_of!(self.element, "layer_norm_sums"),
+            grid,
+            block,
+            args: addresses.into_iter().chain(sizes).collect(),
+        };
+        let over_blocks = |x, out, onto| ColumnSums {
+            element: Element::F32,
+            x,
+            partials: 0,
+            out,
+            rows: blocks,
+            columns: self.columns,
+            onto,
+        };
+        let mut launches = vec![first, over_blocks(self.partials, self.dgain, self.onto[0]).whole()];
+        if self.dbias != 0 {
+            launches.push(over_blocks(biases, self.dbias, self.onto[1]).whole());
+        }
+        launches
+    }
+}

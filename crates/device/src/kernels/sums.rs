@@ -1,0 +1,193 @@
+//! Sums over rows: of columns, of segments, and of sequences.
+
+use super::{blocks, flag, int, kernel_of};
+use crate::launch::{Arg, Launch};
+use crate::multiply::Element;
+
+/// Rows that a block sums in the first of two passes.
+pub const ROWS_A_BLOCK: usize = 64;
+/// Threads that share a column: `COLUMN_THREADS` in `kernels/shared/sum.cuh`.
+const COLUMN_THREADS: u32 = 8;
+/// Threads that share a column of a segment: `SEGMENT_THREADS`.
+const SEGMENT_THREADS: u32 = 16;
+
+/// Returns the blocks of rows that are summed in the first of two passes.
+pub fn sum_blocks(rows: usize) -> usize {
+    rows.div_ceil(ROWS_A_BLOCK).max(1)
+}
+
+/// Computes `out[c]` (+)= Σ over rows of `x[row][c]`: first over blocks of rows, then over the blocks.
+///
+/// # Shapes
+/// x (rows, columns) → out (columns).
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnSums {
+    /// The type of x.
+    pub element: Element,
+    /// The matrix; read.
+    pub x: u64,
+    /// Room for the sums of blocks: [`sum_blocks`] · columns floats; written and read.
+    pub partials: u64,
+    /// The sums, f32; written or added to.
+    pub out: u64,
+    /// Rows of x.
+    pub rows: usize,
+    /// Columns of x.
+    pub columns: usize,
+    /// Whether the sums are added to what is there.
+    pub onto: bool,
+}
+
+impl ColumnSums {
+    /// Returns grid and block of sums of so many blocks of rows.
+    pub(super) fn shape(columns: usize, sum_blocks: usize) -> ([u32; 3], [u32; 3]) {
+        let sum_blocks = u32::try_from(sum_blocks).expect("blocks fit 32 bits");
+        assert!(sum_blocks <= 65_535, "sums: {sum_blocks} blocks of rows");
+        ([blocks(columns, 32), sum_blocks, 1], [32, COLUMN_THREADS, 1])
+    }
+
+    fn pass(&self, x: u64, out: u64, rows_a_block: usize, onto: bool) -> Launch {
+        let (grid, block) = Self::shape(self.columns, self.rows.div_ceil(rows_a_block).max(1));
+        let sizes = [int(self.rows), int(self.columns), int(rows_a_block), flag(onto)];
+        Launch {
+            kernel: kernel_of!(self.element, "column_sums"),
+            grid,
+            block,
+            args: [x, out].map(Arg::Address).into_iter().chain(sizes).collect(),
+        }
+    }
+
+    /// Returns the launch that sums all rows in one pass.
+    pub(super) fn whole(&self) -> Launch {
+        self.pass(self.x, self.out, self.rows.max(1), self.onto)
+    }
+
+    /// Returns the launches, in their order.
+    pub fn launches(&self) -> Vec<Launch> {
+        let blocks = sum_blocks(self.rows);
+        if blocks == 1 {
+            return vec![self.whole()];
+        }
+        let second = ColumnSums { element: Element::F32, x: self.partials, rows: blocks, ..*self };
+        vec![self.pass(self.x, self.partials, ROWS_A_BLOCK, false), second.whole()]
+    }
+}
+
+/// Computes `table[rows[s]]` += Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
+///
+/// It is the gradient of rows that were taken from a table: of an embedding, of spans' summands, of rows that were taken
+/// by their numbers. The host sorts what was taken by its row of the table, and keeps the order within a row.
+///
+/// # Shapes
+/// x (any, columns); table (any, columns); starts (segments + 1). No two segments have the same row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentSums {
+    /// The type of x.
+    pub element: Element,
+    /// The rows that are added; read.
+    pub x: u64,
+    /// Numbers of rows of x, segment after segment, i32; read.
+    pub order: u64,
+    /// Boundaries of the segments in `order`, i32; read.
+    pub starts: u64,
+    /// The row of the table that each segment is added to, i32; read.
+    pub rows: u64,
+    /// The table, f32; added to.
+    pub table: u64,
+    /// Number of segments.
+    pub segments: usize,
+    /// Columns of x.
+    pub columns: usize,
+}
+
+impl SegmentSums {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let addresses = [self.x, self.order, self.starts, self.rows, self.table].map(Arg::Address);
+        Launch {
+            kernel: kernel_of!(self.element, "segment_sums"),
+            grid: [blocks(self.segments, 1), blocks(self.columns, 32), 1],
+            block: [32, SEGMENT_THREADS, 1],
+            args: addresses.into_iter().chain([int(self.segments), int(self.columns)]).collect(),
+        }
+    }
+}
+
+/// Numbers sorted into segments, as [`SegmentSums`] reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segments {
+    /// Places, segment after segment, in their order within a segment.
+    pub order: Vec<i32>,
+    /// Boundaries of the segments in `order`.
+    pub starts: Vec<i32>,
+    /// The number that each segment's places hold, in rising order.
+    pub rows: Vec<i32>,
+}
+
+impl Segments {
+    /// Sorts the places of `index` by the numbers there. Places that hold `fixed` are left out.
+    pub fn new(index: &[u32], fixed: Option<u32>) -> Segments {
+        let mut order: Vec<i32> = (0..index.len() as i32).filter(|&i| Some(index[i as usize]) != fixed).collect();
+        order.sort_by_key(|&i| index[i as usize]);
+        let (mut starts, mut rows) = (vec![0], Vec::new());
+        for (at, &i) in order.iter().enumerate() {
+            let row = index[i as usize].cast_signed();
+            if rows.last() != Some(&row) {
+                if at > 0 {
+                    starts.push(at as i32);
+                }
+                rows.push(row);
+            }
+        }
+        if !order.is_empty() {
+            starts.push(order.len() as i32);
+        }
+        Segments { order, starts, rows }
+    }
+}
+
+/// Computes one row a sequence: its first row, or the mean of its rows.
+///
+/// # Shapes
+/// x (rows, columns); starts (sequences + 1) → y (sequences, columns). No sequence is empty.
+/// # Source
+/// `kernel/op/pool.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// The type of both matrices.
+    pub element: Element,
+    /// Where to read: x forward, dy (sequences, columns) backward.
+    pub from: u64,
+    /// Boundaries of the sequences, i32; read.
+    pub starts: u64,
+    /// Where to write: y forward, dx (rows, columns) backward.
+    pub to: u64,
+    /// Number of sequences.
+    pub sequences: usize,
+    /// Columns of both.
+    pub columns: usize,
+    /// Whether it is the mean.
+    pub mean: bool,
+}
+
+impl Pool {
+    fn launch(&self, kernel: &'static str) -> Launch {
+        let addresses = [self.from, self.starts, self.to].map(Arg::Address);
+        Launch {
+            kernel,
+            grid: [blocks(self.sequences, 1), blocks(self.columns, 128), 1],
+            block: [128, 1, 1],
+            args: addresses.into_iter().chain([int(self.sequences), int(self.columns), flag(self.mean)]).collect(),
+        }
+    }
+
+    /// Returns the launch of forward.
+    pub fn forward(&self) -> Launch {
+        self.launch(kernel_of!(self.element, "pool"))
+    }
+
+    /// Returns the launch of backward, which writes every row of dx.
+    pub fn backward(&self) -> Launch {
+        self.launch(kernel_of!(self.element, "pool_backward"))
+    }
+}
