@@ -52,7 +52,7 @@ SOURCES = [
 HEADERS = [name for name, _ in SOURCES if name.endswith(".cuh")]
 
 
-def text(read=lambda name: (HERE / name).read_text(), sources=tuple(SOURCES)):
+def text(read=lambda name: (HERE / name).read_text(encoding="utf-8"), sources=tuple(SOURCES)):
     """Returns sources as one text."""
     parts = []
     for name, entries in sources:
@@ -109,10 +109,12 @@ def ptx(library, source):
     if result is None:
         raise RuntimeError(log)
     text = re.sub(r"//.*", "", result.rstrip(b"\0").decode())
-    # A parameter's name repeats the kernel's: a number is enough, since each kernel has its own names.
+    # Names of parameters and labels repeat the kernel's: a number is enough, since each kernel has its own names.
     text = re.sub(r"\b\w+_param_(\d+)\b", r"p\1", text)
     # Constants of CUDA's own header, which nothing reads.
     text = re.sub(r"(?m)^\.global .*_INTERNAL_.*\n", "", text)
+    text = re.sub(r"\$L__BB\d+_(\d+)\b", r"$L\1", text)
+    text = re.sub(r"[ \t]+", " ", text).replace(", ", ",")
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line) + "\n"
 
@@ -145,11 +147,11 @@ def main():
     source = text()
     result = ptx(nvrtc(PINNED, arguments.cache), source)
     if not arguments.check:
-        PTX.write_text(result)
+        PTX.write_text(result, encoding="utf-8")
         print(f"{PTX.name}: {len(result)} bytes, {result.count('.entry')} kernels")
         return
     faults = check_gpus(arguments.cache, source)
-    if not PTX.exists() or PTX.read_text() != result:
+    if not PTX.exists() or PTX.read_text(encoding="utf-8") != result:
         faults.append(f"{PTX.name} is not what the sources give: run generate.py")
     for fault in faults:
         print(fault, file=sys.stderr)

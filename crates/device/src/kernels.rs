@@ -9,6 +9,10 @@
 //! # Order of sums
 //! Each sum has an order that the sizes fix. No kernel adds to a float that another thread adds to. Where a sum is over one
 //! row or one sequence, what else lies in the batch changes no bit of it.
+//! # What operations are made of
+//! `linear` is a product, then [`activation`] or [`elementwise::Join`]; its bias sums are [`sums::ColumnSums`]. Gradients of
+//! embeddings, of rows that were taken and of spans' summands are [`sums::SegmentSums`]. `pair_scores` is a product for each
+//! group and [`elementwise::Scale`]; the gradient of its scale is [`learning::Dot`]. A sum of squares is a [`learning::Dot`] too.
 //! # Panics
 //! A size that does not fit an `i32` panics, as does one that a description excludes.
 

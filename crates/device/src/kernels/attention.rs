@@ -124,6 +124,7 @@ impl Gradient {
     /// Returns the launch that computes the deltas.
     pub(super) fn deltas(&self, kernel: &'static str, attention: &Attention) -> Launch {
         const WARPS: usize = 4;
+        assert!(i32::try_from(self.rows * attention.heads).is_ok(), "attention: {} rows", self.rows);
         let addresses = [self.context, self.dcontext, self.deltas].map(Arg::Address);
         let sizes = [self.rows, attention.heads, attention.width].map(int);
         Launch {

@@ -101,8 +101,8 @@ impl Join {
 /// Turns each head's pairs (x, y) of queries and keys by the angle of their position, in place.
 ///
 /// # Shapes
-/// qkv (rows, 3 · heads · width): queries, keys and values side by side. positions (rows), i32. angles
-/// (any, width), f32: the cosines of a position, then its sines.
+/// qkv (rows, 3 · heads · width): queries, keys and values side by side. Positions (rows) are i32. Angles (any, width) are
+/// f32: the cosines of a position, then its sines.
 /// # Source
 /// `kernel/op/rotary.rs`.
 #[derive(Clone, Copy, Debug)]

@@ -99,7 +99,7 @@ impl Dot {
 pub struct Sum {
     /// The doubles; read.
     pub x: u64,
-    /// Their sum, f64; written.
+    /// The sum, f64; written.
     pub out: u64,
     /// Number of doubles.
     pub n: usize,
@@ -142,9 +142,9 @@ pub struct Part {
     pub parameter: usize,
     /// Number of its first element among the moments.
     pub moment: usize,
-    /// Its elements.
+    /// Number of elements.
     pub count: usize,
-    /// Its decay λ.
+    /// Decay λ.
     pub decay: f64,
 }
 
@@ -170,7 +170,7 @@ pub struct Rates {
 pub struct AdamW {
     /// The parameters, f32; updated.
     pub parameters: u64,
-    /// Their gradients, f32; read.
+    /// Gradients of the parameters, f32; read.
     pub gradients: u64,
     /// First moments, f32; updated.
     pub first_moments: u64,

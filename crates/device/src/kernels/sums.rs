@@ -75,8 +75,7 @@ impl ColumnSums {
 
 /// Computes `table[rows[s]]` += Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
 ///
-/// It is the gradient of rows that were taken from a table: of an embedding, of spans' summands, of rows that were taken
-/// by their numbers. The host sorts what was taken by its row of the table, and keeps the order within a row.
+/// It is the gradient of rows that were taken from a table: of an embedding, or of spans' summands. The host sorts what was taken by its row of the table, and keeps the order within a row.
 ///
 /// # Shapes
 /// x (any, columns); table (any, columns); starts (segments + 1). No two segments have the same row of the table.

@@ -1,0 +1,170 @@
+//! Sums, multiples, dropout with what goes along, rotary positions, casts.
+
+use crate::harness::{
+    BOTH, assert_close, assert_same_bits, child, in_each_order, kept, random, random_bits, rounded, wide,
+};
+use tagsmith_device::kernels::Mask;
+use tagsmith_device::kernels::elementwise::{Add, Cast, Join, Rotary, Scale};
+use tagsmith_device::multiply::Element;
+
+/// Lengths around the 1024 elements of a block.
+const LENGTHS: [usize; 6] = [1, 255, 1023, 1024, 1025, 2500];
+
+#[test]
+fn sums_and_multiples() {
+    in_each_order(&["add_", "scale_"], |machine| {
+        for element in BOTH {
+            for n in LENGTHS {
+                let (x, y) = (random(element, 1, n, 1.0), random(element, 2, n, 1.0));
+                let (px, py) = (machine.elements(element, &x), machine.elements(element, &y));
+                machine.run([Add { element, x: px.address(), y: py.address(), n }.launch()]);
+                let want: Vec<f32> = x.iter().zip(&y).map(|(x, y)| rounded(element, y + x)).collect();
+                assert_same_bits("a sum", &machine.values(element, &py), &want);
+
+                let more = machine.f32s(&[0.7]);
+                let scale = Scale { element, x: px.address(), y: py.address(), n, factor: -1.3, more: 0 };
+                machine.run([scale.launch()]);
+                let times = |by: f32| x.iter().map(|x| rounded(element, by * x)).collect::<Vec<_>>();
+                assert_same_bits("a multiple", &machine.values(element, &py), &times(-1.3));
+                machine.run([Scale { y: px.address(), more: more.address(), ..scale }.launch()]);
+                assert_same_bits("twice multiplied", &machine.values(element, &px), &times(-1.3 * 0.7));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_random_bits_are_those_of_the_processor() {
+    // `Stream::new(3).child(9)` of the crate `kernel`: its key, and its bits at (5, 7) and (2³³, 2³¹ + 1).
+    let key = child(mix_of_seed(3), 9);
+    assert_eq!(key, KEY);
+    assert_eq!([random_bits(key, 5, 7), random_bits(key, 1 << 33, (1 << 31) + 1)], BITS);
+}
+
+/// The key of a seed's stream, as `Stream::new` makes it.
+fn mix_of_seed(seed: u64) -> u64 {
+    let x = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+const KEY: u64 = 0xfe27_6766_b3f8_5d3c;
+const BITS: [u32; 2] = [0x4948_458e, 0xc354_2179];
+
+#[test]
+fn dropout_with_bias_and_residual() {
+    in_each_order(&["join_"], |machine| {
+        for element in BOTH {
+            for (rows, columns) in [(1, 1), (3, 24), (7, 770), (19, 129)] {
+                let n = rows * columns;
+                let [x, residual] = [1, 2].map(|seed| random(element, seed, n, 1.0));
+                let bias = random(Element::F32, 3, columns, 1.0);
+                let (px, presidual) = (machine.elements(element, &x), machine.elements(element, &residual));
+                let (pbias, py) = (machine.f32s(&bias), machine.empty(element, n));
+                let mask = Mask { rate: 0.3, key: 0x0123_4567_89AB_CDEF, first_row: (1 << 32) + 5 };
+                let join = Join {
+                    element,
+                    x: px.address(),
+                    bias: pbias.address(),
+                    residual: presidual.address(),
+                    y: py.address(),
+                    rows,
+                    columns,
+                    mask,
+                };
+                let factor =
+                    |i: usize| kept(mask.rate, mask.key, mask.first_row + (i / columns) as u64, (i % columns) as u32);
+                let each = |f: &dyn Fn(usize) -> f32| (0..n).map(|i| rounded(element, f(i))).collect::<Vec<_>>();
+                machine.run([join.launch()]);
+                let all = each(&|i| (x[i] + bias[i % columns]) * factor(i) + residual[i]);
+                assert_same_bits("all of it", &machine.values(element, &py), &all);
+                machine.run([Join { bias: 0, residual: 0, ..join }.launch()]);
+                let alone = machine.values(element, &py);
+                assert_same_bits("dropout alone", &alone, &each(&|i| x[i] * factor(i)));
+                assert!(
+                    n < 500 || (0.65..0.75).contains(&(alone.iter().filter(|&&y| y != 0.0).count() as f64 / n as f64))
+                );
+                machine.run([Join { mask: Mask::NONE, y: presidual.address(), ..join }.launch()]);
+                let kept = each(&|i| (x[i] + bias[i % columns]) + residual[i]);
+                assert_same_bits("no dropout, in place", &machine.values(element, &presidual), &kept);
+            }
+        }
+    });
+}
+
+#[test]
+fn pairs_are_turned_by_their_positions() {
+    in_each_order(&["rotary"], |machine| {
+        for element in BOTH {
+            for (heads, width) in [(1, 2), (3, 8), (2, 64), (12, 16)] {
+                let (h, positions) = (heads * width, [0, 1, 2, 0, 4, 3]);
+                let rows = positions.len();
+                let qkv = random(element, 1, rows * 3 * h, 1.0);
+                let half = width / 2;
+                let angle = |position: usize, i: usize| position as f64 * 100f64.powf(-2.0 * i as f64 / width as f64);
+                let table: Vec<f32> = (0..5)
+                    .flat_map(|position| {
+                        let angles = (0..width).map(move |i| angle(position, i % half));
+                        angles.enumerate().map(|(i, a)| if i < half { a.cos() as f32 } else { a.sin() as f32 })
+                    })
+                    .collect();
+                let (pqkv, pangles) = (machine.elements(element, &qkv), machine.f32s(&table));
+                let ppositions = machine.i32s(&positions);
+                let rotary = Rotary {
+                    element,
+                    qkv: pqkv.address(),
+                    positions: ppositions.address(),
+                    angles: pangles.address(),
+                    rows,
+                    heads,
+                    width,
+                    back: false,
+                };
+                machine.run([rotary.launch()]);
+                let mut want = wide(&qkv);
+                for (row, &position) in positions.iter().enumerate() {
+                    for head in 0..2 * heads {
+                        for i in 0..half {
+                            let first = row * 3 * h + head * width + i;
+                            let (s, c) = angle(position as usize, i).sin_cos();
+                            let (a, b) = (f64::from(qkv[first]), f64::from(qkv[first + half]));
+                            (want[first], want[first + half]) = (a * c - b * s, b * c + a * s);
+                        }
+                    }
+                }
+                let turned = machine.values(element, &pqkv);
+                assert_close("turned", element, &turned, &want, 4.0, 1);
+                machine.run([Rotary { back: true, ..rotary }.launch()]);
+                // Two roundings in bf16: of what was turned, and of what is turned back.
+                let back = machine.values(element, &pqkv);
+                let allowed: Vec<f64> =
+                    qkv.iter().map(|_| if element == Element::F32 { 1e-6 } else { 3.0 / 256.0 }).collect();
+                crate::harness::assert_within("turned back", &back, &wide(&qkv), &allowed);
+            }
+        }
+    });
+}
+
+#[test]
+fn casts_round_to_nearest_even() {
+    in_each_order(&["to_"], |machine| {
+        for n in LENGTHS {
+            let mut x = random(Element::F32, 1, n, 3.0);
+            // Ties, the largest f32, subnormal numbers, infinity.
+            let special = [1.003_906_25, 1.011_718_75, f32::MAX, 1e-40, -0.0, f32::INFINITY];
+            x.iter_mut().zip(special).for_each(|(x, special)| *x = special);
+            let want: Vec<f32> = x.iter().map(|&x| rounded(Element::Bf16, x)).collect();
+            let px = machine.f32s(&x);
+            let (py, pz) = (machine.empty(Element::Bf16, n), machine.empty(Element::F32, n));
+            machine.run([
+                Cast { x: px.address(), y: py.address(), n, to: Element::Bf16 }.launch(),
+                Cast { x: py.address(), y: pz.address(), n, to: Element::F32 }.launch(),
+            ]);
+            assert_same_bits("to bf16", &machine.values(Element::Bf16, &py), &want);
+            assert_same_bits("and back", &machine.values(Element::F32, &pz), &want);
+        }
+        // 1 + 2⁻⁸ lies between 1 and 1 + 2⁻⁷, and 1 is even.
+        assert_eq!([rounded(Element::Bf16, 1.003_906_25), rounded(Element::Bf16, 1.011_718_75)], [1.0, 1.015_625]);
+    });
+}
