@@ -289,7 +289,7 @@ ALL = [
         "attention:: distances::",
         ("the output is not rescaled", "sums[j] *= keep;", "sums[j] *= 1.0f;"),
         ("the total is not rescaled", "total * keep + warp_sum(weight)", "total + warp_sum(weight)"),
-        ("unseen keys count", "float weight = other < stop ? expf(s - highest) : 0.0f;", "float weight = expf(s - highest);"),
+        ("unseen keys count", "float s = NEVER;", "float s = 0.0f;"),
         ("a key too many", "i < min(32, stop - first); i++) {\n                const T* v", "i < min(32, stop - first + 1); i++) {\n                const T* v"),
         ("keys for values", "3 * h + 2 * h + column;\n                NAMED(add_row)", "3 * h + h + column;\n                NAMED(add_row)"),
         ("the window's last key left out", "int stop = min(tile.end, row + min(window, tile.end) + 1);", "int stop = min(tile.end, row + min(window, tile.end));"),

@@ -82,7 +82,8 @@ KERNEL NAMED(attention)(const T* qkv, const Tile* tiles, int count, T* context, 
             }
             float highest = fmaxf(top, warp_max(s));
             float keep = expf(top - highest);
-            float weight = other < stop ? expf(s - highest) : 0.0f;
+            // Of a row that is not seen it is 0.
+            float weight = expf(s - highest);
             total = total * keep + warp_sum(weight);
             top = highest;
             if (threshold) weight *= kept(mask_keys, other - tile.start, threshold, factor);

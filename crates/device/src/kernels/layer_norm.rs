@@ -96,7 +96,7 @@ pub struct ParameterSums {
     pub statistics: u64,
     /// The gradient of y; read.
     pub dy: u64,
-    /// Room for the sums of blocks: twice [`ParameterSums::partial`] floats; written and read.
+    /// Room for the sums of blocks: twice [`ParameterSums::partial`] floats, or once without a bias; written and read.
     pub partials: u64,
     /// The gradient of the gain, f32; written or added to.
     pub dgain: u64,

@@ -26,7 +26,7 @@ pub struct ColumnSums {
     pub element: Element,
     /// The matrix; read.
     pub x: u64,
-    /// Room for the sums of blocks: [`sum_blocks`] · columns floats; written and read.
+    /// Room for the sums of blocks: [`sum_blocks`] · columns floats; written and read. One block needs none.
     pub partials: u64,
     /// The sums, f32; written or added to.
     pub out: u64,

@@ -121,21 +121,11 @@ impl Machine {
         self.down(room).chunks_exact(8).map(|x| f64::from_le_bytes(x.try_into().expect("8 bytes"))).collect()
     }
 
-    /// Fills a room with zeros.
-    pub fn clear(&self, room: &Room) {
-        self.0.driver().clear(room.address(), room.bytes()).expect("it is there");
-    }
-
     /// Runs launches one after the other.
     pub fn run(&self, launches: impl IntoIterator<Item = Launch>) {
         for launch in launches {
             self.0.driver().launch(&launch).unwrap_or_else(|error| panic!("{error}"));
         }
-    }
-
-    /// Computes a product by definition.
-    pub fn driver(&self) -> &dyn tagsmith_device::gpu::Driver {
-        self.0.driver()
     }
 }
 

@@ -59,12 +59,12 @@ impl Case {
         // What lies between the columns stays.
         let mut want = wide(&before);
         for j in 0..n {
-            for i in 0..m {
+            for (i, added) in biases.iter().enumerate() {
                 let terms =
                     (0..k).map(|l| element(&a, of_a, transposes[0], i, l) * element(&b, of_b, transposes[1], l, j));
                 let at = j * (m + apart) + i;
                 let kept = if beta == 0.0 { 0.0 } else { f64::from(beta) * f64::from(before[at]) };
-                want[at] = terms.sum::<f64>() + kept + if bias { f64::from(biases[i]) } else { 0.0 };
+                want[at] = terms.sum::<f64>() + kept + if bias { f64::from(*added) } else { 0.0 };
             }
         }
         let what = format!("{m} × {n} over {k}, {factors:?} to {result:?}, {transposes:?}, beta {beta}");
@@ -80,7 +80,11 @@ fn products_of_all_shapes_and_transpositions() {
             for shape in SHAPES {
                 for transposes in [[false, false], [true, false], [false, true], [true, true]] {
                     number += 1;
-                    let result = if factors == Element::Bf16 && number % 3 > 0 { Element::Bf16 } else { Element::F32 };
+                    let result = if factors == Element::Bf16 && !number.is_multiple_of(3) {
+                        Element::Bf16
+                    } else {
+                        Element::F32
+                    };
                     let (apart, beta) = (number % 4, [0.0, 1.0, -0.5][number % 3]);
                     let bias = number.is_multiple_of(2);
                     Case { factors, result, shape, transposes, apart, beta, bias }.check(machine);
