@@ -125,7 +125,7 @@ ALL = [
     ),
     *of(
         "rows/sums.cu",
-        "sums::",
+        "sums:: nothing::",
         ("a block's rows twice", "int end = min(rows, first + rows_a_block)", "int end = min(rows, first + rows_a_block + 1)"),
         ("rows past the end", "int end = min(rows, first + rows_a_block)", "int end = first + rows_a_block"),
         ("overwritten, not added to", "onto ? *to + sum : sum", "sum"),

@@ -27,6 +27,7 @@ TESTED = {
     "elementwise::": "elementwise/",
     "layer_norm::": "rows/layer_norm",
     "learning::": "learning/",
+    "nothing::": "",
     "product::": "product/",
     "rows::": "rows/",
     "sums::": "rows/sums",
