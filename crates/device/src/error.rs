@@ -1,7 +1,7 @@
 //! What goes wrong on a GPU.
 
 /// Why a GPU did not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No driver or library that is needed is there.

@@ -1,11 +1,14 @@
 //! One GPU, real or emulated, and memory on it.
+//!
+//! An operation asks for work and cannot fail. So a [`Gpu`] keeps its first error, and does nothing from then on. Each
+//! read of a result ([`Room::download`], [`Gpu::wait`]) returns that error.
 
 use crate::error::Error;
 use crate::launch::Launch;
 use crate::multiply::Multiply;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What a GPU must be able to do. There are two: CUDA's driver and the emulator. All work of one device is done in the
 /// order in which it is asked for; only [`Driver::download`] and [`Driver::wait`] wait for it.
@@ -84,12 +87,14 @@ struct Inside {
     driver: Box<dyn Driver>,
     /// Rooms that were dropped, by size.
     free: Mutex<BTreeMap<u64, Vec<u64>>>,
+    /// The first error, after which nothing is done any more.
+    failed: OnceLock<Error>,
 }
 
 impl Gpu {
     /// Makes a GPU of its driver.
     pub fn new(driver: Box<dyn Driver>) -> Gpu {
-        Gpu(Arc::new(Inside { driver, free: Mutex::default() }))
+        Gpu(Arc::new(Inside { driver, free: Mutex::default(), failed: OnceLock::new() }))
     }
 
     /// Returns the driver.
@@ -97,35 +102,92 @@ impl Gpu {
         &*self.0.driver
     }
 
-    /// Returns room for `bytes` bytes with unspecified content: one that was dropped, or a new one.
+    /// Returns whether both are one device.
+    pub fn is(&self, other: &Gpu) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Returns room for `bytes` bytes with unspecified content: one that was dropped, or a new one. If there is not enough
+    /// memory, the room's address is 0 and the device has failed.
+    pub fn room(&self, bytes: u64) -> Room {
+        let size = bytes.max(1).next_multiple_of(GRAIN);
+        let (address, size) = self.take_free(size).unwrap_or_else(|| (self.allocate(size), size));
+        if address != 0 {
+            self.0.driver.assign(address, bytes);
+        }
+        Room { gpu: self.clone(), address, size, bytes }
+    }
+
+    /// Launches a kernel.
+    pub fn launch(&self, launch: &Launch) {
+        self.ask(|driver| driver.launch(launch));
+    }
+
+    /// Computes a product.
+    pub fn multiply(&self, multiply: &Multiply) {
+        self.ask(|driver| driver.multiply(multiply));
+    }
+
+    /// Waits until all work is done.
     ///
     /// # Errors
-    /// Too little memory; what the driver says.
-    pub fn room(&self, bytes: u64) -> Result<Room, Error> {
-        let size = bytes.max(1).next_multiple_of(GRAIN);
-        let mut free = self.0.free.lock().expect("no thread panics while it holds the list of free rooms");
-        // A room that is more than twice as large stays, for one that needs its size.
-        let fit = free.range(size..=2 * size).next().map(|(&size, _)| size);
-        if let Some(size) = fit {
-            let rooms = free.get_mut(&size).expect("it was found");
-            let address = rooms.pop().expect("an empty list is removed");
-            if rooms.is_empty() {
-                free.remove(&size);
-            }
-            drop(free);
-            self.0.driver.assign(address, bytes);
-            return Ok(Room { gpu: self.clone(), address, size, bytes });
-        }
-        drop(free);
-        let address = self.0.driver.allocate(size)?;
-        self.0.driver.assign(address, bytes);
-        Ok(Room { gpu: self.clone(), address, size, bytes })
+    /// The device's first error.
+    pub fn wait(&self) -> Result<(), Error> {
+        self.ask(|driver| driver.wait());
+        self.check()
+    }
+
+    /// Returns the device's first error, if it is known already. It waits for nothing.
+    ///
+    /// # Errors
+    /// The device's first error.
+    pub fn check(&self) -> Result<(), Error> {
+        self.0.failed.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// Gives the memory of all dropped rooms back to the driver.
     pub fn release_free_memory(&self) {
         let free = std::mem::take(&mut *self.0.free.lock().expect("no thread panics while it holds the list"));
         free.into_values().flatten().for_each(|address| self.0.driver.free(address));
+    }
+
+    /// Asks the driver for something, unless the device has failed. Returns what the driver returns.
+    fn ask<T>(&self, what: impl FnOnce(&dyn Driver) -> Result<T, Error>) -> Option<T> {
+        if self.0.failed.get().is_some() {
+            return None;
+        }
+        match what(self.driver()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                // Another thread may have been faster: the first error stays.
+                _ = self.0.failed.set(error);
+                None
+            }
+        }
+    }
+
+    /// Takes a room that was dropped: its address and size.
+    fn take_free(&self, size: u64) -> Option<(u64, u64)> {
+        let mut free = self.0.free.lock().expect("no thread panics while it holds the list of free rooms");
+        // A room that is more than twice as large stays, for one that needs its size.
+        let (&size, rooms) = free.range_mut(size..=2 * size).next()?;
+        let address = rooms.pop().expect("an empty list is removed");
+        if rooms.is_empty() {
+            free.remove(&size);
+        }
+        Some((address, size))
+    }
+
+    /// Makes new room. Where memory is short, dropped rooms go back to the driver first. Returns 0 if there is none.
+    fn allocate(&self, size: u64) -> u64 {
+        let address = self.ask(|driver| match driver.allocate(size) {
+            Err(Error::OutOfMemory { .. }) => {
+                self.release_free_memory();
+                driver.allocate(size)
+            }
+            result => result,
+        });
+        address.unwrap_or(0)
     }
 }
 
@@ -149,7 +211,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Returns where it begins on the device.
+    /// Returns where it begins on the device: 0 if there was not enough memory.
     pub fn address(&self) -> u64 {
         self.address
     }
@@ -163,11 +225,68 @@ impl Room {
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
+
+    /// Copies bytes to the device, from byte `at` of the room on. The slice is free again when this returns.
+    ///
+    /// # Panics
+    /// If they do not lie inside.
+    pub fn upload(&self, at: u64, bytes: &[u8]) {
+        self.assert_inside(at, bytes.len() as u64);
+        if !bytes.is_empty() {
+            self.gpu.ask(|driver| driver.upload(self.address + at, bytes));
+        }
+    }
+
+    /// Copies bytes from the device, from byte `at` of the room on, after all work that was asked for before.
+    ///
+    /// # Errors
+    /// The device's first error.
+    ///
+    /// # Panics
+    /// If they do not lie inside.
+    pub fn download(&self, at: u64, out: &mut [u8]) -> Result<(), Error> {
+        self.assert_inside(at, out.len() as u64);
+        if !out.is_empty() {
+            self.gpu.ask(|driver| driver.download(self.address + at, out));
+        }
+        self.gpu.check()
+    }
+
+    /// Fills `bytes` bytes with zeros, from byte `at` of the room on.
+    ///
+    /// # Panics
+    /// If they do not lie inside.
+    pub fn clear(&self, at: u64, bytes: u64) {
+        self.assert_inside(at, bytes);
+        if bytes > 0 {
+            self.gpu.ask(|driver| driver.clear(self.address + at, bytes));
+        }
+    }
+
+    /// Copies `bytes` bytes from byte `from` of another room of this device to byte `at` of this one.
+    ///
+    /// # Panics
+    /// If they do not lie inside, or the rooms lie on two devices.
+    pub fn copy(&self, at: u64, other: &Room, from: u64, bytes: u64) {
+        self.assert_inside(at, bytes);
+        other.assert_inside(from, bytes);
+        assert!(self.gpu.is(&other.gpu), "room: the rooms lie on two devices");
+        if bytes > 0 {
+            self.gpu.ask(|driver| driver.copy(other.address + from, self.address + at, bytes));
+        }
+    }
+
+    fn assert_inside(&self, at: u64, bytes: u64) {
+        let inside = at.checked_add(bytes).is_some_and(|end| end <= self.bytes);
+        assert!(inside, "room: {bytes} bytes from {at} on, of {}", self.bytes);
+    }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        let mut free = self.gpu.0.free.lock().expect("no thread panics while it holds the list of free rooms");
-        free.entry(self.size).or_default().push(self.address);
+        if self.address != 0 {
+            let mut free = self.gpu.0.free.lock().expect("no thread panics while it holds the list of free rooms");
+            free.entry(self.size).or_default().push(self.address);
+        }
     }
 }
