@@ -23,6 +23,7 @@ use tagsmith_encoder::config::Config;
 use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_kernel::check::random;
 use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
@@ -198,16 +199,16 @@ impl Bench<'_> {
             let (x, dy) = (Tensor::from_slice(r, k, &x), Tensor::from_slice(r, n, &dy));
             let operations = 2.0 * (r * k * n) as f64;
             self.row(&format!("linear ({r}, {k}) → {n}"), operations, 0.0, || {
-                linear::forward(x.clone(), &w, &b, self.precision).0.row(0).to_vec()
+                linear::forward(x.clone(), View::Host(&w), View::Host(&b), self.precision).0.row(0).to_vec()
             });
             let (mut dw, mut db) = (vec![0f32; n * k], vec![0f32; n]);
             self.row("linear forward and backward", 3.0 * operations, 0.0, || {
                 let into = linear::ParamGrads {
-                    weight: Some(GradSlot::Overwrite(&mut dw)),
-                    bias: Some(GradSlot::Overwrite(&mut db)),
+                    weight: Some(GradSlot::Overwrite(ViewMut::Host(&mut dw))),
+                    bias: Some(GradSlot::Overwrite(ViewMut::Host(&mut db))),
                 };
-                let saved = linear::forward(x.clone(), &w, &b, self.precision).1;
-                saved.backward(&w, into, &dy, None).row(0).to_vec()
+                let saved = linear::forward(x.clone(), View::Host(&w), View::Host(&b), self.precision).1;
+                saved.backward(View::Host(&w), into, &dy, None).row(0).to_vec()
             });
         }
     }
@@ -228,7 +229,7 @@ impl Bench<'_> {
         });
         let (gain, bias) = (random(3, h, 1.0), random(4, h, 1.0));
         self.row(&format!("layer norm ({r}, {h})"), 0.0, (8 * r * h) as f64, || {
-            layer_norm::forward(dy.clone(), &gain, &bias, 1e-12).0.row(0).to_vec()
+            layer_norm::forward(dy.clone(), View::Host(&gain), View::Host(&bias), 1e-12).0.row(0).to_vec()
         });
         let x = Tensor::from_slice(r, 4 * h, &random(5, r * 4 * h, 2.0));
         self.row(&format!("GELU ({r}, {})", 4 * h), 0.0, (32 * r * h) as f64, || {

@@ -142,7 +142,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// Rows that cannot be read from the checkpoint any more.
     pub fn fetch(&self, batch: &Batch) -> Result<(), UnreadableRows> {
-        self.params.table(self.layout.words()).fetch(&batch.ids)
+        self.params.fetch(self.layout.words(), &batch.ids)
     }
 
     /// Returns hidden states (R, H), and what backward needs. The caller has fetched the batch's rows: training's

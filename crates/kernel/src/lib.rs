@@ -17,6 +17,7 @@
 
 pub mod check;
 pub mod cpu;
+pub mod device;
 pub mod memory;
 pub mod op;
 pub mod params;
@@ -26,4 +27,5 @@ mod threads;
 pub use crate::cpu::level::Level;
 pub use crate::cpu::product::operand::{Operand, Precision, Start};
 pub use crate::cpu::product::product;
+pub use crate::device::Device;
 pub use threads::{ThreadRefused, set_between_regions_hook, set_threads, threads};

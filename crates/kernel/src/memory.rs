@@ -3,3 +3,4 @@
 pub mod floats;
 pub mod heap;
 pub mod tensor;
+pub mod values;

@@ -5,8 +5,9 @@ pub mod moments;
 pub mod row_gradients;
 pub mod table;
 
-use crate::memory::floats::Floats;
-use crate::params::table::{Origin, Table, UnreadableRows};
+use crate::device::Device;
+use crate::memory::values::{Values, View};
+use crate::params::table::{Origin, Rows, Table, UnreadableRows};
 pub use grads::{GradSlot, Grads, Stages};
 pub use moments::Moments;
 use std::ops::Range;
@@ -58,7 +59,7 @@ pub struct SlotId(pub usize);
 pub struct Params {
     /// The table of slots, in the order of the buffer.
     pub slots: Vec<Slot>,
-    values: Floats,
+    values: Values,
     tables: Vec<Option<Table>>,
 }
 
@@ -89,24 +90,45 @@ impl Params {
                 Table::new(slot.shape[0], slot.shape[1], Arc::new(Zeros))
             }));
         }
-        Params { slots, values: Floats::zeros(end), tables }
+        Params { slots, values: Values::zeros(&Device::Processor, end), tables }
+    }
+
+    /// Returns where the parameters lie.
+    pub fn device(&self) -> Device {
+        self.values.device()
     }
 
     /// Returns a dense parameter.
-    pub fn get(&self, id: SlotId) -> &[f32] {
-        &self.values[self.dense(id)]
+    pub fn get(&self, id: SlotId) -> View<'_> {
+        self.values.view(self.dense(id))
     }
 
     /// Returns a dense parameter, to write.
+    ///
+    /// # Panics
+    /// If the parameters lie on a device.
     pub fn get_mut(&mut self, id: SlotId) -> &mut [f32] {
         let range = self.dense(id);
-        &mut self.values[range]
+        &mut self.values.host_mut()[range]
     }
 
     fn dense(&self, id: SlotId) -> Range<usize> {
         let slot = &self.slots[id.0];
         assert!(!slot.sparse, "params: `{}` is a table", slot.name);
         slot.offset..slot.offset + slot.len()
+    }
+
+    /// Returns an embedding table, dense or sparse, as an operation reads it.
+    pub fn rows(&self, id: SlotId) -> Rows<'_> {
+        self.tables[id.0].as_ref().map_or_else(|| Rows::Dense(self.get(id)), Rows::Table)
+    }
+
+    /// Brings these rows of an embedding table into memory. Those of a dense table are there.
+    ///
+    /// # Errors
+    /// Rows that cannot be read from their origin.
+    pub fn fetch(&self, id: SlotId, rows: &[u32]) -> Result<(), UnreadableRows> {
+        self.tables[id.0].as_ref().map_or(Ok(()), |table| table.fetch(rows))
     }
 
     /// Returns a sparse parameter.
@@ -120,8 +142,11 @@ impl Params {
     }
 
     /// Returns every dense parameter, to write, with its slot.
+    ///
+    /// # Panics
+    /// If the parameters lie on a device.
     pub fn each_dense_mut(&mut self) -> impl Iterator<Item = (&Slot, &mut [f32])> {
-        let mut rest = &mut self.values[..];
+        let mut rest = &mut self.values.host_mut()[..];
         self.slots.iter().filter(|slot| !slot.sparse).map(move |slot| {
             let (values, after) = std::mem::take(&mut rest).split_at_mut(slot.len());
             rest = after;
@@ -136,7 +161,7 @@ impl Params {
     pub fn copy(&self, id: SlotId) -> Result<Vec<f32>, UnreadableRows> {
         match &self.tables[id.0] {
             Some(table) => Ok(table.blocks().collect::<Result<Vec<_>, _>>()?.concat()),
-            None => Ok(self.get(id).to_vec()),
+            None => Ok(self.get(id).host().to_vec()),
         }
     }
 
@@ -155,15 +180,15 @@ impl Params {
         let is_bad = |values: &[f32]| !values.iter().all(|value| value.is_finite());
         let holds = |id: &SlotId| match &self.tables[id.0] {
             Some(table) => table.held().any(is_bad),
-            None => is_bad(self.get(*id)),
+            None => is_bad(self.get(*id).host()),
         };
         (0..self.slots.len()).map(SlotId).find(holds)
     }
 
     /// Returns `count` parameters that lie side by side, as one.
-    pub fn span(&self, first: SlotId, count: usize) -> &[f32] {
+    pub fn span(&self, first: SlotId, count: usize) -> View<'_> {
         let last = &self.slots[first.0 + count - 1];
-        &self.values[self.slots[first.0].offset..last.offset + last.len()]
+        self.values.view(self.slots[first.0].offset..last.offset + last.len())
     }
 
     /// Returns how many numbers there are.
@@ -178,6 +203,6 @@ impl Params {
 
     /// Returns the bytes that are held.
     pub fn bytes(&self) -> usize {
-        size_of_val(&self.values[..]) + self.tables.iter().flatten().map(Table::bytes).sum::<usize>()
+        size_of::<f32>() * self.values.len() + self.tables.iter().flatten().map(Table::bytes).sum::<usize>()
     }
 }

@@ -6,13 +6,13 @@ use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
-use tagsmith_kernel::op::embedding::{self, Rows};
-use tagsmith_kernel::op::{attention, cross_entropy, dropout, layer_norm, linear};
+use tagsmith_kernel::op::{attention, cross_entropy, dropout, embedding, layer_norm, linear};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
-use tagsmith_kernel::params::table::{Origin, Table, UnreadableRows};
+use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::random::stream::Stream;
 
 /// 1, primes, one less and one more than a tile, a tile.
@@ -113,15 +113,16 @@ fn layer_norms() {
                 let what = format!("{level:?} layer norm ({r}, {h})");
                 let (x, dy) = (random(h as u64, r * h, 4.0), random(r as u64, r * h, 1.0));
                 let (gain, bias, epsilon) = (random(3, h, 2.0), random(4, h, 2.0), 0.01);
-                let (y, saved) = layer_norm::forward(Tensor::from_slice(r, h, &x), &gain, &bias, epsilon);
+                let (y, saved) =
+                    layer_norm::forward(Tensor::from_slice(r, h, &x), View::Host(&gain), View::Host(&bias), epsilon);
                 let (xs, gains, biases, eps) = (wide(&x), wide(&gain), wide(&bias), f64::from(epsilon));
                 assert_close(&what, y.data(), &layer_norm_reference(&xs, h, &gains, &biases, eps), 4.0, h);
                 let (mut dgain, mut dbias) = (vec![f32::NAN; h], vec![f32::NAN; h]);
                 let into = layer_norm::ParamGrads {
-                    gain: GradSlot::Overwrite(&mut dgain),
-                    bias: Some(GradSlot::Overwrite(&mut dbias)),
+                    gain: GradSlot::Overwrite(ViewMut::Host(&mut dgain)),
+                    bias: Some(GradSlot::Overwrite(ViewMut::Host(&mut dbias))),
                 };
-                let dx = saved.backward(&gain, Some(into), &Tensor::from_slice(r, h, &dy), None);
+                let dx = saved.backward(View::Host(&gain), Some(into), &Tensor::from_slice(r, h, &dy), None);
                 let dys = wide(&dy);
                 let want = finite_differences(&xs, &dys, |x| layer_norm_reference(x, h, &gains, &biases, eps));
                 assert_close(&what, dx.data(), &want, 8.0, h);
@@ -139,7 +140,7 @@ fn layer_norm_refuses_its_twins() {
     let h = 7;
     let (x, gain, bias) = (random(1, 3 * h, 0.3), random(2, h, 2.0), random(3, h, 2.0));
     let (xs, gains, biases) = (wide(&x), wide(&gain), wide(&bias));
-    let (y, _) = layer_norm::forward(Tensor::from_slice(3, h, &x), &gain, &bias, 0.01);
+    let (y, _) = layer_norm::forward(Tensor::from_slice(3, h, &x), View::Host(&gain), View::Host(&bias), 0.01);
     let twin = |variance: fn(f64, usize) -> f64, outside: f64| -> Vec<f64> {
         xs.chunks_exact(h)
             .flat_map(|row| {
@@ -273,11 +274,15 @@ fn linears() {
                 (0..r * n).map(element).collect()
             };
             let (xs, ws, bs, dys) = (wide(&x), wide(&w), wide(&b), wide(&dy));
-            let (y, saved) = linear::forward(Tensor::from_slice(r, k, &x), &w, &b, Precision::F32);
+            let (y, saved) =
+                linear::forward(Tensor::from_slice(r, k, &x), View::Host(&w), View::Host(&b), Precision::F32);
             assert_close(&what, y.data(), &reference(&xs, &ws, &bs), 2.0, k);
             let (mut dw, mut db) = (vec![0.5; n * k], vec![0.5; n]);
-            let into = linear::ParamGrads { weight: Some(GradSlot::Add(&mut dw)), bias: Some(GradSlot::Add(&mut db)) };
-            let dx = saved.backward(&w, into, &Tensor::from_slice(r, n, &dy), None);
+            let into = linear::ParamGrads {
+                weight: Some(GradSlot::Add(ViewMut::Host(&mut dw))),
+                bias: Some(GradSlot::Add(ViewMut::Host(&mut db))),
+            };
+            let dx = saved.backward(View::Host(&w), into, &Tensor::from_slice(r, n, &dy), None);
             assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, &bs)), 2.0, n);
             let half_more = |v: Vec<f64>| v.into_iter().map(|x| x + 0.5).collect::<Vec<_>>();
             let want = half_more(finite_differences(&ws, &dys, |w| reference(&xs, w, &bs)));
@@ -304,15 +309,30 @@ fn linears_with_what_follows_them() {
             let x_tensor = Tensor::from_slice(r, k, &x);
             let us = linear_reference(&xs, &ws, &bs, k);
 
-            let (y, u, _) = linear::forward_activated(x_tensor.clone(), &w, &b, Precision::F32, Activation::Silu);
+            let (y, u, _) = linear::forward_activated(
+                x_tensor.clone(),
+                View::Host(&w),
+                View::Host(&b),
+                Precision::F32,
+                Activation::Silu,
+            );
             let silu = |u: &[f64]| u.iter().map(|&u| activation_reference(Activation::Silu, u)).collect::<Vec<_>>();
             assert_close(&what, u.data(), &us, 2.0, k);
             assert_close(&what, y.data(), &silu(&us), 4.0, k);
 
             let residual = random(4, r * n, 1.0);
             let residual_tensor = Tensor::from_slice(r, n, &residual);
-            let join =
-                |dropout| linear::forward_joined(x_tensor.clone(), &w, &b, Precision::F32, dropout, &residual_tensor).0;
+            let join = |dropout| {
+                linear::forward_joined(
+                    x_tensor.clone(),
+                    View::Host(&w),
+                    View::Host(&b),
+                    Precision::F32,
+                    dropout,
+                    &residual_tensor,
+                )
+                .0
+            };
             let stream = Stream::new(5);
             let (rate, first_row) = (0.4f32, 7);
             // The scalar twin of the mask.
@@ -340,11 +360,18 @@ fn linears_with_what_follows_them() {
             let dy_tensor = Tensor::from_slice(r, n, &dy);
             let (mut dw, mut db) = (vec![f32::NAN; n * k], vec![f32::NAN; n]);
             let parameters = linear::ParamGrads {
-                weight: Some(GradSlot::Overwrite(&mut dw)),
-                bias: Some(GradSlot::Overwrite(&mut db)),
+                weight: Some(GradSlot::Overwrite(ViewMut::Host(&mut dw))),
+                bias: Some(GradSlot::Overwrite(ViewMut::Host(&mut db))),
             };
             let (precision, activation) = (Precision::F32, Activation::Silu);
-            let du = linear::backward_activated(&w, parameters, &dy_tensor, precision, activation, &before_tensor);
+            let du = linear::backward_activated(
+                View::Host(&w),
+                parameters,
+                &dy_tensor,
+                precision,
+                activation,
+                &before_tensor,
+            );
             // The input is not kept: it is f(u) again, not u.
             let activated = silu(&wide(&before));
             let gradient = |x: &[f64]| -> Vec<f64> {
@@ -356,8 +383,8 @@ fn linears_with_what_follows_them() {
             assert_close(&what, &db, &sums, 2.0, r);
             let want = finite_differences(&wide(&before), &dys, |u| linear_reference(&silu(u), &ws, &bs, k));
             assert_close(&what, du.data(), &want, 8.0, n);
-            let saved = linear::forward(x_tensor.clone(), &w, &b, Precision::F32).1;
-            let dx = saved.backward(&w, into(), &dy_tensor, Some(Tensor::from_slice(r, k, &x)));
+            let saved = linear::forward(x_tensor.clone(), View::Host(&w), View::Host(&b), Precision::F32).1;
+            let dx = saved.backward(View::Host(&w), into(), &dy_tensor, Some(Tensor::from_slice(r, k, &x)));
             let want = finite_differences(&xs, &dys, |x| linear_reference(x, &ws, &bs, k));
             let want: Vec<f64> = want.iter().zip(&xs).map(|(d, x)| d + x).collect();
             assert_close(&what, dx.data(), &want, 4.0, n);
@@ -377,21 +404,30 @@ fn sums_over_rows_do_not_depend_on_how_rows_are_cut() {
             for (number, &(start, end)) in parts.iter().enumerate() {
                 let accumulates = number > 0;
                 fn slot(sum: &mut [f32], accumulates: bool) -> GradSlot<'_> {
-                    if accumulates { GradSlot::Add(sum) } else { GradSlot::Overwrite(sum) }
+                    if accumulates {
+                        GradSlot::Add(ViewMut::Host(sum))
+                    } else {
+                        GradSlot::Overwrite(ViewMut::Host(sum))
+                    }
                 }
                 let x = Tensor::from_slice(end - start, k, &x[start * k..end * k]);
                 let dy = Tensor::from_slice(end - start, n, &dy[start * n..end * n]);
-                let (y, norm) = layer_norm::forward(x, &gain, &bias, 1e-5);
+                let (y, norm) = layer_norm::forward(x, View::Host(&gain), View::Host(&bias), 1e-5);
                 let into = linear::ParamGrads {
                     weight: Some(slot(&mut dw, accumulates)),
                     bias: Some(slot(&mut db, accumulates)),
                 };
-                let dx = linear::forward(y, &w, &b, Precision::F32).1.backward(&w, into, &dy, None);
+                let dx = linear::forward(y, View::Host(&w), View::Host(&b), Precision::F32).1.backward(
+                    View::Host(&w),
+                    into,
+                    &dy,
+                    None,
+                );
                 let into = layer_norm::ParamGrads {
                     gain: slot(&mut dgain, accumulates),
                     bias: Some(slot(&mut dbias, accumulates)),
                 };
-                norm.backward(&gain, Some(into), &dx, None);
+                norm.backward(View::Host(&gain), Some(into), &dx, None);
             }
             (dw, db, dgain, dbias)
         };
@@ -445,8 +481,9 @@ fn embeddings() {
     let (ids, at) = ([4u32, 0, 4, 1], [0u32, 1, 2, 0]);
     let table = Table::new(v, h, Arc::new(Given(words.clone())));
     table.fetch(&ids).expect("its rows can be read");
-    let y = embedding::forward(h, &[(Rows::Table(&table), &ids), (Rows::Dense(&positions), &at)]);
-    let dense = embedding::forward(h, &[(Rows::Dense(&words), &ids), (Rows::Dense(&positions), &at)]);
+    let y = embedding::forward(h, &[(Rows::Table(&table), &ids), (Rows::Dense(View::Host(&positions)), &at)]);
+    let dense =
+        embedding::forward(h, &[(Rows::Dense(View::Host(&words)), &ids), (Rows::Dense(View::Host(&positions)), &at)]);
     assert_eq!(y.data(), dense.data());
     let want: Vec<f64> = (0..4 * h)
         .map(|i| {
@@ -466,7 +503,7 @@ fn embeddings() {
     let upstream = Tensor::from_slice(4, h, &dy);
     for fixed in [None, Some(4), Some(0)] {
         let mut dense = vec![f32::NAN; v * h];
-        embedding::backward(&ids, &upstream, fixed, GradSlot::Overwrite(&mut dense));
+        embedding::backward(&ids, &upstream, fixed, GradSlot::Overwrite(ViewMut::Host(&mut dense)));
         assert_close("dense", &dense, &gradient(fixed), 1.0, 2);
         let mut rows = RowGradients::default();
         rows.accumulate(&ids, &upstream, fixed);

@@ -3,6 +3,7 @@
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
 use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::Activation;
 use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
@@ -231,26 +232,26 @@ fn without_biases() {
             let nothing = || linear::ParamGrads { weight: None, bias: None };
             // No bias is a bias of zeros, bit for bit.
             let with = |bias: &[f32]| {
-                let (y, saved) = linear::forward(tensor.clone(), &w, bias, Precision::F32);
-                (y.data().to_vec(), saved.backward(&w, nothing(), &dy, None).data().to_vec())
+                let (y, saved) = linear::forward(tensor.clone(), View::Host(&w), View::Host(bias), Precision::F32);
+                (y.data().to_vec(), saved.backward(View::Host(&w), nothing(), &dy, None).data().to_vec())
             };
             assert_eq!(with(&[]), with(&vec![0.0; n]), "{what}");
             assert_ne!(with(&[]), with(&vec![0.5; n]), "{what}");
             let (gain, dy) = (random(5, k, 1.0), Tensor::from_slice(r, k, &x));
             let with = |bias: &[f32]| {
-                let (y, saved) = layer_norm::forward(tensor.clone(), &gain, bias, 1e-5);
+                let (y, saved) = layer_norm::forward(tensor.clone(), View::Host(&gain), View::Host(bias), 1e-5);
                 let (mut dgain, mut dbias) = (vec![0.5; k], vec![0.5; bias.len()]);
                 let into = layer_norm::ParamGrads {
-                    gain: GradSlot::Add(&mut dgain),
-                    bias: (!bias.is_empty()).then_some(GradSlot::Add(&mut dbias)),
+                    gain: GradSlot::Add(ViewMut::Host(&mut dgain)),
+                    bias: (!bias.is_empty()).then_some(GradSlot::Add(ViewMut::Host(&mut dbias))),
                 };
-                let dx = saved.backward(&gain, Some(into), &dy, None);
+                let dx = saved.backward(View::Host(&gain), Some(into), &dy, None);
                 (y.data().to_vec(), dx.data().to_vec(), dgain)
             };
             assert_eq!(with(&[]), with(&vec![0.0; k]), "{what}");
             // What dx is added to.
-            let saved = layer_norm::forward(tensor.clone(), &gain, &[], 1e-5).1;
-            let onto = saved.backward(&gain, None, &dy, Some(Tensor::from_slice(r, k, &vec![2.0; r * k])));
+            let saved = layer_norm::forward(tensor.clone(), View::Host(&gain), View::EMPTY, 1e-5).1;
+            let onto = saved.backward(View::Host(&gain), None, &dy, Some(Tensor::from_slice(r, k, &vec![2.0; r * k])));
             let want: Vec<f64> = with(&[]).1.iter().map(|&dx| f64::from(dx) + 2.0).collect();
             assert_close(&what, onto.data(), &want, 2.0, 1);
         }

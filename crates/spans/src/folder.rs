@@ -368,7 +368,7 @@ pub fn save(folder: &Path, model: &Model, tokenizers: &Tokenizers) -> Result<(),
         shape: slot.shape.clone(),
         values: match slot.sparse {
             true => Values::F32s(Box::new(params.table(SlotId(number)).blocks().map(|block| block.map(Cow::from)))),
-            false => Values::F32(params.get(SlotId(number))),
+            false => Values::F32(params.get(SlotId(number)).host()),
         },
     });
     tensors::write(&folder.join("model.safetensors"), entries.collect(), &[("format", "pt".into())])?;

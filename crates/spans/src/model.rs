@@ -15,13 +15,13 @@ use tagsmith_encoder::family::slots::next;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
-use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::pair_scores::{self, Group};
 use tagsmith_kernel::op::span_sum::{self, Span};
-use tagsmith_kernel::op::{linear, normalize, pool};
-use tagsmith_kernel::params::table::UnreadableRows;
+use tagsmith_kernel::op::{embedding, linear, normalize, pool};
+use tagsmith_kernel::params::table::{Rows, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, SlotId, Stages};
 use tagsmith_kernel::random::stream::Stream;
 
@@ -306,7 +306,7 @@ impl Model {
     fn span_parts(&self, starts: &Tensor, ends: &Tensor) -> SpanParts {
         let e = self.config.hidden;
         let table = self.params.get(self.layout.widths);
-        let widths = Tensor::from_slice(self.config.width_rows(), self.config.width_size, table);
+        let widths = Tensor::from_view(self.config.width_rows(), self.config.width_size, table);
         let products = [(starts, 0), (ends, e), (&widths, 2 * e)]
             .map(|(x, column)| span_sum::project(x, self.span_weight(), e, column, self.precision));
         SpanParts { widths, products }
@@ -318,7 +318,7 @@ impl Model {
     }
 
     /// The first weight of the span layer, shape (E, 2E + W).
-    fn span_weight(&self) -> &[f32] {
+    fn span_weight(&self) -> View<'_> {
         self.params.get(self.layout.spans.first)
     }
 
@@ -336,7 +336,7 @@ impl Model {
     }
 
     fn score(&self, part: usize, x: &Tensor, kinds: &Tensor, groups: Vec<Group>, batch: &SpanBatch) -> Scored {
-        let scale = self.params.get(self.layout.scales[part])[0];
+        let scale = self.params.get(self.layout.scales[part]).host()[0];
         pair_scores::forward(x, kinds, groups, batch.labels.count(), scale)
     }
 }
@@ -398,7 +398,7 @@ impl Saved {
                 model.label_encoder().backward(saved, labels, dx, 0, grads);
             }
             (LabelInput::InPrompt { marker_rows, .. }, None) => {
-                embedding::backward(marker_rows, &dlabels, None, GradSlot::Add(dstates.data_mut()));
+                embedding::backward(marker_rows, &dlabels, None, GradSlot::Add(dstates.view_mut()));
             }
             _ => unreachable!("spans: labels have an encoder of their own, or stand in the prompt"),
         }
@@ -419,7 +419,7 @@ impl Heads {
                 (None, None) => (Tensor::zeros(vectors[part].rows(), model.config.hidden), 0.0),
                 _ => panic!("spans: gradients of what was not scored"),
             };
-            put(grads, layout.scales[part], &[dscale]);
+            put(grads, layout.scales[part], View::Host(&[dscale]));
             dx
         });
         let (da, dz) = self.spans.backward(model, batch, dspans, [&self.starts.tail.y, &self.ends.tail.y], grads);
@@ -474,7 +474,7 @@ impl SpanSaved {
         let mut dwidths = part(&self.widths, 2 * e, &summands.widths);
         // The row of no span never learns, as PyTorch's `padding_idx` has it.
         dwidths.data_mut()[..model.config.width_size].fill(0.0);
-        put(grads, model.layout.widths, dwidths.data());
+        put(grads, model.layout.widths, dwidths.view());
         (da, dz)
     }
 }
@@ -486,7 +486,7 @@ fn into(grads: &mut Grads, weight: SlotId) -> linear::ParamGrads<'_> {
 }
 
 /// Writes or adds a gradient.
-fn put(grads: &mut Grads, id: SlotId, values: &[f32]) {
+fn put(grads: &mut Grads, id: SlotId, values: View) {
     if let Some(slot) = grads.span(id, 1) {
         slot.put(values);
     }
@@ -498,11 +498,11 @@ fn sum(mut a: Tensor, b: &Tensor) -> Tensor {
 }
 
 fn take_rows(x: &Tensor, rows: &[u32]) -> Tensor {
-    embedding::forward(x.columns(), &[(Rows::Dense(x.data()), rows)])
+    embedding::forward(x.columns(), &[(Rows::Dense(x.view()), rows)])
 }
 
 fn scatter_rows(count: usize, rows: &[u32], dy: &Tensor) -> Tensor {
     let mut dx = Tensor::zeros(count, dy.columns());
-    embedding::backward(rows, dy, None, GradSlot::Add(dx.data_mut()));
+    embedding::backward(rows, dy, None, GradSlot::Add(dx.view_mut()));
     dx
 }

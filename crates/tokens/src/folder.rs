@@ -107,7 +107,7 @@ impl Model {
                 true => {
                     Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(|block| block.map(Cow::from))))
                 }
-                false => Values::F32(self.params.get(SlotId(number))),
+                false => Values::F32(self.params.get(SlotId(number)).host()),
             },
         };
         let entries = self.params.slots.iter().enumerate().map(entry).collect();

@@ -60,8 +60,8 @@ fn a_new_head_is_the_one_that_transformers_draws() {
             let (model, notes) = Model::load(&folder, config.clone(), head(seed)).unwrap();
             assert!(notes.iter().any(|note| note.contains("drawn anew")), "{notes:?}");
             let classifier = model.layout.classifier;
-            assert!(model.params.get(classifier.bias().expect("it has one")).iter().all(|&x| x == 0.0));
-            model.params.get(classifier.weight).to_vec()
+            assert!(model.params.get(classifier.bias().expect("it has one")).host().iter().all(|&x| x == 0.0));
+            model.params.get(classifier.weight).host().to_vec()
         };
         let what = format!("{family}, seed {seed}");
         assert_close(&what, &weight(seed), &floats(&row["weight"]), C, 1);
@@ -77,7 +77,7 @@ fn a_new_head_of_modernbert_is_of_its_own_width() {
     let config = Config::read(&folder).unwrap().0.with_labels(&labels);
     let head = Head::Drawn { seed: 3, ignore_mismatched_sizes: true };
     let model = Model::load(&folder, config, head).unwrap().0;
-    let weight = model.params.get(model.layout.classifier.weight);
+    let weight = model.params.get(model.layout.classifier.weight).host();
     let deviation = (1.0 / 24f64).sqrt();
     let most = weight.iter().fold(0f64, |most, &x| most.max(f64::from(x).abs()));
     assert!((1.9 * deviation..=2.0 * deviation).contains(&most), "{most}");

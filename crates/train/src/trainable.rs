@@ -36,8 +36,8 @@ use tagsmith_message::Note;
 ///     }
 ///
 ///     fn learn(&self, _: &(), _: &Pass, grads: &mut dyn Stages) -> f64 {
-///         let distance = self.0.get(SlotId(0))[0] - 3.0;
-///         grads.stage(|grads| grads.span(SlotId(0), 1).expect("it is not frozen").put(&[2.0 * distance]));
+///         let distance = self.0.get(SlotId(0)).host()[0] - 3.0;
+///         grads.stage(|grads| grads.span(SlotId(0), 1).expect("it is not frozen").put(View::Host(&[2.0 * distance])));
 ///         f64::from(distance * distance)
 ///     }
 ///

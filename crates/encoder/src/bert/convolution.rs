@@ -48,8 +48,7 @@ impl ConvolutionSaved {
         grads: &mut Grads,
     ) -> (Tensor, Tensor) {
         let dsum = context.norm_backward(self.norm, slots.norm, dy, None, grads);
-        let copy = Tensor::from_slice(dsum.rows(), dsum.columns(), dsum.data());
-        let dconvolved = activation::backward(&self.before_activation, settings.activation, copy);
+        let dconvolved = activation::backward(&self.before_activation, settings.activation, dsum.copy());
         let dconvolved = dropout::apply(&dconvolved, self.dropout);
         let dneighbors = context.linear_backward(self.product, slots.kernel, &dconvolved, None, grads);
         (dsum, dneighbors)

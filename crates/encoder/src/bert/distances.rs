@@ -55,8 +55,8 @@ impl Distances {
         // Rows ascend with distances.
         let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
         let hidden = context.shape.hidden_size;
-        let table = &context.params.get(slots.table)[first * hidden..(last + 1) * hidden];
-        let embeddings = Tensor::from_slice(last + 1 - first, hidden, table);
+        let table = context.params.get(slots.table).part(first * hidden..(last + 1) * hidden);
+        let embeddings = Tensor::from_view(last + 1 - first, hidden, table);
         let (embeddings, norm) = context.norm_if(embeddings, slots.norm);
         let rows = rows.into_iter().map(|row| row - first as u32).collect();
         Distances { embeddings, norm, first, rows, gradient: None }

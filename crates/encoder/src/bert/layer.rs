@@ -9,8 +9,7 @@ use crate::bert::settings::{Positions, Settings};
 use crate::family::architecture::{Architecture, Context, EMBEDDINGS, Pass, into_spans};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
-use tagsmith_kernel::op::embedding::{self, Rows};
-use tagsmith_kernel::op::{attention, layer_norm, linear};
+use tagsmith_kernel::op::{attention, embedding, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, SlotId};
 
 /// A BERT or one of its relatives.
@@ -119,10 +118,10 @@ impl Architecture for Bert<'_> {
     fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, Shared) {
         let Context { shape, params, .. } = self.context;
         let positions = self.positions(batch);
-        let mut tables = vec![(Rows::Table(params.table(self.words)), &batch.ids[..])];
+        let mut tables = vec![(params.rows(self.words), &batch.ids[..])];
         let others = [(self.layout.positions, &positions), (self.layout.types, &batch.types)];
         for (table, rows) in others.into_iter().filter_map(|(table, rows)| Some((table?, rows))) {
-            tables.push((Rows::Dense(params.get(table)), &rows[..]));
+            tables.push((params.rows(table), &rows[..]));
         }
         let x = embedding::forward(shape.embedding_size, &tables);
         let deberta = self.settings.deberta.as_ref();

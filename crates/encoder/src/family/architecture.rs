@@ -5,6 +5,7 @@ use crate::family::shape::Shape;
 use crate::family::slots::Affine;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::dropout::Dropout;
 use tagsmith_kernel::op::{layer_norm, linear};
 use tagsmith_kernel::params::{Grads, Params, SlotId};
@@ -84,8 +85,8 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Returns the values of a weight and of its bias, which is empty if there is none.
-    pub fn values(&self, affine: Affine) -> (&'a [f32], &'a [f32]) {
-        (self.params.get(affine.weight), affine.bias().map_or(&[], |bias| self.params.get(bias)))
+    pub fn values(&self, affine: Affine) -> (View<'a>, View<'a>) {
+        (self.params.get(affine.weight), affine.bias().map_or(View::EMPTY, |bias| self.params.get(bias)))
     }
 
     /// Applies a linear layer. Returns what its backward needs too.
@@ -108,7 +109,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns a weight's values, and the place of its gradient and of its bias's gradient.
-    pub fn gradients_of<'g>(&self, affine: Affine, grads: &'g mut Grads) -> (&'a [f32], linear::ParamGrads<'g>) {
+    pub fn gradients_of<'g>(&self, affine: Affine, grads: &'g mut Grads) -> (View<'a>, linear::ParamGrads<'g>) {
         let into = match affine.bias() {
             Some(bias) => into_spans(grads, (affine.weight, 1), (bias, 1)),
             None => linear::ParamGrads { weight: grads.span(affine.weight, 1), bias: None },

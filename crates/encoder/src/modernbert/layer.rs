@@ -7,9 +7,8 @@ use crate::modernbert::layout::{ModernBertLayer, ModernBertLayout};
 use crate::modernbert::settings::Settings;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
-use tagsmith_kernel::op::embedding::{self, Rows};
 use tagsmith_kernel::op::rotary::{self, Angles};
-use tagsmith_kernel::op::{attention, gated, layer_norm, linear};
+use tagsmith_kernel::op::{attention, embedding, gated, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, SlotId};
 
 /// A ModernBERT.
@@ -83,7 +82,7 @@ impl Architecture for ModernBert<'_> {
             needed.then(|| Angles::new(longest, width, theta))
         };
         let (global, local) = (angles(false, self.settings.global_theta), angles(true, self.settings.local_theta));
-        let x = embedding::forward(shape.hidden_size, &[(Rows::Table(params.table(self.words)), &batch.ids[..])]);
+        let x = embedding::forward(shape.hidden_size, &[(params.rows(self.words), &batch.ids[..])]);
         let (x, norm) = self.context.norm(x, self.layout.embedding_norm);
         let dropout = pass.dropout(EMBEDDINGS, 0, shape.hidden_dropout);
         (dropout::apply(&x, dropout), Shared { norm, dropout, global, local })

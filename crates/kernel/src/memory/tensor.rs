@@ -1,16 +1,20 @@
 //! Tensors: row-major matrices of f32 whose memory is used again.
 
+use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
 pub(crate) use crate::memory::floats::LINE;
+use crate::memory::values::{Values, View, ViewMut};
 use crate::threads::for_each;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tagsmith_device::gpu::Gpu;
 
 /// Buffers that were dropped, sorted by capacity.
 static FREE: Mutex<Vec<Floats>> = Mutex::new(Vec::new());
 
-/// A matrix of `rows` × `columns`, row-major and contiguous. Cloning shares it; a shared one is never written.
+/// A matrix of `rows` × `columns`, row-major and contiguous, on the processor or on a device. Cloning shares it; a shared
+/// one is never written.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     rows: usize,
@@ -19,11 +23,13 @@ pub struct Tensor {
 }
 
 #[derive(Debug)]
-struct Buffer(Floats);
+struct Buffer(Values);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let buffer = std::mem::replace(&mut self.0, Floats::zeros(0));
+        // A device's room goes back to the device by itself.
+        let Values::Host(floats) = &mut self.0 else { return };
+        let buffer = std::mem::replace(floats, Floats::zeros(0));
         if let (Ok(mut free), true) = (FREE.lock(), !buffer.is_empty()) {
             let at = free.partition_point(|other| other.len() < buffer.len());
             free.insert(at, buffer);
@@ -66,7 +72,20 @@ impl Tensor {
     /// Makes a matrix of `rows + spare` rows with unspecified content. Only `rows` grows with a batch ([`expect_rows`]).
     pub(crate) fn unfilled_with(rows: usize, spare: usize, columns: usize) -> Tensor {
         let room = rows.max(EXPECTED_ROWS.load(Ordering::Relaxed)) + spare;
-        Tensor { rows: rows + spare, columns, buffer: Arc::new(Buffer(take(room * columns))) }
+        Tensor { rows: rows + spare, columns, buffer: Arc::new(Buffer(Values::Host(take(room * columns)))) }
+    }
+
+    /// Makes a matrix with unspecified content on a GPU. The caller writes every element.
+    pub(crate) fn unfilled_on(gpu: &Gpu, rows: usize, columns: usize) -> Tensor {
+        Tensor { rows, columns, buffer: Arc::new(Buffer(Values::unfilled_on(gpu, rows * columns))) }
+    }
+
+    /// Makes a matrix with unspecified content where this one lies. The caller writes every element.
+    fn unfilled_beside(&self, rows: usize, columns: usize) -> Tensor {
+        match self.device() {
+            Device::Processor => Tensor::unfilled(rows, columns),
+            Device::Gpu(gpu) => Tensor::unfilled_on(&gpu, rows, columns),
+        }
     }
 
     /// Makes a matrix of zeros.
@@ -81,7 +100,43 @@ impl Tensor {
     pub fn unshared(mut self) -> Tensor {
         match Arc::get_mut(&mut self.buffer) {
             Some(_) => self,
-            None => Tensor::from_slice(self.rows, self.columns, self.data()),
+            None => self.copy(),
+        }
+    }
+
+    /// Returns a copy that nobody shares, where this matrix lies.
+    #[must_use]
+    pub fn copy(&self) -> Tensor {
+        let mut copy = self.unfilled_beside(self.rows, self.columns);
+        copy.view_mut().copy_from(self.view());
+        copy
+    }
+
+    /// Makes a matrix of a copy of these elements, row after row, where they lie.
+    ///
+    /// # Panics
+    /// If their number is not rows × columns.
+    pub fn from_view(rows: usize, columns: usize, values: View) -> Tensor {
+        let mut tensor = match values.gpu() {
+            None => Tensor::unfilled(rows, columns),
+            Some(gpu) => Tensor::unfilled_on(gpu, rows, columns),
+        };
+        tensor.view_mut().copy_from(values);
+        tensor
+    }
+
+    /// Makes a matrix of these elements on a device, row after row.
+    ///
+    /// # Panics
+    /// If their number is not rows × columns.
+    pub fn on(device: &Device, rows: usize, columns: usize, values: &[f32]) -> Tensor {
+        match device {
+            Device::Processor => Tensor::from_slice(rows, columns, values),
+            Device::Gpu(gpu) => {
+                let mut tensor = Tensor::unfilled_on(gpu, rows, columns);
+                tensor.view_mut().copy_from(View::Host(values));
+                tensor
+            }
         }
     }
 
@@ -105,12 +160,45 @@ impl Tensor {
         self.columns
     }
 
+    /// Returns where the matrix lies.
+    pub fn device(&self) -> Device {
+        self.buffer.0.device()
+    }
+
+    /// Returns all elements, row after row, wherever they lie.
+    pub fn view(&self) -> View<'_> {
+        self.buffer.0.view(0..self.rows * self.columns)
+    }
+
+    /// Returns all elements, to write, wherever they lie.
+    ///
+    /// # Panics
+    /// If the matrix is shared.
+    pub fn view_mut(&mut self) -> ViewMut<'_> {
+        let len = self.rows * self.columns;
+        self.alone().view_mut(0..len)
+    }
+
+    /// Returns a copy of all elements, row after row.
+    ///
+    /// # Errors
+    /// The first error of the device that the matrix lies on.
+    pub fn to_vec(&self) -> Result<Vec<f32>, Error> {
+        self.view().to_vec()
+    }
+
     /// Returns all elements, row after row.
+    ///
+    /// # Panics
+    /// If the matrix lies on a device.
     pub fn data(&self) -> &[f32] {
-        &self.buffer.0[..self.rows * self.columns]
+        &self.buffer.0.host()[..self.rows * self.columns]
     }
 
     /// Returns one row.
+    ///
+    /// # Panics
+    /// If the matrix lies on a device.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.data()[row * self.columns..][..self.columns]
     }
@@ -118,10 +206,14 @@ impl Tensor {
     /// Returns all elements, to write.
     ///
     /// # Panics
-    /// If the matrix is shared.
+    /// If the matrix is shared, or lies on a device.
     pub fn data_mut(&mut self) -> &mut [f32] {
         let len = self.rows * self.columns;
-        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0[..len]
+        &mut self.alone().host_mut()[..len]
+    }
+
+    fn alone(&mut self) -> &mut Values {
+        &mut Arc::get_mut(&mut self.buffer).expect("a shared tensor is not written").0
     }
 
     /// Returns the whole matrix as an area that is only read.

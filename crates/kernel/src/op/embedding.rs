@@ -3,26 +3,8 @@
 use crate::cpu::reduce::add;
 use crate::memory::tensor::Tensor;
 use crate::params::GradSlot;
-use crate::params::table::Table;
+use crate::params::table::Rows;
 use crate::threads::for_each_block;
-
-/// The rows of a table.
-#[derive(Clone, Copy)]
-pub enum Rows<'a> {
-    /// All rows, one after the other.
-    Dense(&'a [f32]),
-    /// Rows that were fetched: see [`Table::fetch`].
-    Table(&'a Table),
-}
-
-impl Rows<'_> {
-    fn row(&self, row: u32, width: usize) -> &[f32] {
-        match self {
-            Rows::Dense(values) => &values[row as usize * width..][..width],
-            Rows::Table(table) => table.row(row as usize),
-        }
-    }
-}
 
 /// Returns `y[r] = Σ over tables of table[index[r]]`.
 ///
@@ -32,6 +14,7 @@ impl Rows<'_> {
 /// If an index lies outside its table, or its row was not fetched.
 pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
     let rows = tables[0].1.len();
+    let tables: Vec<_> = tables.iter().map(|(table, index)| (table.host(), index)).collect();
     let mut y = Tensor::unfilled(rows, width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (i, row) in block.chunks_exact_mut(width).enumerate() {
@@ -49,7 +32,7 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
 /// PyTorch's `padding_idx`.
 pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
     let width = dy.columns();
-    let (dtable, holds_sum) = slot.into_parts();
+    let (dtable, holds_sum) = slot.into_host();
     if !holds_sum {
         dtable.fill(0.0);
     }

@@ -3,6 +3,7 @@
 use crate::cpu::reduce::for_each_column_block;
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::{Area, Tensor};
+use crate::memory::values::View;
 use crate::params::GradSlot;
 use crate::threads::{Shared, for_each};
 
@@ -37,9 +38,10 @@ pub struct ParamGrads<'a> {
 /// If a shape does not fit.
 /// # Source
 /// Ba, Kiros and Hinton, 2016; the biased variance (÷ H) and ε inside the root as in PyTorch.
-pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, Saved) {
+pub fn forward(x: Tensor, gain: View, bias: View, epsilon: f32) -> (Tensor, Saved) {
     let (r, h) = (x.rows(), x.columns());
     assert!(gain.len() == h && (bias.is_empty() || bias.len() == h), "layer_norm: x is ({r}, {h})");
+    let (gain, bias) = (gain.host(), bias.host());
     let mut y = Tensor::unfilled(r, h);
     let mut statistics = Tensor::unfilled(r, 2);
     let (ys, stats) = (Shared::new(y.data_mut()), Shared::new(statistics.data_mut()));
@@ -56,10 +58,10 @@ pub fn forward(x: Tensor, gain: &[f32], bias: &[f32], epsilon: f32) -> (Tensor, 
 impl Saved {
     /// Returns dx, added to `onto` if that is given. The gradients of gain and bias go to `grads`, which is `None` where
     /// both are frozen.
-    pub fn backward(self, gain: &[f32], grads: Option<ParamGrads>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
+    pub fn backward(self, gain: View, grads: Option<ParamGrads>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let (r, h) = (self.x.rows(), self.x.columns());
         dy.assert_shape("layer_norm", "dy", r, h);
-        let accumulates = onto.is_some();
+        let (gain, accumulates) = (gain.host(), onto.is_some());
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(r, h));
         dx.assert_shape("layer_norm", "dx", r, h);
         dx.area_mut().for_each_block(BLOCK, |rows, dx| {
@@ -71,8 +73,8 @@ impl Saved {
             }
         });
         if let Some(ParamGrads { gain, bias }) = grads {
-            let (dgain, gain_holds_sum) = gain.into_parts();
-            let (dbias, bias_holds_sum) = bias.map_or((&mut [][..], false), GradSlot::into_parts);
+            let (dgain, gain_holds_sum) = gain.into_host();
+            let (dbias, bias_holds_sum) = bias.map_or((&mut [][..], false), GradSlot::into_host);
             let biased = !dbias.is_empty();
             assert!(dgain.len() == h && (!biased || dbias.len() == h), "layer_norm: x is ({r}, {h})");
             let (gains, biases) = (Shared::new(dgain), Shared::new(dbias));

@@ -6,6 +6,7 @@ use crate::cpu::product::operand::{Operand, Precision, Start};
 use crate::cpu::product::{Product, product, product_then};
 use crate::cpu::reduce::{add_area, add_columns};
 use crate::memory::tensor::{Area, Tensor};
+use crate::memory::values::View;
 use crate::params::GradSlot;
 use std::ops::Range;
 
@@ -36,15 +37,15 @@ pub struct ParamGrads<'a> {
 /// If a shape does not fit.
 /// # Source
 /// PyTorch `Linear`.
-pub fn forward(x: Tensor, weight: &[f32], bias: &[f32], precision: Precision) -> (Tensor, Saved) {
+pub fn forward(x: Tensor, weight: View, bias: View, precision: Precision) -> (Tensor, Saved) {
     forward_then(x, weight, bias, precision, None, |_, _, _| ())
 }
 
 /// Returns f(u) for u = x · Wᵀ + b, and u itself, which backward of f needs.
 pub fn forward_activated(
     x: Tensor,
-    weight: &[f32],
-    bias: &[f32],
+    weight: View,
+    bias: View,
     precision: Precision,
     activation: Activation,
 ) -> (Tensor, Tensor, Saved) {
@@ -59,8 +60,8 @@ pub fn forward_activated(
 /// Returns dropout(x · Wᵀ + b) + residual.
 pub fn forward_joined(
     x: Tensor,
-    weight: &[f32],
-    bias: &[f32],
+    weight: View,
+    bias: View,
     precision: Precision,
     dropout: Option<Dropout>,
     residual: &Tensor,
@@ -77,8 +78,8 @@ pub fn forward_joined(
 
 fn forward_then(
     x: Tensor,
-    weight: &[f32],
-    bias: &[f32],
+    weight: View,
+    bias: View,
     precision: Precision,
     beside: Option<Area>,
     finish: impl Fn(Range<usize>, Range<usize>, Area) + Sync,
@@ -86,22 +87,22 @@ fn forward_then(
     let (r, k, n) = (x.rows(), x.columns(), outputs(&x, weight));
     let fits = weight.len() == n * k && (bias.is_empty() || bias.len() == n);
     assert!(fits, "linear: x is ({r}, {k}), bias ({}), weight has {} elements", bias.len(), weight.len());
-    let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
+    let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias.host()) };
     let mut y = Tensor::unfilled(r, n);
-    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(weight, k));
+    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(weight.host(), k));
     let product = Product { precision, shape: (r, k, n), a: left, b: right, start };
     product_then(product, y.data_mut(), beside, finish);
     (y, Saved { x, precision })
 }
 
 /// Returns N, the rows of a weight.
-fn outputs(x: &Tensor, weight: &[f32]) -> usize {
+fn outputs(x: &Tensor, weight: View) -> usize {
     weight.len() / x.columns()
 }
 
 impl Saved {
     /// Returns dx = dy · W, added to `onto` if that is given. dW = dyᵀ · x and db = Σ over rows of dy go to `grads`.
-    pub fn backward(self, weight: &[f32], grads: ParamGrads, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
+    pub fn backward(self, weight: View, grads: ParamGrads, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(self.x.rows(), self.x.columns()));
         dx.assert_shape("linear", "dx", self.x.rows(), self.x.columns());
@@ -115,13 +116,13 @@ impl Saved {
         let (r, k, n) = (self.x.rows(), self.x.columns(), dy.columns());
         dy.assert_shape("linear", "dy", r, n);
         if let Some(slot) = grads.weight {
-            let (dw, holds_sum) = slot.into_parts();
+            let (dw, holds_sum) = slot.into_host();
             let start = if holds_sum { Start::Accumulate } else { Start::Unread };
             let (left, right) = (Operand::Columns(dy.data(), n), Operand::Rows(self.x.data(), k));
             product(self.precision, (n, r, k), left, right, start, dw);
         }
         if let Some(slot) = grads.bias {
-            let (db, holds_sum) = slot.into_parts();
+            let (db, holds_sum) = slot.into_host();
             add_columns(dy, holds_sum, db);
         }
     }
@@ -130,7 +131,7 @@ impl Saved {
 /// Returns du = f′(u) · (dy · W) for a layer whose input was x = f(u). Since u is kept for f, x need not be kept, and is
 /// computed again.
 pub fn backward_activated(
-    weight: &[f32],
+    weight: View,
     grads: ParamGrads,
     dy: &Tensor,
     precision: Precision,
@@ -149,7 +150,7 @@ pub fn backward_activated(
 
 /// Computes dx = dy · W.
 fn input_gradient(
-    weight: &[f32],
+    weight: View,
     dy: &Tensor,
     precision: Precision,
     start: Start,
@@ -160,7 +161,7 @@ fn input_gradient(
     let (r, k, n) = (dx.rows(), dx.columns(), dy.columns());
     assert_eq!(weight.len(), n * k, "linear: dy is ({r}, {n}), weight has {} elements", weight.len());
     dy.assert_shape("linear", "dy", r, n);
-    let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight, k));
+    let (left, right) = (Operand::Rows(dy.data(), n), Operand::Rows(weight.host(), k));
     let product = Product { precision, shape: (r, n, k), a: left, b: right, start };
     product_then(product, dx.data_mut(), beside, finish);
 }

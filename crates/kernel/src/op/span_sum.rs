@@ -7,6 +7,7 @@ use crate::cpu::product::operand::{Operand, Precision, Start};
 use crate::cpu::product::product;
 use crate::cpu::reduce::{add, add_columns, for_each_column_block};
 use crate::memory::tensor::Tensor;
+use crate::memory::values::View;
 use crate::params::GradSlot;
 use crate::threads::{Shared, for_each_block};
 
@@ -40,11 +41,11 @@ pub struct SummandGrads {
 /// Factors as `precision` says; sums in f32.
 /// # Panics
 /// If the weight has not so many columns.
-pub fn project(x: &Tensor, weight: &[f32], outputs: usize, column: usize, precision: Precision) -> Tensor {
+pub fn project(x: &Tensor, weight: View, outputs: usize, column: usize, precision: Precision) -> Tensor {
     let (k, stride) = (x.columns(), weight.len() / outputs);
     assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
     let mut y = Tensor::unfilled(x.rows(), outputs);
-    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(&weight[column..], stride));
+    let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(&weight.host()[column..], stride));
     product(precision, (x.rows(), k, outputs), left, right, Start::Zero, y.data_mut());
     y
 }
@@ -56,7 +57,7 @@ pub fn project(x: &Tensor, weight: &[f32], outputs: usize, column: usize, precis
 /// As [`project`].
 pub fn project_backward(
     x: &Tensor,
-    weight: &[f32],
+    weight: View,
     column: usize,
     precision: Precision,
     dy: &Tensor,
@@ -65,7 +66,7 @@ pub fn project_backward(
     let (e, k, stride) = (dy.columns(), x.columns(), weight.len() / dy.columns());
     assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
     let mut dx = Tensor::unfilled(x.rows(), k);
-    let (left, right) = (Operand::Rows(dy.data(), e), Operand::Rows(&weight[column..], stride));
+    let (left, right) = (Operand::Rows(dy.data(), e), Operand::Rows(&weight.host()[column..], stride));
     product(precision, (x.rows(), e, k), left, right, Start::Zero, dx.data_mut());
     let mut part = Tensor::unfilled(e, k);
     let (left, right) = (Operand::Columns(dy.data(), e), Operand::Rows(x.data(), k));
@@ -73,12 +74,12 @@ pub fn project_backward(
     let columns = column..column + k;
     match dweight {
         GradSlot::Overwrite(dweight) => {
-            for (row, part) in dweight.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
+            for (row, part) in dweight.host_mut().chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
                 row[columns.clone()].copy_from_slice(part);
             }
         }
         GradSlot::Add(dweight) => {
-            for (row, part) in dweight.chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
+            for (row, part) in dweight.host_mut().chunks_exact_mut(stride).zip(part.data().chunks_exact(k)) {
                 add(part, &mut row[columns.clone()]);
             }
         }
@@ -92,8 +93,8 @@ pub fn project_backward(
 /// starts (P, E), ends (P, E), widths (L, E), bias (E), N spans → y (N, E).
 /// # Panics
 /// If a span names a row that does not exist.
-pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: &[f32], spans: &[Span]) -> Tensor {
-    let width = bias.len();
+pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: View, spans: &[Span]) -> Tensor {
+    let (width, bias) = (bias.len(), bias.host());
     starts.assert_shape("span_sum", "starts", ends.rows(), width);
     ends.assert_shape("span_sum", "ends", starts.rows(), width);
     widths.assert_shape("span_sum", "widths", widths.rows(), width);
@@ -134,7 +135,7 @@ pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bi
     scatter(&mut grads.starts, &|span| span.start);
     scatter(&mut grads.ends, &|span| span.end);
     scatter(&mut grads.widths, &|span| span.width);
-    let (dbias, holds_sum) = bias.into_parts();
+    let (dbias, holds_sum) = bias.into_host();
     add_columns(dy, holds_sum, dbias);
     grads
 }
@@ -143,6 +144,7 @@ pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bi
 mod tests {
     use super::*;
     use crate::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
+    use crate::memory::values::ViewMut;
 
     #[test]
     fn it_is_the_first_layer_over_joined_features_and_its_gradient() {
@@ -157,7 +159,7 @@ mod tests {
             .filter(|(start, end)| end - start < 3)
             .map(|(start, end)| Span { start, end, width: end - start + 1 })
             .collect();
-        let y = forward(&starts, &ends, &widths_table, &b, &spans);
+        let y = forward(&starts, &ends, &widths_table, View::Host(&b), &spans);
         let row = |values: &[f32], row: u32, c: usize| f64::from(values[row as usize * e + c]);
         let sum = |shift: u32| -> Vec<f64> {
             let of = |span: &Span, c| {
@@ -173,7 +175,8 @@ mod tests {
 
         let dy = random(5, spans.len() * e, 1.0);
         let mut db = vec![7.0; e];
-        let got = backward(positions, widths, &spans, &tensor(spans.len(), &dy), GradSlot::Overwrite(&mut db));
+        let got =
+            backward(positions, widths, &spans, &tensor(spans.len(), &dy), GradSlot::Overwrite(ViewMut::Host(&mut db)));
         let gather = |rows: usize, of: &dyn Fn(&Span) -> u32| -> Vec<f64> {
             let mut sums = vec![0.0; rows * e];
             for (n, span) in spans.iter().enumerate() {
@@ -205,11 +208,11 @@ mod tests {
                     (0..r * e).map(element).collect()
                 };
                 let x_tensor = Tensor::from_slice(r, k, &x);
-                let y = project(&x_tensor, &w, e, column, Precision::F32);
+                let y = project(&x_tensor, View::Host(&w), e, column, Precision::F32);
                 assert_close(&what, y.data(), &reference(&xs, &ws, column), 2.0, k);
                 let mut dw = before.clone();
-                let (dy, mut slot) = (Tensor::from_slice(r, e, &dy), GradSlot::Add(&mut dw));
-                let dx = project_backward(&x_tensor, &w, column, Precision::F32, &dy, &mut slot);
+                let (dy, mut slot) = (Tensor::from_slice(r, e, &dy), GradSlot::Add(ViewMut::Host(&mut dw)));
+                let dx = project_backward(&x_tensor, View::Host(&w), column, Precision::F32, &dy, &mut slot);
                 assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, column)), 4.0, e);
                 let gradient = finite_differences(&ws, &dys, |w| reference(&xs, w, column));
                 let sums: Vec<f64> = gradient.iter().zip(&before).map(|(d, b)| d + f64::from(*b)).collect();
@@ -217,8 +220,8 @@ mod tests {
                 assert_far("what was there is kept", &dw, &gradient, 8.0, r);
                 // Overwriting touches no column of another part.
                 let mut dw = before.clone();
-                let mut slot = GradSlot::Overwrite(&mut dw);
-                project_backward(&x_tensor, &w, column, Precision::F32, &dy, &mut slot);
+                let mut slot = GradSlot::Overwrite(ViewMut::Host(&mut dw));
+                project_backward(&x_tensor, View::Host(&w), column, Precision::F32, &dy, &mut slot);
                 let inside = |at: usize| (column..column + k).contains(&(at % stride));
                 let want: Vec<f64> =
                     (0..e * stride).map(|at| if inside(at) { gradient[at] } else { f64::from(before[at]) }).collect();

@@ -1,6 +1,7 @@
 //! All gradients of a step in one buffer, addressed by slot.
 
-use crate::memory::floats::Floats;
+use crate::cpu::reduce::add;
+use crate::memory::values::{Values, View, ViewMut};
 use crate::params::row_gradients::RowGradients;
 use crate::params::{Params, SlotId};
 use std::ops::Range;
@@ -9,28 +10,43 @@ use std::ops::Range;
 #[derive(Debug)]
 pub enum GradSlot<'a> {
     /// The buffer holds unspecified values: overwrite it.
-    Overwrite(&'a mut [f32]),
+    Overwrite(ViewMut<'a>),
     /// The buffer holds a partial sum: add to it.
-    Add(&'a mut [f32]),
+    Add(ViewMut<'a>),
 }
 
 impl<'a> GradSlot<'a> {
-    fn new(buffer: &'a mut [f32], holds_sum: bool) -> GradSlot<'a> {
+    fn new(buffer: ViewMut<'a>, holds_sum: bool) -> GradSlot<'a> {
         if holds_sum { GradSlot::Add(buffer) } else { GradSlot::Overwrite(buffer) }
     }
 
     /// Returns the buffer, and whether it holds a sum to add to.
-    pub fn into_parts(self) -> (&'a mut [f32], bool) {
+    pub fn into_parts(self) -> (ViewMut<'a>, bool) {
         match self {
             GradSlot::Overwrite(buffer) => (buffer, false),
             GradSlot::Add(buffer) => (buffer, true),
         }
     }
 
+    /// Returns how many numbers the gradient has.
+    fn len(&self) -> usize {
+        let (GradSlot::Overwrite(buffer) | GradSlot::Add(buffer)) = self;
+        buffer.len()
+    }
+
+    /// Returns the processor's buffer, and whether it holds a sum to add to.
+    ///
+    /// # Panics
+    /// If the gradients lie on a device.
+    pub(crate) fn into_host(self) -> (&'a mut [f32], bool) {
+        let (buffer, holds_sum) = self.into_parts();
+        (buffer.into_host(), holds_sum)
+    }
+
     /// Splits the slot of two parameters that lie side by side; the second begins at element `middle`.
     pub fn split_at(self, middle: usize) -> (GradSlot<'a>, GradSlot<'a>) {
         let (buffer, holds_sum) = self.into_parts();
-        let (first, second) = buffer.split_at_mut(middle);
+        let (first, second) = buffer.split_at(middle);
         (GradSlot::new(first, holds_sum), GradSlot::new(second, holds_sum))
     }
 
@@ -38,11 +54,11 @@ impl<'a> GradSlot<'a> {
     ///
     /// # Panics
     /// If it has another length.
-    pub fn put(self, gradient: &[f32]) {
-        let (buffer, holds_sum) = self.into_parts();
-        assert_eq!(buffer.len(), gradient.len(), "grads: a gradient of another length");
-        for (sum, value) in buffer.iter_mut().zip(gradient) {
-            *sum = if holds_sum { *sum + value } else { *value };
+    pub fn put(self, gradient: View) {
+        assert_eq!(self.len(), gradient.len(), "grads: a gradient of another length");
+        match self {
+            GradSlot::Overwrite(buffer) => buffer.copy_from(gradient),
+            GradSlot::Add(buffer) => add(gradient.host(), buffer.into_host()),
         }
     }
 }
@@ -72,7 +88,7 @@ impl Stages for Grads {
 /// Gradients of a step. A slot that was not written in this step holds unspecified values.
 #[derive(Debug)]
 pub struct Grads {
-    values: Floats,
+    values: Values,
     offsets: Vec<usize>,
     written: Vec<bool>,
     /// Number of writes of each slot since [`Grads::take_writes`].
@@ -92,7 +108,7 @@ impl Grads {
         }
         let sparse = params.slots.iter().map(|slot| (slot.sparse && !slot.frozen).then(RowGradients::default));
         Grads {
-            values: Floats::zeros(offsets[offsets.len() - 1]),
+            values: Values::zeros(&params.device(), offsets[offsets.len() - 1]),
             written: vec![false; params.slots.len()],
             writes: vec![0; params.slots.len()],
             frozen: params.slots.iter().map(|slot| slot.frozen).collect(),
@@ -130,25 +146,23 @@ impl Grads {
         assert!(a.0 + a_count <= b.0, "grads: the first span comes first");
         let (a_range, a_holds_sum) = self.mark(a, a_count);
         let (b_range, b_holds_sum) = self.mark(b, b_count);
-        let one = a_range.map(|range| std::ptr::from_mut(self.part(range)));
-        let two = b_range.map(|range| GradSlot::new(self.part(range), b_holds_sum));
         // SAFETY: the first span ends before the second begins, and both are borrowed as long as `self` is.
-        let one = one.map(|one| GradSlot::new(unsafe { &mut *one }, a_holds_sum));
-        [one, two]
+        let mut part = |range| unsafe { self.values.detached(range) };
+        let (one, two) = (a_range.map(&mut part), b_range.map(&mut part));
+        [one.map(|one| GradSlot::new(one, a_holds_sum)), two.map(|two| GradSlot::new(two, b_holds_sum))]
     }
 
     /// Returns a part of the buffer whose slots are not lent.
-    fn part(&mut self, range: Range<usize>) -> &mut [f32] {
-        assert!(range.start <= range.end && range.end <= self.values.len(), "grads: {range:?} is outside");
-        // SAFETY: inside the buffer. Whoever asks has looked that no slot in it is lent.
-        unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
+    fn part(&mut self, range: Range<usize>) -> ViewMut<'_> {
+        // SAFETY: `self` is borrowed as long as the part is. Whoever asks has looked that no slot in it is lent.
+        unsafe { self.values.detached(range) }
     }
 
     /// Runs `work` with the gradients of these spans of slots, each as one. Meanwhile it may write those of all other
     /// slots. A slot that was not written is filled with zeros.
     ///
     /// # Panics
-    /// If a slot is in two spans, or `work` asks for one of them.
+    /// If a slot is in two spans, `work` asks for one of them, or the gradients lie on a device.
     pub fn lend<T>(
         &mut self,
         spans: &[Range<usize>],
@@ -158,15 +172,14 @@ impl Grads {
             assert!(self.sparse[slot].is_none(), "grads: a table's gradients are rows");
             assert!(!self.lent[slot], "grads: slot {slot} is lent");
             if !std::mem::replace(&mut self.written[slot], true) {
-                self.part(self.offsets[slot]..self.offsets[slot + 1]).fill(0.0);
+                self.part(self.offsets[slot]..self.offsets[slot + 1]).clear();
             }
             self.lent[slot] = true;
         }
+        let (offsets, values) = (&self.offsets, &mut self.values);
         let lend = |slots: &Range<usize>| {
-            let range = self.offsets[slots.start]..self.offsets[slots.end];
-            // SAFETY: inside the buffer. Each slot is in one span, and until `work` ends `self` gives none of them
-            // to anybody else.
-            unsafe { std::slice::from_raw_parts_mut(self.values.pointer().add(range.start), range.len()) }
+            // SAFETY: each slot is in one span, and until `work` ends `self` gives none of them to anybody else.
+            unsafe { values.detached(offsets[slots.start]..offsets[slots.end]) }.into_host()
         };
         let lent = spans.iter().map(lend).collect();
         let value = work(lent, self);
@@ -211,19 +224,19 @@ impl Grads {
     ///
     /// # Panics
     /// If the slot was not written: a parameter that training does not reach is our mistake.
-    pub fn dense(&self, params: &Params, id: SlotId) -> Option<&[f32]> {
+    pub fn dense(&self, params: &Params, id: SlotId) -> Option<View<'_>> {
         if self.frozen[id.0] || self.sparse[id.0].is_some() {
             return None;
         }
         let range = self.offsets[id.0]..self.offsets[id.0 + 1];
         assert!(!self.lent[id.0], "grads: slot {} is lent", id.0);
         assert!(self.written[id.0], "grads: nothing wrote the gradient of `{}`", params.slots[id.0].name);
-        Some(&self.values[range])
+        Some(self.values.view(range))
     }
 
     /// Returns a copy of a parameter's whole gradient; `None` if it is frozen. Rows without a gradient are zeros.
     pub fn copy(&self, params: &Params, id: SlotId) -> Option<Vec<f32>> {
-        let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(<[f32]>::to_vec) };
+        let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(|dense| dense.host().to_vec()) };
         let slot = &params.slots[id.0];
         let mut table = vec![0.0; slot.len()];
         for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
@@ -263,14 +276,14 @@ mod tests {
     #[test]
     fn what_is_lent_is_whole_and_comes_back() {
         let (params, mut grads) = grads();
-        grads.span(SlotId(1), 1).unwrap().put(&[1.0; 20]);
+        grads.span(SlotId(1), 1).unwrap().put(View::Host(&[1.0; 20]));
         grads.lend(&[1..3, 0..1], |mut lent, grads| {
             // What was not written is 0.
             assert!(lent[0][..20] == [1.0; 20] && lent[0][20..] == [0.0; 20] && lent[1] == [0.0; 20]);
             lent[0].fill(2.0);
-            grads.span(SlotId(3), 1).unwrap().put(&[3.0; 20]);
+            grads.span(SlotId(3), 1).unwrap().put(View::Host(&[3.0; 20]));
         });
-        let values = |slot| grads.dense(&params, SlotId(slot)).unwrap()[19];
+        let values = |slot| grads.dense(&params, SlotId(slot)).unwrap().host()[19];
         assert_eq!([0, 1, 2, 3].map(values), [0.0, 2.0, 2.0, 3.0]);
         let spans = grads.two_spans((SlotId(0), 2), (SlotId(3), 1));
         let lengths = spans.map(|slot| match slot {

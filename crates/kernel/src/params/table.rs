@@ -1,6 +1,7 @@
 //! An embedding table whose rows come into memory when a batch needs them.
 
 use crate::cpu::decay::decay;
+use crate::memory::values::View;
 use crate::threads::for_each_block;
 use std::error::Error;
 use std::fmt::{self, Debug};
@@ -35,6 +36,44 @@ impl fmt::Display for UnreadableRows {
 impl Error for UnreadableRows {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source()
+    }
+}
+
+/// The rows of a table, as an operation reads them.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows<'a> {
+    /// All rows, one after the other.
+    Dense(View<'a>),
+    /// Rows that were fetched: see [`Table::fetch`].
+    Table(&'a Table),
+}
+
+/// The rows of a table in the memory of the process.
+#[derive(Clone, Copy)]
+pub(crate) enum HostRows<'a> {
+    Dense(&'a [f32]),
+    Table(&'a Table),
+}
+
+impl<'a> Rows<'a> {
+    /// Returns those of the processor.
+    ///
+    /// # Panics
+    /// If they lie on a device.
+    pub(crate) fn host(self) -> HostRows<'a> {
+        match self {
+            Rows::Dense(values) => HostRows::Dense(values.host()),
+            Rows::Table(table) => HostRows::Table(table),
+        }
+    }
+}
+
+impl HostRows<'_> {
+    pub(crate) fn row(&self, row: u32, width: usize) -> &[f32] {
+        match self {
+            HostRows::Dense(values) => &values[row as usize * width..][..width],
+            HostRows::Table(table) => table.row(row as usize),
+        }
     }
 }
 

@@ -31,9 +31,9 @@ fn a_new_head_is_the_one_that_pytorch_draws() {
         let head = |seed| {
             let model = folder::assemble(config.model.clone(), seed, &hub(), None).expect("it is put together").0;
             let bias = SlotId(model.layout.ends.second.0 + 1);
-            assert!(model.params.get(bias).iter().all(|&x| x == 0.0), "{name}: a bias");
-            let middle = model.params.get(model.layout.ends.second)[..16].to_vec();
-            (model.params.get(model.layout.widths).to_vec(), middle)
+            assert!(model.params.get(bias).host().iter().all(|&x| x == 0.0), "{name}: a bias");
+            let middle = model.params.get(model.layout.ends.second).host()[..16].to_vec();
+            (model.params.get(model.layout.widths).host().to_vec(), middle)
         };
         for (key, part) in [("width_embedding", 0), ("token_end_linear.3", 1)] {
             let want: Vec<f64> = row[key].as_array().expect("numbers").iter().filter_map(|x| x.as_f64()).collect();

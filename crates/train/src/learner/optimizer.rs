@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use tagsmith_kernel::cpu::reduce::sum_of_squares;
+use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::table::UnreadableRows;
@@ -30,7 +31,7 @@ impl Optimizer {
     pub fn catch_up(&mut self, params: &mut Params, table: SlotId, rows: &[u32]) -> Result<(), UnreadableRows> {
         match self.tables.iter_mut().find(|(id, _)| *id == table) {
             Some((_, deferred)) => deferred.catch_up(params.table_mut(table), rows),
-            None => params.table(table).fetch(rows),
+            None => params.fetch(table, rows),
         }
     }
 
@@ -61,7 +62,7 @@ impl Optimizer {
             let (m, v);
             (m, first) = first.split_at_mut(p.len());
             (v, second) = second.split_at_mut(p.len());
-            parts.push(Part { adamw: adamw(id, slot), p, g, m, v });
+            parts.push(Part { adamw: adamw(id, slot), p, g: g.host(), m, v });
         }
         adamw::update(&mut parts);
         for (id, deferred) in &mut self.tables {
@@ -164,7 +165,7 @@ const UPDATES: &str = "step";
 pub fn norm(params: &Params, grads: &Grads) -> f64 {
     let gradient = |number: usize| match grads.sparse(SlotId(number)) {
         Some(rows) => Some(&rows.values[..]),
-        None => grads.dense(params, SlotId(number)),
+        None => grads.dense(params, SlotId(number)).map(View::host),
     };
     let parts: Vec<&[f32]> = (0..params.slots.len()).filter_map(gradient).collect();
     sum_of_squares(&parts).sqrt()

@@ -62,7 +62,7 @@ pub fn checksum(params: &Params, grads: &Grads) -> u64 {
         match grads.sparse(id) {
             Some(rows) => rows.rows.iter().for_each(|&row| add(params.table(id).row(row as usize))),
             None if params.slots[id.0].sparse => {}
-            None => add(params.get(id)),
+            None => add(params.get(id).host()),
         }
     }
     sum
