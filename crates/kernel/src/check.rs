@@ -1,6 +1,8 @@
 //! Comparisons for tests, which NaN does not pass and whose tolerance follows from the arithmetic.
 
 use crate::Level;
+use crate::device::Device;
+use crate::memory::tensor::Tensor;
 use crate::random::stream::Stream;
 use std::sync::{Mutex, PoisonError};
 
@@ -68,6 +70,28 @@ pub fn at_every_level(body: impl Fn(Level)) {
         Level::select(level);
         body(level);
     }
+}
+
+/// Runs the body on the processor at every instruction level, and on an emulated GPU with its threads in two orders. The
+/// text names the place.
+///
+/// # Panics
+/// If the emulator does not know our kernels.
+pub fn on_every_device(body: impl Fn(&Device, &str)) {
+    at_every_level(|level| body(&Device::Processor, &format!("{level:?}")));
+    for seed in [1, 2] {
+        let device = Device::emulated(seed).expect("the emulator knows our kernels");
+        body(&device, &format!("emulated GPU, order {seed},"));
+    }
+}
+
+/// Returns the elements of a tensor, wherever it lies.
+///
+/// # Panics
+/// If its device has failed.
+#[track_caller]
+pub fn read(x: &Tensor) -> Vec<f32> {
+    x.to_vec().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Returns d(Σ upstream · f(x)) / dx by central differences of `f` in f64; the error is O(step²).

@@ -1,7 +1,9 @@
 //! Where numbers lie, and where operations on them run.
 
 pub use tagsmith_device::Error;
+use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::Gpu;
+use tagsmith_device::kernels::PTX;
 
 /// The processor, or a GPU. An operation runs where its first tensor lies.
 #[derive(Clone, Debug, Default)]
@@ -11,4 +13,26 @@ pub enum Device {
     Processor,
     /// A GPU, real or emulated, and memory on it.
     Gpu(Gpu),
+}
+
+impl Device {
+    /// Returns an emulated GPU, which runs the kernels of real ones on the processor and finds what is wrong in them. The
+    /// seed decides the order in which its threads run; no result depends on it.
+    ///
+    /// # Errors
+    /// Kernels with instructions that the emulator does not know.
+    pub fn emulated(seed: u64) -> Result<Device, Error> {
+        Ok(Device::Gpu(Gpu::new(Box::new(Emulator::new(PTX, seed)?))))
+    }
+
+    /// Returns the device's first error, if it is known already. It waits for nothing.
+    ///
+    /// # Errors
+    /// The device's first error.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Device::Processor => Ok(()),
+            Device::Gpu(gpu) => gpu.check(),
+        }
+    }
 }

@@ -18,6 +18,7 @@
 pub mod check;
 pub mod cpu;
 pub mod device;
+mod error;
 pub mod memory;
 pub mod op;
 pub mod params;
@@ -28,4 +29,5 @@ pub use crate::cpu::level::Level;
 pub use crate::cpu::product::operand::{Operand, Precision, Start};
 pub use crate::cpu::product::product;
 pub use crate::device::Device;
+pub use crate::error::Error;
 pub use threads::{ThreadRefused, set_between_regions_hook, set_threads, threads};

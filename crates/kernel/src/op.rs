@@ -10,6 +10,7 @@ pub mod disentangled;
 pub mod dropout;
 pub mod embedding;
 pub mod gated;
+mod gpu;
 pub mod layer_norm;
 pub mod linear;
 pub mod normalize;

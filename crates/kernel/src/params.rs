@@ -6,6 +6,7 @@ pub mod row_gradients;
 pub mod table;
 
 use crate::device::Device;
+use crate::error::Error;
 use crate::memory::values::{Values, View};
 use crate::params::table::{Origin, Rows, Table, UnreadableRows};
 pub use grads::{GradSlot, Grads, Stages};
@@ -91,6 +92,37 @@ impl Params {
             }));
         }
         Params { slots, values: Values::zeros(&Device::Processor, end), tables }
+    }
+
+    /// Returns a copy of the parameters on a device. There, every one of them is dense: tables are whole.
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read from their origin; a device without enough memory.
+    ///
+    /// # Panics
+    /// If these lie on a device.
+    pub fn to(&self, device: &Device) -> Result<Params, Error> {
+        let mut slots = self.slots.clone();
+        let mut end = 0;
+        for slot in &mut slots {
+            (slot.sparse, slot.offset) = (false, end);
+            end += slot.len();
+        }
+        let mut values = Values::zeros(device, end);
+        for (number, slot) in slots.iter().enumerate() {
+            let mut at = slot.offset;
+            let mut put = |part: &[f32]| {
+                values.view_mut(at..at + part.len()).copy_from(View::Host(part));
+                at += part.len();
+            };
+            match &self.tables[number] {
+                Some(table) => table.blocks().try_for_each(|block| block.map(|block| put(&block)))?,
+                None => put(self.get(SlotId(number)).host()),
+            }
+        }
+        device.check()?;
+        let tables = slots.iter().map(|_| None).collect();
+        Ok(Params { slots, values, tables })
     }
 
     /// Returns where the parameters lie.

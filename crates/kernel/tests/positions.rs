@@ -1,9 +1,12 @@
 //! What encoders with positions inside their attention need, against references in f64 written from the formulas.
 
+use tagsmith_kernel::Device;
 use tagsmith_kernel::Precision;
-use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
+use tagsmith_kernel::check::{
+    assert_close, assert_far, at_every_level, finite_differences, on_every_device, random, read, wide,
+};
 use tagsmith_kernel::memory::tensor::Tensor;
-use tagsmith_kernel::memory::values::{View, ViewMut};
+use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::Activation;
 use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
@@ -13,6 +16,11 @@ use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::random::stream::Stream;
 
 const EDGES: [usize; 7] = [1, 2, 7, 15, 16, 17, 33];
+
+/// Returns a parameter's values on a device.
+fn list(device: &Device, values: &[f32]) -> Tensor {
+    Tensor::on(device, 1, values.len(), values)
+}
 
 /// Pair (i, i + half) of each head of queries and keys, turned by position · θ^(−2i/D); `sign` −1 turns back.
 fn rotary_reference(qkv: &[f64], starts: &[u32], heads: usize, d: usize, theta: f64, halves: bool) -> Vec<f64> {
@@ -36,37 +44,37 @@ fn rotary_reference(qkv: &[f64], starts: &[u32], heads: usize, d: usize, theta: 
 
 #[test]
 fn rotary_positions() {
-    at_every_level(|level| {
+    on_every_device(|device, place| {
         for (starts, heads, d) in
             [(vec![0u32, 1], 1, 2), (vec![0, 9, 9, 11], 2, 6), (vec![0, 20], 3, 8), (vec![0, 3, 40], 1, 34)]
         {
-            let what = format!("{level:?} rotary {starts:?}, {heads} heads of {d}");
+            let what = format!("{place} rotary {starts:?}, {heads} heads of {d}");
             let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
             let (qkv, dy) = (random(1, r * 3 * h, 1.0), random(2, r * 3 * h, 1.0));
             let angles = Angles::new(40, d, 50.0);
-            let y = rotary::forward(Tensor::from_slice(r, 3 * h, &qkv), &starts, heads, &angles);
+            let y = rotary::forward(Tensor::on(device, r, 3 * h, &qkv), &starts, heads, &angles);
             let reference = |x: &[f64]| rotary_reference(x, &starts, heads, d, 50.0, true);
             // Angles up to 40 are rounded to f32: 40 units in the last place of 1.
-            assert_close(&what, y.data(), &reference(&wide(&qkv)), 16.0, 4);
-            let dx = rotary::backward(Tensor::from_slice(r, 3 * h, &dy), &starts, heads, &angles);
+            assert_close(&what, &read(&y), &reference(&wide(&qkv)), 16.0, 4);
+            let dx = rotary::backward(Tensor::on(device, r, 3 * h, &dy), &starts, heads, &angles);
             let want = finite_differences(&wide(&qkv)[..6 * h.min(r * h / 2)], &wide(&dy), |x| {
                 let mut all = wide(&qkv);
                 all[..x.len()].copy_from_slice(x);
                 reference(&all)
             });
-            assert_close(&what, &dx.data()[..want.len()], &want, 16.0, 4);
+            assert_close(&what, &read(&dx)[..want.len()], &want, 16.0, 4);
             // Turning back undoes turning, and changes no length.
-            let again = Tensor::from_slice(r, 3 * h, y.data());
+            let again = Tensor::on(device, r, 3 * h, &read(&y));
             let back = rotary::backward(again, &starts, heads, &angles);
-            assert_close(&what, back.data(), &wide(&qkv), 4.0, 2);
+            assert_close(&what, &read(&back), &wide(&qkv), 4.0, 2);
             if r > 2 && d > 2 {
                 let other = rotary_reference(&wide(&qkv), &starts, heads, d, 50.0, false);
-                assert_far("neighbors for halves", y.data(), &other, 16.0, 4);
+                assert_far("neighbors for halves", &read(&y), &other, 16.0, 4);
                 let other = rotary_reference(&wide(&qkv), &starts, heads, d, 60.0, true);
-                assert_far("another θ", y.data(), &other, 16.0, 4);
+                assert_far("another θ", &read(&y), &other, 16.0, 4);
                 let other = rotary_reference(&wide(&qkv), &[0, r as u32], heads, d, 50.0, true);
                 if starts.len() > 2 {
-                    assert_far("positions over a boundary", y.data(), &other, 16.0, 4);
+                    assert_far("positions over a boundary", &read(&y), &other, 16.0, 4);
                 }
             }
         }
@@ -105,7 +113,7 @@ fn windowed_reference(qkv: &[f64], h: usize, starts: &[u32], heads: usize, windo
 
 #[test]
 fn windows_of_attention() {
-    at_every_level(|level| {
+    on_every_device(|device, place| {
         for (starts, heads, d, window) in [
             (vec![0u32, 1], 1, 2, 0),
             (vec![0, 9, 9, 11], 2, 3, 2),
@@ -114,44 +122,44 @@ fn windows_of_attention() {
             (vec![0, 150], 1, 3, 7),
             (vec![0, 70, 200], 2, 2, 64),
         ] {
-            let what = format!("{level:?} window {window}, {starts:?}");
+            let what = format!("{place} window {window}, {starts:?}");
             let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
             let (qkv, dy) = (random(1, r * 3 * h, 2.0), random(2, r * h, 1.0));
-            let tensor = || Tensor::from_slice(r, 3 * h, &qkv);
+            let tensor = || Tensor::on(device, r, 3 * h, &qkv);
             let (y, saved) = attention::forward(tensor(), &starts, heads, Some(window), None);
             let reference = |x: &[f64]| windowed_reference(x, h, &starts, heads, window);
-            assert_close(&what, y.data(), &reference(&wide(&qkv)), 4.0, 2 * window + 1);
-            let dqkv = saved.backward(&starts, &Tensor::from_slice(r, h, &dy));
+            assert_close(&what, &read(&y), &reference(&wide(&qkv)), 4.0, 2 * window + 1);
+            let dqkv = saved.backward(&starts, &Tensor::on(device, r, h, &dy));
             if r <= 40 {
                 let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
-                assert_close(&what, dqkv.data(), &want, 8.0, r);
+                assert_close(&what, &read(&dqkv), &want, 8.0, r);
             } else {
                 for seed in 0..8 {
                     let along = wide(&random(seed, qkv.len(), 1.0));
                     let shifted = |t: f64| wide(&qkv).iter().zip(&along).map(|(x, a)| x + t * a).collect::<Vec<_>>();
                     let sum = |y: Vec<f64>| y.iter().zip(wide(&dy)).map(|(a, b)| a * b).sum::<f64>();
                     let slope = (sum(reference(&shifted(1e-6))) - sum(reference(&shifted(-1e-6)))) / 2e-6;
-                    let got: f64 = wide(dqkv.data()).iter().zip(&along).map(|(a, b)| a * b).sum();
+                    let got: f64 = wide(&read(&dqkv)).iter().zip(&along).map(|(a, b)| a * b).sum();
                     assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
                 }
             }
             if window < 30 && r > 2 {
                 for (what, other) in [("no window", r), ("one more", window + 1)] {
                     let other = windowed_reference(&wide(&qkv), h, &starts, heads, other);
-                    assert_far(what, y.data(), &other, 4.0, 2 * window + 1);
+                    assert_far(what, &read(&y), &other, 4.0, 2 * window + 1);
                 }
             } else {
                 // A window over everything changes no bit.
                 let all = attention::forward(tensor(), &starts, heads, None, None).0;
-                assert!(r > 70 || y.data() == all.data(), "{what}");
+                assert!(r > 70 || read(&y) == read(&all), "{what}");
             }
             // What is dropped is a matter of the places, not of the window.
             let dropout = Some(Dropout { rate: 0.4, stream: Stream::new(8), first_row: 3 });
             let (y, saved) = attention::forward(tensor(), &starts, heads, Some(window), dropout);
-            let dqkv = saved.backward(&starts, &Tensor::from_slice(r, h, &dy));
+            let dqkv = read(&saved.backward(&starts, &Tensor::on(device, r, h, &dy)));
             let values = (0..r * h).map(|i| (i / h) * 3 * h + 2 * h + i % h);
-            let from_values: f64 = values.map(|at| f64::from(dqkv.data()[at]) * f64::from(qkv[at])).sum();
-            let from_output: f64 = y.data().iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let from_values: f64 = values.map(|at| f64::from(dqkv[at]) * f64::from(qkv[at])).sum();
+            let from_output: f64 = read(&y).iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
             assert!((from_values - from_output).abs() <= 1e-4, "{what}: {from_values} for {from_output}");
         }
     });
@@ -160,23 +168,23 @@ fn windows_of_attention() {
 #[test]
 fn gated_units() {
     let silu = |x: f64| x / (1.0 + (-x).exp());
-    at_every_level(|level| {
+    on_every_device(|device, place| {
         for f in EDGES {
-            let what = format!("{level:?} gated {f}");
+            let what = format!("{place} gated {f}");
             let (x, dz) = (random(f as u64, 3 * 2 * f, 3.0), random(7, 3 * f, 1.0));
             let reference = |x: &[f64]| -> Vec<f64> {
                 x.chunks_exact(2 * f).flat_map(|row| (0..f).map(move |c| silu(row[c]) * row[f + c])).collect()
             };
-            let tensor = Tensor::from_slice(3, 2 * f, &x);
+            let tensor = Tensor::on(device, 3, 2 * f, &x);
             let z = gated::forward(&tensor, Activation::Silu);
-            assert_close(&what, z.data(), &reference(&wide(&x)), 3.0, 1);
-            let dx = gated::backward(tensor, Activation::Silu, &Tensor::from_slice(3, f, &dz));
-            assert_close(&what, dx.data(), &finite_differences(&wide(&x), &wide(&dz), reference), 8.0, 1);
+            assert_close(&what, &read(&z), &reference(&wide(&x)), 3.0, 1);
+            let dx = gated::backward(tensor, Activation::Silu, &Tensor::on(device, 3, f, &dz));
+            assert_close(&what, &read(&dx), &finite_differences(&wide(&x), &wide(&dz), reference), 8.0, 1);
             let exchanged: Vec<f64> = wide(&x)
                 .chunks_exact(2 * f)
                 .flat_map(|row| (0..f).map(|c| row[c] * silu(row[f + c])).collect::<Vec<_>>())
                 .collect();
-            assert_far("halves exchanged", z.data(), &exchanged, 8.0, 1);
+            assert_far("halves exchanged", &read(&z), &exchanged, 8.0, 1);
         }
     });
 }
@@ -224,36 +232,43 @@ fn convolutions() {
 
 #[test]
 fn without_biases() {
-    at_every_level(|level| {
+    on_every_device(|device, place| {
         for (r, k, n) in [(1, 1, 1), (5, 7, 13), (33, 17, 40)] {
-            let what = format!("{level:?} ({r}, {k}) → {n}");
+            let what = format!("{place} ({r}, {k}) → {n}");
             let (x, w, dy) = (random(1, r * k, 1.0), random(2, n * k, 1.0), random(4, r * n, 1.0));
-            let (tensor, dy) = (Tensor::from_slice(r, k, &x), Tensor::from_slice(r, n, &dy));
+            let (tensor, dy) = (Tensor::on(device, r, k, &x), Tensor::on(device, r, n, &dy));
             let nothing = || linear::ParamGrads { weight: None, bias: None };
             // No bias is a bias of zeros, bit for bit.
             let with = |bias: &[f32]| {
-                let (y, saved) = linear::forward(tensor.clone(), View::Host(&w), View::Host(bias), Precision::F32);
-                (y.data().to_vec(), saved.backward(View::Host(&w), nothing(), &dy, None).data().to_vec())
+                let (y, saved) =
+                    linear::forward(tensor.clone(), list(device, &w).view(), list(device, bias).view(), Precision::F32);
+                (read(&y), read(&saved.backward(list(device, &w).view(), nothing(), &dy, None)))
             };
             assert_eq!(with(&[]), with(&vec![0.0; n]), "{what}");
             assert_ne!(with(&[]), with(&vec![0.5; n]), "{what}");
-            let (gain, dy) = (random(5, k, 1.0), Tensor::from_slice(r, k, &x));
+            let (gain, dy) = (random(5, k, 1.0), Tensor::on(device, r, k, &x));
             let with = |bias: &[f32]| {
-                let (y, saved) = layer_norm::forward(tensor.clone(), View::Host(&gain), View::Host(bias), 1e-5);
-                let (mut dgain, mut dbias) = (vec![0.5; k], vec![0.5; bias.len()]);
+                let (y, saved) =
+                    layer_norm::forward(tensor.clone(), list(device, &gain).view(), list(device, bias).view(), 1e-5);
+                let (mut dgain, mut dbias) = (list(device, &vec![0.5; k]), list(device, &vec![0.5; bias.len()]));
                 let into = layer_norm::ParamGrads {
-                    gain: GradSlot::Add(ViewMut::Host(&mut dgain)),
-                    bias: (!bias.is_empty()).then_some(GradSlot::Add(ViewMut::Host(&mut dbias))),
+                    gain: GradSlot::Add(dgain.view_mut()),
+                    bias: (!bias.is_empty()).then_some(GradSlot::Add(dbias.view_mut())),
                 };
-                let dx = saved.backward(View::Host(&gain), Some(into), &dy, None);
-                (y.data().to_vec(), dx.data().to_vec(), dgain)
+                let dx = saved.backward(list(device, &gain).view(), Some(into), &dy, None);
+                (read(&y), read(&dx), read(&dgain))
             };
             assert_eq!(with(&[]), with(&vec![0.0; k]), "{what}");
             // What dx is added to.
-            let saved = layer_norm::forward(tensor.clone(), View::Host(&gain), View::EMPTY, 1e-5).1;
-            let onto = saved.backward(View::Host(&gain), None, &dy, Some(Tensor::from_slice(r, k, &vec![2.0; r * k])));
+            let saved = layer_norm::forward(tensor.clone(), list(device, &gain).view(), View::EMPTY, 1e-5).1;
+            let onto = saved.backward(
+                list(device, &gain).view(),
+                None,
+                &dy,
+                Some(Tensor::on(device, r, k, &vec![2.0; r * k])),
+            );
             let want: Vec<f64> = with(&[]).1.iter().map(|&dx| f64::from(dx) + 2.0).collect();
-            assert_close(&what, onto.data(), &want, 2.0, 1);
+            assert_close(&what, &read(&onto), &want, 2.0, 1);
         }
     });
 }

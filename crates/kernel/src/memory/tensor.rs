@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tagsmith_device::gpu::Gpu;
+use tagsmith_device::multiply::Element;
 
 /// Buffers that were dropped, sorted by capacity.
 static FREE: Mutex<Vec<Floats>> = Mutex::new(Vec::new());
@@ -76,15 +77,15 @@ impl Tensor {
     }
 
     /// Makes a matrix with unspecified content on a GPU. The caller writes every element.
-    pub(crate) fn unfilled_on(gpu: &Gpu, rows: usize, columns: usize) -> Tensor {
-        Tensor { rows, columns, buffer: Arc::new(Buffer(Values::unfilled_on(gpu, rows * columns))) }
+    pub(crate) fn unfilled_on(gpu: &Gpu, element: Element, rows: usize, columns: usize) -> Tensor {
+        Tensor { rows, columns, buffer: Arc::new(Buffer(Values::unfilled_on(gpu, element, rows * columns))) }
     }
 
-    /// Makes a matrix with unspecified content where this one lies. The caller writes every element.
-    fn unfilled_beside(&self, rows: usize, columns: usize) -> Tensor {
-        match self.device() {
-            Device::Processor => Tensor::unfilled(rows, columns),
-            Device::Gpu(gpu) => Tensor::unfilled_on(&gpu, rows, columns),
+    /// Makes a matrix with unspecified content where this one lies, of its type. The caller writes every element.
+    pub(crate) fn unfilled_beside(&self, rows: usize, columns: usize) -> Tensor {
+        match self.gpu() {
+            None => Tensor::unfilled(rows, columns),
+            Some(gpu) => Tensor::unfilled_on(gpu, self.element(), rows, columns),
         }
     }
 
@@ -119,7 +120,7 @@ impl Tensor {
     pub fn from_view(rows: usize, columns: usize, values: View) -> Tensor {
         let mut tensor = match values.gpu() {
             None => Tensor::unfilled(rows, columns),
-            Some(gpu) => Tensor::unfilled_on(gpu, rows, columns),
+            Some(gpu) => Tensor::unfilled_on(gpu, Element::F32, rows, columns),
         };
         tensor.view_mut().copy_from(values);
         tensor
@@ -133,7 +134,7 @@ impl Tensor {
         match device {
             Device::Processor => Tensor::from_slice(rows, columns, values),
             Device::Gpu(gpu) => {
-                let mut tensor = Tensor::unfilled_on(gpu, rows, columns);
+                let mut tensor = Tensor::unfilled_on(gpu, Element::F32, rows, columns);
                 tensor.view_mut().copy_from(View::Host(values));
                 tensor
             }
@@ -163,6 +164,32 @@ impl Tensor {
     /// Returns where the matrix lies.
     pub fn device(&self) -> Device {
         self.buffer.0.device()
+    }
+
+    /// Returns the GPU that the matrix lies on, if it lies on one.
+    pub(crate) fn gpu(&self) -> Option<&Gpu> {
+        self.view().gpu()
+    }
+
+    /// Returns the type of the elements.
+    pub(crate) fn element(&self) -> Element {
+        self.buffer.0.element()
+    }
+
+    /// Returns where the matrix begins on a device.
+    ///
+    /// # Panics
+    /// If it lies on the processor.
+    pub(crate) fn address(&self) -> u64 {
+        self.view().address()
+    }
+
+    /// Returns where the matrix begins on a device, to write.
+    ///
+    /// # Panics
+    /// If it is shared, or lies on the processor.
+    pub(crate) fn address_mut(&mut self) -> u64 {
+        self.view_mut().address()
     }
 
     /// Returns all elements, row after row, wherever they lie.

@@ -4,15 +4,13 @@ use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
 use std::ops::Range;
 use tagsmith_device::gpu::{Gpu, Room};
+use tagsmith_device::multiply::Element;
 
-/// Bytes of a float.
-const BYTES: u64 = size_of::<f32>() as u64;
-
-/// A fixed number of floats.
+/// A fixed number of floats: f32 on the processor, f32 or bf16 on a device.
 #[derive(Debug)]
 pub(crate) enum Values {
     Host(Floats),
-    Device(Room),
+    Device(Room, Element),
 }
 
 impl Values {
@@ -21,23 +19,31 @@ impl Values {
         match device {
             Device::Processor => Values::Host(Floats::zeros(len)),
             Device::Gpu(gpu) => {
-                let room = gpu.room(len as u64 * BYTES);
-                room.clear(0, room.bytes());
-                Values::Device(room)
+                let mut values = Values::unfilled_on(gpu, Element::F32, len);
+                values.view_mut(0..len).clear();
+                values
             }
         }
     }
 
     /// Makes room for floats on a GPU, with unspecified content.
-    pub fn unfilled_on(gpu: &Gpu, len: usize) -> Values {
-        Values::Device(gpu.room(len as u64 * BYTES))
+    pub fn unfilled_on(gpu: &Gpu, element: Element, len: usize) -> Values {
+        Values::Device(gpu.room(len as u64 * element.bytes()), element)
     }
 
     /// Returns where they lie.
     pub fn device(&self) -> Device {
         match self {
             Values::Host(_) => Device::Processor,
-            Values::Device(room) => Device::Gpu(room.gpu().clone()),
+            Values::Device(room, _) => Device::Gpu(room.gpu().clone()),
+        }
+    }
+
+    /// Returns the type of their elements.
+    pub fn element(&self) -> Element {
+        match self {
+            Values::Host(_) => Element::F32,
+            Values::Device(_, element) => *element,
         }
     }
 
@@ -45,7 +51,7 @@ impl Values {
     pub fn len(&self) -> usize {
         match self {
             Values::Host(floats) => floats.len(),
-            Values::Device(room) => (room.bytes() / BYTES) as usize,
+            Values::Device(room, element) => (room.bytes() / element.bytes()) as usize,
         }
     }
 
@@ -53,7 +59,7 @@ impl Values {
     pub fn view(&self, range: Range<usize>) -> View<'_> {
         match self {
             Values::Host(floats) => View::Host(&floats[range]),
-            Values::Device(room) => View::Device(Part::new(room, range)),
+            Values::Device(room, element) => View::Device(Part::new(room, *element, range)),
         }
     }
 
@@ -61,7 +67,7 @@ impl Values {
     pub fn view_mut(&mut self, range: Range<usize>) -> ViewMut<'_> {
         match self {
             Values::Host(floats) => ViewMut::Host(&mut floats[range]),
-            Values::Device(room) => ViewMut::Device(Part::new(room, range)),
+            Values::Device(room, element) => ViewMut::Device(Part::new(room, *element, range)),
         }
     }
 
@@ -77,9 +83,9 @@ impl Values {
                 let part = unsafe { std::slice::from_raw_parts_mut(floats.pointer().add(range.start), range.len()) };
                 ViewMut::Host(part)
             }
-            Values::Device(room) => {
+            Values::Device(room, element) => {
                 // SAFETY: the caller's promise.
-                ViewMut::Device(Part::new(unsafe { &*std::ptr::from_ref(room) }, range))
+                ViewMut::Device(Part::new(unsafe { &*std::ptr::from_ref(room) }, *element, range))
             }
         }
     }
@@ -91,7 +97,7 @@ impl Values {
     pub fn host(&self) -> &Floats {
         match self {
             Values::Host(floats) => floats,
-            Values::Device(_) => panic!("{ON_DEVICE}"),
+            Values::Device(..) => panic!("{ON_DEVICE}"),
         }
     }
 
@@ -102,7 +108,7 @@ impl Values {
     pub fn host_mut(&mut self) -> &mut Floats {
         match self {
             Values::Host(floats) => floats,
-            Values::Device(_) => panic!("{ON_DEVICE}"),
+            Values::Device(..) => panic!("{ON_DEVICE}"),
         }
     }
 }
@@ -111,15 +117,16 @@ impl Clone for Values {
     fn clone(&self) -> Values {
         match self {
             Values::Host(floats) => Values::Host(floats.clone()),
-            Values::Device(room) => {
+            Values::Device(room, element) => {
                 let copy = room.gpu().room(room.bytes());
                 copy.copy(0, room, 0, room.bytes());
-                Values::Device(copy)
+                Values::Device(copy, *element)
             }
         }
     }
 }
 
+const ON_PROCESSOR: &str = "these numbers lie on the processor, and an operation of a device asks for them";
 const ON_DEVICE: &str = "these numbers lie on a device, and an operation of the processor asks for them";
 
 /// Floats that an operation reads: parameters, or the elements of a tensor. An operation of the processor asks once for
@@ -157,6 +164,18 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Returns where they begin on a device, and 0 if there are none.
+    ///
+    /// # Panics
+    /// If they lie on the processor.
+    pub(crate) fn address(self) -> u64 {
+        match self {
+            _ if self.is_empty() => 0,
+            View::Host(_) => panic!("{ON_PROCESSOR}"),
+            View::Device(part) => part.address(),
+        }
+    }
+
     /// Returns some of them.
     ///
     /// # Panics
@@ -187,11 +206,7 @@ impl<'a> View<'a> {
     pub fn to_vec(self) -> Result<Vec<f32>, Error> {
         match self {
             View::Host(values) => Ok(values.to_vec()),
-            View::Device(part) => {
-                let mut values = vec![0.0; part.len];
-                part.room.download(part.first as u64 * BYTES, bytes_mut(&mut values))?;
-                Ok(values)
-            }
+            View::Device(part) => part.download(),
         }
     }
 }
@@ -247,6 +262,17 @@ impl<'a> ViewMut<'a> {
         }
     }
 
+    /// Returns where they begin on a device.
+    ///
+    /// # Panics
+    /// If they lie on the processor.
+    pub(crate) fn address(&self) -> u64 {
+        match self {
+            ViewMut::Host(_) => panic!("{ON_PROCESSOR}"),
+            ViewMut::Device(part) => part.address(),
+        }
+    }
+
     /// Returns those of the processor, and keeps the view.
     ///
     /// # Panics
@@ -259,25 +285,25 @@ impl<'a> ViewMut<'a> {
     }
 
     /// Fills them with zeros.
-    pub fn clear(self) {
+    pub fn clear(&mut self) {
         match self {
             ViewMut::Host(values) => values.fill(0.0),
-            ViewMut::Device(part) => part.room.clear(part.first as u64 * BYTES, part.len as u64 * BYTES),
+            ViewMut::Device(part) => part.room.clear(part.at(), part.bytes()),
         }
     }
 
     /// Copies these values there.
     ///
     /// # Panics
-    /// If their number is another, or they lie on another device.
+    /// If their number is another, they lie on another device, or both lie on one and their types differ.
     pub fn copy_from(self, from: View) {
         assert_eq!(self.len(), from.len(), "values: a copy of another length");
         match (self, from) {
             (ViewMut::Host(to), View::Host(from)) => to.copy_from_slice(from),
-            (ViewMut::Device(to), View::Host(from)) => to.room.upload(to.first as u64 * BYTES, bytes(from)),
+            (ViewMut::Device(to), View::Host(from)) => to.upload(from),
             (ViewMut::Device(to), View::Device(from)) => {
-                let (at, start) = (to.first as u64 * BYTES, from.first as u64 * BYTES);
-                to.room.copy(at, from.room, start, to.len as u64 * BYTES);
+                assert_eq!(to.element, from.element, "values: a copy of another type");
+                to.room.copy(to.at(), from.room, from.at(), to.bytes());
             }
             (ViewMut::Host(_), View::Device(_)) => panic!("{ON_DEVICE}"),
         }
@@ -288,22 +314,73 @@ impl<'a> ViewMut<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
     room: &'a Room,
+    element: Element,
     /// The number of the first float in the room.
     first: usize,
     len: usize,
 }
 
 impl<'a> Part<'a> {
-    fn new(room: &'a Room, range: Range<usize>) -> Part<'a> {
-        let inside = range.start <= range.end && range.end as u64 * BYTES <= room.bytes();
+    fn new(room: &'a Room, element: Element, range: Range<usize>) -> Part<'a> {
+        let inside = range.start <= range.end && range.end as u64 * element.bytes() <= room.bytes();
         assert!(inside, "values: {range:?} is outside");
-        Part { room, first: range.start, len: range.len() }
+        Part { room, element, first: range.start, len: range.len() }
     }
 
     fn part(self, range: Range<usize>) -> Part<'a> {
         assert!(range.start <= range.end && range.end <= self.len, "values: {range:?} is outside of {}", self.len);
-        Part { room: self.room, first: self.first + range.start, len: range.len() }
+        Part { first: self.first + range.start, len: range.len(), ..self }
     }
+
+    /// Returns the byte of the room at which they begin.
+    fn at(&self) -> u64 {
+        self.first as u64 * self.element.bytes()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.len as u64 * self.element.bytes()
+    }
+
+    fn address(&self) -> u64 {
+        self.room.address() + self.at()
+    }
+
+    /// Copies numbers there; those of bf16 are rounded to nearest even.
+    fn upload(&self, values: &[f32]) {
+        match self.element {
+            Element::F32 => self.room.upload(self.at(), bytes(values)),
+            Element::Bf16 => {
+                let rounded: Vec<u8> = values.iter().flat_map(|&value| to_bf16(value).to_ne_bytes()).collect();
+                self.room.upload(self.at(), &rounded);
+            }
+        }
+    }
+
+    /// Returns the numbers there; those of bf16 are widened.
+    fn download(&self) -> Result<Vec<f32>, Error> {
+        let mut values = vec![0.0; self.len];
+        match self.element {
+            Element::F32 => self.room.download(self.at(), bytes_mut(&mut values))?,
+            Element::Bf16 => {
+                let mut rounded = vec![0; 2 * self.len];
+                self.room.download(self.at(), &mut rounded)?;
+                for (value, bits) in values.iter_mut().zip(rounded.chunks_exact(2)) {
+                    *value = f32::from_bits(u32::from(u16::from_ne_bytes([bits[0], bits[1]])) << 16);
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Rounds a number to bf16, to nearest even. What is not a number stays so.
+fn to_bf16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    let half = 0x7FFF + (bits >> 16 & 1);
+    ((bits + half) >> 16) as u16
 }
 
 /// Returns the bytes of floats, as they lie in memory.
@@ -316,4 +393,29 @@ fn bytes(values: &[f32]) -> &[u8] {
 fn bytes_mut(values: &mut [f32]) -> &mut [u8] {
     // SAFETY: as above, and any four bytes are a float.
     unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// bf16 has 7 bits of fraction: ties go to the even neighbor.
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_bf16() {
+        let round = |value: f32| f32::from_bits(u32::from(to_bf16(value)) << 16);
+        let step = 1.0 / 128.0;
+        for (value, want) in [
+            (1.0, 1.0),
+            (1.0 + step / 2.0, 1.0),
+            (1.0 + step * 0.51, 1.0 + step),
+            (1.0 + step * 1.5, 1.0 + 2.0 * step),
+            (-1.0 - step * 0.51, -1.0 - step),
+            (f32::MAX, f32::INFINITY),
+            (f32::NEG_INFINITY, f32::NEG_INFINITY),
+            (-0.0, -0.0),
+        ] {
+            assert_eq!(round(value).to_bits(), f32::to_bits(want), "{value}");
+        }
+        assert!(round(f32::NAN).is_nan() && round(f32::from_bits(0x7F80_0001)).is_nan());
+    }
 }

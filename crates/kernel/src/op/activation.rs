@@ -1,7 +1,9 @@
 //! Activations, element by element: those that encoders name in `hidden_act`.
 
+use super::gpu;
 use crate::cpu::simd::{Lanes, multiversion};
 use crate::memory::tensor::{Area, Tensor};
+use tagsmith_device::kernels::activation as kernels;
 
 /// Rows that one task works on.
 const BLOCK: usize = 16;
@@ -21,6 +23,19 @@ pub enum Activation {
     Tanh,
 }
 
+impl Activation {
+    /// Returns the function as kernels of a GPU name it.
+    pub(super) fn on_gpu(self) -> kernels::Activation {
+        match self {
+            Activation::Gelu => kernels::Activation::Gelu,
+            Activation::GeluTanh => kernels::Activation::GeluTanh,
+            Activation::Relu => kernels::Activation::Relu,
+            Activation::Silu => kernels::Activation::Silu,
+            Activation::Tanh => kernels::Activation::Tanh,
+        }
+    }
+}
+
 /// Returns y = f(x).
 ///
 /// # Shapes
@@ -28,6 +43,9 @@ pub enum Activation {
 /// # Precision
 /// GELU's Φ by formula 7.1.26 of Abramowitz and Stegun, absolute error below 1.5e-7.
 pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
+    if x.gpu().is_some() {
+        return gpu::activation::forward(x, activation.on_gpu());
+    }
     let mut y = Tensor::unfilled(x.rows(), x.columns());
     y.area_mut().for_each_block(BLOCK, |rows, y| apply(activation, x.area().part(rows, 0..y.columns), y));
     y
@@ -36,6 +54,10 @@ pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
 /// Returns dx = f′(x) · dy, in the memory of dy.
 pub fn backward(x: &Tensor, activation: Activation, mut dy: Tensor) -> Tensor {
     dy.assert_shape("activation", "dy", x.rows(), x.columns());
+    if x.gpu().is_some() {
+        gpu::activation::backward(x, activation.on_gpu(), &mut dy);
+        return dy;
+    }
     dy.area_mut()
         .for_each_block(BLOCK, |rows, dy| apply_slope(activation, x.area().part(rows, 0..dy.columns), None, dy));
     dy

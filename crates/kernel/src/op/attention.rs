@@ -3,6 +3,7 @@
 //! Nothing of size T × T is kept: backward computes the weights again.
 
 use super::dropout::Dropout;
+use super::gpu;
 use crate::cpu::product::operand::Operand;
 use crate::cpu::product::product_here;
 use crate::cpu::simd::multiversion;
@@ -15,6 +16,9 @@ use std::ops::Range;
 /// Query rows whose weights are computed at a time: 64 × 512 weights fit the second-level cache.
 const BLOCK: usize = 64;
 
+/// The widest head that a GPU computes: 32 lanes with 4 columns each.
+pub const GPU_WIDTH_MAX: usize = 128;
+
 /// The projections and settings of attention, for backward.
 #[must_use]
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Saved {
     heads: usize,
     window: Option<usize>,
     dropout: Option<Dropout>,
+    /// What a GPU needs for backward.
+    on_gpu: Option<gpu::attention::Kept>,
 }
 
 /// One head in one sequence.
@@ -53,13 +59,18 @@ pub fn forward(
 ) -> (Tensor, Saved) {
     let (r, h) = (qkv.rows(), qkv.columns() / 3);
     let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
-    let mut context = Tensor::unfilled(r, h);
     let parts = parts(starts, heads, r, h);
+    if qkv.gpu().is_some() {
+        let settings = gpu::attention::Settings { heads, window, mask: Dropout::on_gpu(dropout) };
+        let (context, kept) = gpu::attention::forward(&qkv, starts, settings);
+        return (context, Saved { qkv, heads, window, dropout, on_gpu: Some(kept) });
+    }
+    let mut context = Tensor::unfilled(r, h);
     let out = context.area_mut();
     for_each(parts.len(), |i| {
         SCRATCH.with_borrow_mut(|s| forward_part(&qkv, heads, window, parts[i], dropout, out, s))
     });
-    (context, Saved { qkv, heads, window, dropout })
+    (context, Saved { qkv, heads, window, dropout, on_gpu: None })
 }
 
 impl Saved {
@@ -67,6 +78,11 @@ impl Saved {
     pub fn backward(self, starts: &[u32], dcontext: &Tensor) -> Tensor {
         let (r, h) = (self.qkv.rows(), self.qkv.columns() / 3);
         dcontext.assert_shape("attention", "dcontext", r, h);
+        if let Some(kept) = &self.on_gpu {
+            let mask = Dropout::on_gpu(self.dropout);
+            let settings = gpu::attention::Settings { heads: self.heads, window: self.window, mask };
+            return gpu::attention::backward(&self.qkv, kept, starts, settings, dcontext);
+        }
         let mut dqkv = Tensor::unfilled(r, 3 * h);
         let parts = parts(starts, self.heads, r, h);
         let out = dqkv.area_mut();

@@ -1,8 +1,10 @@
 //! Dropout whose mask is a function of the element's place: backward makes it again instead of keeping it.
 
+use super::gpu;
 use crate::memory::tensor::{Area, Tensor};
 use crate::random::stream::{Stream, mask_area};
 use std::ops::Range;
+use tagsmith_device::kernels::Mask;
 
 /// Rows that one task works on.
 const BLOCK: usize = 16;
@@ -20,6 +22,15 @@ pub struct Dropout {
 }
 
 impl Dropout {
+    /// Returns the mask as kernels of a GPU take it.
+    pub(super) fn on_gpu(dropout: Option<Dropout>) -> Mask {
+        dropout.map_or(Mask::NONE, |Dropout { rate, stream, first_row }| Mask {
+            rate,
+            key: stream.key(),
+            first_row: first_row as u64,
+        })
+    }
+
     /// Computes `to` = mask · `from` / (1 − rate), plus `residual` if there is one. `rows` and `columns` say where the
     /// areas lie in the whole.
     pub(crate) fn mask(self, rows: Range<usize>, columns: Range<usize>, from: Area, residual: Option<Area>, to: Area) {
@@ -35,6 +46,9 @@ impl Dropout {
 /// Srivastava et al., 2014, in the inverted form of PyTorch.
 pub fn apply(x: &Tensor, dropout: Option<Dropout>) -> Tensor {
     let Some(dropout) = dropout else { return x.clone() };
+    if x.gpu().is_some() {
+        return gpu::dropout::apply(x, Dropout::on_gpu(Some(dropout)));
+    }
     let mut y = Tensor::unfilled(x.rows(), x.columns());
     let all = 0..x.columns();
     y.area_mut().for_each_block(BLOCK, |rows, y| {

@@ -1,5 +1,6 @@
 //! Sums of table rows: words, positions and token types.
 
+use super::gpu;
 use crate::cpu::reduce::add;
 use crate::memory::tensor::Tensor;
 use crate::params::GradSlot;
@@ -13,6 +14,11 @@ use crate::threads::for_each_block;
 /// # Panics
 /// If an index lies outside its table, or its row was not fetched.
 pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
+    if let Rows::Dense(first) = tables[0].0
+        && let Some(gpu) = first.gpu()
+    {
+        return gpu::embedding::forward(gpu, width, tables);
+    }
     let rows = tables[0].1.len();
     let tables: Vec<_> = tables.iter().map(|(table, index)| (table.host(), index)).collect();
     let mut y = Tensor::unfilled(rows, width);
@@ -31,6 +37,9 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
 /// Computes the gradient of a small table: `dtable[index[r]] += dy[r]`, in order of r. Row `fixed` gets no gradient, like
 /// PyTorch's `padding_idx`.
 pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
+    if dy.gpu().is_some() {
+        return gpu::embedding::backward(index, dy, fixed, slot);
+    }
     let width = dy.columns();
     let (dtable, holds_sum) = slot.into_host();
     if !holds_sum {

@@ -1,6 +1,7 @@
 //! Gated linear units: z = f(u) · g, element by element, where u and g are the two halves of each row.
 
 use super::activation::{Activation, slope, value};
+use super::gpu;
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::{Area, Tensor};
 
@@ -19,6 +20,9 @@ const BLOCK: usize = 16;
 /// Shazeer, 2020; halves in the order of transformers' ModernBERT.
 pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
     assert!(x.columns().is_multiple_of(2), "gated: {} columns", x.columns());
+    if x.gpu().is_some() {
+        return gpu::gated::forward(x, activation.on_gpu());
+    }
     let mut z = Tensor::unfilled(x.rows(), x.columns() / 2);
     z.area_mut().for_each_block(BLOCK, |rows, z| gate(activation, x.area().part(rows, 0..x.columns()), z));
     z
@@ -27,6 +31,10 @@ pub fn forward(x: &Tensor, activation: Activation) -> Tensor {
 /// Returns dx (R, 2F), given dz (R, F), in the memory of x: du = f′(u) · g · dz, dg = f(u) · dz.
 pub fn backward(mut x: Tensor, activation: Activation, dz: &Tensor) -> Tensor {
     dz.assert_shape("gated", "dz", x.rows(), x.columns() / 2);
+    if x.gpu().is_some() {
+        gpu::gated::backward(&mut x, activation.on_gpu(), dz);
+        return x;
+    }
     x.area_mut().for_each_block(BLOCK, |rows, x| {
         gate_backward(activation, dz.area().part(rows, 0..x.columns / 2), x);
     });

@@ -1,5 +1,6 @@
 //! Layer norm: y = gain · (x − mean) / √(variance + ε) + bias, row by row.
 
+use super::gpu;
 use crate::cpu::reduce::for_each_column_block;
 use crate::cpu::simd::multiversion;
 use crate::memory::tensor::{Area, Tensor};
@@ -41,6 +42,10 @@ pub struct ParamGrads<'a> {
 pub fn forward(x: Tensor, gain: View, bias: View, epsilon: f32) -> (Tensor, Saved) {
     let (r, h) = (x.rows(), x.columns());
     assert!(gain.len() == h && (bias.is_empty() || bias.len() == h), "layer_norm: x is ({r}, {h})");
+    if x.gpu().is_some() {
+        let (y, statistics) = gpu::layer_norm::forward(&x, gain, bias, epsilon);
+        return (y, Saved { x, statistics });
+    }
     let (gain, bias) = (gain.host(), bias.host());
     let mut y = Tensor::unfilled(r, h);
     let mut statistics = Tensor::unfilled(r, 2);
@@ -61,6 +66,10 @@ impl Saved {
     pub fn backward(self, gain: View, grads: Option<ParamGrads>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let (r, h) = (self.x.rows(), self.x.columns());
         dy.assert_shape("layer_norm", "dy", r, h);
+        if self.x.gpu().is_some() {
+            let grads = grads.map(|ParamGrads { gain, bias }| (gain, bias));
+            return gpu::layer_norm::backward(&self.x, &self.statistics, gain, grads, dy, onto);
+        }
         let (gain, accumulates) = (gain.host(), onto.is_some());
         let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(r, h));
         dx.assert_shape("layer_norm", "dx", r, h);

@@ -2,8 +2,11 @@
 //!
 //! A pair is an element of the head's first half and the same element of its second half.
 
+use super::gpu;
 use crate::cpu::simd::multiversion;
+use crate::device::Device;
 use crate::memory::tensor::{Area, Tensor};
+use std::sync::OnceLock;
 
 /// Rows that one task works on.
 const BLOCK: usize = 16;
@@ -13,6 +16,8 @@ const BLOCK: usize = 16;
 pub struct Angles {
     /// D / 2 cosines of each position, then their sines, shape (positions, D).
     table: Tensor,
+    /// The table on the GPU that first asked for it.
+    on_gpu: OnceLock<Tensor>,
 }
 
 impl Angles {
@@ -38,7 +43,7 @@ impl Angles {
                 (*cosine, *sine) = (c as f32, s as f32);
             }
         }
-        Angles { table }
+        Angles { table, on_gpu: OnceLock::new() }
     }
 }
 
@@ -61,6 +66,13 @@ fn turn_all(mut qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles, sign
     let (h, d) = (qkv.columns() / 3, angles.table.columns());
     assert_eq!(h, heads * d, "rotary: {h} columns for {heads} heads of {d}");
     assert_eq!(starts.last().copied(), Some(qkv.rows() as u32), "rotary: the boundaries are not those of the rows");
+    if let Some(gpu) = qkv.gpu() {
+        let table = angles
+            .on_gpu
+            .get_or_init(|| Tensor::on(&Device::Gpu(gpu.clone()), angles.table.rows(), d, angles.table.data()));
+        gpu::rotary::turn(&mut qkv, starts, heads, table, sign < 0.0);
+        return qkv;
+    }
     let all = qkv.area_mut();
     for bounds in starts.windows(2) {
         let sequence = all.part(bounds[0] as usize..bounds[1] as usize, 0..2 * h);

@@ -22,6 +22,11 @@ impl Stream {
         Stream { key: mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)) }
     }
 
+    /// Returns the number that decides all numbers of the stream.
+    pub(crate) fn key(self) -> u64 {
+        self.key
+    }
+
     /// Returns the stream numbered `number` under this one: that of a step, a layer or a place in the layer.
     #[must_use]
     pub fn child(self, number: u64) -> Stream {

@@ -1,0 +1,73 @@
+//! Attention on a GPU. Nothing of size T × T is kept: backward computes the weights again, from the logs of their sums.
+
+use super::{gpu, integers};
+use crate::memory::tensor::Tensor;
+use tagsmith_device::gpu::Room;
+use tagsmith_device::kernels::Mask;
+use tagsmith_device::kernels::attention::{Attention, Gradient, tiles};
+use tagsmith_device::kernels::plain_attention::PlainAttention;
+use tagsmith_device::multiply::Element;
+
+/// What attention on a GPU keeps beside the projections.
+#[derive(Debug)]
+pub struct Kept {
+    context: Tensor,
+    /// The log of each row's and head's sum of e^score, (R, N).
+    logs: Tensor,
+}
+
+/// The settings of attention.
+#[derive(Clone, Copy)]
+pub struct Settings {
+    pub heads: usize,
+    pub window: Option<usize>,
+    pub mask: Mask,
+}
+
+impl Settings {
+    /// Returns what forward and backward share. The room holds the tiles, which the kernels read.
+    fn attention(self, qkv: &Tensor, starts: &[u32]) -> (PlainAttention, Room) {
+        let tiles = tiles(starts);
+        let room = integers(gpu(qkv), &tiles);
+        let width = qkv.columns() / 3 / self.heads;
+        let attention = Attention {
+            qkv: qkv.address(),
+            tiles: room.address(),
+            count: tiles.len() / 3,
+            heads: self.heads,
+            width,
+            scale: 1.0 / (width as f32).sqrt(),
+            window: self.window,
+            mask: self.mask,
+        };
+        (PlainAttention { element: qkv.element(), attention, distances: None }, room)
+    }
+}
+
+/// Returns the context (R, H), and what backward needs.
+pub fn forward(qkv: &Tensor, starts: &[u32], settings: Settings) -> (Tensor, Kept) {
+    let (rows, h) = (qkv.rows(), qkv.columns() / 3);
+    let mut context = qkv.unfilled_beside(rows, h);
+    let mut logs = Tensor::unfilled_on(gpu(qkv), Element::F32, rows, settings.heads);
+    let (attention, _tiles) = settings.attention(qkv, starts);
+    gpu(qkv).launch(&attention.forward(context.address_mut(), logs.address_mut()));
+    (context.clone(), Kept { context, logs })
+}
+
+/// Returns the gradient of qkv (R, 3H).
+pub fn backward(qkv: &Tensor, kept: &Kept, starts: &[u32], settings: Settings, dcontext: &Tensor) -> Tensor {
+    let (rows, h) = (qkv.rows(), qkv.columns() / 3);
+    let mut dqkv = qkv.unfilled_beside(rows, 3 * h);
+    let mut deltas = Tensor::unfilled_on(gpu(qkv), Element::F32, rows, settings.heads);
+    let (attention, _tiles) = settings.attention(qkv, starts);
+    let gradient = Gradient {
+        context: kept.context.address(),
+        dcontext: dcontext.address(),
+        logs: kept.logs.address(),
+        deltas: deltas.address_mut(),
+        dqkv: dqkv.address_mut(),
+        rows,
+    };
+    attention.backward(&gradient).iter().for_each(|launch| gpu(qkv).launch(launch));
+    dqkv
+}

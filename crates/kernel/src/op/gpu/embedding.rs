@@ -1,0 +1,70 @@
+//! Sums of table rows on a GPU. Its tables are dense.
+
+use super::{gpu, integers, row_numbers};
+use crate::memory::tensor::Tensor;
+use crate::memory::values::View;
+use crate::params::GradSlot;
+use crate::params::table::Rows;
+use tagsmith_device::gpu::Gpu;
+use tagsmith_device::kernels::rows::{Embedding, Rows as KernelRows};
+use tagsmith_device::kernels::sums::{SegmentSums, Segments};
+use tagsmith_device::multiply::Element;
+
+/// Returns the sum of one row of each table.
+///
+/// # Panics
+/// If there are more than three tables, or an index lies outside of its table.
+pub fn forward(gpu: &Gpu, width: usize, tables: &[(Rows, &[u32])]) -> Tensor {
+    assert!(tables.len() <= 3, "embedding: {} tables", tables.len());
+    let tables: Vec<(View, &[u32])> = tables.iter().map(|&(table, index)| (dense(table), index)).collect();
+    let rows = tables[0].1.len();
+    let mut y = Tensor::unfilled_on(gpu, Element::F32, rows, width);
+    let index = |(table, index): &(View, &[u32])| row_numbers(gpu, "embedding", index, table.len() / width.max(1));
+    let indexes: Vec<_> = tables.iter().map(index).collect();
+    let part = |number: usize| match tables.get(number) {
+        Some((table, _)) => KernelRows { table: table.address(), index: indexes[number].address() },
+        None => KernelRows::NONE,
+    };
+    let embedding = Embedding {
+        element: y.element(),
+        words: part(0),
+        positions: part(1),
+        types: part(2),
+        y: y.address_mut(),
+        rows,
+        columns: width,
+    };
+    gpu.launch(&embedding.launch());
+    y
+}
+
+/// Returns all rows of a table.
+fn dense(rows: Rows) -> View {
+    match rows {
+        Rows::Dense(values) => values,
+        Rows::Table(_) => panic!("embedding: on a device, a table is dense"),
+    }
+}
+
+/// Computes the gradient of a table, row after row.
+pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
+    let (mut dtable, holds_sum) = slot.into_parts();
+    if !holds_sum {
+        dtable.clear();
+    }
+    let (gpu, rows) = (gpu(dy), dtable.len() / dy.columns().max(1));
+    assert!(index.iter().all(|&row| (row as usize) < rows), "embedding: an index is not below {rows}");
+    let Segments { order, starts, rows } = Segments::new(index, fixed);
+    let [order, starts, at] = [&order, &starts, &rows].map(|numbers| integers(gpu, numbers));
+    let sums = SegmentSums {
+        element: dy.element(),
+        x: dy.address(),
+        order: order.address(),
+        starts: starts.address(),
+        rows: at.address(),
+        table: dtable.address(),
+        segments: rows.len(),
+        columns: dy.columns(),
+    };
+    gpu.launch(&sums.launch());
+}

@@ -1,0 +1,140 @@
+//! Linear layers on a GPU.
+
+use super::gpu;
+use crate::memory::tensor::Tensor;
+use crate::memory::values::{View, ViewMut};
+use crate::params::GradSlot;
+use tagsmith_device::gpu::Gpu;
+use tagsmith_device::kernels::Mask;
+use tagsmith_device::kernels::activation::{Activation, Backward, Forward};
+use tagsmith_device::kernels::elementwise::Join;
+use tagsmith_device::kernels::sums::{ColumnSums, sum_blocks};
+use tagsmith_device::multiply::Element;
+use tagsmith_device::plans::{self, Plan, RowMajor, Start};
+
+/// Returns y = x · Wᵀ + b.
+pub fn forward(x: &Tensor, weight: View, bias: View) -> Tensor {
+    let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias.address()) };
+    product(x, weight, start)
+}
+
+/// Returns f(u) and u = x · Wᵀ + b.
+pub fn forward_activated(x: &Tensor, weight: View, bias: View, activation: Activation) -> (Tensor, Tensor) {
+    let mut u = product(x, weight, Start::Zero);
+    let mut y = u.unfilled_beside(u.rows(), u.columns());
+    let at = u.address_mut();
+    let forward = Forward {
+        element: u.element(),
+        x: at,
+        bias: bias.address(),
+        u: at,
+        y: y.address_mut(),
+        rows: u.rows(),
+        columns: u.columns(),
+        activation,
+    };
+    gpu(x).launch(&forward.launch());
+    (y, u)
+}
+
+/// Returns dropout(x · Wᵀ + b) + residual.
+pub fn forward_joined(x: &Tensor, weight: View, bias: View, mask: Mask, residual: &Tensor) -> Tensor {
+    let mut y = product(x, weight, Start::Zero);
+    let at = y.address_mut();
+    let join = Join {
+        element: y.element(),
+        x: at,
+        bias: bias.address(),
+        residual: residual.address(),
+        y: at,
+        rows: y.rows(),
+        columns: y.columns(),
+        mask,
+    };
+    gpu(x).launch(&join.launch());
+    y
+}
+
+/// Returns dx = dy · W, added to `onto` if that is given.
+pub fn input_gradient(x: &Tensor, weight: View, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
+    let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
+    let mut dx = onto.unwrap_or_else(|| x.unfilled_beside(x.rows(), x.columns()));
+    let weight = matrix(weight, dy.columns(), x.columns());
+    let plan = plans::input_gradient(rows_of(dy), weight, start, rows_to(&mut dx));
+    run(gpu(x), plan, dx.view_mut());
+    dx
+}
+
+/// Returns du = f′(u) · (dy · W), and x = f(u) once more.
+pub fn backward_activated(weight: View, dy: &Tensor, activation: Activation, u: &Tensor) -> (Tensor, Tensor) {
+    let mut du = input_gradient(u, weight, dy, None);
+    let mut x = u.unfilled_beside(u.rows(), u.columns());
+    let at = du.address_mut();
+    let backward = Backward {
+        element: u.element(),
+        u: u.address(),
+        dy: at,
+        dx: at,
+        y: x.address_mut(),
+        n: u.rows() * u.columns(),
+        activation,
+    };
+    gpu(u).launch(&backward.launch());
+    (du, x)
+}
+
+/// Computes dW = dyᵀ · x and db = Σ over rows of dy.
+pub fn backward_parameters(x: &Tensor, weight: Option<GradSlot>, bias: Option<GradSlot>, dy: &Tensor) {
+    let (gpu, rows, k, n) = (gpu(x), x.rows(), x.columns(), dy.columns());
+    if let Some(slot) = weight {
+        let (dw, holds_sum) = slot.into_parts();
+        assert_eq!(dw.len(), n * k, "linear: x is ({rows}, {k}), the weight's gradient has {} elements", dw.len());
+        let start = if holds_sum { Start::Accumulate } else { Start::Zero };
+        let out = RowMajor::dense(dw.address(), Element::F32, n as u64, k as u64);
+        run(gpu, plans::weight_gradient(rows_of(dy), rows_of(x), start, out), dw);
+    }
+    if let Some(slot) = bias {
+        let (db, holds_sum) = slot.into_parts();
+        assert_eq!(db.len(), n, "linear: {n} columns, the bias's gradient has {} elements", db.len());
+        let mut partials = Tensor::unfilled_on(gpu, Element::F32, sum_blocks(rows), n);
+        let sums = ColumnSums {
+            element: dy.element(),
+            x: dy.address(),
+            partials: partials.address_mut(),
+            out: db.address(),
+            rows,
+            columns: n,
+            onto: holds_sum,
+        };
+        sums.launches().iter().for_each(|launch| gpu.launch(launch));
+    }
+}
+
+fn product(x: &Tensor, weight: View, start: Start) -> Tensor {
+    let (k, n) = (x.columns(), weight.len() / x.columns());
+    let mut y = x.unfilled_beside(x.rows(), n);
+    let plan = plans::forward(rows_of(x), matrix(weight, n, k), start, rows_to(&mut y));
+    run(gpu(x), plan, y.view_mut());
+    y
+}
+
+/// Does what a plan says; `out` is its result.
+fn run(gpu: &Gpu, plan: Plan, mut out: ViewMut) {
+    match plan {
+        Plan::Multiply(multiply) => gpu.multiply(&multiply),
+        Plan::Zeros(_) => out.clear(),
+        Plan::Nothing => (),
+    }
+}
+
+fn rows_of(x: &Tensor) -> RowMajor {
+    RowMajor::dense(x.address(), x.element(), x.rows() as u64, x.columns() as u64)
+}
+
+fn rows_to(x: &mut Tensor) -> RowMajor {
+    RowMajor::dense(x.address_mut(), x.element(), x.rows() as u64, x.columns() as u64)
+}
+
+fn matrix(values: View, rows: usize, columns: usize) -> RowMajor {
+    RowMajor::dense(values.address(), Element::F32, rows as u64, columns as u64)
+}

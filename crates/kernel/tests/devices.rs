@@ -1,0 +1,125 @@
+//! Numbers on a device: they get there and come back, and a device that fails says so when they are read.
+
+use std::sync::Arc;
+use tagsmith_device::emulator::Emulator;
+use tagsmith_device::gpu::Gpu;
+use tagsmith_device::kernels::PTX;
+use tagsmith_kernel::check::{on_every_device, random, read};
+use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::View;
+use tagsmith_kernel::op::activation::{self, Activation};
+use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
+use tagsmith_kernel::params::{GradSlot, Grads, Params, Slot, SlotId};
+use tagsmith_kernel::{Device, Error};
+
+/// Returns an emulated GPU of so many bytes.
+fn small(memory: u64) -> Device {
+    let emulator = Emulator::with_limits(PTX, 1, memory, 1 << 20).expect("the emulator knows our kernels");
+    Device::Gpu(Gpu::new(Box::new(emulator)))
+}
+
+#[test]
+fn tensors_come_back_as_they_went() {
+    on_every_device(|device, place| {
+        let values = random(1, 3 * 7, 1.0);
+        let x = Tensor::on(device, 3, 7, &values);
+        assert_eq!(read(&x), values, "{place}");
+        let shared = x.clone();
+        let mut copy = x.unshared();
+        copy.view_mut().copy_from(View::Host(&[2.0; 21]));
+        assert_eq!((read(&shared), read(&copy)), (values.clone(), vec![2.0; 21]), "{place}");
+        let part = Tensor::from_view(1, 10, shared.view().part(4..14));
+        assert_eq!(read(&part), values[4..14], "{place}");
+        let mut sums = Tensor::on(device, 1, 21, &values);
+        let (_, mut second) = sums.view_mut().split_at(8);
+        second.clear();
+        assert_eq!(read(&sums), [&values[..8], &[0.0; 13]].concat(), "{place}");
+        assert_eq!(read(&Tensor::on(device, 0, 5, &[])), [0.0; 0], "{place}");
+    });
+}
+
+#[test]
+#[should_panic(expected = "lie on a device")]
+fn an_operation_of_the_processor_does_not_look_into_a_device() {
+    _ = Tensor::on(&small(1 << 20), 1, 1, &[1.0]).data();
+}
+
+#[test]
+#[should_panic(expected = "lie on the processor")]
+fn an_operation_of_a_device_takes_no_parameters_of_the_processor() {
+    let x = Tensor::on(&small(1 << 20), 1, 4, &[1.0; 4]);
+    _ = tagsmith_kernel::op::layer_norm::forward(x, View::Host(&[1.0; 4]), View::EMPTY, 0.1);
+}
+
+#[test]
+fn a_device_without_memory_says_so_when_numbers_are_read() {
+    let device = small(4096);
+    let x = Tensor::on(&device, 1, 500, &[1.0; 500]);
+    device.check().expect("there is room for 500 numbers");
+    // Three more of them do not fit; what is asked for after the error does nothing.
+    let kept: Vec<Tensor> = (0..3).map(|_| activation::forward(&x, Activation::Relu)).collect();
+    let again = activation::backward(&kept[2], Activation::Relu, kept[1].copy());
+    for tensor in [&x, &kept[0], &kept[2], &again] {
+        let error = tensor.to_vec().unwrap_err().to_string();
+        assert_eq!(error, "emulator: 2048 bytes do not fit; 0 bytes of 4096 are free");
+    }
+}
+
+/// A table's origin: row r holds r, r + ¼, …
+#[derive(Debug)]
+struct Rising;
+
+impl Origin for Rising {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
+        out.iter_mut().enumerate().for_each(|(i, x)| *x = (first + i / 4) as f32 + (i % 4) as f32 / 4.0);
+        Ok(())
+    }
+}
+
+fn slot(name: &str, shape: &[usize], offset: usize, sparse: bool) -> Slot {
+    let (name, shape) = (name.to_owned(), shape.to_vec());
+    Slot { name, shape, offset, stage: 0, decays: false, sparse, frozen: false }
+}
+
+/// A weight, a table of 700 rows and a bias.
+fn params() -> Params {
+    let slots =
+        vec![slot("weight", &[3, 2], 0, false), slot("table", &[700, 4], 6, true), slot("bias", &[3], 6, false)];
+    let mut params = Params::zeros(slots);
+    params.get_mut(SlotId(0)).copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    params.get_mut(SlotId(2)).copy_from_slice(&[7.0, 8.0, 9.0]);
+    *params.table_mut(SlotId(1)) = Table::new(700, 4, Arc::new(Rising));
+    params
+}
+
+#[test]
+fn parameters_move_to_a_device_and_their_tables_become_dense() {
+    let params = params();
+    on_every_device(|device, place| {
+        let there = params.to(device).expect("there is room");
+        let values = |id| there.get(SlotId(id)).to_vec().expect("the device works");
+        assert_eq!((values(0), values(2)), (vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![7.0, 8.0, 9.0]), "{place}");
+        assert_eq!(values(1), params.copy(SlotId(1)).expect("its rows can be read"), "{place}");
+        assert!(matches!(there.rows(SlotId(1)), Rows::Dense(rows) if rows.len() == 2800), "{place}");
+        there.fetch(SlotId(1), &[3, 699]).expect("they are there");
+        assert_eq!((there.len(), there.clone().bytes()), (params.len(), 4 * params.len()), "{place}");
+        let copied = there.clone().span(SlotId(0), 3).to_vec().expect("the device works");
+        assert_eq!(copied, params.to_vec().expect("its rows can be read"), "{place}");
+
+        let mut grads = Grads::new(&there);
+        let [Some(weight), Some(bias)] = grads.two_spans((SlotId(0), 1), (SlotId(2), 1)) else { panic!("they learn") };
+        let one = Tensor::on(device, 1, 9, &[1.0; 9]);
+        weight.put(one.view().part(0..6));
+        assert!(matches!(bias, GradSlot::Overwrite(_)), "{place}");
+        bias.put(View::Host(&[2.0; 3]));
+        let gradient = |id| grads.dense(&there, SlotId(id)).expect("it learns").to_vec().expect("the device works");
+        assert_eq!((gradient(0), gradient(2)), (vec![1.0; 6], vec![2.0; 3]), "{place}");
+    });
+}
+
+#[test]
+fn parameters_that_do_not_fit_are_an_error_before_anything_is_computed() {
+    let error = params().to(&small(8192)).unwrap_err();
+    assert!(matches!(error, Error::Device(_)));
+    assert_eq!(error.to_string(), "emulator: 11264 bytes do not fit; 8192 bytes of 8192 are free");
+}

@@ -1,0 +1,235 @@
+//! What training needs beside the layers: losses, rows of tables, dropout, the optimizer and sums, against references in
+//! f64 written from their formulas.
+
+use std::sync::Arc;
+use tagsmith_kernel::Device;
+use tagsmith_kernel::check::{
+    assert_close, assert_far, at_every_level, finite_differences, on_every_device, random, read, wide,
+};
+use tagsmith_kernel::cpu::reduce;
+use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::View;
+use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::{cross_entropy, dropout, embedding};
+use tagsmith_kernel::params::GradSlot;
+use tagsmith_kernel::params::row_gradients::RowGradients;
+use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
+use tagsmith_kernel::random::stream::Stream;
+
+/// Returns a parameter's values on a device.
+fn list(device: &Device, values: &[f32]) -> Tensor {
+    Tensor::on(device, 1, values.len(), values)
+}
+
+#[test]
+fn cross_entropies() {
+    let (k, labels) = (5, [2, -100, 0, 4, -100]);
+    let scores = random(1, 5 * k, 4.0);
+    for smoothing in [0.0, 0.1, 0.7] {
+        let reference = |x: &[f64]| -> Vec<f64> {
+            let row = |(row, &label): (&[f64], &i32)| {
+                let total: f64 = row.iter().map(|s| s.exp()).sum();
+                let log_p: Vec<f64> = row.iter().map(|s| s - total.ln()).collect();
+                let mean = log_p.iter().sum::<f64>() / k as f64;
+                if label < 0 { 0.0 } else { -(1.0 - smoothing) * log_p[label as usize] - smoothing * mean }
+            };
+            vec![x.chunks_exact(k).zip(&labels).map(row).sum()]
+        };
+        let loss = cross_entropy::forward(&Tensor::from_slice(5, k, &scores), &labels, smoothing);
+        assert_eq!(loss.counted, 3);
+        assert!((loss.sum - reference(&wide(&scores))[0]).abs() <= 1e-6, "{smoothing}");
+        let want = finite_differences(&wide(&scores), &[0.25], reference);
+        let got = loss.backward(0.25);
+        assert_close("dscores", got.data(), &want, 2.0, k);
+        let counted_all: Vec<f64> = want.iter().map(|d| d * 3.0 / 5.0).collect();
+        assert_far("divided by all rows", got.data(), &counted_all, 2.0, k);
+    }
+    let huge = Tensor::from_slice(1, 3, &[1e4, -1e4, 0.0]);
+    let loss = cross_entropy::forward(&huge, &[1], 0.0);
+    assert!((loss.sum - 2e4).abs() < 1e-3, "{}", loss.sum);
+}
+
+/// A table's origin: all its numbers.
+#[derive(Debug)]
+struct Given(Vec<f32>);
+
+impl Origin for Given {
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), UnreadableRows> {
+        out.copy_from_slice(&self.0[first * 5..][..out.len()]);
+        Ok(())
+    }
+}
+
+#[test]
+fn embeddings() {
+    let (v, h) = (6, 5);
+    let (words, positions) = (random(1, v * h, 1.0), random(2, 3 * h, 1.0));
+    let (ids, at) = ([4u32, 0, 4, 1], [0u32, 1, 2, 0]);
+    let want: Vec<f64> = (0..4 * h)
+        .map(|i| {
+            f64::from(words[ids[i / h] as usize * h + i % h]) + f64::from(positions[at[i / h] as usize * h + i % h])
+        })
+        .collect();
+    let dy = random(3, 4 * h, 1.0);
+    let gradient = |fixed: Option<u32>| -> Vec<f64> {
+        let mut table = vec![0.0; v * h];
+        for (r, &id) in ids.iter().enumerate().filter(|&(_, &id)| Some(id) != fixed) {
+            (0..h).for_each(|c| table[id as usize * h + c] += f64::from(dy[r * h + c]));
+        }
+        table
+    };
+    on_every_device(|device, place| {
+        let tables = [&words, &positions].map(|values| list(device, values));
+        let [of_words, of_positions] = tables.each_ref().map(|table| Rows::Dense(table.view()));
+        let y = read(&embedding::forward(h, &[(of_words, &ids), (of_positions, &at)]));
+        assert_close(&format!("{place} sum of tables"), &y, &want, 1.0, 2);
+        let exchanged = read(&embedding::forward(h, &[(of_words, &at), (of_words, &ids)]));
+        assert_far("rows of another table", &exchanged, &want, 8.0, 2);
+        // Rows that come into memory when they are fetched are the same.
+        let table = Table::new(v, h, Arc::new(Given(words.clone())));
+        table.fetch(&ids).expect("its rows can be read");
+        let fetched = embedding::forward(h, &[(Rows::Table(&table), &ids), (Rows::Dense(View::Host(&positions)), &at)]);
+        assert_eq!(y, fetched.data(), "{place}");
+        for fixed in [None, Some(4), Some(0)] {
+            let upstream = Tensor::on(device, 4, h, &dy);
+            let mut dense = list(device, &vec![f32::NAN; v * h]);
+            embedding::backward(&ids, &upstream, fixed, GradSlot::Overwrite(dense.view_mut()));
+            assert_close(&format!("{place} dense"), &read(&dense), &gradient(fixed), 1.0, 2);
+            let mut sum = list(device, &vec![0.5; v * h]);
+            embedding::backward(&ids, &upstream, fixed, GradSlot::Add(sum.view_mut()));
+            let want: Vec<f64> = gradient(fixed).iter().map(|d| d + 0.5).collect();
+            assert_close(&format!("{place} added"), &read(&sum), &want, 2.0, 2);
+        }
+    });
+
+    let upstream = Tensor::from_slice(4, h, &dy);
+    for fixed in [None, Some(4), Some(0)] {
+        let mut rows = RowGradients::default();
+        rows.accumulate(&ids, &upstream, fixed);
+        rows.accumulate(&[5, 4, 4, 4], &upstream, fixed);
+        let mut table = vec![0f32; v * h];
+        for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(h)) {
+            table[row as usize * h..][..h].copy_from_slice(values);
+        }
+        let mut want = gradient(fixed);
+        for (r, id) in [5usize, 4, 4, 4].into_iter().enumerate().filter(|&(_, id)| Some(id as u32) != fixed) {
+            (0..h).for_each(|c| want[id * h + c] += f64::from(dy[r * h + c]));
+        }
+        assert_close("two micro-batches", &table, &want, 1.0, 5);
+        assert_eq!(rows.rows.contains(&4), fixed != Some(4));
+    }
+}
+
+#[test]
+#[should_panic(expected = "embedding: row 6 of 6")]
+fn a_device_is_not_asked_for_a_row_that_a_table_does_not_have() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
+    let table = list(&device, &[0.0; 30]);
+    embedding::forward(5, &[(Rows::Dense(table.view()), &[6])]);
+}
+
+#[test]
+fn masks_of_dropout_are_the_processors_on_every_device() {
+    let (rate, stream) = (0.4, Stream::new(8).child(3));
+    let dropout = |first_row| Some(dropout::Dropout { rate, stream, first_row });
+    for (r, c) in [(1, 1), (3, 7), (19, 130)] {
+        let x = random(1, r * c, 1.0);
+        let on = |device: &Device, first_row| read(&dropout::apply(&Tensor::on(device, r, c, &x), dropout(first_row)));
+        let want = on(&Device::Processor, 5_000_000_000);
+        on_every_device(|device, place| {
+            assert_eq!(on(device, 5_000_000_000), want, "{place} ({r}, {c})");
+            assert!(r * c < 20 || on(device, 705_032_704) != want, "{place}: rows are numbered in 64 bits");
+        });
+    }
+}
+
+/// Loshchilov and Hutter's algorithm with PyTorch's place of ε, in f64.
+struct AdamReference {
+    p: Vec<f64>,
+    m: Vec<f64>,
+    v: Vec<f64>,
+}
+
+impl AdamReference {
+    fn update(&mut self, a: &AdamW, g: &[f32]) {
+        for (i, &g) in g.iter().enumerate() {
+            let g = f64::from(g) * a.gradient_scale;
+            self.p[i] *= 1.0 - a.rate * a.decay;
+            self.m[i] = a.beta1 * self.m[i] + (1.0 - a.beta1) * g;
+            self.v[i] = a.beta2 * self.v[i] + (1.0 - a.beta2) * g * g;
+            let m = self.m[i] / (1.0 - a.beta1.powf(a.update as f64));
+            let v = self.v[i] / (1.0 - a.beta2.powf(a.update as f64));
+            self.p[i] -= a.rate * m / (v.sqrt() + a.epsilon);
+        }
+    }
+}
+
+#[test]
+fn adamw_follows_its_formula_in_parts_and_in_one() {
+    at_every_level(|level| {
+        // One part fills a task and more, another ends within a vector, one is empty.
+        let (n, cut) = (16_500, 16_431);
+        let p = random(1, n, 1.0);
+        let mut reference = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
+        let mut l2 = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
+        let (mut dense, mut m, mut v) = (p.clone(), vec![0f32; n], vec![0f32; n]);
+        let (mut parted, mut pm, mut pv) = (p.clone(), vec![0f32; n], vec![0f32; n]);
+        for update in 1..=40u64 {
+            let g = random(update, n, 0.01);
+            let rate = 1e-3 * (update.min(10) as f64) / 10.0;
+            let adamw =
+                AdamW { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.1, update, gradient_scale: 0.5 };
+            reference.update(&adamw, &g);
+            let coupled: Vec<f32> = g.iter().zip(&l2.p).map(|(g, p)| g + (0.1 * p / 0.5) as f32).collect();
+            l2.update(&AdamW { decay: 0.0, ..adamw }, &coupled);
+            adamw::update(&mut [Part { adamw, p: &mut dense, g: &g, m: &mut m, v: &mut v }]);
+            let ((p1, p2), (g1, g2)) = (parted.split_at_mut(cut), g.split_at(cut));
+            let ((m1, m2), (v1, v2)) = (pm.split_at_mut(cut), pv.split_at_mut(cut));
+            adamw::update(&mut [
+                Part { adamw, p: p1, g: g1, m: m1, v: v1 },
+                Part { adamw, p: &mut [], g: &[], m: &mut [], v: &mut [] },
+                Part { adamw, p: p2, g: g2, m: m2, v: v2 },
+            ]);
+        }
+        assert_close(&format!("{level:?} adamw"), &dense, &reference.p, 4.0, 40);
+        assert_far("L2 for decoupled decay", &dense, &l2.p, 4.0, 40);
+        assert_eq!((dense, m, v), (parted, pm, pv), "{level:?}: parts");
+    });
+}
+
+#[test]
+fn sums_have_one_order() {
+    at_every_level(|level| {
+        for n in [0, 1, 15, 16, 17, 63, 65, 40_000] {
+            let x = random(n as u64, n, 2.0);
+            let want: f64 = wide(&x).iter().map(|x| x * x).sum();
+            let got = reduce::sum_of_squares(&[&x]);
+            assert!((got - want).abs() <= 1e-5 * want, "{level:?} {n}: {got} for {want}");
+            assert_eq!(reduce::sum_of_squares(&[&x, &[], &x]), got + got, "{level:?} {n}: parts");
+        }
+        let x = random(9, 67 * 300, 1.0);
+        let mut sum = vec![1f32; 300];
+        reduce::add_columns(&Tensor::from_slice(67, 300, &x), true, &mut sum);
+        let want: Vec<f64> = (0..300).map(|c| 1.0 + (0..67).map(|r| f64::from(x[r * 300 + c])).sum::<f64>()).collect();
+        assert_close("columns", &sum, &want, 2.0, 67);
+    });
+}
+
+#[test]
+fn rows_of_several_tables_of_gradients_add_up() {
+    // Whole numbers: their sums have one value in any order.
+    let of = |index: &[u32], first: usize| {
+        let values: Vec<f32> = (0..3 * index.len()).map(|i| (first + i) as f32).collect();
+        let mut rows = RowGradients::default();
+        rows.accumulate(index, &Tensor::from_slice(index.len(), 3, &values), None);
+        (rows.rows, rows.values)
+    };
+    let parts = [of(&[3, 1, 3], 0), of(&[], 0), of(&[1, 7], 9)];
+    let mut sum = RowGradients { rows: vec![2], values: vec![9.0; 3] };
+    sum.set_sum(3, &parts);
+    let all = of(&[3, 1, 3, 1, 7], 0);
+    assert_eq!((sum.rows.clone(), sum.values.clone()), all);
+    // The wrong twin: one part left out.
+    sum.set_sum(3, &parts[..2]);
+    assert_ne!((sum.rows, sum.values), all);
+}
