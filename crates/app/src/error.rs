@@ -38,5 +38,6 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
         .or_else(|| cause.downcast_ref::<labels::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tokenizer::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_tokens::error::Error>()?.remedy())
+        .or_else(|| cause.downcast_ref::<tagsmith_tokens::tag::Error>()?.remedy())
         .or_else(|| cause.downcast_ref::<tagsmith_train::error::Error>()?.remedy())
 }

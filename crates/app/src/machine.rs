@@ -1,5 +1,6 @@
 //! The machine as this process may use it: processors, their instructions, memory, and folders to write to.
 
+pub mod device;
 pub mod folder_lock;
 pub mod memory;
 pub mod neighbors;

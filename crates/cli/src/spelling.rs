@@ -69,6 +69,7 @@ const PREDICT: &[(Setting, &str)] = &[
     (Setting::AggregationStrategy, "aggregation-strategy"),
     (Setting::BatchTokens, "batch-tokens"),
     (Setting::Decoding, "decoding"),
+    (Setting::Device, "device"),
     (Setting::InputFormat, "input-format"),
     (Setting::Labels, "labels"),
     (Setting::LabelScheme, "label-scheme"),

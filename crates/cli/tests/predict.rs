@@ -81,6 +81,34 @@ fn every_line_becomes_a_document_whose_offsets_are_code_points() {
 }
 
 #[test]
+fn an_emulated_gpu_gives_every_word_the_processors_label() {
+    let model = scratch();
+    let input = "Jo moved to Zürich 🎉 in May .\n\nÅlesund , Łódź\n";
+    let [here, there] = ["cpu", "emulated"].map(|device| {
+        let ran = predict(model.path(), &["--device", device], input);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        assert_eq!(ran.err.contains("a GPU is emulated"), device == "emulated", "{}", ran.err);
+        documents(&ran.out)
+    });
+    assert_eq!(here.len(), there.len());
+    let mut other_bits = 0;
+    for (here, there) in here.iter().zip(&there) {
+        assert_eq!((&here["words"], &here["labels"]), (&there["words"], &there["labels"]));
+        let scores = |document: &Value| -> Vec<f64> {
+            document["entities"].as_array().unwrap().iter().map(|entity| entity["score"].as_f64().unwrap()).collect()
+        };
+        for (a, b) in scores(here).iter().zip(&scores(there)) {
+            assert!((a - b).abs() <= 1e-5, "{a} and {b}");
+            other_bits += usize::from(a != b);
+        }
+    }
+    assert!(other_bits > 0, "a GPU adds in another order: were the scores the processor's?");
+    let ran = predict(model.path(), &["--device", "emulated", "--bf16"], "Jo\n");
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert!(ran.err.contains("an emulated GPU computes in f32 only"), "{}", ran.err);
+}
+
+#[test]
 fn given_words_keep_their_number_in_every_format() {
     let model = scratch();
     let jsonl = "{\"tokens\": [\"Jo\", \"\", \"U.S.\", \"\u{ad}\"]}\n{\"words\": []}\n";

@@ -19,6 +19,8 @@ macro_rules! settings {
 
 settings! {
     // Tagging.
+    /// Where a model runs: on the processor, or on a GPU.
+    Device,
     /// The way in which pieces become entities.
     AggregationStrategy,
     /// Which entities of a span tagger may share pieces.

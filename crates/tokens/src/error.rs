@@ -16,6 +16,9 @@ pub enum Error {
     /// Rows of the word table cannot be read.
     #[error(transparent)]
     Rows(#[from] UnreadableRows),
+    /// The device that the model runs on has failed, or has too little memory.
+    #[error(transparent)]
+    Device(#[from] tagsmith_kernel::device::Error),
     /// The run's options or checkpoints are not right.
     #[error(transparent)]
     Run(#[from] tagsmith_train::error::Error),
@@ -45,15 +48,35 @@ pub enum Error {
     },
 }
 
+impl From<tagsmith_kernel::Error> for Error {
+    fn from(error: tagsmith_kernel::Error) -> Error {
+        match error {
+            tagsmith_kernel::Error::Rows(error) => Error::Rows(error),
+            tagsmith_kernel::Error::Device(error) => Error::Device(error),
+        }
+    }
+}
+
 impl Error {
     /// Returns what the user can do about the error.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Files(error) => error.remedy(),
             Error::Weights(_) | Error::Rows(_) => None,
+            Error::Device(error) => of_device(error),
             Error::Run(error) => error.remedy(),
             Error::HeadSize { .. } => Some(Remedy::set(Setting::IgnoreMismatchedSizes).so_as("to draw a new head")),
             Error::NoHead { .. } => Some(Remedy::to_do("train it on labeled text first")),
         }
+    }
+}
+
+/// Returns what the user can do about a device's error.
+pub(crate) fn of_device(error: &tagsmith_kernel::device::Error) -> Option<Remedy> {
+    match error {
+        tagsmith_kernel::device::Error::OutOfMemory { .. } => {
+            Some(Remedy::set(Setting::BatchTokens).so_as("to a smaller number"))
+        }
+        _ => None,
     }
 }

@@ -1,7 +1,6 @@
 //! What a model says of labeled examples: its loss and, row by row, its most probable labels.
 
 use tagsmith_encoder::batch::{Batch, by_tokens};
-use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_ranks::World;
 use tagsmith_text::align::IGNORE;
 use tagsmith_text::align::aggregate::most_probable;
@@ -46,13 +45,13 @@ pub struct Evaluation {
 /// function of the example alone, and sums are made of all examples in their order.
 ///
 /// # Errors
-/// Rows of the word table that `infer` cannot read; a file of examples that cannot be read.
+/// What `infer` cannot compute; a file of examples that cannot be read.
 pub fn evaluate(
     examples: &Examples,
     labels: usize,
     options: EvalOptions,
     world: &World,
-    infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
 ) -> Result<Evaluation, Error> {
     assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
     let lengths: Vec<usize> = examples.lengths().iter().map(|&length| length as usize).collect();
@@ -157,7 +156,7 @@ mod tests {
     /// A model that scores a row by its token id: id i gives the row `SCORES[i]`.
     const SCORES: [[f32; 3]; 4] = [[0.0, 0.0, 0.0], [2.0, 0.0, -1.0], [-3.0, 5.0, 5.0], [1.0, 90.0, -90.0]];
 
-    fn infer(batch: &Batch) -> Result<Vec<f32>, UnreadableRows> {
+    fn infer(batch: &Batch) -> Result<Vec<f32>, tagsmith_kernel::Error> {
         Ok(batch.ids.iter().flat_map(|&id| SCORES[id as usize]).collect())
     }
 
@@ -299,7 +298,7 @@ mod tests {
     #[test]
     fn scores_that_are_no_numbers_are_counted() {
         // Ids 0 and 1 have an infinity and a NaN among their scores.
-        let infer = |batch: &Batch| -> Result<Vec<f32>, UnreadableRows> {
+        let infer = |batch: &Batch| -> Result<Vec<f32>, tagsmith_kernel::Error> {
             let bad = [[f32::INFINITY, 0.0, 1.0], [0.0, f32::NAN, 1.0]];
             Ok(batch.ids.iter().flat_map(|&id| bad.get(id as usize).copied().unwrap_or([0.5; 3])).collect())
         };

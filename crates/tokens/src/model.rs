@@ -6,12 +6,12 @@ use tagsmith_encoder::config::Config;
 use tagsmith_encoder::encoder::{self, Encoder};
 use tagsmith_encoder::family::architecture::{HEAD, Pass};
 use tagsmith_encoder::new_weights;
-use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::{activation, layer_norm, linear};
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
+use tagsmith_kernel::{Device, Precision};
 
 /// An encoder with a token head, and the weights of both.
 ///
@@ -73,6 +73,23 @@ impl Model {
             model.draw(SlotId(number), seed);
         }
         model
+    }
+
+    /// Returns a copy of the model on a device. There it can infer; training and saving are the processor's.
+    ///
+    /// # Errors
+    /// Rows of the word table that cannot be read; a device without enough memory.
+    ///
+    /// # Panics
+    /// If the device does not compute this model: see [`Config::only_on_processor`].
+    pub fn to(&self, device: &Device) -> Result<Model, tagsmith_kernel::Error> {
+        let Model { config, layout, precision, .. } = self;
+        assert!(
+            matches!(device, Device::Processor) || config.only_on_processor().is_none(),
+            "model: only on a processor"
+        );
+        let params = self.params.to(device)?;
+        Ok(Model { config: config.clone(), layout: layout.clone(), params, precision: *precision })
     }
 
     /// Draws one parameter.
@@ -146,10 +163,10 @@ impl Model {
     ///
     /// # Panics
     /// If a sequence is longer than `positions_max`, or an id lies outside its table.
-    pub fn infer(&self, batch: &Batch) -> Result<Vec<f32>, UnreadableRows> {
+    pub fn infer(&self, batch: &Batch) -> Result<Vec<f32>, tagsmith_kernel::Error> {
         let encoder = self.encoder();
         let (x, _) = self.dense(encoder.infer(batch)?);
-        Ok(encoder.context().linear(x, self.layout.classifier).0.data().to_vec())
+        Ok(encoder.context().linear(x, self.layout.classifier).0.to_vec()?)
     }
 
     /// Returns the hidden states (R, H) after the embeddings and after each layer. The last are those that leave the

@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::of_device;
 use crate::folder::Head;
 use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
-use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::table::UnreadableRows;
+use tagsmith_kernel::{Device, Precision};
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::labels::label_scheme::LabelScheme;
@@ -49,6 +51,15 @@ pub enum Error {
     /// Rows of the word table that cannot be read.
     #[error(transparent)]
     Rows(#[from] UnreadableRows),
+    /// The device that the model runs on has failed, or has too little memory.
+    #[error(transparent)]
+    Device(#[from] tagsmith_kernel::device::Error),
+    /// A model that a GPU does not compute.
+    #[error("{reason}")]
+    OnlyOnProcessor {
+        /// Why.
+        reason: String,
+    },
     /// Scores that are infinite or not numbers: no label follows from them.
     #[error(
         "{place}: the model's scores are not numbers: its weights were spoiled in training, or by whoever wrote them"
@@ -69,6 +80,27 @@ pub enum Error {
         /// Rows of the table.
         rows: usize,
     },
+}
+
+impl Error {
+    /// Returns what the user can do about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Model(error) => error.remedy(),
+            Error::Device(error) => of_device(error),
+            Error::OnlyOnProcessor { .. } => Some(Remedy::Unset(Setting::Device)),
+            _ => None,
+        }
+    }
+}
+
+impl From<tagsmith_kernel::Error> for Error {
+    fn from(error: tagsmith_kernel::Error) -> Error {
+        match error {
+            tagsmith_kernel::Error::Rows(error) => Error::Rows(error),
+            tagsmith_kernel::Error::Device(error) => Error::Device(error),
+        }
+    }
 }
 
 /// What the user may choose.
@@ -146,16 +178,28 @@ pub struct Reader {
 }
 
 impl Tagger {
-    /// Reads a Hugging Face folder. Returns what was noteworthy in its files beside the tagger.
+    /// Reads a Hugging Face folder, for a device. Returns what was noteworthy in its files beside the tagger.
     ///
     /// # Errors
-    /// Files that are missing or damaged; a model without a head; a longer sequence than the model takes.
-    pub fn load(folder: &Path, request: Request, precision: Precision) -> Result<(Tagger, Vec<String>), Error> {
+    /// Files that are missing or damaged; a model without a head; a longer sequence than the model takes. A model that the
+    /// device does not compute or has no memory for.
+    pub fn load(
+        folder: &Path,
+        request: Request,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<(Tagger, Vec<String>), Error> {
         let (config, mut notes) = Config::read(folder).map_err(crate::error::Error::from)?;
         let tokenizer = Tokenizer::from_folder(folder).map_err(Error::Tokenizer)?;
         let options = TagOptions::new(&config, &tokenizer, request)?;
         let (mut model, of_weights) = Model::load(folder, config, Head::Required)?;
         model.precision = precision;
+        if let Device::Gpu(_) = device {
+            if let Some(reason) = model.config.only_on_processor() {
+                return Err(Error::OnlyOnProcessor { reason });
+            }
+            model = model.to(device)?;
+        }
         notes.extend(of_weights);
         let beyond = tokenizer.pieces_beyond(options.vocab_size);
         notes.extend(tokenizer.notes.iter().chain(&beyond).map(ToString::to_string));
@@ -228,12 +272,12 @@ pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Res
 /// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels).
 ///
 /// # Errors
-/// Rows of the word table that `infer` cannot read; scores that are not numbers.
+/// What `infer` cannot compute; scores that are not numbers.
 pub fn tag(
     options: &TagOptions,
     inputs: Vec<Encoded>,
     tally: &mut Tally,
-    infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
 ) -> Result<Vec<Tagged>, Error> {
     for Encoded { place, prepared, plan } in &inputs {
         tally.count(place, prepared.words.len(), plan.windows.len());
@@ -326,13 +370,13 @@ fn rows_of(pieces: &Pieces, window: &Range<usize>) -> usize {
 /// `batch_tokens` rows, and are merged as [`Plan::merge`] says.
 ///
 /// # Errors
-/// Rows of the word table that `infer` cannot read.
+/// What `infer` cannot compute.
 pub fn probabilities(
     sequences: &[(&Pieces, &Plan)],
     labels: usize,
     batch_tokens: usize,
-    infer: impl Fn(&Batch) -> Result<Vec<f32>, UnreadableRows>,
-) -> Result<Vec<Vec<f32>>, UnreadableRows> {
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
+) -> Result<Vec<Vec<f32>>, tagsmith_kernel::Error> {
     let windows: Vec<(&Pieces, Range<usize>)> = sequences
         .iter()
         .flat_map(|&(pieces, plan)| plan.windows.iter().map(move |window| (pieces, window.clone())))

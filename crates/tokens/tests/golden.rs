@@ -7,14 +7,16 @@ use tagsmith_encoder::bert::Deberta;
 use tagsmith_encoder::config::{Config, Family};
 use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_encoder::modernbert;
-use tagsmith_kernel::Precision;
-use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
+use tagsmith_kernel::check::{assert_close, assert_far, distance, read, tolerance, wide};
+use tagsmith_kernel::device::Error as DeviceError;
 use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Grads, Slot, SlotId};
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_tokens::error::Error;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
+use tagsmith_tokens::tag;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
 const FAMILIES: [&str; 17] = [
@@ -138,6 +140,56 @@ fn hidden_states_scores_and_loss_are_pytorchs() {
             assert_close(&format!("{name} {key}"), &[loss], &expected.floats(key), c_forward(name), TERMS);
         }
     }
+}
+
+/// The families whose operations all run on a device too.
+fn on_devices() -> impl Iterator<Item = &'static str> {
+    FAMILIES.into_iter().filter(|name| !name.starts_with("deberta"))
+}
+
+#[test]
+fn on_an_emulated_gpu_hidden_states_and_scores_are_pytorchs() {
+    // Threads in another order change no bit.
+    let devices = [1, 2].map(|order| Device::emulated(order).expect("the emulator knows our kernels"));
+    for name in on_devices() {
+        let (model, expected) = (load(name), Expected::read(name));
+        let batch = expected.batch();
+        let scores = devices.each_ref().map(|device| {
+            let model = model.to(device).expect("there is room");
+            for (i, state) in model.hidden_states(&batch).expect("its rows can be read").iter().enumerate() {
+                let (what, want) = (format!("{name} hidden state {i}"), expected.floats(&format!("hidden.{i}")));
+                assert_close(&what, &read(state), &want, c_forward(name), TERMS);
+            }
+            model.infer(&batch).expect("the device works")
+        });
+        assert_close(name, &scores[0], &expected.floats("logits"), c_forward(name), TERMS);
+        assert_eq!(scores[0], scores[1], "{name}");
+        assert_far(&format!("{name} on the processor"), &model.infer(&batch).unwrap(), &wide(&scores[0]), 0.0, 1);
+    }
+}
+
+#[test]
+fn what_a_gpu_does_not_compute_is_said() {
+    for name in FAMILIES {
+        let mut config = load(name).config;
+        let reason = config.only_on_processor();
+        assert_eq!(
+            reason.is_some_and(|reason| reason.contains("compares distances")),
+            name.starts_with("deberta"),
+            "{name}"
+        );
+        config.shape.hidden_size = 129 * config.shape.heads;
+        assert!(config.only_on_processor().is_some(), "{name}: heads of 129 columns");
+    }
+    let out_of_memory = || DeviceError::OutOfMemory { device: "X".into(), asked: 3, free: 2, all: 5 };
+    let smaller = Some(Remedy::set(Setting::BatchTokens).so_as("to a smaller number"));
+    let while_tagging = tag::Error::from(tagsmith_kernel::Error::Device(out_of_memory()));
+    assert_eq!(
+        (while_tagging.remedy(), while_tagging.to_string().as_str()),
+        (smaller.clone(), "X: 3 bytes do not fit; 2 bytes of 5 are free")
+    );
+    assert_eq!(Error::from(tagsmith_kernel::Error::Device(out_of_memory())).remedy(), smaller);
+    assert_eq!(tag::Error::Device(DeviceError::Fault("a race".into())).remedy(), None);
 }
 
 #[test]

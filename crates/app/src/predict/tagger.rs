@@ -1,6 +1,7 @@
 //! One tagger over both kinds of models: a folder or a name in, texts or words in, one result type out.
 
 use crate::error::refusal;
+use crate::machine::device::DeviceChoice;
 use crate::machine::precision;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub struct TaggerOptions {
     pub decoding: Option<Mode>,
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
+    /// Where the model runs. A GPU has token classifiers only, in f32.
+    pub device: DeviceChoice,
 }
 
 /// Pieces that a model reads at once where the options do not say.
@@ -128,6 +131,13 @@ impl Tagger {
         let precision = if options.bf16 { Precision::Bf16 } else { Precision::F32 };
         if options.bf16 {
             notes.push(precision::bf16_note());
+        }
+        if options.device == DeviceChoice::Emulated {
+            if options.bf16 {
+                let message = "an emulated GPU computes in f32 only";
+                return Err(refusal(message, Remedy::Unset(Setting::Device)));
+            }
+            notes.push(Note::once("a GPU is emulated: every instruction of its kernels runs on the processor, slowly"));
         }
         let (kind, more) = match is_span_tagger(&folder) {
             true => span_tagger(&folder, options, precision, hub)?,
@@ -271,7 +281,8 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         strategy: options.strategy.unwrap_or(Strategy::First),
         scheme: options.label_scheme.unwrap_or_default(),
     };
-    let loaded = tokens::Tagger::load(folder, request, precision);
+    let device = options.device.open()?;
+    let loaded = tokens::Tagger::load(folder, request, precision, &device);
     if let Err(tokens::Error::Scheme(error)) = &loaded {
         return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
     }
@@ -284,6 +295,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     let for_tokens = [
         (other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together"),
         (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
+        (options.device != DeviceChoice::Processor, Setting::Device, "computes on the processor only"),
     ];
     refuse_given(folder, "a span tagger", &for_tokens)?;
     let Some(given) = &options.labels else {

@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::tagger::TaggerOptions;
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
@@ -91,6 +92,9 @@ pub fn command() -> Command {
                 .alias("fp16")
                 .action(ArgAction::SetTrue)
                 .help("Products of factors rounded to bf16; sums and all else stay f32"),
+            option("device").value_parser(DeviceChoice::NAMES).default_value("cpu").help(
+                "Where a token classifier runs; emulated: on a GPU that the processor emulates, slowly, for tests of its kernels",
+            ),
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
             option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
             option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
@@ -181,6 +185,7 @@ fn options(matches: &ArgMatches) -> Result<PredictOptions> {
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),
         bf16: matches.get_flag("bf16"),
+        device: text("device").and_then(|name| DeviceChoice::named(&name)).unwrap_or_default(),
     };
     Ok(PredictOptions {
         model: text("model").context("clap asks for the model")?,
