@@ -34,7 +34,10 @@ pub fn scenario(fake: &Fake) -> Result<Vec<String>, Error> {
     let driver = gpu.driver();
     let (rows, inputs, outputs) = (3u64, 5u64, 4u64);
     let [x, w, y, dx, bias] = [rows * inputs, outputs * inputs, rows * outputs, rows * inputs, outputs].map(|n| 4 * n);
-    let room = |bytes| gpu.room(bytes);
+    let room = |bytes| {
+        let room = gpu.room(bytes);
+        gpu.check().map(|()| room)
+    };
     let (x, w, y, dx, bias) = (room(x)?, room(w)?, room(y)?, room(dx)?, room(bias)?);
     driver.memory()?;
     driver.upload(x.address(), &[0; 60])?;

@@ -39,7 +39,9 @@ impl Device {
 
     /// Makes room for some bytes that nobody wrote.
     pub fn room(&self, bytes: usize) -> Room {
-        self.gpu.room(bytes as u64).expect("there is enough memory")
+        let room = self.gpu.room(bytes as u64);
+        self.gpu.check().expect("there is enough memory");
+        room
     }
 
     /// Makes room with 32-bit words.

@@ -210,8 +210,10 @@ fn memory_ends() {
     let emulator = Emulator::with_limits("", 0, 4096, 1).expect("an empty text");
     assert_eq!(emulator.memory().expect("it knows"), (4096, 4096));
     let gpu = Gpu::new(Box::new(emulator.clone()));
-    let room = gpu.room(4096).expect("there is enough");
-    assert!(matches!(gpu.room(1), Err(Error::OutOfMemory { asked: 512, free: 0, all: 4096, .. })));
+    let room = gpu.room(4096);
+    assert_eq!(gpu.check(), Ok(()));
+    assert_eq!(gpu.room(1).address(), 0);
+    assert!(matches!(gpu.check(), Err(Error::OutOfMemory { asked: 512, free: 0, all: 4096, .. })));
     drop(room);
     gpu.release_free_memory();
     assert_eq!(emulator.memory().expect("it knows"), (4096, 4096));

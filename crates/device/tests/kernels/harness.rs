@@ -52,7 +52,9 @@ pub fn in_each_order(prefixes: &[&str], body: impl Fn(&Machine)) {
 impl Machine {
     /// Returns room of this many bytes exactly, which nobody wrote.
     pub fn room(&self, bytes: usize) -> Room {
-        self.0.room(bytes as u64).expect("there is room")
+        let room = self.0.room(bytes as u64);
+        self.0.check().expect("there is room");
+        room
     }
 
     fn up(&self, bytes: &[u8]) -> Room {
