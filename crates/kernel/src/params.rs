@@ -5,6 +5,7 @@ pub mod moments;
 pub mod row_gradients;
 pub mod table;
 
+use crate::cpu::product::operand::Precision;
 use crate::device::Device;
 use crate::error::Error;
 use crate::memory::values::{Values, View};
@@ -61,6 +62,8 @@ pub struct Params {
     /// The table of slots, in the order of the buffer.
     pub slots: Vec<Slot>,
     values: Values,
+    /// On a device, all numbers rounded to bf16, if products round their factors.
+    rounded: Option<Values>,
     tables: Vec<Option<Table>>,
 }
 
@@ -91,17 +94,18 @@ impl Params {
                 Table::new(slot.shape[0], slot.shape[1], Arc::new(Zeros))
             }));
         }
-        Params { slots, values: Values::zeros(&Device::Processor, end), tables }
+        Params { slots, values: Values::zeros(&Device::Processor, end), rounded: None, tables }
     }
 
-    /// Returns a copy of the parameters on a device. There, every one of them is dense: tables are whole.
+    /// Returns a copy of the parameters on a device. There, every one of them is dense: tables are whole. With bf16 a GPU
+    /// has rounded ones too, and activations are bf16.
     ///
     /// # Errors
     /// Rows of a table that cannot be read from their origin; a device without enough memory.
     ///
     /// # Panics
     /// If these lie on a device.
-    pub fn to(&self, device: &Device) -> Result<Params, Error> {
+    pub fn to(&self, device: &Device, precision: Precision) -> Result<Params, Error> {
         let mut slots = self.slots.clone();
         let mut end = 0;
         for slot in &mut slots {
@@ -120,9 +124,13 @@ impl Params {
                 None => put(self.get(SlotId(number)).host()),
             }
         }
+        let rounded = match (device, precision) {
+            (Device::Gpu(gpu), Precision::Bf16) => Some(values.rounded(gpu)),
+            _ => None,
+        };
         device.check()?;
         let tables = slots.iter().map(|_| None).collect();
-        Ok(Params { slots, values, tables })
+        Ok(Params { slots, values, rounded, tables })
     }
 
     /// Returns where the parameters lie.
@@ -132,7 +140,7 @@ impl Params {
 
     /// Returns a dense parameter.
     pub fn get(&self, id: SlotId) -> View<'_> {
-        self.values.view(self.dense(id))
+        self.view(self.dense(id))
     }
 
     /// Returns a dense parameter, to write.
@@ -220,7 +228,11 @@ impl Params {
     /// Returns `count` parameters that lie side by side, as one.
     pub fn span(&self, first: SlotId, count: usize) -> View<'_> {
         let last = &self.slots[first.0 + count - 1];
-        self.values.view(self.slots[first.0].offset..last.offset + last.len())
+        self.view(self.slots[first.0].offset..last.offset + last.len())
+    }
+
+    fn view(&self, range: Range<usize>) -> View<'_> {
+        self.values.view(range).with_rounded(self.rounded.as_ref())
     }
 
     /// Returns how many numbers there are.
@@ -235,6 +247,7 @@ impl Params {
 
     /// Returns the bytes that are held.
     pub fn bytes(&self) -> usize {
-        size_of::<f32>() * self.values.len() + self.tables.iter().flatten().map(Table::bytes).sum::<usize>()
+        let rounded = size_of::<u16>() * self.rounded.as_ref().map_or(0, Values::len);
+        size_of::<f32>() * self.values.len() + rounded + self.tables.iter().flatten().map(Table::bytes).sum::<usize>()
     }
 }

@@ -10,7 +10,7 @@ use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, Slot, SlotId};
-use tagsmith_kernel::{Device, Error};
+use tagsmith_kernel::{Device, Error, Precision};
 
 /// Returns an emulated GPU of so many bytes.
 fn small(memory: u64) -> Device {
@@ -96,7 +96,7 @@ fn params() -> Params {
 fn parameters_move_to_a_device_and_their_tables_become_dense() {
     let params = params();
     on_every_device(|device, place| {
-        let there = params.to(device).expect("there is room");
+        let there = params.to(device, Precision::F32).expect("there is room");
         let values = |id| there.get(SlotId(id)).to_vec().expect("the device works");
         assert_eq!((values(0), values(2)), (vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![7.0, 8.0, 9.0]), "{place}");
         assert_eq!(values(1), params.copy(SlotId(1)).expect("its rows can be read"), "{place}");
@@ -119,7 +119,7 @@ fn parameters_move_to_a_device_and_their_tables_become_dense() {
 
 #[test]
 fn parameters_that_do_not_fit_are_an_error_before_anything_is_computed() {
-    let error = params().to(&small(8192)).unwrap_err();
+    let error = params().to(&small(8192), Precision::F32).unwrap_err();
     assert!(matches!(error, Error::Device(_)));
     assert_eq!(error.to_string(), "emulator: 11264 bytes do not fit; 8192 bytes of 8192 are free");
 }

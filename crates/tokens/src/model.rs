@@ -75,7 +75,8 @@ impl Model {
         model
     }
 
-    /// Returns a copy of the model on a device. There it can infer; training and saving are the processor's.
+    /// Returns a copy of the model on a device, in its precision. There it can infer; training and saving are the
+    /// processor's.
     ///
     /// # Errors
     /// Rows of the word table that cannot be read; a device without enough memory.
@@ -88,7 +89,7 @@ impl Model {
             matches!(device, Device::Processor) || config.only_on_processor().is_none(),
             "model: only on a processor"
         );
-        let params = self.params.to(device)?;
+        let params = self.params.to(device, self.precision)?;
         Ok(Model { config: config.clone(), layout: layout.clone(), params, precision: *precision })
     }
 

@@ -193,6 +193,22 @@ fn what_a_gpu_does_not_compute_is_said() {
 }
 
 #[test]
+fn on_an_emulated_gpu_bf16_is_pytorchs_but_for_rounding() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
+    for name in on_devices() {
+        let (mut model, expected) = (load(name), Expected::read(name));
+        model.precision = Precision::Bf16;
+        let model = model.to(&device).expect("there is room");
+        let (logits, want) = (model.infer(&expected.batch()).expect("the device works"), expected.floats("logits"));
+        let largest = want.iter().fold(0f64, |a, b| a.max(b.abs()));
+        // Each result is rounded too, not only the factors of products.
+        let (apart, allowed) = (distance(&logits, &want), 2.0 * bf16_apart(&model.config));
+        assert!(apart <= allowed * largest, "{name}: off by {apart:.3e} of {largest:.3e}");
+        assert_far(&format!("{name} in f32"), &logits, &want, C_FORWARD, TERMS);
+    }
+}
+
+#[test]
 fn every_gradient_is_pytorchs() {
     for name in FAMILIES {
         let (model, expected) = (load(name), Expected::read(name));

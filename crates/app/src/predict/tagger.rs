@@ -46,7 +46,7 @@ pub struct TaggerOptions {
     pub decoding: Option<Mode>,
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
-    /// Where the model runs. A GPU has token classifiers only, in f32.
+    /// Where the model runs. A GPU has token classifiers only.
     pub device: DeviceChoice,
 }
 
@@ -129,14 +129,10 @@ impl Tagger {
         };
         let (folder, mut notes) = model_folder(&folder)?;
         let precision = if options.bf16 { Precision::Bf16 } else { Precision::F32 };
-        if options.bf16 {
+        if options.bf16 && options.device == DeviceChoice::Processor {
             notes.push(precision::bf16_note());
         }
         if options.device == DeviceChoice::Emulated {
-            if options.bf16 {
-                let message = "an emulated GPU computes in f32 only";
-                return Err(refusal(message, Remedy::Unset(Setting::Device)));
-            }
             notes.push(Note::once("a GPU is emulated: every instruction of its kernels runs on the processor, slowly"));
         }
         let (kind, more) = match is_span_tagger(&folder) {

@@ -4,6 +4,7 @@ use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
 use std::ops::Range;
 use tagsmith_device::gpu::{Gpu, Room};
+use tagsmith_device::kernels::elementwise::Cast;
 use tagsmith_device::multiply::Element;
 
 /// A fixed number of floats: f32 on the processor, f32 or bf16 on a device.
@@ -29,6 +30,15 @@ impl Values {
     /// Makes room for floats on a GPU, with unspecified content.
     pub fn unfilled_on(gpu: &Gpu, element: Element, len: usize) -> Values {
         Values::Device(gpu.room(len as u64 * element.bytes()), element)
+    }
+
+    /// Returns the same floats of a GPU in bf16.
+    pub fn rounded(&self, gpu: &Gpu) -> Values {
+        let n = self.len();
+        let mut rounded = Values::unfilled_on(gpu, Element::Bf16, n);
+        let (x, y) = (self.view(0..n).address(), rounded.view_mut(0..n).address());
+        gpu.launch(&Cast { x, y, n, to: Element::Bf16 }.launch());
+        rounded
     }
 
     /// Returns where they lie.
@@ -176,6 +186,35 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Returns where the floats of this type begin on a device.
+    ///
+    /// # Panics
+    /// If they lie on the processor, or there are none of this type.
+    pub(crate) fn address_in(self, element: Element) -> u64 {
+        match self {
+            View::Host(_) => panic!("{ON_PROCESSOR}"),
+            View::Device(part) => part.address_in(element),
+        }
+    }
+
+    /// Returns the type of the activations that are computed from these parameters: bf16 where they are there in bf16 too.
+    pub(crate) fn activations(self) -> Element {
+        match self {
+            View::Device(Part { rounded: Some(_), .. }) => Element::Bf16,
+            _ => Element::F32,
+        }
+    }
+
+    /// Returns the view with the same floats in bf16 beside it.
+    pub(crate) fn with_rounded(self, rounded: Option<&'a Values>) -> View<'a> {
+        match (self, rounded) {
+            (View::Device(part), Some(Values::Device(room, Element::Bf16))) => {
+                View::Device(Part { rounded: Some(room), ..part })
+            }
+            _ => self,
+        }
+    }
+
     /// Returns some of them.
     ///
     /// # Panics
@@ -318,13 +357,15 @@ pub struct Part<'a> {
     /// The number of the first float in the room.
     first: usize,
     len: usize,
+    /// A room with the same floats rounded to bf16, for products of rounded factors.
+    rounded: Option<&'a Room>,
 }
 
 impl<'a> Part<'a> {
     fn new(room: &'a Room, element: Element, range: Range<usize>) -> Part<'a> {
         let inside = range.start <= range.end && range.end as u64 * element.bytes() <= room.bytes();
         assert!(inside, "values: {range:?} is outside");
-        Part { room, element, first: range.start, len: range.len() }
+        Part { room, element, first: range.start, len: range.len(), rounded: None }
     }
 
     fn part(self, range: Range<usize>) -> Part<'a> {
@@ -343,6 +384,16 @@ impl<'a> Part<'a> {
 
     fn address(&self) -> u64 {
         self.room.address() + self.at()
+    }
+
+    /// Returns where the floats of this type begin.
+    fn address_in(&self, element: Element) -> u64 {
+        if element == self.element {
+            return self.address();
+        }
+        let rounded = self.rounded.filter(|_| element == Element::Bf16);
+        let room = rounded.expect("values: parameters are rounded when they move to the device");
+        room.address() + self.first as u64 * element.bytes()
     }
 
     /// Copies numbers there; those of bf16 are rounded to nearest even.

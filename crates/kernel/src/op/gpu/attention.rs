@@ -44,13 +44,23 @@ impl Settings {
     }
 }
 
+/// Returns whether the products of attention are computed on tensor cores: in bf16, two columns of a head at a time.
+fn on_tensor_cores(attention: &PlainAttention) -> bool {
+    attention.element == Element::Bf16 && attention.attention.width.is_multiple_of(2)
+}
+
 /// Returns the context (R, H), and what backward needs.
 pub fn forward(qkv: &Tensor, starts: &[u32], settings: Settings) -> (Tensor, Kept) {
     let (rows, h) = (qkv.rows(), qkv.columns() / 3);
     let mut context = qkv.unfilled_beside(rows, h);
     let mut logs = Tensor::unfilled_on(gpu(qkv), Element::F32, rows, settings.heads);
     let (attention, _tiles) = settings.attention(qkv, starts);
-    gpu(qkv).launch(&attention.forward(context.address_mut(), logs.address_mut()));
+    let (context_at, logs_at) = (context.address_mut(), logs.address_mut());
+    let launch = match on_tensor_cores(&attention) {
+        true => attention.attention.forward(context_at, logs_at),
+        false => attention.forward(context_at, logs_at),
+    };
+    gpu(qkv).launch(&launch);
     (context.clone(), Kept { context, logs })
 }
 
@@ -68,6 +78,10 @@ pub fn backward(qkv: &Tensor, kept: &Kept, starts: &[u32], settings: Settings, d
         dqkv: dqkv.address_mut(),
         rows,
     };
-    attention.backward(&gradient).iter().for_each(|launch| gpu(qkv).launch(launch));
+    let launches = match on_tensor_cores(&attention) {
+        true => attention.attention.backward(&gradient),
+        false => attention.backward(&gradient),
+    };
+    launches.iter().for_each(|launch| gpu(qkv).launch(launch));
     dqkv
 }

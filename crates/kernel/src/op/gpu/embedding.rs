@@ -8,7 +8,6 @@ use crate::params::table::Rows;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::rows::{Embedding, Rows as KernelRows};
 use tagsmith_device::kernels::sums::{SegmentSums, Segments};
-use tagsmith_device::multiply::Element;
 
 /// Returns the sum of one row of each table.
 ///
@@ -18,7 +17,7 @@ pub fn forward(gpu: &Gpu, width: usize, tables: &[(Rows, &[u32])]) -> Tensor {
     assert!(tables.len() <= 3, "embedding: {} tables", tables.len());
     let tables: Vec<(View, &[u32])> = tables.iter().map(|&(table, index)| (dense(table), index)).collect();
     let rows = tables[0].1.len();
-    let mut y = Tensor::unfilled_on(gpu, Element::F32, rows, width);
+    let mut y = Tensor::unfilled_on(gpu, tables[0].0.activations(), rows, width);
     let index = |(table, index): &(View, &[u32])| row_numbers(gpu, "embedding", index, table.len() / width.max(1));
     let indexes: Vec<_> = tables.iter().map(index).collect();
     let part = |number: usize| match tables.get(number) {

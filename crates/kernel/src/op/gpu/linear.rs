@@ -14,8 +14,12 @@ use tagsmith_device::plans::{self, Plan, RowMajor, Start};
 
 /// Returns y = x · Wᵀ + b.
 pub fn forward(x: &Tensor, weight: View, bias: View) -> Tensor {
-    let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias.address()) };
-    product(x, weight, start)
+    match x.element() {
+        _ if bias.is_empty() => product(x, weight, Start::Zero),
+        Element::F32 => product(x, weight, Start::Bias(bias.address())),
+        // A product's bias has the type of its result, and biases are f32.
+        Element::Bf16 => join(product(x, weight, Start::Zero), bias, Mask::NONE, 0),
+    }
 }
 
 /// Returns f(u) and u = x · Wᵀ + b.
@@ -39,19 +43,23 @@ pub fn forward_activated(x: &Tensor, weight: View, bias: View, activation: Activ
 
 /// Returns dropout(x · Wᵀ + b) + residual.
 pub fn forward_joined(x: &Tensor, weight: View, bias: View, mask: Mask, residual: &Tensor) -> Tensor {
-    let mut y = product(x, weight, Start::Zero);
+    join(product(x, weight, Start::Zero), bias, mask, residual.address())
+}
+
+/// Returns mask · (y + bias) / (1 − rate) + residual, in the memory of y. A residual of 0 is none.
+fn join(mut y: Tensor, bias: View, mask: Mask, residual: u64) -> Tensor {
     let at = y.address_mut();
     let join = Join {
         element: y.element(),
         x: at,
         bias: bias.address(),
-        residual: residual.address(),
+        residual,
         y: at,
         rows: y.rows(),
         columns: y.columns(),
         mask,
     };
-    gpu(x).launch(&join.launch());
+    gpu(&y).launch(&join.launch());
     y
 }
 
@@ -59,7 +67,7 @@ pub fn forward_joined(x: &Tensor, weight: View, bias: View, mask: Mask, residual
 pub fn input_gradient(x: &Tensor, weight: View, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
     let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
     let mut dx = onto.unwrap_or_else(|| x.unfilled_beside(x.rows(), x.columns()));
-    let weight = matrix(weight, dy.columns(), x.columns());
+    let weight = matrix(weight, x.element(), dy.columns(), x.columns());
     let plan = plans::input_gradient(rows_of(dy), weight, start, rows_to(&mut dx));
     run(gpu(x), plan, dx.view_mut());
     dx
@@ -113,7 +121,7 @@ pub fn backward_parameters(x: &Tensor, weight: Option<GradSlot>, bias: Option<Gr
 fn product(x: &Tensor, weight: View, start: Start) -> Tensor {
     let (k, n) = (x.columns(), weight.len() / x.columns());
     let mut y = x.unfilled_beside(x.rows(), n);
-    let plan = plans::forward(rows_of(x), matrix(weight, n, k), start, rows_to(&mut y));
+    let plan = plans::forward(rows_of(x), matrix(weight, x.element(), n, k), start, rows_to(&mut y));
     run(gpu(x), plan, y.view_mut());
     y
 }
@@ -135,6 +143,6 @@ fn rows_to(x: &mut Tensor) -> RowMajor {
     RowMajor::dense(x.address_mut(), x.element(), x.rows() as u64, x.columns() as u64)
 }
 
-fn matrix(values: View, rows: usize, columns: usize) -> RowMajor {
-    RowMajor::dense(values.address(), Element::F32, rows as u64, columns as u64)
+fn matrix(values: View, element: Element, rows: usize, columns: usize) -> RowMajor {
+    RowMajor::dense(values.address_in(element), element, rows as u64, columns as u64)
 }
