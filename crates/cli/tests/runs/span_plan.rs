@@ -1,7 +1,6 @@
 //! Span taggers in a plan, compared.
 
-use crate::harness::{GOLDEN, Scratch};
-use std::fs;
+use crate::harness::with_encoder;
 
 const DATA: &str = r#"{"text": "jo lives in new york", "char_spans": [{"start": 0, "end": 2, "label": "person"}, {"start": 12, "end": 20, "label": "place"}]}
 {"text": "anna works at the mill", "char_spans": [{"start": 0, "end": 4, "label": "person"}]}
@@ -26,19 +25,9 @@ fn rows(table: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn span_taggers_are_compared_and_a_finished_run_is_read_back() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     for name in ["bi_encoder", "cross_encoder"] {
-        for inside in ["token_tokenizer", "type_tokenizer"] {
-            scratch.write(
-                &format!("{name}/{inside}/tokenizer.json"),
-                fs::read(format!("{GOLDEN}/spans/tokenizer.json")).unwrap(),
-            );
-        }
-        for file in ["config.json", "model.safetensors", "token_encoder_config.json", "type_encoder_config.json"] {
-            if let Ok(content) = fs::read(format!("{GOLDEN}/spans/{name}/{file}")) {
-                scratch.write(&format!("{name}/{file}"), content);
-            }
-        }
+        scratch.put_span_tagger(name);
     }
     scratch.write("data.jsonl", DATA);
     scratch.write("plan.json", PLAN);
