@@ -1,7 +1,9 @@
 //! What encoders with positions inside their attention need, against references in f64 written from the formulas.
 
 use tagsmith_kernel::Precision;
-use tagsmith_kernel::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
+use tagsmith_kernel::check::{
+    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, random, wide,
+};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::activation::Activation;
 use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
@@ -125,14 +127,7 @@ fn windows_of_attention() {
                 let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
                 assert_close(&what, dqkv.data(), &want, 8.0, r);
             } else {
-                for seed in 0..8 {
-                    let along = wide(&random(seed, qkv.len(), 1.0));
-                    let shifted = |t: f64| wide(&qkv).iter().zip(&along).map(|(x, a)| x + t * a).collect::<Vec<_>>();
-                    let sum = |y: Vec<f64>| y.iter().zip(wide(&dy)).map(|(a, b)| a * b).sum::<f64>();
-                    let slope = (sum(reference(&shifted(1e-6))) - sum(reference(&shifted(-1e-6)))) / 2e-6;
-                    let got: f64 = wide(dqkv.data()).iter().zip(&along).map(|(a, b)| a * b).sum();
-                    assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
-                }
+                assert_slopes(&what, &wide(&qkv), &wide(&dy), dqkv.data(), reference);
             }
             if window < 30 && r > 2 {
                 for (what, other) in [("no window", r), ("one more", window + 1)] {
