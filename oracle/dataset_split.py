@@ -9,11 +9,10 @@ part) with `split_seed`; `train` and `test` are the numbers in their new order.
 
 import json
 import sys
-from pathlib import Path
 
 from datasets import Dataset, disable_progress_bars
+from golden import settle
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "dataset_split" / "orders.json"
 CASES = [(10, 42, 2, 42), (57, 42, 9, 42), (57, None, 9, 42), (57, 7, 9, 42), (100, 42, 0.25, 1), (101, None, 0.1, 0), (3, 1, 1, 2), (700, 42, 0.5, 123456789)]
 
 
@@ -29,13 +28,7 @@ def case(sentences, shuffle_seed, size, split_seed):
 def main():
     disable_progress_bars()
     text = "[\n" + ",\n".join(json.dumps(case(*given), separators=(",", ":")) for given in CASES) + "\n]\n"
-    print(f"{GOLDEN.name}: {len(text)} bytes")
-    if "--check" not in sys.argv[1:]:
-        GOLDEN.write_text(text)
-        return 0
-    same = GOLDEN.exists() and GOLDEN.read_text() == text
-    print("same" if same else "differs")
-    return int(not same)
+    return settle("dataset_split/orders.json", text, "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ import json
 import random
 import sys
 import warnings
-from pathlib import Path
 
+from golden import settle
 from sklearn.metrics import accuracy_score, fbeta_score, precision_recall_fscore_support, precision_score, recall_score
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "error_detection" / "cases.jsonl"
 KINDS = ["REPLACE_OH", "REPLACE_OT", "MERGE-B", "MERGE-I", "SPLIT", "DELETE", "REPLACE_OH+REPLACE_OT", "MERGE-B+REPLACE_OH"]
 
 
@@ -86,13 +85,7 @@ def cases():
 def main():
     warnings.simplefilter("ignore")
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in cases())
-    print(f"{GOLDEN.name}: {len(text)} bytes")
-    if "--check" not in sys.argv[1:]:
-        GOLDEN.write_text(text)
-        return 0
-    same = GOLDEN.exists() and GOLDEN.read_text() == text
-    print("same" if same else "differs")
-    return int(not same)
+    return settle("error_detection/cases.jsonl", text, "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ which depends on how many numbers all before it took, and the first 16 numbers o
 """
 
 import json
-import os
 import sys
 import tempfile
 
 import torch
+from golden import ROOT, settle
 from span_model import SpanModel, draw_head
 from spans import BASE, MODELS, encoder
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, set_seed
 
-GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
 FAMILIES = ["bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"]
 
 
@@ -37,7 +36,7 @@ def normals():
 
 def heads():
     for family in FAMILIES:
-        folder = os.path.join(GOLDEN, "models", family)
+        folder = ROOT / "models" / family
         with tempfile.TemporaryDirectory() as scratch:
             AutoModel.from_pretrained(folder).save_pretrained(scratch)
             for seed, labels in [(42, 9), (7, 2)]:
@@ -63,15 +62,7 @@ def span_heads():
 def main():
     document = {"normals": list(normals()), "heads": list(heads()), "spans": list(span_heads())}
     parts = [f'"{key}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for key, rows in document.items()]
-    text, path = "{\n" + ",\n".join(parts) + "\n}\n", os.path.join(GOLDEN, "heads", "draws.json")
-    if "--check" in sys.argv[1:]:
-        same = os.path.exists(path) and open(path, encoding="utf-8").read() == text
-        print(f"draws.json: {'as derived' if same else 'DIFFERS'}")
-        return 0 if same else 1
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    print(f"draws.json: {len(text)} bytes")
-    return 0
+    return settle("heads/draws.json", "{\n" + ",\n".join(parts) + "\n}\n", "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -10,12 +10,10 @@ has them (`even_batches`, no `split_batches`). Cases in which a rank has nothing
 import itertools
 import json
 import sys
-from pathlib import Path
 
 from accelerate.data_loader import BatchSamplerShard
+from golden import settle
 from torch.utils.data import BatchSampler, SequentialSampler
-
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "ranks" / "batches.jsonl"
 
 
 def case(sentences, batch, ranks, drop_last):
@@ -34,9 +32,8 @@ def main():
     grid = itertools.product([1, 2, 3, 5, 7, 8, 11, 12, 16, 17, 23, 24], [1, 2, 4], [2, 3, 4], [False, True])
     rows = [case(*point) for point in grid]
     text = "".join(json.dumps(row) + "\n" for row in rows if all(row["dealt"]))
-    if "--check" in sys.argv:
-        sys.exit(GOLDEN.read_text() != text)
-    GOLDEN.write_text(text)
+    return settle("ranks/batches.jsonl", text, "--check" in sys.argv[1:])
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,14 +16,13 @@ import json
 import random
 import sys
 import warnings
-from pathlib import Path
 
+from golden import settle
 from seqeval.metrics import accuracy_score, classification_report
 from seqeval.metrics.sequence_labeling import end_of_chunk, get_entities, start_of_chunk
 from seqeval.scheme import BILOU, IOB1, IOB2, IOBES, IOE1, IOE2, Prefixes, Token, Tokens, auto_detect
 from sklearn.metrics import precision_recall_fscore_support
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "score"
 SCHEMES = {"IOB1": (IOB1, "IOB"), "IOB2": (IOB2, "IOB"), "IOE1": (IOE1, "IOE"), "IOE2": (IOE2, "IOE"),
            "IOBES": (IOBES, "IOBES"), "BILOU": (BILOU, "BILOU")}  # fmt: skip
 STYLES = ("prefix", "suffix")
@@ -213,17 +212,11 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
     warnings.simplefilter("ignore")
-    differ = False
+    statuses = []
     for name, lines in FILES.items():
         text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines())
-        path = GOLDEN / f"{name}.jsonl"
-        if not check:
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            differ = True
-            print(f"{path.name} differs")
-        print(f"{path.name}: {text.count(chr(10))} lines, {len(text.encode())} bytes")
-    return int(differ)
+        statuses.append(settle(f"score/{name}.jsonl", text, check))
+    return max(statuses)
 
 
 if __name__ == "__main__":

@@ -3,23 +3,13 @@
 #[path = "../../../examples/tag.rs"]
 mod tag;
 
-use std::fs;
-use tagsmith_testkit::golden;
-use tempfile::TempDir;
+use tagsmith_testkit::scratch::Scratch;
 
 #[test]
 fn the_example_tags_a_text() {
-    let folder = TempDir::new().unwrap();
-    for (from, to) in [
-        ("models/bert/config.json", "config.json"),
-        ("models/bert/model.safetensors", "model.safetensors"),
-        ("run_ner/tokenizer.json", "tokenizer.json"),
-        ("run_ner/tokenizer_config.json", "tokenizer_config.json"),
-    ] {
-        fs::copy(golden::path(from), folder.path().join(to)).unwrap();
-    }
+    let scratch = Scratch::with_tagger();
     let text = "jo lives in millville";
-    let lines = tag::tag(folder.path().to_str().unwrap(), text).unwrap();
+    let lines = tag::tag(scratch.path("model").to_str().unwrap(), text).unwrap();
     for line in &lines {
         // Whatever a model of random weights finds, it says where it stands.
         let (place, words) = (line.split(' ').next().unwrap(), line.splitn(4, ' ').nth(3).unwrap());

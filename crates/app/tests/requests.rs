@@ -22,24 +22,8 @@ use tagsmith_data::documents::Source;
 use tagsmith_hub::{Hub, Settings};
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
-use tagsmith_testkit::golden;
+use tagsmith_testkit::scratch::Scratch;
 use tagsmith_train::memory::parse_size;
-use tempfile::TempDir;
-
-/// Makes a folder with the golden model and its data.
-fn scratch() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let model = folder.path().join("model");
-    fs::create_dir(&model).unwrap();
-    for file in ["models/bert/config.json", "models/bert/model.safetensors"]
-        .into_iter()
-        .chain(["run_ner/tokenizer.json", "run_ner/tokenizer_config.json"])
-    {
-        fs::copy(golden::path(file), model.join(Path::new(file).file_name().unwrap())).unwrap();
-    }
-    fs::copy(golden::path("run_ner/data.json"), folder.path().join("data.json")).unwrap();
-    folder
-}
 
 fn hub(folder: &Path) -> Hub {
     Hub::new(Settings::offline(folder.join("hub"), "a test forbids connections"), |_| {})
@@ -146,24 +130,23 @@ fn training(folder: &Path) -> TrainArgs {
 
 #[test]
 fn a_training_reports_what_happens_and_returns_its_results() {
-    let folder = scratch();
-    let args = training(folder.path());
+    let folder = Scratch::with_tagger();
+    let args = training(folder.folder());
     let mut events = Recording::default();
-    let finished = train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+    let finished = train(&args, &hubs(folder.folder()), &World::alone(), &mut events).unwrap();
     assert_eq!((finished.name.as_str(), finished.metric.as_str()), ("out", "f1"));
     assert_eq!(events.updates, 5, "ten sentences, two an update");
     let measured: Vec<&String> = events.events.iter().filter(|event| event.starts_with("measured")).collect();
     assert_eq!(measured, ["measured train", "measured eval"]);
     let notes: Vec<String> = events.notes.iter().map(ToString::to_string).collect();
     assert!(notes.iter().any(|note| note.starts_with("train: ")), "{notes:?}");
-    let written: Value =
-        serde_json::from_slice(&fs::read(folder.path().join("out/all_results.json")).unwrap()).unwrap();
+    let written: Value = serde_json::from_slice(&fs::read(folder.path("out/all_results.json")).unwrap()).unwrap();
     for name in ["eval_f1", "eval_loss", "train_loss"] {
         assert_eq!(finished.results[name], written[name], "{name}");
     }
 
     // A second run into the same folder is refused, with what can be done about it as data.
-    let error = train(&args, &hubs(folder.path()), &World::alone(), &mut events).err().unwrap();
+    let error = train(&args, &hubs(folder.folder()), &World::alone(), &mut events).err().unwrap();
     assert!(error.downcast_ref::<Refusal>().is_some(), "{error:#}");
     let want = Remedy::AnyOf(vec![Remedy::set(Setting::OverwriteOutput).so_as("to write over it")]);
     assert_eq!(remedy(&error), Some(want));
@@ -171,17 +154,17 @@ fn a_training_reports_what_happens_and_returns_its_results() {
 
 #[test]
 fn a_comparison_goes_on_after_what_failed() {
-    let folder = scratch();
+    let folder = Scratch::with_tagger();
     let run = |name: &str, change: &dyn Fn(&mut TrainArgs)| {
-        let mut args = training(folder.path());
-        args.output.output_dir = folder.path().join("all").join(name);
+        let mut args = training(folder.folder());
+        args.output.output_dir = folder.path("all").join(name);
         change(&mut args);
-        let task = PlannedTask::Tokens(Box::new((args, hubs(folder.path()))));
+        let task = PlannedTask::Tokens(Box::new((args, hubs(folder.folder()))));
         PlannedRun { name: name.into(), task, notes: Vec::new() }
     };
     let runs = vec![run("plain", &|_| {}), run("lost", &|args| args.data.train_file = Some("no/such/file".into()))];
     let mut events = Recording::default();
-    let request = CompareRequest { output_dir: folder.path().join("all"), runs };
+    let request = CompareRequest { output_dir: folder.path("all"), runs };
     let (table, outcome) = compare(request, &World::alone(), &mut events);
     assert!(outcome.unwrap_err().to_string().contains("the run `lost`"));
     assert!(table.unwrap().contains("plain"));
@@ -220,11 +203,11 @@ fn options(model: PathBuf) -> PredictOptions {
 
 #[test]
 fn documents_of_a_stream_are_tagged_into_a_stream() {
-    let folder = scratch();
-    let mut args = training(folder.path());
+    let folder = Scratch::with_tagger();
+    let mut args = training(folder.folder());
     args.tasks.do_eval = false;
     let mut events = Recording::default();
-    train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+    train(&args, &hubs(folder.folder()), &World::alone(), &mut events).unwrap();
     let request = |text: &str, options: PredictOptions| {
         let out = Shared::default();
         let work = Work::One {
@@ -234,26 +217,26 @@ fn documents_of_a_stream_are_tagged_into_a_stream() {
         };
         (PredictRequest { work, options }, out)
     };
-    let (asked, out) = request("one two three\nfour\n", options(folder.path().join("out")));
-    let predicted = predict(asked, &hub(folder.path()), &World::alone(), &mut events).unwrap();
+    let (asked, out) = request("one two three\nfour\n", options(folder.path("out")));
+    let predicted = predict(asked, &hub(folder.folder()), &World::alone(), &mut events).unwrap();
     assert_eq!((predicted.documents, predicted.words), (2, 4));
     let lines = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!((lines.lines().count(), &first["text"]), (2, &Value::from("one two three")));
 
     // A model with labels of its own looks for no others.
-    let mut with_labels = options(folder.path().join("out"));
+    let mut with_labels = options(folder.path("out"));
     with_labels.tagger.labels = Some(Value::from(vec!["person"]));
     let (asked, _) = request("one\n", with_labels);
-    let error = predict(asked, &hub(folder.path()), &World::alone(), &mut events).err().unwrap();
+    let error = predict(asked, &hub(folder.folder()), &World::alone(), &mut events).err().unwrap();
     assert!(remedy(&error) == Some(Remedy::Unset(Setting::Labels)));
 }
 
 #[test]
 fn labels_are_scored_and_refusals_name_settings() {
-    let folder = TempDir::new().unwrap();
+    let folder = Scratch::empty();
     let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
+        let path = folder.folder().join(name);
         fs::write(&path, content).unwrap();
         path.display().to_string()
     };
@@ -310,8 +293,8 @@ fn left_by(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn sentences_in_a_file_are_learned_evaluated_and_tagged_alike() {
     let run = |change: &dyn Fn(&mut TrainArgs)| {
-        let folder = scratch();
-        let mut args = training(folder.path());
+        let folder = Scratch::with_tagger();
+        let mut args = training(folder.folder());
         args.tasks.do_predict = true;
         args.data.test_file = args.data.train_file.clone();
         args.learning.num_train_epochs = 2.0;
@@ -321,13 +304,13 @@ fn sentences_in_a_file_are_learned_evaluated_and_tagged_alike() {
         args.data.max_seq_length = Some(8);
         change(&mut args);
         let mut events = Recording::default();
-        train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+        train(&args, &hubs(folder.folder()), &World::alone(), &mut events).unwrap();
         let in_files = events.notes.iter().filter(|note| note.what.plural().contains(" are in a file in ")).count();
         let others = |note: &&Note| {
             !note.what.plural().contains(" are in a file in ") && !note.what.plural().starts_with("memory: ")
         };
         let notes: Vec<String> = events.notes.iter().filter(others).map(ToString::to_string).collect();
-        let here = folder.path().display().to_string();
+        let here = folder.folder().display().to_string();
         let notes: Vec<String> = notes.iter().map(|note| note.replace(&here, "")).collect();
         (in_files, notes, left_by(&args.output.output_dir))
     };
@@ -394,17 +377,17 @@ fn reading_takes_what_the_plan_says() {
 #[cfg(target_os = "linux")]
 #[allow(clippy::print_stdout)]
 fn read_and_measure(sentences: usize) {
-    let folder = scratch();
+    let folder = Scratch::with_tagger();
     let mut text = String::new();
     for number in 0..sentences {
         let words = 4 + number % 7;
         (0..words).for_each(|at| text += &format!("word{} {}\n", number * 7 + at, ["O", "B-PER", "I-PER"][at % 3]));
         text.push('\n');
     }
-    let file = folder.path().join("train.conll");
+    let file = folder.path("train.conll");
     fs::write(&file, &text).unwrap();
     drop(text);
-    let mut args = training(folder.path());
+    let mut args = training(folder.folder());
     args.tasks.do_eval = false;
     args.times.eval_strategy = Interval::No;
     args.data.validation_file = None;
@@ -415,7 +398,7 @@ fn read_and_measure(sentences: usize) {
     args.data.text_column_name = Some("0".into());
     args.data.label_column_name = Some("1".into());
     let mut events = Recording::default();
-    train(&args, &hubs(folder.path()), &World::alone(), &mut events).unwrap();
+    train(&args, &hubs(folder.folder()), &World::alone(), &mut events).unwrap();
     let memory = events.notes.iter().find_map(|note| note.what.plural().strip_prefix("memory: ")).unwrap();
     let size = |text: &str| parse_size(text).unwrap_or_else(|| panic!("{memory}"));
     let total = size(memory.split(": ").next().unwrap());

@@ -1,22 +1,16 @@
 //! `tagsmith demo` as its user sees it, in the small size that tests can wait for.
 
 use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::LazyLock;
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
 /// The run that several tests look at.
-static REPORT: LazyLock<String> = LazyLock::new(|| text(demo(&["--json"]).output().unwrap()));
+static REPORT: LazyLock<String> = LazyLock::new(|| demo(&Scratch::empty(), "--json"));
 
-fn demo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
-    command.args(["demo", "--tiny"]).args(arguments);
-    command
-}
-
-fn text(output: Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+/// What the small demo prints.
+fn demo(scratch: &Scratch, more: &str) -> String {
+    scratch.good(&format!("demo --tiny {more}")).stdout
 }
 
 fn f1(report: &str, split: &str) -> f64 {
@@ -34,13 +28,13 @@ fn it_learns_to_tag_names_it_has_never_seen() {
 /// The score is earned: where the labels of training mean nothing, nothing is learned.
 #[test]
 fn it_learns_nothing_from_shuffled_labels() {
-    let report = text(demo(&["--json", "--shuffle_labels"]).output().unwrap());
+    let report = demo(&Scratch::empty(), "--json --shuffle_labels");
     assert!(f1(&report, "test") < 0.1, "{}", f1(&report, "test"));
 }
 
 #[test]
 fn a_seed_decides_everything_whatever_the_threads() {
-    let again = text(demo(&["--json", "--seed", "42", "--threads", "1"]).output().unwrap());
+    let again = demo(&Scratch::empty(), "--json --seed 42 --threads 1");
     assert_eq!(again, *REPORT);
 }
 
@@ -65,10 +59,9 @@ fn the_report_is_complete() {
 /// runs, and `score` says what the demo said.
 #[test]
 fn the_story_is_told_and_its_commands_run() {
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path().join("kept");
-    let output = demo(&["--output_dir", folder.to_str().unwrap()]).current_dir(&scratch).output().unwrap();
-    let story = text(output);
+    let scratch = Scratch::empty();
+    let folder = scratch.path("kept");
+    let story = demo(&scratch, &format!("--output_dir {}", folder.display()));
     for step in 1..=7 {
         assert!(story.contains(&format!("\n{step}. ")) || story.starts_with(&format!("{step}. ")), "{step}: {story}");
     }
@@ -80,42 +73,32 @@ fn the_story_is_told_and_its_commands_run() {
     let commands: Vec<&str> = story.lines().filter_map(|line| line.trim().strip_prefix("tagsmith ")).collect();
     let names: Vec<&str> = commands.iter().map(|command| command.split(' ').next().unwrap()).collect();
     assert_eq!(names, ["predict", "score", "train"]);
-    text(run(commands[0], &[], scratch.path()));
-    let score = text(run(commands[1], &["--json"], scratch.path()));
+    scratch.good(commands[0]);
+    let score = scratch.good(&format!("{} --json", commands[1])).stdout;
     let score: Value = serde_json::from_str(&score).unwrap();
     assert_eq!(score["overall_f1"].as_f64().unwrap(), f1(&REPORT, "test"));
-    text(run(commands[2], &["--max_steps", "2"], scratch.path()));
+    scratch.good(&format!("{} --max_steps 2", commands[2]));
     assert!(folder.join("next").join("model.safetensors").exists());
-}
-
-fn run(command: &str, more: &[&str], folder: &Path) -> Output {
-    let mut tagsmith = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
-    tagsmith.args(command.split(' ')).args(more).current_dir(folder).output().unwrap()
 }
 
 #[test]
 fn without_a_folder_nothing_is_written() {
-    let scratch = tempfile::tempdir().unwrap();
-    let output = demo(&["--seed", "1"]).current_dir(&scratch).output().unwrap();
-    let told = text(output);
+    let scratch = Scratch::empty();
+    let told = demo(&scratch, "--seed 1");
     assert!(told.contains("Nothing was written"));
     // What is not a sentence of the test fits the usual terminal.
     let before = told.split("6. Sentences").next().unwrap();
     assert!(before.lines().all(|line| line.chars().count() <= 80), "{before}");
-    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+    assert_eq!(scratch.files(""), [""; 0]);
 }
 
 /// Before any work, not after it.
 #[test]
 fn a_folder_with_something_in_it_is_refused() {
-    let scratch = tempfile::tempdir().unwrap();
-    std::fs::write(scratch.path().join("thesis.txt"), "the only copy").unwrap();
-    let output = demo(&["--output_dir", scratch.path().to_str().unwrap()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(output.stdout.is_empty());
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        message,
-        format!("error: `{}` is not empty: pass `--output_dir` with a new folder\n", scratch.path().display())
-    );
+    let scratch = Scratch::empty();
+    scratch.write("thesis.txt", "the only copy");
+    let folder = scratch.folder().display();
+    let ran = Ran::of(&mut scratch.tagsmith(&format!("demo --tiny --output_dir {folder}"))).ended(2);
+    assert!(ran.stdout.is_empty());
+    assert_eq!(ran.stderr, format!("error: `{folder}` is not empty: pass `--output_dir` with a new folder\n"));
 }

@@ -1,59 +1,50 @@
 //! `tagsmith` with names of the hub, against a hub on this machine.
 
-use assert_cmd::Command;
 use expect_test::{Expect, expect};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
+use tagsmith_testkit::golden::bytes;
 use tagsmith_testkit::hub_server::{Reply, Server};
-use tempfile::TempDir;
-
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
 /// Learns ten sentences for one epoch.
 const TRAIN: &str = "train --model_name_or_path org/tiny --dataset_name org/rows --do_train --do_eval \
                      --num_train_epochs 1 --output_dir out --threads 1 --ignore_mismatched_sizes";
 
-struct Scratch {
+/// A hub, and the folder of a user.
+struct Home {
     server: Server,
-    folder: TempDir,
+    folder: Scratch,
 }
 
-fn golden(name: &str) -> Vec<u8> {
-    fs::read(Path::new(GOLDEN).join(name)).expect("a golden file")
-}
-
-impl Scratch {
+impl Home {
     /// A hub with a model and a data set, and a home without anything.
-    fn new() -> Scratch {
+    fn new() -> Home {
         let server = Server::start();
         let model: [(&str, &[u8]); 4] = [
-            ("config.json", &golden("models/bert/config.json")),
-            ("model.safetensors", &golden("models/bert/model.safetensors")),
-            ("tokenizer.json", &golden("run_ner/tokenizer.json")),
-            ("tokenizer_config.json", &golden("run_ner/tokenizer_config.json")),
+            ("config.json", &bytes("models/bert/config.json")),
+            ("model.safetensors", &bytes("models/bert/model.safetensors")),
+            ("tokenizer.json", &bytes("run_ner/tokenizer.json")),
+            ("tokenizer_config.json", &bytes("run_ner/tokenizer_config.json")),
         ];
         server.put("models/org/tiny", "main", &model);
         server.put("models/org/tiny", "v1", &model[..2]);
-        let data = golden("run_ner/data.json");
+        let data = bytes("run_ner/data.json");
         server.put(
             "datasets/org/rows",
             "main",
             &[("README.md", b"# Rows\n"), ("train.json", &data), ("dev.json", &data)],
         );
         server.put("datasets/org/rows", "old", &[("train.json", b"[]")]);
-        Scratch { server, folder: TempDir::new().expect("a scratch folder") }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        Home { server, folder: Scratch::empty() }
     }
 
     fn command(&self, line: &str, variables: &[(&str, &str)]) -> Command {
-        let mut command = Command::cargo_bin("tagsmith").expect("the program was built");
-        command.current_dir(self.folder.path()).args(line.split_whitespace());
-        command.env_clear().env("HOME", self.folder.path()).env("HF_ENDPOINT", &self.server.url);
+        let mut command = self.folder.tagsmith(line);
+        command.env_clear().env("HOME", self.folder.folder()).env("HF_ENDPOINT", &self.server.url);
         command.envs(variables.iter().copied());
         command
     }
@@ -61,10 +52,8 @@ impl Scratch {
     /// What a run says on stderr; it has to end with this status.
     #[track_caller]
     fn run(&self, status: i32, line: &str, variables: &[(&str, &str)]) -> String {
-        let output = self.command(line, variables).output().expect("it runs");
-        let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-        assert_eq!(output.status.code(), Some(status), "{line}\n{stderr}");
-        let folder = self.folder.path().display().to_string();
+        let stderr = Ran::of(&mut self.command(line, variables)).ended(status).stderr;
+        let folder = self.folder.folder().display().to_string();
         stderr.replace(&folder, "HOME").replace(&self.server.url, "HUB")
     }
 
@@ -77,21 +66,21 @@ impl Scratch {
 
 #[test]
 fn a_run_with_names_alone() {
-    let scratch = Scratch::new();
+    let scratch = Home::new();
     let said = scratch.run(0, TRAIN, &[]);
     // The validation file holds the same bytes as the training file: they come once.
     for line in ["downloading model.safetensors: ", "downloading train.json: "] {
         assert!(said.contains(line), "{line}\n{said}");
     }
-    assert!(scratch.path(".cache/huggingface/hub/models--org--tiny/refs/main").is_file());
-    let card = fs::read_to_string(scratch.path("out/README.md")).expect("a card");
+    assert!(scratch.folder.path(".cache/huggingface/hub/models--org--tiny/refs/main").is_file());
+    let card = fs::read_to_string(scratch.folder.path("out/README.md")).expect("a card");
     assert!(card.contains("base_model: org/tiny") && card.contains("org/rows"), "{card}");
     // Once more without a connection: nothing else, the same weights.
-    let trained = fs::read(scratch.path("out/model.safetensors")).expect("weights");
+    let trained = fs::read(scratch.folder.path("out/model.safetensors")).expect("weights");
     let offline = [("HF_HUB_OFFLINE", "1"), ("HF_ENDPOINT", "http://127.0.0.1:9")];
     let said = scratch.run(0, &format!("{TRAIN} --overwrite_output_dir"), &offline);
     assert!(!said.contains("downloading"), "{said}");
-    assert_eq!(fs::read(scratch.path("out/model.safetensors")).expect("weights"), trained);
+    assert_eq!(fs::read(scratch.folder.path("out/model.safetensors")).expect("weights"), trained);
     scratch.server.asked();
     scratch.run(0, "predict --model org/tiny --input-format text", &offline);
     assert_eq!(scratch.server.asked(), [""; 0]);
@@ -99,7 +88,7 @@ fn a_run_with_names_alone() {
 
 #[test]
 fn options_say_where_and_which() {
-    let scratch = Scratch::new();
+    let scratch = Home::new();
     let line = TRAIN.replace(
         "--do_train",
         "--model_revision v1 --tokenizer_name org/words --config_name org/names \
@@ -109,11 +98,11 @@ fn options_say_where_and_which() {
         (
             "models/org/words",
             vec![
-                ("tokenizer.json", golden("run_ner/tokenizer.json")),
-                ("tokenizer_config.json", golden("run_ner/tokenizer_config.json")),
+                ("tokenizer.json", bytes("run_ner/tokenizer.json")),
+                ("tokenizer_config.json", bytes("run_ner/tokenizer_config.json")),
             ],
         ),
-        ("models/org/names", vec![("config.json", golden("models/bert/config.json"))]),
+        ("models/org/names", vec![("config.json", bytes("models/bert/config.json"))]),
     ];
     for (name, files) in &private {
         let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
@@ -122,9 +111,10 @@ fn options_say_where_and_which() {
     }
     scratch.run(0, &line, &[("HF_TOKEN", "hf_other")]);
     assert!(
-        scratch.path("kept/models--org--tiny/refs/v1").is_file() && scratch.path("kept/datasets--org--rows").is_dir()
+        scratch.folder.path("kept/models--org--tiny/refs/v1").is_file()
+            && scratch.folder.path("kept/datasets--org--rows").is_dir()
     );
-    assert!(!scratch.path(".cache").exists());
+    assert!(!scratch.folder.path(".cache").exists());
     assert!(scratch.server.tokens("/api/").iter().all(|token| token.as_deref() == Some("Bearer hf_mine")));
     // A token may also be in the environment or in a file; or be forbidden.
     let look = "predict --model org/words --model-revision v1 --cache-dir other";
@@ -132,10 +122,10 @@ fn options_say_where_and_which() {
         "error: org/words: the model lacks config.json, model.safetensors: download or save the model again, whole"
     ];
     scratch.bad(look, &[("HF_TOKEN", "hf_mine")], wants);
-    fs::create_dir_all(scratch.path("hf")).expect("a folder");
-    fs::write(scratch.path("hf/token"), "hf_mine\n").expect("a file");
+    fs::create_dir_all(scratch.folder.path("hf")).expect("a folder");
+    fs::write(scratch.folder.path("hf/token"), "hf_mine\n").expect("a file");
     scratch.server.asked();
-    let home = scratch.path("hf").display().to_string();
+    let home = scratch.folder.path("hf").display().to_string();
     scratch.run(2, &look.replace("words", "names"), &[("HF_HOME", &home)]);
     assert_eq!(scratch.server.tokens("/revision/"), [Some("Bearer hf_mine".to_owned())]);
     scratch.bad(
@@ -147,7 +137,7 @@ fn options_say_where_and_which() {
 
 #[test]
 fn what_cannot_be_had_is_one_line() {
-    let scratch = Scratch::new();
+    let scratch = Home::new();
     scratch.bad("predict --model org/none", &[], expect!["error: org/none: the hub answers 401: Invalid username or password, so there is no such model, or it is not shown to you: correct the name, or log in with `hf auth login`, or set HF_TOKEN, or pass `--token` with a token that may read"]);
     scratch.bad("predict --model org/tiny", &[("TRANSFORMERS_OFFLINE", "1")], expect!["error: org/tiny: there is no such folder here, the model is not in the cache HOME/.cache/huggingface/hub/models--org--tiny, and TRANSFORMERS_OFFLINE forbids connections: run it once with a connection, or run `hf download org/tiny` where there is a connection and copy the cache"]);
     scratch.bad(
@@ -176,12 +166,12 @@ fn what_cannot_be_had_is_one_line() {
         &[("http_proxy", "http://")],
         expect!["error: the proxy's address: invalid proxy url: correct https_proxy or http_proxy"],
     );
-    assert!(!scratch.path("out").exists(), "nothing was begun");
+    assert!(!scratch.folder.path("out").exists(), "nothing was begun");
 }
 
 #[test]
 fn several_processes_share_a_cache() {
-    let scratch = Scratch::new();
+    let scratch = Home::new();
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| scratch.run(0, "predict --model org/tiny --input-format text", &[]));
@@ -193,7 +183,7 @@ fn several_processes_share_a_cache() {
 
 #[test]
 fn the_finished_model_is_pushed() {
-    let scratch = Scratch::new();
+    let scratch = Home::new();
     let line = format!(
         "{TRAIN} --push_to_hub --hub_model_id jo/mine --hub_token hf_write --hub_private_repo --hub_strategy end"
     );
@@ -202,7 +192,7 @@ fn the_finished_model_is_pushed() {
     assert!(said.contains("note: uploaded out as HUB/models/jo/mine/commit/"), "{said}");
     let pushed = scratch.server.files("models/jo/mine", "main");
     for name in ["config.json", "model.safetensors", "tokenizer.json", "README.md", "all_results.json"] {
-        assert_eq!(pushed[name].1, fs::read(scratch.path("out").join(name)).expect("it was written"), "{name}");
+        assert_eq!(pushed[name].1, fs::read(scratch.folder.path("out").join(name)).expect("it was written"), "{name}");
     }
     assert!(pushed.keys().all(|name| !name.starts_with("checkpoint-")), "{:?}", pushed.keys());
     assert!(
@@ -220,7 +210,7 @@ fn the_finished_model_is_pushed() {
 
 #[test]
 fn a_push_that_cannot_be_is_refused_before_the_training() {
-    let scratch = Scratch::new();
+    let scratch = Home::new();
     let push = format!("{TRAIN} --push_to_hub");
     scratch.bad(
         &push,
@@ -231,7 +221,7 @@ fn a_push_that_cannot_be_is_refused_before_the_training() {
     scratch.bad(&format!("{push} --hub_revision dev"), &[], expect!["  hint: leave `--hub_revision` out"]);
     scratch.server.rule(|request, _| request.target.ends_with("/create").then(|| Reply::error(403, "", "read only")));
     scratch.bad(&push, &[("HF_TOKEN", "hf_read")], expect!["error: jo/out: the hub answers 403: read only: log in with `hf auth login`, or set HF_TOKEN, or pass `--hub_token` because the token that was sent does not allow it"]);
-    assert!(!scratch.path("out").exists());
+    assert!(!scratch.folder.path("out").exists());
     let said = scratch.run(2, "train --model_name_or_path org/none --dataset_name x --do_eval --hub_token hf_a", &[]);
     assert!(said.contains("`--hub_token` changes nothing without `--push_to_hub`"), "{said}");
 }

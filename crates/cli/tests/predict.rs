@@ -1,22 +1,21 @@
 //! `tagsmith predict` on a small random model: every word a label, bad lines located, files whole or absent.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tagsmith_encoder::config::Config;
+use tagsmith_testkit::program::{self, Ran};
+use tagsmith_testkit::scratch::Scratch;
 use tagsmith_tokens::model::Model;
-use tempfile::TempDir;
 
 const LABELS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
 
 /// A folder with a random BERT of one layer beside the golden tokenizer.
-fn scratch() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let pieces = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/pieces/bert-cased");
+fn scratch() -> Scratch {
+    let scratch = Scratch::empty();
     for name in ["tokenizer.json", "tokenizer_config.json"] {
-        fs::copy(pieces.join(name), folder.path().join(name)).unwrap();
+        scratch.copy(format!("pieces/bert-cased/{name}"), name);
     }
     let names: serde_json::Map<String, Value> =
         (0..).zip(LABELS).map(|(id, label): (usize, _)| (id.to_string(), label.into())).collect();
@@ -26,24 +25,15 @@ fn scratch() -> TempDir {
         "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
         "initializer_range": 0.8, "pad_token_id": 0, "id2label": names,
     });
-    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let (config, _) = Config::read(folder.path()).unwrap();
-    Model::new(config, 3).save(folder.path()).unwrap();
-    folder
-}
-
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
+    scratch.write("config.json", config.to_string());
+    let (config, _) = Config::read(scratch.folder()).unwrap();
+    Model::new(config, 3).save(scratch.folder()).unwrap();
+    scratch
 }
 
 fn predict(model: &Path, arguments: &[&str], input: &str) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
-    command.args(["predict", "--threads", "1", "--model"]).arg(model).args(arguments);
-    let output = command.write_stdin(input).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    let mut command = program::isolated(program::path(), Path::new("."));
+    Ran::fed(command.args(["predict", "--threads", "1", "--model"]).arg(model).args(arguments), input)
 }
 
 /// What `gzip -n9` makes of `Jo moved to Genf .` and `Anna .`, a line each.
@@ -59,9 +49,9 @@ fn documents(out: &str) -> Vec<Value> {
 #[test]
 fn every_line_becomes_a_document_whose_offsets_are_code_points() {
     let model = scratch();
-    let ran = predict(model.path(), &[], "Jo moved to Zürich 🎉 in May .\n\nÅlesund , Łódź\n");
-    assert_eq!(ran.status, 0, "{}", ran.err);
-    let documents = documents(&ran.out);
+    let ran = predict(model.folder(), &[], "Jo moved to Zürich 🎉 in May .\n\nÅlesund , Łódź\n");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let documents = documents(&ran.stdout);
     assert_eq!(documents.len(), 3);
     let mut entities = 0;
     for document in &documents {
@@ -77,7 +67,7 @@ fn every_line_becomes_a_document_whose_offsets_are_code_points() {
     }
     assert!(entities > 0, "the random model names something");
     assert_eq!(documents[0]["words"][4], "🎉");
-    assert!(ran.err.starts_with("3 documents, 11 words, 3 windows, "), "{}", ran.err);
+    assert!(ran.stderr.starts_with("3 documents, 11 words, 3 windows, "), "{}", ran.stderr);
 }
 
 #[test]
@@ -109,30 +99,30 @@ fn an_emulated_gpu_gives_every_word_the_processors_label() {
 fn given_words_keep_their_number_in_every_format() {
     let model = scratch();
     let jsonl = "{\"tokens\": [\"Jo\", \"\", \"U.S.\", \"\u{ad}\"]}\n{\"words\": []}\n";
-    let ran = predict(model.path(), &["--output-format", "conll"], jsonl);
-    assert_eq!(ran.status, 0, "{}", ran.err);
-    let words: Vec<&str> = ran.out.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    let ran = predict(model.folder(), &["--output-format", "conll"], jsonl);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let words: Vec<&str> = ran.stdout.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(words, ["Jo", "", "U.S.", "\u{ad}", "", ""]);
-    let stopgaps: Vec<&str> = ran.out.lines().filter(|line| line.ends_with("\tO")).collect();
-    assert!(stopgaps.contains(&"\tO") && stopgaps.contains(&"\u{ad}\tO"), "{}", ran.out);
+    let stopgaps: Vec<&str> = ran.stdout.lines().filter(|line| line.ends_with("\tO")).collect();
+    assert!(stopgaps.contains(&"\tO") && stopgaps.contains(&"\u{ad}\tO"), "{}", ran.stdout);
     let said = "warning: 2 words give the model nothing to read and got a stopgap label (standard input:1 word 2 \"\", \
                 standard input:1 word 4 \"\\u{ad}\")";
-    assert!(ran.err.contains(said), "{}", ran.err);
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 
     let conll = "-DOCSTART- O\n\nJo B-PER\nmoved O\n\n\n# id = 7\nZürich B-LOC\n";
-    let ran = predict(model.path(), &["--input-format=conll"], conll);
-    let found = documents(&ran.out);
+    let ran = predict(model.folder(), &["--input-format=conll"], conll);
+    let found = documents(&ran.stdout);
     assert_eq!(found[0]["words"], serde_json::json!(["Jo", "moved"]));
     assert_eq!(found[1]["words"], serde_json::json!(["Zürich"]));
     assert!(
-        ran.err.contains("note: 1 `-DOCSTART-` line was skipped (standard input:1)")
-            && ran.err.contains("note: 1 comment line was skipped (standard input:7)"),
+        ran.stderr.contains("note: 1 `-DOCSTART-` line was skipped (standard input:1)")
+            && ran.stderr.contains("note: 1 comment line was skipped (standard input:7)"),
         "{}",
-        ran.err
+        ran.stderr
     );
 
     let csv = "id,text\n1,\"Jo, moved\nto Zürich\"\n2,Genf\n";
-    let found = documents(&predict(model.path(), &["--input_format", "csv"], csv).out);
+    let found = documents(&predict(model.folder(), &["--input_format", "csv"], csv).stdout);
     assert_eq!((&found[0]["text"], &found[1]["text"]), (&"Jo, moved\nto Zürich".into(), &"Genf".into()));
 }
 
@@ -140,19 +130,19 @@ fn given_words_keep_their_number_in_every_format() {
 fn a_long_document_is_read_whole() {
     let model = scratch();
     let long = "The harbour of Rotterdam was closed . ".repeat(50);
-    let ran = predict(model.path(), &["--aggregation_strategy", "first"], &long);
-    assert_eq!(documents(&ran.out)[0]["labels"].as_array().unwrap().len(), 350);
+    let ran = predict(model.folder(), &["--aggregation_strategy", "first"], &long);
+    assert_eq!(documents(&ran.stdout)[0]["labels"].as_array().unwrap().len(), 350);
     let said = "note: 1 input is longer than the model reads at once and went through overlapping windows \
                 (standard input:1:";
-    assert!(ran.err.contains(said), "{}", ran.err);
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
 #[test]
 fn brackets_name_the_types_and_lose_no_letter() {
     let model = scratch();
     let text = "Jo moved to Zürich with Anna O'Neill .";
-    let ran = predict(model.path(), &["--output-format", "text"], text);
-    let found = documents(&predict(model.path(), &[], text).out);
+    let ran = predict(model.folder(), &["--output-format", "text"], text);
+    let found = documents(&predict(model.folder(), &[], text).stdout);
     let mut want = String::new();
     let mut at = 0;
     let letters: Vec<char> = text.chars().collect();
@@ -163,17 +153,17 @@ fn brackets_name_the_types_and_lose_no_letter() {
         at = end;
     }
     want.extend(&letters[at..]);
-    assert_eq!(ran.out, format!("{want}\n"));
+    assert_eq!(ran.stdout, format!("{want}\n"));
 }
 
 #[test]
 fn a_bad_line_is_located_and_what_stands_before_it_stays() {
     let model = scratch();
     let check = |input: &str, arguments: &[&str], message: &str, documents_before: usize| {
-        let ran = predict(model.path(), arguments, input);
+        let ran = predict(model.folder(), arguments, input);
         assert_eq!(ran.status, 2);
-        assert_eq!(ran.out.lines().count(), documents_before, "{}", ran.out);
-        assert_eq!(ran.err.lines().last().unwrap(), message);
+        assert_eq!(ran.stdout.lines().count(), documents_before, "{}", ran.stdout);
+        assert_eq!(ran.stderr.lines().last().unwrap(), message);
     };
     let good = "{\"text\": \"Jo\"}\n";
     check(
@@ -217,7 +207,7 @@ fn a_bad_line_is_located_and_what_stands_before_it_stays() {
         "Jo",
         &["--max-seq-length", "90"],
         "error: MODEL: `max_seq_length` is 90 but the model has 40 positions: ask for at most that"
-            .replace("MODEL", &model.path().display().to_string())
+            .replace("MODEL", &model.folder().display().to_string())
             .as_str(),
         0,
     );
@@ -238,26 +228,26 @@ fn a_bad_line_is_located_and_what_stands_before_it_stays() {
 #[test]
 fn a_file_is_whole_or_not_there() {
     let model = scratch();
-    let folder = TempDir::new().unwrap();
-    let out = folder.path().join("tagged.jsonl");
+    let folder = Scratch::empty();
+    let out = folder.path("tagged.jsonl");
     let arguments = ["-o", out.to_str().unwrap()];
-    let entries = || fs::read_dir(folder.path()).unwrap().count();
-    let ran = predict(model.path(), &arguments, "{\"text\": \"Jo\"}\nnonsense\n");
-    assert_eq!((ran.status, ran.out.as_str(), entries()), (2, "", 0));
+    let entries = || fs::read_dir(folder.folder()).unwrap().count();
+    let ran = predict(model.folder(), &arguments, "{\"text\": \"Jo\"}\nnonsense\n");
+    assert_eq!((ran.status, ran.stdout.as_str(), entries()), (2, "", 0));
     fs::write(&out, "before").unwrap();
-    assert_eq!(predict(model.path(), &arguments, "{\"text\": \"Jo\"}\nnonsense\n").status, 2);
+    assert_eq!(predict(model.folder(), &arguments, "{\"text\": \"Jo\"}\nnonsense\n").status, 2);
     assert_eq!(fs::read_to_string(&out).unwrap(), "before");
-    assert_eq!(predict(model.path(), &arguments, "{\"text\": \"Jo\"}\n").status, 0);
+    assert_eq!(predict(model.folder(), &arguments, "{\"text\": \"Jo\"}\n").status, 0);
     assert_eq!((documents(&fs::read_to_string(&out).unwrap()).len(), entries()), (1, 1));
     // What is not a file is not replaced by one.
-    let ran = predict(model.path(), &["-o", folder.path().to_str().unwrap()], "Jo\n");
-    assert_eq!((ran.status, ran.err.contains("not an ordinary file")), (2, true), "{}", ran.err);
+    let ran = predict(model.folder(), &["-o", folder.folder().to_str().unwrap()], "Jo\n");
+    assert_eq!((ran.status, ran.stderr.contains("not an ordinary file")), (2, true), "{}", ran.stderr);
     #[cfg(unix)]
     {
-        let link = folder.path().join("link");
+        let link = folder.path("link");
         std::os::unix::fs::symlink("tagged.jsonl", &link).unwrap();
-        let ran = predict(model.path(), &["-o", link.to_str().unwrap()], "{\"text\": \"Jo\"}\n{\"text\": \"Jo\"}\n");
-        assert!(ran.status == 0 && link.is_symlink(), "{}", ran.err);
+        let ran = predict(model.folder(), &["-o", link.to_str().unwrap()], "{\"text\": \"Jo\"}\n{\"text\": \"Jo\"}\n");
+        assert!(ran.status == 0 && link.is_symlink(), "{}", ran.stderr);
         assert_eq!(documents(&fs::read_to_string(&out).unwrap()).len(), 2);
     }
 }
@@ -265,18 +255,18 @@ fn a_file_is_whole_or_not_there() {
 #[test]
 fn columns_hold_no_tabs() {
     let model = scratch();
-    let ran = predict(model.path(), &["--output-format", "conll"], "{\"tokens\": [\"Jo\", \"a\\tb\"]}\n");
+    let ran = predict(model.folder(), &["--output-format", "conll"], "{\"tokens\": [\"Jo\", \"a\\tb\"]}\n");
     let want =
         "error: the word \"a\\tb\" holds a tab or a line break, which columns cannot: pass `--output-format jsonl`\n";
-    assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{}", ran.err);
-    assert!(ran.err.ends_with(want), "{}", ran.err);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with(want), "{}", ran.stderr);
 }
 
 #[test]
 fn a_model_that_is_not_there_is_named() {
     let ran = predict(Path::new("no/such/model"), &[], "Jo");
     assert_eq!(ran.status, 2);
-    assert_eq!(ran.err, "error: no/such/model: there is no such file or folder: correct the path\n");
+    assert_eq!(ran.stderr, "error: no/such/model: there is no such file or folder: correct the path\n");
 }
 
 #[test]
@@ -288,32 +278,31 @@ fn how_the_input_is_cut_up_changes_nothing() {
     let sentences: Vec<String> = (0..3000).map(sentence).collect();
     let text = sentences.concat();
     assert!(text.len() > 2 * (256 << 10));
-    let whole = predict(model.path(), &[], &text);
-    assert_eq!(whole.status, 0, "{}", whole.err);
-    assert_eq!(whole.out.lines().count(), sentences.len());
+    let whole = predict(model.folder(), &[], &text);
+    assert_eq!(whole.status, 0, "{}", whole.stderr);
+    assert_eq!(whole.stdout.lines().count(), sentences.len());
     for more in [["--batch-tokens", "1"], ["--batch-tokens", "331"], ["--batch-tokens", "100000"]] {
-        assert!(predict(model.path(), &more, &text).out == whole.out, "{more:?}");
+        assert!(predict(model.folder(), &more, &text).stdout == whole.stdout, "{more:?}");
     }
-    let parts = sentences.chunks(701).map(|part| predict(model.path(), &["--batch-tokens", "64"], &part.concat()).out);
-    assert!(parts.collect::<String>() == whole.out);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tagsmith"));
-    command.args(["predict", "--threads", "3", "--model"]).arg(model.path()).write_stdin(text);
-    assert!(command.output().unwrap().stdout == whole.out.as_bytes());
+    let parts =
+        sentences.chunks(701).map(|part| predict(model.folder(), &["--batch-tokens", "64"], &part.concat()).stdout);
+    assert!(parts.collect::<String>() == whole.stdout);
+    assert!(Ran::fed(&mut model.tagsmith("predict --threads 3 --model ."), text).stdout == whole.stdout);
 }
 
 #[test]
 fn packed_files_are_unpacked() {
     let model = scratch();
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("text.txt.gz");
+    let folder = Scratch::empty();
+    let file = folder.path("text.txt.gz");
     fs::write(&file, PACKED).unwrap();
-    let ran = predict(model.path(), &[file.to_str().unwrap()], "");
-    assert_eq!(ran.status, 0, "{}", ran.err);
-    assert_eq!(ran.out, predict(model.path(), &[], "Jo moved to Genf .\nAnna .\n").out);
+    let ran = predict(model.folder(), &[file.to_str().unwrap()], "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(ran.stdout, predict(model.folder(), &[], "Jo moved to Genf .\nAnna .\n").stdout);
     fs::write(&file, &PACKED[..20]).unwrap();
-    let ran = predict(model.path(), &[file.to_str().unwrap()], "");
+    let ran = predict(model.folder(), &[file.to_str().unwrap()], "");
     assert_eq!(ran.status, 2);
-    assert!(ran.err.lines().last().unwrap().contains("the gzip stream is cut off"), "{}", ran.err);
+    assert!(ran.stderr.lines().last().unwrap().contains("the gzip stream is cut off"), "{}", ran.stderr);
 }
 
 #[test]
@@ -321,11 +310,11 @@ fn a_document_that_would_not_fit_is_refused_and_what_stands_before_it_stays() {
     let model = scratch();
     let over = 1 << 20;
     let check = |format: &str, before: &str, input: String, place: &str| {
-        let ran = predict(model.path(), &["--input-format", format], &format!("{before}{input}"));
+        let ran = predict(model.folder(), &["--input-format", format], &format!("{before}{input}"));
         assert_eq!(ran.status, 2);
-        assert_eq!(ran.out.lines().count(), 1, "{format}: {}", ran.out.len());
+        assert_eq!(ran.stdout.lines().count(), 1, "{format}: {}", ran.stdout.len());
         let want = "the document is longer than 1 MiB, the most that is tagged in one piece: split it";
-        assert_eq!(ran.err.lines().last().unwrap(), format!("error: standard input:{place}: {want}"));
+        assert_eq!(ran.stderr.lines().last().unwrap(), format!("error: standard input:{place}: {want}"));
     };
     check("text", "Jo\n", "a".repeat(over + 1), "2");
     // A string that is never closed.
@@ -337,14 +326,14 @@ fn a_document_that_would_not_fit_is_refused_and_what_stands_before_it_stays() {
 
 #[test]
 fn nothing_but_empty_lines_is_streamed_too() {
-    let ran = predict(scratch().path(), &["--output-format", "conll"], &"\n".repeat(10_000));
-    assert_eq!((ran.status, ran.out.len()), (0, 10_000));
-    assert!(ran.err.starts_with("10000 documents, 0 words, "), "{}", ran.err);
+    let ran = predict(scratch().folder(), &["--output-format", "conll"], &"\n".repeat(10_000));
+    assert_eq!((ran.status, ran.stdout.len()), (0, 10_000));
+    assert!(ran.stderr.starts_with("10000 documents, 0 words, "), "{}", ran.stderr);
 }
 
 #[test]
 fn batches_of_nothing_are_refused() {
-    let error = predict(scratch().path(), &["--batch-tokens", "0"], "Jo").err;
+    let error = predict(scratch().folder(), &["--batch-tokens", "0"], "Jo").stderr;
     assert_eq!(error.lines().last().unwrap(), "error: `--batch-tokens 0`: at least one is needed");
 }
 
@@ -393,49 +382,48 @@ fn rows(path: &Path) -> Vec<Value> {
 #[test]
 fn many_files_become_as_many_and_what_is_there_is_not_made_again() {
     let model = scratch();
-    let at = |name: &str| model.path().join("shards").join(name);
+    let at = |name: &str| model.path("shards").join(name);
     fs::create_dir(at("")).unwrap();
     fs::write(at("a.txt"), "Jo moved to Zürich .\nAnna .\n").unwrap();
     fs::write(at("b.jsonl"), "{\"tokens\": [\"Jo\", \"moved\"]}\n{\"text\": \"Genf .\"}\n").unwrap();
     fs::write(at("c.txt.gz"), PACKED).unwrap();
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files/class_label.parquet");
-    fs::copy(&golden, at("d.parquet")).unwrap();
-    let out = model.path().join("out");
+    model.copy("dataset_files/class_label.parquet", "shards/d.parquet");
+    let out = model.path("out");
     let run = |more: &[&str]| {
         let folders = [at(""), out.clone()].map(|path| path.display().to_string());
-        predict(model.path(), &[&[&folders[0], "--output-dir", &folders[1]], more].concat(), "")
+        predict(model.folder(), &[&[&folders[0], "--output-dir", &folders[1]], more].concat(), "")
     };
     let ran = run(&[]);
-    assert_eq!(ran.status, 0, "{}", ran.err);
-    assert!(ran.out.is_empty() && ran.err.contains("11 documents, "), "{}", ran.err);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("11 documents, "), "{}", ran.stderr);
     let made = ["a.jsonl", "b.jsonl", "c.jsonl", "d.parquet"];
     // Each is what a run of its own gives.
     for (input, output) in ["a.txt", "b.jsonl", "c.txt.gz"].into_iter().zip(made) {
-        let alone = predict(model.path(), &[at(input).to_str().unwrap()], "");
-        assert_eq!(fs::read_to_string(out.join(output)).unwrap(), alone.out, "{input}");
+        let alone = predict(model.folder(), &[at(input).to_str().unwrap()], "");
+        assert_eq!(fs::read_to_string(out.join(output)).unwrap(), alone.stdout, "{input}");
     }
-    let alone = predict(model.path(), &[at("d.parquet").to_str().unwrap()], "");
-    assert_eq!(rows(&out.join("d.parquet")), documents(&alone.out));
+    let alone = predict(model.folder(), &[at("d.parquet").to_str().unwrap()], "");
+    assert_eq!(rows(&out.join("d.parquet")), documents(&alone.stdout));
     // A job that stopped: one file is missing, and what another run left of it is of no use.
     fs::remove_file(out.join("b.jsonl")).unwrap();
     fs::write(out.join(".b.jsonl.1.part"), "{\"tex").unwrap();
     fs::write(out.join("a.jsonl"), "kept").unwrap();
     let ran = run(&[]);
     assert!(
-        ran.err.contains("note: 3 of 4 files are there already") && ran.err.contains("2 documents, "),
+        ran.stderr.contains("note: 3 of 4 files are there already") && ran.stderr.contains("2 documents, "),
         "{}",
-        ran.err
+        ran.stderr
     );
     assert_eq!(fs::read_to_string(out.join("a.jsonl")).unwrap(), "kept");
     assert!(out.join("b.jsonl").exists());
     // With other choices the rest would be of another kind.
     let ran = run(&["--stride", "3"]);
-    assert!(ran.status == 2 && ran.err.contains("made with `stride` \"\", and now it is \"3\""), "{}", ran.err);
+    assert!(ran.status == 2 && ran.stderr.contains("made with `stride` \"\", and now it is \"3\""), "{}", ran.stderr);
     // A bad file leaves what was made before it.
     fs::write(at("e.jsonl"), "{\"text\": 3}\n").unwrap();
     let ran = run(&[]);
-    assert!(ran.status == 2 && ran.err.contains("e.jsonl:1: `text` is neither"), "{}", ran.err);
+    assert!(ran.status == 2 && ran.stderr.contains("e.jsonl:1: `text` is neither"), "{}", ran.stderr);
     assert!(!out.join("e.jsonl").exists());
-    let ran = predict(model.path(), &["one", "two"], "");
-    assert!(ran.status == 2 && ran.err.contains("say where with `--output-dir`"), "{}", ran.err);
+    let ran = predict(model.folder(), &["one", "two"], "");
+    assert!(ran.status == 2 && ran.stderr.contains("say where with `--output-dir`"), "{}", ran.stderr);
 }

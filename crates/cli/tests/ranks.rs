@@ -5,14 +5,14 @@
 
 use serde_json::{Map, Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tagsmith");
+use tagsmith_testkit::golden;
+use tagsmith_testkit::program::{self, Ran};
+use tagsmith_testkit::scratch::Scratch;
 
 /// How far losses of twenty steps may be from one process's, relative to themselves. Ranks add sums of some hundred
 /// numbers in another order, which moves a gradient by 2⁻²⁴ × 10 of itself; ten times that is left for the steps.
@@ -21,57 +21,45 @@ const LOSS_APART: f64 = 1e-5;
 /// tiny ε what is rounding alone would move a weight by the whole rate; ε is 10⁻³ here.
 const WEIGHT_APART: f32 = 2e-5;
 
-/// A scratch folder with a model and its data.
-struct Scratch(TempDir);
+/// A scratch folder with a model and its data, in which ranks run.
+struct Ranks(Scratch);
 
-impl Scratch {
-    fn new() -> Scratch {
-        let scratch = Scratch(TempDir::new().unwrap());
-        fs::create_dir(scratch.path("model")).unwrap();
-        for file in ["models/bert/model.safetensors", "run_ner/tokenizer.json", "run_ner/tokenizer_config.json"] {
-            let name = Path::new(file).file_name().unwrap();
-            fs::copy(Path::new(GOLDEN).join(file), scratch.path("model").join(name)).unwrap();
-        }
+impl Deref for Ranks {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.0
+    }
+}
+
+impl Ranks {
+    fn new() -> Ranks {
+        let scratch = Scratch::with_tagger();
         // Dropout is on: its masks must not depend on the ranks.
-        let config = fs::read_to_string(Path::new(GOLDEN).join("models/bert/config.json")).unwrap();
-        let mut config: Map<String, Value> = serde_json::from_str(&config).unwrap();
-        config.insert("hidden_dropout_prob".into(), json!(0.1));
-        config.insert("attention_probs_dropout_prob".into(), json!(0.1));
-        fs::write(scratch.path("model/config.json"), Value::Object(config).to_string()).unwrap();
+        let mut config = scratch.json("model/config.json");
+        config["hidden_dropout_prob"] = json!(0.1);
+        config["attention_probs_dropout_prob"] = json!(0.1);
+        scratch.write("model/config.json", config.to_string());
         // Sixteen sentences to learn, thirteen to evaluate.
-        let data = fs::read_to_string(Path::new(GOLDEN).join("run_ner/data.json")).unwrap();
+        let data = golden::text("run_ner/data.json");
         let lines =
             |count: usize| data.lines().cycle().take(count).map(|line| line.to_owned() + "\n").collect::<String>();
-        fs::write(scratch.path("train.json"), lines(16)).unwrap();
-        fs::write(scratch.path("test.json"), lines(13)).unwrap();
-        scratch
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.read(name)).unwrap()
+        scratch.write("train.json", lines(16));
+        scratch.write("test.json", lines(13));
+        Ranks(scratch)
     }
 
     /// A command of so many ranks; the last of several contexts is of one.
     fn command(&self, ranks: usize, contexts: &[&str]) -> Command {
-        let mut command = match ranks {
-            1 => Command::new(PROGRAM),
-            _ => Command::new("mpirun"),
-        };
+        let program = program::path();
+        let mut command =
+            program::isolated(if ranks == 1 { program.as_path() } else { Path::new("mpirun") }, self.folder());
         let words = contexts.iter().map(|context| context.split_whitespace());
         for (number, words) in words.enumerate() {
             if ranks > 1 {
                 let count = if number == 0 { ranks + 1 - contexts.len() } else { 1 };
-                let options =
-                    ["--oversubscribe", "--bind-to", "none", "-n", &count.to_string(), PROGRAM].map(str::to_owned);
-                command.args((number > 0).then_some(":")).args(options);
+                command.args((number > 0).then_some(":"));
+                command.args(["--oversubscribe", "--bind-to", "none", "-n", &count.to_string()]).arg(&program);
             }
             command.args(words);
         }
@@ -80,19 +68,16 @@ impl Scratch {
             command.env(name, "1");
         }
         command.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
-        command.current_dir(self.0.path());
         command
     }
 
-    fn run(&self, ranks: usize, words: &str) -> Output {
-        self.command(ranks, &[words]).output().expect("mpirun is on the path")
+    fn run(&self, ranks: usize, words: &str) -> Ran {
+        Ran::of(&mut self.command(ranks, &[words]))
     }
 
     #[track_caller]
-    fn good(&self, ranks: usize, words: &str) -> Output {
-        let output = self.run(ranks, words);
-        assert!(output.status.success(), "{ranks} ranks: {words}\n{}", text(&output.stderr));
-        output
+    fn good(&self, ranks: usize, words: &str) -> Ran {
+        self.run(ranks, words).ended(0)
     }
 
     /// The weights of a finished model, tensor by tensor.
@@ -114,13 +99,9 @@ impl Scratch {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// Lines on stderr that are our own errors.
-fn errors(output: &Output) -> Vec<String> {
-    text(&output.stderr).lines().filter(|line| line.contains("error: ")).map(str::to_owned).collect()
+fn errors(output: &Ran) -> Vec<String> {
+    output.stderr.lines().filter(|line| line.contains("error: ")).map(str::to_owned).collect()
 }
 
 /// Twenty steps of eight sentences on any number of ranks.
@@ -134,7 +115,7 @@ fn train(ranks: usize, output: &str) -> String {
 }
 
 #[track_caller]
-fn assert_close(scratch: &Scratch, one: &str, other: &str, apart: (f64, f32)) {
+fn assert_close(scratch: &Ranks, one: &str, other: &str, apart: (f64, f32)) {
     let (a, b) = (scratch.losses(one), scratch.losses(other));
     assert_eq!(a.len(), b.len());
     for (step, (a, b)) in a.iter().zip(&b).enumerate() {
@@ -149,14 +130,14 @@ fn assert_close(scratch: &Scratch, one: &str, other: &str, apart: (f64, f32)) {
 
 #[test]
 fn ranks_learn_what_one_process_learns_and_the_same_bits_again() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     scratch.good(1, &train(1, "one"));
     assert!(scratch.losses("one").len() == 20);
     for ranks in [2, 4] {
         let output = scratch.good(ranks, &train(ranks, &format!("of-{ranks}")));
         assert_close(&scratch, "one", &format!("of-{ranks}"), (LOSS_APART, WEIGHT_APART));
         // One prints; and it says how long ranks wait.
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        let (out, err) = (output.stdout, output.stderr);
         assert_eq!(out.matches("***** train metrics *****").count(), 1, "{out}");
         assert_eq!(err.matches("note: memory: ").count(), 1, "{err}");
         assert_eq!(out.matches("'wait_per_step'").count(), 20, "{out}");
@@ -175,7 +156,7 @@ fn ranks_learn_what_one_process_learns_and_the_same_bits_again() {
 
 #[test]
 fn accumulation_and_bounded_batches_change_nothing_either() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     scratch.good(1, &(train(1, "one") + " --gradient_accumulation_steps 2"));
     scratch.good(2, &(train(2, "two") + " --gradient_accumulation_steps 2 --batch_tokens 12 --gradient_checkpointing"));
     assert_close(&scratch, "one", "two", (LOSS_APART, WEIGHT_APART));
@@ -183,7 +164,7 @@ fn accumulation_and_bounded_batches_change_nothing_either() {
 
 #[test]
 fn an_evaluation_of_ranks_is_one_process_s_to_the_bit() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     let evaluate = |ranks: usize| {
         let line = "train --model_name_or_path model --validation_file test.json --test_file test.json --do_eval \
                     --do_predict --return_entity_level_metrics --threads 1 --per_device_eval_batch_size 3 --output_dir";
@@ -207,14 +188,14 @@ fn an_evaluation_of_ranks_is_one_process_s_to_the_bit() {
 
 #[test]
 fn ranks_share_one_file_and_its_order_stays() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     let words = ["jo", "lives", "in", "york"];
     let lines = (0..200).map(|i| format!("{}\n", json!({"words": &words[..1 + i % 4]})));
-    fs::write(scratch.path("long.jsonl"), lines.collect::<String>()).unwrap();
+    scratch.write("long.jsonl", lines.collect::<String>());
     for options in ["", " --output-format conll", " --bf16 --output-format parquet"] {
         let tag = |ranks: usize| {
             let said = scratch.good(ranks, &format!("predict --model model long.jsonl --output of-{ranks}{options}"));
-            assert!(text(&said.stderr).contains("200 documents, 500 words, 200 windows"), "{}", text(&said.stderr));
+            assert!(said.stderr.contains("200 documents, 500 words, 200 windows"), "{}", said.stderr);
             fs::read(scratch.path(&format!("of-{ranks}"))).unwrap()
         };
         let one = tag(1);
@@ -224,16 +205,16 @@ fn ranks_share_one_file_and_its_order_stays() {
     assert!(errors(&output)[0].contains("name a file that all ranks can read"), "{:?}", errors(&output));
     // A bad line: what stands before it is tagged, and one rank says which it is.
     let lines = format!("{}\n{}\n[]\n", json!({"words": ["jo"]}), json!({"words": ["york"]}));
-    fs::write(scratch.path("bad.jsonl"), lines).unwrap();
+    scratch.write("bad.jsonl", lines);
     let output = scratch.run(2, "predict --model model bad.jsonl");
     let said = errors(&output);
-    assert_eq!((output.status.code(), said.len(), text(&output.stdout).lines().count()), (Some(2), 1, 2), "{said:?}");
+    assert_eq!((output.status, said.len(), output.stdout.lines().count()), (2, 1, 2), "{said:?}");
     assert!(said[0].starts_with("error: bad.jsonl:3: "), "{said:?}");
 }
 
 #[test]
 fn a_run_goes_on_with_another_number_of_ranks_and_says_so() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     let saving = |ranks: usize, output: &str| {
         train(ranks, output).replace("--save_strategy no", "--save_steps 10 --validation_file test.json --do_eval")
     };
@@ -241,7 +222,7 @@ fn a_run_goes_on_with_another_number_of_ranks_and_says_so() {
     scratch.good(4, &saving(4, "parts"));
     fs::remove_dir_all(scratch.path("parts/checkpoint-20")).unwrap();
     let output = scratch.good(2, &(saving(2, "parts") + " --resume_from_checkpoint last"));
-    let said = text(&output.stderr);
+    let said = output.stderr;
     assert!(said.contains("the checkpoint is of 4 ranks, this is 2 ranks: an update is of 8 examples"), "{said}");
     assert_close(&scratch, "whole", "parts", (LOSS_APART, WEIGHT_APART));
     assert_eq!(scratch.json("parts/checkpoint-20/loop_state.json")["ranks"], 2);
@@ -268,7 +249,7 @@ fn await_that(what: &str, is_so: impl Fn() -> bool) {
 
 #[test]
 fn a_killed_rank_ends_the_job_and_the_last_checkpoint_is_whole() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     let long = train(2, "out")
         .replace("--max_steps 20", "--max_steps 1000000")
         .replace("--save_strategy no", "--save_steps 5 --save_total_limit 3");
@@ -280,9 +261,9 @@ fn a_killed_rank_ends_the_job_and_the_last_checkpoint_is_whole() {
     let ranks = children(job.id());
     assert_eq!(ranks.len(), 2, "{ranks:?}");
     assert!(Command::new("kill").args(["-9", &ranks[1].to_string()]).status().unwrap().success());
-    let output = job.wait_with_output().unwrap();
-    assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("signal 9"), "{}", text(&output.stderr));
+    let output = Ran::from(job.wait_with_output().unwrap());
+    assert_ne!(output.status, 0);
+    assert!(output.stderr.contains("signal 9"), "{}", output.stderr);
     await_that("the other rank's end", || !Path::new(&format!("/proc/{}", ranks[0])).exists());
     // The newest checkpoint is verified when it is taken up, here by one process.
     let newest = tagsmith_train::checkpoint::newest(&scratch.path("out")).unwrap();
@@ -295,47 +276,47 @@ fn a_killed_rank_ends_the_job_and_the_last_checkpoint_is_whole() {
 
 #[test]
 fn what_fails_on_every_rank_is_said_once() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     let output = scratch.run(4, &train(4, "out").replace("train.json", "absent.json"));
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status, 2);
     let said = errors(&output);
     assert!(said.len() == 1 && said[0].starts_with("error: absent.json"), "{said:?}");
-    assert!(text(&output.stdout).is_empty(), "{}", text(&output.stdout));
+    assert!(output.stdout.is_empty(), "{}", output.stdout);
     assert!(!scratch.path("out").exists());
     let output = scratch.run(2, "train --no_such_option");
-    assert_eq!((output.status.code(), errors(&output).len()), (Some(2), 1), "{}", text(&output.stderr));
+    assert_eq!((output.status, errors(&output).len()), (2, 1), "{}", output.stderr);
     let output = scratch.run(2, "score train.json train.json");
-    assert!(errors(&output)[0].contains("`score` runs in one process"), "{}", text(&output.stderr));
+    assert!(errors(&output)[0].contains("`score` runs in one process"), "{}", output.stderr);
 }
 
 #[test]
 fn a_rank_that_reads_something_else_ends_the_job() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     // As many sentences, one of them another.
     let train_file = scratch.read("train.json");
     let (first, rest) = train_file.split_once('\n').unwrap();
     let last = rest.lines().nth(3).unwrap();
     assert_ne!(first, last);
-    fs::write(scratch.path("other.json"), format!("{last}\n{rest}")).unwrap();
+    scratch.write("other.json", format!("{last}\n{rest}"));
     let line = train(2, "out");
     let other = line.replace("train.json", "other.json");
-    let output = scratch.command(2, &[&line, &other]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let output = Ran::of(&mut scratch.command(2, &[&line, &other]));
+    assert_eq!(output.status, 2, "{}", output.stderr);
     let said = errors(&output);
     assert!(said.len() == 1 && said[0].contains("rank 1 has other data or options than rank 0"), "{said:?}");
     assert!(!scratch.path("out").exists());
     // What only one of them finds out, that one says.
-    let output = scratch.command(2, &[&line, &line.replace("train.json", "absent.json")]).output().unwrap();
+    let output = Ran::of(&mut scratch.command(2, &[&line, &line.replace("train.json", "absent.json")]));
     let said = errors(&output);
     assert!(said.len() == 1 && said[0].starts_with("rank 1: error: absent.json"), "{said:?}");
 }
 
 #[test]
 fn launchers_without_mpi_are_refused_with_the_command() {
-    let scratch = Scratch::new();
-    let output = scratch.command(1, &[&train(1, "out")]).envs([("WORLD_SIZE", "4"), ("RANK", "2")]).output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2));
+    let scratch = Ranks::new();
+    let output = Ran::of(scratch.command(1, &[&train(1, "out")]).envs([("WORLD_SIZE", "4"), ("RANK", "2")]));
+    let said = output.stderr;
+    assert_eq!(output.status, 2);
     assert!(
         said.contains("torchrun or accelerate started 4 processes") && said.contains("mpirun -n 4 tagsmith"),
         "{said}"
@@ -344,13 +325,13 @@ fn launchers_without_mpi_are_refused_with_the_command() {
 
 #[test]
 fn the_rehearsal_succeeds() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     for ranks in [1, 2, 4] {
-        let out = text(&scratch.good(ranks, "env --test").stdout);
+        let out = scratch.good(ranks, "env --test").stdout;
         assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 4, "{out}");
         assert_eq!(out.matches("Test is a success!").count(), 1, "{out}");
     }
-    let facts: Value = serde_json::from_slice(&scratch.good(2, "env --json").stdout).unwrap();
+    let facts: Value = serde_json::from_str(&scratch.good(2, "env --json").stdout).unwrap();
     assert!(
         facts["mpi"].as_str().unwrap().contains("MPI") && facts["ranks"] == "2, 2 of them on this machine",
         "{facts}"
@@ -359,20 +340,18 @@ fn the_rehearsal_succeeds() {
 
 #[test]
 fn accelerate_s_number_of_processes_is_heeded() {
-    let scratch = Scratch::new();
+    let scratch = Ranks::new();
     let yaml = "distributed_type: MULTI_CPU\nnum_processes: 2\nmixed_precision: bf16\n";
-    fs::write(scratch.path("accelerate.yaml"), yaml).unwrap();
+    scratch.write("accelerate.yaml", yaml);
     let with = |ranks, output: &str| train(ranks, output) + " --accelerate_config accelerate.yaml";
     let refused = scratch.run(1, &with(1, "one"));
     assert!(errors(&refused)[0].contains("mpirun -n 2 tagsmith"), "{:?}", errors(&refused));
-    let said = text(&scratch.good(2, &with(2, "two")).stderr);
+    let said = scratch.good(2, &with(2, "two")).stderr;
     assert!(said.contains("asks for bf16") && said.contains("note: products in bf16"), "{said}");
 }
 
-const SPANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/spans");
-
 /// Steps of a span tagger as its log has them.
-fn span_records(scratch: &Scratch, output: &str) -> Vec<Value> {
+fn span_records(scratch: &Ranks, output: &str) -> Vec<Value> {
     let state = scratch.json(&format!("{output}/trainer_state.json"));
     // The summary has the clock's share in it.
     let is_timeless = |record: &&Value| record.get("train_runtime").is_none();
@@ -382,15 +361,8 @@ fn span_records(scratch: &Scratch, output: &str) -> Vec<Value> {
 #[test]
 fn span_taggers_learn_together_what_one_learns_by_accumulation() {
     for model in ["bi_encoder", "contrastive_cross_encoder"] {
-        let scratch = Scratch::new();
-        let folder = scratch.path(model);
-        for inside in ["token_tokenizer", "type_tokenizer"] {
-            fs::create_dir_all(folder.join(inside)).unwrap();
-            fs::copy(format!("{SPANS}/tokenizer.json"), folder.join(inside).join("tokenizer.json")).unwrap();
-        }
-        for entry in fs::read_dir(format!("{SPANS}/{model}")).unwrap().map(Result::unwrap) {
-            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
-        }
+        let scratch = Ranks::new();
+        scratch.put_span_tagger(model);
         let one_entity = |text: &str, start: usize, end: usize, label: &str| {
             json!({"text": text, "char_spans": [{"start": start, "end": end, "label": label}]}).to_string() + "\n"
         };
@@ -402,10 +374,10 @@ fn span_taggers_learn_together_what_one_learns_by_accumulation() {
             one_entity("anna lives in hamburg", 14, 21, "place"),
             one_entity("jo works at the mill", 12, 20, "place"),
         ];
-        fs::write(scratch.path("data.jsonl"), data.concat()).unwrap();
+        scratch.write("data.jsonl", data.concat());
         // A text without an entity is not a batch: its rank has nothing to add to the others' step.
         let empty = json!({"text": "the city", "char_spans": []}).to_string() + "\n";
-        fs::write(scratch.path("gaps.jsonl"), [&data.concat()[..], &empty, &empty, &empty].concat()).unwrap();
+        scratch.write("gaps.jsonl", [&data.concat()[..], &empty, &empty, &empty].concat());
         let loss = if model.starts_with("contrastive") { "contrastive" } else { "bce" };
         let threshold = if model.starts_with("contrastive") { json!("label_token") } else { json!(0.5) };
         let run = |ranks: usize, accumulation: usize, train_file: &str, output: &str| {
@@ -418,7 +390,7 @@ fn span_taggers_learn_together_what_one_learns_by_accumulation() {
                 "logging_steps": 1, "save_total_limit": 2, "do_train": true, "do_eval": true, "do_predict": true,
                 "per_device_train_batch_size": 1, "gradient_accumulation_steps": accumulation,
             });
-            fs::write(scratch.path("run.json"), config.to_string()).unwrap();
+            scratch.write("run.json", config.to_string());
             scratch.good(ranks, "train_spans run.json --threads 1");
             let timeless = |mut record: Value| {
                 let record = record.as_object_mut().unwrap();
@@ -444,7 +416,7 @@ fn span_taggers_learn_together_what_one_learns_by_accumulation() {
         let evaluator = if model.ends_with("cross_encoder") { "evaluate_cross_encoder" } else { "evaluate_bi_encoder" };
         let figures = |ranks: usize| {
             let line = "--pretrained_model_name_or_path two/best_checkpoint --evaluation_file data.jsonl --threads 1";
-            let out = text(&scratch.good(ranks, &format!("{evaluator} {line} --output_dir evals-{ranks}")).stdout);
+            let out = scratch.good(ranks, &format!("{evaluator} {line} --output_dir evals-{ranks}")).stdout;
             let mut files = fs::read_dir(scratch.path(&format!("evals-{ranks}"))).unwrap();
             let file = fs::read_to_string(files.next().unwrap().unwrap().path()).unwrap();
             assert!(files.next().is_none(), "one rank writes");

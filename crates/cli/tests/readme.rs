@@ -1,8 +1,8 @@
 //! Every command in README.md and in examples/README.md runs as it stands there, in order, in one scratch folder.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use tagsmith_testkit::scratch::Scratch;
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
@@ -26,8 +26,7 @@ fn the_two_commands_come_first() {
 
 #[test]
 fn every_command_of_the_program_is_listed() {
-    let output = Command::new(env!("CARGO_BIN_EXE_tagsmith")).arg("--help").output().expect("the program runs");
-    let help = String::from_utf8(output.stdout).expect("help is text");
+    let help = Scratch::empty().good("--help").stdout;
     let listed = help.split("Commands:").nth(1).expect("help lists commands");
     let names = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with([' ', '-']));
     let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
@@ -42,42 +41,30 @@ fn every_command_of_the_program_is_listed() {
 
 #[test]
 fn every_command_runs() {
-    let scratch = tempfile::tempdir().expect("a scratch folder");
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_tagsmith"));
-    let path = format!("{}:{}", program.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
+    let scratch = Scratch::empty();
     // The examples lie where they do in the repository.
-    let examples = scratch.path().join("examples");
-    fs::create_dir(&examples).expect("a folder");
     for name in ["names.conll", "train.json", "plan.json"] {
-        fs::write(examples.join(name), document(&format!("examples/{name}"))).expect("a file");
+        scratch.write(&format!("examples/{name}"), document(&format!("examples/{name}")));
     }
     let mut run = 0;
     let all = [commands(&document("README.md")), commands(&document("examples/README.md"))].concat();
     for command in all.iter().filter(|command| !command.starts_with("cargo ")) {
         // The demo's full training belongs to release builds; its hidden small one walks the same path.
         let command = command.replace("tagsmith demo", "tagsmith demo --tiny");
-        let output = Command::new("sh")
-            .args(["-c", &command])
-            .current_dir(scratch.path())
-            .env("PATH", &path)
-            .output()
-            .expect("a shell runs");
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{command}\n{out}\n{err}");
+        let ran = scratch.shell(&command);
+        assert_eq!(ran.status, 0, "{command}\n{}\n{}", ran.stdout, ran.stderr);
         run += 1;
     }
     assert!(run >= 11, "README.md and examples/README.md give {run} commands");
     // The demo's span tagger is trained until it works: 0.87 was measured at its normal size, 0.55 at the small one.
-    let results = scratch.path().join("my-tagger/spans/test_results.json");
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(results).expect("it is there")).expect("JSON");
+    let results = scratch.json("my-tagger/spans/test_results.json");
     let f1 = results["test_metrics"]["micro"]["f1"].as_f64().expect("a figure");
     assert!(f1 > 0.4, "{f1}");
     for file in ["model.safetensors", "predictions.txt", "all_results.json", "README.md", "trainer_state.json"] {
-        assert!(scratch.path().join("fine-tuned").join(file).exists(), "no {file}");
+        assert!(scratch.path("fine-tuned").join(file).exists(), "no {file}");
     }
     // A span tagger has a model card too, with its data and what it reaches.
-    let card = fs::read_to_string(scratch.path().join("my-tagger/spans/README.md")).expect("a model card");
+    let card = scratch.read("my-tagger/spans/README.md");
     for part in [
         "# spans\n\nA label-conditioned span tagger, fine-tuned from the folder `my-tagger`.",
         "split: validation\n    metrics:\n    - name: Precision\n      type: precision\n",
@@ -88,6 +75,6 @@ fn every_command_runs() {
         assert!(card.contains(part), "{part} is not in {card}");
     }
     for file in ["names/report.html", "compared/comparison.md", "compared/report.html"] {
-        assert!(scratch.path().join("out").join(file).exists(), "no {file}");
+        assert!(scratch.path("out").join(file).exists(), "no {file}");
     }
 }

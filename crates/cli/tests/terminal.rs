@@ -4,94 +4,17 @@
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
 /// Why no option can choose a device.
 const NO_DEVICE: &str = "cannot be honored: this version has no GPU, TPU, MPS or other device: it computes on the CPU";
 
-/// A scratch folder with the two-layer model of golden/models/bert and ten sentences.
-struct Scratch(TempDir);
-
-impl Scratch {
-    fn new() -> Scratch {
-        let scratch = Scratch(TempDir::new().unwrap());
-        fs::create_dir(scratch.path("model")).unwrap();
-        for (from, to) in [
-            ("models/bert/config.json", "model/config.json"),
-            ("models/bert/model.safetensors", "model/model.safetensors"),
-            ("run_ner/tokenizer.json", "model/tokenizer.json"),
-            ("run_ner/tokenizer_config.json", "model/tokenizer_config.json"),
-            ("run_ner/data.json", "data.json"),
-        ] {
-            fs::copy(Path::new(GOLDEN).join(from), scratch.path(to)).unwrap();
-        }
-        scratch
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(self.0.path()).env("HF_HUB_OFFLINE", "1").env_remove("COLUMNS");
-        for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    fn tagsmith(&self, line: &str) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_tagsmith"));
-        command.args(line.split_whitespace());
-        command
-    }
-
-    /// Runs a line of a shell, in which `tagsmith` is the program under test.
-    fn shell(&self, line: &str) -> Output {
-        let program = Path::new(env!("CARGO_BIN_EXE_tagsmith")).parent().unwrap();
-        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-        self.command("sh").args(["-c", line]).env("PATH", path).output().unwrap()
-    }
-
-    /// Runs a line of a shell on a terminal of so many columns. Returns the lines that stay on it.
-    fn on_terminal(&self, columns: usize, line: &str) -> Vec<String> {
-        let written = self.written_to_terminal(columns, line);
-        let stays = |line: &str| {
-            let line = line.trim_end_matches('\r');
-            // A bar is cleared before something is written in its place.
-            let shown = line.rsplit(['\r', '\u{1b}']).next().unwrap_or_default();
-            shown.trim_start_matches("[2K").trim_start_matches("[1A").to_owned()
-        };
-        written.split('\n').map(stays).collect()
-    }
-
-    /// Runs a line of a shell on a terminal of so many columns. Returns everything that is written to it.
-    fn written_to_terminal(&self, columns: usize, line: &str) -> String {
-        let program = Path::new(env!("CARGO_BIN_EXE_tagsmith")).parent().unwrap();
-        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-        let line = format!("stty cols {columns} rows 24 && {line}");
-        let mut script = self.command("script");
-        script.args(["-qec", &line, "/dev/null"]).env("PATH", path).env("SHELL", "/bin/sh").env("TERM", "xterm");
-        let output = script.stdin(Stdio::null()).output().unwrap();
-        let written = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{line}: {written}");
-        written
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
-    }
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+fn run(scratch: &Scratch, line: &str) -> Ran {
+    Ran::of(&mut scratch.tagsmith(line))
 }
 
 const TRAIN: &str = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train --do_eval \
@@ -100,9 +23,9 @@ const TRAIN: &str = "train --model_name_or_path model --train_file data.json --v
 #[test]
 fn nobody_has_to_read_standard_error() {
     for broken in ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::with_tagger();
         let output = scratch.shell(&format!("tagsmith {TRAIN} --max_steps 3 {broken}"));
-        assert!(output.status.success(), "{broken}: {output:?}");
+        assert!(output.status == 0, "{broken}: {output:?}");
         // With a pipe, the shell returns the reader's status: the results say whether the work was done.
         for file in ["out/model.safetensors", "out/all_results.json"] {
             assert!(scratch.path(file).exists(), "{broken}: no {file}");
@@ -112,23 +35,23 @@ fn nobody_has_to_read_standard_error() {
 
 #[test]
 fn a_full_standard_output_is_named_and_the_results_are_there() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let output = scratch.shell(&format!("tagsmith {TRAIN} --max_steps 3 >/dev/full"));
-    let said = err(&output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let said = &output.stderr;
+    assert_eq!(output.status, 2, "{said}");
     assert!(said.lines().last().unwrap().starts_with("error: standard output cannot be written to: "), "{said}");
     assert!(scratch.json("out/all_results.json").get("eval_f1").is_some());
     let output = scratch.shell("echo jo | tagsmith predict --model model >/dev/full");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("standard output cannot be written to: "), "{}", err(&output));
+    assert_eq!(output.status, 2);
+    assert!(output.stderr.contains("standard output cannot be written to: "), "{}", output.stderr);
 }
 
 #[test]
 fn a_file_that_may_not_grow_is_an_error_with_a_line() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let output = scratch.shell(&format!("ulimit -f 1; exec tagsmith {TRAIN} --max_steps 3"));
-    let said = err(&output);
-    assert_eq!(output.status.code(), Some(2), "{:?} {said}", output.status);
+    let said = &output.stderr;
+    assert_eq!(output.status, 2, "{:?} {said}", output.status);
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("error: ") && last.contains("File too large"), "{said}");
 }
@@ -136,13 +59,13 @@ fn a_file_that_may_not_grow_is_an_error_with_a_line() {
 /// A limit of files stands for a full disk: both are errors of the same write.
 #[test]
 fn a_file_of_sentences_that_may_not_grow_is_an_error_with_a_remedy() {
-    let scratch = Scratch::new();
-    let data = fs::read_to_string(scratch.path("data.json")).unwrap();
-    fs::write(scratch.path("long.json"), data.repeat(1_200_000 / data.len())).unwrap();
+    let scratch = Scratch::with_tagger();
+    let data = scratch.read("data.json");
+    scratch.write("long.json", data.repeat(1_200_000 / data.len()));
     let line = TRAIN.replace("--train_file data.json", "--train_file long.json");
     let output = scratch.shell(&format!("ulimit -f 200; exec tagsmith {line} --max_steps 3 --data_memory 1kB"));
-    let said = err(&output);
-    assert_eq!(output.status.code(), Some(2), "{:?} {said}", output.status);
+    let said = &output.stderr;
+    assert_eq!(output.status, 2, "{:?} {said}", output.status);
     let last = said.lines().last().unwrap();
     assert!(
         last.starts_with(
@@ -157,7 +80,7 @@ fn a_file_of_sentences_that_may_not_grow_is_an_error_with_a_remedy() {
 
 #[test]
 fn an_interrupted_training_says_how_to_go_on() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let line = format!("{TRAIN} --max_steps 1000000 --save_steps 5 --save_total_limit 2");
     let mut child = scratch.tagsmith(&line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
@@ -171,8 +94,9 @@ fn an_interrupted_training_says_how_to_go_on() {
     assert!(killed.success());
     let output = child.wait_with_output().unwrap();
     // It ends as the signal alone would have ended it.
-    assert_eq!(output.status.signal(), Some(15), "{}", err(&output));
-    let said = err(&output);
+    let signal = output.status.signal();
+    let said = Ran::from(output).stderr;
+    assert_eq!(signal, Some(15), "{said}");
     let place = said.lines().find(|line| line.starts_with("interrupted after ")).unwrap_or_else(|| panic!("{said}"));
     assert!(
         place.contains("updates: out/checkpoint-") && place.ends_with(" is there, and this goes on from it:"),
@@ -182,19 +106,19 @@ fn an_interrupted_training_says_how_to_go_on() {
     assert!(command.starts_with("tagsmith train ") && command.ends_with(" --resume_from_checkpoint last"), "{command}");
     // The command does what it says.
     let output = scratch.shell(&command.replace("1000000", "3"));
-    assert!(output.status.success(), "{}", err(&output));
+    assert!(output.status == 0, "{}", output.stderr);
 }
 
 #[test]
 fn more_threads_than_there_can_be_are_refused() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     for line in [
         format!("{} --threads 20000", TRAIN.replace("--threads 1", "")),
         "predict --model model data.json --threads 20000".into(),
     ] {
-        let output = scratch.tagsmith(&line).output().unwrap();
-        let said = err(&output);
-        assert_eq!(output.status.code(), Some(2), "{said}");
+        let output = run(&scratch, &line);
+        let said = &output.stderr;
+        assert_eq!(output.status, 2, "{said}");
         let last = said.lines().last().unwrap();
         assert!(last.starts_with("error: 20000 threads are asked for, and this process may use "), "{said}");
         assert!(last.ends_with(": pass `--threads` with a smaller number"), "{said}");
@@ -203,11 +127,11 @@ fn more_threads_than_there_can_be_are_refused() {
 
 #[test]
 fn limits_that_leave_no_room_are_refused_in_a_line() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     for limit in ["-d 9000", "-s 64"] {
         let output = scratch.shell(&format!("ulimit {limit}; exec tagsmith {TRAIN} --max_steps 3"));
-        let said = err(&output);
-        assert_eq!(output.status.code(), Some(2), "{limit}: {:?} {said}", output.status);
+        let said = &output.stderr;
+        assert_eq!(output.status, 2, "{limit}: {:?} {said}", output.status);
         assert!(
             said.starts_with(&format!("error: `ulimit {}` leaves ", &limit[..2])) && said.lines().count() == 1,
             "{said}"
@@ -219,8 +143,8 @@ fn limits_that_leave_no_room_are_refused_in_a_line() {
 /// takes more than the check at the start can know of.
 #[test]
 fn whatever_the_limit_a_command_ends_well_or_with_one_line() {
-    let scratch = Scratch::new();
-    fs::write(scratch.path("word.conll"), format!("{} B-PER\njo O\n\nkim O\n", "a".repeat(10_000_000))).unwrap();
+    let scratch = Scratch::with_tagger();
+    scratch.write("word.conll", format!("{} B-PER\njo O\n\nkim O\n", "a".repeat(10_000_000)));
     let word = TRAIN.replace("--train_file data.json", "--train_file word.conll");
     let lines = [
         (format!("{TRAIN} --threads 2 --max_steps 2 --overwrite_output_dir"), false),
@@ -234,10 +158,10 @@ fn whatever_the_limit_a_command_ends_well_or_with_one_line() {
         {
             for limit in limits {
                 let output = scratch.shell(&format!("ulimit {option} {limit}; exec tagsmith {line}"));
-                let said = err(&output);
-                match output.status.code() {
-                    Some(0) => done += 1,
-                    Some(2) => {
+                let said = &output.stderr;
+                match output.status {
+                    0 => done += 1,
+                    2 => {
                         let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
                         assert!(errors == 1 && said.lines().last().unwrap().starts_with("error: "), "{limit}: {said}");
                         refused += usize::from(said.contains("error: `ulimit "));
@@ -255,10 +179,10 @@ fn whatever_the_limit_a_command_ends_well_or_with_one_line() {
 
 #[test]
 fn every_way_of_asking_for_a_device_gets_one_sentence() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let kinds = ["MULTI_GPU", "TPU", "MULTI_XPU", "FSDP"];
     for kind in kinds {
-        fs::write(scratch.path(kind), format!("distributed_type: {kind}\nnum_processes: 1\n")).unwrap();
+        scratch.write(kind, format!("distributed_type: {kind}\nnum_processes: 1\n"));
     }
     let lines = [
         "--device cuda",
@@ -282,27 +206,26 @@ fn every_way_of_asking_for_a_device_gets_one_sentence() {
         "train_spans c.json --device mps",
     ];
     for line in of_train.chain(of_files).chain(of_others.map(str::to_owned)) {
-        let output = scratch.tagsmith(&line).output().unwrap();
-        let said = err(&output);
-        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let output = run(&scratch, &line);
+        let said = &output.stderr;
+        assert_eq!(output.status, 2, "{line}: {said}");
         assert!(said.contains(NO_DEVICE), "{line}: {said}");
     }
 }
 
 #[test]
 fn a_preset_and_a_file_of_options_go_together() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let file = r#"{"model_name_or_path": "model", "train_file": "data.json", "validation_file": "data.json", "max_steps": 2, "max_seq_length": 16}"#;
-    fs::write(scratch.path("options.json"), file).unwrap();
-    let output =
-        scratch.tagsmith("run-ner-no-trainer options.json --output_dir out --checkpointing_steps 1").output().unwrap();
-    assert!(output.status.success(), "{}", err(&output));
+    scratch.write("options.json", file);
+    let output = run(&scratch, "run-ner-no-trainer options.json --output_dir out --checkpointing_steps 1");
+    assert!(output.status == 0, "{}", output.stderr);
     let arguments = scratch.json("out/training_args.json");
     assert_eq!((arguments["max_grad_norm"].as_f64(), arguments["save_steps"].as_f64()), (Some(0.0), Some(1.0)));
-    assert!(scratch.path("out/checkpoint-1").exists(), "{}", err(&output));
+    assert!(scratch.path("out/checkpoint-1").exists(), "{}", output.stderr);
     // What a run writes starts a run.
-    let output = scratch.tagsmith("train out/training_args.json --output_dir again").output().unwrap();
-    assert!(output.status.success(), "{}", err(&output));
+    let output = run(&scratch, "train out/training_args.json --output_dir again");
+    assert!(output.status == 0, "{}", output.stderr);
     assert_eq!(
         fs::read(scratch.path("again/model.safetensors")).unwrap(),
         fs::read(scratch.path("out/model.safetensors")).unwrap()
@@ -311,36 +234,35 @@ fn a_preset_and_a_file_of_options_go_together() {
 
 #[test]
 fn a_comparison_has_its_table_alone_on_standard_output() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let plan = r#"{"options": {"model_name_or_path": "model", "train_file": "data.json", "output_dir": "out", "do_train": true,
         "max_steps": 2, "logging_steps": 1}, "runs": {"one": {}, "another run": {"seed": 1}}}"#;
-    fs::write(scratch.path("plan.json"), plan).unwrap();
-    let output = scratch.tagsmith("compare plan.json").output().unwrap();
-    assert!(output.status.success(), "{}", err(&output));
-    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    scratch.write("plan.json", plan);
+    let output = run(&scratch, "compare plan.json");
+    assert!(output.status == 0, "{}", output.stderr);
+    let table = &output.stdout;
     let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
     assert!(widths.len() == 4 && widths.iter().all(|width| *width == widths[0]), "{table}");
     assert!(table.lines().all(|line| line.starts_with('|')), "{table}");
     assert!(
-        err(&output).contains("run 2 of 2: another run") && err(&output).contains("train metrics"),
+        output.stderr.contains("run 2 of 2: another run") && output.stderr.contains("train metrics"),
         "{}",
-        err(&output)
+        output.stderr
     );
 }
 
 #[test]
 fn less_is_said_where_less_is_wanted() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let long = "jo lives in millville ".repeat(8);
     let words: Vec<&str> = long.split_whitespace().collect();
     let row = serde_json::json!({"words": words, "ner": vec!["O"; words.len()]});
     let data = fs::read_to_string(scratch.path("data.json")).unwrap();
-    fs::write(scratch.path("data.json"), data + &row.to_string() + "\n").unwrap();
+    scratch.write("data.json", data + &row.to_string() + "\n");
     let said = |more: &str| {
-        let output =
-            scratch.tagsmith(&format!("{TRAIN} --overwrite_output_dir --max_steps 2 {more}")).output().unwrap();
-        assert!(output.status.success(), "{}", err(&output));
-        err(&output)
+        let output = run(&scratch, &format!("{TRAIN} --overwrite_output_dir --max_steps 2 {more}"));
+        assert!(output.status == 0, "{}", output.stderr);
+        output.stderr
     };
     let all = said("");
     let lost = "warning: train: ";
@@ -350,19 +272,19 @@ fn less_is_said_where_less_is_wanted() {
         assert!(less.lines().count() > 0 && less.lines().all(|line| line.starts_with("warning: ")), "{quiet}: {less}");
     }
     assert_eq!(said("--log_level error"), "");
-    let output = scratch.tagsmith("predict --model model data.json --quiet -o tagged.jsonl").output().unwrap();
-    assert!(output.status.success() && !err(&output).contains("note: "), "{}", err(&output));
+    let output = run(&scratch, "predict --model model data.json --quiet -o tagged.jsonl");
+    assert!(output.status == 0 && !output.stderr.contains("note: "), "{}", output.stderr);
 }
 
 #[test]
 fn a_finished_run_says_where_it_is_and_an_evaluation_has_no_epoch() {
-    let scratch = Scratch::new();
-    let output = scratch.tagsmith(&format!("{TRAIN} --max_steps 2")).output().unwrap();
-    let last = err(&output).lines().last().unwrap_or_default().to_owned();
+    let scratch = Scratch::with_tagger();
+    let output = run(&scratch, &format!("{TRAIN} --max_steps 2"));
+    let last = output.stderr.lines().last().unwrap_or_default().to_owned();
     assert_eq!(last, "note: the model is in out; to tag with it: tagsmith predict --model out FILE");
     let line = "train --model_name_or_path out --validation_file data.json --do_eval --output_dir measured";
-    let output = scratch.tagsmith(line).output().unwrap();
-    assert!(err(&output).ends_with("note: the results are in measured\n"), "{}", err(&output));
+    let output = run(&scratch, line);
+    assert!(output.stderr.ends_with("note: the results are in measured\n"), "{}", output.stderr);
     // transformers' Trainer adds `epoch` where there was one.
     assert!(scratch.json("measured/eval_results.json").get("epoch").is_none());
     assert!(scratch.json("out/eval_results.json").get("epoch").is_some());
@@ -370,52 +292,50 @@ fn a_finished_run_says_where_it_is_and_an_evaluation_has_no_epoch() {
 
 #[test]
 fn what_cannot_be_written_is_said_before_a_model_is_read() {
-    let scratch = Scratch::new();
-    let output = scratch.tagsmith("predict --model nowhere/model data.json -o nowhere/out.jsonl").output().unwrap();
-    let said = err(&output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let scratch = Scratch::with_tagger();
+    let output = run(&scratch, "predict --model nowhere/model data.json -o nowhere/out.jsonl");
+    let said = &output.stderr;
+    assert_eq!(output.status, 2, "{said}");
     assert!(said.starts_with("error: nowhere/out.jsonl: cannot write here") && said.lines().count() == 1, "{said}");
     fs::create_dir(scratch.path("folder")).unwrap();
-    let output = scratch.tagsmith("predict --model nowhere/model folder").output().unwrap();
+    let output = run(&scratch, "predict --model nowhere/model folder");
     let want = "error: folder: this is a folder, whose files become files: pass `--output-dir` to say where\n";
-    assert_eq!((output.status.code(), err(&output).as_str()), (Some(2), want));
+    assert_eq!((output.status, output.stderr.as_str()), (2, want));
 }
 
 #[test]
 fn scores_are_of_standard_input_too() {
-    let scratch = Scratch::new();
-    fs::write(scratch.path("gold.conll"), "Jo B-PER\nruns O\n\nAnn B-PER\n").unwrap();
+    let scratch = Scratch::with_tagger();
+    scratch.write("gold.conll", "Jo B-PER\nruns O\n\nAnn B-PER\n");
     let score =
         |line: &str| scratch.shell(&format!("printf 'Jo B-PER\\nruns O\\n\\nAnn O\\n' | tagsmith score {line}"));
     // Two entities, one of them found: precision 1, recall 1/2.
     let output = score("gold.conll - --json");
-    assert!(output.status.success(), "{}", err(&output));
-    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status == 0, "{}", output.stderr);
+    let figures: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((figures["overall_precision"].as_f64(), figures["overall_recall"].as_f64()), (Some(1.0), Some(0.5)));
-    assert_eq!(score("- gold.conll --min_f1 0.5").status.code(), Some(0));
-    assert_eq!(score("- -").status.code(), Some(2));
+    assert_eq!(score("- gold.conll --min_f1 0.5").status, 0);
+    assert_eq!(score("- -").status, 2);
 }
 
 #[test]
 fn accelerates_own_default_is_named_and_not_read() {
-    let scratch = Scratch::new();
-    fs::create_dir_all(scratch.path("hf/accelerate")).unwrap();
-    fs::write(scratch.path("hf/accelerate/default_config.yaml"), "distributed_type: MULTI_GPU\nnum_processes: 2\n")
-        .unwrap();
+    let scratch = Scratch::with_tagger();
+    scratch.write("hf/accelerate/default_config.yaml", "distributed_type: MULTI_GPU\nnum_processes: 2\n");
     let mut command = scratch.tagsmith(&format!("{TRAIN} --max_steps 1"));
-    let output = command.env("HF_HOME", scratch.path("hf")).output().unwrap();
-    assert!(output.status.success(), "{}", err(&output));
-    let named = err(&output).lines().any(|line| {
+    let output = Ran::of(command.env("HF_HOME", scratch.path("hf")));
+    assert!(output.status == 0, "{}", output.stderr);
+    let named = output.stderr.lines().any(|line| {
         line.starts_with("note: accelerate's default configuration `")
             && line.contains("default_config.yaml` is not read")
     });
-    assert!(named, "{}", err(&output));
+    assert!(named, "{}", output.stderr);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn rows_of_the_log_fit_the_terminal() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let line = format!("tagsmith {TRAIN} --overwrite_output_dir --max_steps 6 --eval_strategy steps --eval_steps 3");
     for (more, columns) in [("", 60), ("--json", 60), ("", 40)] {
         let shown = scratch.on_terminal(columns, &format!("{line} {more}"));
@@ -432,7 +352,7 @@ fn rows_of_the_log_fit_the_terminal() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_bar_before_the_first_update_does_not_know_how_long_the_run_takes() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let written = scratch.written_to_terminal(100, &format!("tagsmith {TRAIN} --max_steps 3"));
     assert!(written.contains(" 0/3 [0s < ?]"), "{written}");
     assert!(!written.contains(" 0/3 [0s < 0s]"), "{written}");
@@ -441,8 +361,8 @@ fn a_bar_before_the_first_update_does_not_know_how_long_the_run_takes() {
 #[test]
 #[cfg(target_os = "linux")]
 fn results_on_a_terminal_have_no_bar_among_them() {
-    let scratch = Scratch::new();
-    fs::write(scratch.path("long.txt"), "jo lives in millville and ann works there\n".repeat(12_000)).unwrap();
+    let scratch = Scratch::with_tagger();
+    scratch.write("long.txt", "jo lives in millville and ann works there\n".repeat(12_000));
     let line = "tagsmith predict --model model --threads 1 long.txt";
     let beside = scratch.written_to_terminal(80, &format!("{line} -o tagged.jsonl"));
     assert!(beside.contains("prediction "), "the work is too short to have a bar: {beside}");
@@ -453,7 +373,7 @@ fn results_on_a_terminal_have_no_bar_among_them() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_terminal_without_control_sequences_gets_none() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let escapes = |line: &str| scratch.written_to_terminal(80, line).matches('\u{1b}').count();
     let predict = "tagsmith predict --model model data.json --input-format jsonl --text-column words";
     assert!(escapes(predict) > 0, "the model finds nothing to color");
@@ -467,10 +387,10 @@ fn a_terminal_without_control_sequences_gets_none() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_comparison_on_a_narrow_terminal_is_a_list() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let plan = r#"{"options": {"model_name_or_path": "model", "train_file": "data.json", "output_dir": "out", "do_train": true,
         "max_steps": 2, "logging_steps": 1}, "runs": {"one": {}, "another run": {"seed": 1}}}"#;
-    fs::write(scratch.path("plan.json"), plan).unwrap();
+    scratch.write("plan.json", plan);
     let has = |shown: &[String], begins: &str| shown.iter().any(|line| line.starts_with(begins));
     let narrow = scratch.on_terminal(40, "tagsmith compare plan.json");
     assert!(has(&narrow, "run ") && has(&narrow, "updates ") && !has(&narrow, "|"), "{narrow:#?}");

@@ -1,87 +1,23 @@
 //! `tagsmith train` from files to files, with the two-layer model of golden/models/bert.
 
-use assert_cmd::Command;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use std::process::Stdio;
+use tagsmith_testkit::golden;
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
-/// The weights are of models/bert; tokenizer, data and what transformers makes of them are of run_ner.
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden");
-
-/// A scratch folder with a model and its data.
-struct Scratch(TempDir);
-
-impl Scratch {
-    fn new() -> Scratch {
-        let scratch = Scratch(TempDir::new().unwrap());
-        let model = scratch.path("model");
-        fs::create_dir(&model).unwrap();
-        let copy = |from: &str, to: PathBuf| fs::copy(Path::new(GOLDEN).join(from), to).unwrap();
-        for file in ["models/bert/config.json", "models/bert/model.safetensors"]
-            .into_iter()
-            .chain(["run_ner/tokenizer.json", "run_ner/tokenizer_config.json"])
-        {
-            copy(file, model.join(Path::new(file).file_name().unwrap()));
-        }
-        copy("run_ner/data.json", scratch.path("data.json"));
-        scratch
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.read(name)).unwrap()
-    }
-
-    fn files(&self, name: &str) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path(name))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn run(&self, line: &str) -> Ran {
-        let mut command = Command::cargo_bin("tagsmith").unwrap();
-        command.current_dir(self.0.path()).arg("train").args(line.split_whitespace()).env("HF_HUB_OFFLINE", "1");
-        for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
-            command.env_remove(name);
-        }
-        let output = command.output().unwrap();
-        Ran {
-            status: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn good(&self, line: &str) -> Ran {
-        let ran = self.run(line);
-        assert_eq!(ran.status, 0, "{line}\n{}", ran.stderr);
-        ran
-    }
-
-    /// The last line on stderr of a run that cannot be.
-    fn bad(&self, line: &str) -> String {
-        let ran = self.run(line);
-        assert_eq!(ran.status, 2, "{line}\n{}", ran.stderr);
-        ran.stderr.lines().last().unwrap().to_owned()
-    }
+/// Runs a training that works.
+#[track_caller]
+fn good(scratch: &Scratch, line: &str) -> Ran {
+    scratch.good(&format!("train {line}"))
 }
 
-struct Ran {
-    status: i32,
-    stdout: String,
-    stderr: String,
+/// The last line on stderr of a training that cannot be.
+#[track_caller]
+fn bad(scratch: &Scratch, line: &str) -> String {
+    Ran::of(&mut scratch.tagsmith(&format!("train {line}"))).ended(2).last().to_owned()
 }
 
 fn row(words: &str, tags: &str) -> String {
@@ -122,14 +58,15 @@ fn without_sizes(text: &str) -> String {
 
 #[test]
 fn a_run_leaves_what_run_ner_leaves() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     // A sentence longer than a sequence, a word that is nothing, and nothing at all.
     let (known, known_tags) = ("ann lee works at lake mill", "B-PER I-PER O O B-LOC I-LOC");
     let long = format!("{known} ").repeat(8);
     let tags = format!("{known_tags} ").repeat(8);
     let test = [row(known, known_tags), row(&long, &tags), row("jo \u{200b} works", "B-PER O O"), row("", "")].concat();
-    fs::write(scratch.path("test.json"), test).unwrap();
-    let ran = scratch.good(&format!("{LEARN} --output_dir out --test_file test.json --do_predict --logging_steps 75"));
+    scratch.write("test.json", test);
+    let ran =
+        good(&scratch, &format!("{LEARN} --output_dir out --test_file test.json --do_predict --logging_steps 75"));
     check(
         &without_sizes(&ran.stderr),
         expect![[r#"
@@ -241,9 +178,10 @@ fn check(got: &str, want: Expect) {
 
 #[test]
 fn a_finished_model_evaluates_as_it_did_when_it_was_made() {
-    let scratch = Scratch::new();
-    scratch.good(&format!("{LEARN} --output_dir out --num_train_epochs 4"));
-    let ran = scratch.good("--model_name_or_path out --validation_file data.json --do_eval --output_dir again --json");
+    let scratch = Scratch::with_tagger();
+    good(&scratch, &format!("{LEARN} --output_dir out --num_train_epochs 4"));
+    let ran =
+        good(&scratch, "--model_name_or_path out --validation_file data.json --do_eval --output_dir again --json");
     let (before, after) = (scratch.json("out/eval_results.json"), scratch.json("again/eval_results.json"));
     for key in ["eval_loss", "eval_f1", "eval_precision", "eval_recall", "eval_accuracy", "eval_token_loss"] {
         assert_eq!(before[key], after[key], "{key}");
@@ -257,28 +195,28 @@ fn a_finished_model_evaluates_as_it_did_when_it_was_made() {
 
 #[test]
 fn an_output_folder_that_holds_a_run_is_refused_resumed_or_written_over() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let line = format!("{LEARN} --output_dir out --num_train_epochs 2 --save_steps 5");
-    scratch.good(&line);
+    good(&scratch, &line);
     let weights = || fs::read(scratch.path("out/model.safetensors")).unwrap();
     let finished = weights();
     check(
-        &scratch.bad(&line),
+        &bad(&scratch, &line),
         expect![
             "error: `out` holds another run (checkpoint-10): pass `--overwrite_output_dir` to write over it, or pass `--resume_from_checkpoint last` to go on with it"
         ],
     );
-    assert!(scratch.good(&format!("{line} --overwrite_output_dir")).stderr.contains("deletes none of them"));
+    assert!(good(&scratch, &format!("{line} --overwrite_output_dir")).stderr.contains("deletes none of them"));
     assert!(weights() == finished, "the same run gives the same weights");
 
     // Interrupted half-way and resumed, it is the uninterrupted run to the last bit.
     fs::remove_dir_all(scratch.path("out/checkpoint-10")).unwrap();
-    fs::write(scratch.path("out/model.safetensors"), "lost").unwrap();
-    let ran = scratch.good(&format!("{line} --resume_from_checkpoint last"));
+    scratch.write("out/model.safetensors", "lost");
+    let ran = good(&scratch, &format!("{line} --resume_from_checkpoint last"));
     assert!(ran.stderr.contains("note: going on from out/checkpoint-5"), "{}", ran.stderr);
     assert!(weights() == finished, "a resumed run gives the same weights");
     check(
-        &scratch.bad(&format!("{line} --resume_from_checkpoint nowhere")),
+        &bad(&scratch, &format!("{line} --resume_from_checkpoint nowhere")),
         expect![
             "error: `nowhere` is not the folder of a checkpoint: pass `--resume_from_checkpoint` with the folder of one"
         ],
@@ -287,27 +225,19 @@ fn an_output_folder_that_holds_a_run_is_refused_resumed_or_written_over() {
 
 #[test]
 fn a_run_outlives_whoever_reads_along() {
-    use std::process::{Command, Stdio};
-    let scratch = Scratch::new();
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tagsmith"))
-        .current_dir(scratch.0.path())
-        .args(["train", "--output_dir", "out"])
-        .args(LEARN.split_whitespace())
-        .args(["--num_train_epochs", "1", "--logging_steps", "1"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let scratch = Scratch::with_tagger();
+    let line = format!("train --output_dir out {LEARN} --num_train_epochs 1 --logging_steps 1");
+    let mut child = scratch.tagsmith(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8(output.stderr).unwrap());
+    Ran::from(child.wait_with_output().unwrap()).ended(0);
     assert!(scratch.json("out/all_results.json").get("eval_f1").is_some());
 }
 
 #[test]
 fn options_of_the_seeds_work_together() {
-    let scratch = Scratch::new();
-    let ran = scratch.good(
+    let scratch = Scratch::with_tagger();
+    let ran = good(
+        &scratch,
         "--model_name_or_path model --do_train --per_device_train_batch_size 2 --per_device_eval_batch_size 4 \
          --gradient_accumulation_steps 2 --max_seq_length 16 --gradient_checkpointing --num_train_epochs 6 \
          --train_file data.json --validation_file data.json --output_dir out --learning_rate 5e-3 \
@@ -338,21 +268,24 @@ fn options_of_the_seeds_work_together() {
 
 #[test]
 fn what_cannot_be_is_said_before_the_first_step() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let other = |tags: &str| row("jo lives in millville", tags);
-    fs::write(scratch.path("two.json"), other("B-PER O O B-ORG")).unwrap();
-    fs::write(scratch.path("five.json"), other("B-PER I-PER B-ORG I-ORG") + &other("O O O O")).unwrap();
+    scratch.write("two.json", other("B-PER O O B-ORG"));
+    scratch.write("five.json", other("B-PER I-PER B-ORG I-ORG") + &other("O O O O"));
     let base = "--model_name_or_path model --output_dir out --do_train";
     let errors = [
-        scratch.bad(&format!("{base} --train_file two.json")),
-        scratch.bad(&format!("{base} --train_file five.json")),
-        scratch.bad(&format!("{base} --train_file data.json --max_seq_length 33")),
-        scratch.bad(&format!("{base} --train_file data.json --label_column pos")),
-        scratch.bad(&format!(
-            "{base} --train_file data.json --validation_file data.json --eval_strategy epoch --metric_for_best_model f2"
-        )),
-        scratch.bad(&format!("{base} --train_file data.json --freeze nothing.like.this")),
-        scratch.bad(&format!("{base} --train_file data.json --lr_scheduler_type greedy")),
+        bad(&scratch, &format!("{base} --train_file two.json")),
+        bad(&scratch, &format!("{base} --train_file five.json")),
+        bad(&scratch, &format!("{base} --train_file data.json --max_seq_length 33")),
+        bad(&scratch, &format!("{base} --train_file data.json --label_column pos")),
+        bad(
+            &scratch,
+            &format!(
+                "{base} --train_file data.json --validation_file data.json --eval_strategy epoch --metric_for_best_model f2"
+            ),
+        ),
+        bad(&scratch, &format!("{base} --train_file data.json --freeze nothing.like.this")),
+        bad(&scratch, &format!("{base} --train_file data.json --lr_scheduler_type greedy")),
     ];
     check(
         &errors.join("\n"),
@@ -368,10 +301,10 @@ fn what_cannot_be_is_said_before_the_first_step() {
     assert!(!scratch.path("out").exists(), "nothing is left where nothing was done");
     // Each of the first two has its flag.
     let steps = "--max_steps 1 --save_strategy no";
-    let ran = scratch.good(&format!("{base} --train_file two.json --ignore_mismatched_sizes {steps}"));
+    let ran = good(&scratch, &format!("{base} --train_file two.json --ignore_mismatched_sizes {steps}"));
     assert!(ran.stderr.contains("head starts anew"), "{}", ran.stderr);
     let flags = "--ignore_mismatched_labels --overwrite_output_dir";
-    let ran = scratch.good(&format!("{base} --train_file five.json {flags} {steps}"));
+    let ran = good(&scratch, &format!("{base} --train_file five.json {flags} {steps}"));
     assert!(
         ran.stderr
             .contains("the head's rows of `B-LOC`, `I-LOC` become `B-ORG`, `I-ORG`; all other rows keep their labels"),
@@ -382,10 +315,10 @@ fn what_cannot_be_is_said_before_the_first_step() {
 
 #[test]
 fn metrics_by_type_have_run_ners_names() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let line = "--return_entity_level_metrics --eval_strategy epoch --save_strategy epoch --load_best_model_at_end \
                 --metric_for_best_model f1 --num_train_epochs 1";
-    let ran = scratch.good(&format!("{LEARN} --output_dir out {line}"));
+    let ran = good(&scratch, &format!("{LEARN} --output_dir out {line}"));
     assert!(ran.stderr.contains("the metric `f1` is called `overall_f1` in this run"), "{}", ran.stderr);
     let results = scratch.json("out/eval_results.json");
     for name in ["LOC_number", "PER_f1", "overall_accuracy", "overall_f1", "overall_precision", "overall_recall"] {
@@ -397,13 +330,10 @@ fn metrics_by_type_have_run_ners_names() {
 
 #[test]
 fn without_trainer_means_its_defaults() {
-    let scratch = Scratch::new();
-    let mut command = Command::cargo_bin("tagsmith").unwrap();
+    let scratch = Scratch::with_tagger();
     let line = "run_ner_no_trainer --model_name_or_path model --train_file data.json --validation_file data.json \
                 --output_dir out --max_length 12 --num_train_epochs 1 --learning_rate 2e-5 --task_name ner";
-    let output = command.current_dir(scratch.0.path()).args(line.split_whitespace()).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    scratch.good(line);
     assert!(!scratch.files("out").iter().any(|name| name.starts_with("checkpoint-")));
     let arguments = scratch.json("out/training_args.json");
     assert_eq!(arguments["max_seq_length"], 12);
@@ -414,10 +344,13 @@ fn without_trainer_means_its_defaults() {
 /// Everything run_ner.py and the Trainer log, return and predict; the largest relative difference of their floats.
 fn distance(scratch: &Scratch, case: &Value, more: &str) -> f64 {
     let line = case["line"].as_str().unwrap();
-    scratch.good(&format!(
-        "--model_name_or_path model --train_file data.json --validation_file data.json --test_file data.json \
+    good(
+        scratch,
+        &format!(
+            "--model_name_or_path model --train_file data.json --validation_file data.json --test_file data.json \
          --do_train --do_eval --do_predict --output_dir out --overwrite_output_dir {line} {more}"
-    ));
+        ),
+    );
     // The final evaluation is in the Trainer's log, but not in the file that run_ner.py wrote before it.
     let want = case["log"].as_array().unwrap().split_last().unwrap().1;
     let state = scratch.json("out/trainer_state.json");
@@ -450,8 +383,7 @@ const TOLERANCE: f64 = 3e-5;
 
 #[test]
 fn the_numbers_are_those_of_run_ner() {
-    let cases: Value =
-        serde_json::from_slice(&fs::read(Path::new(GOLDEN).join("run_ner/expect.json")).unwrap()).unwrap();
+    let cases = golden::json("run_ner/expect.json");
     // Options that have to change the numbers of their case, or the comparison would prove nothing.
     let twins: [&[&str]; 3] = [
         &["--seed 8", "--weight_decay 0.02", "--warmup_steps 3", "--per_device_eval_batch_size 4"],
@@ -461,7 +393,7 @@ fn the_numbers_are_those_of_run_ner() {
     let cases = cases.as_array().unwrap();
     assert_eq!(cases.len(), twins.len());
     for (case, twins) in cases.iter().zip(twins) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::with_tagger();
         let apart = distance(&scratch, case, "");
         assert!(apart <= TOLERANCE, "{}: {apart:e}", case["line"]);
         // One label a word; the original has none for words that were cut off.
@@ -485,13 +417,12 @@ fn the_numbers_are_those_of_run_ner() {
 
 #[test]
 fn a_test_split_without_labels_is_tagged() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     fs::create_dir(scratch.path("data")).unwrap();
-    fs::write(scratch.path("data/train.conll"), "jo B-PER\nlives O\nin O\nmillville B-LOC\n\nann B-PER\nlee I-PER\n")
-        .unwrap();
-    fs::write(scratch.path("data/test.conll"), "ann\nlives\n\njo\n").unwrap();
+    scratch.write("data/train.conll", "jo B-PER\nlives O\nin O\nmillville B-LOC\n\nann B-PER\nlee I-PER\n");
+    scratch.write("data/test.conll", "ann\nlives\n\njo\n");
     let base = "--model_name_or_path model --do_predict --ignore_mismatched_sizes";
-    let ran = scratch.good(&format!("{base} --dataset_name data --do_train --max_steps 1 --output_dir out"));
+    let ran = good(&scratch, &format!("{base} --dataset_name data --do_train --max_steps 1 --output_dir out"));
     let note = "note: test: there is one column, read as words without labels (columns are parted by a tab or spaces)";
     assert!(ran.stderr.lines().any(|line| line == note), "{}", ran.stderr);
     assert!(ran.stderr.contains("the test split has no labels, so it is tagged but not measured"), "{}", ran.stderr);
@@ -502,13 +433,14 @@ fn a_test_split_without_labels_is_tagged() {
     assert_eq!(counts("out"), [2, 1]);
 
     // Without any labels at hand, those of the checkpoint name the predictions.
-    let ran = scratch.good(&format!("{base} --test_file data/test.conll --output_dir alone"));
+    let ran = good(&scratch, &format!("{base} --test_file data/test.conll --output_dir alone"));
     assert!(ran.stderr.contains("note: no split has labels: the checkpoint's 5 are used"), "{}", ran.stderr);
     assert_eq!(counts("alone"), [2, 1]);
     check(
-        &scratch.bad(&format!(
-            "{base} --train_file data/test.conll --do_train --test_file data/test.conll --output_dir no"
-        )),
+        &bad(
+            &scratch,
+            &format!("{base} --train_file data/test.conll --do_train --test_file data/test.conll --output_dir no"),
+        ),
         expect![
             "error: data/test.conll: there is no label column, and training needs labels: pass `--label_column_name` to name it"
         ],
@@ -525,26 +457,26 @@ fn steps_with(scratch: &Scratch, folder: &str, key: &str) -> Vec<u64> {
 
 #[test]
 fn evaluations_that_count_the_loss_alone() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     let line = format!("{LEARN} --output_dir out --num_train_epochs 2 --eval_strategy epoch --save_strategy no");
-    scratch.good(&format!("{line} --prediction_loss_only --eval_on_start"));
+    good(&scratch, &format!("{line} --prediction_loss_only --eval_on_start"));
     assert_eq!(steps_with(&scratch, "out", "eval_loss"), [0, 5, 10]);
     assert_eq!(steps_with(&scratch, "out", "eval_f1"), [0u64; 0]);
     assert!(scratch.json("out/eval_results.json").get("eval_f1").is_none());
     // The option is what leaves the scores and the first evaluation away.
-    scratch.good(&format!("{line} --overwrite_output_dir"));
+    good(&scratch, &format!("{line} --overwrite_output_dir"));
     assert_eq!(steps_with(&scratch, "out", "eval_f1"), [5, 10]);
 }
 
 #[test]
 fn early_stopping_waits_and_best_checkpoints_alone_are_saved() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::with_tagger();
     // No evaluation can be a whole unit better than the one before it.
     let line = format!(
         "{LEARN} --output_dir out --num_train_epochs 9 --eval_strategy epoch --save_strategy best \
          --metric_for_best_model loss --early_stopping_patience 2 --early_stopping_threshold 100"
     );
-    let ran = scratch.good(&line);
+    let ran = good(&scratch, &line);
     // The first is better than none; then patience runs out.
     assert!(ran.stderr.contains("note: stopping early at step 15"), "{}", ran.stderr);
     assert_eq!(steps_with(&scratch, "out", "eval_loss"), [5, 10, 15]);

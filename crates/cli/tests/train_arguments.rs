@@ -1,37 +1,27 @@
 //! The command line of `tagsmith train` as a person meets it: help, errors, exit status.
 
-use assert_cmd::Command;
 use expect_test::{Expect, expect, expect_file};
-use std::path::Path;
-use tempfile::TempDir;
+use std::process::{Command, Stdio};
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
-/// The program in a scratch folder, with no launcher's variables around it, and no hub to ask.
-fn tagsmith(folder: &Path) -> Command {
-    let mut command = Command::cargo_bin("tagsmith").unwrap();
-    command.current_dir(folder).env("COLUMNS", "80").env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", "cache");
-    for name in ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"] {
-        command.env_remove(name);
-    }
+/// The program in a terminal of 80 columns, with an empty cache.
+fn tagsmith(scratch: &Scratch, line: &str) -> Command {
+    let mut command = scratch.tagsmith(line);
+    command.env("COLUMNS", "80").env("HF_HUB_CACHE", "cache");
     command
 }
 
 /// Runs a line in an empty folder; it has to fail with status 2, and to print nothing but on stderr.
 fn check(line: &str, want: Expect) {
-    let folder = TempDir::new().unwrap();
-    let output = tagsmith(folder.path()).args(line.split_whitespace()).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{line}: {stderr}");
-    want.assert_eq(&stderr);
+    let ran = Ran::of(&mut tagsmith(&Scratch::empty(), line));
+    assert_eq!((ran.status, ran.stdout.len()), (2, 0), "{line}: {}", ran.stderr);
+    want.assert_eq(&ran.stderr);
 }
 
 #[test]
 fn help_lists_what_is_needed_first() {
-    let folder = TempDir::new().unwrap();
-    let help = |line: &str| {
-        let output = tagsmith(folder.path()).args(line.split_whitespace()).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{line}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let help = |line: &str| Ran::of(&mut tagsmith(&Scratch::empty(), line)).ended(0).stdout;
     let text = help("train --help");
     expect_file!["train_help.txt"].assert_eq(&text);
     assert!(text.lines().all(|line| line.chars().count() <= 120));
@@ -43,11 +33,9 @@ fn help_lists_what_is_needed_first() {
 
 #[test]
 fn a_file_of_options_names_each_once() {
-    let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("run.json"), "{\"seed\": 1,\n \"seed\": 2}").unwrap();
-    let output = tagsmith(folder.path()).args(["train", "run.json"]).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let scratch = Scratch::empty();
+    scratch.write("run.json", "{\"seed\": 1,\n \"seed\": 2}");
+    let stderr = Ran::of(&mut tagsmith(&scratch, "train run.json")).ended(2).stderr;
     assert!(stderr.starts_with("error: `run.json` cannot be read: the key `seed` occurs twice at line 2 "), "{stderr}");
 }
 
@@ -164,11 +152,8 @@ fn missing_files_are_named_before_anything_runs() {
 
 #[test]
 fn a_launcher_of_several_processes_is_refused() {
-    let folder = TempDir::new().unwrap();
     let line = "train --model_name_or_path m --train_file t.json --output_dir o --do_train";
-    let output = tagsmith(folder.path()).args(line.split_whitespace()).env("WORLD_SIZE", "2").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = Ran::of(tagsmith(&Scratch::empty(), line).env("WORLD_SIZE", "2")).ended(2).stderr;
     let want = "error: torchrun or accelerate started 2 processes (`WORLD_SIZE`), which does not start MPI, so that each \
                 would do everything alone: run `mpirun -n 2 tagsmith …`";
     assert!(said.starts_with(want) && said.lines().count() == 1, "{said}");
@@ -178,15 +163,9 @@ fn a_launcher_of_several_processes_is_refused() {
 
 #[test]
 fn a_closed_pipe_is_no_error() {
-    use std::process::{Command, Stdio};
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tagsmith"))
-        .args(["train", "--help"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let scratch = Scratch::empty();
+    let mut command = scratch.tagsmith("train --help");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(Ran::from(child.wait_with_output().unwrap()).ended(0).stderr, "");
 }

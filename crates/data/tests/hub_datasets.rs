@@ -10,6 +10,7 @@ use tagsmith_data::ReadOptions;
 use tagsmith_data::dataset;
 use tagsmith_hub::{Event, Hub, Settings};
 use tagsmith_message::Setting;
+use tagsmith_testkit::golden;
 use tagsmith_testkit::hub_server::Server;
 use tagsmith_text::sentence::Split;
 use tempfile::TempDir;
@@ -19,7 +20,7 @@ const OTHER_ROW: &[u8] = b"{\"tokens\": [\"Ulm\"], \"ner_tags\": [\"B-LOC\"]}\n"
 
 /// Files that `datasets` wrote (oracle/dataset_files.py).
 fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
+    golden::path("dataset_files").join(name)
 }
 
 struct Scratch {

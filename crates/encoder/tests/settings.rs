@@ -1,15 +1,16 @@
 //! Settings that only some families have: two spellings of one computation, and what is refused.
 
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tagsmith_encoder::bert::Deberta;
 use tagsmith_encoder::config::{Config, Family};
 use tagsmith_encoder::modernbert;
 use tagsmith_kernel::op::disentangled::Buckets;
+use tagsmith_testkit::golden;
 
 fn golden(name: &str) -> Map<String, Value> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models").join(name).join("config.json");
-    serde_json::from_slice(&std::fs::read(file).expect("golden files are in the repository")).expect("it is JSON")
+    let Value::Object(config) = golden::json(format!("models/{name}/config.json")) else { panic!("{name}") };
+    config
 }
 
 fn read(json: Map<String, Value>) -> Result<(Config, Vec<String>), String> {
@@ -108,8 +109,7 @@ fn deberta(json: Map<String, Value>) -> Deberta {
 
 #[test]
 fn every_distance_has_pytorchs_row() {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models/deberta-v2/buckets.json");
-    let tables: Value = serde_json::from_slice(&std::fs::read(file).expect("it is in the repository")).expect("JSON");
+    let tables = golden::json("models/deberta-v2/buckets.json");
     for table in tables.as_array().expect("a list") {
         let number = |key: &str| table[key].as_u64().expect("a number") as usize;
         let rows: Vec<usize> =

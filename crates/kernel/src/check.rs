@@ -112,9 +112,32 @@ pub fn finite_differences(x: &[f64], upstream: &[f64], f: impl Fn(&[f64]) -> Vec
         .collect()
 }
 
+/// Asserts along random directions that the slope of Σ `upstream` · f(`x`) is ⟨`dx`, direction⟩, for `x` too long for
+/// [`finite_differences`].
+pub fn assert_slopes(what: &str, x: &[f64], upstream: &[f64], dx: &[f32], f: impl Fn(&[f64]) -> Vec<f64>) {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    for seed in 0..8 {
+        let along = wide(&random(seed, x.len(), 1.0));
+        let shifted = |t: f64| x.iter().zip(&along).map(|(x, a)| x + t * a).collect::<Vec<_>>();
+        let at = |t: f64| product(&f(&shifted(t)), upstream);
+        let (slope, got) = ((at(1e-6) - at(-1e-6)) / 2e-6, product(&wide(dx), &along));
+        assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic(expected = "twice the slope")]
+    fn wrong_slopes_are_refused() {
+        let x = [0.5, -1.0, 2.0];
+        let dx = x.map(|x: f64| (2.0 * x) as f32);
+        let squares = |x: &[f64]| x.iter().map(|x| x * x).collect();
+        assert_slopes("the slope", &x, &[1.0; 3], &dx, squares);
+        assert_slopes("twice the slope", &x, &[1.0; 3], &dx.map(|x| 2.0 * x), squares);
+    }
 
     /// The canary: answers that a harness must refuse.
     #[test]

@@ -4,7 +4,7 @@
 use tagsmith_kernel::Device;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, at_every_level, finite_differences, on_every_device, random, read, wide,
+    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, random, read, wide,
 };
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
@@ -208,15 +208,7 @@ fn attentions() {
                 let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
                 assert_close(&what, &read(&dqkv), &want, 8.0, r);
             } else {
-                // Along random directions: the slope of Σ dy · f is ⟨dqkv, direction⟩.
-                for seed in 0..8 {
-                    let along = wide(&random(seed, qkv.len(), 1.0));
-                    let shifted = |t: f64| wide(&qkv).iter().zip(&along).map(|(x, a)| x + t * a).collect::<Vec<_>>();
-                    let sum = |y: Vec<f64>| y.iter().zip(wide(&dy)).map(|(a, b)| a * b).sum::<f64>();
-                    let slope = (sum(reference(&shifted(1e-6))) - sum(reference(&shifted(-1e-6)))) / 2e-6;
-                    let got: f64 = wide(&read(&dqkv)).iter().zip(&along).map(|(a, b)| a * b).sum();
-                    assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
-                }
+                assert_slopes(&what, &wide(&qkv), &wide(&dy), &read(&dqkv), reference);
             }
             if r > 1 {
                 let unscaled = attention_reference(&wide(&qkv), h, &starts, heads, 1.0);
@@ -269,6 +261,13 @@ fn attention_bears_large_scores_and_drops_the_same_in_backward() {
     });
 }
 
+/// u = x · Wᵀ + b in f64.
+fn linear_reference(x: &[f64], w: &[f64], b: &[f64], k: usize) -> Vec<f64> {
+    let n = b.len();
+    let element = |at: usize| (0..k).map(|p| x[at / n * k + p] * w[at % n * k + p]).sum::<f64>() + b[at % n];
+    (0..x.len() / k * n).map(element).collect()
+}
+
 #[test]
 fn linears() {
     on_every_device(|device, place| {
@@ -276,11 +275,7 @@ fn linears() {
             let what = format!("{place} linear ({r}, {k}) → {n}");
             let (x, w, b, dy) =
                 (random(1, r * k, 1.0), random(2, n * k, 1.0), random(3, n, 1.0), random(4, r * n, 1.0));
-            let reference = |x: &[f64], w: &[f64], b: &[f64]| -> Vec<f64> {
-                let element =
-                    |at: usize| (0..k).map(|p| x[at / n * k + p] * w[at % n * k + p]).sum::<f64>() + b[at % n];
-                (0..r * n).map(element).collect()
-            };
+            let reference = |x: &[f64], w: &[f64], b: &[f64]| linear_reference(x, w, b, k);
             let (xs, ws, bs, dys) = (wide(&x), wide(&w), wide(&b), wide(&dy));
             let (y, saved) = linear::forward(
                 Tensor::on(device, r, k, &x),
@@ -308,13 +303,6 @@ fn linears() {
             );
         }
     });
-}
-
-/// u = x · Wᵀ + b in f64.
-fn linear_reference(x: &[f64], w: &[f64], b: &[f64], k: usize) -> Vec<f64> {
-    let n = b.len();
-    let element = |at: usize| (0..k).map(|p| x[at / n * k + p] * w[at % n * k + p]).sum::<f64>() + b[at % n];
-    (0..x.len() / k * n).map(element).collect()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use tagsmith_kernel::Device;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, at_every_level, finite_differences, on_every_device, random, read, wide,
+    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, random, read, wide,
 };
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
@@ -134,14 +134,7 @@ fn windows_of_attention() {
                 let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
                 assert_close(&what, &read(&dqkv), &want, 8.0, r);
             } else {
-                for seed in 0..8 {
-                    let along = wide(&random(seed, qkv.len(), 1.0));
-                    let shifted = |t: f64| wide(&qkv).iter().zip(&along).map(|(x, a)| x + t * a).collect::<Vec<_>>();
-                    let sum = |y: Vec<f64>| y.iter().zip(wide(&dy)).map(|(a, b)| a * b).sum::<f64>();
-                    let slope = (sum(reference(&shifted(1e-6))) - sum(reference(&shifted(-1e-6)))) / 2e-6;
-                    let got: f64 = wide(&read(&dqkv)).iter().zip(&along).map(|(a, b)| a * b).sum();
-                    assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
-                }
+                assert_slopes(&what, &wide(&qkv), &wide(&dy), &read(&dqkv), reference);
             }
             if window < 30 && r > 2 {
                 for (what, other) in [("no window", r), ("one more", window + 1)] {

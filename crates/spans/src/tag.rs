@@ -433,7 +433,7 @@ mod tests {
     /// A text without spaces is one word. It is cut between its pieces, so that the model reads all of it.
     #[test]
     fn a_word_longer_than_a_window_is_read_whole() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/pieces/xlm-roberta");
+        let folder = tagsmith_testkit::golden::path("pieces/xlm-roberta");
         let reader = Reader {
             tokenizer: Tokenizer::from_folder(&folder).expect("it reads"),
             prompt: None,

@@ -6,3 +6,5 @@
 
 pub mod golden;
 pub mod hub_server;
+pub mod program;
+pub mod scratch;

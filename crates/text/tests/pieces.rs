@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tagsmith_message::Note;
+use tagsmith_testkit::golden;
 use tagsmith_text::align::{AlignOptions, Aligner, Example, IGNORE, LabelAll};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::sentence::Sentence;
@@ -12,12 +13,11 @@ use tagsmith_text::tokenizer::{Error, Pieces, Tokenizer};
 const LABELS: [&str; 6] = ["B-LOC", "B-MISC", "B-PER", "I-LOC", "I-PER", "O"];
 
 fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/pieces").join(name)
+    golden::path("pieces").join(name)
 }
 
 fn lines(name: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(golden(name)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    golden::lines(format!("pieces/{name}"))
 }
 
 fn tokenizer(kind: &str) -> Tokenizer {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use serde_json::{Value, json};
+use tagsmith_testkit::golden;
 use tagsmith_text::tokenizer::{Pieces, Tokenizer};
 use tempfile::TempDir;
 
@@ -31,7 +32,7 @@ const KINDS: [&str; 16] = [
 const WRITTEN_OUT: [&str; 4] = ["<unk>", "<s>", "</s>", "<pad>"];
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/slow_tokenizers").join(name)
+    golden::path("slow_tokenizers").join(name)
 }
 
 /// A folder with the kind's files alone.

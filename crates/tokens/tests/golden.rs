@@ -1,6 +1,5 @@
 //! Every encoder family against PyTorch in f64 (golden/models, written by oracle/models.py).
 
-use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::bert::Deberta;
@@ -13,6 +12,7 @@ use tagsmith_kernel::op::cross_entropy;
 use tagsmith_kernel::params::{Grads, Slot, SlotId};
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::{Remedy, Setting};
+use tagsmith_testkit::golden::{self, Expected};
 use tagsmith_tokens::error::Error;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
@@ -51,47 +51,19 @@ fn c_forward(name: &str) -> f64 {
 }
 
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models").join(name)
+    golden::path("models").join(name)
 }
 
-struct Expected(Vec<u8>);
+fn read_expected(name: &str) -> Expected {
+    Expected::of(format!("models/{name}"))
+}
 
-impl Expected {
-    fn read(name: &str) -> Expected {
-        Expected(std::fs::read(folder(name).join("expect.safetensors")).expect("golden files are in the repository"))
+fn batch_of(expected: &Expected) -> Batch {
+    let mut starts = vec![0];
+    for length in expected.ids("lengths") {
+        starts.push(starts[starts.len() - 1] + length);
     }
-
-    fn floats(&self, key: &str) -> Vec<f64> {
-        let file = SafeTensors::deserialize(&self.0).expect("the golden file is whole");
-        let tensor = file.tensor(key).unwrap_or_else(|_| panic!("the golden file has no `{key}`"));
-        let data = tensor.data();
-        match tensor.dtype() {
-            Dtype::F64 => {
-                data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
-            }
-            Dtype::F32 => {
-                data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four bytes")))).collect()
-            }
-            Dtype::I32 => {
-                data.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("four bytes")))).collect()
-            }
-            other => panic!("`{key}` has type {other:?}"),
-        }
-    }
-
-    fn batch(&self) -> Batch {
-        let integers = |key| self.floats(key).into_iter().map(|x| x as i64);
-        let mut batch = Batch {
-            ids: integers("ids").map(|x| x as u32).collect(),
-            types: integers("types").map(|x| x as u32).collect(),
-            starts: vec![0],
-            labels: integers("labels").map(|x| x as i32).collect(),
-        };
-        for length in integers("lengths") {
-            batch.starts.push(batch.starts[batch.starts.len() - 1] + length as u32);
-        }
-        batch
-    }
+    Batch { ids: expected.ids("ids"), types: expected.ids("types"), starts, labels: expected.labels("labels") }
 }
 
 fn load(name: &str) -> Model {
@@ -122,8 +94,8 @@ fn gradients(model: &Model, batch: &Batch, smoothing: f64, pass: Pass) -> (f64, 
 #[test]
 fn hidden_states_scores_and_loss_are_pytorchs() {
     for name in FAMILIES {
-        let (model, expected) = (load(name), Expected::read(name));
-        let batch = expected.batch();
+        let (model, expected) = (load(name), read_expected(name));
+        let batch = batch_of(&expected);
         for (i, state) in model.hidden_states(&batch).expect("its rows can be read").iter().enumerate() {
             let what = format!("{name} hidden state {i}");
             assert_close(&what, state.data(), &expected.floats(&format!("hidden.{i}")), c_forward(name), TERMS);
@@ -211,9 +183,9 @@ fn on_an_emulated_gpu_bf16_is_pytorchs_but_for_rounding() {
 #[test]
 fn every_gradient_is_pytorchs() {
     for name in FAMILIES {
-        let (model, expected) = (load(name), Expected::read(name));
+        let (model, expected) = (load(name), read_expected(name));
         // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic and is not a measure.
-        let batch = expected.batch();
+        let batch = batch_of(&expected);
         let all = gradients(&model, &batch, 0.0, PLAIN).1;
         let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();
         let largest = wants.iter().flatten().fold(0f64, |a, b| a.max(b.abs()));
@@ -240,9 +212,9 @@ fn bf16_apart(config: &Config) -> f64 {
 #[test]
 fn bf16_is_pytorchs_but_for_the_rounding_of_factors() {
     for name in FAMILIES {
-        let (mut model, expected) = (load(name), Expected::read(name));
+        let (mut model, expected) = (load(name), read_expected(name));
         model.precision = Precision::Bf16;
-        let batch = expected.batch();
+        let batch = batch_of(&expected);
         let (logits, want) = (model.infer(&batch).expect("its rows can be read"), expected.floats("logits"));
         let largest = |values: &[f64]| values.iter().fold(0f64, |a, b| a.max(b.abs()));
         let apart = distance(&logits, &want);
@@ -267,7 +239,7 @@ fn bf16_is_pytorchs_but_for_the_rounding_of_factors() {
 #[test]
 fn checkpointed_layers_change_no_bit() {
     for name in FAMILIES {
-        let (model, batch) = (load(name), Expected::read(name).batch());
+        let (model, batch) = (load(name), batch_of(&read_expected(name)));
         let mut dropping = model.clone();
         dropping.config.shape.hidden_dropout = 0.2;
         dropping.config.shape.attention_dropout = 0.3;
@@ -293,8 +265,8 @@ type Twin<T> = (&'static str, fn(&mut T));
 
 #[test]
 fn wrong_twins_are_rejected() {
-    let (model, expected) = (load("bert_eps"), Expected::read("bert_eps"));
-    let batch = expected.batch();
+    let (model, expected) = (load("bert_eps"), read_expected("bert_eps"));
+    let batch = batch_of(&expected);
     let want = expected.floats("logits");
     let reject = |what: &str, model: &Model, batch: &Batch| {
         assert_far(what, &model.infer(batch).expect("its rows can be read"), &want, C_FORWARD, TERMS);
@@ -311,26 +283,26 @@ fn wrong_twins_are_rejected() {
     let mut untyped = batch.clone();
     untyped.types.fill(0);
     reject("token types ignored", &model, &untyped);
-    let (model, expected) = (load("bert"), Expected::read("bert"));
+    let (model, expected) = (load("bert"), read_expected("bert"));
     let mut twin = model.clone();
     twin.config.shape.activation = tagsmith_kernel::op::activation::Activation::GeluTanh;
     assert_far(
         "tanh for erf",
-        &twin.infer(&expected.batch()).expect("its rows can be read"),
+        &twin.infer(&batch_of(&expected)).expect("its rows can be read"),
         &expected.floats("logits"),
         C_FORWARD,
         TERMS,
     );
-    let (mut twin, expected) = (load("roberta"), Expected::read("roberta"));
+    let (mut twin, expected) = (load("roberta"), read_expected("roberta"));
     twin.config.shape.pad_id = None;
     assert_far(
         "padding counted",
-        &twin.infer(&expected.batch()).expect("its rows can be read"),
+        &twin.infer(&batch_of(&expected)).expect("its rows can be read"),
         &expected.floats("logits"),
         C_FORWARD,
         TERMS,
     );
-    let (model, expected) = (load("modernbert"), Expected::read("modernbert"));
+    let (model, expected) = (load("modernbert"), read_expected("modernbert"));
     let twins: [Twin<modernbert::Settings>; 5] = [
         ("no window", |settings| settings.windows[1] = None),
         ("a window one too small", |settings| settings.windows[1] = Some(3)),
@@ -344,13 +316,13 @@ fn wrong_twins_are_rejected() {
         change(settings);
         assert_far(
             what,
-            &twin.infer(&expected.batch()).expect("its rows can be read"),
+            &twin.infer(&batch_of(&expected)).expect("its rows can be read"),
             &expected.floats("logits"),
             c_forward("modernbert"),
             TERMS,
         );
     }
-    let (model, expected) = (load("deberta-v2"), Expected::read("deberta-v2"));
+    let (model, expected) = (load("deberta-v2"), read_expected("deberta-v2"));
     let twins: [Twin<Deberta>; 2] = [
         ("linear buckets", |settings| settings.buckets.logarithmic = None),
         ("buckets for longer sequences", |settings| settings.buckets.logarithmic = Some(63)),
@@ -360,18 +332,18 @@ fn wrong_twins_are_rejected() {
         change(deberta(&mut twin.config));
         assert_far(
             what,
-            &twin.infer(&expected.batch()).expect("its rows can be read"),
+            &twin.infer(&batch_of(&expected)).expect("its rows can be read"),
             &expected.floats("logits"),
             C_FORWARD,
             TERMS,
         );
     }
-    let (mut twin, expected) = (load("deberta-v2_conv"), Expected::read("deberta-v2_conv"));
+    let (mut twin, expected) = (load("deberta-v2_conv"), read_expected("deberta-v2_conv"));
     deberta(&mut twin.config).convolution.as_mut().expect("a convolution").activation =
         tagsmith_kernel::op::activation::Activation::Tanh;
     assert_far(
         "another activation",
-        &twin.infer(&expected.batch()).expect("its rows can be read"),
+        &twin.infer(&batch_of(&expected)).expect("its rows can be read"),
         &expected.floats("logits"),
         C_FORWARD,
         TERMS,
@@ -524,7 +496,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
 #[test]
 fn rows_come_from_the_open_file_and_from_no_other() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
-    let (whole, batch) = (load("bert"), Expected::read("bert").batch());
+    let (whole, batch) = (load("bert"), batch_of(&read_expected("bert")));
     let file = scratch.path().join("model.safetensors");
     let open = || {
         whole.save(scratch.path()).expect("saving works");

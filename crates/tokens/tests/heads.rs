@@ -1,24 +1,18 @@
 //! New heads against those that transformers draws from the same seed (golden/heads/draws.json, written by oracle/heads.py).
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_kernel::random::torch::MersenneTwister;
+use tagsmith_testkit::golden;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
 
 /// PyTorch computes logarithm and cosine in f32, four units in the last place apart from f64's at most.
 const C: f64 = 4.0;
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden")
-}
-
 fn rows(part: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(golden().join("heads/draws.json")).unwrap();
-    let document: Value = serde_json::from_str(&text).unwrap();
-    let rows = document[part].as_array().unwrap().clone();
+    let rows = golden::json("heads/draws.json")[part].as_array().unwrap().clone();
     assert!(!rows.is_empty(), "{part} is empty");
     rows
 }
@@ -53,7 +47,7 @@ fn a_new_head_is_the_one_that_transformers_draws() {
     for row in rows("heads") {
         let (family, seed) = (row["family"].as_str().unwrap(), row["seed"].as_u64().unwrap());
         let labels: Vec<String> = (0..row["labels"].as_u64().unwrap()).map(|i| format!("L{i}")).collect();
-        let folder = golden().join("models").join(family);
+        let folder = golden::path("models").join(family);
         let config = Config::read(&folder).unwrap().0.with_labels(&labels);
         let head = |seed| Head::Drawn { seed, ignore_mismatched_sizes: true };
         let weight = |seed| {
@@ -72,7 +66,7 @@ fn a_new_head_is_the_one_that_transformers_draws() {
 /// transformers: a normal distribution of deviation H^(−1/2), cut off at `initializer_cutoff_factor` deviations, here 2.
 #[test]
 fn a_new_head_of_modernbert_is_of_its_own_width() {
-    let folder = golden().join("models").join("modernbert");
+    let folder = golden::path("models").join("modernbert");
     let labels: Vec<String> = (0..300).map(|i| format!("L{i}")).collect();
     let config = Config::read(&folder).unwrap().0.with_labels(&labels);
     let head = Head::Drawn { seed: 3, ignore_mismatched_sizes: true };

@@ -1,9 +1,9 @@
 //! Weights whose file is written to while they are in use: training, evaluation and tagging return an error.
 
 use std::fs;
-use std::path::PathBuf;
 use tagsmith_encoder::config::Config;
 use tagsmith_ranks::World;
+use tagsmith_testkit::golden;
 use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::labels::label_scheme::LabelScheme;
@@ -17,10 +17,6 @@ use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
 use tagsmith_tokens::tag::{Request, TagOptions, encode, tag};
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
-
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(name)
-}
 
 fn example(ids: &[u32]) -> Example {
     Example {
@@ -38,7 +34,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
     let file = scratch.path().join("model.safetensors");
     let open = || {
         for name in ["config.json", "model.safetensors"] {
-            fs::copy(golden("models/bert").join(name), scratch.path().join(name)).expect("copying works");
+            fs::copy(golden::path("models/bert").join(name), scratch.path().join(name)).expect("copying works");
         }
         let (config, _) = Config::read(scratch.path()).expect("it reads");
         Model::load(scratch.path(), config, Head::Required).expect("it reads").0
@@ -77,7 +73,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
     }
 
     let model = open();
-    let tokenizer = Tokenizer::from_folder(&golden("run_ner")).expect("it reads");
+    let tokenizer = Tokenizer::from_folder(&golden::path("run_ner")).expect("it reads");
     let request = Request {
         max_seq_length: None,
         stride: None,

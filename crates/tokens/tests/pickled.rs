@@ -1,21 +1,18 @@
 //! Weights as torch.save writes them (golden/pickled, written by oracle/pickled.py), and what only looks like them.
 
 use proptest::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::check::assert_close;
+use tagsmith_testkit::golden::{self, Expected};
 use tagsmith_tokens::error::Error;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::model::Model;
 use tagsmith_weights::tensors::Reader;
 
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(name)
-}
-
 fn load(folder: &Path) -> Result<(Model, Vec<String>), Error> {
-    let config = Config::read(&golden("models/bert")).expect("the golden configuration reads").0;
+    let config = Config::read(&golden::path("models/bert")).expect("the golden configuration reads").0;
     Model::load(folder, config, Head::Required)
 }
 
@@ -33,27 +30,22 @@ fn numbers(file: &Path, name: &str) -> Vec<f32> {
 
 /// The golden batch of oracle/models.py.
 fn batch() -> Batch {
-    let bytes = std::fs::read(golden("models/bert/expect.safetensors")).expect("golden files are in the repository");
-    let file = safetensors::SafeTensors::deserialize(&bytes).expect("the golden file is whole");
-    let integers = |key: &str| -> Vec<i32> {
-        let data = file.tensor(key).expect("the golden file has it").data().to_vec();
-        data.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b)).collect()
-    };
-    let unsigned = |key: &str| integers(key).into_iter().map(|x| x as u32).collect::<Vec<u32>>();
+    let expected = Expected::of("models/bert");
     let mut starts = vec![0];
-    starts.extend(unsigned("lengths").iter().scan(0, |end, n| {
+    starts.extend(expected.ids("lengths").iter().scan(0, |end, n| {
         *end += n;
         Some(*end)
     }));
-    Batch { ids: unsigned("ids"), types: unsigned("types"), starts, labels: integers("labels") }
+    let labels = expected.labels("labels");
+    Batch { ids: expected.ids("ids"), types: expected.ids("types"), starts, labels }
 }
 
 #[test]
 fn both_formats_and_shards_hold_the_model() {
-    let want = load(&golden("models/bert")).expect("the golden weights read").0;
+    let want = load(&golden::path("models/bert")).expect("the golden weights read").0;
     let (batch, scores) = (batch(), want.infer(&batch()).expect("its rows can be read"));
     for name in ["zip", "legacy", "sharded"] {
-        let (model, notes) = load(&golden("pickled").join(name)).expect("it reads");
+        let (model, notes) = load(&golden::path("pickled").join(name)).expect("it reads");
         assert_eq!(notes, [""; 0], "{name}");
         assert_eq!(model.infer(&batch).expect("its rows can be read"), scores, "{name}");
         assert_eq!(
@@ -62,7 +54,7 @@ fn both_formats_and_shards_hold_the_model() {
             "{name}"
         );
     }
-    let folder = golden("pickled/double");
+    let folder = golden::path("pickled/double");
     let (model, notes) = load(&folder).expect("it reads");
     assert_eq!(said(&folder, &notes), ["F/pytorch_model.bin: 39 tensors are F64: rounded to f32"]);
     assert_eq!(
@@ -74,7 +66,7 @@ fn both_formats_and_shards_hold_the_model() {
 #[test]
 fn narrow_weights_are_widened_exactly() {
     for (name, dtype) in [("half", "F16"), ("bfloat16", "BF16")] {
-        let folder = golden("pickled").join(name);
+        let folder = golden::path("pickled").join(name);
         let (model, notes) = load(&folder).expect("it reads");
         assert_eq!(
             said(&folder, &notes),
@@ -94,14 +86,15 @@ fn narrow_weights_are_widened_exactly() {
         let want: Vec<f64> = numbers(&folder.join("expect.safetensors"), "logits").into_iter().map(f64::from).collect();
         assert_close(name, &model.infer(&batch()).expect("its rows can be read"), &want, 2.0, 45);
         // Weights that were not narrowed have other scores.
-        let whole = load(&golden("models/bert")).expect("it reads").0.infer(&batch()).expect("its rows can be read");
+        let whole =
+            load(&golden::path("models/bert")).expect("it reads").0.infer(&batch()).expect("its rows can be read");
         assert!(whole.iter().zip(&want).any(|(a, b)| (f64::from(*a) - b).abs() > 1e-4));
     }
 }
 
 #[test]
 fn what_a_training_script_leaves_is_read_and_said() {
-    let folder = golden("pickled/training");
+    let folder = golden::path("pickled/training");
     let (model, notes) = load(&folder).expect("it reads");
     assert_eq!(
         said(&folder, &notes),
@@ -112,7 +105,7 @@ fn what_a_training_script_leaves_is_read_and_said() {
             "F/pytorch_model.bin: left out, parts of heads for other tasks: `module.bert.embeddings.position_ids` and 1 more",
         ]
     );
-    let want = load(&golden("models/bert")).expect("it reads").0;
+    let want = load(&golden::path("models/bert")).expect("it reads").0;
     assert_eq!(
         model.params.to_vec().expect("its rows can be read"),
         want.params.to_vec().expect("its rows can be read")
@@ -128,7 +121,7 @@ fn rows_of_a_pickled_table_come_from_the_open_file() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let file = scratch.path().join("pytorch_model.bin");
     for name in ["zip", "legacy"] {
-        std::fs::copy(golden("pickled").join(name).join("pytorch_model.bin"), &file).expect("copying works");
+        std::fs::copy(golden::path("pickled").join(name).join("pytorch_model.bin"), &file).expect("copying works");
         let model = load(scratch.path()).expect("it reads").0;
         let table = || model.params.table(model.layout.encoder.words()).bytes();
         let unread = table();
@@ -292,7 +285,8 @@ fn strides_are_followed_and_gaps_refused() {
 
 #[test]
 fn an_archive_that_is_packed_cut_or_crowded_is_refused() {
-    let good = std::fs::read(golden("pickled/zip/pytorch_model.bin")).expect("golden files are in the repository");
+    let good =
+        std::fs::read(golden::path("pickled/zip/pytorch_model.bin")).expect("golden files are in the repository");
     let places =
         |of: &[u8]| -> Vec<usize> { (0..good.len() - of.len()).filter(|&i| good[i..].starts_with(of)).collect() };
     let changed = |change: &dyn Fn(&mut Vec<u8>)| -> String {
@@ -329,7 +323,7 @@ fn an_archive_that_is_packed_cut_or_crowded_is_refused() {
 #[test]
 fn two_names_of_one_parameter_are_refused() {
     use tagsmith_weights::tensors::{Entry, Values, write};
-    let model = load(&golden("models/bert")).expect("it reads").0;
+    let model = load(&golden::path("models/bert")).expect("it reads").0;
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let slots = &model.params.slots;
     let entry = |name: &str, slot: usize| Entry {
@@ -357,7 +351,7 @@ proptest! {
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
         let name = ["pickled/zip/pytorch_model.bin", "pickled/legacy/pytorch_model.bin", "models/bert/model.safetensors"][which];
-        let mut bytes = std::fs::read(golden(name)).expect("golden files are in the repository");
+        let mut bytes = std::fs::read(golden::path(name)).expect("golden files are in the repository");
         let described = 7000;
         for (at, end, byte) in changes {
             let at = at.index(described);

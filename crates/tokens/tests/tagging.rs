@@ -1,28 +1,19 @@
 //! Scores become labels and entities: against transformers' pipeline (`oracle/aggregate.py`) and hand-made scorers.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 use tagsmith_encoder::batch::Batch;
+use tagsmith_testkit::golden::{self, lines};
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::tagged::{Content, Input, Mention, Tagged, Tally};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::tag::{self, Error, TagOptions, encode, softmax};
 
-fn golden() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden")
-}
-
-fn lines(name: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(golden().join(name)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 fn tokenizer(kind: &str) -> Tokenizer {
-    Tokenizer::from_folder(&golden().join("pieces").join(kind)).unwrap()
+    Tokenizer::from_folder(&golden::path("pieces").join(kind)).unwrap()
 }
 
 fn options(labels: &[&str], strategy: Strategy) -> TagOptions {
@@ -286,7 +277,7 @@ fn softmax_is_stable() {
 /// trim them.
 #[test]
 fn entities_begin_and_end_with_letters() {
-    let json = std::fs::read(golden().join("pieces/roberta/tokenizer.json")).unwrap();
+    let json = std::fs::read(golden::path("pieces/roberta/tokenizer.json")).unwrap();
     let mut json: Value = serde_json::from_slice(&json).unwrap();
     let [first, last] = [&json["post_processor"]["cls"], &json["post_processor"]["sep"]].map(Clone::clone);
     let special = |token: &Value| serde_json::json!({"SpecialToken": {"id": token[0], "type_id": 0}});

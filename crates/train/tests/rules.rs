@@ -9,6 +9,7 @@ use tagsmith_spans::batch::encode::{Encoded, Encoding, Masking};
 use tagsmith_spans::folder;
 use tagsmith_spans::learn::{GoldBatch, Rates, SpanTask, update};
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_testkit::golden;
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
@@ -18,7 +19,7 @@ use tagsmith_train::trainable::{Pass, Trainable};
 const RATE: f64 = 1e-3;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+    golden::path("spans").join(name)
 }
 
 fn task(rates: Rates) -> SpanTask {

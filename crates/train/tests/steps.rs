@@ -1,6 +1,5 @@
 //! Ten optimizer steps of every family against PyTorch's AdamW in f64 (golden/models, written by oracle/models.py).
 
-use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
@@ -8,6 +7,7 @@ use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
+use tagsmith_testkit::golden::{self, Expected};
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
@@ -31,45 +31,28 @@ const LOSS_APART: f64 = 4e-6;
 const NORM_APART: f64 = 1e-5;
 
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/models").join(name)
+    golden::path("models").join(name)
 }
 
-struct Expected(Vec<u8>);
+fn read_expected(name: &str) -> Expected {
+    Expected::of(format!("models/{name}"))
+}
 
-impl Expected {
-    fn read(name: &str) -> Expected {
-        Expected(std::fs::read(folder(name).join("expect.safetensors")).expect("golden files are in the repository"))
-    }
-
-    fn floats(&self, key: &str) -> Vec<f64> {
-        let file = SafeTensors::deserialize(&self.0).expect("the golden file is whole");
-        let tensor = file.tensor(key).unwrap_or_else(|_| panic!("the golden file has no `{key}`"));
-        let words = |size| tensor.data().chunks_exact(size);
-        match tensor.dtype() {
-            Dtype::F64 => words(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect(),
-            Dtype::F32 => words(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four bytes")))).collect(),
-            _ => words(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("four bytes")))).collect(),
+/// The sequences as micro-batches that begin at these sequence numbers.
+fn batches_of(expected: &Expected, begins: &[usize]) -> Vec<Batch> {
+    let (ids, types, labels) = (expected.ids("ids"), expected.ids("types"), expected.labels("labels"));
+    let mut batches = Vec::new();
+    let mut row = 0;
+    for (number, length) in expected.ids("lengths").into_iter().enumerate() {
+        if begins.contains(&number) {
+            batches.push(Batch::default());
         }
+        let rows = row..row + length as usize;
+        let batch = batches.last_mut().expect("the first begins at 0");
+        batch.push(&ids[rows.clone()], &types[rows.clone()], &labels[rows.clone()]);
+        row = rows.end;
     }
-
-    /// The sequences as micro-batches that begin at these sequence numbers.
-    fn batches(&self, begins: &[usize]) -> Vec<Batch> {
-        let integers = |key| self.floats(key).into_iter().map(|x| x as i64).collect::<Vec<_>>();
-        let (ids, types, labels) = (integers("ids"), integers("types"), integers("labels"));
-        let mut batches = Vec::new();
-        let mut row = 0;
-        for (number, length) in integers("lengths").into_iter().enumerate() {
-            if begins.contains(&number) {
-                batches.push(Batch::default());
-            }
-            let rows = row..row + length as usize;
-            let narrow = |x: &[i64]| x[rows.clone()].iter().map(|&x| x as u32).collect::<Vec<_>>();
-            let labels: Vec<i32> = labels[rows.clone()].iter().map(|&x| x as i32).collect();
-            batches.last_mut().expect("the first begins at 0").push(&narrow(&ids), &narrow(&types), &labels);
-            row = rows.end;
-        }
-        batches
-    }
+    batches
 }
 
 const OPTIONS: StepOptions = StepOptions {
@@ -110,12 +93,12 @@ fn ten_steps(name: &str, options: StepOptions, frozen: &[&str], begins: &[usize]
 }
 
 fn ten_steps_by(name: &str, loss: LossOptions, options: StepOptions, frozen: &[&str], begins: &[usize]) -> Run {
-    let expected = Expected::read(name);
+    let expected = read_expected(name);
     let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
     let (model, _) = Model::load(&folder(name), config, Head::Required).expect("the golden weights read");
     let frozen: Vec<String> = frozen.iter().map(|&pattern| pattern.to_owned()).collect();
     let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &frozen).expect("the patterns match");
-    let batches = expected.batches(begins);
+    let batches = batches_of(&expected, begins);
     let rates = expected.floats("learning_rates");
     let reports: Vec<_> = rates.into_iter().map(|rate| step(&mut learner, &batches, rate)).collect();
     Run {
@@ -127,7 +110,7 @@ fn ten_steps_by(name: &str, loss: LossOptions, options: StepOptions, frozen: &[&
 
 /// How far a run is from the golden one: the worst loss, and the worst norm relative to itself.
 fn apart(name: &str, key: &str, run: &Run) -> (f64, f64) {
-    let expected = Expected::read(name);
+    let expected = read_expected(name);
     let worst = |got: &[f64], want: Vec<f64>, apart: fn(f64, f64) -> f64| {
         assert_eq!(got.len(), want.len());
         let each = got.iter().zip(want).map(|(&got, want)| apart(got, want));
@@ -156,7 +139,7 @@ fn losses_norms_and_weights_of_ten_steps_are_pytorchs() {
     for name in FAMILIES {
         let mut run = ten_steps(name, OPTIONS, &[], &[0]);
         assert_same(name, "", &run);
-        let expected = Expected::read(name);
+        let expected = read_expected(name);
         let params = &run.learner.model().model.params;
         for (number, slot) in params.slots.iter().enumerate() {
             let want = expected.floats(&format!("final.{}", slot.name));
@@ -194,7 +177,7 @@ fn micro_batches_combine_as_each_scaling_says() {
 #[test]
 fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
     for name in FAMILIES {
-        let expected = Expected::read(name);
+        let expected = read_expected(name);
         let count = expected.floats("lengths").len();
         let run = |begins: &[usize], precision, seed| {
             let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
@@ -204,7 +187,7 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
             model.config.shape.attention_dropout = 0.1;
             model.config.facts.head.dropout = 0.1;
             let mut learner = learner(model, StepOptions { seed, ..OPTIONS });
-            let batches = expected.batches(begins);
+            let batches = batches_of(&expected, begins);
             let losses: Vec<f64> = (0..3).map(|_| step(&mut learner, &batches, 1e-3).loss).collect();
             (losses, weights(&mut learner))
         };
@@ -292,7 +275,7 @@ fn freezing_a_part_freezes_that_part_alone() {
 fn a_step_without_labels_changes_nothing_and_says_so() {
     let mut run = ten_steps("bert", OPTIONS, &[], &[0]);
     let before = weights(&mut run.learner);
-    let mut batch = Expected::read("bert").batches(&[0]).remove(0);
+    let mut batch = batches_of(&read_expected("bert"), &[0]).remove(0);
     batch.labels.fill(tagsmith_text::align::IGNORE);
     let report = step(&mut run.learner, &[batch], 1e-3);
     assert!(report.loss.is_nan() && report.counted == 0);
@@ -307,7 +290,7 @@ fn the_state_reads_back_bit_for_bit() {
     one.save_state(&file).expect("saving works");
     let mut two = learner(one.model().model.clone(), OPTIONS);
     two.load_state(&file).expect("loading works");
-    let batches = Expected::read("bert").batches(&[0]);
+    let batches = batches_of(&read_expected("bert"), &[0]);
     let (a, b) = (step(&mut one, &batches, 1e-3), step(&mut two, &batches, 1e-3));
     assert_eq!((a.loss, a.grad_norm), (b.loss, b.grad_norm));
     assert_eq!(weights(&mut one), weights(&mut two));
@@ -341,8 +324,8 @@ fn neither_looking_at_the_model_nor_resuming_changes_a_bit() {
         let model = Model::load(&folder("bert"), config, Head::Required).expect("the golden weights read").0;
         learner(model, OPTIONS)
     };
-    let count = Expected::read("bert").floats("lengths").len();
-    let sequences = Expected::read("bert").batches(&(0..count).collect::<Vec<_>>());
+    let count = read_expected("bert").floats("lengths").len();
+    let sequences = batches_of(&read_expected("bert"), &(0..count).collect::<Vec<_>>());
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let file = scratch.path().join("optimizer.safetensors");
     let (mut lazy, mut eager, mut resumed, mut forgetful) = (start(), start(), start(), start());

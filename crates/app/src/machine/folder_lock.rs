@@ -22,11 +22,11 @@ pub fn lock(folder: &Path, world: &World, events: &mut dyn Events) -> Result<Opt
     Ok(locked)
 }
 
-/// Locks the folder of a run as [`lock`] does, and ends what an interrupted run began in it. No rank returns before
+/// Locks the folder of a run as [`lock()`] does, and ends what an interrupted run began in it. No rank returns before
 /// models and checkpoints have their names.
 ///
 /// # Errors
-/// Those of [`lock`], and what the system says of a file.
+/// Those of [`lock()`], and what the system says of a file.
 pub fn lock_and_tidy(folder: &Path, world: &World, events: &mut dyn Events) -> Result<Option<Lock>> {
     let locked = lock(folder, world, events)?;
     if world.is_first() {

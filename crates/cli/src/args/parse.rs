@@ -35,6 +35,15 @@ pub enum UsageError {
 }
 
 impl UsageError {
+    /// The error of a beginning that all these options have. Only another option is a guess.
+    pub fn ambiguous(spelled: &str, names: &[String], nearest: Option<String>) -> UsageError {
+        UsageError::Ambiguous {
+            spelled: spelled.into(),
+            could: names.iter().map(|name| format!("`--{name}`")).collect(),
+            meant: nearest.filter(|name| !names.contains(name)),
+        }
+    }
+
     /// What to do about it, in the words of a command.
     pub fn hint(&self, command: &str) -> String {
         match self {
@@ -221,10 +230,8 @@ fn find(spelled: &str, program: &Program) -> Result<Spelling, UsageError> {
             [] => {}
             [only] => return Ok(only),
             _ => {
-                let could = found.iter().map(|spelling| format!("`--{}`", spelling.name())).collect();
-                let is_other = |name: &String| !found.iter().any(|spelling| spelling.name() == *name);
-                let meant = nearest(stem, program).filter(is_other);
-                return Err(UsageError::Ambiguous { spelled: spelled.into(), could, meant });
+                let names: Vec<String> = found.into_iter().map(Spelling::name).collect();
+                return Err(UsageError::ambiguous(spelled, &names, nearest(stem, program)));
             }
         }
     }

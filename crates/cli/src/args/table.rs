@@ -209,7 +209,7 @@ pub const OPTIONS: &[Opt] = &[
     flag_on("logging_nan_inf_filter").no_effect("a loss that is not a number is shown as it is"),
     text("include_num_input_tokens_seen", "no").no_effect("the log's keys stay the same"),
     flag("include_tokens_per_second").old().no_effect("the rate is on the progress bar"),
-        choice("log_level_replica", LEVELS, "warning").no_effect(FIRST),
+    choice("log_level_replica", LEVELS, "warning").no_effect(FIRST),
     text_unset("run_name").no_effect(NO_TRACKER),
     text("project", "huggingface").no_effect(NO_TRACKER),
     text_unset("trackio_space_id").no_effect(NO_TRACKER),

@@ -142,17 +142,15 @@ fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
         return Ok(Found::Device(option, without));
     }
     let begins = |names: &[String]| names.iter().any(|name| name.starts_with(&stem));
-    let found: BTreeSet<&str> = known.iter().filter(|(_, names)| begins(names)).map(|(long, _)| *long).collect();
+    let found: BTreeSet<String> =
+        known.iter().filter(|(_, names)| begins(names)).map(|(long, _)| (*long).into()).collect();
+    let found = Vec::from_iter(found);
     let meant = closest(&stem, known.iter().map(|(long, _)| *long)).map(str::to_owned);
     let spelled = format!("--{name}");
-    match found.iter().collect::<Vec<_>>()[..] {
+    match &found[..] {
         [] => Err(unknown(spelled, &stem, meant, command)),
-        [only] => Ok(Found::Own { known: (*only).to_owned(), shortened: true }),
-        _ => {
-            let could = found.iter().map(|long| format!("`--{long}`")).collect();
-            let meant = meant.filter(|meant| !found.contains(meant.as_str()));
-            Err(UsageError::Ambiguous { spelled, could, meant })
-        }
+        [only] => Ok(Found::Own { known: only.clone(), shortened: true }),
+        _ => Err(UsageError::ambiguous(&spelled, &found, meant)),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Data that teach nothing, that break their scheme, or that are no data of words: what a person is told.
 
-use crate::harness::Scratch;
+use crate::harness::with_encoder;
+use tagsmith_testkit::program::Ran;
 
 const BASE: &str = "train --model_name_or_path model --do_train --max_steps 1 --threads 1";
 
 #[test]
 fn data_that_teach_nothing_are_refused_unless_a_flag_permits_it() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("one_label.conll", "Jo O\nran O\n\nno O\n");
     scratch.write(
         "one_word.jsonl",
@@ -34,7 +35,7 @@ fn data_that_teach_nothing_are_refused_unless_a_flag_permits_it() {
 
 #[test]
 fn slips_and_sentences_of_both_splits_are_told() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("train.conll", "Jo B-PER\nUlm I-LOC\n\nno O\nno O\n\nLi B-PER\nran O\n");
     scratch.write("other.conll", "no O\nno O\n\nUlm B-LOC\nran O\n");
     let line = format!("{BASE} --do_eval --train_file train.conll");
@@ -51,7 +52,7 @@ fn slips_and_sentences_of_both_splits_are_told() {
 
 #[test]
 fn brat_and_labels_with_spaces_are_named() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("brat/a.txt", "Jo ran.\n");
     scratch.write("brat/a.ann", "T1\tPER 0 2\tJo\n");
     scratch.write("spaces.tsv", "Jo\tB-Invoice Number\nran\tO\n\nno\tO\n");
@@ -66,7 +67,7 @@ fn brat_and_labels_with_spaces_are_named() {
 /// A million columns or labels are a short line.
 #[test]
 fn messages_stay_short() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     let columns = |count: usize| (0..count).map(|column| format!("c{column}")).collect::<Vec<_>>().join("\t");
     scratch.write("wide.conll", format!("{}\n{}\tO\n", columns(100_000), columns(99_999)));
     let labels: String = (0..9000).map(|label| format!("w B-{}{label}\n", "x".repeat(50))).collect();
@@ -74,9 +75,8 @@ fn messages_stay_short() {
     scratch.write("long.conll", format!("Jo B-{}\nran O\n", "x".repeat(1_000_000)));
     for file in ["wide.conll", "labels.conll", "long.conll"] {
         let line = format!("{BASE} --train_file {file} --test_file {file} --do_predict --output_dir {file}.out");
-        let told = scratch.command(&line).output().unwrap();
-        let stderr = String::from_utf8(told.stderr).unwrap();
-        let longest = stderr.lines().map(str::len).max().unwrap();
+        let told = Ran::of(&mut scratch.tagsmith(&line));
+        let longest = told.stderr.lines().map(str::len).max().unwrap();
         assert!(longest < 5_000, "{file}: a line of {longest} bytes");
     }
 }

@@ -1,30 +1,16 @@
 //! Output folders: who may write to them, what they hold before and after, and models of no use.
 
-use crate::harness::{GOLDEN, Ran, Scratch};
+use crate::harness::{with_data, with_encoder, write_span_run};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
 /// A training of the ten sentences of golden/run_ner.
 const TRAIN: &str = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train \
                      --do_eval --learning_rate 1e-2 --per_device_train_batch_size 2 --seed 7 --threads 1 \
                      --output_dir out";
-
-fn with_data() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("data.json", fs::read(Path::new(GOLDEN).join("run_ner/data.json")).unwrap());
-    scratch
-}
-
-/// A scratch folder whose model has a head.
-fn with_tagger() -> Scratch {
-    let scratch = with_data();
-    for file in ["config.json", "model.safetensors"] {
-        scratch.write(&format!("model/{file}"), fs::read(Path::new(GOLDEN).join("models/bert").join(file)).unwrap());
-    }
-    scratch
-}
 
 /// The line of the report: an evaluation between checkpoints is the best, and none is saved before the end.
 #[test]
@@ -77,7 +63,7 @@ fn weights_that_are_lost_are_no_model() {
 /// A model of finite weights whose scores are infinite: golden/models/bert with a bias of its head near f32's end.
 #[test]
 fn scores_that_are_no_numbers_are_an_error_everywhere() {
-    let scratch = with_tagger();
+    let scratch = Scratch::with_tagger();
     let mut bytes = fs::read(scratch.path("model/model.safetensors")).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
@@ -100,8 +86,8 @@ fn scores_that_are_no_numbers_are_an_error_everywhere() {
 /// A span tagger with the numbers of its head near f32's end.
 #[test]
 fn a_span_tagger_whose_scores_are_no_numbers_is_an_error_too() {
-    let scratch = Scratch::new();
-    scratch.write_span_run(&json!({}));
+    let scratch = with_encoder();
+    write_span_run(&scratch, &json!({}));
     let mut bytes = fs::read(scratch.path("bi_encoder/model.safetensors")).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
@@ -128,9 +114,8 @@ fn a_span_tagger_whose_scores_are_no_numbers_is_an_error_too() {
 fn a_folder_in_use_is_refused_and_a_dead_owner_is_not() {
     let scratch = with_data();
     let line = format!("{TRAIN} --overwrite_output_dir");
-    let mut first = Command::new(assert_cmd::cargo::cargo_bin("tagsmith"))
-        .current_dir(scratch.path(""))
-        .args(line.split_whitespace())
+    let mut first = scratch
+        .tagsmith(&line)
         .args(["--num_train_epochs", "100000"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -161,9 +146,9 @@ fn a_folder_in_use_is_refused_and_a_dead_owner_is_not() {
 /// Each command finds a folder that cannot be written to before it works, and says the reason once.
 #[test]
 fn a_folder_that_cannot_be_written_to_is_found_at_the_start() {
-    let scratch = with_tagger();
+    let scratch = Scratch::with_tagger();
     scratch.write("file", "");
-    scratch.write_span_run(&json!({"output_dir": "file/out"}));
+    write_span_run(&scratch, &json!({"output_dir": "file/out"}));
     scratch.good(&format!("{TRAIN} --max_steps 2 --save_steps 1"));
     let plan = json!({
         "options": {"model_name_or_path": "model", "train_file": "data.json", "output_dir": "file/out", "do_train": true},
@@ -192,7 +177,7 @@ fn a_folder_that_cannot_be_written_to_is_found_at_the_start() {
 
 #[test]
 fn what_a_killed_prediction_left_is_removed_and_said() {
-    let scratch = with_tagger();
+    let scratch = Scratch::with_tagger();
     scratch.write("text.txt", "jo lives in millville .\n");
     scratch.write("out/.text.jsonl.4000000.part", "half");
     scratch.write("out/.other.jsonl.4000001.part", "half");
@@ -234,13 +219,13 @@ fn a_model_that_waits_for_its_places_is_said_and_put_there() {
 
 #[test]
 fn a_used_folder_of_a_span_run_is_compared() {
-    let scratch = Scratch::new();
-    scratch.write_span_run(&json!({}));
+    let scratch = with_encoder();
+    write_span_run(&scratch, &json!({}));
     let line = "train-bi-encoder run.json --threads 1";
     scratch.good(line);
     scratch.good(line).says("note: `out/best_checkpoint` exists: this run is done; remove `out` to train again");
     // What changes nothing of what is learned is not compared.
-    scratch.write_span_run(&json!({"report_to": "none", "disable_tqdm": true}));
+    write_span_run(&scratch, &json!({"report_to": "none", "disable_tqdm": true}));
     scratch.good(line).says("this run is done");
     let refused = |line: &str, difference: &str| {
         let want = format!(
@@ -249,29 +234,29 @@ fn a_used_folder_of_a_span_run_is_compared() {
         );
         assert_eq!(scratch.bad(line), want);
     };
-    scratch.write_span_run(&json!({"max_steps": 6, "learning_rate": 1e-4}));
+    write_span_run(&scratch, &json!({"max_steps": 6, "learning_rate": 1e-4}));
     refused(line, "`learning_rate` was not set, now it is `0.0001`; `max_steps` was `4`, now it is `6`");
-    scratch.write_span_run(&json!({}));
+    write_span_run(&scratch, &json!({}));
     refused(&format!("{line} --decoding nested"), "`decoding` was `\"flat\"`, now it is `\"nested\"`");
     let data = scratch.read("data.jsonl");
     scratch.write("data.jsonl", data.replace("york", "jork"));
     refused(line, "the test data are other; the training data are other; the validation data are other");
     scratch.write("data.jsonl", data);
-    scratch.write_span_run(&json!({"train_file": "none-*.jsonl"}));
+    write_span_run(&scratch, &json!({"train_file": "none-*.jsonl"}));
     let error = scratch.bad(line);
     assert!(error.contains("none-*.jsonl"), "{error}");
     // A run of an earlier version recorded no data.
-    scratch.write_span_run(&json!({}));
+    write_span_run(&scratch, &json!({}));
     fs::remove_file(scratch.path("out/made_from.json")).unwrap();
     scratch.good(line).says("this run is done (which data it was made from is not recorded)");
-    scratch.write_span_run(&json!({"max_steps": 6}));
+    write_span_run(&scratch, &json!({"max_steps": 6}));
     refused(line, "`max_steps` was `4`, now it is `6`");
 }
 
 #[test]
 fn evaluations_keep_each_others_results_and_say_what_they_are_of() {
-    let scratch = Scratch::new();
-    scratch.write_span_run(&json!({}));
+    let scratch = with_encoder();
+    write_span_run(&scratch, &json!({}));
     let evaluate = "evaluate_bi_encoder --pretrained_model_name_or_path bi_encoder --evaluation_file data.jsonl";
     let thresholds = ["0.1", "0.3", "0.5", "0.7"];
     let mut written: Vec<String> = thresholds
@@ -294,7 +279,7 @@ fn evaluations_keep_each_others_results_and_say_what_they_are_of() {
 #[test]
 fn folders_of_span_runs_are_understood() {
     let scratch = with_data();
-    scratch.write_span_run(&json!({}));
+    write_span_run(&scratch, &json!({}));
     scratch.good("train-bi-encoder run.json --threads 1");
     scratch.write("text.txt", "jo lives in new york\n");
     let predict = "predict --labels person,place --threshold 0.05 text.txt --model";

@@ -1,8 +1,9 @@
 //! Grammatical error detection: `word<TAB>label` folders with labels.txt.
 
-use crate::harness::Scratch;
+use crate::harness::with_encoder;
 use expect_test::expect;
 use serde_json::json;
+use tagsmith_testkit::scratch::Scratch;
 
 const TRAIN: &str = "jo\tUC\nlives\tB+A\nin\tUC\nmillville\tUC\n\nann\tUC\nlee\tUNK\nworks\tA+B\nat\nlake\tA\nmill\tUC\n\n\
                      jo\tUC\nlives\tA\nin\tUC\n";
@@ -32,7 +33,7 @@ fn command(columns: (&str, &str)) -> String {
 
 #[test]
 fn the_source_documents_command_runs_as_typed() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     write_folder(&scratch);
     let ran = scratch.good(&command(("0", "1")));
     ran.says("note: `areta_v4/labels.txt` lists `UC`, so the task is error detection (`ged`)");
@@ -63,7 +64,7 @@ fn the_source_documents_command_runs_as_typed() {
 
 #[test]
 fn columns_have_names_too() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     let row = |words: &[&str], tags: &[&str]| json!({"words": words, "tags": tags}).to_string() + "\n";
     let rows = row(&["jo", "lives", "in"], &["UC", "A", "UC"]) + &row(&["ann", "works"], &["UC", "UNK"]);
     for split in ["train", "validation", "test"] {
@@ -85,7 +86,7 @@ fn columns_have_names_too() {
 
 #[test]
 fn what_was_predicted_scores_as_training_said() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     write_folder(&scratch);
     scratch.good(&format!("{} --do_predict", command(("0", "1"))));
     let ran =
@@ -102,7 +103,7 @@ fn what_was_predicted_scores_as_training_said() {
 
 #[test]
 fn a_list_of_labels_serves_any_task() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     let rows = "{\"words\": [\"jo\", \"lives\"], \"ner\": [1, 0]}\n{\"words\": [\"ann\", \"lee\"], \"ner\": [1, 2]}\n";
     scratch.write("data.json", rows);
     scratch.write("names.txt", "O\nB-PER\nI-PER\n");

@@ -1,12 +1,13 @@
 //! Commands that are killed, at chosen points and at any time, and go on to the same bytes as if nobody had killed them.
 
-use crate::harness::{GOLDEN, Scratch};
+use crate::harness::{with_encoder, write_span_run};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tagsmith_testkit::scratch::Scratch;
 use tagsmith_train::checkpoint;
 
 /// When a process is killed.
@@ -36,7 +37,7 @@ struct Work {
 
 const TRAIN: Work = Work {
     prepare: |scratch| {
-        scratch.write("data.json", fs::read(Path::new(GOLDEN).join("run_ner/data.json")).unwrap());
+        scratch.copy("run_ner/data.json", "data.json");
         // A finished model of other labels is there before.
         let row = json!({"words": ["jo", "lives", "in", "millville"], "ner": ["B-DRUG", "O", "O", "B-GENE"]});
         scratch.write("old.json", format!("{row}\n"));
@@ -129,7 +130,7 @@ fn long_line(scratch: &Scratch) -> String {
 const MODEL: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
 
 const SPANS: Work = Work {
-    prepare: |scratch| scratch.write_span_run(&json!({"max_steps": 8, "save_total_limit": 2})),
+    prepare: |scratch| write_span_run(scratch, &json!({"max_steps": 8, "save_total_limit": 2})),
     line: |_| "train-bi-encoder run.json --threads 1 --resume".to_owned(),
     moments: &[
         Moment::There(".checkpoint-4.partial"),
@@ -154,9 +155,7 @@ const SPANS: Work = Work {
 
 const PREDICT: Work = Work {
     prepare: |scratch| {
-        for (file, content) in [("config.json", "models/bert"), ("model.safetensors", "models/bert")] {
-            scratch.write(&format!("model/{file}"), fs::read(Path::new(GOLDEN).join(content).join(file)).unwrap());
-        }
+        scratch.put_tagger("bert", "model");
         for number in 0..6 {
             let line = format!("jo lives in millville . ann works at lake mill {number} .\n");
             scratch.write(&format!("texts/{number}.txt"), line.repeat(40));
@@ -185,7 +184,7 @@ struct Figures {
 
 /// Kills `work` as often as asked. In each run it is killed one to four times, then it goes on to its end.
 fn kill(work: &Work, kills: usize, seed: u64) -> Figures {
-    let whole = Scratch::new();
+    let whole = with_encoder();
     (work.prepare)(&whole);
     let began = Instant::now();
     whole.good(&(work.line)(&whole));
@@ -199,7 +198,7 @@ fn kill(work: &Work, kills: usize, seed: u64) -> Figures {
     let mut figures = Figures::default();
     let mut chosen = work.moments.iter().copied();
     while figures.kills < kills {
-        let scratch = Scratch::new();
+        let scratch = with_encoder();
         (work.prepare)(&scratch);
         let times = 1 + (next() * 4.0) as usize;
         for _ in 0..times {
@@ -239,14 +238,7 @@ fn hidden(scratch: &Scratch) -> Vec<String> {
 /// Runs a line and kills the process at a moment. Returns whether it was still there to be killed.
 fn killed(scratch: &Scratch, line: &str, moment: Moment, time: f64) -> bool {
     let out = scratch.path("out");
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tagsmith"))
-        .current_dir(scratch.path(""))
-        .args(line.split_whitespace())
-        .env("HF_HUB_OFFLINE", "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = scratch.tagsmith(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     if let Moment::Part(part) = moment {
         sleep(Duration::from_secs_f64(part * time));
     }
@@ -328,7 +320,7 @@ fn killed_trainings_end_with_the_same_bytes() {
 #[test]
 fn killed_trainings_with_sentences_in_files_end_with_the_same_bytes() {
     // The files are in use, and where the sentences lie changes no result.
-    let [in_memory, in_files] = [(); 2].map(|()| Scratch::new());
+    let [in_memory, in_files] = [(); 2].map(|()| with_encoder());
     for scratch in [&in_memory, &in_files] {
         (TRAIN.prepare)(scratch);
         write_long(scratch);

@@ -1,7 +1,9 @@
 //! Labels as people have them: other schemes, a slip among tags, types alone, other names than the checkpoint's.
 
-use crate::harness::Scratch;
+use crate::harness::with_encoder;
 use serde_json::Value;
+use tagsmith_testkit::program::Ran;
+use tagsmith_testkit::scratch::Scratch;
 
 /// A word and its label a line.
 fn columns(sentences: &[&str]) -> String {
@@ -37,7 +39,7 @@ fn same(results: &Value, scored: &Value) -> bool {
 
 #[test]
 fn f1_is_seqevals_whatever_one_label_is() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("bmes.conll", columns(&BMES));
     let slip = columns(&BMES).replacen("lives\tO", "lives\t0", 1);
     scratch.write("slip.conll", &slip);
@@ -59,7 +61,7 @@ fn f1_is_seqevals_whatever_one_label_is() {
 /// Bare types with the digit `0` where the letter `O` is meant: what to do is said, and `0` never becomes a type.
 #[test]
 fn a_zero_for_words_outside_is_said() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     let types = columns(&BMES).replace("B-", "").replace("M-", "").replace("E-", "").replace("S-", "");
     scratch.write("zero.conll", types.replace("\tO", "\t0"));
     let line = format!("{RUN} --train_file zero.conll --validation_file zero.conll --test_file zero.conll");
@@ -76,7 +78,7 @@ fn a_zero_for_words_outside_is_said() {
 
 #[test]
 fn a_scheme_can_be_asked_for() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("bmes.conll", columns(&BMES));
     let (results, scored, _) = trained(&scratch, "bmes.conll", "--label_scheme bmes", "--label_scheme bmes");
     assert!(same(&results, &scored) && scored["method"] == "strict BMES", "{results} {scored}");
@@ -95,7 +97,7 @@ fn a_scheme_can_be_asked_for() {
 /// A model of BMES finds the entities that its tags mean: no letter is an entity of its own.
 #[test]
 fn entities_of_predict_follow_the_models_scheme() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("bmes.conll", columns(&BMES));
     let files = "--train_file bmes.conll --validation_file bmes.conll --test_file bmes.conll";
     scratch.good(&format!("{RUN} {files} --output_dir out --num_train_epochs 60 --per_device_train_batch_size 2"));
@@ -121,7 +123,7 @@ fn entities_of_predict_follow_the_models_scheme() {
 
 #[test]
 fn the_mean_of_the_types_f1_chooses_the_best_model() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("bmes.conll", columns(&BMES));
     let files = "--train_file bmes.conll --validation_file bmes.conll --test_file bmes.conll";
     for more in ["", "--return_entity_level_metrics"] {
@@ -144,7 +146,7 @@ fn the_mean_of_the_types_f1_chooses_the_best_model() {
 /// Labels that data and checkpoint share keep their rows: data that name a type otherwise are scored as before.
 #[test]
 fn a_type_of_another_name_takes_the_rows_of_the_old_one() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("old.conll", columns(&BMES));
     scratch.write("new.conll", columns(&BMES).replace("PER", "ABC"));
     let (old, ..) = trained(&scratch, "old.conll", "", "");
@@ -162,7 +164,7 @@ fn a_type_of_another_name_takes_the_rows_of_the_old_one() {
 /// The library of tokenizers panics on such files: for the user they are damage like any other.
 #[test]
 fn a_damaged_tokenizer_is_one_line() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("bmes.conll", columns(&BMES));
     trained(&scratch, "bmes.conll", "", "");
     let whole = scratch.read("out/tokenizer.json");
@@ -176,9 +178,7 @@ fn a_damaged_tokenizer_is_one_line() {
             "predict --model out bmes.conll",
             "train --model_name_or_path out --do_eval --validation_file bmes.conll --output_dir x",
         ] {
-            let output = scratch.command(line).output().unwrap();
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(2), "{said}");
+            let said = Ran::of(&mut scratch.tagsmith(line)).ended(2).stderr;
             assert!(!said.contains("panicked"), "{said}");
             let error = said.lines().rfind(|line| line.starts_with("error: ")).unwrap();
             assert!(error.contains("`tokenizer.json` is not a tokenizer's") && error.ends_with(want), "{error}");

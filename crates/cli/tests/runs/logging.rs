@@ -1,16 +1,10 @@
 //! `--report_to`: what is logged, where, and under which names.
 
-use crate::harness::{GOLDEN, Ran, Scratch};
+use crate::harness::with_data;
 use expect_test::expect;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
-
-fn scratch() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("data.json", fs::read(Path::new(GOLDEN).join("run_ner/data.json")).unwrap());
-    scratch
-}
+use tagsmith_testkit::program::Ran;
 
 const RUN: &str = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train \
                    --do_eval --num_train_epochs 2 --eval_strategy epoch --logging_steps 2 --save_strategy no \
@@ -30,7 +24,7 @@ fn events(file: &[u8]) -> Vec<&[u8]> {
 
 #[test]
 fn every_record_is_in_every_format() {
-    let scratch = scratch();
+    let scratch = with_data();
     let ran = scratch.good(&format!("{RUN} --output_dir out --report_to all --logging_dir logs"));
     ran.says("note: the log goes to logs as tensorboard, csv, jsonl");
     let mut history = scratch.json("out/trainer_state.json")["log_history"].as_array().unwrap().clone();
@@ -67,7 +61,7 @@ fn every_record_is_in_every_format() {
 
 #[test]
 fn the_folder_is_told_by_option_variable_or_time() {
-    let scratch = scratch();
+    let scratch = with_data();
     let quick = "--max_steps 2 --eval_strategy no";
     scratch.good(&format!("{RUN} {quick} --output_dir out --report_to tensorboard"));
     let runs = scratch.files("out/runs");
@@ -77,12 +71,13 @@ fn the_folder_is_told_by_option_variable_or_time() {
     assert!(date.chars().filter(|letter| letter.is_ascii_digit()).count() == 8 && !host.is_empty(), "{runs:?}");
     assert_eq!(scratch.files(&format!("out/runs/{}", runs[0])).len(), 1);
 
-    let mut command = scratch.command(&format!("{RUN} {quick} --output_dir out2 --report_to csv,jsonl"));
-    Ran::of(command.env("TENSORBOARD_LOGGING_DIR", "from_variable"), 0);
+    let mut command = scratch.tagsmith(&format!("{RUN} {quick} --output_dir out2 --report_to csv,jsonl"));
+    Ran::of(command.env("TENSORBOARD_LOGGING_DIR", "from_variable")).ended(0);
     assert_eq!(scratch.files("from_variable"), ["log.csv", "log.jsonl"]);
     let before = scratch.read("from_variable/log.csv");
-    let mut command = scratch.command(&format!("{RUN} {quick} --output_dir out3 --report_to csv"));
-    Ran::of(command.env("TENSORBOARD_LOGGING_DIR", "from_variable"), 0)
+    let mut command = scratch.tagsmith(&format!("{RUN} {quick} --output_dir out3 --report_to csv"));
+    Ran::of(command.env("TENSORBOARD_LOGGING_DIR", "from_variable"))
+        .ended(0)
         .says("`from_variable/log.csv` holds an earlier log, which goes on");
     assert!(scratch.read("from_variable/log.csv").starts_with(&before));
 
@@ -97,7 +92,7 @@ fn the_folder_is_told_by_option_variable_or_time() {
 
 #[test]
 fn what_reports_nowhere_is_said() {
-    let scratch = scratch();
+    let scratch = with_data();
     let quick = format!("{RUN} --max_steps 1 --eval_strategy no --overwrite_output_dir --output_dir out");
     let ran = scratch.good(&format!("{quick} --report_to wandb,csv --logging_dir logs"));
     ran.says("note: `--report_to wandb` reports nowhere: this build writes tensorboard, csv, jsonl");

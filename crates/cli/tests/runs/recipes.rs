@@ -1,13 +1,15 @@
 //! Every recipe runs, on a few sentences and a tiny model; what is typed behind a file wins over it.
 
-use crate::harness::{GOLDEN, Scratch};
+use crate::harness::with_encoder;
 use expect_test::expect;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use tagsmith_testkit::golden;
+use tagsmith_testkit::scratch::Scratch;
 
 fn recipes() -> PathBuf {
-    Path::new(GOLDEN).join("../recipes")
+    golden::path("../recipes")
 }
 
 /// Every recipe's file name.
@@ -115,7 +117,7 @@ fn every_recipe_runs() {
         let program = if name == "polyglot_fr.json" { "compare" } else { "train" };
         let command = format!("tagsmith {program} recipes/{name}");
         assert!(readme.contains(&format!("| `{command}` |")), "README.md does not tell `{command}`");
-        let scratch = Scratch::new();
+        let scratch = with_encoder();
         let data = data_for(&name, &scratch);
         let ran = scratch.good(&format!("{program} {} {SMALL} {data}", recipes().join(&name).display()));
         if program == "train" {
@@ -135,7 +137,7 @@ fn every_recipe_runs() {
 
 #[test]
 fn the_notebook_is_compared_in_one_go() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     let data = data_for("polyglot_fr.json", &scratch);
     let plan = recipes().join("polyglot_fr.json");
     let ran = scratch.good(&format!("compare {} {SMALL} {data} --max_train_samples 8", plan.display()));
@@ -180,7 +182,7 @@ fn the_notebook_is_compared_in_one_go() {
 
 #[test]
 fn a_plan_is_explained_and_asked_for() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     let help = scratch.good("compare --help").stdout;
     assert!(
         help.contains("usage: tagsmith compare PLAN.json [OPTIONS]")
@@ -198,7 +200,7 @@ fn a_plan_is_explained_and_asked_for() {
 
 #[test]
 fn an_interrupted_comparison_goes_on() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("data.json", rows("tokens", &[("ner_tags", entity)], 3));
     let plan = json!({
         "options": {
@@ -244,7 +246,7 @@ fn an_interrupted_comparison_goes_on() {
 
 #[test]
 fn a_file_of_options_may_be_followed_by_more() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("data.json", rows("tokens", &[("ner_tags", entity)], 1));
     let options = json!({
         "model_name_or_path": "model", "train_file": "data.json", "do_train": true, "seed": 5, "max_steps": 2,
@@ -262,7 +264,7 @@ fn a_file_of_options_may_be_followed_by_more() {
 
 #[test]
 fn sentences_are_held_out_of_training() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("data.json", rows("tokens", &[("ner_tags", entity)], 3));
     let base =
         "train --model_name_or_path model --train_file data.json --do_train --do_eval --max_steps 1 --save_strategy no";
@@ -299,7 +301,7 @@ fn sentences_are_held_out_of_training() {
 
 #[test]
 fn bare_tags_are_types() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     scratch.write("bare.json", rows("tokens", &[("ner_tags", bare)], 1));
     scratch.write("iob.json", rows("tokens", &[("ner_tags", entity)], 1));
     let base = "train --model_name_or_path model --do_train --do_eval --max_steps 2 --save_strategy no";

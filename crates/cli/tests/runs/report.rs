@@ -1,14 +1,6 @@
 //! `--html_report`: the page of a run.
 
-use crate::harness::{GOLDEN, Scratch};
-use std::fs;
-use std::path::Path;
-
-fn scratch() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("data.json", fs::read(Path::new(GOLDEN).join("run_ner/data.json")).unwrap());
-    scratch
-}
+use crate::harness::with_data;
 
 const RUN: &str = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train \
                    --do_eval --num_train_epochs 4 --eval_strategy epoch --logging_steps 2 --save_strategy no \
@@ -23,7 +15,7 @@ fn first_cells(page: &str, heading: &str) -> Vec<String> {
 
 #[test]
 fn a_page_shows_what_a_run_did() {
-    let scratch = scratch();
+    let scratch = with_data();
     scratch.good(&format!("{RUN} --output_dir out"));
     let page = scratch.read("out/report.html");
     let results = scratch.json("out/all_results.json");
@@ -59,7 +51,7 @@ fn a_page_shows_what_a_run_did() {
 
 #[test]
 fn one_epoch_is_figures_and_the_test_split_stands_beside() {
-    let scratch = scratch();
+    let scratch = with_data();
     let line = RUN.replace("--num_train_epochs 4", "--num_train_epochs 1").replace("--logging_steps 2", "");
     scratch.good(&format!("{line} --test_file data.json --do_predict --output_dir out"));
     let page = scratch.read("out/report.html");
@@ -75,7 +67,7 @@ fn one_epoch_is_figures_and_the_test_split_stands_beside() {
 
 #[test]
 fn words_and_errors_have_their_kinds() {
-    let scratch = scratch();
+    let scratch = with_data();
     let row = |tags: [&str; 2]| serde_json::json!({"words": ["jo", "lives"], "pos": tags}).to_string() + "\n";
     scratch.write("pos.json", row(["PROPN", "VERB"]));
     scratch.write("ged.json", row(["UC", "SPLIT"]));

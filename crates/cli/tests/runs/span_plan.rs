@@ -1,8 +1,7 @@
 //! Span taggers in a plan, compared.
 
-use crate::harness::{GOLDEN, Scratch};
+use crate::harness::{with_encoder, write_span_run};
 use serde_json::json;
-use std::fs;
 
 const DATA: &str = r#"{"text": "jo lives in new york", "char_spans": [{"start": 0, "end": 2, "label": "person"}, {"start": 12, "end": 20, "label": "place"}]}
 {"text": "anna works at the mill", "char_spans": [{"start": 0, "end": 4, "label": "person"}]}
@@ -27,19 +26,9 @@ fn rows(table: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn span_taggers_are_compared_and_a_finished_run_is_read_back() {
-    let scratch = Scratch::new();
+    let scratch = with_encoder();
     for name in ["bi_encoder", "cross_encoder"] {
-        for inside in ["token_tokenizer", "type_tokenizer"] {
-            scratch.write(
-                &format!("{name}/{inside}/tokenizer.json"),
-                fs::read(format!("{GOLDEN}/spans/tokenizer.json")).unwrap(),
-            );
-        }
-        for file in ["config.json", "model.safetensors", "token_encoder_config.json", "type_encoder_config.json"] {
-            if let Ok(content) = fs::read(format!("{GOLDEN}/spans/{name}/{file}")) {
-                scratch.write(&format!("{name}/{file}"), content);
-            }
-        }
+        scratch.put_span_tagger(name);
     }
     scratch.write("data.jsonl", DATA);
     scratch.write("plan.json", PLAN);
@@ -82,11 +71,14 @@ fn span_taggers_are_compared_and_a_finished_run_is_read_back() {
 /// The mean of the types' F1, not the F1 of all, chooses the best checkpoint; the results and the table name it.
 #[test]
 fn the_mean_of_the_types_f1_chooses_the_best_checkpoint() {
-    let scratch = Scratch::new();
-    scratch.write_span_run(&json!({
-        "metric_for_best_model": "f1_macro", "max_steps": 240, "eval_steps": 20, "early_stopping_patience": 100,
-        "learning_rate": 1e-3, "linear_layers_learning_rate": 1e-3, "warmup_steps": 0,
-    }));
+    let scratch = with_encoder();
+    write_span_run(
+        &scratch,
+        &json!({
+            "metric_for_best_model": "f1_macro", "max_steps": 240, "eval_steps": 20, "early_stopping_patience": 100,
+            "learning_rate": 1e-3, "linear_layers_learning_rate": 1e-3, "warmup_steps": 0,
+        }),
+    );
     // Two people and one place: the mean of the types is another number than the F1 of all.
     scratch.write("data.jsonl", DATA);
     scratch.good("train-bi-encoder run.json --threads 1");
@@ -114,7 +106,7 @@ fn the_mean_of_the_types_f1_chooses_the_best_checkpoint() {
     assert!(table[0].contains(&"f1_macro".to_owned()), "{table:?}");
     assert!(table[0].contains(&"best f1_macro (step)".to_owned()), "{table:?}");
 
-    scratch.write_span_run(&json!({"metric_for_best_model": "macro_f1", "output_dir": "other"}));
+    write_span_run(&scratch, &json!({"metric_for_best_model": "macro_f1", "output_dir": "other"}));
     let refused = scratch.bad("train-bi-encoder run.json --threads 1");
     assert_eq!(
         refused,

@@ -101,11 +101,12 @@ mod tests {
     use std::fs::{self, File};
     use std::io::Write;
     use std::path::PathBuf;
+    use tagsmith_testkit::golden;
     use tagsmith_text::sentence::Split;
 
     /// Files that `datasets` and pyarrow wrote (oracle/dataset_files.py).
     fn golden(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
+        golden::path("dataset_files").join(name)
     }
 
     fn read_arrow(bytes: &[u8], names: &ClassNames, source: &str, options: &ReadOptions) -> Result<Split, Error> {
@@ -133,8 +134,7 @@ mod tests {
 
     #[test]
     fn rows_are_those_the_oracle_wrote() {
-        let expect = fs::read(golden("expect.json")).expect("a golden file");
-        let expect: Value = serde_json::from_slice(&expect).expect("JSON");
+        let expect = golden::json("dataset_files/expect.json");
         let files = expect["files"].as_object().expect("an object");
         let mut checked = 0;
         for (name, file) in files.iter().filter(|(name, _)| name.ends_with(".parquet") || name.ends_with(".arrow")) {

@@ -78,17 +78,17 @@ mod tests {
     use super::*;
     use crate::rows::row::{Reader, Row};
     use std::path::PathBuf;
+    use tagsmith_testkit::golden;
     use tagsmith_text::tagged::Content;
 
     /// What `datasets` wrote, and the rows it has (oracle/dataset_files.py).
     fn golden(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files").join(name)
+        golden::path("dataset_files").join(name)
     }
 
     #[test]
     fn rows_are_those_the_oracle_wrote() {
-        let expect = std::fs::read(golden("expect.json")).expect("a golden file");
-        let expect: serde_json::Value = serde_json::from_slice(&expect).expect("JSON");
+        let expect = golden::json("dataset_files/expect.json");
         let files = expect["files"].as_object().expect("an object");
         let mut checked = 0;
         for (name, file) in files.iter().filter(|(name, _)| name.ends_with(".parquet")) {

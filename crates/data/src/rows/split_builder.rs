@@ -133,6 +133,23 @@ pub(crate) mod tests {
         text
     }
 
+    /// The words of each sentence, with their tags.
+    pub(crate) fn tagged(split: &Split) -> Vec<Vec<(String, String)>> {
+        let tag = |tag: &u32| split.tag_names[*tag as usize].clone();
+        let sentences = split.sentences.to_vec().expect("the sentences are in memory").into_iter();
+        sentences.map(|sentence| sentence.words.into_iter().zip(sentence.tags.iter().map(tag)).collect()).collect()
+    }
+
+    /// The words and tags of each sentence in short, or the error.
+    pub(crate) fn short(result: Result<Split, Error>) -> String {
+        let word = |(word, tag): &(String, String)| format!("{word}|{tag}");
+        let sentence = |words: &Vec<_>| words.iter().map(word).collect::<Vec<_>>().join(" ");
+        match result {
+            Err(error) => format!("error: {}", show_error(&error)),
+            Ok(split) => tagged(&split).iter().map(sentence).collect::<Vec<_>>().join(" / "),
+        }
+    }
+
     /// An error with its remedy, whose settings stand in angle brackets.
     pub(crate) fn show_error(error: &Error) -> String {
         with_remedy(error.to_string(), error.remedy().as_ref())

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use tagsmith_hub::model::Part;
+use tagsmith_testkit::golden;
 use tagsmith_testkit::hub_server::Reply;
 
 #[test]
@@ -65,8 +66,7 @@ type Files = Vec<(String, Vec<u8>)>;
 
 /// What huggingface_hub makes of a small repository (oracle/hub_cache.py): its files, and its cache.
 fn golden() -> (Files, serde_json::Map<String, Value>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/hub_cache/cache.json");
-    let golden: Value = serde_json::from_slice(&fs::read(path).expect("a golden file")).expect("JSON");
+    let golden = golden::json("hub_cache/cache.json");
     let files = golden["files"].as_object().expect("files").iter();
     let files = files.map(|(name, content)| (name.clone(), decoded(content)));
     (files.collect(), golden["layout"].as_object().expect("a layout").clone())

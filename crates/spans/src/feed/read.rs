@@ -298,7 +298,7 @@ mod tests {
     /// What `save_to_disk` wrote (golden/spans, by oracle/spans.py): lists of structures, in both spellings.
     #[test]
     fn saved_data_sets() {
-        let golden = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans");
+        let golden = tagsmith_testkit::golden::path("spans");
         for name in ["dataset", "dataset_dev"] {
             let folder = golden.join(name).display().to_string();
             let read = |format| {

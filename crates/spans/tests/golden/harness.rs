@@ -1,6 +1,5 @@
 //! Golden files, models and batches for these tests.
 
-use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::path::PathBuf;
 use tagsmith_ranks::World;
@@ -12,6 +11,7 @@ use tagsmith_spans::folder;
 use tagsmith_spans::learn::{GoldBatch, Rates, SpanTask, update};
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::{Gold, Normalization};
+use tagsmith_testkit::golden::{self, Expected};
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::Content;
 use tagsmith_text::tokenizer::Tokenizer;
@@ -32,43 +32,15 @@ pub const C_FORWARD: f64 = 8.0;
 pub const C_BACKWARD: f64 = 16.0;
 
 pub fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+    golden::path("spans").join(name)
 }
 
-pub struct Expected(Vec<u8>);
-
-impl Expected {
-    pub fn read(name: &str) -> Expected {
-        Expected(std::fs::read(folder(name).join("expect.safetensors")).expect("golden files are in the repository"))
-    }
-
-    pub fn floats(&self, key: &str) -> Option<Vec<f64>> {
-        let file = SafeTensors::deserialize(&self.0).expect("the golden file is whole");
-        let tensor = file.tensor(key).ok()?;
-        let data = tensor.data();
-        let four = |b: &[u8]| -> [u8; 4] { b.try_into().expect("four bytes") };
-        Some(match tensor.dtype() {
-            Dtype::F64 => {
-                data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
-            }
-            Dtype::F32 => data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(four(b)))).collect(),
-            Dtype::I32 => data.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(four(b)))).collect(),
-            other => panic!("`{key}` has type {other:?}"),
-        })
-    }
-
-    pub fn want(&self, key: &str) -> Vec<f64> {
-        self.floats(key).unwrap_or_else(|| panic!("the golden file has no `{key}`"))
-    }
-
-    pub fn ids(&self, key: &str) -> Vec<u32> {
-        self.want(key).into_iter().map(|id| id as u32).collect()
-    }
+pub fn read_expected(name: &str) -> Expected {
+    Expected::of(format!("spans/{name}"))
 }
 
 pub fn cases() -> Value {
-    let text = std::fs::read(folder("cases.json")).expect("golden files are in the repository");
-    serde_json::from_slice(&text).expect("it is JSON")
+    golden::json("spans/cases.json")
 }
 
 pub fn tokenizer(config: &Config) -> Tokenizer {

@@ -105,12 +105,12 @@ fn gradients_under_dropout_are_slopes() {
 #[test]
 fn every_gradient_is_pytorchs() {
     for (name, ..) in MODELS {
-        let (model, expected) = (load(name), Expected::read(name));
+        let (model, expected) = (load(name), read_expected(name));
         let batch = batch(name, &model.config);
         let slots = model.params.slots.clone();
         let mut learner = learner(model, OPTIONS);
         step(&mut learner, &[batch], 0.0);
-        let wants: Vec<_> = slots.iter().map(|slot| expected.floats(&format!("grad.{}", slot.name))).collect();
+        let wants: Vec<_> = slots.iter().map(|slot| expected.get(&format!("grad.{}", slot.name))).collect();
         let largest = wants.iter().flatten().flatten().fold(0f64, |a, b| a.max(b.abs()));
         let mut learning = 0;
         for (slot, want) in slots.iter().zip(&wants) {
@@ -150,19 +150,19 @@ fn a_step_of_several_batches_learns_from_their_mean() {
 #[test]
 fn five_steps_are_pytorchs() {
     for (name, ..) in MODELS {
-        let (model, expected) = (load(name), Expected::read(name));
+        let (model, expected) = (load(name), read_expected(name));
         let batch = batch(name, &model.config);
         let mut learner = learner(model, OPTIONS);
-        let rates = expected.want("rates");
+        let rates = expected.floats("rates");
         let reports: Vec<_> =
             rates.iter().map(|rate| step(&mut learner, std::slice::from_ref(&batch), rate / 1e-3)).collect();
         let losses: Vec<f32> = reports.iter().map(|report| report.loss as f32).collect();
         let norms: Vec<f32> = reports.iter().map(|report| report.grad_norm as f32).collect();
-        assert_close(&format!("{name} losses"), &losses, &expected.want("losses"), 32.0, TERMS);
-        assert_close(&format!("{name} norms"), &norms, &expected.want("norms"), 64.0, TERMS);
+        assert_close(&format!("{name} losses"), &losses, &expected.floats("losses"), 32.0, TERMS);
+        assert_close(&format!("{name} norms"), &norms, &expected.floats("norms"), 64.0, TERMS);
         let model = learner.into_model().model;
         for (number, slot) in model.params.slots.iter().enumerate() {
-            let want = expected.want(&format!("final.{}", slot.name));
+            let want = expected.floats(&format!("final.{}", slot.name));
             let got = model.params.copy(SlotId(number)).expect("its rows can be read");
             let apart = distance(&got, &want);
             // A key's bias has no gradient in exact arithmetic: Adam makes rates of its noise.
@@ -175,7 +175,7 @@ fn five_steps_are_pytorchs() {
         let number = norm.expect("every model has one");
         let undecayed = distance(
             &start.params.copy(SlotId(number)).expect("its rows can be read"),
-            &expected.want("final.width_embedding.weight"),
+            &expected.floats("final.width_embedding.weight"),
         );
         assert!(undecayed > 1e-4, "{name}: the steps change nothing");
     }

@@ -1,13 +1,13 @@
 //! Scores, losses and the losses' gradients with respect to scores.
 
 use crate::harness::*;
-use std::path::PathBuf;
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_spans::batch::SpanBatch;
 use tagsmith_spans::config::{LossConfig, LossKind};
 use tagsmith_spans::folder;
 use tagsmith_spans::model::loss::{Normalization, loss};
 use tagsmith_spans::model::{END, Model, SPAN, START};
+use tagsmith_testkit::golden;
 
 /// The golden file's (C, n) as our (n, C).
 fn transposed(want: &[f64]) -> Vec<f64> {
@@ -46,7 +46,7 @@ fn variants(config: &LossConfig) -> Vec<(&'static str, LossConfig)> {
 
 #[test]
 fn the_first_layout_holds_the_same_model() {
-    let first = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/pickled/span_tagger");
+    let first = golden::path("pickled/span_tagger");
     let (model, notes) = folder::load(&first).expect("the golden model reads");
     assert_eq!(notes, [""; 0]);
     let want = load("bi_encoder");
@@ -60,14 +60,14 @@ fn the_first_layout_holds_the_same_model() {
 #[test]
 fn scores_are_pytorchs() {
     for (name, ..) in MODELS {
-        let (model, expected) = (load(name), Expected::read(name));
+        let (model, expected) = (load(name), read_expected(name));
         let (scene, _) = batch(name, &model.config);
         assert_eq!(scene.text.ids, expected.ids("ids"), "{name}");
         model.fetch(&scene).expect("its rows can be read");
         let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
             let got = scores[part].as_ref().expect("all are wanted").data().to_vec();
-            let want = transposed(&expected.want(key));
+            let want = transposed(&expected.floats(key));
             assert_close(&format!("{name} {key}"), &got, &want, C_FORWARD, TERMS);
         }
         let inferred = model.infer(&scene, None).expect("its rows can be read");
@@ -83,7 +83,7 @@ fn scores_are_pytorchs() {
             "{name}: blocks change scores"
         );
         // Wrong twins.
-        let want = transposed(&expected.want("span"));
+        let want = transposed(&expected.floats("span"));
         let reject = |what: &str, model: &Model, scene: &SpanBatch| {
             assert_far(
                 &format!("{name}: {what}"),
@@ -109,16 +109,16 @@ fn scores_are_pytorchs() {
 #[test]
 fn losses_and_their_gradients_are_pytorchs() {
     for (name, ..) in MODELS {
-        let (model, expected) = (load(name), Expected::read(name));
+        let (model, expected) = (load(name), read_expected(name));
         let (scene, gold) = batch(name, &model.config);
         model.fetch(&scene).expect("its rows can be read");
         let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (variant, config) in variants(&model.config.loss) {
             let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
-            let want = expected.want(&format!("{variant}.loss"));
+            let want = expected.floats(&format!("{variant}.loss"));
             assert_close(&format!("{name} {variant}"), &[got.value as f32], &want, C_FORWARD, TERMS);
             for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
-                let want = transposed(&expected.want(&format!("{variant}.d_{key}")));
+                let want = transposed(&expected.floats(&format!("{variant}.d_{key}")));
                 let got = got.dscores[part].as_ref().expect("all are scored").data();
                 assert_close(&format!("{name} {variant} {key}"), got, &want, C_BACKWARD, TERMS);
             }

@@ -13,6 +13,7 @@ use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
 use tagsmith_spans::model::Model;
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_testkit::golden;
 use tagsmith_text::example::{Entity, Example};
 use tagsmith_text::tagged::{Content, UNWATCHED};
 use tagsmith_text::tokenizer::Tokenizer;
@@ -23,7 +24,7 @@ use tagsmith_train::trainer::{Event, Job, train};
 pub const NAMES: [&str; 4] = ["bi_encoder", "contrastive_bi_encoder", "cross_encoder", "contrastive_cross_encoder"];
 
 pub fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name)
+    golden::path("spans").join(name)
 }
 
 /// No hub to ask: all names are folders.

@@ -12,6 +12,7 @@ use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::{Rates, SpanTask};
 use tagsmith_spans::model::loss::Normalization;
+use tagsmith_testkit::golden;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::example::{Entity, Example as SpanExample};
 use tagsmith_text::tagged::Content;
@@ -103,14 +104,14 @@ impl Subject for CrossEncoder {
 }
 
 fn span_task(name: &str, rates: Rates) -> SpanTask {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans").join(name);
+    let from = golden::path("spans").join(name);
     let mut model = folder::load(&from).expect("the golden model reads").0;
     model.config.dropout = 0.1;
     SpanTask { model, normalization: Normalization::Padded, rates }
 }
 
 fn tokenizers(task: &SpanTask) -> Tokenizers {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/spans");
+    let from = golden::path("spans");
     let read = || Tokenizer::from_folder(&from).expect("the golden tokenizer reads");
     let mut text = read();
     text.add_special(added_tokens(&task.model.config)).expect("it takes tokens");

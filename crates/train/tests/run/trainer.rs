@@ -3,17 +3,12 @@
 use crate::harness::{Heard, bits, examples, learner, options, run, run_with};
 use serde_json::{Value, json};
 use std::path::Path;
+use tagsmith_testkit::golden::trainer as golden;
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainer::agenda::{Every, Saving};
 use tagsmith_train::trainer::best::Criterion;
 use tagsmith_train::trainer::options::{EarlyStopping, Keep, Options};
 use tagsmith_train::trainer::plan::Amount;
-
-fn golden() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/trainer/runs.jsonl");
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// The Trainer's settings as ours.
 fn translated(row: &Value, output: &Path) -> Options {
@@ -60,7 +55,7 @@ fn floats(value: &Value) -> Vec<f64> {
 
 #[test]
 fn events_state_and_checkpoints_are_the_trainers() {
-    for (number, row) in golden().iter().enumerate() {
+    for (number, row) in golden::runs().iter().enumerate() {
         let output = tempfile::tempdir().unwrap();
         let options = translated(row, output.path());
         let mut learner = learner(3, 0.0);

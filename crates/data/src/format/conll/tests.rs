@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rows::split_builder::collect;
-use crate::rows::split_builder::tests::show;
+use crate::rows::split_builder::tests::{self, show, tagged};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use tagsmith_text::sentence::Split;
@@ -219,24 +219,17 @@ fn columns_by_number_and_name() {
         Strings ["B-X", "O"]; 0 and 1 of 0 1 2
     "#]],
     );
-    check_columns(
-        "1\ta\tB-X\t-\n2\tb\tO\t-\n",
-        "1",
-        "2",
-        expect![[r#"
-        1: a|B-X b|O
-        Strings ["B-X", "O"]; 1 and 2 of 0 1 2 3
-    "#]],
-    );
-    check_columns(
-        "1\ta\tB-X\t-\n2\tb\tO\t-\n",
-        "-3",
-        "-2",
-        expect![[r#"
-        1: a|B-X b|O
-        Strings ["B-X", "O"]; 1 and 2 of 0 1 2 3
-    "#]],
-    );
+    for (text, label) in [("1", "2"), ("-3", "-2")] {
+        check_columns(
+            "1\ta\tB-X\t-\n2\tb\tO\t-\n",
+            text,
+            label,
+            expect![[r#"
+                1: a|B-X b|O
+                Strings ["B-X", "O"]; 1 and 2 of 0 1 2 3
+            "#]],
+        );
+    }
     check_columns(
         "# global.columns = ID FORM NER\n1 a B-X\n",
         "FORM",
@@ -468,19 +461,7 @@ fn bytes_that_are_not_utf8() {
 
 /// The words and tags of each sentence in short, or the error.
 fn short(input: &str) -> String {
-    match read(input.as_bytes(), "f", &ReadOptions::default()) {
-        Err(error) => format!("error: {}", crate::rows::split_builder::tests::show_error(&error)),
-        Ok(split) => {
-            let word = |(word, tag): (&String, &u32)| format!("{word}|{}", split.tag_names[*tag as usize]);
-            let sentences = split
-                .sentences
-                .to_vec()
-                .expect("in memory")
-                .into_iter()
-                .map(|sentence| sentence.words.iter().zip(&sentence.tags).map(word).collect::<Vec<_>>().join(" "));
-            sentences.collect::<Vec<_>>().join(" / ")
-        }
-    }
+    tests::short(read(input.as_bytes(), "f", &ReadOptions::default()))
 }
 
 /// Comments as GermEval 2014, WebAnno TSV and HIPE write them.
@@ -599,10 +580,6 @@ proptest! {
             sentence.iter().map(|(word, tag)| format!("{word}\t{tag}\n")).collect::<String>() + "\n"
         }).collect();
         let split = read(text.as_bytes(), "f", &ReadOptions::default()).expect("well-formed");
-        let got: Vec<Vec<(String, String)>> = split.sentences.to_vec().expect("in memory").iter().map(|sentence| {
-            sentence.words.iter().zip(&sentence.tags)
-                .map(|(word, &tag)| (word.clone(), split.tag_names[tag as usize].clone())).collect()
-        }).collect();
-        prop_assert_eq!(got, sentences);
+        prop_assert_eq!(tagged(&split), sentences);
     }
 }

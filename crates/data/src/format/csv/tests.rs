@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rows::split_builder::collect;
-use crate::rows::split_builder::tests::show;
+use crate::rows::split_builder::tests::{self, show};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use tagsmith_text::sentence::Split;
@@ -12,20 +12,12 @@ fn read_separated(input: &[u8], separator: char, options: &ReadOptions) -> Resul
     collect(Box::new(CsvReader::new(input, separator, "f", options, Wanted::Tagged, Limit::Item)), "f", &options.room)
 }
 
-fn read(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    read_separated(input, ',', options)
-}
-
-fn read_tabs(input: &[u8], _source: &str, options: &ReadOptions) -> Result<Split, Error> {
-    read_separated(input, '\t', options)
+fn read(input: &[u8]) -> Result<Split, Error> {
+    read_separated(input, ',', &ReadOptions::default())
 }
 
 fn check(input: &str, want: Expect) {
-    want.assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
-}
-
-fn check_tabs(input: &str, want: Expect) {
-    want.assert_eq(&show(read_tabs(input.as_bytes(), "f", &ReadOptions::default())));
+    want.assert_eq(&show(read(input.as_bytes())));
 }
 
 #[test]
@@ -98,14 +90,13 @@ fn lists_in_cells() {
         note: 1 sentence has no words; it is kept (f:3)
     "#]],
     );
-    check_tabs(
-        "tokens\tner_tags\nEU, no\tB-X O\n",
-        expect![[r#"
+    let tabs = read_separated(b"tokens\tner_tags\nEU, no\tB-X O\n", '\t', &ReadOptions::default());
+    expect![[r#"
         2: EU,|B-X no|O
         Strings ["B-X", "O"]; tokens and ner_tags of tokens ner_tags
         note: 2 cells were split at white space (they do not begin with `[`) (f:2, f:2)
-    "#]],
-    );
+    "#]]
+    .assert_eq(&show(tabs));
 }
 
 #[test]
@@ -214,7 +205,7 @@ fn refusals() {
 fn bytes_that_are_not_utf8() {
     expect![[r#"
         error: f:3: byte 4 of the line (0xE9) is not UTF-8: convert the file, for example with `iconv -f LATIN1 -t UTF-8` (or `-f UTF-16`)
-    "#]].assert_eq(&show(read(&b"tokens,ner_tags\na b,O O\ncaf\xE9,O\n"[..], "f", &ReadOptions::default())));
+    "#]].assert_eq(&show(read(&b"tokens,ner_tags\na b,O O\ncaf\xE9,O\n"[..])));
 }
 
 #[test]
@@ -224,7 +215,7 @@ fn a_quotation_mark_left_open_is_bounded() {
     expect![[r#"
         error: f:2: the row that begins here is longer than 64 MiB: is this the right file? Split it if it is
     "#]]
-    .assert_eq(&show(read(input.as_bytes(), "f", &ReadOptions::default())));
+    .assert_eq(&show(read(input.as_bytes())));
 }
 
 proptest! {
@@ -250,30 +241,18 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = read(&bytes, "f", &ReadOptions::default());
+        let _ = read(&bytes);
     }
 
     #[test]
     fn arbitrary_cells_never_panic(text in "[\\[\\]\",a0 \r\n]{0,40}") {
-        let _ = read(format!("a,b\n{text}").as_bytes(), "f", &ReadOptions::default());
+        let _ = read(format!("a,b\n{text}").as_bytes());
     }
 }
 
 /// The words and tags of each sentence in short, or the error.
 fn short(input: &str, separator: char) -> String {
-    match read_separated(input.as_bytes(), separator, &ReadOptions::default()) {
-        Err(error) => format!("error: {error}"),
-        Ok(split) => {
-            let word = |(word, tag): (&String, &u32)| format!("{word}|{}", split.tag_names[*tag as usize]);
-            let sentences = split
-                .sentences
-                .to_vec()
-                .expect("in memory")
-                .into_iter()
-                .map(|sentence| sentence.words.iter().zip(&sentence.tags).map(word).collect::<Vec<_>>().join(" "));
-            sentences.collect::<Vec<_>>().join(" / ")
-        }
-    }
+    tests::short(read_separated(input.as_bytes(), separator, &ReadOptions::default()))
 }
 
 /// Tables as Simple Transformers, pandas, Kaggle's "NER corpus" and Flair's users write them, with what each means there.

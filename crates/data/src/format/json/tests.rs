@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rows::split_builder::collect;
-use crate::rows::split_builder::tests::show;
+use crate::rows::split_builder::tests::{show, tagged};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -453,10 +453,6 @@ proptest! {
         let text = if array { print(&Value::Array(values)) } else { values.iter().map(print).collect::<Vec<_>>().join("\n") };
         let input = Input::with_capacity(chunk, Box::new(std::io::Cursor::new(text.into_bytes())));
         let split = read_from(input, "f", &ReadOptions::default()).expect("well-formed");
-        let got: Vec<Vec<(String, String)>> = split.sentences.to_vec().expect("in memory").iter().map(|sentence| {
-            sentence.words.iter().zip(&sentence.tags)
-                .map(|(word, &tag)| (word.clone(), split.tag_names[tag as usize].clone())).collect()
-        }).collect();
-        prop_assert_eq!(got, rows);
+        prop_assert_eq!(tagged(&split), rows);
     }
 }

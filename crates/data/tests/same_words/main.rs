@@ -1,14 +1,10 @@
 //! Training, prediction, scoring and span taggers see the same words and the same sentences in every file.
 
-#[path = "same_words/corpus.rs"]
 mod corpus;
 
 use corpus::{TEXTS, Text};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use tagsmith_data::ReadOptions;
 use tagsmith_data::dataset::load_files;
@@ -17,10 +13,11 @@ use tagsmith_data::format::Format;
 use tagsmith_data::labeled::LabelFile;
 use tagsmith_data::span_examples;
 use tagsmith_message::Setting;
+use tagsmith_testkit::golden;
+use tagsmith_testkit::scratch::Scratch;
 use tagsmith_text::example::AnnotationFormat;
 use tagsmith_text::labels::reading::Rules;
 use tagsmith_text::tagged::Content;
-use tempfile::TempDir;
 
 /// The words of each sentence.
 type Sentences = Vec<Vec<String>>;
@@ -94,21 +91,15 @@ fn options(text: &Text) -> ReadOptions {
     }
 }
 
-fn write(folder: &TempDir, name: &str, content: &[u8]) -> PathBuf {
-    let path = folder.path().join(name);
-    if name.ends_with(".gz") {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(content).expect("memory takes everything");
-        fs::write(&path, encoder.finish().expect("memory takes everything")).expect("a scratch file");
-    } else {
-        fs::write(&path, content).expect("a scratch file");
-    }
-    path
+/// Writes a file, packed if its name says so.
+fn write(folder: &Scratch, name: &str, content: &[u8]) -> PathBuf {
+    folder.write_as_named(name, content);
+    folder.path(name)
 }
 
 /// Compares the readers on all texts of the corpus, each as it is, with other line ends, with a mark, and packed.
 fn compare_corpus(predict: Reader) -> Vec<String> {
-    let folder = tempfile::tempdir().expect("a scratch folder");
+    let folder = Scratch::empty();
     let mut differences = Vec::new();
     for text in TEXTS {
         let content = text.content.trim_start_matches('\u{FEFF}');
@@ -138,7 +129,7 @@ fn all_texts_are_seen_alike() {
 /// Files that `datasets` and pyarrow wrote (oracle/dataset_files.py).
 #[test]
 fn all_tables_are_seen_alike() {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files");
+    let golden = golden::path("dataset_files");
     let mut read = 0;
     for entry in fs::read_dir(golden).expect("the golden files") {
         let path = entry.expect("a golden file").path();
@@ -152,11 +143,11 @@ fn all_tables_are_seen_alike() {
 /// Saved data sets and folders of files are read by prediction and scoring as by training.
 #[test]
 fn folders_are_seen_alike() {
-    let folder = tempfile::tempdir().expect("a scratch folder");
+    let folder = Scratch::empty();
     write(&folder, "one.conll", b"Jo B-PER\nran O\n");
     write(&folder, "two.conll", b"Ulm B-LOC\n\nno O\n");
-    assert_eq!(compare(folder.path(), &ReadOptions::default(), &predicted), Ok(true));
-    let saved = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files");
+    assert_eq!(compare(folder.folder(), &ReadOptions::default(), &predicted), Ok(true));
+    let saved = golden::path("dataset_files");
     let is_saved = |path: &Path| path.join("state.json").exists();
     let folders = fs::read_dir(saved).expect("the golden files").map(|entry| entry.expect("a file").path());
     let mut read = 0;
@@ -170,7 +161,7 @@ fn folders_are_seen_alike() {
 /// Training wants a list of words; prediction does not cut a string under that name into words of its own.
 #[test]
 fn words_that_are_a_string_are_refused() {
-    let folder = tempfile::tempdir().expect("a scratch folder");
+    let folder = Scratch::empty();
     for name in ["tokens", "words"] {
         let content = format!("{{\"{name}\": \"../../etc\", \"ner_tags\": [\"O\"]}}\n");
         let path = write(&folder, "a.jsonl", content.as_bytes());
@@ -287,7 +278,7 @@ fn columns(sentences: &[Vec<(String, String)>], style: &Style) -> (String, usize
 
 /// Compares the readers on content under some names.
 fn check(names: &[&str], content: &str, options: &ReadOptions) -> Result<(), TestCaseError> {
-    let folder = tempfile::tempdir().expect("a scratch folder");
+    let folder = Scratch::empty();
     for name in names {
         let path = write(&folder, name, content.as_bytes());
         let outcome = compare(&path, options, &predicted);
