@@ -75,10 +75,10 @@ fn an_emulated_gpu_gives_every_word_the_processors_label() {
     let model = scratch();
     let input = "Jo moved to Zürich 🎉 in May .\n\nÅlesund , Łódź\n";
     let [here, there] = ["cpu", "emulated"].map(|device| {
-        let ran = predict(model.path(), &["--device", device], input);
-        assert_eq!(ran.status, 0, "{}", ran.err);
-        assert_eq!(ran.err.contains("a GPU is emulated"), device == "emulated", "{}", ran.err);
-        documents(&ran.out)
+        let ran = predict(model.folder(), &["--device", device], input);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("a GPU is emulated"), device == "emulated", "{}", ran.stderr);
+        documents(&ran.stdout)
     });
     assert_eq!(here.len(), there.len());
     let mut other_bits = 0;

@@ -9,6 +9,8 @@
 //! Shapes are asserted, never returned as errors: a wrong shape is our mistake. Every sum has an order that the
 //! shapes fix, so a result never depends on how many threads computed it.
 //!
+//! An operation runs where its first tensor lies: on the processor, or on a GPU (`op/gpu.rs`). Its caller knows no devices.
+//!
 //! # What this crate does not do
 //! It does not know files, words, configurations or what a parameter means. It has no strides, no broadcasting and no
 //! padding: a batch is R rows and the boundaries between sequences. Other crates have no `unsafe`.

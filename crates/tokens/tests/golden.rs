@@ -124,8 +124,8 @@ fn on_an_emulated_gpu_hidden_states_and_scores_are_pytorchs() {
     // Threads in another order change no bit.
     let devices = [1, 2].map(|order| Device::emulated(order).expect("the emulator knows our kernels"));
     for name in on_devices() {
-        let (model, expected) = (load(name), Expected::read(name));
-        let batch = expected.batch();
+        let (model, expected) = (load(name), read_expected(name));
+        let batch = batch_of(&expected);
         let scores = devices.each_ref().map(|device| {
             let model = model.to(device).expect("there is room");
             for (i, state) in model.hidden_states(&batch).expect("its rows can be read").iter().enumerate() {
@@ -168,10 +168,10 @@ fn what_a_gpu_does_not_compute_is_said() {
 fn on_an_emulated_gpu_bf16_is_pytorchs_but_for_rounding() {
     let device = Device::emulated(1).expect("the emulator knows our kernels");
     for name in on_devices() {
-        let (mut model, expected) = (load(name), Expected::read(name));
+        let (mut model, expected) = (load(name), read_expected(name));
         model.precision = Precision::Bf16;
         let model = model.to(&device).expect("there is room");
-        let (logits, want) = (model.infer(&expected.batch()).expect("the device works"), expected.floats("logits"));
+        let (logits, want) = (model.infer(&batch_of(&expected)).expect("the device works"), expected.floats("logits"));
         let largest = want.iter().fold(0f64, |a, b| a.max(b.abs()));
         // Each result is rounded too, not only the factors of products.
         let (apart, allowed) = (distance(&logits, &want), 2.0 * bf16_apart(&model.config));
