@@ -29,6 +29,9 @@ pub struct Module {
 /// The most shared memory of a kernel that is not asked for at the launch, by the CUDA C++ Programming Guide.
 const SHARED_LIMIT: u64 = 48 * 1024;
 
+/// The largest alignment of a variable that occurs.
+const ALIGN_LIMIT: u64 = 4096;
+
 /// The most local memory of a thread.
 const LOCAL_LIMIT: u64 = 512 * 1024;
 
@@ -262,8 +265,11 @@ impl<'p, 't> Parser<'p, 't> {
         }
         self.expect(";")?;
         let align = align.unwrap_or(ty.bytes().into());
-        if !align.is_power_of_two() {
-            return self.wrong(format!("{align} is not an alignment"));
+        if !align.is_power_of_two() || align > ALIGN_LIMIT {
+            return self.wrong(format!("{align} is not an alignment of a variable"));
+        }
+        if bytes > LOCAL_LIMIT {
+            return self.wrong(format!("variable `{name}` has {bytes} bytes"));
         }
         Ok((name, Variable { align, bytes }))
     }

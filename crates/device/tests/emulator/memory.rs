@@ -162,6 +162,11 @@ fn generic_addresses_lead_to_each_memory() {
 }
 
 #[test]
+fn arguments_end() {
+    is_found("ld.param.u64 %d2, [test_param_0+8];", 1, 1, &[0], &["bytes 8 to 16 lie behind the arguments"]);
+}
+
+#[test]
 fn the_host_reaches_what_is_assigned_and_written_only() {
     let device = Device::new(&kernel(&[], ""), 1);
     let (room, other) = (device.room(6), device.room(6));

@@ -66,7 +66,10 @@ fn take_caching(words: &mut Words<'_>, modes: &[&str]) {
     }
 }
 
-fn elements<'o>(words: &mut Words<'_>, operand: &'o Operand) -> Result<Vec<&'o Operand>, String> {
+/// The most bytes of one access of a thread.
+const LARGEST: u32 = 16;
+
+fn elements<'o>(words: &mut Words<'_>, operand: &'o Operand, ty: Type) -> Result<Vec<&'o Operand>, String> {
     let count = if words.takes("v2") {
         2
     } else if words.takes("v4") {
@@ -74,6 +77,9 @@ fn elements<'o>(words: &mut Words<'_>, operand: &'o Operand) -> Result<Vec<&'o O
     } else {
         return Ok(vec![operand]);
     };
+    if count as u32 * ty.bytes() > LARGEST {
+        return Err(words.unknown());
+    }
     match operand {
         Operand::Vector(parts) if parts.len() == count => Ok(parts.iter().collect()),
         _ => Err(format!("the operand is not a vector of {count}")),
@@ -90,7 +96,8 @@ fn load(words: &mut Words<'_>, to: &Operand, from: &Operand, names: &mut Names) 
         let Operand::Address(base, offset) = from else { return Err("an operand is not an address".to_owned()) };
         let Operand::Name(name) = &**base else { return Err(words.unknown()) };
         let start = names.variable(name).ok_or_else(|| format!("`{name}` is not a parameter of the kernel"))?;
-        let offset = u32::try_from(start as i64 + offset).map_err(|_| words.unknown())?;
+        let offset = start.checked_add_signed(*offset).and_then(|offset| u32::try_from(offset).ok());
+        let offset = offset.ok_or_else(|| format!("the offset from `{name}` leads outside"))?;
         let width = if ty.is_signed() { Width::Same(ty) } else { Width::AtLeast(ty) };
         let to = names.target(to, width)?;
         return Ok(Op::Argument { to, offset, bytes: ty.bytes() });
@@ -98,7 +105,7 @@ fn load(words: &mut Words<'_>, to: &Operand, from: &Operand, names: &mut Names) 
     let space = space(words);
     let is_constant = space == Space::Global && words.takes("nc");
     let (mut registers, mut bits) = (Vec::new(), 0);
-    for element in elements(words, to)? {
+    for element in elements(words, to, ty)? {
         if *element == Operand::Dropped {
             registers.push(None);
             continue;
@@ -121,7 +128,7 @@ fn store(words: &mut Words<'_>, to: &Operand, from: &Operand, names: &mut Names)
     take_caching(words, &["weak", "wb", "cg", "cs", "wt"]);
     let space = space(words);
     let mut registers = Vec::new();
-    for element in elements(words, from)? {
+    for element in elements(words, from, ty)? {
         registers.push(Some(names.value(element, Width::AtLeast(ty))?));
     }
     let address = address(to, space, names)?;

@@ -180,7 +180,7 @@ impl Warp {
             }
             Op::Argument { to, offset, bytes } => {
                 let (from, bytes) = (offset as usize, bytes as usize);
-                let Some(found) = context.arguments.get(from..from + bytes) else {
+                let Some(found) = context.arguments.get(from..from.saturating_add(bytes)) else {
                     let mistake = Mistake(format!("bytes {from} to {} lie behind the arguments", from + bytes));
                     return Err(LaneMistake { lane: lanes.trailing_zeros(), mistake });
                 };
