@@ -29,7 +29,11 @@ pub enum Error {
         /// What the header says of the code.
         meaning: String,
     },
-    /// A kernel did what it must not do: found by the emulator only.
+    /// The device or a library cannot do what is needed.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A launch, a copy or a product that is not right, or a kernel that did what it must not do. The latter only the
+    /// emulator finds.
     #[error("{0}")]
     Fault(String),
 }

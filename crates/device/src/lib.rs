@@ -9,9 +9,11 @@
 
 #![allow(unsafe_code)]
 
+pub mod cuda;
 pub mod gpu;
 pub mod launch;
 pub mod multiply;
+pub mod plans;
 
 mod error;
 

@@ -50,6 +50,7 @@ pub struct Multiply {
     pub c: Matrix,
     /// 0: C is written. 1: it is added to.
     pub beta: f32,
-    /// The address of a bias of f32, one for each row of C, or 0.
+    /// The address of a bias, one for each row of C, or 0. It has C's type: cublasLt takes no other one
+    /// (`CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE` in its header).
     pub bias: u64,
 }

@@ -1,0 +1,585 @@
+//! The driver: devices, contexts, memory, copies, modules and launches.
+
+use super::{Code, functions};
+use crate::cuda::library::{DRIVER, Found, Library, Places, lacking};
+use crate::error::Error;
+use cudarc::driver::sys;
+use cudarc::driver::sys::{
+    CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUjit_option, CUmodule, CUstream,
+};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ptr::null_mut;
+use std::sync::Arc;
+
+/// The function by whose address the driver's file is found.
+const FIRST: &str = "cuInit";
+
+/// What a user does about a driver that is missing or too old.
+const REMEDY: &str = "install NVIDIA's driver 530 or later (Debian and Ubuntu: `apt install nvidia-driver`)";
+
+functions! {
+    /// The driver's functions that we call.
+    Functions, remedy REMEDY, headers sys as CUresult;
+    // The codes come from the driver, so they may be of none of the enum's values.
+    ours {
+        cuGetErrorName(Code, *mut *const c_char) -> Code;
+        cuGetErrorString(Code, *mut *const c_char) -> Code;
+    }
+    cuInit(c_uint);
+    cuDriverGetVersion(*mut c_int);
+    cuDeviceGetCount(*mut c_int);
+    cuDeviceGet(*mut CUdevice, c_int);
+    cuDeviceGetName(*mut c_char, c_int, CUdevice);
+    cuDeviceTotalMem_v2(*mut usize, CUdevice);
+    cuDeviceGetAttribute(*mut c_int, CUdevice_attribute, CUdevice);
+    cuDevicePrimaryCtxRetain(*mut CUcontext, CUdevice);
+    cuDevicePrimaryCtxRelease_v2(CUdevice);
+    cuCtxSetCurrent(CUcontext);
+    cuStreamCreate(*mut CUstream, c_uint);
+    cuStreamSynchronize(CUstream);
+    cuStreamDestroy_v2(CUstream);
+    cuEventCreate(*mut CUevent, c_uint);
+    cuEventRecord(CUevent, CUstream);
+    cuEventSynchronize(CUevent);
+    cuEventDestroy_v2(CUevent);
+    cuMemGetInfo_v2(*mut usize, *mut usize);
+    cuMemAlloc_v2(*mut CUdeviceptr, usize);
+    cuMemFree_v2(CUdeviceptr);
+    cuMemHostAlloc(*mut *mut c_void, usize, c_uint);
+    cuMemFreeHost(*mut c_void);
+    cuMemcpyHtoDAsync_v2(CUdeviceptr, *const c_void, usize, CUstream);
+    cuMemcpyDtoHAsync_v2(*mut c_void, CUdeviceptr, usize, CUstream);
+    cuMemcpyDtoDAsync_v2(CUdeviceptr, CUdeviceptr, usize, CUstream);
+    cuMemsetD8Async(CUdeviceptr, u8, usize, CUstream);
+    cuModuleLoadDataEx(*mut CUmodule, *const c_void, c_uint, *mut CUjit_option, *mut *mut c_void);
+    cuModuleGetFunction(*mut CUfunction, CUmodule, *const c_char);
+    cuModuleUnload(CUmodule);
+    cuLaunchKernel(
+        CUfunction, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, CUstream, *mut *mut c_void, *mut *mut c_void
+    );
+}
+
+/// What a device is.
+#[derive(Clone, Debug)]
+pub(in crate::cuda) struct Properties {
+    pub(in crate::cuda) name: String,
+    pub(in crate::cuda) memory: u64,
+    pub(in crate::cuda) capability: (u32, u32),
+}
+
+/// The driver, initialized.
+#[derive(Debug)]
+pub(in crate::cuda) struct Driver {
+    functions: Functions,
+    found: Found,
+}
+
+impl Driver {
+    /// Loads the driver and initializes it.
+    ///
+    /// # Errors
+    /// There is none, it is too old, or it refuses.
+    pub(in crate::cuda) fn load(places: &Places) -> Result<Arc<Driver>, Error> {
+        let library = Library::load(DRIVER, places).map_err(|reasons| {
+            let reasons: String = reasons.iter().map(|reason| format!(" ({reason})")).collect();
+            Error::Missing(format!("there is no NVIDIA driver: {} cannot be loaded{reasons}; {REMEDY}", DRIVER[0]))
+        })?;
+        let path = library.file(FIRST);
+        let mut driver = Driver { functions: Functions::of(library)?, found: Found { version: (0, 0), path } };
+        let mut version = 0;
+        // SAFETY: cuInit takes a flag that must be 0, and may be called by any thread, any number of times.
+        driver.check("cuInit", unsafe { (driver.functions.cuInit)(0) })?;
+        // SAFETY: cuDriverGetVersion writes one int to the pointer.
+        driver.check("cuDriverGetVersion", unsafe { (driver.functions.cuDriverGetVersion)(&raw mut version) })?;
+        // The driver counts 12.4 as 12040.
+        let version = u32::try_from(version).unwrap_or(0);
+        driver.found.version = (version / 1000, version % 1000 / 10);
+        Ok(Arc::new(driver))
+    }
+
+    /// Returns its file and the CUDA version that it is of.
+    pub(in crate::cuda) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Returns the number of devices that the driver shows.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn count(&self) -> Result<usize, Error> {
+        let mut count = 0;
+        // SAFETY: cuDeviceGetCount writes one int to the pointer; cuInit was called.
+        self.check("cuDeviceGetCount", unsafe { (self.functions.cuDeviceGetCount)(&raw mut count) })?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Returns the handle of device `ordinal`.
+    ///
+    /// # Errors
+    /// There is no such device; what the driver says.
+    fn device(&self, ordinal: usize) -> Result<CUdevice, Error> {
+        let mut device = 0;
+        let ordinal = c_int::try_from(ordinal).unwrap_or(c_int::MAX);
+        // SAFETY: cuDeviceGet writes one handle to the pointer, and returns an error for an ordinal that is not there.
+        self.check("cuDeviceGet", unsafe { (self.functions.cuDeviceGet)(&raw mut device, ordinal) })?;
+        Ok(device)
+    }
+
+    /// Returns what device `ordinal` is.
+    ///
+    /// # Errors
+    /// There is no such device; what the driver says.
+    pub(in crate::cuda) fn properties(&self, ordinal: usize) -> Result<Properties, Error> {
+        let device = self.device(ordinal)?;
+        let mut name = [0u8; 256];
+        // SAFETY: cuDeviceGetName writes at most `len` bytes to the pointer, with a zero at the end.
+        let code = unsafe { (self.functions.cuDeviceGetName)(name.as_mut_ptr().cast(), 256, device) };
+        self.check("cuDeviceGetName", code)?;
+        let mut memory = 0;
+        // SAFETY: cuDeviceTotalMem writes one size_t to the pointer; the device is the driver's.
+        let code = unsafe { (self.functions.cuDeviceTotalMem_v2)(&raw mut memory, device) };
+        self.check("cuDeviceTotalMem", code)?;
+        let major = self.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)?;
+        let minor = self.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device)?;
+        let name = CStr::from_bytes_until_nul(&name).map(|name| name.to_string_lossy().into_owned());
+        Ok(Properties { name: name.unwrap_or_default(), memory: memory as u64, capability: (major, minor) })
+    }
+
+    fn attribute(&self, attribute: CUdevice_attribute, device: CUdevice) -> Result<u32, Error> {
+        let mut value = 0;
+        // SAFETY: cuDeviceGetAttribute writes one int to the pointer; the device is the driver's.
+        let code = unsafe { (self.functions.cuDeviceGetAttribute)(&raw mut value, attribute, device) };
+        self.check("cuDeviceGetAttribute", code)?;
+        Ok(u32::try_from(value).unwrap_or(0))
+    }
+
+    /// Returns an error for a code that is not success, with the name and meaning that the driver gives.
+    fn check(&self, call: &'static str, code: Code) -> Result<(), Error> {
+        if code == 0 {
+            return Ok(());
+        }
+        let name = self.text(self.functions.cuGetErrorName, code);
+        let meaning = self.text(self.functions.cuGetErrorString, code);
+        Err(Error::Call {
+            call,
+            code: name.unwrap_or_else(|| format!("code {code}")),
+            meaning: meaning.unwrap_or_else(|| "the driver does not say what that means".to_owned()),
+        })
+    }
+
+    fn text(&self, function: unsafe extern "C" fn(Code, *mut *const c_char) -> Code, code: Code) -> Option<String> {
+        let mut text = std::ptr::null();
+        // SAFETY: cuGetErrorName and cuGetErrorString write the address of a string that ends with a zero and lasts as long as
+        // the driver, or null and an error for a code that they do not know.
+        let said = unsafe { function(code, &raw mut text) };
+        // SAFETY: as above: not null, ends with a zero, lasts.
+        (said == 0 && !text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+    }
+}
+
+/// The primary context of a device, which is kept as long as this value is.
+#[derive(Debug)]
+pub(in crate::cuda) struct Context {
+    driver: Arc<Driver>,
+    device: CUdevice,
+    context: CUcontext,
+}
+
+// SAFETY: a context's handle may be used by any thread (CUDA C++ Programming Guide, "Context"); `enter` binds it first.
+unsafe impl Send for Context {}
+// SAFETY: as above; the driver's functions may be called by several threads at once.
+unsafe impl Sync for Context {}
+
+impl Context {
+    /// Retains the primary context of device `ordinal`, which other libraries of the process share.
+    ///
+    /// # Errors
+    /// There is no such device; what the driver says.
+    pub(in crate::cuda) fn of(driver: &Arc<Driver>, ordinal: usize) -> Result<Arc<Context>, Error> {
+        let device = driver.device(ordinal)?;
+        let mut context = null_mut();
+        // SAFETY: cuDevicePrimaryCtxRetain writes one handle to the pointer; the device is the driver's. Drop releases it.
+        let code = unsafe { (driver.functions.cuDevicePrimaryCtxRetain)(&raw mut context, device) };
+        driver.check("cuDevicePrimaryCtxRetain", code)?;
+        Ok(Arc::new(Context { driver: driver.clone(), device, context }))
+    }
+
+    /// Binds the context to the calling thread, as most functions ask.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn enter(&self) -> Result<(), Error> {
+        // SAFETY: the context is retained as long as `self` is there.
+        self.driver.check("cuCtxSetCurrent", unsafe { (self.driver.functions.cuCtxSetCurrent)(self.context) })
+    }
+
+    /// Returns the bytes that are free, and all.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn memory(&self) -> Result<(u64, u64), Error> {
+        self.enter()?;
+        let (mut free, mut all) = (0, 0);
+        // SAFETY: cuMemGetInfo writes two size_t to the pointers, of the context that was entered.
+        let code = unsafe { (self.driver.functions.cuMemGetInfo_v2)(&raw mut free, &raw mut all) };
+        self.driver.check("cuMemGetInfo", code)?;
+        Ok((free as u64, all as u64))
+    }
+
+    /// Allocates device memory; `None` where the device has too little.
+    ///
+    /// # Errors
+    /// What else the driver says.
+    pub(in crate::cuda) fn allocate(&self, bytes: u64) -> Result<Option<u64>, Error> {
+        self.enter()?;
+        let Ok(size) = usize::try_from(bytes) else { return Ok(None) };
+        let mut address = 0;
+        // SAFETY: cuMemAlloc writes one address to the pointer. Memory is given back by `free`, or with the context.
+        let code = unsafe { (self.driver.functions.cuMemAlloc_v2)(&raw mut address, size) };
+        if code == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY as Code {
+            return Ok(None);
+        }
+        self.driver.check("cuMemAlloc", code)?;
+        Ok(Some(address))
+    }
+
+    /// Gives memory back that `allocate` returned.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn free(&self, address: u64) -> Result<(), Error> {
+        self.enter()?;
+        // SAFETY: the address came from cuMemAlloc (cuda/allocations.rs knows all of them, and forgets this one), and the
+        // stream has no work left that uses it: the caller waited.
+        self.driver.check("cuMemFree", unsafe { (self.driver.functions.cuMemFree_v2)(address) })
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: the context was retained once by `of` and is released once. Nobody can be told of an error here.
+        let _ = unsafe { (self.driver.functions.cuDevicePrimaryCtxRelease_v2)(self.device) };
+    }
+}
+
+/// A stream: its work is done in the order in which it is asked for.
+#[derive(Debug)]
+pub(in crate::cuda) struct Stream {
+    context: Arc<Context>,
+    stream: CUstream,
+}
+
+// SAFETY: a stream's handle may be used by any thread that entered its context, also by several at once.
+unsafe impl Send for Stream {}
+// SAFETY: as above.
+unsafe impl Sync for Stream {}
+
+impl Stream {
+    /// Makes a stream that does not wait for the default stream of the process.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn of(context: &Arc<Context>) -> Result<Arc<Stream>, Error> {
+        context.enter()?;
+        let mut stream = null_mut();
+        let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as c_uint;
+        // SAFETY: cuStreamCreate writes one handle to the pointer, of the context that was entered. Drop destroys it.
+        let code = unsafe { (context.driver.functions.cuStreamCreate)(&raw mut stream, flags) };
+        context.driver.check("cuStreamCreate", code)?;
+        Ok(Arc::new(Stream { context: context.clone(), stream }))
+    }
+
+    /// Returns the context.
+    pub(in crate::cuda) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Returns the handle, for cublasLt.
+    pub(super) fn handle(&self) -> *mut c_void {
+        self.stream.cast()
+    }
+
+    fn driver(&self) -> &Driver {
+        &self.context.driver
+    }
+
+    /// Waits until all work is done.
+    ///
+    /// # Errors
+    /// What the driver says of the work.
+    pub(in crate::cuda) fn wait(&self) -> Result<(), Error> {
+        self.context.enter()?;
+        // SAFETY: the stream is there as long as `self` is.
+        let code = unsafe { (self.driver().functions.cuStreamSynchronize)(self.stream) };
+        self.driver().check("cuStreamSynchronize", code)
+    }
+
+    /// Fills device memory with zeros.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn clear(&self, address: u64, bytes: usize) -> Result<(), Error> {
+        self.context.enter()?;
+        // SAFETY: the caller found the range within one allocation, which outlives the stream's work.
+        let code = unsafe { (self.driver().functions.cuMemsetD8Async)(address, 0, bytes, self.stream) };
+        self.driver().check("cuMemsetD8Async", code)
+    }
+
+    /// Copies between two places of device memory that do not overlap.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), Error> {
+        self.context.enter()?;
+        // SAFETY: the caller found both ranges within allocations, which outlive the stream's work.
+        let code = unsafe { (self.driver().functions.cuMemcpyDtoDAsync_v2)(to, from, bytes, self.stream) };
+        self.driver().check("cuMemcpyDtoDAsync", code)
+    }
+
+    /// Launches a kernel of `module`, which outlives the stream's work: it is unloaded after the stream was waited for.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn launch(
+        &self,
+        kernel: Kernel,
+        grid: [u32; 3],
+        block: [u32; 3],
+        arguments: &[u64],
+    ) -> Result<(), Error> {
+        self.context.enter()?;
+        let mut pointers: Vec<*mut c_void> =
+            arguments.iter().map(|value| (&raw const *value).cast_mut().cast()).collect();
+        let ([x, y, z], [i, j, k]) = (grid, block);
+        // SAFETY: `pointers` holds one pointer a parameter: the caller compared number and sizes with the kernel's. Each points
+        // to 8 bytes, of which the driver copies as many as the parameter has, before it returns. What the kernel does with
+        // addresses among them is the kernel's contract (kernels.rs).
+        let code = unsafe {
+            (self.driver().functions.cuLaunchKernel)(
+                kernel.0,
+                x,
+                y,
+                z,
+                i,
+                j,
+                k,
+                0,
+                self.stream,
+                pointers.as_mut_ptr(),
+                null_mut(),
+            )
+        };
+        self.driver().check("cuLaunchKernel", code)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let _ = self.wait();
+        // SAFETY: the stream was made by `of` and is destroyed once; its work is done. Nobody can be told of an error here.
+        let _ = unsafe { (self.driver().functions.cuStreamDestroy_v2)(self.stream) };
+    }
+}
+
+/// Pinned memory of the host, through which bytes travel, and the event that tells when they arrived.
+#[derive(Debug)]
+pub(in crate::cuda) struct Staging {
+    stream: Arc<Stream>,
+    event: CUevent,
+    memory: *mut u8,
+    size: usize,
+    /// Whether work on the memory may not be done yet.
+    busy: bool,
+}
+
+// SAFETY: the memory belongs to this value alone; handles may be used by any thread that entered the context.
+unsafe impl Send for Staging {}
+
+impl Staging {
+    /// Allocates `size` bytes of pinned memory, more than 0.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn of(stream: &Arc<Stream>, size: usize) -> Result<Staging, Error> {
+        stream.context.enter()?;
+        let (driver, mut event, mut memory) = (stream.driver(), null_mut(), null_mut());
+        let flags = sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as c_uint;
+        // SAFETY: cuEventCreate writes one handle to the pointer, of the context that was entered. Drop destroys it.
+        driver.check("cuEventCreate", unsafe { (driver.functions.cuEventCreate)(&raw mut event, flags) })?;
+        // SAFETY: cuMemHostAlloc writes one address to the pointer. Drop frees the memory.
+        let code = unsafe { (driver.functions.cuMemHostAlloc)(&raw mut memory, size, 0) };
+        if let Err(error) = driver.check("cuMemHostAlloc", code) {
+            // SAFETY: the event was made above and is destroyed once.
+            let _ = unsafe { (driver.functions.cuEventDestroy_v2)(event) };
+            return Err(error);
+        }
+        Ok(Staging { stream: stream.clone(), event, memory: memory.cast(), size, busy: false })
+    }
+
+    /// Returns the number of bytes that it holds.
+    pub(in crate::cuda) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Waits until the memory is not used by any work.
+    fn settle(&mut self) -> Result<(), Error> {
+        self.stream.context.enter()?;
+        if self.busy {
+            let driver = self.stream.driver();
+            // SAFETY: the event is there as long as `self` is.
+            driver.check("cuEventSynchronize", unsafe { (driver.functions.cuEventSynchronize)(self.event) })?;
+            self.busy = false;
+        }
+        Ok(())
+    }
+
+    /// Marks the end of the work that uses the memory. Where the mark fails, the whole stream is waited for.
+    fn mark(&mut self) -> Result<(), Error> {
+        let driver = self.stream.driver();
+        self.busy = true;
+        // SAFETY: event and stream are of the same context and there as long as `self` is.
+        let code = unsafe { (driver.functions.cuEventRecord)(self.event, self.stream.stream) };
+        driver.check("cuEventRecord", code).inspect_err(|_| {
+            let _ = self.stream.wait();
+        })
+    }
+
+    /// Copies at most `size` bytes to the device.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
+        assert!(bytes.len() <= self.size, "staging: {} bytes do not fit {}", bytes.len(), self.size);
+        self.settle()?;
+        // SAFETY: no work uses the memory, it holds `size` bytes, and it does not overlap the caller's slice.
+        unsafe { self.memory.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        let driver = self.stream.driver();
+        // SAFETY: the caller found the range within one allocation. The memory stays as it is until the event has passed.
+        let code = unsafe {
+            (driver.functions.cuMemcpyHtoDAsync_v2)(address, self.memory.cast(), bytes.len(), self.stream.stream)
+        };
+        driver.check("cuMemcpyHtoDAsync", code)?;
+        self.mark()
+    }
+
+    /// Begins to copy at most `size` bytes from the device; [`Staging::finish`] waits for them.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub(in crate::cuda) fn begin(&mut self, address: u64, bytes: usize) -> Result<(), Error> {
+        assert!(bytes <= self.size, "staging: {bytes} bytes do not fit {}", self.size);
+        self.settle()?;
+        let driver = self.stream.driver();
+        // SAFETY: the caller found the range within one allocation. Nobody looks at the memory until the event has passed.
+        let code =
+            unsafe { (driver.functions.cuMemcpyDtoHAsync_v2)(self.memory.cast(), address, bytes, self.stream.stream) };
+        driver.check("cuMemcpyDtoHAsync", code)?;
+        self.mark()
+    }
+
+    /// Takes the bytes that [`Staging::begin`] asked for.
+    ///
+    /// # Errors
+    /// What the driver says, also of work before.
+    pub(in crate::cuda) fn finish(&mut self, out: &mut [u8]) -> Result<(), Error> {
+        assert!(out.len() <= self.size, "staging: {} bytes are not in {}", out.len(), self.size);
+        self.settle()?;
+        // SAFETY: no work uses the memory, which was written as far as `out` is long, and which `out` does not overlap.
+        unsafe { self.memory.copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.settle().is_err() {
+            let _ = self.stream.wait();
+        }
+        let functions = &self.stream.driver().functions;
+        // SAFETY: event and memory were made by `of` and are given back once; no work uses them. Nobody can be told of an
+        // error here.
+        let _ = unsafe { ((functions.cuMemFreeHost)(self.memory.cast()), (functions.cuEventDestroy_v2)(self.event)) };
+    }
+}
+
+/// A kernel of a module. It is valid as long as its module.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cuda) struct Kernel(CUfunction);
+
+// SAFETY: a function's handle may be used by any thread that entered its context.
+unsafe impl Send for Kernel {}
+// SAFETY: as above.
+unsafe impl Sync for Kernel {}
+
+/// PTX that the driver compiled for the device.
+#[derive(Debug)]
+pub(in crate::cuda) struct Module {
+    stream: Arc<Stream>,
+    module: CUmodule,
+}
+
+// SAFETY: a module's handle may be used by any thread that entered its context.
+unsafe impl Send for Module {}
+// SAFETY: as above.
+unsafe impl Sync for Module {}
+
+/// Bytes that the compiler's log may have.
+const LOG: usize = 8192;
+
+impl Module {
+    /// Compiles PTX text.
+    ///
+    /// # Errors
+    /// What the driver says, with its compiler's log.
+    pub(in crate::cuda) fn of(stream: &Arc<Stream>, ptx: &CStr) -> Result<Module, Error> {
+        stream.context.enter()?;
+        let (driver, mut module, mut log) = (stream.driver(), null_mut(), vec![0u8; LOG]);
+        let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+        let mut values: [*mut c_void; 2] = [log.as_mut_ptr().cast(), std::ptr::without_provenance_mut(LOG)];
+        // SAFETY: cuModuleLoadDataEx reads text that ends with a zero, and two options with their values: a buffer and its
+        // size, which is given in the place of a pointer. It writes into the buffer at most that size, and one handle.
+        let code = unsafe {
+            (driver.functions.cuModuleLoadDataEx)(
+                &raw mut module,
+                ptx.as_ptr().cast(),
+                2,
+                options.as_mut_ptr(),
+                values.as_mut_ptr(),
+            )
+        };
+        driver.check("cuModuleLoadDataEx", code).map_err(|error| with_log(error, &log))?;
+        Ok(Module { stream: stream.clone(), module })
+    }
+
+    /// Looks a kernel up.
+    ///
+    /// # Errors
+    /// There is none of that name; what the driver says.
+    pub(in crate::cuda) fn kernel(&self, name: &CString) -> Result<Kernel, Error> {
+        let (driver, mut function) = (self.stream.driver(), null_mut());
+        self.stream.context.enter()?;
+        // SAFETY: cuModuleGetFunction reads a name that ends with a zero and writes one handle; the module is loaded.
+        let code = unsafe { (driver.functions.cuModuleGetFunction)(&raw mut function, self.module, name.as_ptr()) };
+        driver.check("cuModuleGetFunction", code)?;
+        Ok(Kernel(function))
+    }
+}
+
+/// Adds the log of the driver's compiler to an error.
+fn with_log(error: Error, log: &[u8]) -> Error {
+    let log = CStr::from_bytes_until_nul(log).map(|log| log.to_string_lossy().trim().to_owned()).unwrap_or_default();
+    match error {
+        Error::Call { call, code, meaning } if !log.is_empty() => {
+            Error::Call { call, code, meaning: format!("{meaning}; its log: {log}") }
+        }
+        error => error,
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        let _ = self.stream.wait();
+        // SAFETY: the module was loaded by `of` and is unloaded once; no work uses it. Nobody can be told of an error here.
+        let _ = unsafe { (self.stream.driver().functions.cuModuleUnload)(self.module) };
+    }
+}
