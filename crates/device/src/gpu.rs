@@ -117,7 +117,14 @@ impl Gpu {
             return Ok(Room { gpu: self.clone(), address, size, bytes });
         }
         drop(free);
-        let address = self.0.driver.allocate(size)?;
+        let address = self.0.driver.allocate(size).or_else(|error| match error {
+            // Dropped rooms of other sizes may be what fills the device.
+            Error::OutOfMemory { .. } => {
+                self.release_free_memory();
+                self.0.driver.allocate(size)
+            }
+            error => Err(error),
+        })?;
         self.0.driver.assign(address, bytes);
         Ok(Room { gpu: self.clone(), address, size, bytes })
     }

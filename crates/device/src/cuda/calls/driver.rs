@@ -248,10 +248,10 @@ impl Context {
     /// # Errors
     /// What the driver says.
     pub(in crate::cuda) fn free(&self, address: u64) -> Result<(), Error> {
-        self.enter()?;
+        let entered = self.enter();
         // SAFETY: the address came from cuMemAlloc (cuda/allocations.rs knows all of them, and forgets this one), and the
-        // stream has no work left that uses it: the caller waited.
-        self.driver.check("cuMemFree", unsafe { (self.driver.functions.cuMemFree_v2)(address) })
+        // stream has no work left that uses it: the caller waited. The driver knows its context by itself.
+        self.driver.check("cuMemFree", unsafe { (self.driver.functions.cuMemFree_v2)(address) }).and(entered)
     }
 }
 
@@ -414,11 +414,6 @@ impl Staging {
             return Err(error);
         }
         Ok(Staging { stream: stream.clone(), event, memory: memory.cast(), size, busy: false })
-    }
-
-    /// Returns the number of bytes that it holds.
-    pub(in crate::cuda) fn size(&self) -> usize {
-        self.size
     }
 
     /// Waits until the memory is not used by any work.
