@@ -28,13 +28,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A device, and what computes on it.
 #[derive(Clone, Debug)]
 pub struct DeviceInfo {
-    /// Its place in the driver's list.
+    /// The place in the driver's list.
     pub ordinal: usize,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its memory in bytes.
+    /// The memory in bytes.
     pub memory: u64,
-    /// Its compute capability: (9, 0) is 9.0.
+    /// The compute capability: (9, 0) is 9.0.
     pub capability: (u32, u32),
     /// The driver, with the version of CUDA that it is of.
     pub driver: Found,
@@ -105,7 +105,7 @@ impl fmt::Debug for Cuda {
 /// Opens device `ordinal` and compiles `ptx` for it.
 ///
 /// # Errors
-/// The driver or cublasLt is missing or too old; there is no such device, or it cannot compute what we need; memory is too
+/// The driver or cublasLt is missing or too old; there is no such device; it cannot compute what we need. Memory is too
 /// small; what the driver and the library say.
 pub fn open(places: &Places, ordinal: usize, ptx: &str) -> Result<Cuda, Error> {
     let driver = driver::Driver::load(places)?;

@@ -1,7 +1,7 @@
 //! Which call of cublasLt a product is: products of row-major matrices, as operations have them, become column-major ones.
 //!
-//! A row-major matrix is a column-major one of its transpose, without moving a byte. So Y = L · R is computed as
-//! Yᵀ = Rᵀ · Lᵀ: the right factor comes first, and a factor is transposed for the library where it is for the caller.
+//! A row-major matrix is a column-major one of its transpose, without moving a byte. So Y = L · R is computed as Yᵀ =
+//! Rᵀ · Lᵀ. The right factor comes first, and a factor is transposed for the library where it is for the caller.
 
 use crate::multiply::{Element, Matrix, Multiply};
 use std::ops::Range;
@@ -102,8 +102,8 @@ pub enum Plan {
 /// # Shapes
 /// left (R, K), right (K, N) → out (R, N), after their transpositions.
 /// # Panics
-/// If a shape does not fit, rows overlap, types of factors differ, f32 factors have a bf16 result, an address is not a
-/// multiple of its element, or sums without terms have a bias.
+/// If a shape does not fit, rows overlap, types of factors differ or f32 factors have a bf16 result. If an address is
+/// not a multiple of its element, or sums without terms have a bias.
 pub fn product(left: Factor, right: Factor, start: Start, out: RowMajor) -> Plan {
     let ([r, k], [other, n]) = (left.matrix.shape(left.transposed), right.matrix.shape(right.transposed));
     assert!(k == other && [r, n] == out.shape(false), "plan: ({r}, {k}) · ({other}, {n}) is not {out:?}");

@@ -1,8 +1,8 @@
 //! Every call of the driver and of cublasLt, as safe functions: nothing outside this folder calls a library.
 //!
-//! Functions are looked up by name in a library that was loaded, and their types are held against `cudarc`'s by the
-//! compiler, which made them from NVIDIA's headers. `cudarc`'s own functions are not called: they return an enum, so a code
-//! that a newer driver invents would be undefined behavior, and they panic where a function is missing.
+//! Functions are looked up by name in a library that was loaded. The compiler holds their types against those of
+//! `cudarc`, which come from NVIDIA's headers. The functions of `cudarc` itself are not called. They return an enum, so
+//! a code that a newer driver invents would be undefined behavior. They panic where a function is missing.
 
 pub(super) mod cublas_lt;
 pub(super) mod driver;
@@ -19,7 +19,7 @@ macro_rules! functions {
     ) => {
         $(#[$doc])*
         #[allow(non_snake_case)]
-        pub(in crate::cuda) struct $table {
+        pub(crate) struct $table {
             $($name: unsafe extern "C" fn($($argument),*) -> Code,)*
             $($own: unsafe extern "C" fn($($own_argument),*) -> $result,)*
         }

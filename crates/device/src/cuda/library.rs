@@ -22,7 +22,7 @@ impl Default for Places {
 /// A library that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its version as NVIDIA counts: (12, 4) is 12.4.
+    /// The version as NVIDIA counts: (12, 4) is 12.4.
     pub version: (u32, u32),
     /// The file it was loaded from.
     pub path: PathBuf,

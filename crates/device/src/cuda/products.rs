@@ -174,8 +174,8 @@ fn none(kind: &Kind, rows: u64) -> Error {
 }
 
 impl Prepared {
-    /// Makes descriptors and chooses the algorithm: the fastest, as the library thinks, of those that compute each sum in one
-    /// sequence and take every number of [`ROWS`].
+    /// Makes descriptors and chooses the algorithm. It is the fastest, as the library thinks, of those that compute
+    /// each sum in one sequence and take every number of [`ROWS`].
     fn of(library: &Arc<CublasLt>, kind: &Kind) -> Result<Prepared, Error> {
         let [a, b, c, bias] = kind.alignments;
         let mut operation = Operation::of(library, kind.transposes, bias != 0)?;

@@ -71,8 +71,8 @@ functions! {
     );
 }
 
-/// What the search for algorithms and the check of one write: `cublasLtMatmulHeuristicResult_t`, with the state as a number,
-/// since a newer library may write one that cudarc's enum lacks.
+/// What the search for algorithms and the check of one write: `cublasLtMatmulHeuristicResult_t`. The state is a number
+/// here, since a newer library may write one that cudarc's enum lacks.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Heuristic {
@@ -87,7 +87,7 @@ const _: () = assert!(size_of::<Heuristic>() == size_of::<cublasLtMatmulHeuristi
 
 /// A handle of cublasLt.
 #[derive(Debug)]
-pub(in crate::cuda) struct CublasLt {
+pub(crate) struct CublasLt {
     functions: Functions,
     found: Found,
     stream: Arc<Stream>,
@@ -132,7 +132,7 @@ fn load(places: &Places, driver: &Found) -> Result<(Functions, Found), Error> {
 ///
 /// # Errors
 /// There is none.
-pub(in crate::cuda) fn find(places: &Places, driver: &Found) -> Result<Found, Error> {
+pub(crate) fn find(places: &Places, driver: &Found) -> Result<Found, Error> {
     load(places, driver).map(|(_, found)| found)
 }
 
@@ -141,7 +141,7 @@ impl CublasLt {
     ///
     /// # Errors
     /// There is none, it is too old, or it refuses.
-    pub(in crate::cuda) fn load(places: &Places, driver: &Found, stream: &Arc<Stream>) -> Result<Arc<CublasLt>, Error> {
+    pub(crate) fn load(places: &Places, driver: &Found, stream: &Arc<Stream>) -> Result<Arc<CublasLt>, Error> {
         let (functions, found) = load(places, driver)?;
         stream.context().enter()?;
         let mut handle = null_mut();
@@ -152,7 +152,7 @@ impl CublasLt {
     }
 
     /// Returns the library's version and file.
-    pub(in crate::cuda) fn found(&self) -> &Found {
+    pub(crate) fn found(&self) -> &Found {
         &self.found
     }
 
@@ -198,7 +198,7 @@ fn data_type(element: Element) -> cudaDataType_t {
 
 /// What a product is: transpositions and bias. Sums are f32, never TF32, and so are alpha and beta.
 #[derive(Debug)]
-pub(in crate::cuda) struct Operation {
+pub(crate) struct Operation {
     library: Arc<CublasLt>,
     descriptor: cublasLtMatmulDesc_t,
 }
@@ -211,7 +211,7 @@ impl Operation {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn of(library: &Arc<CublasLt>, transposes: [bool; 2], bias: bool) -> Result<Operation, Error> {
+    pub(crate) fn of(library: &Arc<CublasLt>, transposes: [bool; 2], bias: bool) -> Result<Operation, Error> {
         let mut descriptor = null_mut();
         let (compute, scale) = (cublasComputeType_t::CUBLAS_COMPUTE_32F, cudaDataType_t::CUDA_R_32F);
         // SAFETY: cublasLtMatmulDescCreate writes one handle to the pointer. Drop destroys it.
@@ -235,7 +235,7 @@ impl Operation {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn set_bias(&mut self, address: u64) -> Result<(), Error> {
+    pub(crate) fn set_bias(&mut self, address: u64) -> Result<(), Error> {
         self.set(cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &address)
     }
 
@@ -264,7 +264,7 @@ impl Drop for Operation {
 
 /// How a matrix lies in memory, column-major.
 #[derive(Debug)]
-pub(in crate::cuda) struct Layout {
+pub(crate) struct Layout {
     library: Arc<CublasLt>,
     layout: cublasLtMatrixLayout_t,
     shape: [u64; 2],
@@ -278,7 +278,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn of(
+    pub(crate) fn of(
         library: &Arc<CublasLt>,
         element: Element,
         shape: [u64; 2],
@@ -298,7 +298,7 @@ impl Layout {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn resize(&mut self, shape: [u64; 2]) -> Result<(), Error> {
+    pub(crate) fn resize(&mut self, shape: [u64; 2]) -> Result<(), Error> {
         let attributes = [
             cublasLtMatrixLayoutAttribute_t::CUBLASLT_MATRIX_LAYOUT_ROWS,
             cublasLtMatrixLayoutAttribute_t::CUBLASLT_MATRIX_LAYOUT_COLS,
@@ -333,15 +333,15 @@ impl Drop for Layout {
 
 /// An algorithm and its configuration.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cuda) struct Algorithm(cublasLtMatmulAlgo_t);
+pub(crate) struct Algorithm(cublasLtMatmulAlgo_t);
 
 /// What the search for algorithms must respect.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cuda) struct Wishes {
+pub(crate) struct Wishes {
     /// The most bytes of workspace.
-    pub(in crate::cuda) workspace: usize,
+    pub(crate) workspace: usize,
     /// Alignments of A, B and C in bytes.
-    pub(in crate::cuda) alignments: [u32; 3],
+    pub(crate) alignments: [u32; 3],
 }
 
 /// The preference of a search; it is destroyed with it.
@@ -392,11 +392,11 @@ impl Drop for Preference<'_> {
 
 /// A product's descriptor and the layouts of A, B and C.
 #[derive(Debug)]
-pub(in crate::cuda) struct Product {
-    pub(in crate::cuda) operation: Operation,
-    pub(in crate::cuda) a: Layout,
-    pub(in crate::cuda) b: Layout,
-    pub(in crate::cuda) c: Layout,
+pub(crate) struct Product {
+    pub(crate) operation: Operation,
+    pub(crate) a: Layout,
+    pub(crate) b: Layout,
+    pub(crate) c: Layout,
 }
 
 /// Algorithms that one search returns at most.
@@ -411,7 +411,7 @@ impl Product {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn search(&self, wishes: Wishes) -> Result<Vec<Algorithm>, Error> {
+    pub(crate) fn search(&self, wishes: Wishes) -> Result<Vec<Algorithm>, Error> {
         let library = self.library();
         library.stream.context().enter()?;
         let preference = Preference::of(library, wishes)?;
@@ -445,7 +445,7 @@ impl Product {
     ///
     /// # Errors
     /// What the library says, but for a refusal of the algorithm.
-    pub(in crate::cuda) fn admits(&self, algorithm: &Algorithm, workspace: usize) -> Result<bool, Error> {
+    pub(crate) fn admits(&self, algorithm: &Algorithm, workspace: usize) -> Result<bool, Error> {
         let library = self.library();
         library.stream.context().enter()?;
         let mut result = MaybeUninit::<Heuristic>::zeroed();
@@ -480,7 +480,7 @@ impl Product {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn is_in_sequence(&self, algorithm: &Algorithm) -> Result<bool, Error> {
+    pub(crate) fn is_in_sequence(&self, algorithm: &Algorithm) -> Result<bool, Error> {
         use cublasLtMatmulAlgoConfigAttributes_t as Attribute;
         let parts = self.configuration(algorithm, Attribute::CUBLASLT_ALGO_CONFIG_SPLITK_NUM)?;
         let scheme = self.configuration(algorithm, Attribute::CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME)?;
@@ -513,7 +513,7 @@ impl Product {
     ///
     /// # Errors
     /// What the library says.
-    pub(in crate::cuda) fn compute(
+    pub(crate) fn compute(
         &self,
         algorithm: &Algorithm,
         addresses: [u64; 4],

@@ -61,15 +61,15 @@ functions! {
 
 /// What a device is.
 #[derive(Clone, Debug)]
-pub(in crate::cuda) struct Properties {
-    pub(in crate::cuda) name: String,
-    pub(in crate::cuda) memory: u64,
-    pub(in crate::cuda) capability: (u32, u32),
+pub(crate) struct Properties {
+    pub(crate) name: String,
+    pub(crate) memory: u64,
+    pub(crate) capability: (u32, u32),
 }
 
 /// The driver, initialized.
 #[derive(Debug)]
-pub(in crate::cuda) struct Driver {
+pub(crate) struct Driver {
     functions: Functions,
     found: Found,
 }
@@ -79,7 +79,7 @@ impl Driver {
     ///
     /// # Errors
     /// There is none, it is too old, or it refuses.
-    pub(in crate::cuda) fn load(places: &Places) -> Result<Arc<Driver>, Error> {
+    pub(crate) fn load(places: &Places) -> Result<Arc<Driver>, Error> {
         let library = Library::load(DRIVER, places).map_err(|reasons| {
             let reasons: String = reasons.iter().map(|reason| format!(" ({reason})")).collect();
             Error::Missing(format!("there is no NVIDIA driver: {} cannot be loaded{reasons}; {REMEDY}", DRIVER[0]))
@@ -98,7 +98,7 @@ impl Driver {
     }
 
     /// Returns its file and the CUDA version that it is of.
-    pub(in crate::cuda) fn found(&self) -> &Found {
+    pub(crate) fn found(&self) -> &Found {
         &self.found
     }
 
@@ -106,7 +106,7 @@ impl Driver {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn count(&self) -> Result<usize, Error> {
+    pub(crate) fn count(&self) -> Result<usize, Error> {
         let mut count = 0;
         // SAFETY: cuDeviceGetCount writes one int to the pointer; cuInit was called.
         self.check("cuDeviceGetCount", unsafe { (self.functions.cuDeviceGetCount)(&raw mut count) })?;
@@ -129,7 +129,7 @@ impl Driver {
     ///
     /// # Errors
     /// There is no such device; what the driver says.
-    pub(in crate::cuda) fn properties(&self, ordinal: usize) -> Result<Properties, Error> {
+    pub(crate) fn properties(&self, ordinal: usize) -> Result<Properties, Error> {
         let device = self.device(ordinal)?;
         let mut name = [0u8; 256];
         // SAFETY: cuDeviceGetName writes at most `len` bytes to the pointer, with a zero at the end.
@@ -179,7 +179,7 @@ impl Driver {
 
 /// The primary context of a device, which is kept as long as this value is.
 #[derive(Debug)]
-pub(in crate::cuda) struct Context {
+pub(crate) struct Context {
     driver: Arc<Driver>,
     device: CUdevice,
     context: CUcontext,
@@ -195,7 +195,7 @@ impl Context {
     ///
     /// # Errors
     /// There is no such device; what the driver says.
-    pub(in crate::cuda) fn of(driver: &Arc<Driver>, ordinal: usize) -> Result<Arc<Context>, Error> {
+    pub(crate) fn of(driver: &Arc<Driver>, ordinal: usize) -> Result<Arc<Context>, Error> {
         let device = driver.device(ordinal)?;
         let mut context = null_mut();
         // SAFETY: cuDevicePrimaryCtxRetain writes one handle to the pointer; the device is the driver's. Drop releases it.
@@ -208,7 +208,7 @@ impl Context {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn enter(&self) -> Result<(), Error> {
+    pub(crate) fn enter(&self) -> Result<(), Error> {
         // SAFETY: the context is retained as long as `self` is there.
         self.driver.check("cuCtxSetCurrent", unsafe { (self.driver.functions.cuCtxSetCurrent)(self.context) })
     }
@@ -217,7 +217,7 @@ impl Context {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn memory(&self) -> Result<(u64, u64), Error> {
+    pub(crate) fn memory(&self) -> Result<(u64, u64), Error> {
         self.enter()?;
         let (mut free, mut all) = (0, 0);
         // SAFETY: cuMemGetInfo writes two size_t to the pointers, of the context that was entered.
@@ -230,7 +230,7 @@ impl Context {
     ///
     /// # Errors
     /// What else the driver says.
-    pub(in crate::cuda) fn allocate(&self, bytes: u64) -> Result<Option<u64>, Error> {
+    pub(crate) fn allocate(&self, bytes: u64) -> Result<Option<u64>, Error> {
         self.enter()?;
         let Ok(size) = usize::try_from(bytes) else { return Ok(None) };
         let mut address = 0;
@@ -247,7 +247,7 @@ impl Context {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn free(&self, address: u64) -> Result<(), Error> {
+    pub(crate) fn free(&self, address: u64) -> Result<(), Error> {
         let entered = self.enter();
         // SAFETY: the address came from cuMemAlloc (cuda/allocations.rs knows all of them, and forgets this one), and the
         // stream has no work left that uses it: the caller waited. The driver knows its context by itself.
@@ -264,7 +264,7 @@ impl Drop for Context {
 
 /// A stream: its work is done in the order in which it is asked for.
 #[derive(Debug)]
-pub(in crate::cuda) struct Stream {
+pub(crate) struct Stream {
     context: Arc<Context>,
     stream: CUstream,
 }
@@ -279,7 +279,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn of(context: &Arc<Context>) -> Result<Arc<Stream>, Error> {
+    pub(crate) fn of(context: &Arc<Context>) -> Result<Arc<Stream>, Error> {
         context.enter()?;
         let mut stream = null_mut();
         let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as c_uint;
@@ -290,7 +290,7 @@ impl Stream {
     }
 
     /// Returns the context.
-    pub(in crate::cuda) fn context(&self) -> &Arc<Context> {
+    pub(crate) fn context(&self) -> &Arc<Context> {
         &self.context
     }
 
@@ -307,7 +307,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says of the work.
-    pub(in crate::cuda) fn wait(&self) -> Result<(), Error> {
+    pub(crate) fn wait(&self) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the stream is there as long as `self` is.
         let code = unsafe { (self.driver().functions.cuStreamSynchronize)(self.stream) };
@@ -318,7 +318,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn clear(&self, address: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn clear(&self, address: u64, bytes: usize) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the caller found the range within one allocation, which outlives the stream's work.
         let code = unsafe { (self.driver().functions.cuMemsetD8Async)(address, 0, bytes, self.stream) };
@@ -329,7 +329,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the caller found both ranges within allocations, which outlive the stream's work.
         let code = unsafe { (self.driver().functions.cuMemcpyDtoDAsync_v2)(to, from, bytes, self.stream) };
@@ -340,7 +340,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn launch(
+    pub(crate) fn launch(
         &self,
         kernel: Kernel,
         grid: [u32; 3],
@@ -383,7 +383,7 @@ impl Drop for Stream {
 
 /// Pinned memory of the host, through which bytes travel, and the event that tells when they arrived.
 #[derive(Debug)]
-pub(in crate::cuda) struct Staging {
+pub(crate) struct Staging {
     stream: Arc<Stream>,
     event: CUevent,
     memory: *mut u8,
@@ -400,7 +400,7 @@ impl Staging {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn of(stream: &Arc<Stream>, size: usize) -> Result<Staging, Error> {
+    pub(crate) fn of(stream: &Arc<Stream>, size: usize) -> Result<Staging, Error> {
         stream.context.enter()?;
         let (driver, mut event, mut memory) = (stream.driver(), null_mut(), null_mut());
         let flags = sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as c_uint;
@@ -443,7 +443,7 @@ impl Staging {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
         assert!(bytes.len() <= self.size, "staging: {} bytes do not fit {}", bytes.len(), self.size);
         self.settle()?;
         // SAFETY: no work uses the memory, it holds `size` bytes, and it does not overlap the caller's slice.
@@ -461,7 +461,7 @@ impl Staging {
     ///
     /// # Errors
     /// What the driver says.
-    pub(in crate::cuda) fn begin(&mut self, address: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, address: u64, bytes: usize) -> Result<(), Error> {
         assert!(bytes <= self.size, "staging: {bytes} bytes do not fit {}", self.size);
         self.settle()?;
         let driver = self.stream.driver();
@@ -476,7 +476,7 @@ impl Staging {
     ///
     /// # Errors
     /// What the driver says, also of work before.
-    pub(in crate::cuda) fn finish(&mut self, out: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn finish(&mut self, out: &mut [u8]) -> Result<(), Error> {
         assert!(out.len() <= self.size, "staging: {} bytes are not in {}", out.len(), self.size);
         self.settle()?;
         // SAFETY: no work uses the memory, which was written as far as `out` is long, and which `out` does not overlap.
@@ -499,7 +499,7 @@ impl Drop for Staging {
 
 /// A kernel of a module. It is valid as long as its module.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cuda) struct Kernel(CUfunction);
+pub(crate) struct Kernel(CUfunction);
 
 // SAFETY: a function's handle may be used by any thread that entered its context.
 unsafe impl Send for Kernel {}
@@ -508,7 +508,7 @@ unsafe impl Sync for Kernel {}
 
 /// PTX that the driver compiled for the device.
 #[derive(Debug)]
-pub(in crate::cuda) struct Module {
+pub(crate) struct Module {
     stream: Arc<Stream>,
     module: CUmodule,
 }
@@ -526,7 +526,7 @@ impl Module {
     ///
     /// # Errors
     /// What the driver says, with its compiler's log.
-    pub(in crate::cuda) fn of(stream: &Arc<Stream>, ptx: &CStr) -> Result<Module, Error> {
+    pub(crate) fn of(stream: &Arc<Stream>, ptx: &CStr) -> Result<Module, Error> {
         stream.context.enter()?;
         let (driver, mut module, mut log) = (stream.driver(), null_mut(), vec![0u8; LOG]);
         let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
@@ -550,7 +550,7 @@ impl Module {
     ///
     /// # Errors
     /// There is none of that name; what the driver says.
-    pub(in crate::cuda) fn kernel(&self, name: &CString) -> Result<Kernel, Error> {
+    pub(crate) fn kernel(&self, name: &CString) -> Result<Kernel, Error> {
         let (driver, mut function) = (self.stream.driver(), null_mut());
         self.stream.context.enter()?;
         // SAFETY: cuModuleGetFunction reads a name that ends with a zero and writes one handle; the module is loaded.
