@@ -91,6 +91,7 @@ fn options(words: Vec<OsString>, command: &Command, settled: &mut Settled) -> Re
                 if shortened {
                     settled.lines.push(format!("`--{name}` is read as `--{known}`"));
                 }
+                refuse_device(&known, value.or(words.peek().and_then(|next| next.to_str())), command)?;
                 let value = value.map(|value| format!("={value}")).unwrap_or_default();
                 settled.words.push(format!("--{known}{value}").into());
             }
@@ -135,10 +136,7 @@ fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
     if let Some((long, _)) = own {
         return Ok(Found::Own { known: (*long).to_owned(), shortened: false });
     }
-    let is_device = |option: &&Opt| option.name == stem && matches!(option.fate, Fate::Devices(_));
-    if let Some(option) = OPTIONS.iter().find(is_device)
-        && let Fate::Devices(without) = option.fate
-    {
+    if let Some((option, without)) = asking_for_devices(&stem) {
         return Ok(Found::Device(option, without));
     }
     let begins = |names: &[String]| names.iter().any(|name| name.starts_with(&stem));
@@ -151,6 +149,27 @@ fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
         [] => Err(unknown(spelled, &stem, meant, command)),
         [only] => Ok(Found::Own { known: only.clone(), shortened: true }),
         _ => Err(UsageError::ambiguous(&spelled, &found, meant)),
+    }
+}
+
+/// Returns the way of asking for a device that has this name, and the values that ask for none.
+fn asking_for_devices(name: &str) -> Option<(&'static Opt, &'static [&'static str])> {
+    OPTIONS.iter().filter(|option| option.name == name).find_map(|option| match option.fate {
+        Fate::Devices(without) => Some((option, without)),
+        _ => None,
+    })
+}
+
+/// Refuses a device that the command's own option does not know, in the words of all other ways of asking for one.
+fn refuse_device(name: &str, value: Option<&str>, command: &Command) -> Result<(), UsageError> {
+    let Some((option, _)) = asking_for_devices(name) else { return Ok(()) };
+    let known: Vec<_> = command.get_arguments().filter(|arg| arg.get_long() == Some(name)).collect();
+    let is_known = |value: &str| {
+        known.iter().flat_map(|arg| arg.get_possible_values()).any(|possible| possible.matches(value, false))
+    };
+    match value.filter(|value| !value.starts_with("--") && !is_known(value)) {
+        Some(value) => Err(refusal_of(option, value)),
+        None => Ok(()),
     }
 }
 
@@ -268,10 +287,18 @@ mod tests {
             assert!(error.contains(&format!("cannot be honored: {}", super::super::option::NO_DEVICE)), "{error}");
         }
         assert!(
-            settled("predict --device cpu --model m")
+            settled("evaluate_bi_encoder --device cpu --threads 2")
                 .unwrap()
-                .starts_with("predict --model m `--device cpu` changes nothing")
+                .starts_with("evaluate_bi_encoder --threads 2 `--device cpu` changes nothing")
         );
+        // Prediction has the option itself.
+        for line in
+            ["predict --device cpu --model m", "predict --model m --device=emulated", "predict --device --model m"]
+        {
+            assert_eq!(settled(line).unwrap(), line);
+        }
+        let error = settled("predict --model m --device=cuda:1").unwrap_err();
+        assert!(error.starts_with("`--device cuda:1` cannot be honored: "), "{error}");
     }
 
     #[test]
