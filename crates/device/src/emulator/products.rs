@@ -36,9 +36,9 @@ pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<Traffic, Mist
         }
     }
     if product.bias != 0 {
-        let biases = Matrix { address: product.bias, element: Element::F32, rows: c.rows, columns: 1, leading: c.rows };
+        let biases = Matrix { address: product.bias, rows: c.rows, columns: 1, leading: c.rows, ..c };
+        traffic.read += bytes_of(&biases);
         let biases = read(&biases, false, memory).map_err(|mistake| named("the bias", mistake))?;
-        traffic.read += 4 * c.rows;
         for sums in result.chunks_exact_mut(rows) {
             sums.iter_mut().zip(&biases).for_each(|(sum, bias)| *sum += bias);
         }
@@ -93,11 +93,11 @@ fn check(product: &Multiply) -> Result<(), Mistake> {
     if a.element != b.element {
         return Err(Mistake(format!("A is {:?}, and B is {:?}", a.element, b.element)));
     }
-    if !product.bias.is_multiple_of(4) {
+    if !product.bias.is_multiple_of(c.element.bytes()) {
         return Err(Mistake(format!("the bias at {:#x} is misaligned", product.bias)));
     }
     let overlaps = |address: u64, len: u64| address < c.address + span(&c) && c.address < address + len;
-    let bias_bytes = if product.bias == 0 { 0 } else { 4 * c.rows };
+    let bias_bytes = if product.bias == 0 { 0 } else { c.element.bytes() * c.rows };
     for (name, address, len) in
         [("A", a.address, span(&a)), ("B", b.address, span(&b)), ("the bias", product.bias, bias_bytes)]
     {

@@ -97,6 +97,29 @@ fn elements_are_rounded_once() {
 }
 
 #[test]
+fn a_bias_has_the_type_of_the_result() {
+    let device = Device::new(&kernel(&[], ""), 1);
+    let room = device.room(64);
+    let at = |place: u64, rows| Matrix {
+        address: room.address() + place,
+        element: Element::Bf16,
+        rows,
+        columns: 1,
+        leading: rows,
+    };
+    // The bias begins where no f32 can.
+    let (a, b, c, bias) = (at(0, 2), at(8, 1), at(16, 2), at(34, 2));
+    fill(&device, &a, |i, _| [1.0, 3.0][i as usize]);
+    fill(&device, &b, |_, _| 2.0);
+    fill(&device, &bias, |i, _| [0.5, -8.0][i as usize]);
+    let product = Multiply { a, transposes_a: false, b, transposes_b: false, c, beta: 0.0, bias: bias.address };
+    device.emulator.multiply(&product).expect("a product");
+    let work = device.emulator.work().pop().expect("it was done");
+    assert_eq!((work.bytes_read, work.bytes_written), (4 + 2 + 4, 4));
+    assert_eq!([0, 1].map(|i| element(&device, &c, i, 0)), [2.5, -2.0]);
+}
+
+#[test]
 fn products_that_do_not_fit_are_refused() {
     let device = Device::new(&kernel(&[], ""), 1);
     let room = device.words(&[0; 256]);
