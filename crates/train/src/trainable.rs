@@ -10,6 +10,7 @@ use tagsmith_message::Note;
 ///
 /// ```
 /// use std::path::Path;
+/// use tagsmith_kernel::memory::values::View;
 /// use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
 /// use tagsmith_ranks::World;
 /// use tagsmith_train::error::Error;
@@ -66,7 +67,7 @@ use tagsmith_message::Note;
 /// for _ in 0..500 {
 ///     learner.step(&World::alone(), &update, Rate::scheduled(0.05, 1.0))?;
 /// }
-/// assert!((learner.model().params().get(SlotId(0))[0] - 3.0).abs() < 0.1);
+/// assert!((learner.model().params().get(SlotId(0)).host()[0] - 3.0).abs() < 0.1);
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Trainable {
