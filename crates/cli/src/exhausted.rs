@@ -12,8 +12,8 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long other threads that get no memory wait for the end.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Says how much memory was asked for in vain, and ends the process with a status. Files that were being written are left as those of
-/// a process that was killed, which the next run takes away.
+/// Says how much memory was asked for in vain, and ends the process with a status. Files that were being written stay, as
+/// those of a killed process do. The next run removes them.
 pub fn end(bytes: usize, status: i32) -> ! {
     if ENDING.swap(true, Ordering::Relaxed) {
         // One line is enough, and the thread that writes it ends the process; unless it waits for this thread.

@@ -85,6 +85,11 @@ pub fn on_every_device(body: impl Fn(&Device, &str)) {
     }
 }
 
+/// Returns a parameter of these elements on a device, as a matrix of one row.
+pub fn parameter(device: &Device, values: &[f32]) -> Tensor {
+    Tensor::on(device, 1, values.len(), values)
+}
+
 /// Returns the elements of a tensor, wherever it lies.
 ///
 /// # Panics

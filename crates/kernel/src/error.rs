@@ -1,9 +1,9 @@
-//! Why a model's numbers are not to be had, although nothing is wrong in the program.
+//! Errors that are not mistakes of the program: rows that cannot be read, and devices that fail.
 
 use crate::device;
 use crate::params::table::UnreadableRows;
 
-/// Rows that cannot be read, or a device that failed.
+/// The reason why a model's numbers cannot be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Rows of a table cannot be read from their origin.

@@ -97,8 +97,8 @@ impl Params {
         Params { slots, values: Values::zeros(&Device::Processor, end), rounded: None, tables }
     }
 
-    /// Returns a copy of the parameters on a device. There, every one of them is dense: tables are whole. With bf16 a GPU
-    /// has rounded ones too, and activations are bf16.
+    /// Returns a copy of the parameters on a device. There, every parameter is dense: tables are whole. With bf16 a
+    /// GPU holds the parameters rounded, too, and computes activations in bf16.
     ///
     /// # Errors
     /// Rows of a table that cannot be read from their origin; a device without enough memory.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::PTX;
-use tagsmith_kernel::check::{on_every_device, random, read};
+use tagsmith_kernel::check::{on_every_device, parameter, random, read};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
+use tagsmith_kernel::op::layer_norm;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, Slot, SlotId};
 use tagsmith_kernel::{Device, Error, Precision};
@@ -48,7 +49,17 @@ fn an_operation_of_the_processor_does_not_look_into_a_device() {
 #[should_panic(expected = "lie on the processor")]
 fn an_operation_of_a_device_takes_no_parameters_of_the_processor() {
     let x = Tensor::on(&small(1 << 20), 1, 4, &[1.0; 4]);
-    _ = tagsmith_kernel::op::layer_norm::forward(x, View::Host(&[1.0; 4]), View::EMPTY, 0.1);
+    _ = layer_norm::forward(x, View::Host(&[1.0; 4]), View::EMPTY, 0.1);
+}
+
+#[test]
+#[should_panic(expected = "layer_norm: dx is (3, 4), not (2, 4)")]
+fn a_device_adds_to_no_gradient_of_another_shape() {
+    let device = small(1 << 20);
+    let x = || Tensor::on(&device, 2, 4, &[1.0; 8]);
+    let gain = parameter(&device, &[1.0; 4]);
+    let (_, saved) = layer_norm::forward(x(), gain.view(), View::EMPTY, 0.1);
+    saved.backward(gain.view(), None, &x(), Some(Tensor::on(&device, 3, 4, &[0.0; 12])));
 }
 
 #[test]

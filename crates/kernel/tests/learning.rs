@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use tagsmith_kernel::Device;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, at_every_level, finite_differences, on_every_device, random, read, wide,
+    assert_close, assert_far, at_every_level, finite_differences, on_every_device, parameter, random, read, wide,
 };
 use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
@@ -15,11 +15,6 @@ use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::random::stream::Stream;
-
-/// Returns a parameter's values on a device.
-fn list(device: &Device, values: &[f32]) -> Tensor {
-    Tensor::on(device, 1, values.len(), values)
-}
 
 #[test]
 fn cross_entropies() {
@@ -79,7 +74,7 @@ fn embeddings() {
         table
     };
     on_every_device(|device, place| {
-        let tables = [&words, &positions].map(|values| list(device, values));
+        let tables = [&words, &positions].map(|values| parameter(device, values));
         let [of_words, of_positions] = tables.each_ref().map(|table| Rows::Dense(table.view()));
         let y = read(&embedding::forward(h, &[(of_words, &ids), (of_positions, &at)]));
         assert_close(&format!("{place} sum of tables"), &y, &want, 1.0, 2);
@@ -92,10 +87,10 @@ fn embeddings() {
         assert_eq!(y, fetched.data(), "{place}");
         for fixed in [None, Some(4), Some(0)] {
             let upstream = Tensor::on(device, 4, h, &dy);
-            let mut dense = list(device, &vec![f32::NAN; v * h]);
+            let mut dense = parameter(device, &vec![f32::NAN; v * h]);
             embedding::backward(&ids, &upstream, fixed, GradSlot::Overwrite(dense.view_mut()));
             assert_close(&format!("{place} dense"), &read(&dense), &gradient(fixed), 1.0, 2);
-            let mut sum = list(device, &vec![0.5; v * h]);
+            let mut sum = parameter(device, &vec![0.5; v * h]);
             embedding::backward(&ids, &upstream, fixed, GradSlot::Add(sum.view_mut()));
             let want: Vec<f64> = gradient(fixed).iter().map(|d| d + 0.5).collect();
             assert_close(&format!("{place} added"), &read(&sum), &want, 2.0, 2);
@@ -124,8 +119,17 @@ fn embeddings() {
 #[should_panic(expected = "embedding: row 6 of 6")]
 fn a_device_is_not_asked_for_a_row_that_a_table_does_not_have() {
     let device = Device::emulated(1).expect("the emulator knows our kernels");
-    let table = list(&device, &[0.0; 30]);
+    let table = parameter(&device, &[0.0; 30]);
     embedding::forward(5, &[(Rows::Dense(table.view()), &[6])]);
+}
+
+#[test]
+#[should_panic(expected = "embedding: a table has not 2 indexes")]
+fn a_device_is_not_asked_for_rows_without_an_index() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
+    let table = parameter(&device, &[0.0; 30]);
+    let rows = Rows::Dense(table.view());
+    embedding::forward(5, &[(rows, &[3, 4]), (rows, &[1])]);
 }
 
 #[test]

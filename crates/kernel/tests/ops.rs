@@ -1,10 +1,10 @@
 //! Every operation against a reference in f64 written from its formula, its gradients against finite differences of
-//! that reference, at every instruction level, at edge shapes, with the wrong twins each test must refuse.
+//! that reference, on every device, at edge shapes, with the wrong twins each test must refuse.
 
-use tagsmith_kernel::Device;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, random, read, wide,
+    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, parameter, random,
+    read, wide,
 };
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
@@ -15,11 +15,6 @@ use tagsmith_kernel::random::stream::Stream;
 
 /// 1, primes, one less and one more than a tile, a tile.
 const EDGES: [usize; 9] = [1, 2, 7, 11, 12, 13, 31, 32, 33];
-
-/// Returns a parameter's values on a device.
-fn list(device: &Device, values: &[f32]) -> Tensor {
-    Tensor::on(device, 1, values.len(), values)
-}
 
 /// erf by its Maclaurin series, with enough terms for |x| ≤ 6 in f64 where it matters here.
 fn erf(x: f64) -> f64 {
@@ -118,19 +113,20 @@ fn layer_norms() {
                 let (gain, bias, epsilon) = (random(3, h, 2.0), random(4, h, 2.0), 0.01);
                 let (y, saved) = layer_norm::forward(
                     Tensor::on(device, r, h, &x),
-                    list(device, &gain).view(),
-                    list(device, &bias).view(),
+                    parameter(device, &gain).view(),
+                    parameter(device, &bias).view(),
                     epsilon,
                 );
                 let (xs, gains, biases, eps) = (wide(&x), wide(&gain), wide(&bias), f64::from(epsilon));
                 assert_close(&what, &read(&y), &layer_norm_reference(&xs, h, &gains, &biases, eps), 4.0, h);
-                let nothing = || list(device, &vec![f32::NAN; h]);
+                let nothing = || parameter(device, &vec![f32::NAN; h]);
                 let (mut dgain, mut dbias) = (nothing(), nothing());
                 let into = layer_norm::ParamGrads {
                     gain: GradSlot::Overwrite(dgain.view_mut()),
                     bias: Some(GradSlot::Overwrite(dbias.view_mut())),
                 };
-                let dx = saved.backward(list(device, &gain).view(), Some(into), &Tensor::on(device, r, h, &dy), None);
+                let dx =
+                    saved.backward(parameter(device, &gain).view(), Some(into), &Tensor::on(device, r, h, &dy), None);
                 let dys = wide(&dy);
                 let want = finite_differences(&xs, &dys, |x| layer_norm_reference(x, h, &gains, &biases, eps));
                 assert_close(&what, &read(&dx), &want, 8.0, h);
@@ -279,17 +275,17 @@ fn linears() {
             let (xs, ws, bs, dys) = (wide(&x), wide(&w), wide(&b), wide(&dy));
             let (y, saved) = linear::forward(
                 Tensor::on(device, r, k, &x),
-                list(device, &w).view(),
-                list(device, &b).view(),
+                parameter(device, &w).view(),
+                parameter(device, &b).view(),
                 Precision::F32,
             );
             assert_close(&what, &read(&y), &reference(&xs, &ws, &bs), 2.0, k);
-            let (mut dw, mut db) = (list(device, &vec![0.5; n * k]), list(device, &vec![0.5; n]));
+            let (mut dw, mut db) = (parameter(device, &vec![0.5; n * k]), parameter(device, &vec![0.5; n]));
             let into = linear::ParamGrads {
                 weight: Some(GradSlot::Add(dw.view_mut())),
                 bias: Some(GradSlot::Add(db.view_mut())),
             };
-            let dx = saved.backward(list(device, &w).view(), into, &Tensor::on(device, r, n, &dy), None);
+            let dx = saved.backward(parameter(device, &w).view(), into, &Tensor::on(device, r, n, &dy), None);
             assert_close(&what, &read(&dx), &finite_differences(&xs, &dys, |x| reference(x, &ws, &bs)), 2.0, n);
             let half_more = |v: Vec<f64>| v.into_iter().map(|x| x + 0.5).collect::<Vec<_>>();
             let want = half_more(finite_differences(&ws, &dys, |w| reference(&xs, w, &bs)));
@@ -317,8 +313,8 @@ fn linears_with_what_follows_them() {
 
             let (y, u, _) = linear::forward_activated(
                 x_tensor.clone(),
-                list(device, &w).view(),
-                list(device, &b).view(),
+                parameter(device, &w).view(),
+                parameter(device, &b).view(),
                 Precision::F32,
                 Activation::Silu,
             );
@@ -331,8 +327,8 @@ fn linears_with_what_follows_them() {
             let join = |dropout| {
                 linear::forward_joined(
                     x_tensor.clone(),
-                    list(device, &w).view(),
-                    list(device, &b).view(),
+                    parameter(device, &w).view(),
+                    parameter(device, &b).view(),
                     Precision::F32,
                     dropout,
                     &residual_tensor,
@@ -364,14 +360,14 @@ fn linears_with_what_follows_them() {
             let into = || linear::ParamGrads { weight: None, bias: None };
             let before_tensor = Tensor::on(device, r, k, &before);
             let dy_tensor = Tensor::on(device, r, n, &dy);
-            let (mut dw, mut db) = (list(device, &vec![f32::NAN; n * k]), list(device, &vec![f32::NAN; n]));
+            let (mut dw, mut db) = (parameter(device, &vec![f32::NAN; n * k]), parameter(device, &vec![f32::NAN; n]));
             let parameters = linear::ParamGrads {
                 weight: Some(GradSlot::Overwrite(dw.view_mut())),
                 bias: Some(GradSlot::Overwrite(db.view_mut())),
             };
             let (precision, activation) = (Precision::F32, Activation::Silu);
             let du = linear::backward_activated(
-                list(device, &w).view(),
+                parameter(device, &w).view(),
                 parameters,
                 &dy_tensor,
                 precision,
@@ -389,9 +385,15 @@ fn linears_with_what_follows_them() {
             assert_close(&what, &read(&db), &sums, 2.0, r);
             let want = finite_differences(&wide(&before), &dys, |u| linear_reference(&silu(u), &ws, &bs, k));
             assert_close(&what, &read(&du), &want, 8.0, n);
-            let saved =
-                linear::forward(x_tensor.clone(), list(device, &w).view(), list(device, &b).view(), Precision::F32).1;
-            let dx = saved.backward(list(device, &w).view(), into(), &dy_tensor, Some(Tensor::on(device, r, k, &x)));
+            let saved = linear::forward(
+                x_tensor.clone(),
+                parameter(device, &w).view(),
+                parameter(device, &b).view(),
+                Precision::F32,
+            )
+            .1;
+            let dx =
+                saved.backward(parameter(device, &w).view(), into(), &dy_tensor, Some(Tensor::on(device, r, k, &x)));
             let want = finite_differences(&xs, &dys, |x| linear_reference(x, &ws, &bs, k));
             let want: Vec<f64> = want.iter().zip(&xs).map(|(d, x)| d + x).collect();
             assert_close(&what, &read(&dx), &want, 4.0, n);

@@ -1,9 +1,9 @@
 //! What encoders with positions inside their attention need, against references in f64 written from the formulas.
 
-use tagsmith_kernel::Device;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, random, read, wide,
+    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, parameter, random,
+    read, wide,
 };
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
@@ -16,11 +16,6 @@ use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::random::stream::Stream;
 
 const EDGES: [usize; 7] = [1, 2, 7, 15, 16, 17, 33];
-
-/// Returns a parameter's values on a device.
-fn list(device: &Device, values: &[f32]) -> Tensor {
-    Tensor::on(device, 1, values.len(), values)
-}
 
 /// Pair (i, i + half) of each head of queries and keys, turned by position · θ^(−2i/D); `sign` −1 turns back.
 fn rotary_reference(qkv: &[f64], starts: &[u32], heads: usize, d: usize, theta: f64, halves: bool) -> Vec<f64> {
@@ -233,29 +228,38 @@ fn without_biases() {
             let nothing = || linear::ParamGrads { weight: None, bias: None };
             // No bias is a bias of zeros, bit for bit.
             let with = |bias: &[f32]| {
-                let (y, saved) =
-                    linear::forward(tensor.clone(), list(device, &w).view(), list(device, bias).view(), Precision::F32);
-                (read(&y), read(&saved.backward(list(device, &w).view(), nothing(), &dy, None)))
+                let (y, saved) = linear::forward(
+                    tensor.clone(),
+                    parameter(device, &w).view(),
+                    parameter(device, bias).view(),
+                    Precision::F32,
+                );
+                (read(&y), read(&saved.backward(parameter(device, &w).view(), nothing(), &dy, None)))
             };
             assert_eq!(with(&[]), with(&vec![0.0; n]), "{what}");
             assert_ne!(with(&[]), with(&vec![0.5; n]), "{what}");
             let (gain, dy) = (random(5, k, 1.0), Tensor::on(device, r, k, &x));
             let with = |bias: &[f32]| {
-                let (y, saved) =
-                    layer_norm::forward(tensor.clone(), list(device, &gain).view(), list(device, bias).view(), 1e-5);
-                let (mut dgain, mut dbias) = (list(device, &vec![0.5; k]), list(device, &vec![0.5; bias.len()]));
+                let (y, saved) = layer_norm::forward(
+                    tensor.clone(),
+                    parameter(device, &gain).view(),
+                    parameter(device, bias).view(),
+                    1e-5,
+                );
+                let (mut dgain, mut dbias) =
+                    (parameter(device, &vec![0.5; k]), parameter(device, &vec![0.5; bias.len()]));
                 let into = layer_norm::ParamGrads {
                     gain: GradSlot::Add(dgain.view_mut()),
                     bias: (!bias.is_empty()).then_some(GradSlot::Add(dbias.view_mut())),
                 };
-                let dx = saved.backward(list(device, &gain).view(), Some(into), &dy, None);
+                let dx = saved.backward(parameter(device, &gain).view(), Some(into), &dy, None);
                 (read(&y), read(&dx), read(&dgain))
             };
             assert_eq!(with(&[]), with(&vec![0.0; k]), "{what}");
             // What dx is added to.
-            let saved = layer_norm::forward(tensor.clone(), list(device, &gain).view(), View::EMPTY, 1e-5).1;
+            let saved = layer_norm::forward(tensor.clone(), parameter(device, &gain).view(), View::EMPTY, 1e-5).1;
             let onto = saved.backward(
-                list(device, &gain).view(),
+                parameter(device, &gain).view(),
                 None,
                 &dy,
                 Some(Tensor::on(device, r, k, &vec![2.0; r * k])),

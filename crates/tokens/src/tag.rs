@@ -10,7 +10,6 @@ use crate::folder::Head;
 use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
-use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, most_probable};
@@ -48,12 +47,9 @@ pub enum Error {
         /// Why.
         source: tokenizer::Error,
     },
-    /// Rows of the word table that cannot be read.
+    /// Rows of the word table that cannot be read, or a device that failed or has too little memory.
     #[error(transparent)]
-    Rows(#[from] UnreadableRows),
-    /// The device that the model runs on has failed, or has too little memory.
-    #[error(transparent)]
-    Device(#[from] tagsmith_kernel::device::Error),
+    Kernel(#[from] tagsmith_kernel::Error),
     /// A model that a GPU does not compute.
     #[error("{reason}")]
     OnlyOnProcessor {
@@ -87,18 +83,9 @@ impl Error {
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
             Error::Model(error) => error.remedy(),
-            Error::Device(error) => of_device(error),
+            Error::Kernel(tagsmith_kernel::Error::Device(error)) => of_device(error),
             Error::OnlyOnProcessor { .. } => Some(Remedy::Unset(Setting::Device)),
             _ => None,
-        }
-    }
-}
-
-impl From<tagsmith_kernel::Error> for Error {
-    fn from(error: tagsmith_kernel::Error) -> Error {
-        match error {
-            tagsmith_kernel::Error::Rows(error) => Error::Rows(error),
-            tagsmith_kernel::Error::Device(error) => Error::Device(error),
         }
     }
 }

@@ -161,7 +161,7 @@ fn what_a_gpu_does_not_compute_is_said() {
         (smaller.clone(), "X: 3 bytes do not fit; 2 bytes of 5 are free")
     );
     assert_eq!(Error::from(tagsmith_kernel::Error::Device(out_of_memory())).remedy(), smaller);
-    assert_eq!(tag::Error::Device(DeviceError::Fault("a race".into())).remedy(), None);
+    assert_eq!(tag::Error::Kernel(tagsmith_kernel::Error::Device(DeviceError::Fault("a race".into()))).remedy(), None);
 }
 
 #[test]

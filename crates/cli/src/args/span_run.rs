@@ -85,9 +85,8 @@ fn find(name: &str, spelled: &str) -> Result<(&'static str, Kind), UsageError> {
         [] => Err(UsageError::Unknown { spelled: spelled.to_owned(), meant }),
         [only] => Ok(only),
         _ => {
-            let could = found.iter().map(|(known, _)| format!("`--{known}`")).collect();
-            let is_other = |meant: &String| !found.iter().any(|(known, _)| known == meant);
-            Err(UsageError::Ambiguous { spelled: spelled.to_owned(), could, meant: meant.filter(is_other) })
+            let names: Vec<String> = found.iter().map(|(known, _)| (*known).to_owned()).collect();
+            Err(UsageError::ambiguous(spelled, &names, meant))
         }
     }
 }
@@ -130,23 +129,23 @@ fn value(kind: Kind, spelled: String, words: &[String]) -> Result<Json, UsageErr
 
 /// Turns the keys of a run into what it trains. `file` is the plan, and `typed` are the keys of the words after it, which
 /// come before those of the plan.
-pub fn resolve(file: &str, keys: Map<String, Json>, typed: &Map<String, Json>) -> Result<SpanLine, UsageError> {
-    let refused = |error: &FieldError| match error {
+pub fn resolve(file: &str, mut keys: Map<String, Json>, typed: &Map<String, Json>) -> Result<SpanLine, UsageError> {
+    let of_file = |message: String| UsageError::Refused { message, remedy: format!("correct `{file}`") };
+    let refused = |error: FieldError| match &error {
         // The words are to blame, and not the file.
         FieldError::Key { key, problem, .. } if typed.contains_key(key) => UsageError::Refused {
             message: format!("`--{key}` {problem}"),
             remedy: format!("give another value, or leave `--{key}` out"),
         },
-        error => UsageError::Refused { message: error.to_string(), remedy: format!("correct `{file}`") },
+        _ => of_file(error.to_string()),
     };
     let path = Path::new(file);
-    let mut keys = keys;
     keys.extend(typed.clone());
     let options = OPTIONS.iter().filter_map(|&(name, _)| Some((name.to_owned(), keys.remove(name)?)));
-    let options = Options::take(Fields::new(path, options.collect())).map_err(|error| refused(&error))?;
+    let options = Options::take(Fields::new(path, options.collect())).map_err(refused)?;
     let config = RunConfig::from_json(path, keys, None).map_err(|error| match error {
-        SpanError::Files(error) => refused(&error),
-        error => UsageError::Refused { message: error.to_string(), remedy: format!("correct `{file}`") },
+        SpanError::Files(error) => refused(error),
+        error => of_file(error.to_string()),
     })?;
     Ok(SpanLine {
         request: SpanTrainRequest {

@@ -9,7 +9,7 @@ use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
 
 /// The most columns of a head: 32 lanes with 4 each.
-const WIDTH_MAX: usize = 128;
+pub const WIDTH_MAX: usize = 128;
 
 /// Projected embeddings of distances.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 //! Floats on the processor or on a device, and parts of them that operations read and write.
 
+use crate::cpu::simd::bf16_bits;
 use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
 use std::ops::Range;
@@ -15,7 +16,7 @@ pub(crate) enum Values {
 }
 
 impl Values {
-    /// Makes zeros.
+    /// Makes `len` zeros on a device.
     pub fn zeros(device: &Device, len: usize) -> Values {
         match device {
             Device::Processor => Values::Host(Floats::zeros(len)),
@@ -41,7 +42,7 @@ impl Values {
         rounded
     }
 
-    /// Returns where they lie.
+    /// Returns the device that the floats lie on.
     pub fn device(&self) -> Device {
         match self {
             Values::Host(_) => Device::Processor,
@@ -49,7 +50,7 @@ impl Values {
         }
     }
 
-    /// Returns the type of their elements.
+    /// Returns the type of the floats.
     pub fn element(&self) -> Element {
         match self {
             Values::Host(_) => Element::F32,
@@ -57,7 +58,7 @@ impl Values {
         }
     }
 
-    /// Returns how many there are.
+    /// Returns how many floats there are.
     pub fn len(&self) -> usize {
         match self {
             Values::Host(floats) => floats.len(),
@@ -65,26 +66,26 @@ impl Values {
         }
     }
 
-    /// Returns a part of them, to read.
+    /// Returns a range of the floats, to read.
     pub fn view(&self, range: Range<usize>) -> View<'_> {
         match self {
             Values::Host(floats) => View::Host(&floats[range]),
-            Values::Device(room, element) => View::Device(Part::new(room, *element, range)),
+            Values::Device(room, element) => View::Device(DevicePart::new(room, *element, range)),
         }
     }
 
-    /// Returns a part of them, to write.
+    /// Returns a range of the floats, to write.
     pub fn view_mut(&mut self, range: Range<usize>) -> ViewMut<'_> {
         match self {
             Values::Host(floats) => ViewMut::Host(&mut floats[range]),
-            Values::Device(room, element) => ViewMut::Device(Part::new(room, *element, range)),
+            Values::Device(room, element) => ViewMut::Device(DevicePart::new(room, *element, range)),
         }
     }
 
-    /// Returns a part of them, to write, for parts that are borrowed one by one.
+    /// Returns a range of the floats, to write, for ranges that are borrowed one by one.
     ///
     /// # Safety
-    /// As long as the part is used, these values are there, and nobody else uses that part of them.
+    /// As long as the view is used, these values are there, and nobody else uses that range of them.
     pub unsafe fn detached<'a>(&mut self, range: Range<usize>) -> ViewMut<'a> {
         assert!(range.start <= range.end && range.end <= self.len(), "values: {range:?} is outside");
         match self {
@@ -95,15 +96,15 @@ impl Values {
             }
             Values::Device(room, element) => {
                 // SAFETY: the caller's promise.
-                ViewMut::Device(Part::new(unsafe { &*std::ptr::from_ref(room) }, *element, range))
+                ViewMut::Device(DevicePart::new(unsafe { &*std::ptr::from_ref(room) }, *element, range))
             }
         }
     }
 
-    /// Returns those of the processor.
+    /// Returns the floats of the processor.
     ///
     /// # Panics
-    /// If they lie on a device.
+    /// If the floats lie on a device.
     pub fn host(&self) -> &Floats {
         match self {
             Values::Host(floats) => floats,
@@ -111,10 +112,10 @@ impl Values {
         }
     }
 
-    /// Returns those of the processor, to write.
+    /// Returns the floats of the processor, to write.
     ///
     /// # Panics
-    /// If they lie on a device.
+    /// If the floats lie on a device.
     pub fn host_mut(&mut self) -> &mut Floats {
         match self {
             Values::Host(floats) => floats,
@@ -143,17 +144,17 @@ const ON_DEVICE: &str = "these numbers lie on a device, and an operation of the 
 /// [`View::host`].
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a> {
-    /// They lie in the memory of the process.
+    /// Floats in the memory of the process.
     Host(&'a [f32]),
-    /// They lie on a device.
-    Device(Part<'a>),
+    /// Floats on a device.
+    Device(DevicePart<'a>),
 }
 
 impl<'a> View<'a> {
     /// No floats: the bias of a layer that has none.
     pub const EMPTY: View<'static> = View::Host(&[]);
 
-    /// Returns how many there are.
+    /// Returns how many floats there are.
     pub fn len(&self) -> usize {
         match self {
             View::Host(values) => values.len(),
@@ -161,12 +162,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no floats.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the GPU that they lie on, if they lie on one.
+    /// Returns the GPU that the floats lie on, if they lie on one.
     pub(crate) fn gpu(self) -> Option<&'a Gpu> {
         match self {
             View::Host(_) => None,
@@ -174,10 +175,10 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns where they begin on a device, and 0 if there are none.
+    /// Returns where the floats begin on a device, and 0 if there are none.
     ///
     /// # Panics
-    /// If they lie on the processor.
+    /// If the floats lie on the processor.
     pub(crate) fn address(self) -> u64 {
         match self {
             _ if self.is_empty() => 0,
@@ -189,7 +190,7 @@ impl<'a> View<'a> {
     /// Returns where the floats of this type begin on a device.
     ///
     /// # Panics
-    /// If they lie on the processor, or there are none of this type.
+    /// If the floats lie on the processor, or there are none of this type.
     pub(crate) fn address_in(self, element: Element) -> u64 {
         match self {
             View::Host(_) => panic!("{ON_PROCESSOR}"),
@@ -197,25 +198,26 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns the type of the activations that are computed from these parameters: bf16 where they are there in bf16 too.
-    pub(crate) fn activations(self) -> Element {
+    /// Returns the type of the activations that are computed from these parameters: bf16 if the parameters have a
+    /// rounded copy.
+    pub(crate) fn element_of_activations(self) -> Element {
         match self {
-            View::Device(Part { rounded: Some(_), .. }) => Element::Bf16,
+            View::Device(DevicePart { rounded: Some(_), .. }) => Element::Bf16,
             _ => Element::F32,
         }
     }
 
-    /// Returns the view with the same floats in bf16 beside it.
+    /// Returns the view with a copy of the floats in bf16 beside it.
     pub(crate) fn with_rounded(self, rounded: Option<&'a Values>) -> View<'a> {
         match (self, rounded) {
             (View::Device(part), Some(Values::Device(room, Element::Bf16))) => {
-                View::Device(Part { rounded: Some(room), ..part })
+                View::Device(DevicePart { rounded: Some(room), ..part })
             }
             _ => self,
         }
     }
 
-    /// Returns some of them.
+    /// Returns a range of the floats.
     ///
     /// # Panics
     /// If the range does not lie inside.
@@ -227,10 +229,10 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns those of the processor.
+    /// Returns the floats of the processor.
     ///
     /// # Panics
-    /// If they lie on a device.
+    /// If the floats lie on a device.
     pub fn host(self) -> &'a [f32] {
         match self {
             View::Host(values) => values,
@@ -238,10 +240,10 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns a copy in the memory of the process.
+    /// Returns a copy of the floats in the memory of the process.
     ///
     /// # Errors
-    /// The first error of the device that they lie on.
+    /// The first error of the device that the floats lie on.
     pub fn to_vec(self) -> Result<Vec<f32>, Error> {
         match self {
             View::Host(values) => Ok(values.to_vec()),
@@ -254,14 +256,14 @@ impl<'a> View<'a> {
 /// asks once for [`ViewMut::into_host`].
 #[derive(Debug)]
 pub enum ViewMut<'a> {
-    /// They lie in the memory of the process.
+    /// Floats in the memory of the process.
     Host(&'a mut [f32]),
-    /// They lie on a device.
-    Device(Part<'a>),
+    /// Floats on a device.
+    Device(DevicePart<'a>),
 }
 
 impl<'a> ViewMut<'a> {
-    /// Returns how many there are.
+    /// Returns how many floats there are.
     pub fn len(&self) -> usize {
         match self {
             ViewMut::Host(values) => values.len(),
@@ -269,15 +271,15 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no floats.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Splits them before element `middle`.
+    /// Splits the view before element `middle`.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there are fewer than `middle` floats.
     pub fn split_at(self, middle: usize) -> (ViewMut<'a>, ViewMut<'a>) {
         match self {
             ViewMut::Host(values) => {
@@ -290,10 +292,10 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Returns those of the processor.
+    /// Returns the floats of the processor.
     ///
     /// # Panics
-    /// If they lie on a device.
+    /// If the floats lie on a device.
     pub fn into_host(self) -> &'a mut [f32] {
         match self {
             ViewMut::Host(values) => values,
@@ -301,10 +303,10 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Returns where they begin on a device.
+    /// Returns where the floats begin on a device.
     ///
     /// # Panics
-    /// If they lie on the processor.
+    /// If the floats lie on the processor.
     pub(crate) fn address(&self) -> u64 {
         match self {
             ViewMut::Host(_) => panic!("{ON_PROCESSOR}"),
@@ -312,10 +314,10 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Returns those of the processor, and keeps the view.
+    /// Returns the floats of the processor, and keeps the view.
     ///
     /// # Panics
-    /// If they lie on a device.
+    /// If the floats lie on a device.
     pub(crate) fn host_mut(&mut self) -> &mut [f32] {
         match self {
             ViewMut::Host(values) => values,
@@ -323,7 +325,7 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Fills them with zeros.
+    /// Fills the view with zeros.
     pub fn clear(&mut self) {
         match self {
             ViewMut::Host(values) => values.fill(0.0),
@@ -331,10 +333,10 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Copies these values there.
+    /// Copies the floats of `from` to this view.
     ///
     /// # Panics
-    /// If their number is another, they lie on another device, or both lie on one and their types differ.
+    /// If `from` has another length, lies on another device, or lies on the same device with another type.
     pub fn copy_from(self, from: View) {
         assert_eq!(self.len(), from.len(), "values: a copy of another length");
         match (self, from) {
@@ -351,29 +353,29 @@ impl<'a> ViewMut<'a> {
 
 /// Consecutive floats in a device's room.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct DevicePart<'a> {
     room: &'a Room,
     element: Element,
     /// The number of the first float in the room.
     first: usize,
     len: usize,
-    /// A room with the same floats rounded to bf16, for products of rounded factors.
+    /// A room with a copy of the floats in bf16, for products of rounded factors.
     rounded: Option<&'a Room>,
 }
 
-impl<'a> Part<'a> {
-    fn new(room: &'a Room, element: Element, range: Range<usize>) -> Part<'a> {
+impl<'a> DevicePart<'a> {
+    fn new(room: &'a Room, element: Element, range: Range<usize>) -> DevicePart<'a> {
         let inside = range.start <= range.end && range.end as u64 * element.bytes() <= room.bytes();
         assert!(inside, "values: {range:?} is outside");
-        Part { room, element, first: range.start, len: range.len(), rounded: None }
+        DevicePart { room, element, first: range.start, len: range.len(), rounded: None }
     }
 
-    fn part(self, range: Range<usize>) -> Part<'a> {
+    fn part(self, range: Range<usize>) -> DevicePart<'a> {
         assert!(range.start <= range.end && range.end <= self.len, "values: {range:?} is outside of {}", self.len);
-        Part { first: self.first + range.start, len: range.len(), ..self }
+        DevicePart { first: self.first + range.start, len: range.len(), ..self }
     }
 
-    /// Returns the byte of the room at which they begin.
+    /// Returns the byte of the room at which the floats begin.
     fn at(&self) -> u64 {
         self.first as u64 * self.element.bytes()
     }
@@ -396,18 +398,19 @@ impl<'a> Part<'a> {
         room.address() + self.first as u64 * element.bytes()
     }
 
-    /// Copies numbers there; those of bf16 are rounded to nearest even.
+    /// Copies numbers to the room. Those of bf16 are rounded to nearest even.
     fn upload(&self, values: &[f32]) {
         match self.element {
             Element::F32 => self.room.upload(self.at(), bytes(values)),
             Element::Bf16 => {
-                let rounded: Vec<u8> = values.iter().flat_map(|&value| to_bf16(value).to_ne_bytes()).collect();
+                let rounded: Vec<u8> =
+                    values.iter().flat_map(|&value| (bf16_bits(value) as u16).to_ne_bytes()).collect();
                 self.room.upload(self.at(), &rounded);
             }
         }
     }
 
-    /// Returns the numbers there; those of bf16 are widened.
+    /// Returns the numbers in the room. Those of bf16 are widened.
     fn download(&self) -> Result<Vec<f32>, Error> {
         let mut values = vec![0.0; self.len];
         match self.element {
@@ -422,16 +425,6 @@ impl<'a> Part<'a> {
         }
         Ok(values)
     }
-}
-
-/// Rounds a number to bf16, to nearest even. What is not a number stays so.
-fn to_bf16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    if value.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    let half = 0x7FFF + (bits >> 16 & 1);
-    ((bits + half) >> 16) as u16
 }
 
 /// Returns the bytes of floats, as they lie in memory.
@@ -453,7 +446,12 @@ mod tests {
     /// bf16 has 7 bits of fraction: ties go to the even neighbor.
     #[test]
     fn numbers_are_rounded_to_the_nearest_bf16() {
-        let round = |value: f32| f32::from_bits(u32::from(to_bf16(value)) << 16);
+        let Ok(Device::Gpu(gpu)) = Device::emulated(1) else { panic!("the emulator knows our kernels") };
+        let mut there = Values::unfilled_on(&gpu, Element::Bf16, 1);
+        let mut round = |value: f32| {
+            there.view_mut(0..1).copy_from(View::Host(&[value]));
+            there.view(0..1).to_vec().expect("the device works")[0]
+        };
         let step = 1.0 / 128.0;
         for (value, want) in [
             (1.0, 1.0),

@@ -20,7 +20,6 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
         return gpu::embedding::forward(gpu, width, tables);
     }
     let rows = tables[0].1.len();
-    let tables: Vec<_> = tables.iter().map(|(table, index)| (table.host(), index)).collect();
     let mut y = Tensor::unfilled(rows, width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (i, row) in block.chunks_exact_mut(width).enumerate() {

@@ -66,13 +66,15 @@ impl Saved {
     pub fn backward(self, gain: View, grads: Option<ParamGrads>, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
         let (r, h) = (self.x.rows(), self.x.columns());
         dy.assert_shape("layer_norm", "dy", r, h);
+        let accumulates = onto.is_some();
+        let mut dx = onto.unwrap_or_else(|| self.x.unfilled_beside(r, h));
+        dx.assert_shape("layer_norm", "dx", r, h);
         if self.x.gpu().is_some() {
             let grads = grads.map(|ParamGrads { gain, bias }| (gain, bias));
-            return gpu::layer_norm::backward(&self.x, &self.statistics, gain, grads, dy, onto);
+            gpu::layer_norm::backward(&self.x, &self.statistics, gain, grads, dy, (&mut dx, accumulates));
+            return dx;
         }
-        let (gain, accumulates) = (gain.host(), onto.is_some());
-        let mut dx = onto.unwrap_or_else(|| Tensor::unfilled(r, h));
-        dx.assert_shape("layer_norm", "dx", r, h);
+        let gain = gain.host();
         dx.area_mut().for_each_block(BLOCK, |rows, dx| {
             for (i, row) in rows.enumerate() {
                 let &[mean, scale] = self.statistics.row(row) else { unreachable!("statistics are (R, 2)") };

@@ -48,31 +48,15 @@ pub enum Rows<'a> {
     Table(&'a Table),
 }
 
-/// The rows of a table in the memory of the process.
-#[derive(Clone, Copy)]
-pub(crate) enum HostRows<'a> {
-    Dense(&'a [f32]),
-    Table(&'a Table),
-}
-
 impl<'a> Rows<'a> {
-    /// Returns those of the processor.
+    /// Returns one row.
     ///
     /// # Panics
-    /// If they lie on a device.
-    pub(crate) fn host(self) -> HostRows<'a> {
+    /// If the table lies on a device, has no such row, or the row was not fetched.
+    pub(crate) fn row(self, row: u32, width: usize) -> &'a [f32] {
         match self {
-            Rows::Dense(values) => HostRows::Dense(values.host()),
-            Rows::Table(table) => HostRows::Table(table),
-        }
-    }
-}
-
-impl HostRows<'_> {
-    pub(crate) fn row(&self, row: u32, width: usize) -> &[f32] {
-        match self {
-            HostRows::Dense(values) => &values[row as usize * width..][..width],
-            HostRows::Table(table) => table.row(row as usize),
+            Rows::Dense(values) => &values.host()[row as usize * width..][..width],
+            Rows::Table(table) => table.row(row as usize),
         }
     }
 }

@@ -12,12 +12,13 @@ use tagsmith_device::kernels::sums::{SegmentSums, Segments};
 /// Returns the sum of one row of each table.
 ///
 /// # Panics
-/// If there are more than three tables, or an index lies outside of its table.
+/// If there are more than three tables, tables differ in their number of indexes, or an index lies outside of its table.
 pub fn forward(gpu: &Gpu, width: usize, tables: &[(Rows, &[u32])]) -> Tensor {
     assert!(tables.len() <= 3, "embedding: {} tables", tables.len());
     let tables: Vec<(View, &[u32])> = tables.iter().map(|&(table, index)| (dense(table), index)).collect();
     let rows = tables[0].1.len();
-    let mut y = Tensor::unfilled_on(gpu, tables[0].0.activations(), rows, width);
+    assert!(tables.iter().all(|(_, index)| index.len() == rows), "embedding: a table has not {rows} indexes");
+    let mut y = Tensor::unfilled_on(gpu, tables[0].0.element_of_activations(), rows, width);
     let index = |(table, index): &(View, &[u32])| row_numbers(gpu, "embedding", index, table.len() / width.max(1));
     let indexes: Vec<_> = tables.iter().map(index).collect();
     let part = |number: usize| match tables.get(number) {

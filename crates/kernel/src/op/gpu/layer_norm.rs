@@ -27,19 +27,20 @@ pub fn forward(x: &Tensor, gain: View, bias: View, epsilon: f32) -> (Tensor, Ten
     (y, statistics)
 }
 
-/// Returns dx, added to `onto` if that is given. The gradients are those of the gain and of the bias.
+/// Computes dx, and adds it to what is there if `accumulates`. `grads` are the gradients of the gain and of the bias.
+///
+/// # Panics
+/// If a gradient of the gain or of the bias has not H elements.
 pub fn backward(
     x: &Tensor,
     statistics: &Tensor,
     gain: View,
     grads: Option<(GradSlot, Option<GradSlot>)>,
     dy: &Tensor,
-    onto: Option<Tensor>,
-) -> Tensor {
+    (dx, accumulates): (&mut Tensor, bool),
+) {
     let (rows, columns, element) = (x.rows(), x.columns(), x.element());
     let (x_at, statistics) = (x.address(), statistics.address());
-    let is_sum = onto.is_some();
-    let mut dx = onto.unwrap_or_else(|| x.unfilled_beside(rows, columns));
     let norm = Backward {
         element,
         x: x_at,
@@ -49,14 +50,16 @@ pub fn backward(
         dx: dx.address_mut(),
         rows,
         columns,
-        onto: is_sum,
+        onto: accumulates,
     };
     gpu(x).launch(&norm.launch());
     if let Some((gain, bias)) = grads {
         let partial = ParameterSums::partial(rows, columns);
         let mut partials = Tensor::unfilled_on(gpu(x), Element::F32, 2, partial);
         let (dgain, gain_holds_sum) = gain.into_parts();
-        let bias = bias.map(|bias| bias.into_parts());
+        let bias = bias.map(GradSlot::into_parts);
+        let fits = dgain.len() == columns && bias.as_ref().is_none_or(|(dbias, _)| dbias.len() == columns);
+        assert!(fits, "layer_norm: x is ({rows}, {columns})");
         let (dbias, bias_holds_sum) = bias.map_or((0, false), |(dbias, holds_sum)| (dbias.address(), holds_sum));
         let sums = ParameterSums {
             element,
@@ -72,5 +75,4 @@ pub fn backward(
         };
         sums.launches().iter().for_each(|launch| gpu(x).launch(launch));
     }
-    dx
 }
