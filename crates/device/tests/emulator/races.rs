@@ -127,9 +127,47 @@ fn atomic_operations_do_not_race_with_each_other() {
 }
 
 #[test]
+fn an_atomic_operation_hides_no_access_before_or_behind_it() {
+    // Lane 0 writes, the warp meets, lane 1 adds; `more` stands behind that.
+    let added = |more: &str| {
+        format!(
+            "mov.u32 %r1, %tid.x; setp.eq.u32 %p1, %r1, 0; setp.eq.u32 %p2, %r1, 1; setp.eq.u32 %p3, %r1, 2;\n\
+             setp.eq.u32 %p4, %r1, 64; @%p1 st.global.u32 [%d1], 0; bar.warp.sync 0xffffffff;\n\
+             @%p2 red.global.add.u32 [%d1], 1;\n{more}"
+        )
+    };
+    is_right(&added("@%p3 red.global.add.u32 [%d1], 1;"), 1, 32, &[0]);
+    is_right(&added("bar.warp.sync 0xffffffff; @%p3 ld.global.u32 %r5, [%d1];"), 1, 32, &[0]);
+    is_right(&added("bar.sync 0; @%p4 st.global.u32 [%d1], 5;"), 1, 96, &[0]);
+    // Nothing orders the addition and what lane 2 does, or lane 0 itself, though the write comes before both.
+    for line in ["@%p3 ld.global.u32 %r5, [%d1];", "@%p3 st.global.u32 [%d1], 5;", "@%p1 st.global.u32 [%d1], 5;"] {
+        is_found(&added(line), 1, 32, &[0], &["a race: thread"]);
+    }
+    // The third warp is ordered behind neither.
+    for what in ["ld.global.u32 %r5, [%d1];", "st.global.u32 [%d1], 5;", "red.global.add.u32 [%d1], 1;"] {
+        is_found(&added(&format!("@%p4 {what}")), 1, 96, &[0], &["a race: "]);
+    }
+    // One block begins with a write that no barrier of its own orders before the additions of the other.
+    let cleared = "mov.u32 %r1, %ctaid.x; mov.u32 %r2, %tid.x; or.b32 %r1, %r1, %r2; setp.eq.u32 %p1, %r1, 0;\n\
+                   @%p1 st.global.u32 [%d1], 0; bar.sync 0; red.global.add.u32 [%d1], 1;";
+    is_right(cleared, 1, 64, &[0]);
+    is_found(cleared, 2, 64, &[0], &["a race: another block"]);
+}
+
+#[test]
 fn constant_loads_do_not_read_what_the_launch_writes() {
     is_right("ld.global.nc.u32 %r1, [%d1];", 2, 64, &[0]);
     let own = "mov.u32 %r1, %tid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d2, %d1, %d2;\n\
                st.global.u32 [%d2], 5; ld.global.nc.u32 %r2, [%d2];";
     is_found(own, 1, 64, &[0; 64], &["`.nc`"]);
+    // The order of both does not matter: what the cache holds is not defined then. Nor does a barrier help.
+    for (what, between) in
+        [("st.global.u32", ""), ("st.global.u32", "bar.sync 0;"), ("red.global.add.u32", "bar.sync 0;")]
+    {
+        let first = format!(
+            "mov.u32 %r1, %tid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d2, %d1, %d2;\n\
+             ld.global.nc.u32 %r2, [%d2]; ld.global.u32 %r3, [%d2]; {between} {what} [%d2], 5;"
+        );
+        is_found(&first, 1, 64, &[0; 64], &["`.nc`"]);
+    }
 }

@@ -61,8 +61,8 @@ const WARP: u32 = 31;
 const SEVERAL_WARPS: u32 = 1 << 5;
 /// Set if another block of the launch did it too.
 const OTHER_BLOCKS: u32 = 1 << 6;
-/// Set if all of it was atomic.
-const ATOMIC: u32 = 1 << 7;
+/// Set if one of the launch's reads was by `.nc`.
+const CONSTANT: u32 = 1 << 7;
 /// Where the step begins.
 const STEP: u32 = 8;
 
@@ -75,11 +75,15 @@ pub const HOST: u32 = 1;
 /// Who wrote and read a place last.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trace {
+    /// The last write that was not atomic. An access that races with an earlier one races with this one too, or was found.
     write: Accesses,
+    atomic: Accesses,
     read: Accesses,
 }
 
 impl Accesses {
+    const NONE: Accesses = Accesses { epoch: 0, lanes: 0, mark: 0 };
+
     fn of(actor: &Actor<'_>, flags: u32) -> Accesses {
         let mark = actor.warp | flags | actor.step << STEP;
         Accesses { epoch: actor.clock.now, lanes: 1 << actor.lane, mark }
@@ -125,8 +129,9 @@ impl Accesses {
         let clock = actor.clock;
         let is_first = self.epoch < clock.launch;
         if self.epoch != clock.now {
-            let carried = if self.is_of_other_block(clock) { OTHER_BLOCKS } else { 0 };
-            *self = Accesses::of(actor, flags | carried);
+            let others = if self.is_of_other_block(clock) { OTHER_BLOCKS } else { 0 };
+            let constant = if is_first { 0 } else { self.mark & CONSTANT };
+            *self = Accesses::of(actor, others | constant);
         } else if self.mark & (WARP | SEVERAL_WARPS) == actor.warp {
             self.lanes |= 1 << actor.lane;
             let step = (self.mark >> STEP).max(actor.step);
@@ -134,6 +139,7 @@ impl Accesses {
         } else {
             self.mark |= SEVERAL_WARPS;
         }
+        self.mark |= flags;
         is_first
     }
 }
@@ -141,51 +147,44 @@ impl Accesses {
 impl Trace {
     /// What the host wrote.
     pub const WRITTEN: Trace =
-        Trace { write: Accesses { epoch: HOST, lanes: 0, mark: 0 }, read: Accesses { epoch: 0, lanes: 0, mark: 0 } };
+        Trace { write: Accesses { epoch: HOST, lanes: 0, mark: 0 }, atomic: Accesses::NONE, read: Accesses::NONE };
 
     /// Returns whether anybody wrote the place.
     pub fn is_written(&self) -> bool {
         self.write.epoch != 0
     }
 
-    /// Takes note of an access. Returns whether it is the launch's first of its kind here.
+    /// Takes note of an access. Returns whether it is the launch's first of its kind here; atomic operations are writes.
     ///
     /// # Errors
-    /// A race; a read of what nobody wrote.
+    /// A race; a read of what nobody wrote; a read by `.nc` of what the launch writes.
     pub fn note(&mut self, kind: Kind, actor: &Actor<'_>) -> Result<bool, Mistake> {
-        match kind {
-            Kind::Read | Kind::ReadConstant => {
-                if !self.is_written() {
-                    return Err(Mistake("a read of what nobody wrote".to_owned()));
-                }
-                if kind == Kind::ReadConstant && self.write.epoch >= actor.clock.launch {
-                    return Err(Mistake("a read by `.nc` of what this launch writes".to_owned()));
-                }
-                self.write.race(actor, "writes")?;
-                Ok(self.read.add(actor, 0))
-            }
-            Kind::Write => {
-                self.write.race(actor, "writes")?;
-                self.read.race(actor, "reads")?;
-                let is_first = self.write.epoch < actor.clock.launch;
-                self.write = Accesses::of(actor, 0);
-                Ok(is_first)
-            }
-            Kind::Atomic => {
-                if !self.is_written() {
-                    return Err(Mistake("a read of what nobody wrote".to_owned()));
-                }
-                let is_atomic = self.write.mark & ATOMIC != 0 && self.write.epoch >= actor.clock.launch;
-                if !is_atomic {
-                    self.write.race(actor, "writes")?;
-                }
-                self.read.race(actor, "reads")?;
-                if !is_atomic && self.write.epoch == actor.clock.now {
-                    // The thread's own write: another's atomic operation would race with it.
-                    return Ok(false);
-                }
-                Ok(self.write.add(actor, ATOMIC))
-            }
+        if kind != Kind::Write && !self.is_written() {
+            return Err(Mistake("a read of what nobody wrote".to_owned()));
         }
+        let launch = actor.clock.launch;
+        let is_changed = self.write.epoch >= launch || self.atomic.epoch >= launch;
+        let must_stay = self.read.epoch >= launch && self.read.mark & CONSTANT != 0;
+        if kind == Kind::ReadConstant && is_changed {
+            return Err(Mistake("a read by `.nc` of what this launch writes".to_owned()));
+        }
+        if matches!(kind, Kind::Write | Kind::Atomic) && must_stay {
+            return Err(Mistake("a write of what this launch reads by `.nc`".to_owned()));
+        }
+        self.write.race(actor, "writes")?;
+        if kind != Kind::Atomic {
+            self.atomic.race(actor, "writes")?;
+        }
+        match kind {
+            Kind::Read => return Ok(self.read.add(actor, 0)),
+            Kind::ReadConstant => return Ok(self.read.add(actor, CONSTANT)),
+            Kind::Write | Kind::Atomic => self.read.race(actor, "reads")?,
+        }
+        if kind == Kind::Atomic {
+            self.atomic.add(actor, 0);
+        } else {
+            self.write = Accesses::of(actor, 0);
+        }
+        Ok(!is_changed)
     }
 }
