@@ -93,6 +93,9 @@ fn check(product: &Multiply) -> Result<(), Mistake> {
     if a.element != b.element {
         return Err(Mistake(format!("A is {:?}, and B is {:?}", a.element, b.element)));
     }
+    if a.element == Element::F32 && c.element == Element::Bf16 {
+        return Err(Mistake("A and B are F32, and C is Bf16, which cublasLt does not compute".to_owned()));
+    }
     if !product.bias.is_multiple_of(c.element.bytes()) {
         return Err(Mistake(format!("the bias at {:#x} is misaligned", product.bias)));
     }

@@ -29,7 +29,7 @@ pub struct Module {
 /// The most shared memory of a kernel that is not asked for at the launch, by the CUDA C++ Programming Guide.
 const SHARED_LIMIT: u64 = 48 * 1024;
 
-/// The largest alignment of a variable that occurs.
+/// The largest alignment of a variable or a parameter that occurs.
 const ALIGN_LIMIT: u64 = 4096;
 
 /// The most local memory of a thread.
@@ -210,7 +210,7 @@ impl<'p, 't> Parser<'p, 't> {
             let (mut ty, mut align, mut name) = (None, None, String::new());
             while ![",", ")", "[", ""].contains(&self.peek()) {
                 match self.next() {
-                    ".align" => align = Some(self.number()? as u32),
+                    ".align" => align = Some(self.number()?),
                     word => match word.strip_prefix('.') {
                         Some(word) => ty = ty.or(Type::parse(word)),
                         None => name = word.to_owned(),
@@ -227,8 +227,9 @@ impl<'p, 't> Parser<'p, 't> {
             }
             let is_pointer = ty.is_some();
             // `.align` behind `.ptr` is that of what a pointer leads to.
-            let align = if is_pointer { element.bytes() } else { align.unwrap_or(element.bytes()).max(1) };
-            let offset = end.next_multiple_of(align);
+            let align = align.filter(|_| !is_pointer).unwrap_or(element.bytes().into());
+            self.check_alignment(align, "parameter")?;
+            let offset = end.next_multiple_of(align as u32);
             end = offset + bytes;
             parameters.push(Parameter { name, ty, offset, bytes });
             if self.peek() == "," {
@@ -239,6 +240,13 @@ impl<'p, 't> Parser<'p, 't> {
         }
         self.at += 1;
         Ok(parameters)
+    }
+
+    fn check_alignment(&self, align: u64, of: &str) -> Result<(), Located> {
+        if align.is_power_of_two() && align <= ALIGN_LIMIT {
+            return Ok(());
+        }
+        self.wrong(format!("{align} is not an alignment of a {of}"))
     }
 
     /// Reads `.shared .align 4 .b8 name[8][33];`.
@@ -265,9 +273,7 @@ impl<'p, 't> Parser<'p, 't> {
         }
         self.expect(";")?;
         let align = align.unwrap_or(ty.bytes().into());
-        if !align.is_power_of_two() || align > ALIGN_LIMIT {
-            return self.wrong(format!("{align} is not an alignment of a variable"));
-        }
+        self.check_alignment(align, "variable")?;
         if bytes > LOCAL_LIMIT {
             return self.wrong(format!("variable `{name}` has {bytes} bytes"));
         }

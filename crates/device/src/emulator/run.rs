@@ -87,8 +87,7 @@ fn arguments(parameters: &[Parameter], args: &[Arg]) -> Result<Vec<u8>, String> 
     for (i, (parameter, arg)) in parameters.iter().zip(args).enumerate() {
         let (value, fits) = match (*arg, parameter.ty) {
             (Arg::Address(address), Some(ty)) => (address.to_le_bytes().to_vec(), is_integer(ty, 64)),
-            // The 64 bits may be those of an f64.
-            (Arg::U64(number), Some(ty)) => (number.to_le_bytes().to_vec(), is_integer(ty, 64) || ty == Type::F64),
+            (Arg::U64(number), Some(ty)) => (number.to_le_bytes().to_vec(), is_integer(ty, 64)),
             (Arg::I32(number), Some(ty)) => (number.to_le_bytes().to_vec(), is_integer(ty, 32)),
             (Arg::F32(number), Some(ty)) => (number.to_le_bytes().to_vec(), ty == Type::F32),
             (_, None) => (Vec::new(), false),

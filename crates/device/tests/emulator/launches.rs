@@ -27,6 +27,10 @@ fn arguments_fit_the_parameters() {
     others = args;
     others[0] = Arg::I32(1);
     assert!(refused(others.to_vec()).contains("argument 0 is I32(1)"));
+    // No argument is an f64: CUDA's driver refuses the launch as well.
+    let double = Device::new(&kernel(&["f64"], ""), 1);
+    let refused = launch(&double, [1; 3], [1; 3], vec![Arg::U64(0)]).expect("it is refused");
+    assert_eq!(refused, "test: argument 0 is U64(0), and parameter `test_param_0` is F64");
     // A structure is not an argument that there is.
     let structure = Device::new(&kernel(&["align 8 .b8"], "").replace("test_param_0", "test_param_0[24]"), 1);
     let refused = launch(&structure, [1; 3], [1; 3], vec![Arg::U64(0)]).expect("it is refused");

@@ -87,7 +87,7 @@ fn elements_are_rounded_once() {
         leading: rows,
     };
     // 1 + 2⁻⁸ + 2⁻³² is nearer to 1 + 2⁻⁷ than to 1. As an f32 it is 1 + 2⁻⁸, a tie, which goes to 1.
-    let (a, b) = (at(0, Element::F32, 1, 3), at(16, Element::F32, 3, 1));
+    let (a, b) = (at(0, Element::Bf16, 1, 3), at(16, Element::Bf16, 3, 1));
     fill(&device, &a, |_, j| [1.0, 2f32.powi(-8), 2f32.powi(-32)][j as usize]);
     fill(&device, &b, |_, _| 1.0);
     let c = at(32, Element::Bf16, 1, 1);
@@ -157,6 +157,7 @@ fn products_that_do_not_fit_are_refused() {
     refused(&|product| product.c.address = room.address() + 64, "C overlaps A");
     refused(&|product| product.bias = product.c.address, "C overlaps the bias");
     refused(&|product| product.b.element = Element::Bf16, "A is F32, and B is Bf16");
+    refused(&|product| product.c.element = Element::Bf16, "A and B are F32, and C is Bf16");
     let unwritten = device.room(1024);
     refused(&|product| product.a.address = unwritten.address(), "A: byte 0 of 1024");
     refused(

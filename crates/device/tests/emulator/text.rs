@@ -74,6 +74,10 @@ fn operands_fit_their_instructions() {
         let message = refused(&kernel(&["u64"], line));
         assert!(message.starts_with("PTX line ") && message.contains(part), "{line}: {message}");
     }
+    for align in ["0", "3", "4294967296"] {
+        let message = refused(&kernel(&[&format!("align {align} .b8")], "").replace("param_0", "param_0[24]"));
+        assert_eq!(message, format!("PTX line 4: {align} is not an alignment of a parameter"));
+    }
 }
 
 /// A text with everything that a kernel has.
