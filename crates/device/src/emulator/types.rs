@@ -75,6 +75,12 @@ impl Type {
     }
 }
 
+/// Returns the number that a value's lowest bits are in two's complement.
+pub fn signed(value: u64, bits: u32) -> i64 {
+    let unused = 64 - bits;
+    (value << unused) as i64 >> unused
+}
+
 /// Returns a value's lowest bits, the others 0.
 pub fn lowest(value: u64, bits: u32) -> u64 {
     if bits >= 64 { value } else { value & ((1 << bits) - 1) }

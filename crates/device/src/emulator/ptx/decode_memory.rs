@@ -88,7 +88,7 @@ fn elements<'o>(words: &mut Words<'_>, operand: &'o Operand, ty: Type) -> Result
 
 fn load(words: &mut Words<'_>, to: &Operand, from: &Operand, names: &mut Names) -> Result<Op, String> {
     let ty = words.ty()?;
-    if ty == Type::Predicate || ty.bits() == 1 {
+    if ty == Type::Predicate {
         return Err(words.unknown());
     }
     take_caching(words, &["weak", "ca", "cg", "cs", "lu"]);

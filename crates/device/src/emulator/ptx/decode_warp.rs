@@ -62,8 +62,8 @@ fn shuffle(words: &mut Words<'_>, operands: &[Operand], names: &mut Names) -> Re
     }
     let [to, value, by, clamp, lanes] = operands else { return Err("this instruction has five operands".to_owned()) };
     let (to, inside) = match to {
-        Operand::Pair(to, inside) => (to, Some(names.truth_target(inside)?)),
-        _ => (&Box::new(to.clone()), None),
+        Operand::Pair(to, inside) => (&**to, Some(names.truth_target(inside)?)),
+        to => (to, None),
     };
     let to = names.target(to, WORD)?;
     let (value, by) = (names.value(value, WORD)?, names.value(by, WORD)?);

@@ -5,7 +5,7 @@ use super::warp::{LaneMistake, PendingCopy, Warp, each};
 use crate::emulator::memory::mistake::Mistake;
 use crate::emulator::memory::trace::{Actor, Kind};
 use crate::emulator::ptx::instruction::{Access, Address, Op, Register, Space, Update};
-use crate::emulator::types::lowest;
+use crate::emulator::types::{lowest, signed};
 use crate::emulator::values::row::{LANES, Row};
 
 /// The most bytes of one access of a thread.
@@ -13,7 +13,10 @@ const LARGEST: usize = 16;
 
 impl Warp {
     /// Returns the lanes' addresses.
-    fn addresses(&self, address: Address, space: Space, lanes: u32) -> Result<Row, LaneMistake> {
+    ///
+    /// # Errors
+    /// One of the lanes that take part has no address.
+    pub fn addresses(&self, address: Address, space: Space, lanes: u32) -> Result<Row, LaneMistake> {
         let mut row = *self.row(address.base, lanes)?;
         row.iter_mut().for_each(|at| *at = at.wrapping_add(address.offset as u64));
         if matches!(space, Space::Shared | Space::Local) {
@@ -95,7 +98,6 @@ impl Warp {
         let addresses = self.addresses(access.address, access.space, lanes)?;
         let (each_bytes, count) = (access.bytes as usize, access.registers.len());
         let kind = if access.is_constant { Kind::ReadConstant } else { Kind::Read };
-        let unused = 64 - 8 * access.bytes;
         let mut values = [0; LARGEST];
         for lane in each(lanes) {
             let place = Place::of(access.space, addresses[lane as usize]);
@@ -107,7 +109,7 @@ impl Warp {
                 bytes[..each_bytes].copy_from_slice(value);
                 let mut value = u64::from_le_bytes(bytes);
                 if access.sign_bits > 0 {
-                    value = lowest(((value << unused) as i64 >> unused) as u64, access.sign_bits);
+                    value = lowest(signed(value, 8 * access.bytes) as u64, access.sign_bits);
                 }
                 self.rows[*register as usize][lane as usize] = value;
             }
@@ -206,15 +208,12 @@ impl Warp {
             }
             check_alignment(Place::Global(sources[at]), len as usize).map_err(located)?;
             check_alignment(Place::Shared(targets[at]), len as usize).map_err(located)?;
-            let mut bytes = vec![0; len as usize];
-            // Less than the whole is read piece by piece, so that only what is read must be there.
-            for i in 0..sizes[at] as usize {
-                let place = Place::Global(sources[at] + i as u64);
-                if sizes[at] == u64::from(len) {
-                    self.read(Place::Global(sources[at]), Kind::Read, lane, &mut bytes, context).map_err(located)?;
-                    break;
-                }
-                self.read(place, Kind::Read, lane, &mut bytes[i..=i], context).map_err(located)?;
+            let (mut bytes, size) = (vec![0; len as usize], sizes[at] as usize);
+            // Less than the whole is read byte by byte, so that only what is read must be there.
+            let step = if size == bytes.len() { size } else { 1 };
+            for (i, part) in bytes[..size].chunks_mut(step).enumerate() {
+                let place = Place::Global(sources[at] + (i * step) as u64);
+                self.read(place, Kind::Read, lane, part, context).map_err(located)?;
             }
             self.copies.push(PendingCopy { lane, group: self.copy_groups[at], to: targets[at], bytes });
         }
@@ -242,11 +241,6 @@ impl Warp {
             written.map_err(|mistake| LaneMistake { lane, mistake })?;
         }
         Ok(())
-    }
-
-    /// Returns the addresses and the space of `ldmatrix`.
-    pub fn row_addresses(&self, address: Address, space: Space, lanes: u32) -> Result<Row, LaneMistake> {
-        self.addresses(address, space, lanes)
     }
 }
 

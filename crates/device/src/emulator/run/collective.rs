@@ -193,7 +193,7 @@ impl Warp {
     ) -> Result<(), LaneMistake> {
         let count = to.len();
         let giving = u32::MAX >> (32 - 8 * count as u32);
-        let addresses = self.row_addresses(address, space, giving)?;
+        let addresses = self.addresses(address, space, giving)?;
         let mut rows = [[0u8; 16]; 32];
         for lane in each(giving) {
             let place = Place::of(space, addresses[lane as usize]);

@@ -2,7 +2,7 @@
 
 use super::float::{Rounding, bf16_to_f32, f32_of, register_of, round_to_bf16, round_to_f32};
 use super::row::{Binary, Row, map};
-use crate::emulator::types::{Type, lowest};
+use crate::emulator::types::{Type, lowest, signed};
 
 /// A conversion of one type into another.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +40,8 @@ impl Conversion {
         let values = a.iter().zip(&mut *out);
         let (from, to) = (self.from, self.to);
         if from.is_integer() && to.is_integer() && !self.clamps {
-            let unused = 64 - from.bits();
             if from.is_signed() {
-                values.for_each(|(&x, out)| *out = lowest(((x << unused) as i64 >> unused) as u64, to.bits()));
+                values.for_each(|(&x, out)| *out = lowest(signed(x, from.bits()) as u64, to.bits()));
             } else {
                 let bits = from.bits().min(to.bits());
                 values.for_each(|(&x, out)| *out = lowest(x, bits));
@@ -57,8 +56,7 @@ impl Conversion {
             values.for_each(|(&x, out)| *out = self.rounded_float(self.float(x)));
         }
         if to.is_signed() && self.register_bits > to.bits() {
-            let unused = 64 - to.bits();
-            out.iter_mut().for_each(|x| *x = lowest(((*x << unused) as i64 >> unused) as u64, self.register_bits));
+            out.iter_mut().for_each(|x| *x = lowest(signed(*x, to.bits()) as u64, self.register_bits));
         }
     }
 
@@ -125,8 +123,7 @@ fn whole(value: f64, rounding: Rounding) -> f64 {
 }
 
 fn wide(x: u64, ty: Type) -> i128 {
-    let unused = 64 - ty.bits();
-    if ty.is_signed() { ((x << unused) as i64 >> unused).into() } else { lowest(x, ty.bits()).into() }
+    if ty.is_signed() { signed(x, ty.bits()).into() } else { lowest(x, ty.bits()).into() }
 }
 
 /// Returns the function of `cvt.bf16x2.f32`: the first value rounded into the upper half, the second into the lower.

@@ -256,7 +256,7 @@ pub unsafe extern "C" fn fake_set(name: *const c_char, value: u64) {
     state().settings.insert(name, value);
 }
 
-/// Writes what is asked for (0: calls, 1: what is live, 2: notes) as lines, and returns the bytes; the first two are emptied.
+/// Writes what is asked for (0: calls, 1: what is live, 2: notes) as lines, and returns the bytes. Calls and notes are emptied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fake_tell(what: c_int, out: *mut u8, size: usize) -> usize {
     let mut state = state();
