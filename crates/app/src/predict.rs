@@ -163,7 +163,7 @@ struct Opened {
 struct Way {
     /// Counts the bytes that are read.
     meter: Meter,
-    /// The file's bytes, where it is a file that the meter counts.
+    /// The file's bytes, where it is a file.
     bytes: Option<u64>,
 }
 
@@ -191,8 +191,6 @@ impl Task {
         }
         let documents = Documents::open(self.source, options.input_format, &columns)?;
         let output = Output::open(self.destination, self.format)?;
-        // A Parquet file is not read front to back.
-        let bytes = bytes.filter(|_| documents.format() != Format::Parquet);
         Ok(Opened { documents, output, way: Way { meter: columns.meter, bytes } })
     }
 }
@@ -263,18 +261,22 @@ fn say_all<const N: usize>(world: &World, notes: &[Note], counts: [f64; N], even
         events.notes(notes);
         return counts;
     }
-    let sent: Vec<(bool, String)> = notes.iter().map(|note| (note.important, note.to_string())).collect();
-    let mut all = Vec::new();
-    for (rank, sent) in world.gather(json!(sent).to_string().as_bytes()).iter().enumerate() {
-        let sent: Vec<(bool, String)> = serde_json::from_slice(sent).expect("ranks send what they say");
-        all.extend(
-            sent.into_iter()
-                .map(|(important, said)| Note { important, ..Note::once(said).about(format!("rank {rank}")) }),
-        );
-    }
-    events.notes(&all);
+    events.notes(&of_ranks(&world.gather(json!(notes).to_string().as_bytes())));
     let all = world.gather_numbers(&counts);
     std::array::from_fn(|i| all.iter().map(|counts| counts[i]).sum())
+}
+
+/// Returns the notes that ranks sent as JSON, each with the number of its rank.
+fn of_ranks(sent: &[Vec<u8>]) -> Vec<Note> {
+    let mut all = Vec::new();
+    for (rank, sent) in sent.iter().enumerate() {
+        let sent: Vec<Note> = serde_json::from_slice(sent).expect("ranks send what they say");
+        all.extend(sent.into_iter().map(|note| {
+            let named = Note::once(note.to_string()).about(format!("rank {rank}"));
+            Note { remedy: note.remedy, important: note.important, ..named }
+        }));
+    }
+    all
 }
 
 /// Tags chunk by chunk, so that memory does not grow with the input. What stands before a bad document is still tagged.
@@ -318,5 +320,42 @@ fn tag_all(
             notes.extend(output.finish()?);
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tagsmith_testkit::golden;
+
+    #[test]
+    fn a_parquet_file_is_measured_in_bytes() {
+        let file = golden::path("dataset_files/class_label.parquet");
+        let bytes = fs::metadata(&file).unwrap().len();
+        let options = PredictOptions {
+            model: String::new(),
+            input_format: None,
+            text_column: None,
+            tagger: TaggerOptions::default(),
+            threads: None,
+        };
+        let destination = Destination::Stream(Box::new(io::sink()));
+        let task = Task { source: Source::File(file), destination, format: OutputFormat::Jsonl };
+        let Opened { mut documents, way, .. } = task.open(&options).unwrap();
+        while documents.read().unwrap().is_some() {}
+        assert_eq!((way.meter.bytes(), way.bytes), (bytes, Some(bytes)));
+    }
+
+    #[test]
+    fn notes_of_ranks_keep_what_they_advise() {
+        let remedy = Remedy::SetTo(Setting::TextColumn, "1".into()).so_as("if the words are there");
+        let mut counted = Note::new("{word has|words have} no label").about("a.conll").with_remedy(remedy.clone());
+        counted.add(|| "a.conll:3".into());
+        let notes = [vec![Note::once("{a|b} is left out").important()], vec![counted]];
+        let told = of_ranks(&notes.map(|notes| json!(notes).to_string().into_bytes()));
+        let said: Vec<String> = told.iter().map(Note::to_string).collect();
+        assert_eq!(said, ["rank 0: {a|b} is left out", "rank 1: a.conll: 1 word has no label (a.conll:3)"]);
+        assert_eq!([&told[0].remedy, &told[1].remedy], [&None, &Some(remedy)]);
+        assert_eq!([told[0].important, told[1].important], [true, false]);
     }
 }

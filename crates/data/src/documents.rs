@@ -32,7 +32,6 @@ pub enum Source {
 
 /// The documents of a source, one after another.
 pub struct Documents {
-    format: Format,
     reader: Box<dyn Reader>,
     /// Notes about the source as a whole, and about its files before this one.
     notes: Vec<Note>,
@@ -73,12 +72,7 @@ impl Documents {
             return Err(Error::path(source, problem).with_remedy(Remedy::set(Setting::InputFormat)));
         }
         let notes = note.into_iter().chain(decided).collect();
-        Ok(Documents { format, reader, notes, rest, options: options.clone() })
-    }
-
-    /// Returns the format of the documents.
-    pub fn format(&self) -> Format {
-        self.format
+        Ok(Documents { reader, notes, rest, options: options.clone() })
     }
 
     /// Returns the next document and its size in bytes, or `None` at the end.

@@ -2,14 +2,15 @@
 
 use crate::remedy::Remedy;
 use crate::wording::Wording;
+use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
 
 /// How many places a note remembers.
 const PLACES: usize = 3;
 
-/// One kind of thing that happened to the input, with its count and its first places.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One kind of thing that happened to the input, with its count and its first places. Ranks send notes to each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The file, split or model that the note is about, if a caller named it.
     pub about: Option<String>,
@@ -21,7 +22,8 @@ pub struct Note {
     pub places: Vec<String>,
     /// What the user can do about it.
     pub remedy: Option<Remedy>,
-    /// Whether something of the input is lost, cut or left out, so that the note comes even where few are wanted.
+    /// Whether something is lost, cut, left out or made up, or figures mean something else. Such a note comes even where few
+    /// are wanted.
     pub important: bool,
 }
 

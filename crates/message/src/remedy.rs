@@ -1,11 +1,13 @@
 //! What the user can do about an error or a note, as data.
 
+use serde::{Deserialize, Serialize};
+
 /// Declares the settings and the list of all of them.
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// A choice that the user can make. Each is named after the option of `tagsmith train` that makes it, or after
         /// the option of another command where training has none.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Setting {
             $($(#[$doc])* $name,)*
         }
@@ -144,7 +146,7 @@ settings! {
 }
 
 /// What the user can do. A rim turns it into a clause that follows the error: ``: pass `--label_column_name` ``.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
     /// Give one of these settings a value.
     Set(Vec<Setting>),

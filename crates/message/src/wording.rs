@@ -1,9 +1,10 @@
 //! What a note says, with the forms for one thing and for several.
 
+use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 
 /// What a note says, once for a count of 1 and once for every other count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wording {
     one: String,
     several: String,
@@ -46,16 +47,6 @@ impl Wording {
         Wording { one: text.clone(), several: text }
     }
 
-    /// Returns the wording whose two forms are known, as another process sent them.
-    pub fn of_forms([one, several]: [String; 2]) -> Wording {
-        Wording { one, several }
-    }
-
-    /// Returns the forms for one thing and for several.
-    pub fn forms(&self) -> [&str; 2] {
-        [&self.one, &self.several]
-    }
-
     /// Returns the form for several things, which stands where no count is shown.
     pub fn plural(&self) -> &str {
         &self.several
@@ -76,15 +67,19 @@ impl Wording {
 mod tests {
     use super::*;
 
+    /// The forms for one thing and for several.
+    fn forms(wording: &Wording) -> [&str; 2] {
+        [1, 2].map(|count| wording.of(count))
+    }
+
     #[test]
     fn both_forms_are_read_from_one_text() {
         let wording = Wording::new("{word is|words are} empty; {it is|they are} kept", &[]);
-        assert_eq!(wording.forms(), ["word is empty; it is kept", "words are empty; they are kept"]);
+        assert_eq!(forms(&wording), ["word is empty; it is kept", "words are empty; they are kept"]);
         assert_eq!(
             [0, 1, 2].map(|count| wording.of(count)),
             [wording.plural(), "word is empty; it is kept", wording.plural()]
         );
-        assert_eq!(Wording::of_forms(wording.forms().map(str::to_owned)), wording);
     }
 
     /// A file may be called what a form looks like.
@@ -93,8 +88,8 @@ mod tests {
         for value in ["{a|b}", "{}", "{", "}", "|", "{{}}", "a|b", ""] {
             let wording = Wording::new("{file|files} of {} {is|are} left out: {}", &[&value, &2]);
             let want = [format!("file of {value} is left out: 2"), format!("files of {value} are left out: 2")];
-            assert_eq!(wording.forms(), want.each_ref().map(String::as_str));
-            assert_eq!(Wording::fixed(value).forms(), [value, value]);
+            assert_eq!(forms(&wording), want.each_ref().map(String::as_str));
+            assert_eq!(forms(&Wording::fixed(value)), [value, value]);
         }
     }
 

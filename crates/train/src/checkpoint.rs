@@ -190,7 +190,7 @@ fn problem(checkpoint: &Path) -> Option<String> {
 
 /// Sends every file of a folder to the disk and lists them in its manifest.
 fn seal(folder: &Path) -> Result<(), Error> {
-    atomic_write::sync_all(folder).map_err(Error::from)?;
+    atomic_write::sync_all(folder)?;
     let mut names = Vec::new();
     list(folder, "", &mut names)?;
     names.sort();

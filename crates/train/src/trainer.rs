@@ -31,7 +31,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Instant;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
-use tagsmith_message::{Note, Wording, counted};
+use tagsmith_message::{Note, counted};
 use tagsmith_ranks::World;
 
 /// Writes a model, with all that using it needs, into an existing folder.
@@ -301,14 +301,11 @@ impl<'a, M: Trainable> Run<'a, M> {
 
     /// The notes of all ranks, with the sums of their counts.
     fn met_by_all(&mut self) -> Vec<Note> {
-        type Sent = (usize, bool, [String; 2]);
-        let sent = |note: &Note| -> Sent { (note.count, note.important, note.what.forms().map(str::to_owned)) };
-        let mine = json!(self.met.iter().map(sent).collect::<Vec<Sent>>()).to_string();
+        let mine = json!(self.met).to_string();
         let mut all: Vec<Note> = Vec::new();
         for sent in self.job.world.gather(mine.as_bytes()) {
-            let sent: Vec<Sent> = serde_json::from_slice(&sent).expect("ranks send what they say");
-            for (count, important, forms) in sent {
-                let note = Note { count, important, ..Note::saying(Wording::of_forms(forms)) };
+            let sent: Vec<Note> = serde_json::from_slice(&sent).expect("ranks send what they say");
+            for note in sent {
                 match all.iter_mut().find(|met| met.what == note.what) {
                     Some(met) => met.absorb(note),
                     None => all.push(note),
