@@ -9,6 +9,7 @@ use tagsmith_files::python_json::repr;
 use tagsmith_files::{Error, atomic_write};
 use tagsmith_message::counted;
 use tagsmith_train::checkpoint::state::Record;
+use tagsmith_train::trainer::results;
 
 /// What a model card is made of.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +41,8 @@ pub enum Kind {
     SpanTagger,
 }
 
-/// The names by which hubs know metrics.
-const METRICS: [&str; 4] = ["precision", "recall", "f1", "accuracy"];
+/// The names by which hubs know metrics. They know none for F0.5, which goes by its own.
+const METRICS: [&str; 5] = ["f0.5", "precision", "recall", "f1", "accuracy"];
 
 impl Card<'_> {
     /// Writes `README.md`.
@@ -234,9 +235,17 @@ fn reached(set: &str, figures: &Figures<'_>) -> String {
 }
 
 /// Metrics that hubs know: the hub's name, the card's, and the value. `overall_f1` is the hub's `f1`.
+///
+/// In error detection `ged_f1` is: seqeval's figures but accuracy take labels of errors for entities.
 fn known_metrics(figures: &Figures<'_>) -> Vec<(&'static str, String, String)> {
+    let detects_errors = figures.all.iter().any(|(name, _)| results::is_of_errors(name));
     let known = |&(name, value): &(&str, &Value)| {
-        let metric = METRICS.into_iter().find(|metric| name.strip_prefix("overall_").unwrap_or(name) == *metric)?;
+        let of_labels = name.strip_prefix("overall_").unwrap_or(name);
+        let bare = match detects_errors && of_labels != "accuracy" {
+            true => name.strip_prefix("ged_")?,
+            false => of_labels,
+        };
+        let metric = METRICS.into_iter().find(|metric| *metric == bare)?;
         Some((metric, display_name(name), yaml_number(value)))
     };
     figures.all.iter().filter_map(known).collect()
@@ -419,6 +428,18 @@ mod tests {
         }
         assert!(!text.contains("Loc Number"));
         assert_eq!(text.matches("Nothing is known").count(), 1, "its uses alone are not known");
+    }
+
+    /// Figures of all labels, not seqeval's, which take labels of errors for entities.
+    #[test]
+    fn hubs_read_figures_of_error_detection() {
+        let names =
+            ["accuracy", "f1", "precision", "recall", "ged_bin_f0.5", "ged_err_f1", "ged_f0.5", "ged_precision"];
+        let results: Record = names.iter().zip(1..).map(|(name, at)| (format!("eval_{name}"), json!(at))).collect();
+        let figures = Figures::of(&results, "eval_");
+        let known: Vec<String> =
+            known_metrics(&figures).iter().map(|(metric, name, value)| format!("{metric}, {name}: {value}")).collect();
+        assert_eq!(known, ["f0.5, Ged F0.5: 7", "precision, Ged Precision: 8", "accuracy, Accuracy: 1"]);
     }
 
     #[test]

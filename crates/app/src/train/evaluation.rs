@@ -218,7 +218,7 @@ impl<'a> Measure<'a> {
     /// Returns what is to be known about a metric that chooses the best model: in error detection, seqeval's figures
     /// take labels for entities.
     pub fn about_metric(&self, name: &str) -> Option<Note> {
-        let is_of_entities = !name.starts_with("ged_") && !name.ends_with("loss") && !name.ends_with("accuracy");
+        let is_of_entities = !results::is_of_errors(name) && !name.ends_with("loss") && !name.ends_with("accuracy");
         (self.errors.is_some() && is_of_entities).then(|| {
             let what = format!(
                 "`{name}` chooses the best model and is seqeval's, which takes labels of errors for entities; `ged_f0.5` \
