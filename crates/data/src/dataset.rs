@@ -129,33 +129,28 @@ fn local_dataset(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::path::PathBuf;
     use tagsmith_hub::Settings;
-
-    /// What `datasets` wrote (oracle/dataset_files.py).
-    fn golden() -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/dataset_files")
-    }
+    use tagsmith_testkit::golden;
+    use tagsmith_testkit::scratch::Scratch;
 
     #[test]
     fn the_bytes_of_a_data_set_are_known_and_all_are_counted() {
-        let scratch = tempfile::tempdir().expect("a scratch folder");
-        let copies = [("class_label", "train.parquet"), ("large_strings", "test.parquet")].map(|(name, copy)| {
-            fs::copy(golden().join(name).with_extension("parquet"), scratch.path().join(copy)).expect("copying works")
-        });
-        let bytes: u64 = copies.iter().sum();
-        let hub = Hub::new(Settings::offline(scratch.path().join("hub"), "a test forbids connections"), |_| {});
+        // What `datasets` wrote (oracle/dataset_files.py).
+        let files = ["class_label", "large_strings"].map(|name| golden::bytes(format!("dataset_files/{name}.parquet")));
+        let bytes = files.iter().map(|file| file.len() as u64).sum();
+        let scratch = Scratch::empty();
+        ["train.parquet", "test.parquet"].iter().zip(&files).for_each(|(name, file)| scratch.write(name, file));
+        let hub = Hub::new(Settings::offline(scratch.path("hub"), "a test forbids connections"), |_| {});
         let options = ReadOptions::default();
         assert_eq!((options.meter.bytes(), options.meter.of()), (0, None));
-        load(&hub, &scratch.path().display().to_string(), None, None, &options).expect("it is a data set");
+        load(&hub, &scratch.folder().display().to_string(), None, None, &options).expect("it is a data set");
         assert_eq!((options.meter.bytes(), options.meter.of()), (bytes, Some(bytes)));
 
         // Several files of words.
         let options = ReadOptions::default();
-        fs::write(scratch.path().join("a.conll"), "Jo B-PER\n\n".repeat(50_000)).expect("it is written");
-        fs::write(scratch.path().join("b.conll"), "Jo B-PER\n").expect("it is written");
-        let pattern = scratch.path().join("*.conll").display().to_string();
+        scratch.write("a.conll", "Jo B-PER\n\n".repeat(50_000));
+        scratch.write("b.conll", "Jo B-PER\n");
+        let pattern = scratch.path("*.conll").display().to_string();
         load_files(&[pattern], &options).expect("they are read");
         assert_eq!((options.meter.bytes(), options.meter.of()), (500_009, Some(500_009)));
     }

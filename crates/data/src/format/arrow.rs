@@ -94,10 +94,9 @@ mod tests {
     use super::*;
     use crate::format::parquet;
     use crate::rows::split_builder::collect;
-    use crate::rows::split_builder::tests::show;
+    use crate::rows::split_builder::tests::{show, tagged};
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
-    use serde_json::Value;
     use std::fs::{self, File};
     use std::io::Write;
     use std::path::PathBuf;
@@ -139,18 +138,9 @@ mod tests {
         let mut checked = 0;
         for (name, file) in files.iter().filter(|(name, _)| name.ends_with(".parquet") || name.ends_with(".arrow")) {
             let split = read_golden(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let rows: Vec<Value> = split
-                .sentences
-                .to_vec()
-                .expect("the sentences are in memory")
-                .iter()
-                .map(|sentence| {
-                    let labels: Vec<&str> =
-                        sentence.tags.iter().map(|&tag| split.tag_names[tag as usize].as_str()).collect();
-                    serde_json::json!([sentence.words, labels])
-                })
-                .collect();
-            assert_eq!(Value::from(rows), file["rows"], "{name}");
+            let rows = tagged(&split).into_iter().map(|words| words.into_iter().unzip());
+            let rows: Vec<(Vec<String>, Vec<String>)> = rows.collect();
+            assert_eq!(serde_json::json!(rows), file["rows"], "{name}");
             assert_eq!(format!("{:?}", split.tag_kind), file["kind"], "{name}");
             if split.tag_kind == tagsmith_text::sentence::TagKind::ClassLabel {
                 assert_eq!(serde_json::json!(split.tag_names), expect["names"], "{name}");

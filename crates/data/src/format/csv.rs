@@ -302,8 +302,7 @@ impl Reader for CsvReader {
                 .important(),
             );
         }
-        notes.extend([self.arrays.clone(), self.split_cells.clone()]);
-        notes.extend(self.sentences.notes());
+        notes.extend([self.arrays.clone(), self.split_cells.clone(), self.sentences.note()]);
         notes.extend(self.rows.notes());
         notes
     }

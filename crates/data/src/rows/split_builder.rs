@@ -136,8 +136,11 @@ pub(crate) mod tests {
     /// The words of each sentence, with their tags.
     pub(crate) fn tagged(split: &Split) -> Vec<Vec<(String, String)>> {
         let tag = |tag: &u32| split.tag_names[*tag as usize].clone();
-        let sentences = split.sentences.to_vec().expect("the sentences are in memory").into_iter();
-        sentences.map(|sentence| sentence.words.into_iter().zip(sentence.tags.iter().map(tag)).collect()).collect()
+        let tagged = |sentence: Sentence| {
+            assert_eq!(sentence.words.len(), sentence.tags.len());
+            sentence.words.into_iter().zip(sentence.tags.iter().map(tag)).collect()
+        };
+        split.sentences.to_vec().expect("the sentences are in memory").into_iter().map(tagged).collect()
     }
 
     /// The words and tags of each sentence in short, or the error.

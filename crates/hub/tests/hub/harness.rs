@@ -14,11 +14,24 @@ pub const MODEL: &str = "models/org/tiny";
 
 pub const TOKENIZER: &[u8] = b"{\"tokenizer\": true}";
 
+/// What a hub said.
+pub type Notes = Arc<Mutex<Vec<String>>>;
+
+/// A hub whose notes are kept.
+pub fn heard(settings: Settings, notes: &Notes) -> Hub {
+    let notes = notes.clone();
+    Hub::new(settings, move |event| {
+        if let Event::Note(note) = event {
+            notes.lock().expect("no thread panicked").push(note);
+        }
+    })
+}
+
 /// A hub with a model, and an empty cache.
 pub struct Scratch {
     pub server: Server,
     pub cache: TempDir,
-    notes: Arc<Mutex<Vec<String>>>,
+    notes: Notes,
 }
 
 /// Bytes as weights have them: no two parts alike.
@@ -59,12 +72,7 @@ impl Scratch {
             ..Settings::offline(self.cache.path(), "")
         };
         change(&mut settings);
-        let notes = self.notes.clone();
-        Hub::new(settings, move |event| {
-            if let Event::Note(note) = event {
-                notes.lock().expect("no thread panicked").push(note);
-            }
-        })
+        heard(settings, &self.notes)
     }
 
     pub fn offline(&self) -> Hub {

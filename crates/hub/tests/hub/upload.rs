@@ -1,13 +1,12 @@
 //! A finished folder becomes a repository, against a hub on this machine.
 
-use crate::harness::shown;
+use crate::harness::{Notes, heard, shown};
 use expect_test::expect;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tagsmith_hub::{Event, Hub, Settings, Token};
+use tagsmith_hub::{Hub, Settings, Token};
 use tagsmith_testkit::hub_server::{Reply, Server};
 use tempfile::TempDir;
 
@@ -16,7 +15,7 @@ const ID: &str = "models/jo/tagger";
 struct Scratch {
     server: Server,
     folder: TempDir,
-    notes: Arc<Mutex<Vec<String>>>,
+    notes: Notes,
 }
 
 impl Scratch {
@@ -37,7 +36,7 @@ impl Scratch {
         for left in ["checkpoint-5/model.safetensors", "_cache/x", ".git/config"] {
             write(left, b"not uploaded");
         }
-        Scratch { server: Server::start(), folder, notes: Arc::default() }
+        Scratch { server: Server::start(), folder, notes: Notes::default() }
     }
 
     fn hub(&self, token: Option<&str>) -> Hub {
@@ -48,12 +47,7 @@ impl Scratch {
             pause: Duration::from_millis(1),
             ..Settings::offline("no-cache", "")
         };
-        let notes = self.notes.clone();
-        Hub::new(settings, move |event| {
-            if let Event::Note(note) = event {
-                notes.lock().expect("no thread panicked").push(note);
-            }
-        })
+        heard(settings, &self.notes)
     }
 
     fn clean(&self, text: &str) -> String {

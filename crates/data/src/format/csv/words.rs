@@ -123,8 +123,8 @@ impl Sentences {
     }
 
     /// Returns what was done to the rows.
-    pub(crate) fn notes(&self) -> Option<Note> {
-        Some(self.joined.clone()).filter(|note| note.count > 0)
+    pub(crate) fn note(&self) -> Note {
+        self.joined.clone()
     }
 
     /// Returns whether a sentence waits that needs no more rows.
