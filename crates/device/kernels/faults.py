@@ -215,7 +215,7 @@ ALL = [
         ("past k", "bool inside = first + r < count && depth + l < k;\n        tile[l][r] = inside", "bool inside = first + r < count;\n        tile[l][r] = inside"),
         ("a row too many written", "if (row >= m || column >= n) return;", "if (row > m || column >= n) return;"),
         ("a column too many written", "if (row >= m || column >= n) return;", "if (row >= m || column > n) return;"),
-        ("the bias of columns", "value += bias[row]", "value += bias[min(column, m - 1)]"),
+        ("the bias of columns", "read(bias + row)", "read(bias + min(column, m - 1))"),
         ("beta forgotten", "value + beta * read(to)", "value + read(to)"),
         ("a result read that is overwritten", "beta != 0.0f ? value + beta * read(to) : value", "value + beta * read(to)"),
         ("bf16: no barrier before the product", "        load_pairs(right, b, b_row, b_column, first_column, n, depth, k);\n        __syncthreads();\n", "        load_pairs(right, b, b_row, b_column, first_column, n, depth, k);\n"),

@@ -1,4 +1,4 @@
-// Products C = A′ · B′ + bias + beta · C for machines without cublasLt, with the meaning of `Multiply`.
+// Products C = A′ · B′ + bias + beta · C without cublasLt, with the meaning of `Multiply`.
 // Element (i, l) of A′ is a[i · a_row + l · a_column], element (l, j) of B′ is b[l · b_row + j · b_column], and element
 // (i, j) of C is c[i + j · c_column]. Sums go over k in order. A block has 64 × 64 elements of C.
 
@@ -19,13 +19,13 @@ DEVICE void load_tile(float tile[PRODUCT_DEPTH][PRODUCT_TILE + 1], const float* 
 
 // Writes element i of a block's sums, which lie column by column.
 template <typename E>
-DEVICE void store_element(const float sums[PRODUCT_TILE][PRODUCT_TILE + 1], int i, E* c, u64 c_column, const float* bias,
+DEVICE void store_element(const float sums[PRODUCT_TILE][PRODUCT_TILE + 1], int i, E* c, u64 c_column, const E* bias,
                           float beta, int m, int n) {
     int row = blockIdx.x * PRODUCT_TILE + i % PRODUCT_TILE;
     int column = blockIdx.y * PRODUCT_TILE + i / PRODUCT_TILE;
     if (row >= m || column >= n) return;
     float value = sums[i / PRODUCT_TILE][i % PRODUCT_TILE];
-    if (bias) value += bias[row];
+    if (bias) value += read(bias + row);
     E* to = c + row + (u64)column * c_column;
     write(to, beta != 0.0f ? value + beta * read(to) : value);
 }
@@ -80,9 +80,9 @@ DEVICE void load_pairs(unsigned tile[PRODUCT_TILE][PRODUCT_PITCH], const bf16* f
     }
 }
 
-// Factors of bf16, sums of f32, C of bf16 or f32. A block has four warps, each with 32 × 32 elements.
+// Factors of bf16, sums of f32, C and the bias of bf16 or f32. A block has four warps, each with 32 × 32 elements.
 KERNEL product_bf16(const bf16* a, u64 a_row, u64 a_column, const bf16* b, u64 b_row, u64 b_column, void* c, u64 c_column,
-                    const float* bias, float beta, int m, int n, int k, int c_is_f32) {
+                    const void* bias, float beta, int m, int n, int k, int c_is_f32) {
     __shared__ unsigned left[PRODUCT_TILE][PRODUCT_PITCH];
     __shared__ unsigned right[PRODUCT_TILE][PRODUCT_PITCH];
     int first_row = blockIdx.x * PRODUCT_TILE;
@@ -121,9 +121,9 @@ KERNEL product_bf16(const bf16* a, u64 a_row, u64 a_column, const bf16* b, u64 b
     __syncthreads();
     ROLLED for (int i = threadIdx.x; i < PRODUCT_TILE * PRODUCT_TILE; i += 128) {
         if (c_is_f32) {
-            store_element(result, i, (float*)c, c_column, bias, beta, m, n);
+            store_element(result, i, (float*)c, c_column, (const float*)bias, beta, m, n);
         } else {
-            store_element(result, i, (bf16*)c, c_column, bias, beta, m, n);
+            store_element(result, i, (bf16*)c, c_column, (const bf16*)bias, beta, m, n);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Products by our own kernels, against the definition in `Multiply`.
 
-use crate::harness::{BOTH, Machine, assert_close, in_each_order, random, wide};
+use crate::harness::{BOTH, Machine, assert_close, assert_same_bits, in_each_order, random, wide};
 use tagsmith_device::kernels::product::product;
 use tagsmith_device::multiply::{Element, Matrix, Multiply};
 
@@ -31,10 +31,10 @@ impl Case {
         let a = random(factors, 1, stored(of_a), 1.0);
         let b = random(factors, 2, stored(of_b), 1.0);
         let before = random(result, 3, stored(of_c), 1.0);
-        let biases = random(Element::F32, 4, m, 1.0);
+        let biases = random(result, 4, m, 1.0);
         let (pa, pb, pc) =
             (machine.elements(factors, &a), machine.elements(factors, &b), machine.elements(result, &before));
-        let pbias = machine.f32s(&biases);
+        let pbias = machine.elements(result, &biases);
         let matrix = |address: u64, element: Element, (rows, columns): (usize, usize)| Matrix {
             address,
             element,
@@ -127,7 +127,7 @@ fn a_result_that_is_overwritten_is_not_read() {
             let alone = Multiply { b: matrix(pb.address(), k, 2), c: matrix(pc.address(), m, 2), ..multiply };
             let whole = machine.values(element, &pc);
             machine.run([product(&alone)]);
-            crate::harness::assert_same_bits("two columns alone", &machine.values(element, &pc), &whole);
+            assert_same_bits("two columns alone", &machine.values(element, &pc), &whole);
         }
     });
 }
