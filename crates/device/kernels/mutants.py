@@ -41,7 +41,7 @@ def entries(ptx):
 
 
 def mutated(library, fault):
-    """Returns the PTX of all kernels with a fault in those that hold it, or None if it does not compile."""
+    """Returns the PTX of all kernels with a fault in those that hold it; one that does not compile is an error."""
 
     def read(name):
         text = (generate.HERE / name).read_text(encoding="utf-8")
@@ -54,15 +54,14 @@ def mutated(library, fault):
     header = fault.file.endswith(".cuh")
     tested = tuple(TESTED[module] for module in fault.tests.split())
     wanted = [
-        (name, entries)
-        for name, entries in generate.SOURCES
+        (name, versions)
+        for name, versions in generate.SOURCES
         if name in (fault.file, *generate.HEADERS) or header and name.startswith(tested)
     ]
     try:
         ptx = generate.ptx(library, generate.text(read, wanted))
     except RuntimeError as error:
-        print(f"{fault.name}: {error}", file=sys.stderr)
-        return None
+        sys.exit(f"{fault.name}: {error}")
     head, kernels = entries(generate.PTX.read_text(encoding="utf-8"))
     kernels.update(entries(ptx)[1])
     return head + "".join(ENTRY + kernel for kernel in kernels.values())
@@ -71,7 +70,9 @@ def mutated(library, fault):
 def binary():
     """Builds the tests, and returns the path of their program."""
     command = ["cargo", "test", "--package", "tagsmith-device", "--locked", "--test", "kernels", "--no-run"]
-    built = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    built = subprocess.run(command, capture_output=True, encoding="utf-8")
+    if built.returncode != 0:
+        sys.exit(built.stderr)
     return re.search(r"Executable .*\((.*)\)", built.stderr)[1]
 
 
@@ -87,6 +88,7 @@ def found(program, ptx, fault):
         except subprocess.TimeoutExpired:
             return "the tests did not end"
     assert "running 0 tests" not in ran.stdout, f"{fault.name}: no test of the name {fault.tests}"
+    assert "the emulator reads our PTX" not in ran.stderr + ran.stdout, f"{fault.name}: the emulator cannot run it"
     if ran.returncode == 0:
         return None
     said = re.search(r"panicked at .*\n(.*)", ran.stdout + ran.stderr)
@@ -104,8 +106,7 @@ def main():
     wanted = [fault for fault in faults.ALL if arguments.word in fault.file]
     missed = []
     for fault in wanted:
-        ptx = mutated(library, fault)
-        said = "it does not compile" if ptx is None else found(program, ptx, fault)
+        said = found(program, mutated(library, fault), fault)
         print(f"| {pathlib.Path(fault.file).name} | {fault.name} | {said or '**not found**'} |", flush=True)
         if said is None:
             missed.append(fault.name)

@@ -43,7 +43,7 @@ macro_rules! kernel_of {
 use kernel_of;
 
 /// Elements of a block of an element-wise kernel: `FLAT_BLOCK` in `kernels/shared/element.cuh`.
-const FLAT_BLOCK: u64 = 1024;
+const FLAT_BLOCK: usize = 1024;
 /// Threads of such a block: `FLAT_THREADS`.
 const FLAT_THREADS: u32 = 256;
 /// Threads of a block that has a row: `ROW_THREADS` in `kernels/shared/sum.cuh`.
@@ -59,14 +59,15 @@ fn flag(flag: bool) -> Arg {
     Arg::I32(flag.into())
 }
 
-/// Returns the blocks that have `each` of `count` things. There is one at least: a grid must not be empty.
+/// Returns the number of blocks that `count` things need, with `each` of them in a block. There is one at least: a grid must
+/// not be empty.
 fn blocks(count: usize, each: usize) -> u32 {
     u32::try_from(count.div_ceil(each).max(1)).expect("blocks fit 32 bits")
 }
 
 /// Returns grid and block of an element-wise kernel over n elements.
 fn flat(n: usize) -> ([u32; 3], [u32; 3]) {
-    ([blocks(n, FLAT_BLOCK as usize), 1, 1], [FLAT_THREADS, 1, 1])
+    ([blocks(n, FLAT_BLOCK), 1, 1], [FLAT_THREADS, 1, 1])
 }
 
 /// Returns grid and block of a kernel whose blocks have a row each.

@@ -29,7 +29,7 @@ struct Chunk {
 
 // p ← p · keep; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − step · m / (√v · root_correction + ε).
 // g is multiplied by *scale first. The operations are those of `kernel/op/adamw.rs`, one by one, so the bits are too.
-// twin, if given, takes the new p as bf16. gradients (and twins) are numbered as parameters.
+// If `twins` is given, it takes the new p as bf16. Gradients and twins are numbered as parameters.
 KERNEL adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments, bf16* twins,
              const Chunk* chunks, int count, const float* scale, float beta1, float beta2, float rest1, float rest2,
              float step, float root_correction, float epsilon) {

@@ -42,7 +42,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Returns the window as an argument. What lies further than any sequence is long is everywhere.
+    /// Returns the window as an argument. One that is wider than any sequence stands for the whole sequence.
     pub(super) fn window(&self) -> Arg {
         const EVERYWHERE: usize = 1 << 30;
         int(self.window.map_or(EVERYWHERE, |window| window.min(EVERYWHERE)))

@@ -111,7 +111,7 @@ pub struct ParameterSums {
 }
 
 impl ParameterSums {
-    /// Returns the floats of one matrix of sums of blocks.
+    /// Returns the number of floats in one matrix of blocks' sums.
     pub fn partial(rows: usize, columns: usize) -> usize {
         sum_blocks(rows) * columns
     }

@@ -76,7 +76,7 @@ pub struct Dot {
 }
 
 impl Dot {
-    /// Returns the sums of blocks of n elements.
+    /// Returns the number of blocks that n elements have, which is the number of their sums.
     pub fn partial(n: usize) -> usize {
         n.div_ceil(SQUARES_BLOCK).max(1)
     }

@@ -5,13 +5,13 @@ use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
 
 /// Rows that a block sums in the first of two passes.
-pub const ROWS_A_BLOCK: usize = 64;
+pub(super) const ROWS_A_BLOCK: usize = 64;
 /// Threads that share a column: `COLUMN_THREADS` in `kernels/shared/sum.cuh`.
 const COLUMN_THREADS: u32 = 8;
 /// Threads that share a column of a segment: `SEGMENT_THREADS`.
 const SEGMENT_THREADS: u32 = 16;
 
-/// Returns the blocks of rows that are summed in the first of two passes.
+/// Returns the number of blocks of rows that are summed in the first of two passes.
 pub fn sum_blocks(rows: usize) -> usize {
     rows.div_ceil(ROWS_A_BLOCK).max(1)
 }
@@ -75,7 +75,8 @@ impl ColumnSums {
 
 /// Computes `table[rows[s]]` += Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
 ///
-/// It is the gradient of rows that were taken from a table: of an embedding, or of spans' summands. The host sorts what was taken by its row of the table, and keeps the order within a row.
+/// It is the gradient of rows that were taken from a table: of an embedding, or of spans' summands. The host sorts what was
+/// taken by its row of the table, and keeps the order within a row.
 ///
 /// # Shapes
 /// x (any, columns); table (any, columns); starts (segments + 1). No two segments have the same row of the table.

@@ -60,9 +60,6 @@ impl Case {
 
     /// What a weight of a head is multiplied by.
     fn kept(&self, head: usize, row: usize, start: usize, key: usize) -> f64 {
-        if self.rate == 0.0 {
-            return 1.0;
-        }
         f64::from(kept(self.rate, child(KEY, head as u64), FIRST_ROW + row as u64, (key - start) as u32))
     }
 

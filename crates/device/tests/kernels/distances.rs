@@ -77,12 +77,8 @@ impl Case {
                 let top = scores.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
                 let total: f64 = scores.iter().map(|s| (s - top).exp()).sum();
                 for (key, s) in (start..end).zip(&scores) {
-                    let kept = match self.rate {
-                        0.0 => 1.0,
-                        rate => {
-                            f64::from(kept(rate, child(KEY, head as u64), FIRST_ROW + row as u64, (key - start) as u32))
-                        }
-                    };
+                    let (number, column) = (FIRST_ROW + row as u64, (key - start) as u32);
+                    let kept = f64::from(kept(self.rate, child(KEY, head as u64), number, column));
                     for c in 0..d {
                         context[row * h + head * d + c] += (s - top).exp() / total * kept * at(key, 2, c);
                     }

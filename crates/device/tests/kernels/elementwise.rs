@@ -1,7 +1,8 @@
 //! Sums, multiples, dropout with what goes along, rotary positions, casts.
 
 use crate::harness::{
-    BOTH, assert_close, assert_same_bits, child, in_each_order, kept, random, random_bits, rounded, wide,
+    BOTH, assert_close, assert_same_bits, assert_within, child, in_each_order, kept, mix, random, random_bits, rounded,
+    wide,
 };
 use tagsmith_device::kernels::Mask;
 use tagsmith_device::kernels::elementwise::{Add, Cast, Join, Rotary, Scale};
@@ -36,17 +37,9 @@ fn sums_and_multiples() {
 #[test]
 fn the_random_bits_are_those_of_the_processor() {
     // `Stream::new(3).child(9)` of the crate `kernel`: its key, and its bits at (5, 7) and (2³³, 2³¹ + 1).
-    let key = child(mix_of_seed(3), 9);
+    let key = child(mix(3 + 0x9E37_79B9_7F4A_7C15), 9);
     assert_eq!(key, KEY);
     assert_eq!([random_bits(key, 5, 7), random_bits(key, 1 << 33, (1 << 31) + 1)], BITS);
-}
-
-/// The key of a seed's stream, as `Stream::new` makes it.
-fn mix_of_seed(seed: u64) -> u64 {
-    let x = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
 }
 
 const KEY: u64 = 0xfe27_6766_b3f8_5d3c;
@@ -140,7 +133,7 @@ fn pairs_are_turned_by_their_positions() {
                 let back = machine.values(element, &pqkv);
                 let allowed: Vec<f64> =
                     qkv.iter().map(|_| if element == Element::F32 { 1e-6 } else { 3.0 / 256.0 }).collect();
-                crate::harness::assert_within("turned back", &back, &wide(&qkv), &allowed);
+                assert_within("turned back", &back, &wide(&qkv), &allowed);
             }
         }
     });

@@ -15,7 +15,8 @@ pub const BOTH: [Element; 2] = [Element::F32, Element::Bf16];
 /// Distance of 1 from the next larger f32.
 const EPSILON: f64 = 1.0 / 8_388_608.0;
 
-/// The most that rounding to nearest bf16 changes a number, relative to it: half of 2⁻⁷ · 2⁻¹.
+/// The most that rounding to nearest bf16 changes a number, relative to it: half of 2⁻⁷, the distance of 1 from
+/// the next larger bf16.
 pub const BF16_ROUNDING: f64 = 1.0 / 256.0;
 
 /// The seeds of the orders in which threads run.
@@ -234,7 +235,8 @@ pub fn random_bits(key: u64, row: u64, column: u32) -> u32 {
     scramble(scramble(column.wrapping_mul(0x9E37_79B9).wrapping_add(keys as u32)) ^ (keys >> 32) as u32)
 }
 
-fn mix(mut x: u64) -> u64 {
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+pub fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)

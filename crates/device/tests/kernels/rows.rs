@@ -1,7 +1,8 @@
 //! Rows of tables, spans, neighbors of a convolution, and rows of length 1.
 
 use crate::harness::{
-    BOTH, assert_close, assert_same_bits, differences_by_row, finite_differences, in_each_order, random, rounded, wide,
+    BOTH, assert_close, assert_same_bits, assert_within, differences_by_row, finite_differences, in_each_order, random,
+    rounded, wide,
 };
 use tagsmith_device::kernels::rows::{Embedding, Neighbors, Normalize, NormalizeBackward, Rows, SpanSum, TakeRows};
 use tagsmith_device::multiply::Element;
@@ -173,7 +174,7 @@ fn rows_of_length_one() {
                 let largest = gradient.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
                 let allowed: Vec<f64> =
                     gradient.iter().map(|d| (kept + 1e-5) * (largest + 1e-3) + kept * d.abs()).collect();
-                crate::harness::assert_within("its gradient", &machine.values(element, &pdy), &gradient, &allowed);
+                assert_within("its gradient", &machine.values(element, &pdy), &gradient, &allowed);
             }
         }
         let (px, pl) = (machine.f32s(&[0.0; 4]), machine.empty(Element::F32, 1));
