@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod adamw;
 pub mod attention;
+pub mod clip;
 pub mod convolution;
 pub mod cross_entropy;
 pub mod deferred;

@@ -81,14 +81,14 @@ fn gradients(model: &Model, batch: &Batch, smoothing: f64, pass: Pass) -> (f64, 
     let mut grads = Grads::new(&model.params);
     model.fetch(batch).expect("its rows can be read");
     let (scores, saved) = model.forward(batch, pass);
-    let loss = cross_entropy::forward(&scores, &batch.labels, smoothing);
-    let counted = loss.counted as f64;
-    let mean = loss.sum / counted;
-    saved.backward(model, batch, &loss.backward(1.0 / counted), &mut grads);
+    let counted = batch.counted() as f64;
+    let loss = cross_entropy::forward(&scores, &batch.labels, smoothing, 1.0 / counted);
+    saved.backward(model, batch, &loss.dscores, &mut grads);
     let named = model.params.slots.iter().enumerate().map(|(number, slot)| {
-        (slot.name.clone(), grads.copy(&model.params, SlotId(number)).expect("nothing is frozen"))
+        let gradient = grads.copy(&model.params, SlotId(number)).expect("the device works");
+        (slot.name.clone(), gradient.expect("nothing is frozen"))
     });
-    (mean, named.collect())
+    (loss.sum.read().expect("the device works") / counted, named.collect())
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Distances {
             (Some(saved), Some(norm)) => context.norm_backward(saved, norm, &gradient, None, grads),
             _ => gradient,
         };
-        if let Some(table) = grads.span(slots.table, 1) {
+        if let Some(table) = grads.table(slots.table) {
             let rows: Vec<u32> = (self.first..self.first + gradient.rows()).map(|row| row as u32).collect();
             embedding::backward(&rows, &gradient, None, table);
         }

@@ -4,7 +4,10 @@
 //! see [`tagsmith_device::gpu`].
 
 pub(super) mod activation;
+pub(super) mod adamw;
 pub(super) mod attention;
+pub(super) mod clip;
+pub(super) mod cross_entropy;
 pub(super) mod dropout;
 pub(super) mod embedding;
 pub(super) mod gated;

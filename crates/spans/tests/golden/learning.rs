@@ -27,7 +27,7 @@ fn a_softmax_over_masked_places_is_the_originals() {
             let batch = batch_of(&model.config, &examples, masking);
             let mut learner = learner(model, OPTIONS);
             let loss = step(&mut learner, &[batch], 0.0).loss;
-            (loss, learner.gradient("width_embedding.weight").expect("it learns"))
+            (loss, learner.gradient("width_embedding.weight").expect("the processor works").expect("it learns"))
         };
         let gradient = |key: &str| -> Vec<f64> { serde_json::from_value(case[key].clone()).expect("numbers") };
         let leaking = Parity { softmax_mask: true, ..Parity::default() };
@@ -71,7 +71,7 @@ fn gradients_under_dropout_are_slopes() {
             let gradients = |learner: &Learner<SpanTask>| -> Vec<(usize, Vec<f32>)> {
                 let dense =
                     model.params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse && of_part(&slot.name));
-                dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name)?))).collect()
+                dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name).expect("the processor works")?))).collect()
             };
             let slope = |gradients: &[(usize, Vec<f32>)]| -> (f64, f64) {
                 let squares = gradients.iter().flat_map(|(_, gradient)| gradient).map(|g| f64::from(*g).powi(2));
@@ -114,7 +114,7 @@ fn every_gradient_is_pytorchs() {
         let largest = wants.iter().flatten().flatten().fold(0f64, |a, b| a.max(b.abs()));
         let mut learning = 0;
         for (slot, want) in slots.iter().zip(&wants) {
-            let got = learner.gradient(&slot.name);
+            let got = learner.gradient(&slot.name).expect("the processor works");
             let (Some(got), Some(want)) = (&got, want) else {
                 assert!(got.is_none() && want.is_none(), "{name} {}: one has a gradient", slot.name);
                 continue;
@@ -137,7 +137,7 @@ fn a_step_of_several_batches_learns_from_their_mean() {
     let gradient = |batches: &[(SpanBatch, Gold)]| {
         let mut learner = learner(model.clone(), OPTIONS);
         let loss = step(&mut learner, batches, 0.0).loss;
-        (loss, learner.gradient("token_span_linear.3.weight").expect("it learns"))
+        (loss, learner.gradient("token_span_linear.3.weight").expect("the processor works").expect("it learns"))
     };
     let (a, b) = (gradient(std::slice::from_ref(&first)), gradient(std::slice::from_ref(&second)));
     let both = gradient(&[first, second]);
