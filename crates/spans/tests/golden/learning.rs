@@ -71,7 +71,11 @@ fn gradients_under_dropout_are_slopes() {
             let gradients = |learner: &Learner<SpanTask>| -> Vec<(usize, Vec<f32>)> {
                 let dense =
                     model.params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse && of_part(&slot.name));
-                dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name).expect("the processor works")?))).collect()
+                dense
+                    .filter_map(|(number, slot)| {
+                        Some((number, learner.gradient(&slot.name).expect("the processor works")?))
+                    })
+                    .collect()
             };
             let slope = |gradients: &[(usize, Vec<f32>)]| -> (f64, f64) {
                 let squares = gradients.iter().flat_map(|(_, gradient)| gradient).map(|g| f64::from(*g).powi(2));
