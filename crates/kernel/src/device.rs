@@ -1,6 +1,9 @@
 //! Where numbers lie, and where operations on them run.
 
 pub use tagsmith_device::Error;
+pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, devices, memory};
+
+use tagsmith_device::cuda;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::PTX;
@@ -23,6 +26,14 @@ impl Device {
     /// Kernels with instructions that the emulator does not know.
     pub fn emulated(seed: u64) -> Result<Device, Error> {
         Ok(Device::Gpu(Gpu::new(Box::new(Emulator::new(PTX, seed)?))))
+    }
+
+    /// Opens GPU `ordinal` of the driver's list. The libraries are looked for in `places`.
+    ///
+    /// # Errors
+    /// The driver or a library is missing or too old; there is no such GPU; it cannot compute what is needed, or fails.
+    pub fn cuda(places: &Places, ordinal: usize) -> Result<Device, Error> {
+        Ok(Device::Gpu(Gpu::new(Box::new(cuda::open(places, ordinal, PTX)?))))
     }
 
     /// Returns the device's first error, if it is known already. It waits for nothing.
