@@ -81,7 +81,7 @@ fn gpus(places: &Places) -> Map<String, Value> {
                 return facts;
             };
             tell("nvidia_driver", found(&first.driver));
-            tell("cublaslt", first.products.as_ref().map_or_else(|missing| json!(missing), |lt| found(lt)));
+            tell("cublaslt", first.products.as_ref().map_or_else(|missing| json!(missing), found));
             tell("gpus", gpus.iter().map(|gpu| self::gpu(places, gpu)).collect());
         }
     }

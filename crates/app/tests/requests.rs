@@ -6,10 +6,10 @@ use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tagsmith_app::machine::device::DeviceArgs;
 use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_app::error::{Refusal, remedy};
 use tagsmith_app::events::Recording;
+use tagsmith_app::machine::device::DeviceArgs;
 use tagsmith_app::options::{
     DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, TaskArgs,
     TimesArgs, TrainArgs,

@@ -11,7 +11,8 @@ use tagsmith_testkit::program::Ran;
 use tagsmith_testkit::scratch::Scratch;
 
 /// Why no option can choose a device.
-const NO_DEVICE: &str = "cannot be honored: this version has no GPU, TPU, MPS or other device: it computes on the CPU";
+const NO_DEVICE: &str =
+    "cannot be honored: this version computes on the processor or on an NVIDIA GPU, one device a process";
 
 fn run(scratch: &Scratch, line: &str) -> Ran {
     Ran::of(&mut scratch.tagsmith(line))

@@ -167,13 +167,16 @@ pub fn trials() -> Vec<Trial> {
 
 /// Sizes at which every kernel has parts of blocks, rows and tiles.
 pub fn small_sizes() -> Vec<Size> {
-    let size = |lengths: &[usize], heads, width, inner| Size { lengths: lengths.to_vec(), heads, width, inner, labels: 9 };
+    let size =
+        |lengths: &[usize], heads, width, inner| Size { lengths: lengths.to_vec(), heads, width, inner, labels: 9 };
     vec![
-        size(&[1, 9, 2, 17], 3, 8, 40),
+        size(&[5], 2, 8, 40),
+        size(&[1, 9, 2, 31], 2, 32, 72),
         // Heads of an odd width are computed without tensor cores.
-        size(&[3, 0, 1, 18], 1, 33, 35),
-        size(&[21, 4], 2, 64, 136),
-        size(&[5], 1, 128, 130),
+        size(&[3, 0, 1, 31], 1, 33, 35),
+        size(&[31, 4], 2, 64, 136),
+        // Rows that are longer than the strides of a block of threads.
+        size(&[18, 5], 5, 128, 130),
     ]
 }
 

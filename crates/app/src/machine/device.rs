@@ -120,20 +120,23 @@ impl DeviceArgs {
             let device = Device::emulated(1).map_err(|error| error.to_string())?;
             proven(device)
         };
-        let gpus = match self.device {
-            DeviceChoice::Processor => return Ok(Vec::new()),
-            DeviceChoice::Emulated => return Ok(vec![tested("the emulated GPU".into(), &emulator)]),
-            DeviceChoice::Auto => match devices(&self.places()) {
-                Err(Error::Missing(_)) => Vec::new(),
-                gpus => gpus?,
-            },
-            DeviceChoice::Cuda(ordinal) => {
-                let gpus = devices(&self.places())?;
-                let number = gpus.len();
-                let gpu = gpus.into_iter().nth(ordinal);
-                vec![gpu.with_context(|| format!("there is no GPU {ordinal}: the driver shows {number}, counted from 0"))?]
-            }
-        };
+        let gpus =
+            match self.device {
+                DeviceChoice::Processor => return Ok(Vec::new()),
+                DeviceChoice::Emulated => return Ok(vec![tested("the emulated GPU".into(), &emulator)]),
+                DeviceChoice::Auto => match devices(&self.places()) {
+                    Err(Error::Missing(_)) => Vec::new(),
+                    gpus => gpus?,
+                },
+                DeviceChoice::Cuda(ordinal) => {
+                    let gpus = devices(&self.places())?;
+                    let number = gpus.len();
+                    let gpu = gpus.into_iter().nth(ordinal);
+                    vec![gpu.with_context(|| {
+                        format!("there is no GPU {ordinal}: the driver shows {number}, counted from 0")
+                    })?]
+                }
+            };
         let name = |gpu: &DeviceInfo| format!("GPU {}, {}", gpu.ordinal, gpu.name);
         Ok(gpus.iter().map(|gpu| tested(name(gpu), &|| self.opened(gpu))).collect())
     }
@@ -167,7 +170,9 @@ impl DeviceArgs {
             // No GPU was asked for.
             Err(Error::Missing(_)) => Vec::new(),
             Err(error) => {
-                notes.push(Note::once(format!("the processor computes, since NVIDIA's driver fails: {error}")).important());
+                notes.push(
+                    Note::once(format!("the processor computes, since NVIDIA's driver fails: {error}")).important(),
+                );
                 Vec::new()
             }
         };

@@ -219,11 +219,13 @@ mod tests {
 
     #[test]
     fn precision_and_processes_are_read() {
-        let accelerate = |precision: Option<&str>, processes| {
-            Accelerate { precision: precision.map(Into::into), processes, device: None }
+        let accelerate = |precision: Option<&str>, processes| Accelerate {
+            precision: precision.map(Into::into),
+            processes,
+            device: None,
         };
         let four = Accelerate { device: Some(DeviceChoice::Processor), ..accelerate(Some("bf16"), Some(4)) };
-        assert_eq!(read(FOUR), Ok(four.clone()));
+        assert_eq!(read(FOUR), Ok(four));
         let without = "distributed_type: 'NO'\nmixed_precision: 'no'\nnum_processes: 1\n";
         assert_eq!(read(without), Ok(accelerate(None, Some(1))));
         assert_eq!(read("distributed_type: NO\nfp16: true\n"), Ok(accelerate(Some("fp16"), None)));
@@ -255,13 +257,15 @@ mod tests {
         let zero = "distributed_type: MULTI_CPU\ndeepspeed_config:\n  zero_stage: 2\n";
         assert!(refused(zero).starts_with(&format!("`deepspeed_config` cannot be honored: {NO_DEVICE}")));
         // Every kind of device that accelerate 1.15 knows, whatever the number of processes.
-        for kind in
-            ["MULTI_NPU", "MULTI_XPU", "MULTI_HPU", "FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA", "TPU"]
-        {
-            let want = format!("`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO");
+        for kind in ["MULTI_NPU", "MULTI_XPU", "MULTI_HPU", "FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA", "TPU"] {
+            let want = format!(
+                "`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO"
+            );
             assert_eq!(refused(&format!("distributed_type: {kind}\nnum_processes: 1")), want);
         }
-        assert!(refused("distributed_type: MULTI_GPU\nnum_processes: 2").starts_with("several GPUs cannot be honored: "));
+        assert!(
+            refused("distributed_type: MULTI_GPU\nnum_processes: 2").starts_with("several GPUs cannot be honored: ")
+        );
         assert!(refused("distributed_type: NO\ngpu_ids: 0,1").starts_with("`gpu_ids: 0,1` cannot be honored: "));
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));

@@ -1,7 +1,8 @@
 //! What an option of `tagsmith train` is: its value, its default, and what becomes of it.
 
 /// Why no option, and no file, can choose anything else to compute on.
-pub const NO_DEVICE: &str = "this version computes on the processor or on an NVIDIA GPU, one device a process: `--device` says which";
+pub const NO_DEVICE: &str =
+    "this version computes on the processor or on an NVIDIA GPU, one device a process: `--device` says which";
 
 /// The option that chooses what to compute on.
 pub const DEVICE: &str = "device";

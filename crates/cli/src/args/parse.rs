@@ -112,7 +112,9 @@ pub fn command_line(words: &[String], program: &Program) -> Result<Vec<Given>, U
             (Some(value), kind) => one(spelled, kind, value)?,
             (None, Kind::Flag) if following == 0 => Value::Flag(true),
             // Whatever its value would be, it is refused.
-            (None, _) if following == 0 && matches!(option.fate, Fate::Refused | Fate::Device(_) | Fate::Devices(_)) => {
+            (None, _)
+                if following == 0 && matches!(option.fate, Fate::Refused | Fate::Device(_) | Fate::Devices(_)) =>
+            {
                 return Err(refusal_of(option, ""));
             }
             (None, kind) if following == 0 => {

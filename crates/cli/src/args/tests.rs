@@ -197,7 +197,8 @@ fn every_option_meets_its_fate() {
                 assert_eq!(values.text("device"), Some(device.clone()));
                 assert_eq!(lines, [format!("`--{}` is called `--device {device}` now", option.name)]);
                 if option.kind != Kind::Flag {
-                    let error = settle(&command_line(&words(&format!("--{} 77x", option.name)), &RUN_NER).unwrap(), &RUN_NER);
+                    let error =
+                        settle(&command_line(&words(&format!("--{} 77x", option.name)), &RUN_NER).unwrap(), &RUN_NER);
                     assert!(error.unwrap_err().to_string().ends_with(&format!(" cannot be honored: {NO_DEVICE}")));
                 }
             }

@@ -378,7 +378,9 @@ fn resolve_times(values: &Values) -> Result<TimesArgs, UsageError> {
 /// Lines about values that work differently from what their words promise.
 fn say(values: &Values, lines: &mut Vec<String>) {
     if values.flag("fp16") {
-        lines.push("`--fp16` runs in bf16, which has the range of f32: no loss is scaled (and nothing is padded to 8)".into());
+        lines.push(
+            "`--fp16` runs in bf16, which has the range of f32: no loss is scaled (and nothing is padded to 8)".into(),
+        );
     }
     for option in ["hub_model_id", "hub_token", "hub_private_repo", "hub_strategy"] {
         let is_off = option == "hub_private_repo" && !values.flag(option);

@@ -112,7 +112,8 @@ fn options(words: Vec<OsString>, command: &Command, settled: &mut Settled) -> Re
 
 /// Says a device that is asked for by another option as `--device` does, or refuses it.
 fn other_device(option: &Opt, value: &str, command: &Command, settled: &mut Settled) -> Result<(), UsageError> {
-    let shown = if option.kind == Kind::Flag { format!("`--{}`", option.name) } else { format!("`--{} {value}`", option.name) };
+    let shown =
+        if option.kind == Kind::Flag { format!("`--{}`", option.name) } else { format!("`--{} {value}`", option.name) };
     let nothing = |why: &str| format!("{shown} changes nothing: {why}");
     let computes = command.get_arguments().any(|arg| arg.get_long() == Some(DEVICE));
     match option.fate {
@@ -299,14 +300,25 @@ mod tests {
         for (line, want) in [
             ("predict --no_cuda --model m", "predict --device cpu --model m `--no_cuda` is called `--device cpu` now"),
             ("predict --use-cpu", "predict --device cpu `--use_cpu` is called `--device cpu` now"),
-            ("evaluate_bi_encoder --gpu 0", "evaluate_bi_encoder --device cuda:0 `--gpu` is called `--device cuda:0` now"),
-            ("train_spans c.json --use_cuda", "train_spans c.json --device cuda `--use_cuda` is called `--device cuda` now"),
+            (
+                "evaluate_bi_encoder --gpu 0",
+                "evaluate_bi_encoder --device cuda:0 `--gpu` is called `--device cuda:0` now",
+            ),
+            (
+                "train_spans c.json --use_cuda",
+                "train_spans c.json --device cuda `--use_cuda` is called `--device cuda` now",
+            ),
             ("predict --gpus=0", "predict --device cpu `--gpus` is called `--device cpu` now"),
             ("score g p --use_cpu", "score g p `--use_cpu` changes nothing: this command needs no GPU"),
         ] {
             assert_eq!(settled(line).as_deref(), Ok(want), "{line}");
         }
-        for line in ["predict --device cpu", "predict --device=emulated", "train_spans c.json --device cuda:1", "env --device auto"] {
+        for line in [
+            "predict --device cpu",
+            "predict --device=emulated",
+            "train_spans c.json --device cuda:1",
+            "env --device auto",
+        ] {
             assert_eq!(settled(line).as_deref(), Ok(line));
         }
     }

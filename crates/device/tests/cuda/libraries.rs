@@ -1,10 +1,11 @@
 //! Libraries that are missing, too old, too new, or not libraries.
 
 use crate::errors::scenario;
-use crate::harness::{Fake, NAMES, PTX, library, only, put};
+use crate::harness::{Fake, PTX, only};
 use std::collections::BTreeSet;
 use tagsmith_device::Error;
 use tagsmith_device::cuda::{self, Places};
+use tagsmith_testkit::fake_gpu::{NAMES, library, put};
 use tempfile::TempDir;
 
 fn refusal(places: &Places) -> String {

@@ -14,9 +14,21 @@ const WINDOW: usize = 6;
 
 pub(super) const TRIALS: &[Trial] = &[
     Trial { name: "attention", prepare: |p, s| forward(p, s, None, false), work: |s, e| work(s, 4.0 * e, 4.0) },
-    Trial { name: "attention's gradient", prepare: |p, s| backward(p, s, None, false), work: |s, e| work(s, 8.0 * e, 10.0) },
-    Trial { name: "attention in windows, dropout", prepare: |p, s| forward(p, s, Some(WINDOW), true), work: |s, e| moves(s, 4.0 * e, s.hidden()) },
-    Trial { name: "gradient of attention in windows, dropout", prepare: |p, s| backward(p, s, Some(WINDOW), true), work: |s, e| moves(s, 8.0 * e, s.hidden()) },
+    Trial {
+        name: "attention and its gradient",
+        prepare: |p, s| backward(p, s, None, false),
+        work: |s, e| work(s, 12.0 * e, 14.0),
+    },
+    Trial {
+        name: "attention in windows, dropout",
+        prepare: |p, s| forward(p, s, Some(WINDOW), true),
+        work: |s, e| moves(s, 4.0 * e, s.hidden()),
+    },
+    Trial {
+        name: "attention in windows, dropout, and its gradient",
+        prepare: |p, s| backward(p, s, Some(WINDOW), true),
+        work: |s, e| moves(s, 12.0 * e, s.hidden()),
+    },
     Trial { name: "rotary positions, and back", prepare: rotary, work: |s, e| moves(s, 8.0 * e, s.hidden()) },
 ];
 
@@ -26,7 +38,7 @@ fn work(size: &Size, bytes: f64, operations: f64) -> Work {
 }
 
 fn dropout(drops: bool) -> Option<Dropout> {
-    drops.then_some(Dropout { rate: 0.1, stream: Stream::new(5), first_row: 3 })
+    drops.then_some(Dropout { rate: 0.4, stream: Stream::new(5), first_row: 3 })
 }
 
 fn forward(place: Place<'_>, size: &Size, window: Option<usize>, drops: bool) -> Result<Run, Error> {
@@ -57,6 +69,9 @@ fn rotary(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     Ok(Box::new(move || {
         let turned = rotary::forward(qkv.copy(), &starts, heads, &angles);
         let back = rotary::backward(turned.copy(), &starts, heads, &angles);
-        vec![Outcome::new("the turned ones", turned, (4.0, 2), 1), Outcome::new("the ones turned back", back, (8.0, 2), 3)]
+        vec![
+            Outcome::new("the turned ones", turned, (4.0, 2), 1),
+            Outcome::new("the ones turned back", back, (8.0, 2), 3),
+        ]
     }))
 }

@@ -10,10 +10,10 @@ use crate::op::gated;
 use crate::random::stream::Stream;
 
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "GELU, SiLU, tanh, ReLU", prepare: activations, work: |s, e| moves(s, 10.0 * e, s.inner) },
+    Trial { name: "activations", prepare: activations, work: |s, e| moves(s, 10.0 * e, s.inner) },
     Trial { name: "gradients of activations", prepare: activations_backward, work: |s, e| moves(s, 15.0 * e, s.inner) },
-    Trial { name: "gated SiLU", prepare: gate, work: |s, e| moves(s, 3.0 * e, s.inner) },
-    Trial { name: "gradient of gated SiLU", prepare: gate_backward, work: |s, e| moves(s, 5.0 * e, s.inner) },
+    Trial { name: "gates", prepare: gate, work: |s, e| moves(s, 15.0 * e, s.inner) },
+    Trial { name: "gradients of gates", prepare: gate_backward, work: |s, e| moves(s, 25.0 * e, s.inner) },
     Trial { name: "dropout", prepare: drop, work: |s, e| moves(s, 2.0 * e, s.hidden()) },
 ];
 
@@ -35,19 +35,22 @@ fn activations(place: Place<'_>, size: &Size) -> Result<Run, Error> {
 fn activations_backward(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     let (x, dy) = (place.tensor(1, size.rows(), size.inner, 4.0), place.tensor(2, size.rows(), size.inner, 1.0));
     Ok(Box::new(move || {
-        ALL.map(|(function, name)| Outcome::new(name, activation::backward(&x, function, dy.copy()), (8.0, 1), 1)).into()
+        ALL.map(|(function, name)| Outcome::new(name, activation::backward(&x, function, dy.copy()), (8.0, 1), 1))
+            .into()
     }))
 }
 
 fn gate(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     let x = place.tensor(1, size.rows(), 2 * size.inner, 2.0);
-    Ok(Box::new(move || vec![Outcome::new("z", gated::forward(&x, Activation::Silu), (4.0, 1), 1)]))
+    Ok(Box::new(move || {
+        ALL.map(|(function, name)| Outcome::new(name, gated::forward(&x, function), (4.0, 1), 1)).into()
+    }))
 }
 
 fn gate_backward(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     let (x, dz) = (place.tensor(1, size.rows(), 2 * size.inner, 2.0), place.tensor(2, size.rows(), size.inner, 1.0));
     Ok(Box::new(move || {
-        vec![Outcome::new("dx", gated::backward(x.copy(), Activation::Silu, &dz), (8.0, 1), 1)]
+        ALL.map(|(function, name)| Outcome::new(name, gated::backward(x.copy(), function, &dz), (8.0, 1), 1)).into()
     }))
 }
 

@@ -4,6 +4,7 @@ use super::place::Place;
 use super::{Outcome, Run, Size, Trial, Work};
 use crate::Precision;
 use crate::error::Error;
+use crate::memory::tensor::Tensor;
 use crate::op::activation::Activation;
 use crate::op::dropout::Dropout;
 use crate::op::linear;
@@ -14,15 +15,56 @@ use crate::random::stream::Stream;
 /// the labels.
 pub(super) const TRIALS: &[Trial] = &[
     Trial { name: "linear H → 3H", prepare: |p, s| layer(p, s, to_qkv(s)), work: |s, e| forward(s, e, to_qkv(s)) },
-    Trial { name: "gradients of H → 3H", prepare: |p, s| backward(p, s, to_qkv(s)), work: |s, e| back(s, e, to_qkv(s)) },
-    Trial { name: "linear H → H, dropout, residual", prepare: |p, s| joined(p, s, square(s)), work: |s, e| forward(s, e, square(s)) },
-    Trial { name: "gradients of H → H", prepare: |p, s| backward(p, s, square(s)), work: |s, e| back(s, e, square(s)) },
-    Trial { name: "linear H → F, GELU", prepare: |p, s| activated(p, s, inward(s)), work: |s, e| forward(s, e, inward(s)) },
-    Trial { name: "gradients of H → F", prepare: |p, s| backward(p, s, inward(s)), work: |s, e| back(s, e, inward(s)) },
-    Trial { name: "linear F → H, dropout, residual", prepare: |p, s| joined(p, s, outward(s)), work: |s, e| forward(s, e, outward(s)) },
-    Trial { name: "gradients of GELU, F → H", prepare: |p, s| activated_backward(p, s, outward(s)), work: |s, e| back(s, e, outward(s)) },
-    Trial { name: "linear H → labels", prepare: |p, s| layer(p, s, to_labels(s)), work: |s, e| forward(s, e, to_labels(s)) },
-    Trial { name: "gradients of H → labels", prepare: |p, s| backward(p, s, to_labels(s)), work: |s, e| back(s, e, to_labels(s)) },
+    Trial {
+        name: "linear H → 3H and gradients",
+        prepare: |p, s| backward(p, s, to_qkv(s)),
+        work: |s, e| both(s, e, to_qkv(s)),
+    },
+    Trial {
+        name: "linear H → H, dropout, residual",
+        prepare: |p, s| joined(p, s, square(s)),
+        work: |s, e| forward(s, e, square(s)),
+    },
+    Trial {
+        name: "linear H → H and gradients",
+        prepare: |p, s| backward(p, s, square(s)),
+        work: |s, e| both(s, e, square(s)),
+    },
+    Trial {
+        name: "linear H → F, GELU",
+        prepare: |p, s| activated(p, s, inward(s)),
+        work: |s, e| forward(s, e, inward(s)),
+    },
+    Trial {
+        name: "linear H → F and gradients",
+        prepare: |p, s| backward(p, s, inward(s)),
+        work: |s, e| both(s, e, inward(s)),
+    },
+    Trial {
+        name: "linear F → H, dropout, residual",
+        prepare: |p, s| joined(p, s, outward(s)),
+        work: |s, e| forward(s, e, outward(s)),
+    },
+    Trial {
+        name: "gradients of GELU, F → H",
+        prepare: |p, s| activated_backward(p, s, outward(s), Activation::Gelu),
+        work: |s, e| back(s, e, outward(s)),
+    },
+    Trial {
+        name: "gradients of tanh, H → labels",
+        prepare: |p, s| activated_backward(p, s, to_labels(s), Activation::Tanh),
+        work: |s, e| back(s, e, to_labels(s)),
+    },
+    Trial {
+        name: "linear H → labels",
+        prepare: |p, s| layer(p, s, to_labels(s)),
+        work: |s, e| forward(s, e, to_labels(s)),
+    },
+    Trial {
+        name: "linear H → labels and gradients",
+        prepare: |p, s| backward(p, s, to_labels(s)),
+        work: |s, e| both(s, e, to_labels(s)),
+    },
 ];
 
 /// Inputs and outputs of a layer.
@@ -59,6 +101,12 @@ fn back(size: &Size, e: f64, (k, n): Shape) -> Work {
     let (rows, weight) = (size.rows(), (k * n) as f64);
     let bytes = 2.0 * e * (rows * (k + n)) as f64 + (e + 4.0) * weight;
     Work { operations: 4.0 * rows as f64 * weight, bytes }
+}
+
+/// Returns the cost of a layer and its gradients.
+fn both(size: &Size, e: f64, shape: Shape) -> Work {
+    let (y, gradients) = (forward(size, e, shape), back(size, e, shape));
+    Work { operations: y.operations + gradients.operations, bytes: y.bytes + gradients.bytes }
 }
 
 fn dropout() -> Option<Dropout> {
@@ -102,16 +150,14 @@ fn backward(place: Place<'_>, size: &Size, (k, n): Shape) -> Result<Run, Error> 
         let (weight, bias) = (parameters.get(0), parameters.get(1));
         let saved = linear::forward(x.clone(), weight, bias, Precision::F32).1;
         let (mut dw, mut db) = (dweight.copy(), dbias.copy());
-        let into = linear::ParamGrads {
-            weight: Some(GradSlot::Add(dw.view_mut())),
-            bias: Some(GradSlot::Add(db.view_mut())),
-        };
+        let into =
+            linear::ParamGrads { weight: Some(GradSlot::Add(dw.view_mut())), bias: Some(GradSlot::Add(db.view_mut())) };
         let dx = saved.backward(weight, into, &dy, Some(onto.copy()));
         outcomes([dx, dw, db], rows, n)
     }))
 }
 
-fn activated_backward(place: Place<'_>, size: &Size, (k, n): Shape) -> Result<Run, Error> {
+fn activated_backward(place: Place<'_>, size: &Size, (k, n): Shape, function: Activation) -> Result<Run, Error> {
     let rows = size.rows();
     let (u, parameters) = (place.tensor(1, rows, k, 2.0), place.parameters(2, &[n * k, n], 1.0)?);
     let (dy, dweight, dbias) = (place.tensor(4, rows, n, 1.0), place.gradient(6, n * k), place.gradient(7, n));
@@ -122,13 +168,13 @@ fn activated_backward(place: Place<'_>, size: &Size, (k, n): Shape) -> Result<Ru
             bias: Some(GradSlot::Overwrite(db.view_mut())),
         };
         let weight = parameters.get(0);
-        let du = linear::backward_activated(weight, into, &dy, Precision::F32, Activation::Gelu, &u);
+        let du = linear::backward_activated(weight, into, &dy, Precision::F32, function, &u);
         outcomes([du, dw, db], rows, n)
     }))
 }
 
-/// Returns the gradients of a layer's input, weight and bias. The input of GELU's layer is rounded again in bf16.
-fn outcomes([dx, dw, db]: [crate::memory::tensor::Tensor; 3], rows: usize, n: usize) -> Vec<Outcome> {
+/// Returns the gradients of a layer's input, weight and bias. In bf16 an activated input is rounded again.
+fn outcomes([dx, dw, db]: [Tensor; 3], rows: usize, n: usize) -> Vec<Outcome> {
     vec![
         Outcome::new("dx", dx, (8.0, n), 3),
         Outcome::new("the weight's gradient", dw, (8.0, rows), 2),

@@ -3,15 +3,26 @@
 use super::place::Place;
 use super::{Outcome, Run, Size, Trial, Work};
 use crate::error::Error;
+use crate::memory::values::View;
 use crate::op::{embedding, layer_norm};
 use crate::params::GradSlot;
 use crate::params::table::Rows;
 
 pub(super) const TRIALS: &[Trial] = &[
     Trial { name: "embedding", prepare: embed, work: |size, e| moves(size, 4.0 + e, size.hidden()) },
+    Trial { name: "rows of one table", prepare: take, work: |size, e| moves(size, 4.0 + e, size.hidden()) },
     Trial { name: "embedding's gradient", prepare: embed_backward, work: |size, e| moves(size, e, size.hidden()) },
     Trial { name: "layer norm", prepare: norm, work: |size, e| moves(size, 2.0 * e, size.hidden()) },
-    Trial { name: "layer norm's gradients", prepare: norm_backward, work: |size, e| moves(size, 5.0 * e, size.hidden()) },
+    Trial {
+        name: "layer norm and its gradients",
+        prepare: norm_backward,
+        work: |size, e| moves(size, 7.0 * e, size.hidden()),
+    },
+    Trial {
+        name: "layer norm without bias and its gradient",
+        prepare: plain_norm,
+        work: |size, e| moves(size, 5.0 * e, size.hidden()),
+    },
 ];
 
 /// The epsilon of layer norms.
@@ -35,6 +46,15 @@ fn embed(place: Place<'_>, size: &Size) -> Result<Run, Error> {
         let table = |number: usize| (Rows::Dense(tables.get(number)), &indexes[number][..]);
         let y = embedding::forward(h, &[table(0), table(1), table(2)]);
         vec![Outcome::new("y", y, (2.0, 3), 1)]
+    }))
+}
+
+fn take(place: Place<'_>, size: &Size) -> Result<Run, Error> {
+    let (rows, h) = (size.rows(), size.hidden());
+    let (table, indexes) = (place.parameters(1, &[rows * h], 1.0)?, indexes(rows, rows));
+    Ok(Box::new(move || {
+        let y = embedding::forward(h, &[(Rows::Dense(table.get(0)), &indexes)]);
+        vec![Outcome::new("y", y, (1.0, 1), 1)]
     }))
 }
 
@@ -75,5 +95,16 @@ fn norm_backward(place: Place<'_>, size: &Size) -> Result<Run, Error> {
             Outcome::new("the gain's gradient", dgain, (8.0, rows), 0),
             Outcome::new("the bias's gradient", dbias, (2.0, rows), 0),
         ]
+    }))
+}
+
+fn plain_norm(place: Place<'_>, size: &Size) -> Result<Run, Error> {
+    let (rows, h) = (size.rows(), size.hidden());
+    let (x, parameters) = (place.tensor(1, rows, h, 1.0), place.parameters(2, &[h], 1.0)?);
+    let dy = place.tensor(4, rows, h, 1.0);
+    Ok(Box::new(move || {
+        let (y, saved) = layer_norm::forward(x.clone(), parameters.get(0), View::EMPTY, EPSILON);
+        let dx = saved.backward(parameters.get(0), None, &dy, None);
+        vec![Outcome::new("y", y, (4.0, h), 1), Outcome::new("dx", dx, (16.0, h), 1)]
     }))
 }

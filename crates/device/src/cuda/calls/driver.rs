@@ -21,8 +21,7 @@ const REMEDY: &str = "install NVIDIA's driver 530 or later (Debian and Ubuntu: `
 const NO_DEVICE: Code = sys::CUresult::CUDA_ERROR_NO_DEVICE as Code;
 
 /// Why a driver may show no device.
-const NONE_SHOWN: &str =
-    "the driver shows no GPU; where CUDA_VISIBLE_DEVICES is set, it shows those of that list only (`nvidia-smi -L` lists all)";
+const NONE_SHOWN: &str = "the driver shows no GPU; where CUDA_VISIBLE_DEVICES is set, it shows those of that list only (`nvidia-smi -L` lists all)";
 
 functions! {
     /// The driver's functions that we call.
