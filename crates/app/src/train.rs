@@ -64,6 +64,7 @@ pub struct Hubs {
 pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Events) -> anyhow::Result<Finished> {
     // Before anything is read: times that cannot do what they ask for.
     options::times(&args.times)?.check()?;
+    args.machine.device.only_on_processor("training")?;
     let claimed = folder::claim(&args.output, args.tasks.do_train, world, events)?;
     let rooms = Rooms::new(args, world);
     let mut data = Data::load(&args.data, args.tasks, &rooms.texts, &hubs.downloads, events)?;

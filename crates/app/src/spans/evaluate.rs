@@ -3,6 +3,7 @@
 use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
+use crate::machine::device::DeviceArgs;
 use crate::machine::{folder_lock, precision, threads};
 use crate::predict::tagger::model_folder;
 use crate::report::clock::now;
@@ -58,6 +59,8 @@ pub struct SpanEvaluateRequest {
     pub parity: Parity,
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
+    /// Where to compute.
+    pub device: DeviceArgs,
     /// Threads; without them, as many as this process has physical cores.
     pub threads: Option<usize>,
 }
@@ -81,6 +84,7 @@ pub fn evaluate_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanEvaluated> {
+    events.notes(&request.device.only_on_processor("the evaluation of a span tagger")?);
     threads::set(request.threads, world, events)?;
     if world.is_first() {
         folder_lock::try_writing(&request.output_dir)?;

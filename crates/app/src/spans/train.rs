@@ -51,6 +51,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
+    request.device.only_on_processor("training")?;
     let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
