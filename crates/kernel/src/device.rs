@@ -28,6 +28,14 @@ impl Device {
         Ok(Device::Gpu(Gpu::new(Box::new(Emulator::new(PTX, seed)?))))
     }
 
+    /// Returns the GPU's name, as its driver gives it, or `cpu`.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Processor => "cpu".to_owned(),
+            Device::Gpu(gpu) => gpu.driver().name(),
+        }
+    }
+
     /// Returns the bytes of a GPU that are free; `None` for the processor, whose system says that.
     ///
     /// # Errors

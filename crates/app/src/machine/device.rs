@@ -88,22 +88,29 @@ impl DeviceArgs {
         }
     }
 
+    /// Opens the device for a model, as [`DeviceArgs::open`]. If there is a reason why no GPU computes it, the processor does.
+    ///
+    /// # Errors
+    /// A GPU that was asked for and cannot be used, or that does not compute the model, with a remedy.
+    pub fn open_for(&self, only_on_processor: Option<String>) -> Result<(Device, Vec<Note>)> {
+        let Some(reason) = only_on_processor else { return self.open() };
+        match self.device {
+            DeviceChoice::Processor => Ok((Device::Processor, Vec::new())),
+            DeviceChoice::Auto => {
+                let gpus = devices(&self.places()).unwrap_or_default();
+                let note = gpus.first().map(|gpu| Note::once(unused(gpu, &reason)));
+                Ok((Device::Processor, note.into_iter().collect()))
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
+        }
+    }
+
     /// Returns notes about work that no GPU does yet: `what` is its subject. There is one if a GPU is there and stays idle.
     ///
     /// # Errors
     /// A GPU that was asked for, with a remedy.
     pub fn only_on_processor(&self, what: &str) -> Result<Vec<Note>> {
-        match self.device {
-            DeviceChoice::Processor => Ok(Vec::new()),
-            DeviceChoice::Auto => {
-                let gpus = devices(&self.places()).unwrap_or_default();
-                let reason = format!("{what} {ONLY_ON_PROCESSOR}");
-                Ok(gpus.first().map(|gpu| Note::once(unused(gpu, &reason))).into_iter().collect())
-            }
-            DeviceChoice::Cuda(_) | DeviceChoice::Emulated => {
-                Err(refusal(format!("{what} {ONLY_ON_PROCESSOR}"), Remedy::Unset(Setting::Device)))
-            }
-        }
+        Ok(self.open_for(Some(format!("{what} {ONLY_ON_PROCESSOR}")))?.1)
     }
 
     /// Does the self-test of each device that the choice may mean, and returns what came of it.

@@ -4,9 +4,9 @@ use crate::events::Events;
 use tagsmith_kernel::{Device, Level, Precision};
 use tagsmith_message::Note;
 
-/// Returns the precision of factors that are rounded to bf16, and says how this processor computes them.
-pub fn bf16(events: &mut dyn Events) -> Precision {
-    events.note(&bf16_note(&Device::Processor));
+/// Returns the precision of factors that are rounded to bf16, and says how a device computes them.
+pub fn bf16(device: &Device, events: &mut dyn Events) -> Precision {
+    events.note(&bf16_note(device));
     Precision::Bf16
 }
 

@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::Hub;
+use tagsmith_kernel::Device;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_spans::batch::encode::{Encoding, Masking};
@@ -102,7 +103,7 @@ pub fn evaluate_spans(
         model.config.architecture_name().replace('_', "-")
     );
     if request.bf16 {
-        model.precision = precision::bf16(events);
+        model.precision = precision::bf16(&Device::Processor, events);
     }
     let threshold = match request.threshold.as_deref() {
         None | Some(AUTO) => model.config.threshold,
