@@ -1,6 +1,7 @@
 //! Where a command computes: the processor, or a GPU that passes its self-test.
 
 use crate::error::refusal;
+use crate::machine::neighbors;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::time::Instant;
 use tagsmith_kernel::device::{DeviceInfo, Error, Places, devices};
 use tagsmith_kernel::{Device, trial};
 use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_ranks::World;
 use tagsmith_train::memory::size;
 
 /// Where a command computes, as the user says it.
@@ -103,6 +105,40 @@ impl DeviceArgs {
             }
             DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
         }
+    }
+
+    /// Opens a device for each rank, as [`DeviceArgs::open_for`]: ranks on one machine take one GPU each, from the chosen one
+    /// on. All compute on GPUs, or all on processors.
+    ///
+    /// # Errors
+    /// The errors of [`DeviceArgs::open_for`].
+    pub fn open_on_ranks(&self, only_on_processor: Option<String>, world: &World) -> Result<(Device, Vec<Note>)> {
+        if world.size() == 1 {
+            return self.open_for(only_on_processor);
+        }
+        let (number, count) = neighbors::place(world);
+        let device = match self.device {
+            DeviceChoice::Cuda(first) => DeviceChoice::Cuda(first + number),
+            DeviceChoice::Auto => match devices(&self.places()).map_or(0, |gpus| gpus.len()) {
+                gpus if gpus >= count => DeviceChoice::Cuda(number),
+                _ => DeviceChoice::Processor,
+            },
+            other => other,
+        };
+        let mine = DeviceArgs { device, ..self.clone() };
+        let opened = match self.device {
+            // Nobody asked for a GPU: why this rank has none is a note.
+            DeviceChoice::Auto => mine
+                .open_for(only_on_processor)
+                .unwrap_or_else(|error| (Device::Processor, vec![Note::once(error.to_string()).important()])),
+            _ => mine.open_for(only_on_processor)?,
+        };
+        let on_gpus = world.sum(f64::from(u8::from(matches!(opened.0, Device::Gpu(_))))) as usize;
+        if on_gpus == 0 || on_gpus == world.size() {
+            return Ok(opened);
+        }
+        let idle = format!("{on_gpus} of {} ranks have a GPU: all compute on processors", world.size());
+        Ok((Device::Processor, vec![Note::once(idle).important()]))
     }
 
     /// Returns notes about work that no GPU does yet: `what` is its subject. There is one if a GPU is there and stays idle.

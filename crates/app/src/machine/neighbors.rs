@@ -19,7 +19,16 @@ pub fn cores(world: &World, mine: &BTreeSet<usize>) -> Vec<BTreeSet<usize>> {
 
 /// How many ranks are on this machine, this one among them.
 pub fn count(world: &World) -> usize {
-    cores(world, &BTreeSet::new()).len()
+    place(world).1
+}
+
+/// This rank's number among the ranks on this machine, and how many they are.
+pub fn place(world: &World) -> (usize, usize) {
+    let here = machine();
+    let all = world.gather(here.as_bytes());
+    let neighbors: Vec<usize> = (0..all.len()).filter(|&rank| all[rank] == here.as_bytes()).collect();
+    let mine = neighbors.iter().position(|&rank| rank == world.rank());
+    (mine.expect("a rank is its own neighbor"), neighbors.len())
 }
 
 /// What no other running kernel is called.
