@@ -1,6 +1,7 @@
 //! Operations, one a file: forward, backward, and tests that hold both to numbers from outside.
 
 pub mod activation;
+pub mod add;
 pub mod adamw;
 pub mod attention;
 pub mod convolution;
@@ -17,4 +18,5 @@ pub mod normalize;
 pub mod pair_scores;
 pub mod pool;
 pub mod rotary;
+pub mod sequences;
 pub mod span_sum;

@@ -13,14 +13,13 @@ use tagsmith_encoder::encoder::{self, Encoder};
 use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_encoder::family::slots::next;
 use tagsmith_kernel::Precision;
-use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::pair_scores::{self, Group};
 use tagsmith_kernel::op::span_sum::{self, Span};
-use tagsmith_kernel::op::{embedding, linear, normalize, pool};
+use tagsmith_kernel::op::{add, embedding, linear, normalize, pool};
 use tagsmith_kernel::params::table::{Rows, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, SlotId, Stages};
 use tagsmith_kernel::random::stream::Stream;
@@ -493,7 +492,7 @@ fn put(grads: &mut Grads, id: SlotId, values: View) {
 }
 
 fn sum(mut a: Tensor, b: &Tensor) -> Tensor {
-    reduce::add_tensor(b, &mut a);
+    add::onto(b, &mut a);
     a
 }
 

@@ -28,6 +28,13 @@ pub struct Distances {
     pub queries: Option<usize>,
 }
 
+impl Distances {
+    /// Returns how many terms of scores there are beside that of content.
+    pub fn terms(&self) -> usize {
+        usize::from(self.keys.is_some()) + usize::from(self.queries.is_some())
+    }
+}
+
 /// The gradient of the table of distances.
 #[derive(Clone, Copy, Debug)]
 pub struct DistancesGradient {

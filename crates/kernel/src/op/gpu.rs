@@ -4,13 +4,17 @@
 //! see [`tagsmith_device::gpu`].
 
 pub(super) mod activation;
+pub(super) mod add;
 pub(super) mod attention;
+pub(super) mod convolution;
+pub(super) mod disentangled;
 pub(super) mod dropout;
 pub(super) mod embedding;
 pub(super) mod gated;
 pub(super) mod layer_norm;
 pub(super) mod linear;
 pub(super) mod rotary;
+pub(super) mod sequences;
 
 use crate::memory::tensor::Tensor;
 use tagsmith_device::gpu::{Gpu, Room};
