@@ -299,6 +299,8 @@ ALL = [
         ("logs without the maximum", "top + logf(total)", "logf(total)"),
         ("a column of the next head", "if (c < width) sums[j] += weight", "if (c <= width) sums[j] += weight"),
         ("a column of the next head written", "if (c < width) write", "if (c <= width) write"),
+        ("the first elements of a wide head only", "return blockIdx.z * CHUNK + 32 * j", "return 32 * j"),
+        ("the logs of each block", "if (lane == 0 && blockIdx.z == 0) logs", "if (lane == 0) logs"),
         ("distances reversed", "distance_row)(distances, row - other, keys, column)", "distance_row)(distances, other - row, keys, column)"),
         ("tables exchanged", "distance_row)(distances, row - other, queries, column)", "distance_row)(distances, row - other, keys, column)"),
         ("one distance further", "distance + distances.longest - 1", "distance + distances.longest - 2"),

@@ -13,13 +13,9 @@ use crate::memory::tensor::{Area, LINE, Tensor};
 use crate::threads::for_each;
 use std::cell::RefCell;
 use std::ops::Range;
-use tagsmith_device::kernels::plain_attention::WIDTH_MAX;
 
 /// Query rows whose weights are computed at a time: 64 × 512 weights fit the second-level cache.
 const BLOCK: usize = 64;
-
-/// The widest head that a GPU computes.
-pub const GPU_WIDTH_MAX: usize = WIDTH_MAX;
 
 /// The projections and settings of attention, for backward.
 #[must_use]

@@ -4,7 +4,7 @@ use super::gpu;
 use super::sequences::Sequences;
 use crate::memory::tensor::Tensor;
 use tagsmith_device::kernels::Mask;
-use tagsmith_device::kernels::attention::{Attention, Gradient};
+use tagsmith_device::kernels::attention::{Attention, Gradient, WIDTH_MAX};
 use tagsmith_device::kernels::plain_attention::{Distances, DistancesGradient, PlainAttention};
 use tagsmith_device::multiply::Element;
 
@@ -45,10 +45,12 @@ impl Settings {
     }
 }
 
-/// Returns whether the products of attention are computed on tensor cores: in bf16, two columns of a head at a time.
+/// Returns whether the products of attention are computed on tensor cores: in bf16, without distances, two columns of a
+/// head at a time.
 fn on_tensor_cores(attention: &PlainAttention) -> bool {
-    let fits = attention.element == Element::Bf16 && attention.attention.width.is_multiple_of(2);
-    fits && attention.distances.is_none()
+    let width = attention.attention.width;
+    let fits = width.is_multiple_of(2) && width <= WIDTH_MAX;
+    attention.element == Element::Bf16 && attention.distances.is_none() && fits
 }
 
 /// Returns the context (R, H), and what backward needs.
