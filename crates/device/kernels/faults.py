@@ -87,7 +87,8 @@ ALL = [
         "elementwise/arithmetic.cu",
         "elementwise::",
         ("not added", "read(y + i) + read(x + i)", "read(x + i)"),
-        ("the factor on the device forgotten", "more ? factor * *more : factor", "factor"),
+        ("the log for the factor", "float by = expf(*log);", "float by = *log;"),
+        ("multiplied past the end", "FLAT(i, n) write(y + i, by * x[i])", "FLAT(i, n + 1) write(y + i, by * x[i])"),
         ("contracted to one rounding", "__fadd_rn(value, read(residual + at))", "fmaf(value, 1.0000001f, read(residual + at))"),
         ("the residual dropped too", "if (residual) value = __fadd_rn(value, read(residual + at));", "if (residual) value += read(residual + at) * (threshold ? kept(keys, c, threshold, 1.0f) : 1.0f);"),
         ("the bias after dropout", "if (bias) value = __fadd_rn(value, bias[c]);\n        if (threshold) value = __fmul_rn(value, kept(keys, c, threshold, factor));", "if (threshold) value = __fmul_rn(value, kept(keys, c, threshold, factor));\n        if (bias) value = __fadd_rn(value, bias[c]);"),
@@ -103,6 +104,8 @@ ALL = [
         "elementwise::",
         ("the wrong length", "FLAT(i, n) write(y + i, x[i])", "FLAT(i, n - 1) write(y + i, x[i])"),
         ("widened with noise", "y[i] = read(x + i)", "y[i] = read(x + i) * 1.0000001f"),
+        ("narrowed to the lower number", "*y + (float)*x : (float)*x", "*y + (float)*x : __double2float_rz(*x)"),
+        ("what is there forgotten", "*y = onto ? *y + (float)*x", "*y = onto ? (float)*x"),
     ),
     *of(
         "rows/layer_norm.cu",

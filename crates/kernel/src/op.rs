@@ -18,5 +18,6 @@ pub mod normalize;
 pub mod pair_scores;
 pub mod pool;
 pub mod rotary;
+pub mod rows;
 pub mod sequences;
 pub mod span_sum;

@@ -13,7 +13,7 @@ use tagsmith_kernel::op::disentangled::{self, Buckets, Places, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
 use tagsmith_kernel::op::rotary::{self, Angles};
 use tagsmith_kernel::op::sequences::Sequences;
-use tagsmith_kernel::op::{add, attention, convolution, gated, layer_norm, linear};
+use tagsmith_kernel::op::{add, attention, convolution, gated, layer_norm, linear, rows};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::random::stream::Stream;
 
@@ -289,6 +289,31 @@ fn without_biases() {
             );
             let want: Vec<f64> = with(&[]).1.iter().map(|&dx| f64::from(dx) + 2.0).collect();
             assert_close(&what, &read(&onto), &want, 2.0, 1);
+        }
+    });
+}
+
+#[test]
+fn rows_that_are_taken() {
+    on_every_device(|device, place| {
+        for width in [1, 7, 70] {
+            let (x, dy, before) = (random(1, 9 * width, 1.0), random(2, 6 * width, 1.0), random(3, 9 * width, 1.0));
+            let index = [4u32, 0, 8, 4, 4, 3];
+            let taken = read(&rows::take(&Tensor::on(device, 9, width, &x), &index));
+            let want: Vec<f32> = index.iter().flat_map(|&row| &x[row as usize * width..][..width]).copied().collect();
+            assert_eq!(taken, want, "{place} {width}");
+            let mut dx = Tensor::on(device, 9, width, &before);
+            rows::add_taken(&index, &Tensor::on(device, 6, width, &dy), &mut dx);
+            let sums = |index: &[u32]| {
+                let mut sums = wide(&before);
+                for (n, &row) in index.iter().enumerate() {
+                    (0..width).for_each(|c| sums[row as usize * width + c] += f64::from(dy[n * width + c]));
+                }
+                sums
+            };
+            assert_close(&format!("{place} {width}"), &read(&dx), &sums(&index), 2.0, 4);
+            assert_far("another row", &read(&dx), &sums(&[4, 0, 8, 5, 4, 3]), 8.0, 4);
+            assert_far("each row once", &read(&dx), &sums(&index[..4]), 8.0, 4);
         }
     });
 }

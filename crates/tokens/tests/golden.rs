@@ -114,16 +114,11 @@ fn hidden_states_scores_and_loss_are_pytorchs() {
     }
 }
 
-/// The families whose operations all run on a device too.
-fn on_devices() -> impl Iterator<Item = &'static str> {
-    FAMILIES.into_iter().filter(|name| !name.starts_with("deberta"))
-}
-
 #[test]
 fn on_an_emulated_gpu_hidden_states_and_scores_are_pytorchs() {
     // Threads in another order change no bit.
     let devices = [1, 2].map(|order| Device::emulated(order).expect("the emulator knows our kernels"));
-    for name in on_devices() {
+    for name in FAMILIES {
         let (model, expected) = (load(name), read_expected(name));
         let batch = batch_of(&expected);
         let scores = devices.each_ref().map(|device| {
@@ -141,18 +136,7 @@ fn on_an_emulated_gpu_hidden_states_and_scores_are_pytorchs() {
 }
 
 #[test]
-fn what_a_gpu_does_not_compute_is_said() {
-    for name in FAMILIES {
-        let mut config = load(name).config;
-        let reason = config.only_on_processor();
-        assert_eq!(
-            reason.is_some_and(|reason| reason.contains("compares distances")),
-            name.starts_with("deberta"),
-            "{name}"
-        );
-        config.shape.hidden_size = 129 * config.shape.heads;
-        assert!(config.only_on_processor().is_some(), "{name}: heads of 129 columns");
-    }
+fn what_a_device_says_has_a_remedy() {
     let out_of_memory = || DeviceError::OutOfMemory { device: "X".into(), asked: 3, free: 2, all: 5 };
     let smaller = Some(Remedy::set(Setting::BatchTokens).so_as("to a smaller number"));
     let while_tagging = tag::Error::from(tagsmith_kernel::Error::Device(out_of_memory()));
@@ -167,7 +151,7 @@ fn what_a_gpu_does_not_compute_is_said() {
 #[test]
 fn on_an_emulated_gpu_bf16_is_pytorchs_but_for_rounding() {
     let device = Device::emulated(1).expect("the emulator knows our kernels");
-    for name in on_devices() {
+    for name in FAMILIES {
         let (mut model, expected) = (load(name), read_expected(name));
         model.precision = Precision::Bf16;
         let model = model.to(&device).expect("there is room");

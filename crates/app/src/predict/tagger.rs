@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tagsmith_files::together::MODEL;
 use tagsmith_hub::Hub;
 use tagsmith_hub::model::Part;
-use tagsmith_kernel::Precision;
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_spans::config::Threshold;
 use tagsmith_spans::find::decode::Mode;
@@ -291,7 +291,6 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     let for_tokens = [
         (other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together"),
         (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
-        (options.device != DeviceChoice::Processor, Setting::Device, "computes on the processor only"),
     ];
     refuse_given(folder, "a span tagger", &for_tokens)?;
     let Some(given) = &options.labels else {
@@ -310,6 +309,10 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     });
     let threshold = threshold.transpose()?;
     model.precision = precision;
+    let device = options.device.open()?;
+    if let Device::Gpu(_) = device {
+        model = model.to(&device)?;
+    }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
     let request = spans::Request {
         labels,
