@@ -1,8 +1,8 @@
 //! Operations, one a file: forward, backward, and tests that hold both to numbers from outside.
 
 pub mod activation;
-pub mod add;
 pub mod adamw;
+pub mod add;
 pub mod attention;
 pub mod convolution;
 pub mod cross_entropy;

@@ -187,9 +187,14 @@ fn attention_reference(qkv: &[f64], h: usize, starts: &[u32], heads: usize, scal
 #[test]
 fn attentions() {
     on_every_device(|device, place| {
-        for (lengths, heads, d) in
-            [(vec![1], 1, 1), (vec![1, 9, 2], 2, 3), (vec![3, 0, 1, 17], 3, 8), (vec![65, 1], 1, 5), (vec![130], 1, 2), (vec![1, 2], 2, 131)]
-        {
+        for (lengths, heads, d) in [
+            (vec![1], 1, 1),
+            (vec![1, 9, 2], 2, 3),
+            (vec![3, 0, 1, 17], 3, 8),
+            (vec![65, 1], 1, 5),
+            (vec![130], 1, 2),
+            (vec![1, 2], 2, 131),
+        ] {
             let what = format!("{place} attention {lengths:?}, {heads} heads of {d}");
             let mut starts = vec![0u32];
             lengths.iter().for_each(|length| starts.push(starts[starts.len() - 1] + length));

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, assert_slopes, finite_differences, on_every_device, parameter, random,
-    read, wide,
+    assert_close, assert_far, assert_slopes, finite_differences, on_every_device, parameter, random, read, wide,
 };
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;

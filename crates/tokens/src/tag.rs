@@ -11,7 +11,7 @@ use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::{Device, Precision};
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::Remedy;
 use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::labels::label_scheme::LabelScheme;

@@ -93,7 +93,7 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Products of factors rounded to bf16; sums and all else stay f32"),
             option("device").value_parser(DeviceChoice::NAMES).default_value("cpu").help(
-                "Where a token classifier runs; emulated: on a GPU that the processor emulates, slowly, for tests of its kernels",
+                "Where the model runs; emulated: on a GPU that the processor emulates, slowly, for tests of its kernels",
             ),
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
             option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),

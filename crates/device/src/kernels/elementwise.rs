@@ -48,12 +48,7 @@ impl Scale {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
-        let args = vec![
-            Arg::Address(self.x),
-            Arg::Address(self.y),
-            Arg::U64(self.n as u64),
-            Arg::Address(self.log),
-        ];
+        let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64), Arg::Address(self.log)];
         Launch { kernel: kernel_of!(self.element, "scale"), grid, block, args }
     }
 }

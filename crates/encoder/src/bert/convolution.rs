@@ -55,6 +55,11 @@ impl ConvolutionSaved {
 }
 
 /// Adds to `dx` the gradients that its rows have as neighbors of other rows.
-pub(super) fn add_neighbors(settings: ConvolutionSettings, dneighbors: &Tensor, sequences: &Sequences, dx: &mut Tensor) {
+pub(super) fn add_neighbors(
+    settings: ConvolutionSettings,
+    dneighbors: &Tensor,
+    sequences: &Sequences,
+    dx: &mut Tensor,
+) {
     convolution::fold_onto(dneighbors, sequences, settings.width, dx);
 }

@@ -77,8 +77,7 @@ impl Saved {
         dcontext.assert_shape("attention", "dcontext", r, h);
         if let (Some(gpu), Some(kept)) = (self.qkv.gpu(), &self.on_gpu) {
             let mask = Dropout::on_gpu(self.dropout);
-            let settings =
-                gpu::attention::Settings { heads: self.heads, window: self.window, mask, distances: None };
+            let settings = gpu::attention::Settings { heads: self.heads, window: self.window, mask, distances: None };
             let sequences = sequences.on_gpu(gpu);
             return gpu::attention::backward(&self.qkv, kept, sequences, settings, dcontext, None);
         }

@@ -59,14 +59,14 @@ impl Saved {
             gpu::normalize::backward(&self.y, &self.lengths, &mut dy);
             return dy;
         }
-        let (rows, lengths) = (self.y.rows(), self.lengths.data());
+        let rows = self.y.rows();
         let out = Shared::new(dy.data_mut());
         for_each(rows.div_ceil(BLOCK), |block| {
             for row in block * BLOCK..rows.min((block + 1) * BLOCK) {
                 // SAFETY: each row belongs to one task.
                 let dy = unsafe { out.slice(row * width, width) };
                 let y = self.y.row(row);
-                let (along, inverse) = (dot(y, dy), 1.0 / lengths[row]);
+                let (along, inverse) = (dot(y, dy), 1.0 / self.lengths.row(row)[0]);
                 dy.iter_mut().zip(y).for_each(|(dy, y)| *dy = (*dy - along * y) * inverse);
             }
         });

@@ -41,9 +41,8 @@ pub struct Saved {
 pub fn forward(x: &Tensor, vectors: &Tensor, groups: Vec<Group>, count: usize, scale: View) -> (Tensor, Saved) {
     let e = x.columns();
     vectors.assert_shape("pair_scores", "vectors", vectors.rows(), e);
-    let scored = |scores: Tensor, groups| {
-        (scores.clone(), Saved { x: x.clone(), vectors: vectors.clone(), scores, groups })
-    };
+    let scored =
+        |scores: Tensor, groups| (scores.clone(), Saved { x: x.clone(), vectors: vectors.clone(), scores, groups });
     if x.gpu().is_some() {
         return scored(gpu::pair_scores::forward(x, vectors, &on_gpu(&groups, count), count, scale), groups);
     }
@@ -62,9 +61,7 @@ pub fn forward(x: &Tensor, vectors: &Tensor, groups: Vec<Group>, count: usize, s
 /// Returns the rows of each group, and the vectors that they are compared with.
 fn on_gpu(groups: &[Group], count: usize) -> Vec<gpu::pair_scores::Group> {
     let wide = |range: Range<usize>| range.start as u64..range.end as u64;
-    let group = |Group { rows, first_vector }: &Group| {
-        (wide(rows.clone()), wide(*first_vector..first_vector + count))
-    };
+    let group = |Group { rows, first_vector }: &Group| (wide(rows.clone()), wide(*first_vector..first_vector + count));
     groups.iter().map(group).collect()
 }
 
@@ -75,13 +72,7 @@ impl Saved {
     /// The gradient of `scale`, Σ dscores · scores, is summed in f64.
     /// # Panics
     /// If a shape does not fit.
-    pub fn backward(
-        self,
-        scale: View,
-        dscale: Option<GradSlot>,
-        dscores: &Tensor,
-        dvectors: &mut Tensor,
-    ) -> Tensor {
+    pub fn backward(self, scale: View, dscale: Option<GradSlot>, dscores: &Tensor, dvectors: &mut Tensor) -> Tensor {
         let Saved { x, vectors, scores, groups } = self;
         let (e, count) = (x.columns(), scores.columns());
         dscores.assert_shape("pair_scores", "dscores", x.rows(), count);
@@ -164,13 +155,7 @@ mod tests {
                 let scale = f64::from(scale);
                 let want = finite_differences(&xs, &ds, |x| of(x, &vs, scale));
                 assert_close(&what, &dx, &want, 8.0, count);
-                assert_far(
-                    "without the factor",
-                    &dx,
-                    &finite_differences(&xs, &ds, |x| of(x, &vs, 0.0)),
-                    8.0,
-                    count,
-                );
+                assert_far("without the factor", &dx, &finite_differences(&xs, &ds, |x| of(x, &vs, 0.0)), 8.0, count);
                 let added = |v: Vec<f64>| v.iter().zip(&before).map(|(d, b)| d + f64::from(*b)).collect::<Vec<_>>();
                 let gradient = finite_differences(&vs, &ds, |v| of(&xs, v, scale));
                 assert_close(&what, &dv, &added(gradient.clone()), 8.0, n);

@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn a_part_of_the_weight_is_multiplied_and_its_gradient_stays_in_its_columns() {
         on_every_device(|device, place| {
-            for (r, k, e, stride, column) in [(1, 1, 1, 1, 0), (9, 5, 7, 20, 12), (40, 33, 17, 70, 3), (0, 3, 2, 5, 1)] {
+            for (r, k, e, stride, column) in [(1, 1, 1, 1, 0), (9, 5, 7, 20, 12), (40, 33, 17, 70, 3), (0, 3, 2, 5, 1)]
+            {
                 let what = format!("{place} ({r}, {k}) → {e}, columns from {column} of {stride}");
                 let (x, w) = (random(1, r * k, 1.0), random(2, e * stride, 1.0));
                 let (dy, before) = (random(3, r * e, 1.0), random(4, e * stride, 1.0));

@@ -129,7 +129,6 @@ fn on_an_emulated_gpu_scores_are_pytorchs() {
         let want = transposed(&expected.floats("span"));
         let largest = want.iter().fold(0f64, |a, b| a.max(b.abs()));
         let apart = distance(rounded.data(), &want);
-        println!("{name}: {} of {largest}", apart);
         assert!(apart <= bf16_apart(&model) * largest, "{name}: off by {apart:.3e} of {largest:.3e}");
         assert_far(&format!("{name} in f32"), rounded.data(), &want, C_FORWARD, TERMS);
     }

@@ -1,8 +1,8 @@
 //! Attention that compares content with distances, on a GPU.
 
 use super::attention::{self, Kept, Settings};
-use super::sequences::Sequences;
 use super::integers;
+use super::sequences::Sequences;
 use crate::memory::tensor::Tensor;
 use tagsmith_device::gpu::{Gpu, Room};
 use tagsmith_device::kernels::plain_attention::{Distances, DistancesGradient, ranges};

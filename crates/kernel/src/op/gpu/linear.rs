@@ -126,7 +126,8 @@ pub fn bias_gradient(slot: GradSlot, dy: &Tensor) {
 fn multiplied(x: &Tensor, weight: View, start: Start) -> Tensor {
     let (k, n) = (x.columns(), weight.len() / x.columns());
     let mut y = x.unfilled_beside(x.rows(), n);
-    let plan = plans::forward(product::of(x), product::of_parameter(weight, x.element(), n, k), start, product::to(&mut y));
+    let plan =
+        plans::forward(product::of(x), product::of_parameter(weight, x.element(), n, k), start, product::to(&mut y));
     product::run(gpu(x), plan, y.view_mut());
     y
 }
