@@ -244,9 +244,10 @@ impl Bench<'_> {
         let (mut p, g) = (random(1, n, 1.0), random(2, n, 0.01));
         let (mut m, mut v) = (vec![0f32; n], vec![0f32; n]);
         let adamw =
-            AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3, gradient_scale: 1.0 };
+            AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3 };
         self.row(&format!("adamw, {n} parameters"), 0.0, (28 * n) as f64, || {
-            adamw::update(&mut [Part { adamw, p: &mut p, g: &g, m: &mut m, v: &mut v }]);
+            let [to, m, v] = [&mut p, &mut m, &mut v].map(|values| ViewMut::Host(values));
+            adamw::update(vec![Part { adamw, p: to, g: View::Host(&g), m, v }], View::Host(&[1.0]));
             p[..8].to_vec()
         });
     }
@@ -288,10 +289,10 @@ impl Bench<'_> {
             self.row("model forward and backward", 3.0 * operations, 0.0, || {
                 grads.clear();
                 let (scores, saved) = model.forward(&batch, pass);
-                let loss = cross_entropy::forward(&scores, &batch.labels, 0.0);
-                let sum = loss.sum as f32;
-                saved.backward(model, &batch, &loss.backward(1.0 / batch.counted() as f64), &mut grads);
-                vec![sum]
+                let factor = 1.0 / batch.counted() as f64;
+                let loss = cross_entropy::forward(&scores, &batch.labels, 0.0, factor);
+                saved.backward(model, &batch, &loss.dscores, &mut grads);
+                vec![loss.sum.read().expect("the processor works") as f32]
             });
             // At a rate of 0 every step starts from the same weights.
             let (update, rate) = (update(vec![batch.clone()]), Rate::scheduled(0.0, 1.0));

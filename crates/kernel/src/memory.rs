@@ -2,5 +2,6 @@
 
 pub mod floats;
 pub mod heap;
+pub mod scalar;
 pub mod tensor;
 pub mod values;

@@ -4,6 +4,7 @@ pub mod activation;
 pub mod adamw;
 pub mod add;
 pub mod attention;
+pub mod clip;
 pub mod convolution;
 pub mod cross_entropy;
 pub mod deferred;

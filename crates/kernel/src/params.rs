@@ -6,12 +6,13 @@ pub mod row_gradients;
 pub mod table;
 
 use crate::cpu::product::operand::Precision;
-use crate::device::Device;
+use crate::device::{self, Device};
 use crate::error::Error;
-use crate::memory::values::{Values, View};
+use crate::memory::values::{Values, View, ViewMut};
 use crate::params::table::{Origin, Rows, Table, UnreadableRows};
-pub use grads::{GradSlot, Grads, Stages};
+pub use grads::{GradSlot, Grads, Stages, TableGradient};
 pub use moments::Moments;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub struct Slot {
     pub stage: usize,
     /// Whether weight decay applies.
     pub decays: bool,
-    /// Whether the parameter is an embedding table, of which few rows have a gradient in a step.
+    /// Whether the parameter is an embedding table, of which few rows have a gradient in a step. On the processor it then
+    /// is a [`Table`]; on a device it is dense like all others.
     pub sparse: bool,
     /// Whether training leaves the parameter as it is.
     pub frozen: bool,
@@ -46,7 +48,7 @@ impl Slot {
         self.len() == 0
     }
 
-    /// Returns how many numbers stand in the buffer of dense parameters.
+    /// Returns how many numbers stand in the processor's buffer of dense parameters.
     pub fn room(&self) -> usize {
         if self.sparse { 0 } else { self.len() }
     }
@@ -97,8 +99,8 @@ impl Params {
         Params { slots, values: Values::zeros(&Device::Processor, end), rounded: None, tables }
     }
 
-    /// Returns a copy of the parameters on a device. There, every parameter is dense: tables are whole. With bf16 a
-    /// GPU holds the parameters rounded, too, and computes activations in bf16.
+    /// Returns a copy of the parameters on a device, of the same slots. There, every parameter is dense: tables are whole.
+    /// With bf16 a GPU holds the parameters rounded, too, and computes activations in bf16.
     ///
     /// # Errors
     /// Rows of a table that cannot be read from their origin; a device without enough memory.
@@ -109,7 +111,7 @@ impl Params {
         let mut slots = self.slots.clone();
         let mut end = 0;
         for slot in &mut slots {
-            (slot.sparse, slot.offset) = (false, end);
+            slot.offset = end;
             end += slot.len();
         }
         let mut values = Values::zeros(device, end);
@@ -133,6 +135,17 @@ impl Params {
         Ok(Params { slots, values, rounded, tables })
     }
 
+    /// Returns parameters of the same slots on the processor, all of them 0.
+    pub fn zeros_on_processor(&self) -> Params {
+        let mut slots = self.slots.clone();
+        let mut end = 0;
+        for slot in &mut slots {
+            slot.offset = end;
+            end += slot.room();
+        }
+        Params::zeros(slots)
+    }
+
     /// Returns where the parameters lie.
     pub fn device(&self) -> Device {
         self.values.device()
@@ -141,6 +154,16 @@ impl Params {
     /// Returns a dense parameter.
     pub fn get(&self, id: SlotId) -> View<'_> {
         self.view(self.dense(id))
+    }
+
+    /// Returns whether a parameter is a table, of which rows come into memory when they are needed.
+    pub fn is_table(&self, id: SlotId) -> bool {
+        self.tables[id.0].is_some()
+    }
+
+    /// Returns how many numbers of a parameter stand in the buffer of dense ones.
+    pub(crate) fn room(&self, id: SlotId) -> usize {
+        if self.is_table(id) { 0 } else { self.slots[id.0].len() }
     }
 
     /// Returns a dense parameter, to write.
@@ -154,7 +177,7 @@ impl Params {
 
     fn dense(&self, id: SlotId) -> Range<usize> {
         let slot = &self.slots[id.0];
-        assert!(!slot.sparse, "params: `{}` is a table", slot.name);
+        assert!(!self.is_table(id), "params: `{}` is a table", slot.name);
         slot.offset..slot.offset + slot.len()
     }
 
@@ -181,48 +204,64 @@ impl Params {
         self.tables[id.0].as_mut().unwrap_or_else(|| panic!("params: `{}` is not a table", self.slots[id.0].name))
     }
 
-    /// Returns every dense parameter, to write, with its slot.
-    ///
-    /// # Panics
-    /// If the parameters lie on a device.
-    pub fn each_dense_mut(&mut self) -> impl Iterator<Item = (&Slot, &mut [f32])> {
-        let mut rest = &mut self.values.host_mut()[..];
-        self.slots.iter().filter(|slot| !slot.sparse).map(move |slot| {
-            let (values, after) = std::mem::take(&mut rest).split_at_mut(slot.len());
-            rest = after;
-            (slot, values)
+    /// Returns every dense parameter, to write, with its number. Who writes one that a device holds rounded, too, rounds it
+    /// anew.
+    pub fn each_dense_mut(&mut self) -> impl Iterator<Item = (SlotId, ViewMut<'_>)> {
+        let len = self.values.len();
+        let mut rest = Some(self.values.view_mut(0..len).with_rounded(self.rounded.as_ref()));
+        let dense = self.slots.iter().zip(&self.tables).enumerate().filter(|(_, (_, table))| table.is_none());
+        dense.map(move |(number, (slot, _))| {
+            let (values, after) = rest.take().expect("each call leaves the rest").split_at(slot.len());
+            rest = Some(after);
+            (SlotId(number), values)
         })
     }
 
-    /// Returns a copy of one parameter, dense or sparse.
+    /// Returns a parameter in consecutive blocks, dense or sparse, wherever it lies.
     ///
     /// # Errors
-    /// Rows of a table that cannot be read from their origin.
-    pub fn copy(&self, id: SlotId) -> Result<Vec<f32>, UnreadableRows> {
+    /// An item that is one: rows of a table that cannot be read from their origin, or the first error of the device.
+    pub fn blocks(&self, id: SlotId) -> Box<dyn Iterator<Item = Result<Cow<'_, [f32]>, Error>> + '_> {
         match &self.tables[id.0] {
-            Some(table) => Ok(table.blocks().collect::<Result<Vec<_>, _>>()?.concat()),
-            None => Ok(self.get(id).host().to_vec()),
+            Some(table) => Box::new(table.blocks().map(|block| Ok(Cow::Owned(block?)))),
+            None => Box::new(std::iter::once_with(move || Ok(self.get(id).read()?))),
         }
+    }
+
+    /// Returns a copy of one parameter, dense or sparse, wherever it lies.
+    ///
+    /// # Errors
+    /// Rows of a table that cannot be read from their origin; the first error of the device.
+    pub fn copy(&self, id: SlotId) -> Result<Vec<f32>, Error> {
+        Ok(self.blocks(id).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Returns a copy of all numbers, in the order of the slots.
     ///
     /// # Errors
-    /// Rows of a table that cannot be read from their origin.
-    pub fn to_vec(&self) -> Result<Vec<f32>, UnreadableRows> {
+    /// The errors of [`Params::copy`].
+    pub fn to_vec(&self) -> Result<Vec<f32>, Error> {
         let copies: Result<Vec<_>, _> = (0..self.slots.len()).map(|number| self.copy(SlotId(number))).collect();
         Ok(copies?.concat())
     }
 
     /// Returns the first parameter that holds an infinity or something that is not a number. Rows of tables that are still
     /// at their origin are not looked at.
-    pub fn first_not_finite(&self) -> Option<SlotId> {
+    ///
+    /// # Errors
+    /// The first error of the device that the parameters lie on.
+    pub fn first_not_finite(&self) -> Result<Option<SlotId>, device::Error> {
         let is_bad = |values: &[f32]| !values.iter().all(|value| value.is_finite());
-        let holds = |id: &SlotId| match &self.tables[id.0] {
-            Some(table) => table.held().any(is_bad),
-            None => is_bad(self.get(*id).host()),
-        };
-        (0..self.slots.len()).map(SlotId).find(holds)
+        for id in (0..self.slots.len()).map(SlotId) {
+            let holds = match &self.tables[id.0] {
+                Some(table) => table.held().any(is_bad),
+                None => is_bad(&self.get(id).read()?),
+            };
+            if holds {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns `count` parameters that lie side by side, as one.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use tagsmith_kernel::check::{at_every_level, random};
+use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::row_gradients::RowGradients;
@@ -38,7 +39,6 @@ impl Run {
             epsilon: 1e-8,
             decay: self.decay,
             update,
-            gradient_scale: if update.is_multiple_of(3) { 0.37 } else { 1.0 },
         }
     }
 
@@ -99,6 +99,11 @@ fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
 }
 
+/// What an update's gradients are multiplied by.
+fn factor(update: u64) -> f32 {
+    if update.is_multiple_of(3) { 0.37 } else { 1.0 }
+}
+
 /// Every row in every update; calls `each` with the table before each update.
 fn dense(run: Run, mut each: impl FnMut(u64, &[f32])) -> Left {
     let mut p = run.table();
@@ -110,7 +115,9 @@ fn dense(run: Run, mut each: impl FnMut(u64, &[f32])) -> Left {
         for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(run.width)) {
             g[row as usize * run.width..][..run.width].copy_from_slice(values);
         }
-        adamw::update(&mut [Part { adamw: run.adamw(update), p: &mut p, g: &g, m: &mut m, v: &mut v }]);
+        let [p, m, v] = [&mut p, &mut m, &mut v].map(|values| ViewMut::Host(values));
+        let part = Part { adamw: run.adamw(update), p, g: View::Host(&g), m, v };
+        adamw::update(vec![part], View::Host(&[factor(update)]));
     }
     [bits(&p), bits(&m), bits(&v)]
 }
@@ -139,7 +146,7 @@ fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Optio
         state.catch_up(&mut table, &ids).expect("its rows can be read");
         seen.push(ids.iter().flat_map(|&row| bits(table.row(row as usize))).collect());
         if let Some(adamw) = twist(run.adamw(update)) {
-            state.update(&adamw, &mut table, &run.gradients(update)).expect("its rows can be read");
+            state.update(&adamw, factor(adamw.update), &mut table, &run.gradients(update)).expect("its rows can be read");
         }
     }
     state.settle(&mut table);
@@ -223,12 +230,12 @@ fn memory_is_that_of_the_rows_read() {
     let (few, each) = (170, 4 * width);
     assert!(state.bytes() <= 8 * rows && table.bytes() <= 24 * rows);
     let mut adamw =
-        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 0, gradient_scale: 1.0 };
+        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 0 };
     let touched: Vec<u32> = (0..few as u32).map(|i| i * 1000).collect();
     let gradients = RowGradients { values: random(1, few * width, 1.0), rows: touched };
     for _ in 1..=3 {
         adamw.update += 1;
-        state.update(&adamw, &mut table, &gradients).expect("its rows can be read");
+        state.update(&adamw, 1.0, &mut table, &gradients).expect("its rows can be read");
     }
     // Two moments a touched element and the element itself, four bytes each, and little else.
     assert!((2 * few * each..=2 * few * each + 8 * rows + 10_000).contains(&state.bytes()), "{}", state.bytes());
@@ -271,8 +278,8 @@ fn rows_that_cannot_be_read_are_an_error_wherever_they_are_needed() {
     shown(state.catch_up(&mut table, &[0, 3]).expect_err("row 3 is damaged"));
     let gradients = RowGradients { rows: vec![0, 3], values: vec![1.0; 4] };
     let adamw =
-        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 1, gradient_scale: 1.0 };
-    shown(state.update(&adamw, &mut table, &gradients).expect_err("row 3 is damaged"));
+        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 1 };
+    shown(state.update(&adamw, 1.0, &mut table, &gradients).expect_err("row 3 is damaged"));
     shown(state.restore(&table, &[3], [Box::from([0f32; 4])].into_iter()).expect_err("row 3 is damaged"));
     shown(table.blocks().collect::<Result<Vec<_>, _>>().expect_err("rows are damaged"));
     // A number outside the table is the forward pass's to refuse.

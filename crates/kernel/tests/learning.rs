@@ -10,7 +10,9 @@ use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
-use tagsmith_kernel::op::{cross_entropy, dropout, embedding};
+use tagsmith_kernel::op::clip::{Clip, clip};
+use tagsmith_kernel::op::cross_entropy::{self, Loss};
+use tagsmith_kernel::op::{dropout, embedding};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
@@ -30,18 +32,59 @@ fn cross_entropies() {
             };
             vec![x.chunks_exact(k).zip(&labels).map(row).sum()]
         };
-        let loss = cross_entropy::forward(&Tensor::from_slice(5, k, &scores), &labels, smoothing);
-        assert_eq!(loss.counted, 3);
-        assert!((loss.sum - reference(&wide(&scores))[0]).abs() <= 1e-6, "{smoothing}");
         let want = finite_differences(&wide(&scores), &[0.25], reference);
-        let got = loss.backward(0.25);
-        assert_close("dscores", got.data(), &want, 2.0, k);
         let counted_all: Vec<f64> = want.iter().map(|d| d * 3.0 / 5.0).collect();
-        assert_far("divided by all rows", got.data(), &counted_all, 2.0, k);
+        on_every_device(|device, place| {
+            let Loss { sum, dscores } =
+                cross_entropy::forward(&Tensor::on(device, 5, k, &scores), &labels, smoothing, 0.25);
+            let sum = sum.read().expect("the device works");
+            assert!((sum - reference(&wide(&scores))[0]).abs() <= 1e-6, "{place} {smoothing}: {sum}");
+            let dscores = read(&dscores);
+            assert_close(&format!("{place} dscores"), &dscores, &want, 2.0, k);
+            assert_far("divided by all rows", &dscores, &counted_all, 2.0, k);
+        });
     }
-    let huge = Tensor::from_slice(1, 3, &[1e4, -1e4, 0.0]);
-    let loss = cross_entropy::forward(&huge, &[1], 0.0);
-    assert!((loss.sum - 2e4).abs() < 1e-3, "{}", loss.sum);
+    on_every_device(|device, place| {
+        let sum = |scores: &[f32], labels: &[i32]| {
+            let scores = Tensor::on(device, labels.len(), 3, scores);
+            cross_entropy::forward(&scores, labels, 0.0, 1.0).sum.read().expect("the device works")
+        };
+        let huge = sum(&[1e4, -1e4, 0.0], &[1]);
+        assert!((huge - 2e4).abs() < 1e-3, "{place}: {huge}");
+        assert_eq!(sum(&[], &[]), 0.0, "{place}");
+        assert!(sum(&[0.0, f32::NAN, 1.0], &[0]).is_nan(), "{place}");
+    });
+}
+
+#[test]
+#[should_panic(expected = "cross_entropy: label 3 of 3")]
+fn a_label_beyond_the_classes_is_our_mistake() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
+    cross_entropy::forward(&Tensor::on(&device, 2, 3, &[0.0; 6]), &[-100, 3], 0.0, 1.0);
+}
+
+#[test]
+fn gradients_are_clipped_to_a_global_norm() {
+    let (a, b) = (random(1, 40_000, 1.0), random(2, 7, 100.0));
+    let norm = wide(&a).iter().chain(&wide(&b)).map(|g| g * g).sum::<f64>().sqrt();
+    on_every_device(|device, place| {
+        // One run of neighbors, an empty part, and another place.
+        let (one, other) = (parameter(device, &a), parameter(device, &b));
+        let parts = [one.view().part(0..32_768), one.view().part(32_768..32_768), one.view().part(32_768..40_000)];
+        let parts = [&parts[..], &[other.view()]].concat();
+        let clipped = |parts: &[View], most: f64| {
+            let Clip { norm, factor } = clip(parts, most);
+            (norm.read().expect("the device works"), read(&factor)[0])
+        };
+        for (most, factor) in [(0.0, 1.0), (-1.0, 1.0), (1e6, 1.0), (1.0, 1.0 / (norm + 1e-6))] {
+            let got = clipped(&parts, most);
+            assert!((got.0 / norm - 1.0).abs() <= 1e-7, "{place}: {} for {norm}", got.0);
+            assert!((f64::from(got.1) / factor - 1.0).abs() <= 2e-7, "{place} {most}: {}", got.1);
+        }
+        assert!((clipped(&parts[..3], 1.0).0 / norm - 1.0).abs() > 1e-3, "{place}: without a part");
+        let lost = parameter(device, &[1.0, f32::NAN]);
+        assert!(clipped(&[one.view(), lost.view()], 1.0).0.is_nan(), "{place}");
+    });
 }
 
 /// A table's origin: all its numbers.
@@ -147,6 +190,9 @@ fn masks_of_dropout_are_the_processors_on_every_device() {
     }
 }
 
+/// What gradients are multiplied by.
+const FACTOR: f64 = 0.5;
+
 /// Loshchilov and Hutter's algorithm with PyTorch's place of ε, in f64.
 struct AdamReference {
     p: Vec<f64>,
@@ -157,7 +203,7 @@ struct AdamReference {
 impl AdamReference {
     fn update(&mut self, a: &AdamW, g: &[f32]) {
         for (i, &g) in g.iter().enumerate() {
-            let g = f64::from(g) * a.gradient_scale;
+            let g = f64::from(g) * FACTOR;
             self.p[i] *= 1.0 - a.rate * a.decay;
             self.m[i] = a.beta1 * self.m[i] + (1.0 - a.beta1) * g;
             self.v[i] = a.beta2 * self.v[i] + (1.0 - a.beta2) * g * g;
@@ -170,34 +216,46 @@ impl AdamReference {
 
 #[test]
 fn adamw_follows_its_formula_in_parts_and_in_one() {
-    at_every_level(|level| {
-        // One part fills a task and more, another ends within a vector, one is empty.
-        let (n, cut) = (16_500, 16_431);
-        let p = random(1, n, 1.0);
-        let mut reference = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
-        let mut l2 = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
-        let (mut dense, mut m, mut v) = (p.clone(), vec![0f32; n], vec![0f32; n]);
-        let (mut parted, mut pm, mut pv) = (p.clone(), vec![0f32; n], vec![0f32; n]);
-        for update in 1..=40u64 {
-            let g = random(update, n, 0.01);
+    // One part fills a task and more, another ends within a vector, one is empty.
+    let (n, cut) = (16_500, 16_431);
+    let p = random(1, n, 1.0);
+    let updates: Vec<(AdamW, Vec<f32>)> = (1..=40u64)
+        .map(|update| {
             let rate = 1e-3 * (update.min(10) as f64) / 10.0;
-            let adamw =
-                AdamW { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.1, update, gradient_scale: 0.5 };
-            reference.update(&adamw, &g);
-            let coupled: Vec<f32> = g.iter().zip(&l2.p).map(|(g, p)| g + (0.1 * p / 0.5) as f32).collect();
-            l2.update(&AdamW { decay: 0.0, ..adamw }, &coupled);
-            adamw::update(&mut [Part { adamw, p: &mut dense, g: &g, m: &mut m, v: &mut v }]);
-            let ((p1, p2), (g1, g2)) = (parted.split_at_mut(cut), g.split_at(cut));
-            let ((m1, m2), (v1, v2)) = (pm.split_at_mut(cut), pv.split_at_mut(cut));
-            adamw::update(&mut [
-                Part { adamw, p: p1, g: g1, m: m1, v: v1 },
-                Part { adamw, p: &mut [], g: &[], m: &mut [], v: &mut [] },
-                Part { adamw, p: p2, g: g2, m: m2, v: v2 },
-            ]);
+            let adamw = AdamW { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.1, update };
+            (adamw, random(update, n, 0.01))
+        })
+        .collect();
+    let mut reference = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
+    let mut l2 = AdamReference { p: wide(&p), m: vec![0.0; n], v: vec![0.0; n] };
+    for (adamw, g) in &updates {
+        reference.update(adamw, g);
+        let coupled: Vec<f32> = g.iter().zip(&l2.p).map(|(g, p)| g + (0.1 * p / FACTOR) as f32).collect();
+        l2.update(&AdamW { decay: 0.0, ..*adamw }, &coupled);
+    }
+    on_every_device(|device, place| {
+        let factor = parameter(device, &[FACTOR as f32]);
+        let start = || [&p, &vec![0.0; n], &vec![0.0; n]].map(|values| parameter(device, values));
+        let (mut whole, mut parted) = (start(), start());
+        for (adamw, g) in &updates {
+            let (adamw, g) = (*adamw, parameter(device, g));
+            let [p, m, v] = whole.each_mut().map(Tensor::view_mut);
+            adamw::update(vec![Part { adamw, p, g: g.view(), m, v }], factor.view());
+            let [(p1, p), (m1, m), (v1, v)] = parted.each_mut().map(|x| x.view_mut().split_at(cut));
+            let [(p2, p3), (m2, m3), (v2, v3)] = [p, m, v].map(|x| x.split_at(0));
+            let part = |adamw, p, m, v, range| Part { adamw, p, g: g.view().part(range), m, v };
+            let parts = vec![
+                part(adamw, p1, m1, v1, 0..cut),
+                // On a device, another rate is another launch.
+                part(AdamW { rate: 0.5, ..adamw }, p2, m2, v2, cut..cut),
+                part(adamw, p3, m3, v3, cut..n),
+            ];
+            adamw::update(parts, factor.view());
         }
-        assert_close(&format!("{level:?} adamw"), &dense, &reference.p, 4.0, 40);
-        assert_far("L2 for decoupled decay", &dense, &l2.p, 4.0, 40);
-        assert_eq!((dense, m, v), (parted, pm, pv), "{level:?}: parts");
+        let (whole, parted) = (whole.each_ref().map(read), parted.each_ref().map(read));
+        assert_close(&format!("{place} adamw"), &whole[0], &reference.p, 4.0, 40);
+        assert_far("L2 for decoupled decay", &whole[0], &l2.p, 4.0, 40);
+        assert!(whole == parted, "{place}: parts");
     });
 }
 

@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::model::Model;
 use crate::model::layout::{Layout, TOKEN_ENCODER, TYPE_ENCODER};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -366,10 +365,7 @@ pub fn save(folder: &Path, model: &Model, tokenizers: &Tokenizers) -> Result<(),
     let entries = params.slots.iter().enumerate().map(|(number, slot)| Entry {
         name: slot.name.clone().into(),
         shape: slot.shape.clone(),
-        values: match slot.sparse {
-            true => Values::F32s(Box::new(params.table(SlotId(number)).blocks().map(|block| block.map(Cow::from)))),
-            false => Values::F32(params.get(SlotId(number)).host()),
-        },
+        values: Values::F32s(params.blocks(SlotId(number))),
     });
     tensors::write(&folder.join("model.safetensors"), entries.collect(), &[("format", "pt".into())])?;
     write_json(&folder.join("config.json"), model.config.to_json())?;

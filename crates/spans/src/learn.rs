@@ -54,16 +54,21 @@ impl Trainable for SpanTask {
     }
 
     /// The update's batches have equal weight.
-    fn learn(&self, (batch, gold): &GoldBatch, pass: &Pass, grads: &mut dyn Stages) -> f64 {
+    fn learn(
+        &self,
+        (batch, gold): &GoldBatch,
+        pass: &Pass,
+        grads: &mut dyn Stages,
+    ) -> Result<f64, tagsmith_kernel::device::Error> {
         let mut config = self.model.config.loss.clone();
         let wanted = config.weights.map(|part| part != 0.0);
         let stream = pass.stream.child(pass.place);
         let (scores, saved) = self.model.forward(batch, Some(stream), pass.checkpoint_layers, wanted);
         let weight = 1.0 / pass.totals.batches as f64;
         config.weights = config.weights.map(|part| part * weight);
-        let loss = loss(&config, self.normalization, &scores, batch, gold).expect("PENDING");
+        let loss = loss(&config, self.normalization, &scores, batch, gold)?;
         saved.backward(&self.model, batch, &loss.dscores, grads);
-        loss.value
+        Ok(loss.value)
     }
 
     fn own_rate(&self, slot: &Slot) -> Option<f64> {

@@ -4,11 +4,10 @@ use crate::error::Error;
 use crate::layout::Layout;
 use crate::model::Model;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::folder::{Loaded, Target, WeightFiles, check_size, weight_files};
-use tagsmith_kernel::Precision;
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
 use tagsmith_message::counted;
@@ -49,7 +48,17 @@ impl Model {
     /// # Errors
     /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
     pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
-        self.read_weights(&weight_files(folder, &[])?.files, Head::Required).map(|_notes| ())
+        let files = weight_files(folder, &[])?.files;
+        let device = self.params.device();
+        if let Device::Processor = device {
+            return self.read_weights(&files, Head::Required).map(|_notes| ());
+        }
+        let Model { config, layout, params, precision } = self;
+        let (config, layout) = (config.clone(), layout.clone());
+        let mut read = Model { config, layout, params: params.zeros_on_processor(), precision: *precision };
+        read.read_weights(&files, Head::Required)?;
+        *self = read.to(&device)?;
+        Ok(())
     }
 
     fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {
@@ -103,12 +112,7 @@ impl Model {
         let entry = |(number, slot): (usize, &'_ Slot)| Entry {
             name: slot.name.clone().into(),
             shape: slot.shape.clone(),
-            values: match slot.sparse {
-                true => {
-                    Values::F32s(Box::new(self.params.table(SlotId(number)).blocks().map(|block| block.map(Cow::from))))
-                }
-                false => Values::F32(self.params.get(SlotId(number)).host()),
-            },
+            values: Values::F32s(self.params.blocks(SlotId(number))),
         };
         let entries = self.params.slots.iter().enumerate().map(entry).collect();
         tensors::write(&folder.join("model.safetensors"), entries, &[("format", "pt".into())])?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::family::architecture;
-use tagsmith_kernel::op::cross_entropy;
+use tagsmith_kernel::op::cross_entropy::{self, Loss};
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
 use tagsmith_text::align::IGNORE;
 use tagsmith_train::checkpoint;
@@ -83,15 +83,21 @@ impl Trainable for TokenTask {
         vec![(self.model.layout.encoder.words(), &batch.ids)]
     }
 
-    fn learn(&self, batch: &Batch, pass: &Pass, grads: &mut dyn Stages) -> f64 {
+    fn learn(
+        &self,
+        batch: &Batch,
+        pass: &Pass,
+        grads: &mut dyn Stages,
+    ) -> Result<f64, tagsmith_kernel::device::Error> {
         let Pass { stream, place, totals, checkpoint_layers } = *pass;
         let forward = architecture::Pass { dropout: Some(stream), first_row: place as usize, checkpoint_layers };
         let (scores, saved) = self.model.forward(batch, forward);
-        let loss = cross_entropy::forward(&scores, &batch.labels, self.loss.label_smoothing);
         let factor = self.factor(batch.counted(), totals);
-        let value = loss.sum * factor;
-        saved.backward(&self.model, batch, &loss.backward(factor), grads);
-        value
+        let Loss { sum, dscores } =
+            cross_entropy::forward(&scores, &batch.labels, self.loss.label_smoothing, factor);
+        saved.backward(&self.model, batch, &dscores, grads);
+        // A device is asked for the loss when it has all its work.
+        Ok(sum.read()? * factor)
     }
 
     fn own_rate(&self, _slot: &Slot) -> Option<f64> {

@@ -75,8 +75,7 @@ impl Model {
         model
     }
 
-    /// Returns a copy of the model on a device, in its precision. There it can infer; training and saving are the
-    /// processor's.
+    /// Returns a copy of the model on a device, in its precision.
     ///
     /// # Errors
     /// Rows of the word table that cannot be read; a device without enough memory.

@@ -1,6 +1,7 @@
 //! Errors of a training run.
 
 use std::path::{Path, PathBuf};
+use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_message::{Remedy, Setting};
 
 /// An error of a training run.
@@ -70,9 +71,9 @@ pub enum Error {
     #[error(transparent)]
     Weights(#[from] tagsmith_weights::Error),
 
-    /// Rows of a table that cannot be read.
+    /// Rows of a table that cannot be read, or a device that failed.
     #[error(transparent)]
-    Rows(#[from] tagsmith_kernel::params::table::UnreadableRows),
+    Kernel(#[from] tagsmith_kernel::Error),
 
     /// A freezing pattern that matches no parameter.
     #[error("`{pattern}` matches no parameter to freeze; names look like `{example}`")]
@@ -82,6 +83,18 @@ pub enum Error {
         /// One of the names there are.
         example: String,
     },
+}
+
+impl From<UnreadableRows> for Error {
+    fn from(error: UnreadableRows) -> Error {
+        Error::Kernel(error.into())
+    }
+}
+
+impl From<tagsmith_kernel::device::Error> for Error {
+    fn from(error: tagsmith_kernel::device::Error) -> Error {
+        Error::Kernel(error.into())
+    }
 }
 
 impl Error {

@@ -152,7 +152,7 @@ impl<M: Trainable> Learner<M> {
     /// An update that counts nothing has a loss that is not a number, as the Trainer's, and changes nothing.
     ///
     /// # Errors
-    /// Rows of a table that cannot be read. The weights are then not those of any step.
+    /// Rows of a table that cannot be read, or a device that failed. The weights are then not those of any step.
     pub fn step(&mut self, world: &World, update: &Update<M::Batch>, rate: Rate) -> Result<StepReport, Error> {
         let (counted, pieces) = (update.totals.counted, update.totals.pieces);
         if counted == 0 {
@@ -166,33 +166,38 @@ impl<M: Trainable> Learner<M> {
                 self.optimizer.catch_up(self.model.params_mut(), table, rows)?;
             }
         }
-        let loss = self.accumulate(world, update);
-        let grad_norm = optimizer::norm(self.model.params(), &self.grads);
-        self.update(rate, grad_norm)?;
+        let loss = self.accumulate(world, update)?;
+        let grad_norm = self.update(rate)?;
         Ok(StepReport { loss, grad_norm, counted, pieces, waited: world.waited() - before })
     }
 
     /// Returns the name of a parameter that holds something other than finite numbers after all updates, if one does.
-    pub fn not_finite(&mut self) -> Option<&str> {
+    ///
+    /// # Errors
+    /// The first error of the device.
+    pub fn not_finite(&mut self) -> Result<Option<&str>, Error> {
         let params = self.model().params();
-        params.first_not_finite().map(|id| &*params.slots[id.0].name)
+        Ok(params.first_not_finite()?.map(|id| &*params.slots[id.0].name))
     }
 
     /// Returns the loss of a micro-batch that was learned from in the last step, with the weights after that step. Nothing
     /// is learned, and the gradients of the step are forgotten.
-    pub fn loss_again(&mut self, part: &MicroBatch<M::Batch>, totals: Totals) -> f64 {
+    ///
+    /// # Errors
+    /// The first error of the device.
+    pub fn loss_again(&mut self, part: &MicroBatch<M::Batch>, totals: Totals) -> Result<f64, Error> {
         self.optimizer.settle(self.model.params_mut());
         let stream = Stream::new(self.options.seed).child(self.updates);
         let pass = Pass { stream, place: part.place, totals, checkpoint_layers: self.options.gradient_checkpointing };
         self.grads.clear();
         let loss = self.model.learn(&part.batch, &pass, &mut self.grads);
         self.grads.clear();
-        loss
+        Ok(loss?)
     }
 
     /// Sums the gradients of the update, and returns its loss. The last micro-batch's backward pass overlaps the exchange
     /// with other ranks.
-    fn accumulate(&mut self, world: &World, update: &Update<M::Batch>) -> f64 {
+    fn accumulate(&mut self, world: &World, update: &Update<M::Batch>) -> Result<f64, Error> {
         let stream = Stream::new(self.options.seed).child(self.updates);
         let (totals, checkpoint_layers) = (update.totals, self.options.gradient_checkpointing);
         let mut loss = 0.0;
@@ -200,10 +205,10 @@ impl<M: Trainable> Learner<M> {
         for (number, part) in update.micro_batches.iter().enumerate() {
             let pass = Pass { stream, place: part.place, totals, checkpoint_layers };
             if number < last || world.size() == 1 {
-                loss += self.model.learn(&part.batch, &pass, &mut self.grads);
+                loss += self.model.learn(&part.batch, &pass, &mut self.grads)?;
             } else {
                 let mut reduction = self.exchange.begin(world, self.model.params(), &mut self.grads);
-                loss += self.model.learn(&part.batch, &pass, &mut reduction);
+                loss += self.model.learn(&part.batch, &pass, &mut reduction)?;
                 loss = reduction.finish(loss);
             }
         }
@@ -211,39 +216,43 @@ impl<M: Trainable> Learner<M> {
             // The other ranks have something to learn from.
             loss = self.exchange.begin(world, self.model.params(), &mut self.grads).finish(loss);
         }
-        loss
+        Ok(loss)
     }
 
-    /// Clips the gradients and updates every parameter that learns.
-    fn update(&mut self, rate: Rate, grad_norm: f64) -> Result<(), Error> {
+    /// Clips the gradients and updates every parameter that learns. Returns the gradients' norm before clipping.
+    fn update(&mut self, rate: Rate) -> Result<f64, Error> {
         self.updates += 1;
         let StepOptions { beta1, beta2, epsilon, weight_decay, max_grad_norm, .. } = self.options;
-        let clip = if max_grad_norm > 0.0 { (max_grad_norm / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
         // The optimizer changes the parameters while it asks for rates.
         let own: Vec<Option<f64>> = self.model.params().slots.iter().map(|slot| self.model.own_rate(slot)).collect();
         let updates = self.updates;
-        self.optimizer.update(self.model.params_mut(), &self.grads, |id, slot| AdamW {
+        self.optimizer.update(self.model.params_mut(), &self.grads, max_grad_norm, |id, slot| AdamW {
             rate: rate.of(own[id.0]),
             beta1,
             beta2,
             epsilon,
             decay: if slot.decays { weight_decay } else { 0.0 },
             update: updates,
-            gradient_scale: clip,
-        })?;
-        Ok(())
+        })
     }
 
     /// See [`same_on_all_ranks::checksum`].
-    pub fn checksum(&self) -> u64 {
-        same_on_all_ranks::checksum(self.model.params(), &self.grads)
+    ///
+    /// # Errors
+    /// The first error of the device.
+    pub fn checksum(&self) -> Result<u64, Error> {
+        Ok(same_on_all_ranks::checksum(self.model.params(), &self.grads)?)
     }
 
     /// The gradient of one parameter after the last step, before clipping, as a whole table; `None` if it has none.
-    pub fn gradient(&self, name: &str) -> Option<Vec<f32>> {
+    ///
+    /// # Errors
+    /// The first error of the device.
+    pub fn gradient(&self, name: &str) -> Result<Option<Vec<f32>>, Error> {
         let params = self.model.params();
-        let number = params.slots.iter().position(|slot| slot.name == name)?;
-        self.grads.copy(params, SlotId(number))
+        let number = params.slots.iter().position(|slot| slot.name == name);
+        let gradient = number.map(|number| self.grads.copy(params, SlotId(number))).transpose();
+        Ok(gradient?.flatten())
     }
 
     /// Writes the moments and the update count to one safetensors file.
@@ -252,7 +261,7 @@ impl<M: Trainable> Learner<M> {
     /// What the system says of the file.
     pub fn save_state(&mut self, file: &Path) -> Result<(), Error> {
         self.optimizer.settle(self.model.params_mut());
-        Ok(self.optimizer.save(self.model.params(), self.updates, file)?)
+        self.optimizer.save(self.model.params(), self.updates, file)
     }
 
     /// Reads them back; the weights are those that were there when they were written.

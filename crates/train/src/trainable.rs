@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use std::path::Path;
+use tagsmith_kernel::device::Error as DeviceError;
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
 use tagsmith_kernel::random::stream::Stream;
 use tagsmith_message::Note;
@@ -36,10 +37,10 @@ use tagsmith_message::Note;
 ///         Vec::new()
 ///     }
 ///
-///     fn learn(&self, _: &(), _: &Pass, grads: &mut dyn Stages) -> f64 {
+///     fn learn(&self, _: &(), _: &Pass, grads: &mut dyn Stages) -> Result<f64, tagsmith_kernel::device::Error> {
 ///         let distance = self.0.get(SlotId(0)).host()[0] - 3.0;
 ///         grads.stage(|grads| grads.span(SlotId(0), 1).expect("it is not frozen").put(View::Host(&[2.0 * distance])));
-///         f64::from(distance * distance)
+///         Ok(f64::from(distance * distance))
 ///     }
 ///
 ///     fn own_rate(&self, _: &Slot) -> Option<f64> {
@@ -87,7 +88,10 @@ pub trait Trainable {
 
     /// Runs forward, loss and backward over one micro-batch. Adds the gradients to `grads`, and returns the loss times
     /// its weight in the update that `pass` describes.
-    fn learn(&self, batch: &Self::Batch, pass: &Pass, grads: &mut dyn Stages) -> f64;
+    ///
+    /// # Errors
+    /// The first error of the device that the model lies on.
+    fn learn(&self, batch: &Self::Batch, pass: &Pass, grads: &mut dyn Stages) -> Result<f64, DeviceError>;
 
     /// A learning rate that the parameter has instead of the run's. The schedule multiplies it too.
     fn own_rate(&self, slot: &Slot) -> Option<f64>;

@@ -81,7 +81,12 @@ impl Trainable for Deaf {
         self.0.rows_read(batch)
     }
 
-    fn learn(&self, batch: &GoldBatch, pass: &Pass, grads: &mut dyn Stages) -> f64 {
+    fn learn(
+        &self,
+        batch: &GoldBatch,
+        pass: &Pass,
+        grads: &mut dyn Stages,
+    ) -> Result<f64, tagsmith_kernel::device::Error> {
         self.0.learn(batch, pass, grads)
     }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_ranks::World;
 use tagsmith_testkit::golden::{self, Expected};
 use tagsmith_tokens::folder::Head;
@@ -93,9 +93,24 @@ fn ten_steps(name: &str, options: StepOptions, frozen: &[&str], begins: &[usize]
 }
 
 fn ten_steps_by(name: &str, loss: LossOptions, options: StepOptions, frozen: &[&str], begins: &[usize]) -> Run {
-    let expected = read_expected(name);
+    ten_steps_of(name, golden_model(name), loss, options, frozen, begins)
+}
+
+fn golden_model(name: &str) -> Model {
     let (config, _) = Config::read(&folder(name)).expect("the golden configuration reads");
-    let (model, _) = Model::load(&folder(name), config, Head::Required).expect("the golden weights read");
+    Model::load(&folder(name), config, Head::Required).expect("the golden weights read").0
+}
+
+/// The golden model of this family makes ten steps, where it lies.
+fn ten_steps_of(
+    name: &str,
+    model: Model,
+    loss: LossOptions,
+    options: StepOptions,
+    frozen: &[&str],
+    begins: &[usize],
+) -> Run {
+    let expected = read_expected(name);
     let frozen: Vec<String> = frozen.iter().map(|&pattern| pattern.to_owned()).collect();
     let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &frozen).expect("the patterns match");
     let batches = batches_of(&expected, begins);
@@ -139,17 +154,49 @@ fn losses_norms_and_weights_of_ten_steps_are_pytorchs() {
     for name in FAMILIES {
         let mut run = ten_steps(name, OPTIONS, &[], &[0]);
         assert_same(name, "", &run);
-        let expected = read_expected(name);
-        let params = &run.learner.model().model.params;
-        for (number, slot) in params.slots.iter().enumerate() {
-            let want = expected.floats(&format!("final.{}", slot.name));
-            // A key's bias has gradient 0 but for rounding, which Adam turns into steps of the learning rate's size.
-            let idle = slot.name.ends_with("key.bias") || slot.name.ends_with("k_lin.bias");
-            let allowed = if idle { 5e-3 } else { tolerance(16.0, 45, &want).max(5e-5) };
-            let apart = distance(&params.copy(SlotId(number)).expect("its rows can be read"), &want);
-            assert!(apart <= allowed, "{name} {}: off by {apart:.2e}, {allowed:.2e} allowed", slot.name);
+        assert_same_weights(name, &mut run);
+    }
+}
+
+/// The weights after ten steps are PyTorch's.
+#[track_caller]
+fn assert_same_weights(name: &str, run: &mut Run) {
+    let expected = read_expected(name);
+    let params = &run.learner.model().model.params;
+    for (number, slot) in params.slots.iter().enumerate() {
+        let want = expected.floats(&format!("final.{}", slot.name));
+        // A key's bias has gradient 0 but for rounding, which Adam turns into steps of the learning rate's size.
+        let idle = slot.name.ends_with("key.bias") || slot.name.ends_with("k_lin.bias");
+        let allowed = if idle { 5e-3 } else { tolerance(16.0, 45, &want).max(5e-5) };
+        let apart = distance(&params.copy(SlotId(number)).expect("its rows can be read"), &want);
+        assert!(apart <= allowed, "{name} {}: off by {apart:.2e}, {allowed:.2e} allowed", slot.name);
+    }
+}
+
+/// A family's golden model on an emulated GPU whose threads run in an order that the seed decides.
+fn emulated_model(name: &str, precision: Precision, order: u64) -> Model {
+    let device = Device::emulated(order).expect("the emulator knows our kernels");
+    Model { precision, ..golden_model(name) }.to(&device).expect("there is room")
+}
+
+#[test]
+fn ten_steps_on_an_emulated_gpu_are_pytorchs() {
+    for name in FAMILIES {
+        let model = || emulated_model(name, Precision::F32, 1);
+        let mut run = ten_steps_of(name, model(), LOSS, OPTIONS, &[], &[0]);
+        assert_same(name, "", &run);
+        assert_same_weights(name, &mut run);
+        let smoothed = LossOptions { label_smoothing: 0.1, ..LOSS };
+        assert_same(name, "smoothed.", &ten_steps_of(name, model(), smoothed, OPTIONS, &[], &[0]));
+        assert_same(name, "frozen.", &ten_steps_of(name, model(), LOSS, OPTIONS, &["embeddings"], &[0]));
+        for (key, scaling) in SCALINGS {
+            let loss = LossOptions { scaling, ..LOSS };
+            assert_same(name, key, &ten_steps_of(name, model(), loss, OPTIONS, &[], &[0, 2]));
         }
     }
+    let unclipped = StepOptions { max_grad_norm: 0.0, ..OPTIONS };
+    let run = ten_steps_of("bert", emulated_model("bert", Precision::F32, 1), LOSS, unclipped, &[], &[0]);
+    assert_other("no clipping", "", &run);
 }
 
 const SCALINGS: [(&str, LossScaling); 3] = [

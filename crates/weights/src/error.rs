@@ -1,7 +1,6 @@
 //! Errors of files of weights.
 
 use std::path::PathBuf;
-use tagsmith_kernel::params::table::UnreadableRows;
 
 /// Why weights cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +29,7 @@ pub enum Error {
         /// What is wrong with the file, and what to do.
         problem: String,
     },
-    /// The rows of a table to write cannot be read.
+    /// Numbers to write cannot be read: rows of a table, or what lies on a device.
     #[error(transparent)]
-    Rows(#[from] UnreadableRows),
+    Numbers(#[from] tagsmith_kernel::Error),
 }

@@ -15,7 +15,6 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
-use tagsmith_kernel::params::table::UnreadableRows;
 
 /// How many numbers are read or written at once.
 const PIECE: usize = 64 * 1024;
@@ -38,7 +37,7 @@ pub enum Values<'a> {
     /// Floats that are all in memory.
     F32(&'a [f32]),
     /// Floats that come slice after slice.
-    F32s(Box<dyn Iterator<Item = Result<Cow<'a, [f32]>, UnreadableRows>> + 'a>),
+    F32s(Box<dyn Iterator<Item = Result<Cow<'a, [f32]>, tagsmith_kernel::Error>> + 'a>),
     /// Row numbers.
     U32(&'a [u32]),
 }

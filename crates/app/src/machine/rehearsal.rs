@@ -91,7 +91,7 @@ fn acquainted(world: &World) -> Result<()> {
 }
 
 fn same_draws(world: &World) -> Result<()> {
-    same("drawn weights", world, learner()?.checksum())
+    same("drawn weights", world, learner()?.checksum()?)
 }
 
 fn all_data(world: &World) -> Result<()> {
@@ -117,7 +117,7 @@ fn same_learning(world: &World) -> Result<()> {
         let apart = (got / want - 1.0).abs();
         ensure!(apart <= LOSS_APART, "step {step}: {} ranks have a loss of {got}, one has {want}", world.size());
     }
-    same("learned weights", world, together.checksum())
+    same("learned weights", world, together.checksum()?)
 }
 
 fn same(what: &str, world: &World, number: u64) -> Result<()> {

@@ -81,16 +81,21 @@ impl Dot {
         n.div_ceil(SQUARES_BLOCK).max(1)
     }
 
-    /// Returns the launches, in their order.
-    pub fn launches(&self) -> [Launch; 2] {
+    /// Returns the launch that sums blocks alone. The sums of several runs of elements may lie side by side, for one
+    /// [`Sum`].
+    pub fn of_blocks(&self) -> Launch {
         let addresses = [self.x, self.y, self.partials].map(Arg::Address);
-        let first = Launch {
+        Launch {
             kernel: kernel_of!(self.element, "dots"),
             grid: [blocks(self.n, SQUARES_BLOCK), 1, 1],
             block: [SUM_THREADS, 1, 1],
             args: addresses.into_iter().chain([Arg::U64(self.n as u64)]).collect(),
-        };
-        [first, Sum { x: self.partials, out: self.out, n: Dot::partial(self.n) }.launch()]
+        }
+    }
+
+    /// Returns the launches, in their order.
+    pub fn launches(&self) -> [Launch; 2] {
+        [self.of_blocks(), Sum { x: self.partials, out: self.out, n: Dot::partial(self.n) }.launch()]
     }
 }
 

@@ -113,7 +113,7 @@ impl Distances {
             (Some(saved), Some(norm)) => context.norm_backward(saved, norm, &gradient, None, grads),
             _ => gradient,
         };
-        if let Some(table) = grads.span(slots.table, 1) {
+        if let Some(table) = grads.table(slots.table) {
             embedding::backward(&self.rows, &gradient, None, table);
         }
     }

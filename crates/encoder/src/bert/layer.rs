@@ -257,17 +257,17 @@ impl Architecture for Bert<'_> {
         let dy = dropout::apply(&dy, dropout);
         let dx = self.context.norm_backward(norm, self.layout.embedding_norm, &dy, None, grads);
         let dx = self.project_backward(before, dx, grads);
-        if let Some(rows) = grads.rows(self.words) {
-            rows.accumulate(&batch.ids, &dx, shape.pad_id);
+        if let Some(table) = grads.table(self.words) {
+            embedding::backward(&batch.ids, &dx, shape.pad_id, table);
         }
         if let Some(slot) = self.layout.positions
-            && let Some(table) = grads.span(slot, 1)
+            && let Some(table) = grads.table(slot)
         {
             let fixed = shape.pad_id.filter(|_| self.settings.positions == Positions::AfterPadding);
             embedding::backward(&positions, &dx, fixed, table);
         }
         if let Some(slot) = self.layout.types
-            && let Some(table) = grads.span(slot, 1)
+            && let Some(table) = grads.table(slot)
         {
             embedding::backward(&batch.types, &dx, None, table);
         }

@@ -167,8 +167,8 @@ impl Architecture for ModernBert<'_> {
     fn embed_backward(&self, shared: Shared, batch: &Batch, dy: Tensor, grads: &mut Grads) {
         let dy = dropout::apply(&dy, shared.dropout);
         let dx = self.context.norm_backward(shared.norm, self.layout.embedding_norm, &dy, None, grads);
-        if let Some(rows) = grads.rows(self.words) {
-            rows.accumulate(&batch.ids, &dx, self.context.shape.pad_id);
+        if let Some(table) = grads.table(self.words) {
+            embedding::backward(&batch.ids, &dx, self.context.shape.pad_id, table);
         }
     }
 }

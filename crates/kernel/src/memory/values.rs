@@ -1,11 +1,13 @@
 //! Floats on the processor or on a device, and parts of them that operations read and write.
 
+use crate::cpu::reduce::add;
 use crate::cpu::simd::bf16_bits;
 use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
+use std::borrow::Cow;
 use std::ops::Range;
 use tagsmith_device::gpu::{Gpu, Room};
-use tagsmith_device::kernels::elementwise::Cast;
+use tagsmith_device::kernels::elementwise::{Add, Cast};
 use tagsmith_device::multiply::Element;
 
 /// A fixed number of floats: f32 on the processor, f32 or bf16 on a device.
@@ -209,11 +211,9 @@ impl<'a> View<'a> {
 
     /// Returns the view with a copy of the floats in bf16 beside it.
     pub(crate) fn with_rounded(self, rounded: Option<&'a Values>) -> View<'a> {
-        match (self, rounded) {
-            (View::Device(part), Some(Values::Device(room, Element::Bf16))) => {
-                View::Device(DevicePart { rounded: Some(room), ..part })
-            }
-            _ => self,
+        match self {
+            View::Host(_) => self,
+            View::Device(part) => View::Device(part.with_rounded(rounded)),
         }
     }
 
@@ -240,15 +240,23 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Returns the floats in the memory of the process, or a copy of those of a device.
+    ///
+    /// # Errors
+    /// The first error of the device that the floats lie on.
+    pub fn read(self) -> Result<Cow<'a, [f32]>, Error> {
+        match self {
+            View::Host(values) => Ok(Cow::Borrowed(values)),
+            View::Device(part) => Ok(Cow::Owned(part.download()?)),
+        }
+    }
+
     /// Returns a copy of the floats in the memory of the process.
     ///
     /// # Errors
     /// The first error of the device that the floats lie on.
     pub fn to_vec(self) -> Result<Vec<f32>, Error> {
-        match self {
-            View::Host(values) => Ok(values.to_vec()),
-            View::Device(part) => part.download(),
-        }
+        Ok(self.read()?.into_owned())
     }
 }
 
@@ -325,6 +333,22 @@ impl<'a> ViewMut<'a> {
         }
     }
 
+    /// Returns where the copy of the floats in bf16 begins, and 0 if there is none.
+    pub(crate) fn rounded_address(&self) -> u64 {
+        match self {
+            ViewMut::Device(part) if part.rounded.is_some() => part.address_in(Element::Bf16),
+            _ => 0,
+        }
+    }
+
+    /// Returns the view with a copy of the floats in bf16 beside it, which whoever writes the floats writes too.
+    pub(crate) fn with_rounded(self, rounded: Option<&'a Values>) -> ViewMut<'a> {
+        match self {
+            ViewMut::Host(_) => self,
+            ViewMut::Device(part) => ViewMut::Device(part.with_rounded(rounded)),
+        }
+    }
+
     /// Returns the floats of the processor, and keeps the view.
     ///
     /// # Panics
@@ -342,6 +366,47 @@ impl<'a> ViewMut<'a> {
             ViewMut::Host(values) => values.fill(0.0),
             ViewMut::Device(part) => part.room.clear(part.at(), part.bytes()),
         }
+    }
+
+    /// Adds floats to those of this view, one by one.
+    ///
+    /// # Panics
+    /// If there are others than as many f32, or they lie on another device.
+    pub fn add(self, more: View) {
+        assert_eq!(self.len(), more.len(), "values: a sum of another length");
+        match (self, more) {
+            (ViewMut::Host(sum), more) => add(more.host(), sum),
+            (ViewMut::Device(sum), View::Host(more)) => {
+                let gpu = sum.room.gpu();
+                let mut there = Values::unfilled_on(gpu, Element::F32, more.len());
+                there.view_mut(0..more.len()).copy_from(View::Host(more));
+                ViewMut::Device(sum).add(there.view(0..more.len()));
+            }
+            (ViewMut::Device(sum), View::Device(more)) => {
+                assert_eq!((sum.element, more.element), (Element::F32, Element::F32), "values: a sum of another type");
+                let (x, y) = (more.address(), sum.address());
+                sum.room.gpu().launch(&Add { element: Element::F32, x, y, n: sum.len }.launch());
+            }
+        }
+    }
+
+    /// Runs `work` with the floats of these views in the memory of the process. Those of a device come here and go back.
+    /// Where it fails, `work` gets zeros: the device keeps its error.
+    pub(crate) fn on_processor<T>(views: Vec<ViewMut<'_>>, work: impl for<'l> FnOnce(Vec<&'l mut [f32]>) -> T) -> T {
+        let mut copies: Vec<(DevicePart, Vec<f32>)> = Vec::new();
+        for view in &views {
+            if let ViewMut::Device(part) = view {
+                copies.push((*part, part.download().unwrap_or_else(|_| vec![0.0; part.len])));
+            }
+        }
+        let mut here = copies.iter_mut().map(|(_, copy)| &mut copy[..]);
+        let slices = views.into_iter().map(|view| match view {
+            ViewMut::Host(values) => values,
+            ViewMut::Device(_) => here.next().expect("each part of a device has a copy"),
+        });
+        let value = work(slices.collect());
+        copies.iter().for_each(|(part, copy)| part.upload(copy));
+        value
     }
 
     /// Copies the floats of `from` to this view.
@@ -379,6 +444,13 @@ impl<'a> DevicePart<'a> {
         let inside = range.start <= range.end && range.end as u64 * element.bytes() <= room.bytes();
         assert!(inside, "values: {range:?} is outside");
         DevicePart { room, element, first: range.start, len: range.len(), rounded: None }
+    }
+
+    fn with_rounded(self, rounded: Option<&'a Values>) -> DevicePart<'a> {
+        match rounded {
+            Some(Values::Device(room, Element::Bf16)) => DevicePart { rounded: Some(room), ..self },
+            _ => self,
+        }
     }
 
     fn part(self, range: Range<usize>) -> DevicePart<'a> {

@@ -1,7 +1,10 @@
 //! AdamW: Adam with decoupled weight decay.
 
+use super::gpu;
 use crate::cpu::simd::{Lanes, multiversion};
+use crate::memory::values::{View, ViewMut};
 use crate::threads::{Shared, for_each};
+use tagsmith_device::kernels::learning::Rates;
 
 /// Elements that one task updates.
 const BLOCK: usize = 16 * 1024;
@@ -21,8 +24,6 @@ pub struct AdamW {
     pub decay: f64,
     /// Number of this update, counted from 1.
     pub update: u64,
-    /// Factor of the gradients, by which they are clipped.
-    pub gradient_scale: f64,
 }
 
 /// The formula's constants in f32.
@@ -42,22 +43,24 @@ pub(crate) struct Constants {
     scale: f32,
 }
 
-/// A parameter and everything that updates it, in slices of one length.
+/// A parameter and everything that updates it: as many numbers each, in one place.
+#[derive(Debug)]
 pub struct Part<'a> {
-    /// Numbers of this update; parts may differ in their decay.
+    /// Numbers of this update; parts may differ in their rate and decay.
     pub adamw: AdamW,
     /// Values of the parameter.
-    pub p: &'a mut [f32],
+    pub p: ViewMut<'a>,
     /// Gradient of the parameter.
-    pub g: &'a [f32],
+    pub g: View<'a>,
     /// First moments of the parameter.
-    pub m: &'a mut [f32],
+    pub m: ViewMut<'a>,
     /// Second moments of the parameter.
-    pub v: &'a mut [f32],
+    pub v: ViewMut<'a>,
 }
 
 impl AdamW {
-    pub(crate) fn constants(&self) -> Constants {
+    /// Returns the constants of an update whose gradients are multiplied by `scale` first.
+    pub(crate) fn constants(&self, scale: f32) -> Constants {
         assert!(self.update > 0, "adamw: updates count from 1");
         let correction = |beta: f64| 1.0 - beta.powf(self.update as f64);
         Constants {
@@ -69,33 +72,65 @@ impl AdamW {
             step: (self.rate / correction(self.beta1)) as f32,
             root_correction: (1.0 / correction(self.beta2).sqrt()) as f32,
             epsilon: self.epsilon as f32,
-            scale: self.gradient_scale as f32,
+            scale,
         }
     }
 }
 
-/// Updates all parts in place.
+/// Updates all parts in place. `factor` is the number by which gradients are clipped: see [`Clip`](super::clip::Clip).
 ///
-/// p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε).
+/// g ← factor · g; p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε).
 ///
 /// # Precision
-/// Computed in f32, with constants from f64.
+/// Computed in f32, with constants from f64; on a device, the same operations. Parameters that a device holds in bf16, too,
+/// are rounded anew.
 /// # Panics
-/// If a part's slices differ in length.
+/// If a part's views differ in length. On a device, if gradients or moments do not lie as far from each other as their
+/// parameters.
 /// # Source
 /// Loshchilov and Hutter, 2019; ε as in PyTorch.
-pub fn update(parts: &mut [Part<'_>]) {
+pub fn update(parts: Vec<Part<'_>>, factor: View) {
+    for Part { p, g, m, v, .. } in &parts {
+        let n = p.len();
+        assert!(g.len() == n && m.len() == n && v.len() == n, "adamw: {n} parameters, {} gradients", g.len());
+    }
+    match parts.first().and_then(|part| part.g.gpu()) {
+        Some(gpu) => {
+            let rates = |AdamW { rate, beta1, beta2, epsilon, decay: _, update }: AdamW| Rates {
+                rate,
+                beta1,
+                beta2,
+                epsilon,
+                update,
+            };
+            let parts = parts.iter().filter(|part| !part.p.is_empty()).map(|part| gpu::adamw::Part {
+                rates: rates(part.adamw),
+                decay: part.adamw.decay,
+                parameters: &part.p,
+                gradients: part.g,
+                first_moments: &part.m,
+                second_moments: &part.v,
+            });
+            gpu::adamw::update(gpu, &parts.collect::<Vec<_>>(), factor);
+        }
+        None => update_on_processor(parts, factor.host()[0]),
+    }
+}
+
+fn update_on_processor(parts: Vec<Part<'_>>, scale: f32) {
     let mut ends = Vec::with_capacity(parts.len());
     let mut blocks = 0;
-    let shared: Vec<_> = parts
-        .iter_mut()
+    let mut slices: Vec<_> = parts
+        .into_iter()
         .map(|Part { adamw, p, g, m, v }| {
-            let n = p.len();
-            assert!(g.len() == n && m.len() == n && v.len() == n, "adamw: {n} parameters, {} gradients", g.len());
-            blocks += n.div_ceil(BLOCK);
+            blocks += p.len().div_ceil(BLOCK);
             ends.push(blocks);
-            (adamw.constants(), Shared::new(p), *g, Shared::new(m), Shared::new(v))
+            (adamw.constants(scale), p.into_host(), g.host(), m.into_host(), v.into_host())
         })
+        .collect();
+    let shared: Vec<_> = slices
+        .iter_mut()
+        .map(|(constants, p, g, m, v)| (*constants, Shared::new(p), *g, Shared::new(m), Shared::new(v)))
         .collect();
     for_each(blocks, |block| {
         let part = ends.partition_point(|&end| end <= block);

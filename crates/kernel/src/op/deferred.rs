@@ -81,16 +81,22 @@ impl Deferred {
         self.made.fill(0);
     }
 
-    /// Makes one update: of the rows with a gradient now, of the others later.
+    /// Makes one update: of the rows with a gradient now, of the others later. Gradients are multiplied by `factor` first.
     ///
     /// # Errors
     /// Rows that cannot be read from their origin: other ranks may have gradients of rows that this one never read.
     ///
     /// # Panics
     /// If updates wait that have another β₁, β₂ or ε.
-    pub fn update(&mut self, adamw: &AdamW, table: &mut Table, gradients: &RowGradients) -> Result<(), UnreadableRows> {
+    pub fn update(
+        &mut self,
+        adamw: &AdamW,
+        factor: f32,
+        table: &mut Table,
+        gradients: &RowGradients,
+    ) -> Result<(), UnreadableRows> {
         self.catch_up(table, &gradients.rows)?;
-        let constants = adamw.constants();
+        let constants = adamw.constants(factor);
         let formula = |c: &Constants| [c.beta1, c.beta2, c.epsilon].map(f32::to_bits);
         let same = self.past.first().is_none_or(|waiting| formula(waiting) == formula(&constants));
         assert!(same, "deferred: β₁, β₂ and ε stay while updates wait");

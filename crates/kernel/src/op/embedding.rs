@@ -3,7 +3,7 @@
 use super::gpu;
 use crate::cpu::reduce::add;
 use crate::memory::tensor::Tensor;
-use crate::params::GradSlot;
+use crate::params::TableGradient;
 use crate::params::table::Rows;
 use crate::threads::for_each_block;
 
@@ -33,9 +33,13 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
     y
 }
 
-/// Computes the gradient of a small table: `dtable[index[r]] += dy[r]`, in order of r. Row `fixed` gets no gradient, like
+/// Computes the gradient of a table: `dtable[index[r]] += dy[r]`, in order of r. Row `fixed` gets no gradient, like
 /// PyTorch's `padding_idx`.
-pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
+pub fn backward<'a>(index: &[u32], dy: &Tensor, fixed: Option<u32>, table: impl Into<TableGradient<'a>>) {
+    let slot = match table.into() {
+        TableGradient::Rows(rows) => return rows.accumulate(index, dy, fixed),
+        TableGradient::Whole(slot) => slot,
+    };
     if dy.gpu().is_some() {
         return gpu::embedding::backward(index, dy, fixed, slot);
     }

@@ -4,9 +4,12 @@
 //! see [`tagsmith_device::gpu`].
 
 pub(super) mod activation;
+pub(super) mod adamw;
 pub(super) mod add;
 pub(super) mod attention;
+pub(super) mod clip;
 pub(super) mod convolution;
+pub(super) mod cross_entropy;
 pub(super) mod disentangled;
 pub(super) mod dropout;
 pub(super) mod embedding;

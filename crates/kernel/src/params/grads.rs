@@ -1,9 +1,9 @@
 //! All gradients of a step in one buffer, addressed by slot.
 
-use crate::cpu::reduce::add;
+use crate::device::Error;
 use crate::memory::values::{Values, View, ViewMut};
 use crate::params::row_gradients::RowGradients;
-use crate::params::{Params, SlotId};
+use crate::params::{Params, Slot, SlotId};
 use std::ops::Range;
 
 /// One parameter's gradient buffer.
@@ -58,8 +58,23 @@ impl<'a> GradSlot<'a> {
         assert_eq!(self.len(), gradient.len(), "grads: a gradient of another length");
         match self {
             GradSlot::Overwrite(buffer) => buffer.copy_from(gradient),
-            GradSlot::Add(buffer) => add(gradient.host(), buffer.into_host()),
+            GradSlot::Add(buffer) => buffer.add(gradient),
         }
+    }
+}
+
+/// The gradient of an embedding table, to add to.
+#[derive(Debug)]
+pub enum TableGradient<'a> {
+    /// Of a table on the processor, rows that were read.
+    Rows(&'a mut RowGradients),
+    /// Of a dense one, all rows.
+    Whole(GradSlot<'a>),
+}
+
+impl<'a> From<GradSlot<'a>> for TableGradient<'a> {
+    fn from(slot: GradSlot<'a>) -> TableGradient<'a> {
+        TableGradient::Whole(slot)
     }
 }
 
@@ -103,10 +118,11 @@ impl Grads {
     /// Makes room for the gradients of `params`. Sparse slots take none before rows have a gradient.
     pub fn new(params: &Params) -> Grads {
         let mut offsets = vec![0];
-        for slot in &params.slots {
-            offsets.push(offsets[offsets.len() - 1] + slot.room());
+        for number in 0..params.slots.len() {
+            offsets.push(offsets[number] + params.room(SlotId(number)));
         }
-        let sparse = params.slots.iter().map(|slot| (slot.sparse && !slot.frozen).then(RowGradients::default));
+        let learns = |(number, slot): (usize, &Slot)| params.is_table(SlotId(number)) && !slot.frozen;
+        let sparse = params.slots.iter().enumerate().map(|slot| learns(slot).then(RowGradients::default));
         Grads {
             values: Values::zeros(&params.device(), offsets[offsets.len() - 1]),
             written: vec![false; params.slots.len()],
@@ -158,11 +174,13 @@ impl Grads {
         unsafe { self.values.detached(range) }
     }
 
-    /// Runs `work` with the gradients of these spans of slots, each as one. Meanwhile it may write those of all other
-    /// slots. A slot that was not written is filled with zeros.
+    /// Runs `work` with the gradients of these spans of slots, each as one, in the memory of the process. Meanwhile it may
+    /// write those of all other slots. A slot that was not written is filled with zeros.
+    ///
+    /// Gradients on a device come here and go back. Where it fails, `work` gets zeros: the device keeps its error.
     ///
     /// # Panics
-    /// If a slot is in two spans, `work` asks for one of them, or the gradients lie on a device.
+    /// If a slot is in two spans, or `work` asks for one of them.
     pub fn lend<T>(
         &mut self,
         spans: &[Range<usize>],
@@ -177,12 +195,12 @@ impl Grads {
             self.lent[slot] = true;
         }
         let (offsets, values) = (&self.offsets, &mut self.values);
-        let lend = |slots: &Range<usize>| {
+        let part = |slots: &Range<usize>| {
             // SAFETY: each slot is in one span, and until `work` ends `self` gives none of them to anybody else.
-            unsafe { values.detached(offsets[slots.start]..offsets[slots.end]) }.into_host()
+            unsafe { values.detached(offsets[slots.start]..offsets[slots.end]) }
         };
-        let lent = spans.iter().map(lend).collect();
-        let value = work(lent, self);
+        let parts: Vec<ViewMut> = spans.iter().map(part).collect();
+        let value = ViewMut::on_processor(parts, |lent| work(lent, self));
         spans.iter().cloned().flatten().for_each(|slot| self.lent[slot] = false);
         value
     }
@@ -202,7 +220,15 @@ impl Grads {
         (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), holds_sum)
     }
 
-    /// Returns the rows of a sparse slot, to add to; `None` if it is frozen.
+    /// Returns the gradient of an embedding table, to add to; `None` if it is frozen.
+    pub fn table(&mut self, id: SlotId) -> Option<TableGradient<'_>> {
+        match self.sparse[id.0].is_some() {
+            true => self.rows(id).map(TableGradient::Rows),
+            false => self.span(id, 1).map(TableGradient::Whole),
+        }
+    }
+
+    /// Returns the rows of a sparse slot, to add to; `None` if it is dense or frozen.
     pub fn rows(&mut self, id: SlotId) -> Option<&mut RowGradients> {
         self.written[id.0] = true;
         self.sparse[id.0].as_mut()
@@ -235,14 +261,17 @@ impl Grads {
     }
 
     /// Returns a copy of a parameter's whole gradient; `None` if it is frozen. Rows without a gradient are zeros.
-    pub fn copy(&self, params: &Params, id: SlotId) -> Option<Vec<f32>> {
-        let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(|dense| dense.host().to_vec()) };
+    ///
+    /// # Errors
+    /// The first error of the device that the gradients lie on.
+    pub fn copy(&self, params: &Params, id: SlotId) -> Result<Option<Vec<f32>>, Error> {
+        let Some(rows) = self.sparse(id) else { return self.dense(params, id).map(View::to_vec).transpose() };
         let slot = &params.slots[id.0];
         let mut table = vec![0.0; slot.len()];
         for (&row, values) in rows.rows.iter().zip(rows.values.chunks_exact(slot.shape[1])) {
             table[row as usize * slot.shape[1]..][..slot.shape[1]].copy_from_slice(values);
         }
-        Some(table)
+        Ok(Some(table))
     }
 
     /// Returns the rows of a sparse slot; `None` if it is dense or frozen.

@@ -5,7 +5,8 @@ use tagsmith_kernel::check::{assert_close, assert_far, distance, tolerance};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_spans::batch::SpanBatch;
 use tagsmith_spans::config::parity::Parity;
-use tagsmith_spans::learn::SpanTask;
+use tagsmith_kernel::{Device, Precision};
+use tagsmith_spans::learn::{GoldBatch, SpanTask};
 use tagsmith_spans::model::loss::Gold;
 use tagsmith_spans::model::{Model, SPAN};
 use tagsmith_train::learner::{Learner, StepOptions};
@@ -27,7 +28,7 @@ fn a_softmax_over_masked_places_is_the_originals() {
             let batch = batch_of(&model.config, &examples, masking);
             let mut learner = learner(model, OPTIONS);
             let loss = step(&mut learner, &[batch], 0.0).loss;
-            (loss, learner.gradient("width_embedding.weight").expect("it learns"))
+            (loss, learner.gradient("width_embedding.weight").expect("the processor works").expect("it learns"))
         };
         let gradient = |key: &str| -> Vec<f64> { serde_json::from_value(case[key].clone()).expect("numbers") };
         let leaking = Parity { softmax_mask: true, ..Parity::default() };
@@ -71,7 +72,7 @@ fn gradients_under_dropout_are_slopes() {
             let gradients = |learner: &Learner<SpanTask>| -> Vec<(usize, Vec<f32>)> {
                 let dense =
                     model.params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse && of_part(&slot.name));
-                dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name)?))).collect()
+                dense.filter_map(|(number, slot)| Some((number, learner.gradient(&slot.name).expect("the processor works")?))).collect()
             };
             let slope = |gradients: &[(usize, Vec<f32>)]| -> (f64, f64) {
                 let squares = gradients.iter().flat_map(|(_, gradient)| gradient).map(|g| f64::from(*g).powi(2));
@@ -102,29 +103,44 @@ fn gradients_under_dropout_are_slopes() {
     }
 }
 
+/// Asserts that every gradient is PyTorch's. `allowed` makes the largest error of a parameter's largest gradient.
+fn assert_gradients(name: &str, model: Model, batch: &GoldBatch, allowed: impl Fn(f64) -> f64) {
+    let expected = read_expected(name);
+    let slots = model.params.slots.clone();
+    let mut learner = learner(model, OPTIONS);
+    step(&mut learner, std::slice::from_ref(batch), 0.0);
+    let wants: Vec<_> = slots.iter().map(|slot| expected.get(&format!("grad.{}", slot.name))).collect();
+    let largest = wants.iter().flatten().flatten().fold(0f64, |a, b| a.max(b.abs()));
+    let mut learning = 0;
+    for (slot, want) in slots.iter().zip(&wants) {
+        let got = learner.gradient(&slot.name).expect("the device works");
+        let (Some(got), Some(want)) = (&got, want) else {
+            assert!(got.is_none() && want.is_none(), "{name} {}: one has a gradient", slot.name);
+            continue;
+        };
+        let own = want.iter().fold(0f64, |a, b| a.max(b.abs())).max(largest / 30.0);
+        let (apart, allowed) = (distance(got, want), allowed(own));
+        assert!(apart <= allowed, "{name} {}: off by {apart:.3e}, {allowed:.3e} allowed", slot.name);
+        learning += 1;
+    }
+    assert!(learning > 40, "{name}: {learning} parameters learn");
+}
+
 #[test]
 fn every_gradient_is_pytorchs() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
     for (name, ..) in MODELS {
-        let (model, expected) = (load(name), read_expected(name));
+        let mut model = load(name);
         let batch = batch(name, &model.config);
-        let slots = model.params.slots.clone();
-        let mut learner = learner(model, OPTIONS);
-        step(&mut learner, &[batch], 0.0);
-        let wants: Vec<_> = slots.iter().map(|slot| expected.get(&format!("grad.{}", slot.name))).collect();
-        let largest = wants.iter().flatten().flatten().fold(0f64, |a, b| a.max(b.abs()));
-        let mut learning = 0;
-        for (slot, want) in slots.iter().zip(&wants) {
-            let got = learner.gradient(&slot.name);
-            let (Some(got), Some(want)) = (&got, want) else {
-                assert!(got.is_none() && want.is_none(), "{name} {}: one has a gradient", slot.name);
-                continue;
-            };
-            let own = want.iter().fold(0f64, |a, b| a.max(b.abs())).max(largest / 30.0);
-            let (apart, allowed) = (distance(got, want), tolerance(C_BACKWARD, TERMS, &[own]));
-            assert!(apart <= allowed, "{name} {}: off by {apart:.3e}, {allowed:.3e} allowed", slot.name);
-            learning += 1;
+        let there = model.to(&device).expect("there is room");
+        for (place, model) in [("processor", model.clone()), ("emulated GPU", there)] {
+            let allowed = |own| tolerance(C_BACKWARD, TERMS, &[own]);
+            assert_gradients(&format!("{name}"), model, &batch, allowed);
+            _ = place;
         }
-        assert!(learning > 40, "{name}: {learning} parameters learn");
+        model.precision = Precision::Bf16;
+        let allowed = 2.0 * bf16_apart(&model);
+        assert_gradients(name, model.to(&device).expect("there is room"), &batch, |own| allowed * own);
     }
 }
 
@@ -137,7 +153,7 @@ fn a_step_of_several_batches_learns_from_their_mean() {
     let gradient = |batches: &[(SpanBatch, Gold)]| {
         let mut learner = learner(model.clone(), OPTIONS);
         let loss = step(&mut learner, batches, 0.0).loss;
-        (loss, learner.gradient("token_span_linear.3.weight").expect("it learns"))
+        (loss, learner.gradient("token_span_linear.3.weight").expect("the processor works").expect("it learns"))
     };
     let (a, b) = (gradient(std::slice::from_ref(&first)), gradient(std::slice::from_ref(&second)));
     let both = gradient(&[first, second]);

@@ -107,7 +107,7 @@ impl Plan {
 /// Returns the buckets of dense slots that learn, in the order of the stages that complete them.
 fn buckets(params: &Params, stages: &[u32]) -> Vec<Bucket> {
     let mut slots: Vec<usize> = (0..stages.len()).collect();
-    slots.retain(|&slot| !params.slots[slot].sparse && !params.slots[slot].frozen);
+    slots.retain(|&slot| !params.is_table(SlotId(slot)) && !params.slots[slot].frozen);
     // Slots of one stage stay in their order.
     slots.sort_by_key(|&slot| stages[slot]);
     let mut buckets: Vec<Bucket> = Vec::new();

@@ -1,13 +1,15 @@
-//! AdamW over a model's parameters: the dense ones all at once, tables of which few rows have a gradient deferred.
+//! AdamW over a model's parameters: dense ones all at once, tables of which few rows have a gradient deferred.
 
+use crate::error::Error;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
-use tagsmith_kernel::cpu::reduce::sum_of_squares;
-use tagsmith_kernel::memory::values::View;
+use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::clip::{Clip, clip};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Grads, Moments, Params, Slot, SlotId};
-use tagsmith_weights::Error;
 use tagsmith_weights::tensors::{self, Entry, Reader, Values};
 
 /// Moments of everything that learns, and the updates that rows of tables have yet to make.
@@ -19,8 +21,10 @@ pub struct Optimizer {
 impl Optimizer {
     /// Zero moments.
     pub fn new(params: &Params) -> Optimizer {
-        let sparse = params.slots.iter().enumerate().filter(|(_, slot)| slot.sparse && !slot.frozen);
-        let tables = sparse.map(|(number, slot)| (SlotId(number), Deferred::new(slot.shape[0], slot.shape[1])));
+        let tables = learning_tables(params).filter(|&id| params.is_table(id)).map(|id| {
+            let shape = &params.slots[id.0].shape;
+            (id, Deferred::new(shape[0], shape[1]))
+        });
         Optimizer { dense: Moments::new(params), tables: tables.collect() }
     }
 
@@ -42,62 +46,78 @@ impl Optimizer {
         }
     }
 
-    /// Makes one update; `adamw` returns the numbers of a slot.
+    /// Makes one update with gradients that are clipped to the norm `most`; `adamw` returns the numbers of a slot. Returns
+    /// the norm before.
     ///
     /// # Errors
-    /// Rows that cannot be read from their origin.
+    /// Rows that cannot be read from their origin; the first error of the device.
     pub fn update(
         &mut self,
         params: &mut Params,
         grads: &Grads,
+        most: f64,
         adamw: impl Fn(SlotId, &Slot) -> AdamW,
-    ) -> Result<(), UnreadableRows> {
-        let dense = params.slots.iter().enumerate().filter(|(_, slot)| !slot.sparse);
-        let ids = dense.map(|(number, _)| SlotId(number));
-        let gradients: Vec<_> = ids.map(|id| (id, grads.dense(params, id))).collect();
-        let (mut first, mut second) = (&mut self.dense.first[..], &mut self.dense.second[..]);
-        let mut parts = Vec::with_capacity(gradients.len());
-        for ((slot, p), (id, g)) in params.each_dense_mut().zip(gradients) {
-            let Some(g) = g else { continue };
-            let (m, v);
-            (m, first) = first.split_at_mut(p.len());
-            (v, second) = second.split_at_mut(p.len());
-            parts.push(Part { adamw: adamw(id, slot), p, g: g.host(), m, v });
-        }
-        adamw::update(&mut parts);
+    ) -> Result<f64, Error> {
+        let gradient = |number: usize| match grads.sparse(SlotId(number)) {
+            Some(rows) => Some(View::Host(&rows.values)),
+            None => grads.dense(params, SlotId(number)),
+        };
+        let gradients: Vec<View> = (0..params.slots.len()).filter_map(gradient).collect();
+        let Clip { norm, factor } = clip(&gradients, most);
+        let dense: Vec<Option<(AdamW, View)>> = (0..params.slots.len())
+            .map(|number| {
+                let id = SlotId(number);
+                Some((adamw(id, &params.slots[number]), grads.dense(params, id)?))
+            })
+            .collect();
+        let mut moments = self.dense.each_mut().enumerate();
+        let parts = params.each_dense_mut().filter_map(|(id, p)| {
+            let [m, v] = moments.find_map(|(number, moments)| (number == id.0).then_some(moments))?;
+            let (adamw, g) = dense[id.0]?;
+            Some(Part { adamw, p, g, m, v })
+        });
+        adamw::update(parts.collect(), factor.view());
         for (id, deferred) in &mut self.tables {
             let rows = grads.sparse(*id).expect("a table that learns has rows of gradients");
-            deferred.update(&adamw(*id, &params.slots[id.0]), params.table_mut(*id), rows)?;
+            let adamw = adamw(*id, &params.slots[id.0]);
+            deferred.update(&adamw, factor.data()[0], params.table_mut(*id), rows)?;
         }
-        Ok(())
+        Ok(norm.read()?)
     }
 
     /// Writes the moments and the number of updates to a safetensors file. It holds all dense moments in the order of
-    /// the slots. For each table it holds the rows that ever had a gradient, with their moments.
+    /// the slots. For each embedding table it holds the rows that ever had a gradient, with their moments.
     ///
     /// # Errors
-    /// What the system says of the file.
+    /// What the system says of the file; the first error of the device.
     ///
     /// # Panics
     /// If updates wait: [`Optimizer::settle`] comes first.
     pub fn save(&self, params: &Params, updates: u64, file: &Path) -> Result<(), Error> {
-        let Moments { first, second } = &self.dense;
+        let whole = learning_tables(params).filter(|&id| !params.is_table(id));
+        let whole = whole.map(|id| Ok((id, RowsWithMoments::of_whole(self.dense.of(id), params.slots[id.0].shape[1])?)));
+        let whole: Vec<(SlotId, RowsWithMoments)> = whole.collect::<Result<_, Error>>()?;
+        let deferred = self.tables.iter().map(|(id, deferred)| (*id, RowsWithMoments::of_deferred(deferred)));
+        let tables: Vec<(SlotId, RowsWithMoments)> = deferred.chain(whole).collect();
+        let ids = || dense_that_learn(params);
+        let len = ids().map(|id| params.slots[id.0].len()).sum();
+        let dense = |half: usize| Values::F32s(Box::new(ids().map(move |id| Ok(self.dense.of(id)[half].read()?))));
         let mut entries = vec![
-            Entry { name: FIRST.into(), shape: vec![first.len()], values: Values::F32(first) },
-            Entry { name: SECOND.into(), shape: vec![second.len()], values: Values::F32(second) },
+            Entry { name: FIRST.into(), shape: vec![len], values: dense(0) },
+            Entry { name: SECOND.into(), shape: vec![len], values: dense(1) },
         ];
-        for (id, deferred) in &self.tables {
+        for (id, RowsWithMoments { rows, moments }) in &tables {
             let slot = &params.slots[id.0];
-            let (rows, width) = (deferred.rows(), slot.shape[1]);
+            let width = slot.shape[1];
             let named =
                 |kind: &str, shape, values| Entry { name: format!("{}.{kind}", slot.name).into(), shape, values };
             entries.push(named(ROWS, vec![rows.len()], Values::U32(rows)));
             for (kind, half) in [(FIRST, 0), (SECOND, width)] {
-                let slices = deferred.moments().map(move |moments| Ok(moments[half..][..width].into()));
+                let slices = moments.iter().map(move |moments| Ok(Cow::Borrowed(&moments[half..][..width])));
                 entries.push(named(kind, vec![rows.len(), width], Values::F32s(Box::new(slices))));
             }
         }
-        tensors::write(file, entries, &[(UPDATES, updates.to_string())])
+        Ok(tensors::write(file, entries, &[(UPDATES, updates.to_string())])?)
     }
 
     /// Reads them back; returns the number of updates.
@@ -115,12 +135,20 @@ impl Optimizer {
                 false => Err(reader
                     .refuse(format!("`{name}` is not of shape {shape:?}: another model, or other frozen parameters"))),
             };
-        for (name, moments) in [(FIRST, &mut self.dense.first), (SECOND, &mut self.dense.second)] {
-            of_shape(name, &[moments.len()])?;
-            reader.read(name, 0, moments)?;
+        let len = dense_that_learn(params).map(|id| params.slots[id.0].len()).sum();
+        for (half, name) in [FIRST, SECOND].into_iter().enumerate() {
+            of_shape(name, &[len])?;
+            let mut at = 0;
+            for id in dense_that_learn(params) {
+                let mut moments = vec![0.0; params.slots[id.0].len()];
+                reader.read(name, at, &mut moments)?;
+                at += moments.len();
+                let [first, second] = self.dense.of_mut(id);
+                [first, second].into_iter().nth(half).expect("there are two").copy_from(View::Host(&moments));
+            }
         }
         let mut names = 2;
-        for (id, deferred) in &mut self.tables {
+        for id in learning_tables(params) {
             let slot = &params.slots[id.0];
             let [numbers, first, second] = [ROWS, FIRST, SECOND].map(|kind| format!("{}.{kind}", slot.name));
             let count = reader.shape(&numbers).map_or(0, |shape| shape.iter().product());
@@ -135,23 +163,27 @@ impl Optimizer {
                 Ok(moments.into_boxed_slice())
             };
             let moments = (0..count).map(row).collect::<Result<Vec<_>, Error>>()?;
-            if !deferred.restore(params.table(*id), &reader.read_u32(&numbers)?, moments.into_iter())? {
-                return Err(reader.refuse(format!("`{numbers}` are not different rows of {}", slot.shape[0])));
+            let rows = reader.read_u32(&numbers)?;
+            let restored = match self.tables.iter_mut().find(|(table, _)| *table == id) {
+                Some((_, deferred)) => deferred.restore(params.table(id), &rows, moments.into_iter())?,
+                None => restore_whole(self.dense.of_mut(id), &rows, &moments),
+            };
+            if !restored {
+                return Err(reader.refuse(format!("`{numbers}` are not different rows of {}", slot.shape[0])).into());
             }
             names += 3;
         }
         match reader.names().len() == names {
             true => Ok(updates),
-            false => {
-                Err(reader.refuse("has moments of parameters that do not learn: other parameters are frozen".into()))
-            }
+            false => Err(reader
+                .refuse("has moments of parameters that do not learn: other parameters are frozen".into())
+                .into()),
         }
     }
 
     /// Bytes held for the moments and for what waits.
     pub fn bytes(&self) -> usize {
-        let dense = size_of_val(&self.dense.first[..]) + size_of_val(&self.dense.second[..]);
-        dense + self.tables.iter().map(|(_, deferred)| deferred.bytes()).sum::<usize>()
+        self.dense.bytes() + self.tables.iter().map(|(_, deferred)| deferred.bytes()).sum::<usize>()
     }
 }
 
@@ -161,12 +193,60 @@ const SECOND: &str = "exp_avg_sq";
 const ROWS: &str = "rows";
 const UPDATES: &str = "step";
 
-/// The global L2 norm of all gradients.
-pub fn norm(params: &Params, grads: &Grads) -> f64 {
-    let gradient = |number: usize| match grads.sparse(SlotId(number)) {
-        Some(rows) => Some(&rows.values[..]),
-        None => grads.dense(params, SlotId(number)).map(View::host),
-    };
-    let parts: Vec<&[f32]> = (0..params.slots.len()).filter_map(gradient).collect();
-    sum_of_squares(&parts).sqrt()
+/// The parameters that learn, without embedding tables.
+fn dense_that_learn(params: &Params) -> impl Iterator<Item = SlotId> {
+    let slots = params.slots.iter().enumerate();
+    slots.filter(|(_, slot)| !slot.sparse && !slot.frozen).map(|(number, _)| SlotId(number))
+}
+
+/// The embedding tables that learn, wherever they lie.
+fn learning_tables(params: &Params) -> impl Iterator<Item = SlotId> {
+    let slots = params.slots.iter().enumerate();
+    slots.filter(|(_, slot)| slot.sparse && !slot.frozen).map(|(number, _)| SlotId(number))
+}
+
+/// The rows of an embedding table that ever had a gradient, and of each the first moments and then the second.
+struct RowsWithMoments<'a> {
+    rows: Cow<'a, [u32]>,
+    moments: Vec<Cow<'a, [f32]>>,
+}
+
+impl<'a> RowsWithMoments<'a> {
+    fn of_deferred(deferred: &'a Deferred) -> RowsWithMoments<'a> {
+        let moments = deferred.moments().map(Cow::Borrowed).collect();
+        RowsWithMoments { rows: Cow::Borrowed(deferred.rows()), moments }
+    }
+
+    /// Finds them among the moments of a dense table: a row that never had a gradient has moments of 0.
+    fn of_whole(moments: [View<'_>; 2], width: usize) -> Result<RowsWithMoments<'a>, Error> {
+        let [first, second] = moments.map(View::to_vec);
+        let (first, second) = (first?, second?);
+        let (mut rows, mut moments) = (Vec::new(), Vec::new());
+        for (row, (first, second)) in first.chunks_exact(width).zip(second.chunks_exact(width)).enumerate() {
+            let both = [first, second].concat();
+            if both.iter().any(|moment| moment.to_bits() != 0) {
+                rows.push(row as u32);
+                moments.push(Cow::Owned(both));
+            }
+        }
+        Ok(RowsWithMoments { rows: Cow::Owned(rows), moments })
+    }
+}
+
+/// Takes over the moments of these rows of a dense table; those of all others become 0. Returns whether they are different
+/// rows of the table.
+fn restore_whole(whole: [ViewMut<'_>; 2], rows: &[u32], moments: &[Box<[f32]>]) -> bool {
+    let len = whole[0].len();
+    let mut halves = [vec![0.0; len], vec![0.0; len]];
+    let mut seen = BTreeSet::new();
+    for (&row, moments) in rows.iter().zip(moments) {
+        let width = moments.len() / 2;
+        let (start, end) = (row as usize * width, (row as usize + 1) * width);
+        if end > len || !seen.insert(row) {
+            return false;
+        }
+        halves.iter_mut().zip(moments.chunks_exact(width)).for_each(|(half, row)| half[start..end].copy_from_slice(row));
+    }
+    whole.into_iter().zip(&halves).for_each(|(to, half)| to.copy_from(View::Host(half)));
+    true
 }

@@ -10,17 +10,17 @@ use tagsmith_ranks::World;
 /// somebody to compare with.
 ///
 /// # Errors
-/// The first rank that differs from rank 0. Every rank finds the same.
+/// The first rank that differs from rank 0, which every rank finds; weights that cannot be read.
 pub fn compare(
     world: &World,
     step: u64,
-    weights: impl FnOnce() -> u64,
+    weights: impl FnOnce() -> Result<u64, Error>,
     inputs: impl FnOnce() -> u64,
 ) -> Result<(), Error> {
     if world.size() == 1 {
         return Ok(());
     }
-    let mine = [weights(), inputs()].map(u64::to_le_bytes).concat();
+    let mine = [weights()?, inputs()].map(u64::to_le_bytes).concat();
     let all = world.gather(&mine);
     match all.iter().position(|other| *other != all[0]) {
         Some(rank) => Err(Error::Apart { step, rank, inputs: all[rank][8..] != all[0][8..] }),
@@ -49,7 +49,10 @@ pub fn told(world: &World, numbers: &[u64]) -> Vec<u64> {
 
 /// A number of the weights' bits, but for those rows of tables that the last step's gradients did not change. Ranks that
 /// have the same weights have the same number.
-pub fn checksum(params: &Params, grads: &Grads) -> u64 {
+///
+/// # Errors
+/// The first error of the device that the weights lie on.
+pub fn checksum(params: &Params, grads: &Grads) -> Result<u64, tagsmith_kernel::Error> {
     let mut sum = 0u64;
     let mut add = |values: &[f32]| {
         // Odd factors that differ from place to place: neither a changed nor a misplaced number goes unseen.
@@ -61,11 +64,11 @@ pub fn checksum(params: &Params, grads: &Grads) -> u64 {
     for id in (0..params.slots.len()).map(SlotId) {
         match grads.sparse(id) {
             Some(rows) => rows.rows.iter().for_each(|&row| add(params.table(id).row(row as usize))),
-            None if params.slots[id.0].sparse => {}
-            None => add(params.get(id).host()),
+            None if params.is_table(id) => {}
+            None => add(&params.get(id).read()?),
         }
     }
-    sum
+    Ok(sum)
 }
 
 /// A number of what all ranks must have in common: these parts, in this order.
@@ -96,7 +99,7 @@ mod tests {
         };
         let mut params = Params::zeros(vec![slot("a", 0, 3), slot("b", 3, 2)]);
         let grads = Grads::new(&params);
-        let mut seen = vec![checksum(&params, &grads)];
+        let mut seen = vec![checksum(&params, &grads).expect("they are here")];
         let changes: [(usize, &[f32]); 6] = [
             (0, &[1.0, 2.0, 3.0]),
             (0, &[2.0, 1.0, 3.0]),
@@ -107,7 +110,7 @@ mod tests {
         ];
         for (slot, values) in changes {
             params.get_mut(SlotId(slot)).copy_from_slice(values);
-            seen.push(checksum(&params, &grads));
+            seen.push(checksum(&params, &grads).expect("they are here"));
         }
         let count = seen.len();
         seen.sort_unstable();

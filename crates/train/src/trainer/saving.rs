@@ -21,10 +21,10 @@ impl<M: Trainable> Run<'_, M> {
     /// Where no evaluation at this step has shown it, a part of the last batch is read once more.
     pub(super) fn prove(&mut self) -> Result<(), M::Error> {
         let step = self.state.global_step;
-        let problem = self.learner.not_finite().map(|name| format!("`{name}` is not finite after the update"));
+        let problem = self.learner.not_finite()?.map(|name| format!("`{name}` is not finite after the update"));
         let loss = match &self.last {
             Some((part, totals)) if problem.is_none() && self.proven != Some(step) => {
-                self.learner.loss_again(part, *totals)
+                self.learner.loss_again(part, *totals)?
             }
             _ => 0.0,
         };
