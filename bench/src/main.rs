@@ -243,8 +243,7 @@ impl Bench<'_> {
         let n = self.size.vocab * self.size.hidden;
         let (mut p, g) = (random(1, n, 1.0), random(2, n, 0.01));
         let (mut m, mut v) = (vec![0f32; n], vec![0f32; n]);
-        let adamw =
-            AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3 };
+        let adamw = AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3 };
         self.row(&format!("adamw, {n} parameters"), 0.0, (28 * n) as f64, || {
             let [to, m, v] = [&mut p, &mut m, &mut v].map(|values| ViewMut::Host(values));
             adamw::update(vec![Part { adamw, p: to, g: View::Host(&g), m, v }], View::Host(&[1.0]));

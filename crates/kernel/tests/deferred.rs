@@ -146,7 +146,9 @@ fn deferred(run: Run, settles: u64, resumes: u64, twist: impl Fn(AdamW) -> Optio
         state.catch_up(&mut table, &ids).expect("its rows can be read");
         seen.push(ids.iter().flat_map(|&row| bits(table.row(row as usize))).collect());
         if let Some(adamw) = twist(run.adamw(update)) {
-            state.update(&adamw, factor(adamw.update), &mut table, &run.gradients(update)).expect("its rows can be read");
+            state
+                .update(&adamw, factor(adamw.update), &mut table, &run.gradients(update))
+                .expect("its rows can be read");
         }
     }
     state.settle(&mut table);
@@ -229,8 +231,7 @@ fn memory_is_that_of_the_rows_read() {
     let (mut state, mut table) = (Deferred::new(rows, width), Table::new(rows, width, Arc::new(Numbers(width))));
     let (few, each) = (170, 4 * width);
     assert!(state.bytes() <= 8 * rows && table.bytes() <= 24 * rows);
-    let mut adamw =
-        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 0 };
+    let mut adamw = AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 0 };
     let touched: Vec<u32> = (0..few as u32).map(|i| i * 1000).collect();
     let gradients = RowGradients { values: random(1, few * width, 1.0), rows: touched };
     for _ in 1..=3 {
@@ -277,8 +278,7 @@ fn rows_that_cannot_be_read_are_an_error_wherever_they_are_needed() {
     shown(table.fetch(&[0, 3]).expect_err("row 3 is damaged"));
     shown(state.catch_up(&mut table, &[0, 3]).expect_err("row 3 is damaged"));
     let gradients = RowGradients { rows: vec![0, 3], values: vec![1.0; 4] };
-    let adamw =
-        AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 1 };
+    let adamw = AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, update: 1 };
     shown(state.update(&adamw, 1.0, &mut table, &gradients).expect_err("row 3 is damaged"));
     shown(state.restore(&table, &[3], [Box::from([0f32; 4])].into_iter()).expect_err("row 3 is damaged"));
     shown(table.blocks().collect::<Result<Vec<_>, _>>().expect_err("rows are damaged"));

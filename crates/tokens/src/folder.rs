@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::folder::{Loaded, Target, WeightFiles, check_size, weight_files};
-use tagsmith_kernel::{Device, Precision};
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::counted;
 use tagsmith_weights::tensors::{self, Entry, Values};
 

@@ -83,18 +83,12 @@ impl Trainable for TokenTask {
         vec![(self.model.layout.encoder.words(), &batch.ids)]
     }
 
-    fn learn(
-        &self,
-        batch: &Batch,
-        pass: &Pass,
-        grads: &mut dyn Stages,
-    ) -> Result<f64, tagsmith_kernel::device::Error> {
+    fn learn(&self, batch: &Batch, pass: &Pass, grads: &mut dyn Stages) -> Result<f64, tagsmith_kernel::device::Error> {
         let Pass { stream, place, totals, checkpoint_layers } = *pass;
         let forward = architecture::Pass { dropout: Some(stream), first_row: place as usize, checkpoint_layers };
         let (scores, saved) = self.model.forward(batch, forward);
         let factor = self.factor(batch.counted(), totals);
-        let Loss { sum, dscores } =
-            cross_entropy::forward(&scores, &batch.labels, self.loss.label_smoothing, factor);
+        let Loss { sum, dscores } = cross_entropy::forward(&scores, &batch.labels, self.loss.label_smoothing, factor);
         saved.backward(&self.model, batch, &dscores, grads);
         // A device is asked for the loss when it has all its work.
         Ok(sum.read()? * factor)

@@ -56,7 +56,8 @@ fn first_update(
     let mut learner =
         Learner::new(SpanTask { model, normalization, rates: config.rates }, config.step.clone(), &[]).expect("none").0;
     let report = learner.step(&World::alone(), &update, Rate::scheduled(1e-3, 0.0)).expect("its rows can be read");
-    let gradients = WATCHED.iter().map(|name| learner.gradient(name).expect("the processor works").expect(name)).collect();
+    let gradients =
+        WATCHED.iter().map(|name| learner.gradient(name).expect("the processor works").expect(name)).collect();
     (report.loss, gradients, update.micro_batches.len())
 }
 

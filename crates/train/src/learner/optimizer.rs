@@ -95,7 +95,8 @@ impl Optimizer {
     /// If updates wait: [`Optimizer::settle`] comes first.
     pub fn save(&self, params: &Params, updates: u64, file: &Path) -> Result<(), Error> {
         let whole = learning_tables(params).filter(|&id| !params.is_table(id));
-        let whole = whole.map(|id| Ok((id, RowsWithMoments::of_whole(self.dense.of(id), params.slots[id.0].shape[1])?)));
+        let whole =
+            whole.map(|id| Ok((id, RowsWithMoments::of_whole(self.dense.of(id), params.slots[id.0].shape[1])?)));
         let whole: Vec<(SlotId, RowsWithMoments)> = whole.collect::<Result<_, Error>>()?;
         let deferred = self.tables.iter().map(|(id, deferred)| (*id, RowsWithMoments::of_deferred(deferred)));
         let tables: Vec<(SlotId, RowsWithMoments)> = deferred.chain(whole).collect();
@@ -245,7 +246,10 @@ fn restore_whole(whole: [ViewMut<'_>; 2], rows: &[u32], moments: &[Box<[f32]>]) 
         if end > len || !seen.insert(row) {
             return false;
         }
-        halves.iter_mut().zip(moments.chunks_exact(width)).for_each(|(half, row)| half[start..end].copy_from_slice(row));
+        halves
+            .iter_mut()
+            .zip(moments.chunks_exact(width))
+            .for_each(|(half, row)| half[start..end].copy_from_slice(row));
     }
     whole.into_iter().zip(&halves).for_each(|(to, half)| to.copy_from(View::Host(half)));
     true
