@@ -5,6 +5,9 @@ use crate::device::Device;
 use crate::memory::tensor::Tensor;
 use crate::random::stream::Stream;
 use std::sync::{Mutex, PoisonError};
+use tagsmith_device::emulator::Emulator;
+use tagsmith_device::gpu::Gpu;
+use tagsmith_device::kernels::PTX;
 
 /// Distance of 1 from the next larger f32.
 pub const EPSILON: f64 = 1.0 / 8_388_608.0;
@@ -83,6 +86,15 @@ pub fn on_every_device(body: impl Fn(&Device, &str)) {
         let device = Device::emulated(seed).expect("the emulator knows our kernels");
         body(&device, &format!("emulated GPU, order {seed},"));
     }
+}
+
+/// Returns an emulated GPU with so many bytes of memory.
+///
+/// # Panics
+/// If the emulator does not know our kernels.
+pub fn device_with_memory(bytes: u64) -> Device {
+    let emulator = Emulator::with_limits(PTX, 1, bytes, 1 << 20).expect("the emulator knows our kernels");
+    Device::Gpu(Gpu::new(Box::new(emulator)))
 }
 
 /// Returns a parameter of these elements on a device, as a matrix of one row.

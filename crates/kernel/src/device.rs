@@ -25,6 +25,17 @@ impl Device {
         Ok(Device::Gpu(Gpu::new(Box::new(Emulator::new(PTX, seed)?))))
     }
 
+    /// Returns the bytes of a GPU that are free; `None` for the processor, whose system says that.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn free_memory(&self) -> Result<Option<u64>, Error> {
+        match self {
+            Device::Processor => Ok(None),
+            Device::Gpu(gpu) => gpu.driver().memory().map(|(free, _)| Some(free)),
+        }
+    }
+
     /// Returns the device's first error, if it is known already. It waits for nothing.
     ///
     /// # Errors

@@ -1,23 +1,14 @@
 //! Numbers on a device: they get there and come back, and a device that fails says so when they are read.
 
 use std::sync::Arc;
-use tagsmith_device::emulator::Emulator;
-use tagsmith_device::gpu::Gpu;
-use tagsmith_device::kernels::PTX;
-use tagsmith_kernel::check::{on_every_device, parameter, random, read};
+use tagsmith_kernel::check::{device_with_memory, on_every_device, parameter, random, read};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::layer_norm;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, Slot, SlotId};
-use tagsmith_kernel::{Device, Error, Precision};
-
-/// Returns an emulated GPU of so many bytes.
-fn small(memory: u64) -> Device {
-    let emulator = Emulator::with_limits(PTX, 1, memory, 1 << 20).expect("the emulator knows our kernels");
-    Device::Gpu(Gpu::new(Box::new(emulator)))
-}
+use tagsmith_kernel::{Error, Precision};
 
 #[test]
 fn tensors_come_back_as_they_went() {
@@ -45,20 +36,20 @@ fn tensors_come_back_as_they_went() {
 #[test]
 #[should_panic(expected = "lie on a device")]
 fn an_operation_of_the_processor_does_not_look_into_a_device() {
-    _ = Tensor::on(&small(1 << 20), 1, 1, &[1.0]).data();
+    _ = Tensor::on(&device_with_memory(1 << 20), 1, 1, &[1.0]).data();
 }
 
 #[test]
 #[should_panic(expected = "lie on the processor")]
 fn an_operation_of_a_device_takes_no_parameters_of_the_processor() {
-    let x = Tensor::on(&small(1 << 20), 1, 4, &[1.0; 4]);
+    let x = Tensor::on(&device_with_memory(1 << 20), 1, 4, &[1.0; 4]);
     _ = layer_norm::forward(x, View::Host(&[1.0; 4]), View::EMPTY, 0.1);
 }
 
 #[test]
 #[should_panic(expected = "layer_norm: dx is (3, 4), not (2, 4)")]
 fn a_device_adds_to_no_gradient_of_another_shape() {
-    let device = small(1 << 20);
+    let device = device_with_memory(1 << 20);
     let x = || Tensor::on(&device, 2, 4, &[1.0; 8]);
     let gain = parameter(&device, &[1.0; 4]);
     let (_, saved) = layer_norm::forward(x(), gain.view(), View::EMPTY, 0.1);
@@ -67,7 +58,7 @@ fn a_device_adds_to_no_gradient_of_another_shape() {
 
 #[test]
 fn a_device_without_memory_says_so_when_numbers_are_read() {
-    let device = small(4096);
+    let device = device_with_memory(4096);
     let x = Tensor::on(&device, 1, 500, &[1.0; 500]);
     device.check().expect("there is room for 500 numbers");
     // Three more of them do not fit; what is asked for after the error does nothing.
@@ -126,14 +117,29 @@ fn parameters_move_to_a_device_and_their_tables_become_dense() {
         weight.put(one.view().part(0..6));
         assert!(matches!(bias, GradSlot::Overwrite(_)), "{place}");
         bias.put(View::Host(&[2.0; 3]));
-        let gradient = |id| grads.dense(&there, SlotId(id)).expect("it learns").to_vec().expect("the device works");
-        assert_eq!((gradient(0), gradient(2)), (vec![1.0; 6], vec![2.0; 3]), "{place}");
+        let gradient =
+            |grads: &Grads, id| grads.copy(&there, SlotId(id)).expect("the device works").expect("it learns");
+        assert_eq!((gradient(&grads, 0), gradient(&grads, 2)), (vec![1.0; 6], vec![2.0; 3]), "{place}");
+        // A second gradient is added, from the device or from here.
+        for (id, more) in [(0, one.view().part(0..6)), (2, View::Host(&[0.5, 1.0, 1.5]))] {
+            grads.span(SlotId(id), 1).expect("it learns").put(more);
+        }
+        assert_eq!((gradient(&grads, 0), gradient(&grads, 2)), (vec![2.0; 6], vec![2.5, 3.0, 3.5]), "{place}");
+        // What is lent comes here and goes back.
+        grads.lend(&[0..1, 2..3], |mut lent, _| {
+            assert_eq!(lent, [&[2.0; 6][..], &[2.5, 3.0, 3.5]], "{place}");
+            lent[1][1] = 7.0;
+        });
+        assert_eq!(gradient(&grads, 2), [2.5, 7.0, 3.5], "{place}");
+        // Parameters of the same slots, as files are read into, lie as they lay before the move.
+        let blank = there.zeros_on_processor();
+        assert!(blank.slots == params.slots && blank.is_table(SlotId(1)), "{place}");
     });
 }
 
 #[test]
 fn parameters_that_do_not_fit_are_an_error_before_anything_is_computed() {
-    let error = params().to(&small(8192), Precision::F32).unwrap_err();
+    let error = params().to(&device_with_memory(8192), Precision::F32).unwrap_err();
     assert!(matches!(error, Error::Device(_)));
     assert_eq!(error.to_string(), "emulator: 11264 bytes do not fit; 8192 bytes of 8192 are free");
 }

@@ -7,7 +7,8 @@
 use crate::examples::Examples;
 use crate::model::Model;
 use tagsmith_encoder::memory::{Held, evaluation, training};
-use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters};
+use tagsmith_kernel::Precision;
+use tagsmith_train::memory::{FLOAT, Footprint, ROUNDED, Ranks, TableRows, dense, parameters, parameters_on_device};
 
 /// The part of a run's options and data that decides what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -44,18 +45,12 @@ pub fn footprint(model: &Model, work: &Work) -> Footprint {
     let stage = dense(&model.params.slots) / model.config.shape.layers.max(1) as u64;
     let ranks = Ranks { count: work.ranks as u64, stage };
     let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
-    let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
-    let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated)) as u64;
-    let longest = work.examples.longest(1);
-    let labels = model.config.labels.len() as u64;
-    let Held { kept, at_work } = training(&model.config, rows as u64, longest, work.gradient_checkpointing);
-    let learning = kept + rows as u64 * 2 * labels + at_work;
-    let evaluating = (evaluation(&model.config, evaluated) + evaluated * labels) * u64::from(evaluated > 0);
+    let (activations, rows) = activations(model, work);
     Footprint {
         weights,
         gradients,
         optimizer,
-        activations: FLOAT * learning.max(evaluating),
+        activations: FLOAT * activations,
         rows,
         data: work.examples.bytes_in_memory()
             + ORDER * work.examples.len() as u64
@@ -64,6 +59,27 @@ pub fn footprint(model: &Model, work: &Work) -> Footprint {
             + work.waiting,
         reading: work.reading,
     }
+}
+
+/// Counts what a device holds for a model that is to learn there in its precision. The data stay with the processor.
+pub fn on_device(model: &Model, work: &Work) -> Footprint {
+    let rounded = model.precision == Precision::Bf16;
+    let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, rounded);
+    let (activations, rows) = activations(model, work);
+    let activations = activations * if rounded { ROUNDED } else { FLOAT };
+    Footprint { weights, gradients, optimizer, activations, rows, data: 0, reading: 0 }
+}
+
+/// Counts the numbers of activations that training or an evaluation has in use, and the rows of a micro-batch.
+fn activations(model: &Model, work: &Work) -> (u64, usize) {
+    let rows = rows_at_once(work.examples, work.batch_size, work.batch_tokens);
+    let evaluated = rows_at_once(work.evaluated, usize::MAX, Some(work.rows_evaluated)) as u64;
+    let longest = work.examples.longest(1);
+    let labels = model.config.labels.len() as u64;
+    let Held { kept, at_work } = training(&model.config, rows as u64, longest, work.gradient_checkpointing);
+    let learning = kept + rows as u64 * 2 * labels + at_work;
+    let evaluating = (evaluation(&model.config, evaluated) + evaluated * labels) * u64::from(evaluated > 0);
+    (learning.max(evaluating), rows)
 }
 
 /// Bytes of an example's number in an epoch's order.

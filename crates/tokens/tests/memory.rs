@@ -4,12 +4,13 @@
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use tagsmith_encoder::config::Config;
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::batch::collate;
 use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
-use tagsmith_tokens::memory::{Work, footprint};
+use tagsmith_tokens::memory::{Work, footprint, on_device};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 use tagsmith_train::memory::Footprint;
@@ -133,6 +134,36 @@ fn measure(kind: &str) {
         tagsmith_kernel::memory::tensor::release_free_memory();
         let share = grown as f64 / footprint.total() as f64;
         assert!((0.85..=1.1).contains(&share), "{kind}: grew by {grown}, planned {} ({footprint})", footprint.total());
+    }
+}
+
+#[test]
+fn the_plan_of_a_gpu_is_what_a_step_takes() {
+    let examples = examples(&[24; 5]);
+    for (kind, precision) in [
+        ("bert", Precision::F32),
+        ("bert", Precision::Bf16),
+        ("modernbert", Precision::F32),
+        ("modernbert", Precision::Bf16),
+    ] {
+        for gradient_checkpointing in [true, false] {
+            let mut model = own(kind).map_or_else(|| model(64, 2), |own| model_of(64, 2, own));
+            model.precision = precision;
+            let work = Work { batch_size: examples.len(), ..work(&examples, None, gradient_checkpointing) };
+            let planned = on_device(&model, &work);
+            let device = Device::emulated(1).expect("the emulator knows our kernels");
+            let free = || device.free_memory().expect("the device works").expect("it is a GPU");
+            let before = free();
+            let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
+            let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+            let model = model.to(&device).expect("there is room");
+            let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &[]).unwrap();
+            let batch = collate(&examples.iter().collect::<Result<Vec<_>, _>>().unwrap());
+            learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-4, 1.0)).expect("the device works");
+            // What was dropped is kept for what comes next: what is free at the end is the least that ever was.
+            let share = (before - free()) as f64 / planned.total() as f64;
+            assert!((0.85..=1.1).contains(&share), "{kind} {precision:?}: took {share} of the plan ({planned})");
+        }
     }
 }
 

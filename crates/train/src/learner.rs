@@ -6,7 +6,7 @@ pub mod optimizer;
 
 use crate::error::Error;
 use crate::learner::exchange::Exchange;
-use crate::learner::freeze::freeze;
+pub use crate::learner::freeze::freeze;
 use crate::learner::optimizer::Optimizer;
 use crate::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 use crate::trainer::same_on_all_ranks;
@@ -100,16 +100,13 @@ pub struct Learner<M> {
 }
 
 impl<M: Trainable> Learner<M> {
-    /// Starts with zero moments. `frozen` are glob patterns over parameter names; `embeddings` alone means every
-    /// embedding table and their norm. Returns the notes: which pattern froze how many parameters.
+    /// Starts with zero moments, where the model lies. What matches a pattern of `frozen` does not learn: see [`freeze`].
+    /// Returns its notes.
     ///
     /// # Errors
     /// A pattern that matches nothing.
     pub fn new(mut model: M, options: StepOptions, frozen: &[String]) -> Result<(Learner<M>, Vec<String>), Error> {
-        let mut notes = Vec::new();
-        for pattern in frozen {
-            notes.push(freeze(model.params_mut(), pattern)?);
-        }
+        let notes = freeze(model.params_mut(), frozen)?;
         let (grads, optimizer) = (Grads::new(model.params()), Optimizer::new(model.params()));
         Ok((Learner { model, updates: 0, options, grads, exchange: Exchange::default(), optimizer }, notes))
     }

@@ -14,6 +14,8 @@ use tagsmith_kernel::params::Slot;
 
 /// Bytes of a number.
 pub const FLOAT: u64 = 4;
+/// Bytes of a number in bf16.
+pub const ROUNDED: u64 = 2;
 /// Bytes of a table's row, whether or not it is in memory.
 const ROW: u64 = 24;
 /// Bytes of a row in the optimizer: where its moments are, and which updates it has made.
@@ -141,6 +143,14 @@ pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRow
         bytes.iter_mut().zip(of_slot).for_each(|(sum, bytes)| *sum += bytes);
     }
     bytes
+}
+
+/// Counts the bytes of weights, gradients and optimizer on a device, where tables are whole. With bf16 a device holds the
+/// weights rounded, too.
+pub fn parameters_on_device(slots: &[Slot], rounded: bool) -> [u64; 3] {
+    let all: u64 = slots.iter().map(|slot| slot.len() as u64).sum();
+    let learning: u64 = slots.iter().filter(|slot| !slot.frozen).map(|slot| slot.len() as u64).sum();
+    [(FLOAT + u64::from(rounded) * ROUNDED) * all, FLOAT * all, 2 * FLOAT * learning]
 }
 
 #[cfg(test)]

@@ -187,34 +187,42 @@ fn a_step_of_several_batches_learns_from_their_mean() {
 
 #[test]
 fn five_steps_are_pytorchs() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
     for (name, ..) in MODELS {
-        let (model, expected) = (load(name), read_expected(name));
-        let batch = batch(name, &model.config);
-        let mut learner = learner(model, OPTIONS);
-        let rates = expected.floats("rates");
-        let reports: Vec<_> =
-            rates.iter().map(|rate| step(&mut learner, std::slice::from_ref(&batch), rate / 1e-3)).collect();
-        let losses: Vec<f32> = reports.iter().map(|report| report.loss as f32).collect();
-        let norms: Vec<f32> = reports.iter().map(|report| report.grad_norm as f32).collect();
-        assert_close(&format!("{name} losses"), &losses, &expected.floats("losses"), 32.0, TERMS);
-        assert_close(&format!("{name} norms"), &norms, &expected.floats("norms"), 64.0, TERMS);
-        let model = learner.into_model().model;
-        for (number, slot) in model.params.slots.iter().enumerate() {
-            let want = expected.floats(&format!("final.{}", slot.name));
-            let got = model.params.copy(SlotId(number)).expect("its rows can be read");
-            let apart = distance(&got, &want);
-            // A key's bias has no gradient in exact arithmetic: Adam makes rates of its noise.
-            let allowed = if slot.name.ends_with("key.bias") { 3e-3 } else { 2e-5 };
-            assert!(apart <= allowed, "{name} {}: off by {apart:.3e}", slot.name);
-        }
+        let model = load(name);
+        five_steps(name, model.to(&device).expect("there is room"));
+        five_steps(name, model);
         // A step without decay is another.
         let start = load(name);
         let norm = start.params.slots.iter().position(|slot| slot.name.ends_with("width_embedding.weight"));
         let number = norm.expect("every model has one");
         let undecayed = distance(
             &start.params.copy(SlotId(number)).expect("its rows can be read"),
-            &expected.floats("final.width_embedding.weight"),
+            &read_expected(name).floats("final.width_embedding.weight"),
         );
         assert!(undecayed > 1e-4, "{name}: the steps change nothing");
+    }
+}
+
+/// Asserts that five steps of a model, where it lies, are PyTorch's.
+fn five_steps(name: &str, model: Model) {
+    let expected = read_expected(name);
+    let batch = batch(name, &model.config);
+    let mut learner = learner(model, OPTIONS);
+    let rates = expected.floats("rates");
+    let reports: Vec<_> =
+        rates.iter().map(|rate| step(&mut learner, std::slice::from_ref(&batch), rate / 1e-3)).collect();
+    let losses: Vec<f32> = reports.iter().map(|report| report.loss as f32).collect();
+    let norms: Vec<f32> = reports.iter().map(|report| report.grad_norm as f32).collect();
+    assert_close(&format!("{name} losses"), &losses, &expected.floats("losses"), 32.0, TERMS);
+    assert_close(&format!("{name} norms"), &norms, &expected.floats("norms"), 64.0, TERMS);
+    let model = learner.into_model().model;
+    for (number, slot) in model.params.slots.iter().enumerate() {
+        let want = expected.floats(&format!("final.{}", slot.name));
+        let got = model.params.copy(SlotId(number)).expect("its rows can be read");
+        let apart = distance(&got, &want);
+        // A key's bias has no gradient in exact arithmetic: Adam makes rates of its noise.
+        let allowed = if slot.name.ends_with("key.bias") { 3e-3 } else { 2e-5 };
+        assert!(apart <= allowed, "{name} {}: off by {apart:.3e}", slot.name);
     }
 }

@@ -3,8 +3,16 @@
 use crate::error::Error;
 use tagsmith_kernel::params::Params;
 
-/// Freezes the parameters whose names the pattern matches. Returns a note that says how many.
-pub(crate) fn freeze(params: &mut Params, pattern: &str) -> Result<String, Error> {
+/// Freezes the parameters whose names a pattern matches: a glob, or `embeddings` for every embedding table and their norm.
+/// Returns notes: which pattern froze how many parameters.
+///
+/// # Errors
+/// A pattern that matches nothing.
+pub fn freeze(params: &mut Params, patterns: &[String]) -> Result<Vec<String>, Error> {
+    patterns.iter().map(|pattern| freeze_one(params, pattern)).collect()
+}
+
+fn freeze_one(params: &mut Params, pattern: &str) -> Result<String, Error> {
     let mut parameters = 0;
     for slot in &mut params.slots {
         let matches = match pattern {

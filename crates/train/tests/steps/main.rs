@@ -1,11 +1,13 @@
 //! Ten optimizer steps of every family against PyTorch's AdamW in f64 (golden/models, written by oracle/models.py).
 
+mod devices;
+
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
 use tagsmith_kernel::params::SlotId;
-use tagsmith_kernel::{Device, Precision};
 use tagsmith_ranks::World;
 use tagsmith_testkit::golden::{self, Expected};
 use tagsmith_tokens::folder::Head;
@@ -171,32 +173,6 @@ fn assert_same_weights(name: &str, run: &mut Run) {
         let apart = distance(&params.copy(SlotId(number)).expect("its rows can be read"), &want);
         assert!(apart <= allowed, "{name} {}: off by {apart:.2e}, {allowed:.2e} allowed", slot.name);
     }
-}
-
-/// A family's golden model on an emulated GPU whose threads run in an order that the seed decides.
-fn emulated_model(name: &str, precision: Precision, order: u64) -> Model {
-    let device = Device::emulated(order).expect("the emulator knows our kernels");
-    Model { precision, ..golden_model(name) }.to(&device).expect("there is room")
-}
-
-#[test]
-fn ten_steps_on_an_emulated_gpu_are_pytorchs() {
-    for name in FAMILIES {
-        let model = || emulated_model(name, Precision::F32, 1);
-        let mut run = ten_steps_of(name, model(), LOSS, OPTIONS, &[], &[0]);
-        assert_same(name, "", &run);
-        assert_same_weights(name, &mut run);
-        let smoothed = LossOptions { label_smoothing: 0.1, ..LOSS };
-        assert_same(name, "smoothed.", &ten_steps_of(name, model(), smoothed, OPTIONS, &[], &[0]));
-        assert_same(name, "frozen.", &ten_steps_of(name, model(), LOSS, OPTIONS, &["embeddings"], &[0]));
-        for (key, scaling) in SCALINGS {
-            let loss = LossOptions { scaling, ..LOSS };
-            assert_same(name, key, &ten_steps_of(name, model(), loss, OPTIONS, &[], &[0, 2]));
-        }
-    }
-    let unclipped = StepOptions { max_grad_norm: 0.0, ..OPTIONS };
-    let run = ten_steps_of("bert", emulated_model("bert", Precision::F32, 1), LOSS, unclipped, &[], &[0]);
-    assert_other("no clipping", "", &run);
 }
 
 const SCALINGS: [(&str, LossScaling); 3] = [
