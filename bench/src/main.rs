@@ -26,6 +26,7 @@ use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::{GradSlot, Grads, Slot};
 use tagsmith_kernel::product;
@@ -216,16 +217,17 @@ impl Bench<'_> {
     fn layer_operations(&self) {
         let Size { rows: r, hidden: h, heads, .. } = self.size;
         let starts: Vec<u32> = (0..=7).map(|i| (i * r / 7) as u32).collect();
+        let sequences = Sequences::new(&starts);
         let qkv = Tensor::from_slice(r, 3 * h, &random(1, r * 3 * h, 1.0));
         let dy = Tensor::from_slice(r, h, &random(2, r * h, 1.0));
         let scores: usize = starts.windows(2).map(|w| ((w[1] - w[0]) * (w[1] - w[0])) as usize).sum();
         let operations = 4.0 * (scores * h) as f64;
         self.row(&format!("attention ({r}, {h}), {heads} heads"), operations, (16 * r * h) as f64, || {
-            attention::forward(qkv.clone(), &starts, heads, None, None).0.row(0).to_vec()
+            attention::forward(qkv.clone(), &sequences, heads, None, None).0.row(0).to_vec()
         });
         self.row("attention forward and backward", 3.5 * operations, (44 * r * h) as f64, || {
-            let saved = attention::forward(qkv.clone(), &starts, heads, None, None).1;
-            saved.backward(&starts, &dy).row(0).to_vec()
+            let saved = attention::forward(qkv.clone(), &sequences, heads, None, None).1;
+            saved.backward(&sequences, &dy).row(0).to_vec()
         });
         let (gain, bias) = (random(3, h, 1.0), random(4, h, 1.0));
         self.row(&format!("layer norm ({r}, {h})"), 0.0, (8 * r * h) as f64, || {

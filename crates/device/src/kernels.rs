@@ -12,7 +12,8 @@
 //! # What operations are made of
 //! `linear` is a product, then [`activation`] or [`elementwise::Join`]; its bias sums are [`sums::ColumnSums`]. Gradients of
 //! embeddings, of rows that were taken and of spans' summands are [`sums::SegmentSums`]. `pair_scores` is a product for each
-//! group and [`elementwise::Scale`]; the gradient of its scale is [`learning::Dot`]. A sum of squares is a [`learning::Dot`] too.
+//! group and [`elementwise::Scale`]; the gradient of its scale is a [`learning::Dot`], then an [`elementwise::Narrow`]. A sum
+//! of squares is a [`learning::Dot`] too.
 //! # Panics
 //! A size that does not fit an `i32` panics, as does one that a description excludes.
 

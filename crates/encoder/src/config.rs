@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use tagsmith_files::Error;
 use tagsmith_files::json_fields::{Fields, read_object};
-use tagsmith_kernel::op::attention;
 
 pub use crate::family::setting::LARGEST as LARGEST_SIZE;
 
@@ -169,20 +168,6 @@ impl Config {
             fields.note(note);
         }
         Ok((Config { json, model_type, shape, family, facts, labels }, fields.notes))
-    }
-
-    /// Returns why a GPU does not compute this model, if it does not.
-    pub fn only_on_processor(&self) -> Option<String> {
-        let width = self.shape.hidden_size / self.shape.heads;
-        match &self.family {
-            Family::Bert(settings) if settings.deberta.is_some() => {
-                Some(format!("attention of `{}` compares distances, which a GPU does not compute yet", self.model_type))
-            }
-            _ if width > attention::GPU_WIDTH_MAX => {
-                Some(format!("heads are {width} wide, and a GPU computes up to {}", attention::GPU_WIDTH_MAX))
-            }
-            _ => None,
-        }
     }
 
     /// Returns the configuration of the same model with these labels.

@@ -76,7 +76,7 @@ impl<A: Architecture> AnyArchitecture for A {
         let mut saved = SavedLayers { shared, layers: Vec::with_capacity(layers) };
         for number in 0..layers {
             let input = pass.checkpoint_layers.then(|| x.clone());
-            let (y, kept) = self.layer(number, x, &saved.shared, batch, pass);
+            let (y, kept) = self.layer(number, x, &saved.shared, pass);
             saved.layers.push(input.map_or_else(|| SavedLayer::Activations(Box::new(kept)), SavedLayer::Input));
             x = y;
         }
@@ -87,7 +87,7 @@ impl<A: Architecture> AnyArchitecture for A {
         let (mut x, shared) = self.embed(batch, PLAIN);
         see(&x);
         for number in 0..layers {
-            x = self.layer(number, x, &shared, batch, PLAIN).0;
+            x = self.layer(number, x, &shared, PLAIN).0;
             see(&x);
         }
         x
@@ -110,9 +110,9 @@ impl<A: Architecture> AnyArchitecture for A {
             }
             let kept = match layer {
                 SavedLayer::Activations(kept) => *kept,
-                SavedLayer::Input(x) => self.layer(number, x, &shared, batch, pass).1,
+                SavedLayer::Input(x) => self.layer(number, x, &shared, pass).1,
             };
-            dx = grads.stage(|grads| self.layer_backward(number, kept, &mut shared, batch, dx, grads));
+            dx = grads.stage(|grads| self.layer_backward(number, kept, &mut shared, dx, grads));
         }
         if lowest == 0 {
             grads.stage(|grads| self.embed_backward(shared, batch, dx, grads));

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod adamw;
+pub mod add;
 pub mod attention;
 pub mod clip;
 pub mod convolution;
@@ -18,4 +19,6 @@ pub mod normalize;
 pub mod pair_scores;
 pub mod pool;
 pub mod rotary;
+pub mod rows;
+pub mod sequences;
 pub mod span_sum;

@@ -9,6 +9,7 @@ use tagsmith_kernel::check::{
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
+use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::{attention, dropout, layer_norm, linear};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::random::stream::Stream;
@@ -186,19 +187,25 @@ fn attention_reference(qkv: &[f64], h: usize, starts: &[u32], heads: usize, scal
 #[test]
 fn attentions() {
     on_every_device(|device, place| {
-        for (lengths, heads, d) in
-            [(vec![1], 1, 1), (vec![1, 9, 2], 2, 3), (vec![3, 0, 1, 17], 3, 8), (vec![65, 1], 1, 5), (vec![130], 1, 2)]
-        {
+        for (lengths, heads, d) in [
+            (vec![1], 1, 1),
+            (vec![1, 9, 2], 2, 3),
+            (vec![3, 0, 1, 17], 3, 8),
+            (vec![65, 1], 1, 5),
+            (vec![130], 1, 2),
+            (vec![1, 2], 2, 131),
+        ] {
             let what = format!("{place} attention {lengths:?}, {heads} heads of {d}");
             let mut starts = vec![0u32];
             lengths.iter().for_each(|length| starts.push(starts[starts.len() - 1] + length));
-            let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
+            let sequences = Sequences::new(&starts);
+            let (r, h) = (sequences.rows(), heads * d);
             let (qkv, dy) = (random(1, r * 3 * h, 2.0), random(2, r * h, 1.0));
             let scale = 1.0 / (d as f64).sqrt();
-            let (y, saved) = attention::forward(Tensor::on(device, r, 3 * h, &qkv), &starts, heads, None, None);
+            let (y, saved) = attention::forward(Tensor::on(device, r, 3 * h, &qkv), &sequences, heads, None, None);
             let want = attention_reference(&wide(&qkv), h, &starts, heads, scale);
             assert_close(&what, &read(&y), &want, 4.0, r);
-            let dqkv = saved.backward(&starts, &Tensor::on(device, r, h, &dy));
+            let dqkv = saved.backward(&sequences, &Tensor::on(device, r, h, &dy));
             let reference = |x: &[f64]| attention_reference(x, h, &starts, heads, scale);
             if r <= 40 {
                 let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
@@ -224,17 +231,18 @@ fn attentions() {
 fn attention_bears_large_scores_and_drops_the_same_in_backward() {
     on_every_device(|device, place| {
         let (r, h, heads) = (13, 8, 2);
+        let sequences = Sequences::new(&[0, 13]);
         let qkv = random(1, r * 3 * h, 100.0);
-        let (y, _) = attention::forward(Tensor::on(device, r, 3 * h, &qkv), &[0, 13], heads, None, None);
+        let (y, _) = attention::forward(Tensor::on(device, r, 3 * h, &qkv), &sequences, heads, None, None);
         let want = attention_reference(&wide(&qkv), h, &[0, 13], heads, 0.5);
         assert_close(place, &read(&y), &want, 64.0, r);
 
         // With dropout the output is still linear in V: its gradient times V is the output itself.
         let dropout = Some(dropout::Dropout { rate: 0.4, stream: Stream::new(8), first_row: 3 });
         let qkv = random(2, r * 3 * h, 1.0);
-        let (y, saved) = attention::forward(Tensor::on(device, r, 3 * h, &qkv), &[0, 13], heads, None, dropout);
+        let (y, saved) = attention::forward(Tensor::on(device, r, 3 * h, &qkv), &sequences, heads, None, dropout);
         let dy = random(3, r * h, 1.0);
-        let dqkv = read(&saved.backward(&[0, 13], &Tensor::on(device, r, h, &dy)));
+        let dqkv = read(&saved.backward(&sequences, &Tensor::on(device, r, h, &dy)));
         let from_values: f64 = (0..r * h)
             .map(|i| (i / h) * 3 * h + 2 * h + i % h)
             .map(|at| f64::from(dqkv[at]) * f64::from(qkv[at]))
@@ -243,7 +251,7 @@ fn attention_bears_large_scores_and_drops_the_same_in_backward() {
         assert!((from_values - from_output).abs() <= 1e-5, "{place}: {from_values} for {from_output}");
         // And the slope in Q and K follows finite differences of the very same masked function.
         let sum = |x: &[f32]| -> f64 {
-            let (y, _) = attention::forward(Tensor::on(device, r, 3 * h, x), &[0, 13], heads, None, dropout);
+            let (y, _) = attention::forward(Tensor::on(device, r, 3 * h, x), &sequences, heads, None, dropout);
             read(&y).iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
         };
         for at in [0, 3, h + 1, 5 * 3 * h + 2, 7 * 3 * h + h + 5] {

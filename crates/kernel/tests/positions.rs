@@ -1,17 +1,18 @@
 //! What encoders with positions inside their attention need, against references in f64 written from the formulas.
 
+use std::sync::Arc;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{
-    assert_close, assert_far, assert_slopes, at_every_level, finite_differences, on_every_device, parameter, random,
-    read, wide,
+    assert_close, assert_far, assert_slopes, finite_differences, on_every_device, parameter, random, read, wide,
 };
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::Activation;
-use tagsmith_kernel::op::disentangled::{self, Buckets, Relative};
+use tagsmith_kernel::op::disentangled::{self, Buckets, Places, Relative};
 use tagsmith_kernel::op::dropout::Dropout;
 use tagsmith_kernel::op::rotary::{self, Angles};
-use tagsmith_kernel::op::{attention, convolution, gated, layer_norm, linear};
+use tagsmith_kernel::op::sequences::Sequences;
+use tagsmith_kernel::op::{add, attention, convolution, gated, layer_norm, linear, rows};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::random::stream::Stream;
 
@@ -44,14 +45,15 @@ fn rotary_positions() {
             [(vec![0u32, 1], 1, 2), (vec![0, 9, 9, 11], 2, 6), (vec![0, 20], 3, 8), (vec![0, 3, 40], 1, 34)]
         {
             let what = format!("{place} rotary {starts:?}, {heads} heads of {d}");
-            let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
+            let sequences = Sequences::new(&starts);
+            let (r, h) = (sequences.rows(), heads * d);
             let (qkv, dy) = (random(1, r * 3 * h, 1.0), random(2, r * 3 * h, 1.0));
             let angles = Angles::new(40, d, 50.0);
-            let y = rotary::forward(Tensor::on(device, r, 3 * h, &qkv), &starts, heads, &angles);
+            let y = rotary::forward(Tensor::on(device, r, 3 * h, &qkv), &sequences, heads, &angles);
             let reference = |x: &[f64]| rotary_reference(x, &starts, heads, d, 50.0, true);
             // Angles up to 40 are rounded to f32: 40 units in the last place of 1.
             assert_close(&what, &read(&y), &reference(&wide(&qkv)), 16.0, 4);
-            let dx = rotary::backward(Tensor::on(device, r, 3 * h, &dy), &starts, heads, &angles);
+            let dx = rotary::backward(Tensor::on(device, r, 3 * h, &dy), &sequences, heads, &angles);
             let want = finite_differences(&wide(&qkv)[..6 * h.min(r * h / 2)], &wide(&dy), |x| {
                 let mut all = wide(&qkv);
                 all[..x.len()].copy_from_slice(x);
@@ -60,7 +62,7 @@ fn rotary_positions() {
             assert_close(&what, &read(&dx)[..want.len()], &want, 16.0, 4);
             // Turning back undoes turning, and changes no length.
             let again = Tensor::on(device, r, 3 * h, &read(&y));
-            let back = rotary::backward(again, &starts, heads, &angles);
+            let back = rotary::backward(again, &sequences, heads, &angles);
             assert_close(&what, &read(&back), &wide(&qkv), 4.0, 2);
             if r > 2 && d > 2 {
                 let other = rotary_reference(&wide(&qkv), &starts, heads, d, 50.0, false);
@@ -79,7 +81,7 @@ fn rotary_positions() {
 #[test]
 #[should_panic(expected = "is outside")]
 fn rotary_positions_end() {
-    rotary::forward(Tensor::from_slice(3, 6, &[0.0; 18]), &[0, 3], 1, &Angles::new(2, 2, 10.0));
+    rotary::forward(Tensor::from_slice(3, 6, &[0.0; 18]), &Sequences::new(&[0, 3]), 1, &Angles::new(2, 2, 10.0));
 }
 
 /// softmax(Q · Kᵀ / √D) · V of what each row sees.
@@ -118,13 +120,14 @@ fn windows_of_attention() {
             (vec![0, 70, 200], 2, 2, 64),
         ] {
             let what = format!("{place} window {window}, {starts:?}");
-            let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
+            let sequences = Sequences::new(&starts);
+            let (r, h) = (sequences.rows(), heads * d);
             let (qkv, dy) = (random(1, r * 3 * h, 2.0), random(2, r * h, 1.0));
             let tensor = || Tensor::on(device, r, 3 * h, &qkv);
-            let (y, saved) = attention::forward(tensor(), &starts, heads, Some(window), None);
+            let (y, saved) = attention::forward(tensor(), &sequences, heads, Some(window), None);
             let reference = |x: &[f64]| windowed_reference(x, h, &starts, heads, window);
             assert_close(&what, &read(&y), &reference(&wide(&qkv)), 4.0, 2 * window + 1);
-            let dqkv = saved.backward(&starts, &Tensor::on(device, r, h, &dy));
+            let dqkv = saved.backward(&sequences, &Tensor::on(device, r, h, &dy));
             if r <= 40 {
                 let want = finite_differences(&wide(&qkv), &wide(&dy), reference);
                 assert_close(&what, &read(&dqkv), &want, 8.0, r);
@@ -138,13 +141,13 @@ fn windows_of_attention() {
                 }
             } else {
                 // A window over everything changes no bit.
-                let all = attention::forward(tensor(), &starts, heads, None, None).0;
+                let all = attention::forward(tensor(), &sequences, heads, None, None).0;
                 assert!(r > 70 || read(&y) == read(&all), "{what}");
             }
             // What is dropped is a matter of the places, not of the window.
             let dropout = Some(Dropout { rate: 0.4, stream: Stream::new(8), first_row: 3 });
-            let (y, saved) = attention::forward(tensor(), &starts, heads, Some(window), dropout);
-            let dqkv = read(&saved.backward(&starts, &Tensor::on(device, r, h, &dy)));
+            let (y, saved) = attention::forward(tensor(), &sequences, heads, Some(window), dropout);
+            let dqkv = read(&saved.backward(&sequences, &Tensor::on(device, r, h, &dy)));
             let values = (0..r * h).map(|i| (i / h) * 3 * h + 2 * h + i % h);
             let from_values: f64 = values.map(|at| f64::from(dqkv[at]) * f64::from(qkv[at])).sum();
             let from_output: f64 = read(&y).iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
@@ -180,42 +183,61 @@ fn gated_units() {
 #[test]
 fn convolutions() {
     let starts = [0, 1, 6, 8];
-    for (h, k) in [(1, 1), (2, 3), (5, 5), (3, 7)] {
-        let what = format!("convolution over {k} of {h}");
-        let (x, w, dy) = (random(1, 8 * h, 1.0), random(2, 2 * h * k, 1.0), random(3, 8 * h * k, 1.0));
-        let tensor = Tensor::from_slice(8, h, &x);
-        let columns = convolution::unfold(&tensor, &starts, k);
-        // PyTorch's definition of Conv1d: y[t, o] = Σ w[o, i, j] · x[t + j − p, i], a sentence at a time.
-        let convolved = |taken: &dyn Fn(usize, usize, usize) -> f64| -> Vec<f64> {
-            let place = |t: usize, o: usize| {
-                let terms = (0..h * k).map(|at| f64::from(w[o * h * k + at]) * taken(t, at / k, at % k));
-                terms.sum::<f64>()
+    let sequences = Sequences::new;
+    on_every_device(|device, place| {
+        for (h, k) in [(1, 1), (2, 3), (5, 5), (3, 7)] {
+            let what = format!("{place} convolution over {k} of {h}");
+            let (x, w, dy) = (random(1, 8 * h, 1.0), random(2, 2 * h * k, 1.0), random(3, 8 * h * k, 1.0));
+            let tensor = Tensor::on(device, 8, h, &x);
+            let columns = read(&convolution::unfold(&tensor, &sequences(&starts), k));
+            // PyTorch's definition of Conv1d: y[t, o] = Σ w[o, i, j] · x[t + j − p, i], a sentence at a time.
+            let convolved = |taken: &dyn Fn(usize, usize, usize) -> f64| -> Vec<f64> {
+                let at_place = |t: usize, o: usize| {
+                    let terms = (0..h * k).map(|at| f64::from(w[o * h * k + at]) * taken(t, at / k, at % k));
+                    terms.sum::<f64>()
+                };
+                (0..16).map(|at| at_place(at / 2, at % 2)).collect()
             };
-            (0..16).map(|at| place(at / 2, at % 2)).collect()
-        };
-        let neighbor = |shift: usize| {
-            let (x, starts) = (&x, &starts);
-            move |t: usize, i: usize, j: usize| {
-                let sentence = starts.windows(2).find(|bounds| (bounds[0]..bounds[1]).contains(&(t as u32))).unwrap();
-                let from = (t + j) as isize - shift as isize;
-                let inside = (sentence[0] as isize..sentence[1] as isize).contains(&from);
-                if inside { f64::from(x[from as usize * h + i]) } else { 0.0 }
+            let neighbor = |shift: usize| {
+                let (x, starts) = (&x, &starts);
+                move |t: usize, i: usize, j: usize| {
+                    let sentence =
+                        starts.windows(2).find(|bounds| (bounds[0]..bounds[1]).contains(&(t as u32))).unwrap();
+                    let from = (t + j) as isize - shift as isize;
+                    let inside = (sentence[0] as isize..sentence[1] as isize).contains(&from);
+                    if inside { f64::from(x[from as usize * h + i]) } else { 0.0 }
+                }
+            };
+            let ours = |t: usize, i: usize, j: usize| f64::from(columns[(t * h + i) * k + j]);
+            let want = convolved(&neighbor(k / 2));
+            assert_eq!(convolved(&ours), want, "{what}");
+            if k > 1 {
+                assert_ne!(convolved(&neighbor(k / 2 + 1)), want, "{what}: a neighbor further");
+                let over = read(&convolution::unfold(&tensor, &sequences(&[0, 8]), k));
+                assert_ne!(over, columns, "{what}: over a boundary");
             }
-        };
-        let ours = |t: usize, i: usize, j: usize| f64::from(columns.row(t)[i * k + j]);
-        let want = convolved(&neighbor(k / 2));
-        assert_eq!(convolved(&ours), want, "{what}");
-        if k > 1 {
-            assert_ne!(convolved(&neighbor(k / 2 + 1)), want, "{what}: a neighbor further");
-            assert_ne!(convolution::unfold(&tensor, &[0, 8], k).data(), columns.data(), "{what}: over a boundary");
+            // Backward is the transposed map: ⟨unfold(x), dy⟩ = ⟨x, fold(dy)⟩, here onto what was there.
+            let mut dx = Tensor::on(device, 8, h, &x);
+            convolution::fold_onto(&Tensor::on(device, 8, h * k, &dy), &sequences(&starts), k, &mut dx);
+            let product =
+                |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+            let want = product(&columns, &dy) + product(&x, &x);
+            assert!((product(&x, &read(&dx)) - want).abs() <= 1e-5 * want.abs().max(1.0), "{what}");
         }
-        // Backward is the transposed map: ⟨unfold(x), dy⟩ = ⟨x, fold(dy)⟩, here onto what was there.
-        let mut dx = Tensor::from_slice(8, h, &x);
-        convolution::fold_onto(&Tensor::from_slice(8, h * k, &dy), &starts, k, &mut dx);
-        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-        let want = product(columns.data(), &dy) + product(&x, &x);
-        assert!((product(&x, dx.data()) - want).abs() <= 1e-5 * want.abs().max(1.0), "{what}");
-    }
+    });
+}
+
+#[test]
+fn sums_of_tensors() {
+    on_every_device(|device, place| {
+        for (r, columns) in [(1, 1), (3, 7), (65, 33)] {
+            let (x, y) = (random(1, r * columns, 1.0), random(2, r * columns, 1.0));
+            let mut sum = Tensor::on(device, r, columns, &y);
+            add::onto(&Tensor::on(device, r, columns, &x), &mut sum);
+            let want: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x + y).collect();
+            assert_eq!(read(&sum), want, "{place} ({r}, {columns})");
+        }
+    });
 }
 
 #[test]
@@ -266,6 +288,31 @@ fn without_biases() {
             );
             let want: Vec<f64> = with(&[]).1.iter().map(|&dx| f64::from(dx) + 2.0).collect();
             assert_close(&what, &read(&onto), &want, 2.0, 1);
+        }
+    });
+}
+
+#[test]
+fn rows_that_are_taken() {
+    on_every_device(|device, place| {
+        for width in [1, 7, 70] {
+            let (x, dy, before) = (random(1, 9 * width, 1.0), random(2, 6 * width, 1.0), random(3, 9 * width, 1.0));
+            let index = [4u32, 0, 8, 4, 4, 3];
+            let taken = read(&rows::take(&Tensor::on(device, 9, width, &x), &index));
+            let want: Vec<f32> = index.iter().flat_map(|&row| &x[row as usize * width..][..width]).copied().collect();
+            assert_eq!(taken, want, "{place} {width}");
+            let mut dx = Tensor::on(device, 9, width, &before);
+            rows::add_taken(&index, &Tensor::on(device, 6, width, &dy), &mut dx);
+            let sums = |index: &[u32]| {
+                let mut sums = wide(&before);
+                for (n, &row) in index.iter().enumerate() {
+                    (0..width).for_each(|c| sums[row as usize * width + c] += f64::from(dy[n * width + c]));
+                }
+                sums
+            };
+            assert_close(&format!("{place} {width}"), &read(&dx), &sums(&index), 2.0, 4);
+            assert_far("another row", &read(&dx), &sums(&[4, 0, 8, 5, 4, 3]), 8.0, 4);
+            assert_far("each row once", &read(&dx), &sums(&index[..4]), 8.0, 4);
         }
     });
 }
@@ -343,7 +390,7 @@ const BOTH: Terms = Terms { of_queries: true, of_keys: true };
 #[test]
 fn disentangled_attention() {
     let [queries, keys] = [(true, false), (false, true)].map(|(of_queries, of_keys)| Terms { of_queries, of_keys });
-    at_every_level(|level| {
+    on_every_device(|device, place| {
         for (starts, heads, d, terms, buckets) in [
             (vec![0u32, 1], 1, 2, BOTH, Buckets { span: 3, logarithmic: None }),
             (vec![0, 9, 9, 11], 2, 3, BOTH, Buckets { span: 4, logarithmic: Some(11) }),
@@ -353,30 +400,36 @@ fn disentangled_attention() {
             (vec![0, 150, 153], 2, 2, BOTH, Buckets { span: 64, logarithmic: Some(127) }),
             (vec![0, 70, 200], 1, 3, BOTH, Buckets { span: 200, logarithmic: None }),
         ] {
-            let what = format!("{level:?} disentangled {starts:?}, {heads} heads of {d}, {terms:?}, {buckets:?}");
-            let (r, h) = (starts[starts.len() - 1] as usize, heads * d);
-            let longest = starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap() as isize;
+            let what = format!("{place} disentangled {starts:?}, {heads} heads of {d}, {terms:?}, {buckets:?}");
+            let sequences = Sequences::new(&starts);
+            let (r, h) = (sequences.rows(), heads * d);
+            let longest = sequences.longest() as isize;
             let row = |distance: isize| buckets.row(distance) - buckets.row(1 - longest);
             let p = row(longest - 1) + 1;
             let width = h * (usize::from(terms.of_queries) + usize::from(terms.of_keys));
             let (qkv, table, dy) = (random(1, r * 3 * h, 1.5), random(2, p * width, 1.5), random(3, r * h, 1.0));
-            let relative = || Relative {
-                table: Tensor::from_slice(p, width, &table),
+            let rows = (1 - longest..longest).map(|distance| row(distance) as u32).collect();
+            let places = Arc::new(Places::new(rows, p));
+            let relative = |table: &[f32]| Relative {
+                table: Tensor::on(device, p, width, table),
                 queries: terms.of_keys.then_some(0),
                 keys: terms.of_queries.then_some(if terms.of_keys { h } else { 0 }),
-                rows: (1 - longest..longest).map(|distance| row(distance) as u32).collect(),
+                places: places.clone(),
             };
-            let tensor = || Tensor::from_slice(r, 3 * h, &qkv);
-            let (y, saved) = disentangled::forward(tensor(), relative(), &starts, heads, None);
+            let tensor = || Tensor::on(device, r, 3 * h, &qkv);
+            let upstream = || Tensor::on(device, r, h, &dy);
+            let (y, saved) = disentangled::forward(tensor(), relative(&table), &sequences, heads, None);
+            let y = read(&y);
             let (xs, ts) = (wide(&qkv), wide(&table));
             let of = |x: &[f64], t: &[f64], twin| disentangled_reference(x, t, h, &starts, heads, terms, &row, twin);
-            assert_close(&what, y.data(), &of(&xs, &ts, Twin::None), 4.0, r);
-            let (dqkv, dtable) = saved.backward(&starts, &Tensor::from_slice(r, h, &dy));
+            assert_close(&what, &y, &of(&xs, &ts, Twin::None), 4.0, r);
+            let (dqkv, dtable) = saved.backward(&sequences, &upstream());
+            let (dqkv, dtable) = (read(&dqkv), read(&dtable));
             if r <= 40 {
                 let want = finite_differences(&xs, &wide(&dy), |x| of(x, &ts, Twin::None));
-                assert_close(&format!("{what}, dqkv"), dqkv.data(), &want, 8.0, r);
+                assert_close(&format!("{what}, dqkv"), &dqkv, &want, 8.0, r);
                 let want = finite_differences(&ts, &wide(&dy), |t| of(&xs, t, Twin::None));
-                assert_close(&format!("{what}, dtable"), dtable.data(), &want, 8.0, r);
+                assert_close(&format!("{what}, dtable"), &dtable, &want, 8.0, r);
             } else {
                 for seed in 0..4 {
                     let (along, across) =
@@ -386,7 +439,7 @@ fn disentangled_attention() {
                     let sum = |y: Vec<f64>| y.iter().zip(wide(&dy)).map(|(a, b)| a * b).sum::<f64>();
                     let at = |t| sum(of(&moved(&xs, &along, t), &moved(&ts, &across, t), Twin::None));
                     let slope = (at(1e-6) - at(-1e-6)) / 2e-6;
-                    let product = |g: &Tensor, a: &[f64]| wide(g.data()).iter().zip(a).map(|(g, a)| g * a).sum::<f64>();
+                    let product = |g: &[f32], a: &[f64]| wide(g).iter().zip(a).map(|(g, a)| g * a).sum::<f64>();
                     let got = product(&dqkv, &along) + product(&dtable, &across);
                     assert!((got - slope).abs() <= 2e-5 * (1.0 + slope.abs()), "{what}: {got} for {slope}");
                 }
@@ -397,24 +450,24 @@ fn disentangled_attention() {
                     ("the scale of one term", Twin::ScaleOfOneTerm),
                     ("the tables exchanged", Twin::TablesExchanged),
                 ] {
-                    assert_far(name, y.data(), &of(&xs, &ts, twin), 4.0, r);
+                    assert_far(name, &y, &of(&xs, &ts, twin), 4.0, r);
                 }
             }
             // Distances of nothing leave plain attention of scores that are smaller by the number of terms.
-            let nothing = Relative { table: Tensor::from_slice(p, width, &vec![0.0; p * width]), ..relative() };
-            let (y, _) = disentangled::forward(tensor(), nothing, &starts, heads, None);
+            let nothing = relative(&vec![0.0; p * width]);
+            let (y, _) = disentangled::forward(tensor(), nothing, &sequences, heads, None);
             let smaller = (1.0 / (1.0 + (width / h) as f32)).sqrt();
             let scaled: Vec<f32> =
                 qkv.iter().enumerate().map(|(i, x)| if i % (3 * h) < h { x * smaller } else { *x }).collect();
-            let (plain, _) = attention::forward(Tensor::from_slice(r, 3 * h, &scaled), &starts, heads, None, None);
-            assert_close(&what, y.data(), &wide(plain.data()), 8.0, r);
+            let (plain, _) = attention::forward(Tensor::on(device, r, 3 * h, &scaled), &sequences, heads, None, None);
+            assert_close(&what, &read(&y), &wide(&read(&plain)), 8.0, r);
             // The same elements are dropped in backward: the output is linear in V.
             let dropout = Some(Dropout { rate: 0.4, stream: Stream::new(8), first_row: 3 });
-            let (y, saved) = disentangled::forward(tensor(), relative(), &starts, heads, dropout);
-            let (dqkv, _) = saved.backward(&starts, &Tensor::from_slice(r, h, &dy));
+            let (y, saved) = disentangled::forward(tensor(), relative(&table), &sequences, heads, dropout);
+            let dqkv = read(&saved.backward(&sequences, &upstream()).0);
             let values = (0..r * h).map(|i| (i / h) * 3 * h + 2 * h + i % h);
-            let from_values: f64 = values.map(|at| f64::from(dqkv.data()[at]) * f64::from(qkv[at])).sum();
-            let from_output: f64 = y.data().iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let from_values: f64 = values.map(|at| f64::from(dqkv[at]) * f64::from(qkv[at])).sum();
+            let from_output: f64 = read(&y).iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
             assert!((from_values - from_output).abs() <= 1e-4, "{what}: {from_values} for {from_output}");
         }
     });

@@ -73,6 +73,9 @@ pub enum Error {
     /// Rows of a word table that cannot be read.
     #[error(transparent)]
     Rows(#[from] tagsmith_kernel::params::table::UnreadableRows),
+    /// The device that the model runs on has failed, or has too little memory.
+    #[error(transparent)]
+    Device(#[from] tagsmith_kernel::device::Error),
     /// A tokenizer's files, or an input that it refuses.
     #[error(transparent)]
     Tokenizer(#[from] tagsmith_text::tokenizer::Error),
@@ -88,6 +91,15 @@ pub enum Error {
     /// A run's checkpoints and schedules.
     #[error(transparent)]
     Run(#[from] tagsmith_train::error::Error),
+}
+
+impl From<tagsmith_kernel::Error> for Error {
+    fn from(error: tagsmith_kernel::Error) -> Error {
+        match error {
+            tagsmith_kernel::Error::Rows(error) => Error::Rows(error),
+            tagsmith_kernel::Error::Device(error) => Error::Device(error),
+        }
+    }
 }
 
 impl Error {

@@ -66,7 +66,7 @@ impl Trainable for SpanTask {
         let (scores, saved) = self.model.forward(batch, Some(stream), pass.checkpoint_layers, wanted);
         let weight = 1.0 / pass.totals.batches as f64;
         config.weights = config.weights.map(|part| part * weight);
-        let loss = loss(&config, self.normalization, &scores, batch, gold);
+        let loss = loss(&config, self.normalization, &scores, batch, gold)?;
         saved.backward(&self.model, batch, &loss.dscores, grads);
         Ok(loss.value)
     }

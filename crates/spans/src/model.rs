@@ -12,18 +12,18 @@ use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::encoder::{self, Encoder};
 use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_encoder::family::slots::next;
-use tagsmith_kernel::Precision;
-use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::pair_scores::{self, Group};
+use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::span_sum::{self, Span};
-use tagsmith_kernel::op::{embedding, linear, normalize, pool};
-use tagsmith_kernel::params::table::{Rows, UnreadableRows};
-use tagsmith_kernel::params::{GradSlot, Grads, Params, SlotId, Stages};
+use tagsmith_kernel::op::{add, embedding, linear, normalize, pool, rows};
+use tagsmith_kernel::params::table::UnreadableRows;
+use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 use tagsmith_kernel::random::stream::Stream;
+use tagsmith_kernel::{Device, Error, Precision};
 
 /// Start, end, span: places in arrays of three.
 pub const START: usize = 0;
@@ -103,7 +103,7 @@ pub type Scores = [Option<Tensor>; 3];
 pub struct Saved {
     text: encoder::Saved,
     states: usize,
-    labels: Option<encoder::Saved>,
+    labels: Option<(Sequences, encoder::Saved)>,
     heads: Heads,
 }
 
@@ -168,6 +168,23 @@ impl Model {
         Encoder { config, layout, params: &self.params, precision: self.precision }
     }
 
+    /// Returns a copy of the model on a device, in its precision.
+    ///
+    /// # Errors
+    /// Rows of a word table that cannot be read; a device without enough memory.
+    pub fn to(&self, device: &Device) -> Result<Model, Error> {
+        let params = self.params.to(device, self.precision)?;
+        let Model { config, token_encoder, type_encoder, layout, precision, params: _ } = self;
+        Ok(Model {
+            config: config.clone(),
+            token_encoder: token_encoder.clone(),
+            type_encoder: type_encoder.clone(),
+            layout: layout.clone(),
+            params,
+            precision: *precision,
+        })
+    }
+
     /// The most pieces a text may have.
     pub fn positions_max(&self) -> usize {
         self.token_encoder.shape.positions_max
@@ -209,12 +226,13 @@ impl Model {
         let (labels, label_saved) = match &batch.labels {
             LabelInput::OwnEncoder(labels) => {
                 let (states, saved) = self.label_encoder().forward(labels, pass(LABELS, 0));
-                (pool::forward(&states, &labels.starts, self.config.pooling), Some(saved))
+                let sequences = Sequences::new(&labels.starts);
+                (pool::forward(&states, &sequences, self.config.pooling), Some((sequences, saved)))
             }
-            LabelInput::InPrompt { marker_rows, .. } => (take_rows(&states, marker_rows), None),
+            LabelInput::InPrompt { marker_rows, .. } => (rows::take(&states, marker_rows), None),
         };
         let rows = states.rows();
-        let positions = batch.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
+        let positions = positions(&states, batch);
         drop(states);
         let labels_before = match batch.labels {
             LabelInput::OwnEncoder(_) => 0,
@@ -246,39 +264,39 @@ impl Model {
     /// Rows of the label encoder's word table that cannot be read.
     pub fn label_vectors(&self, labels: &Batch) -> Result<Tensor, UnreadableRows> {
         let states = self.label_encoder().infer(labels)?;
-        let pooled = pool::forward(&states, &labels.starts, self.config.pooling);
+        let pooled = pool::forward(&states, &Sequences::new(&labels.starts), self.config.pooling);
         Ok(self.mlp(pooled, self.layout.labels, None).tail.y)
     }
 
-    /// Returns span scores (N, C) without dropout. A bi-encoder is given its label vectors.
+    /// Returns span scores (N, C) without dropout, in the memory of the process. A bi-encoder is given its label vectors.
     ///
     /// # Errors
-    /// Rows of a word table that cannot be read.
-    pub fn infer(&self, batch: &SpanBatch, label_vectors: Option<&Tensor>) -> Result<Tensor, UnreadableRows> {
+    /// Rows of a word table that cannot be read; the first error of the device that the model lies on.
+    pub fn infer(&self, batch: &SpanBatch, label_vectors: Option<&Tensor>) -> Result<Tensor, Error> {
         let states = self.text_encoder().infer(&batch.text)?;
         let kinds = match (&batch.labels, label_vectors) {
             (_, Some(vectors)) => vectors.clone(),
             (LabelInput::OwnEncoder(labels), None) => self.label_vectors(labels)?,
             (LabelInput::InPrompt { marker_rows, .. }, None) => {
-                self.mlp(take_rows(&states, marker_rows), self.layout.labels, None).tail.y
+                self.mlp(rows::take(&states, marker_rows), self.layout.labels, None).tail.y
             }
         };
-        let positions = batch.rows.as_ref().map_or_else(|| states.clone(), |rows| take_rows(&states, rows));
+        let positions = positions(&states, batch);
         drop(states);
         let starts = self.mlp(positions.clone(), self.layout.starts, None).tail.y;
         let ends = self.mlp(positions, self.layout.ends, None).tail.y;
         let parts = self.span_parts(&starts, &ends);
         let c = batch.labels.count();
         let groups = groups(batch, SPAN);
-        let mut scores = Tensor::zeros(batch.spans.len(), c);
+        let mut scores = Tensor::on(&self.params.device(), batch.spans.len(), c, &vec![0.0; batch.spans.len() * c]);
         for first in (0..batch.spans.len()).step_by(BLOCK) {
             let rows = first..batch.spans.len().min(first + BLOCK);
             let h = self.span_sums(&parts, &batch.spans[rows.clone()]);
             let vectors = self.mlp_tail(h, self.layout.spans, None).y;
             let (block, _) = self.score(SPAN, &vectors, &kinds, groups_among(&groups, &rows), batch);
-            scores.data_mut()[rows.start * c..rows.end * c].copy_from_slice(block.data());
+            scores.view_mut().part(rows.start * c..rows.end * c).copy_from(block.view());
         }
-        Ok(scores)
+        Ok(scores.here()?)
     }
 
     fn mlp(&self, x: Tensor, mlp: Mlp, draws: Option<Draws>) -> MlpSaved {
@@ -305,11 +323,16 @@ impl Model {
     /// the products are added span by span.
     fn span_parts(&self, starts: &Tensor, ends: &Tensor) -> SpanParts {
         let e = self.config.hidden;
-        let table = self.params.get(self.layout.widths);
-        let widths = Tensor::from_view(self.config.width_rows(), self.config.width_size, table);
+        let table = self.params.rows(self.layout.widths);
+        let widths = embedding::forward(self.config.width_size, &[(table, &self.width_rows())]);
         let products = [(starts, 0), (ends, e), (&widths, 2 * e)]
             .map(|(x, column)| span_sum::project(x, self.span_weight(), e, column, self.precision));
         SpanParts { widths, products }
+    }
+
+    /// Returns the numbers of all rows of the table of widths.
+    fn width_rows(&self) -> Vec<u32> {
+        (0..self.config.width_rows() as u32).collect()
     }
 
     fn span_sums(&self, parts: &SpanParts, spans: &[Span]) -> Tensor {
@@ -336,8 +359,12 @@ impl Model {
     }
 
     fn score(&self, part: usize, x: &Tensor, kinds: &Tensor, groups: Vec<Group>, batch: &SpanBatch) -> Scored {
-        let scale = self.params.get(self.layout.scales[part]).host()[0];
-        pair_scores::forward(x, kinds, groups, batch.labels.count(), scale)
+        pair_scores::forward(x, kinds, groups, batch.labels.count(), self.scale(part))
+    }
+
+    /// The log of the factor of one part's scores.
+    fn scale(&self, part: usize) -> View<'_> {
+        self.params.get(self.layout.scales[part])
     }
 }
 
@@ -389,16 +416,20 @@ impl Saved {
         let heads = self.heads;
         let [dpositions, dlabels] = grads.stage(|grads| heads.backward(model, batch, dscores, grads));
         let mut dstates = match &batch.rows {
-            Some(rows) => scatter_rows(self.states, rows, &dpositions),
+            Some(index) => {
+                let mut dstates = dpositions.zeros_beside(self.states, dpositions.columns());
+                rows::add_taken(index, &dpositions, &mut dstates);
+                dstates
+            }
             None => dpositions,
         };
         match (&batch.labels, self.labels) {
-            (LabelInput::OwnEncoder(labels), Some(saved)) => {
-                let dx = pool::backward(&labels.starts, model.config.pooling, &dlabels);
+            (LabelInput::OwnEncoder(labels), Some((sequences, saved))) => {
+                let dx = pool::backward(&sequences, model.config.pooling, &dlabels);
                 model.label_encoder().backward(saved, labels, dx, 0, grads);
             }
             (LabelInput::InPrompt { marker_rows, .. }, None) => {
-                embedding::backward(marker_rows, &dlabels, None, GradSlot::Add(dstates.view_mut()));
+                rows::add_taken(marker_rows, &dlabels, &mut dstates);
             }
             _ => unreachable!("spans: labels have an encoder of their own, or stand in the prompt"),
         }
@@ -410,17 +441,22 @@ impl Heads {
     /// The gradients of positions and of labels.
     fn backward(self, model: &Model, batch: &SpanBatch, dscores: &Scores, grads: &mut Grads) -> [Tensor; 2] {
         let layout = &model.layout;
-        let mut dkinds = Tensor::zeros(self.kinds.tail.y.rows(), model.config.hidden);
+        let zeros = |like: &Tensor| like.zeros_beside(like.rows(), like.columns());
+        let mut dkinds = zeros(&self.kinds.tail.y);
         let vectors = [&self.starts.tail.y, &self.ends.tail.y, &self.spans.tail.y];
         let mut pairs = self.pairs;
         let [dstarts, dends, dspans] = std::array::from_fn(|part| {
-            let (dx, dscale) = match (pairs[part].take(), &dscores[part]) {
-                (Some(saved), Some(dscores)) => saved.backward(dscores, &mut dkinds),
-                (None, None) => (Tensor::zeros(vectors[part].rows(), model.config.hidden), 0.0),
+            let dscale = grads.span(layout.scales[part], 1);
+            match (pairs[part].take(), &dscores[part]) {
+                (Some(saved), Some(dscores)) => saved.backward(model.scale(part), dscale, dscores, &mut dkinds),
+                (None, None) => {
+                    if let Some(slot) = dscale {
+                        slot.put(View::Host(&[0.0]));
+                    }
+                    zeros(vectors[part])
+                }
                 _ => panic!("spans: gradients of what was not scored"),
-            };
-            put(grads, layout.scales[part], View::Host(&[dscale]));
-            dx
+            }
         });
         let (da, dz) = self.spans.backward(model, batch, dspans, [&self.starts.tail.y, &self.ends.tail.y], grads);
         let dpositions = self.starts.backward(model, layout.starts, sum(dstarts, &da), grads, None);
@@ -471,10 +507,11 @@ impl SpanSaved {
         };
         let da = part(starts, 0, &summands.starts);
         let dz = part(ends, e, &summands.ends);
-        let mut dwidths = part(&self.widths, 2 * e, &summands.widths);
-        // The row of no span never learns, as PyTorch's `padding_idx` has it.
-        dwidths.data_mut()[..model.config.width_size].fill(0.0);
-        put(grads, model.layout.widths, dwidths.view());
+        let dwidths = part(&self.widths, 2 * e, &summands.widths);
+        if let Some(table) = grads.span(model.layout.widths, 1) {
+            // The row of no span never learns, as PyTorch's `padding_idx` has it.
+            embedding::backward(&model.width_rows(), &dwidths, Some(0), table);
+        }
         (da, dz)
     }
 }
@@ -485,24 +522,12 @@ fn into(grads: &mut Grads, weight: SlotId) -> linear::ParamGrads<'_> {
     linear::ParamGrads { weight, bias }
 }
 
-/// Writes or adds a gradient.
-fn put(grads: &mut Grads, id: SlotId, values: View) {
-    if let Some(slot) = grads.span(id, 1) {
-        slot.put(values);
-    }
-}
-
 fn sum(mut a: Tensor, b: &Tensor) -> Tensor {
-    reduce::add_tensor(b, &mut a);
+    add::onto(b, &mut a);
     a
 }
 
-fn take_rows(x: &Tensor, rows: &[u32]) -> Tensor {
-    embedding::forward(x.columns(), &[(Rows::Dense(x.view()), rows)])
-}
-
-fn scatter_rows(count: usize, rows: &[u32], dy: &Tensor) -> Tensor {
-    let mut dx = Tensor::zeros(count, dy.columns());
-    embedding::backward(rows, dy, None, GradSlot::Add(dx.view_mut()));
-    dx
+/// Returns the rows of the text that are positions.
+fn positions(states: &Tensor, batch: &SpanBatch) -> Tensor {
+    batch.rows.as_ref().map_or_else(|| states.clone(), |index| rows::take(states, index))
 }

@@ -79,15 +79,8 @@ impl Model {
     ///
     /// # Errors
     /// Rows of the word table that cannot be read; a device without enough memory.
-    ///
-    /// # Panics
-    /// If the device does not compute this model: see [`Config::only_on_processor`].
     pub fn to(&self, device: &Device) -> Result<Model, tagsmith_kernel::Error> {
         let Model { config, layout, precision, .. } = self;
-        assert!(
-            matches!(device, Device::Processor) || config.only_on_processor().is_none(),
-            "model: only on a processor"
-        );
         let params = self.params.to(device, self.precision)?;
         Ok(Model { config: config.clone(), layout: layout.clone(), params, precision: *precision })
     }

@@ -11,7 +11,7 @@ use crate::model::Model;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::{Device, Precision};
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::Remedy;
 use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::labels::label_scheme::LabelScheme;
@@ -50,12 +50,6 @@ pub enum Error {
     /// Rows of the word table that cannot be read, or a device that failed or has too little memory.
     #[error(transparent)]
     Kernel(#[from] tagsmith_kernel::Error),
-    /// A model that a GPU does not compute.
-    #[error("{reason}")]
-    OnlyOnProcessor {
-        /// Why.
-        reason: String,
-    },
     /// Scores that are infinite or not numbers: no label follows from them.
     #[error(
         "{place}: the model's scores are not numbers: its weights were spoiled in training, or by whoever wrote them"
@@ -84,7 +78,6 @@ impl Error {
         match self {
             Error::Model(error) => error.remedy(),
             Error::Kernel(tagsmith_kernel::Error::Device(error)) => of_device(error),
-            Error::OnlyOnProcessor { .. } => Some(Remedy::Unset(Setting::Device)),
             _ => None,
         }
     }
@@ -168,8 +161,8 @@ impl Tagger {
     /// Reads a Hugging Face folder, for a device. Returns what was noteworthy in its files beside the tagger.
     ///
     /// # Errors
-    /// Files that are missing or damaged; a model without a head; a longer sequence than the model takes. A model that the
-    /// device does not compute or has no memory for.
+    /// Files that are missing or damaged; a model without a head; a longer sequence than the model takes; a device without
+    /// enough memory.
     pub fn load(
         folder: &Path,
         request: Request,
@@ -182,9 +175,6 @@ impl Tagger {
         let (mut model, of_weights) = Model::load(folder, config, Head::Required)?;
         model.precision = precision;
         if let Device::Gpu(_) = device {
-            if let Some(reason) = model.config.only_on_processor() {
-                return Err(Error::OnlyOnProcessor { reason });
-            }
             model = model.to(device)?;
         }
         notes.extend(of_weights);

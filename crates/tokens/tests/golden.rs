@@ -114,16 +114,11 @@ fn hidden_states_scores_and_loss_are_pytorchs() {
     }
 }
 
-/// The families whose operations all run on a device too.
-fn on_devices() -> impl Iterator<Item = &'static str> {
-    FAMILIES.into_iter().filter(|name| !name.starts_with("deberta"))
-}
-
 #[test]
 fn on_an_emulated_gpu_hidden_states_and_scores_are_pytorchs() {
     // Threads in another order change no bit.
     let devices = [1, 2].map(|order| Device::emulated(order).expect("the emulator knows our kernels"));
-    for name in on_devices() {
+    for name in FAMILIES {
         let (model, expected) = (load(name), read_expected(name));
         let batch = batch_of(&expected);
         let scores = devices.each_ref().map(|device| {
@@ -141,18 +136,7 @@ fn on_an_emulated_gpu_hidden_states_and_scores_are_pytorchs() {
 }
 
 #[test]
-fn what_a_gpu_does_not_compute_is_said() {
-    for name in FAMILIES {
-        let mut config = load(name).config;
-        let reason = config.only_on_processor();
-        assert_eq!(
-            reason.is_some_and(|reason| reason.contains("compares distances")),
-            name.starts_with("deberta"),
-            "{name}"
-        );
-        config.shape.hidden_size = 129 * config.shape.heads;
-        assert!(config.only_on_processor().is_some(), "{name}: heads of 129 columns");
-    }
+fn what_a_device_says_has_a_remedy() {
     let out_of_memory = || DeviceError::OutOfMemory { device: "X".into(), asked: 3, free: 2, all: 5 };
     let smaller = Some(Remedy::set(Setting::BatchTokens).so_as("to a smaller number"));
     let while_tagging = tag::Error::from(tagsmith_kernel::Error::Device(out_of_memory()));
@@ -167,7 +151,7 @@ fn what_a_gpu_does_not_compute_is_said() {
 #[test]
 fn on_an_emulated_gpu_bf16_is_pytorchs_but_for_rounding() {
     let device = Device::emulated(1).expect("the emulator knows our kernels");
-    for name in on_devices() {
+    for name in FAMILIES {
         let (mut model, expected) = (load(name), read_expected(name));
         model.precision = Precision::Bf16;
         let model = model.to(&device).expect("there is room");
@@ -177,27 +161,50 @@ fn on_an_emulated_gpu_bf16_is_pytorchs_but_for_rounding() {
         let (apart, allowed) = (distance(&logits, &want), 2.0 * bf16_apart(&model.config));
         assert!(apart <= allowed * largest, "{name}: off by {apart:.3e} of {largest:.3e}");
         assert_far(&format!("{name} in f32"), &logits, &want, C_FORWARD, TERMS);
+        if !has_a_jump(name) {
+            let all = gradients(&model, &batch_of(&expected), 0.0, PLAIN).1;
+            assert_gradients(name, &expected, &all, |own| 2.0 * allowed * own);
+        }
     }
+}
+
+/// Whether the slope of the family's activation jumps at 0: an input that rounding takes across changes the gradient by more
+/// than rounding.
+fn has_a_jump(name: &str) -> bool {
+    name == "bert_relu" || name == "modernbert_biased"
+}
+
+/// Asserts that gradients are PyTorch's. `allowed` makes the largest error of a parameter's largest gradient.
+fn assert_gradients(name: &str, expected: &Expected, all: &[(String, Vec<f32>)], allowed: impl Fn(f64) -> f64) {
+    let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();
+    let largest = |values: &[f64]| values.iter().fold(0f64, |a, b| a.max(b.abs()));
+    // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic and is not a measure.
+    let most = wants.iter().map(|want| largest(want)).fold(0.0, f64::max);
+    for ((slot, got), want) in all.iter().zip(&wants) {
+        let (apart, allowed) = (distance(got, want), allowed(largest(want).max(most / 30.0)));
+        assert!(apart <= allowed, "{name} {slot}: off by {apart:.3e}, {allowed:.3e} allowed");
+    }
+}
+
+fn backward_tolerance(own: f64) -> f64 {
+    tolerance(C_BACKWARD, TERMS, &[own])
 }
 
 #[test]
 fn every_gradient_is_pytorchs() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
     for name in FAMILIES {
         let (model, expected) = (load(name), read_expected(name));
-        // The largest gradient of the model: a key's bias has gradient 0 in exact arithmetic and is not a measure.
         let batch = batch_of(&expected);
-        let all = gradients(&model, &batch, 0.0, PLAIN).1;
-        let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();
-        let largest = wants.iter().flatten().fold(0f64, |a, b| a.max(b.abs()));
-        for ((slot, got), want) in all.iter().zip(&wants) {
-            let own = want.iter().fold(0f64, |a, b| a.max(b.abs())).max(largest / 30.0);
-            let allowed = tolerance(C_BACKWARD, TERMS, &[own]);
-            let apart = distance(got, want);
-            assert!(apart <= allowed, "{name} {slot}: off by {apart:.3e}, {allowed:.3e} allowed");
-        }
-        for (slot, got) in gradients(&model, &batch, 0.1, PLAIN).1.iter().filter(|(n, _)| n.starts_with("classifier")) {
-            let want = expected.floats(&format!("grad_smoothed.{slot}"));
-            assert_close(&format!("{name} smoothed {slot}"), got, &want, C_BACKWARD, TERMS);
+        let there = model.to(&device).expect("there is room");
+        for (place, model) in [("processor", &model), ("emulated GPU", &there)] {
+            let what = format!("{name} on the {place}");
+            assert_gradients(&what, &expected, &gradients(model, &batch, 0.0, PLAIN).1, backward_tolerance);
+            let smoothed = gradients(model, &batch, 0.1, PLAIN).1;
+            for (slot, got) in smoothed.iter().filter(|(n, _)| n.starts_with("classifier")) {
+                let want = expected.floats(&format!("grad_smoothed.{slot}"));
+                assert_close(&format!("{what} smoothed {slot}"), got, &want, C_BACKWARD, TERMS);
+            }
         }
     }
 }
@@ -221,18 +228,12 @@ fn bf16_is_pytorchs_but_for_the_rounding_of_factors() {
         let allowed = bf16_apart(&model.config);
         assert!(apart <= allowed * largest(&want), "{name}: off by {apart:.3e} of {:.3e}", largest(&want));
         assert_far(&format!("{name} in f32"), &logits, &want, C_FORWARD, TERMS);
-        if name == "bert_relu" || name == "modernbert_biased" {
-            // Its slope jumps at 0: an input that rounding takes across changes the gradient by more than rounding.
+        if has_a_jump(name) {
             continue;
         }
+        // Backward goes through as many products again.
         let all = gradients(&model, &batch, 0.0, PLAIN).1;
-        let wants: Vec<Vec<f64>> = all.iter().map(|(slot, _)| expected.floats(&format!("grad.{slot}"))).collect();
-        let most = wants.iter().map(|want| largest(want)).fold(0.0, f64::max);
-        for ((slot, got), want) in all.iter().zip(&wants) {
-            // Backward goes through as many products again.
-            let (apart, own) = (distance(got, want), largest(want).max(most / 30.0));
-            assert!(apart <= 2.0 * allowed * own, "{name} {slot}: off by {apart:.3e} of {own:.3e}");
-        }
+        assert_gradients(name, &expected, &all, |own| 2.0 * allowed * own);
     }
 }
 

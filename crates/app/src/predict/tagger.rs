@@ -296,7 +296,6 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
         (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
     ];
     refuse_given(folder, "a span tagger", &for_tokens)?;
-    let mut said = options.device.only_on_processor("a span tagger")?;
     let Some(given) = &options.labels else {
         let remedy = Remedy::set(Setting::Labels).so_as("to name them");
         return Err(refusal("a span tagger looks for labels, and none are given", remedy));
@@ -313,6 +312,10 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     });
     let threshold = threshold.transpose()?;
     model.precision = precision;
+    let (device, mut said) = options.device.open()?;
+    if let Device::Gpu(_) = device {
+        model = model.to(&device)?;
+    }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
     let request = spans::Request {
         labels,
@@ -324,7 +327,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     };
     let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
     said.extend(notes.into_iter().map(Note::once).chain(more));
-    Ok((Kind::Spans(Box::new(tagger)), Device::Processor, said))
+    Ok((Kind::Spans(Box::new(tagger)), device, said))
 }
 
 /// Refuses the first choice that is given and that this kind of model does not have, with the reason.

@@ -73,6 +73,35 @@ fn entities_of_running_text_are_whole_words() {
 }
 
 #[test]
+fn an_emulated_gpu_finds_the_processors_entities() {
+    let scratch = Scratch::empty();
+    let at = scratch.folder();
+    let text = "anna lives in hamburg , jo works at the mill and sings in new york city\n";
+    for name in ["bi_encoder", "cross_encoder"] {
+        scratch.put_span_tagger(name);
+        let [here, there] = ["cpu", "emulated"].map(|device| {
+            let labels = ["predict", "--model", name, "--labels", "person,place", "--threshold", "0.01"];
+            let (status, out, said) = tagsmith(&[&labels[..], &["--device", device]].concat(), at, text);
+            assert_eq!(status, 0, "{said}");
+            assert_eq!(said.contains("a GPU is emulated"), device == "emulated", "{said}");
+            let document: Value = serde_json::from_str(out.trim()).expect("a line of JSON");
+            document["entities"].as_array().expect("a list").clone()
+        });
+        assert!(here.len() == there.len() && here.len() > 2, "{name}: {here:?}, {there:?}");
+        let mut other_bits = 0;
+        for (here, there) in here.iter().zip(&there) {
+            for key in ["start", "end", "label"] {
+                assert_eq!(here[key], there[key], "{name}");
+            }
+            let [a, b] = [here, there].map(|it| it["score"].as_f64().expect("a number"));
+            assert!((a - b).abs() <= 1e-5, "{name}: {a} and {b}");
+            other_bits += usize::from(a != b);
+        }
+        assert!(other_bits > 0, "{name}: a GPU adds in another order: were the scores the processor's?");
+    }
+}
+
+#[test]
 fn labels_with_descriptions_hundreds_of_labels_and_modes() {
     let scratch = Scratch::empty();
     let at = scratch.folder();

@@ -1,9 +1,11 @@
 // Attention with f32 arithmetic, and with terms of distances where their tables are given: see
-// `kernel/op/disentangled.rs`. A block has a tile and a head; a warp has one row of it at a time.
-// Where a row is scored, each lane has a column; where rows are added, each lane has every 32nd element of the head.
+// `kernel/op/disentangled.rs`. A block has a tile, a head and at most CHUNK of the head's elements; a warp has one row of
+// the tile at a time. Where a row is scored, each lane has a column; where rows are added, each lane has every 32nd
+// element of the block's. Blocks of a wide head compute the same scores, from all elements of it.
 
-// Elements of a head that a lane adds: heads have at most 128.
+// Elements of a head that a lane adds.
 #define LANE_ELEMENTS 4
+#define CHUNK (32 * LANE_ELEMENTS)
 
 // Rows of distances: those that queries are compared with begin in column `keys`, those for keys in column `queries`.
 // Where a term is not wanted its column is below 0. places[i − j + longest − 1] is the table's row of distance i − j.
@@ -36,17 +38,22 @@ DEVICE float NAMED(score)(const T* q, const T* k, const T* distance_key, const T
     return sum;
 }
 
-// sums[j] += weight · row[lane + 32 j].
+// Returns the element of a head whose sum this lane has in place j.
+DEVICE int NAMED(element)(int j) {
+    return blockIdx.z * CHUNK + 32 * j + (threadIdx.x & 31);
+}
+
+// sums[j] += weight · row[element j].
 DEVICE void NAMED(add_row)(float sums[LANE_ELEMENTS], float weight, const T* row, int width) {
     UNROLLED for (int j = 0; j < LANE_ELEMENTS; j++) {
-        int c = (threadIdx.x & 31) + 32 * j;
+        int c = NAMED(element)(j);
         if (c < width) sums[j] += weight * read(row + c);
     }
 }
 
 DEVICE void NAMED(store_row)(T* row, const float sums[LANE_ELEMENTS], float by, int width) {
     UNROLLED for (int j = 0; j < LANE_ELEMENTS; j++) {
-        int c = (threadIdx.x & 31) + 32 * j;
+        int c = NAMED(element)(j);
         if (c < width) write(row + c, sums[j] * by);
     }
 }
@@ -94,7 +101,7 @@ KERNEL NAMED(attention)(const T* qkv, const Tile* tiles, int count, T* context, 
             }
         }
         NAMED(store_row)(context + (u64)row * h + column, sums, 1.0f / total, width);
-        if (lane == 0) logs[(u64)row * heads + head] = top + logf(total);
+        if (lane == 0 && blockIdx.z == 0) logs[(u64)row * heads + head] = top + logf(total);
     }
 }
 
@@ -256,3 +263,4 @@ KERNEL NAMED(attention_backward_distances)(const T* qkv, const T* dcontext, cons
 }
 
 #undef LANE_ELEMENTS
+#undef CHUNK

@@ -5,10 +5,10 @@ KERNEL NAMED(add)(const T* x, T* y, u64 n) {
     FLAT(i, n) write(y + i, read(y + i) + read(x + i));
 }
 
-// y = factor · x. y may be x. `factor` is multiplied by *more if that is given.
-KERNEL NAMED(scale)(const T* x, T* y, u64 n, float factor, const float* more) {
-    float by = more ? factor * *more : factor;
-    FLAT(i, n) write(y + i, by * read(x + i));
+// y = e^log · x, where the log lies on the device. y may be x, if it has its type.
+KERNEL NAMED(scale)(const float* x, T* y, u64 n, const float* log) {
+    float by = expf(*log);
+    FLAT(i, n) write(y + i, by * x[i]);
 }
 
 // y = mask · (x + bias) / (1 − rate) + residual. A block has a row; y may be x or the residual.

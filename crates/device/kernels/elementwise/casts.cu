@@ -9,3 +9,8 @@ KERNEL to_bf16(const float* x, bf16* y, u64 n) {
 KERNEL to_f32(const bf16* x, float* y, u64 n) {
     FLAT(i, n) y[i] = read(x + i);
 }
+
+// y = x, or y += x: one number, rounded. A block has one thread.
+KERNEL narrow(const double* x, float* y, int onto) {
+    *y = onto ? *y + (float)*x : (float)*x;
+}

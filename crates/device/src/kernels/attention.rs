@@ -9,6 +9,9 @@ use crate::launch::{Arg, Launch};
 /// Rows of a tile: `TILE_ROWS` in `kernels/shared/attention.cuh`.
 pub(super) const TILE_ROWS: u32 = 16;
 
+/// The most columns of a head on tensor cores.
+pub const WIDTH_MAX: usize = 128;
+
 /// Returns the tiles of sequences: start and end of the sequence, and the tile's first row, three integers a tile.
 ///
 /// `starts` are the sequences' boundaries; empty sequences have no tile.
@@ -64,7 +67,7 @@ impl Attention {
         let (kernel, warps) = match self.width {
             0..=32 => (kernels[0], 4),
             33..=64 => (kernels[1], 4),
-            65..=128 => (kernels[2], 2),
+            65..=WIDTH_MAX => (kernels[2], 2),
             width => panic!("attention: heads of {width} columns"),
         };
         let tiles = [Arg::Address(self.tiles), int(self.count)];

@@ -1,6 +1,6 @@
-//! Sums, multiples, dropout with what goes along, casts, and rotary positions.
+//! Sums, multiples, dropout with what goes along, rotary positions, and changes of type.
 
-use super::{Mask, by_row, flat, int, kernel_of};
+use super::{Mask, by_row, flag, flat, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
 
@@ -26,34 +26,30 @@ impl Add {
     }
 }
 
-/// Computes y = factor · x, or y = factor · more · x with a factor that lies on the device.
+/// Computes y = e^log · x, where the log lies on the device.
+///
+/// # Source
+/// `kernel/op/pair_scores.rs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
-    /// The type of x and y.
+    /// The type of y.
     pub element: Element,
-    /// The input; read.
+    /// The input, f32; read.
     pub x: u64,
-    /// The result; written, and may be x.
+    /// The result; written, and may be x if it is f32.
     pub y: u64,
     /// Number of elements.
     pub n: usize,
-    /// The factor.
-    pub factor: f32,
-    /// One more factor, f32; read. 0: none.
-    pub more: u64,
+    /// The log of the factor, f32; read.
+    pub log: u64,
 }
 
 impl Scale {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
-        let sizes = [Arg::U64(self.n as u64), Arg::F32(self.factor), Arg::Address(self.more)];
-        Launch {
-            kernel: kernel_of!(self.element, "scale"),
-            grid,
-            block,
-            args: [self.x, self.y].map(Arg::Address).into_iter().chain(sizes).collect(),
-        }
+        let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64), Arg::Address(self.log)];
+        Launch { kernel: kernel_of!(self.element, "scale"), grid, block, args }
     }
 }
 
@@ -165,5 +161,24 @@ impl Cast {
         };
         let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64)];
         Launch { kernel, grid, block, args }
+    }
+}
+
+/// Computes y = x, or y += x, for one number of f64: a sum that becomes a gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Narrow {
+    /// The number, f64; read.
+    pub x: u64,
+    /// The result, f32; written, or added to.
+    pub y: u64,
+    /// Whether y is added to.
+    pub onto: bool,
+}
+
+impl Narrow {
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let args = vec![Arg::Address(self.x), Arg::Address(self.y), flag(self.onto)];
+        Launch { kernel: "narrow", grid: [1; 3], block: [1; 3], args }
     }
 }

@@ -8,8 +8,8 @@ use super::{blocks, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
 
-/// The most columns of a head: 32 lanes with 4 each.
-pub const WIDTH_MAX: usize = 128;
+/// Columns of a head that a block sums: `CHUNK` in `kernels/attention/plain.cu`.
+const CHUNK: usize = 128;
 
 /// Projected embeddings of distances.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,13 @@ pub struct Distances {
     pub keys: Option<usize>,
     /// The first column of the rows that keys are compared with, if they are.
     pub queries: Option<usize>,
+}
+
+impl Distances {
+    /// Returns how many terms of scores there are beside that of content.
+    pub fn terms(&self) -> usize {
+        usize::from(self.keys.is_some()) + usize::from(self.queries.is_some())
+    }
 }
 
 /// The gradient of the table of distances.
@@ -84,13 +91,12 @@ impl PlainAttention {
 
     fn launch(&self, kernel: &'static str, first: &[Arg], after_count: &[Arg]) -> Launch {
         let attention = &self.attention;
-        assert!(attention.width <= WIDTH_MAX, "attention: heads of {} columns", attention.width);
         assert!(self.distances.is_none() || attention.window.is_none(), "attention: distances in a window");
         let tiles = [Arg::Address(attention.tiles), int(attention.count)];
         let args = first.iter().copied().chain(tiles).chain(after_count.iter().copied());
         Launch {
             kernel,
-            grid: [blocks(attention.count, 1), attention.heads_of_grid(), 1],
+            grid: [blocks(attention.count, 1), attention.heads_of_grid(), blocks(attention.width, CHUNK)],
             block: [32 * TILE_ROWS / 4, 1, 1],
             args: args.chain(attention.settings()).chain(self.distances()).collect(),
         }
@@ -128,7 +134,7 @@ impl PlainAttention {
         let args = addresses.into_iter().chain(sequences).chain(rows).chain(settings);
         Launch {
             kernel: kernel_of!(self.element, "attention_backward_distances"),
-            grid: [blocks(table.rows, WARPS), attention.heads_of_grid(), 1],
+            grid: [blocks(table.rows, WARPS), attention.heads_of_grid(), blocks(attention.width, CHUNK)],
             block: [32 * WARPS as u32, 1, 1],
             args: args.chain(attention.mask.arguments()).chain(self.distances()).collect(),
         }

@@ -225,6 +225,9 @@ fn in_plain_f32() {
             }
             Case { starts: vec![0, 3, 36], heads: 1, width: 128, window: None, rate: 0.0 }
                 .check(machine, Kernels::Plain(element));
+            // Blocks share these heads, and the last has one element.
+            Case { starts: vec![0, 5, 22], heads: 2, width: 129, window: Some(9), rate: 0.1 }
+                .check(machine, Kernels::Plain(element));
         }
     });
 }

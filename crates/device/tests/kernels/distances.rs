@@ -174,6 +174,9 @@ fn scores_with_distances() {
         // More rows than lanes.
         let case = Case { starts: vec![0, 35], heads: 1, width: 2, keys: true, queries: true, rate: 0.0 };
         case.check(machine, Element::F32);
+        // Blocks share these heads.
+        let case = Case { starts: vec![0, 2, 5], heads: 1, width: 130, keys: true, queries: true, rate: 0.0 };
+        case.check(machine, Element::F32);
     });
 }
 

@@ -5,7 +5,7 @@ use crate::harness::{
     wide,
 };
 use tagsmith_device::kernels::Mask;
-use tagsmith_device::kernels::elementwise::{Add, Cast, Join, Rotary, Scale};
+use tagsmith_device::kernels::elementwise::{Add, Cast, Join, Narrow, Rotary, Scale};
 use tagsmith_device::multiply::Element;
 
 /// Lengths around the 1024 elements of a block.
@@ -22,13 +22,16 @@ fn sums_and_multiples() {
                 let want: Vec<f32> = x.iter().zip(&y).map(|(x, y)| rounded(element, y + x)).collect();
                 assert_same_bits("a sum", &machine.values(element, &py), &want);
 
-                let more = machine.f32s(&[0.7]);
-                let scale = Scale { element, x: px.address(), y: py.address(), n, factor: -1.3, more: 0 };
+                let (x, log) = (random(Element::F32, 3, n, 1.0), machine.f32s(&[0.7]));
+                let (px, pz) = (machine.f32s(&x), machine.empty(element, n));
+                let scale = Scale { element, x: px.address(), y: pz.address(), n, log: log.address() };
                 machine.run([scale.launch()]);
-                let times = |by: f32| x.iter().map(|x| rounded(element, by * x)).collect::<Vec<_>>();
-                assert_same_bits("a multiple", &machine.values(element, &py), &times(-1.3));
-                machine.run([Scale { y: px.address(), more: more.address(), ..scale }.launch()]);
-                assert_same_bits("twice multiplied", &machine.values(element, &px), &times(-1.3 * 0.7));
+                let times: Vec<f64> = x.iter().map(|&x| f64::from(0.7f32).exp() * f64::from(x)).collect();
+                assert_close("a multiple", element, &machine.values(element, &pz), &times, 4.0, 1);
+                if element == Element::F32 {
+                    machine.run([Scale { y: px.address(), ..scale }.launch()]);
+                    assert_same_bits("in place", &machine.values(element, &px), &machine.values(element, &pz));
+                }
             }
         }
     });
@@ -136,6 +139,20 @@ fn pairs_are_turned_by_their_positions() {
                 assert_within("turned back", &back, &wide(&qkv), &allowed);
             }
         }
+    });
+}
+
+#[test]
+fn one_number_is_narrowed() {
+    in_each_order(&["narrow"], |machine| {
+        // f64 beside a tie of f32: the nearest one is above.
+        let x = 1.0 + 1.5 / 8_388_608.0 + 1e-12;
+        let (px, py) = (machine.f64s(&[x]), machine.empty(Element::F32, 1));
+        machine.run([Narrow { x: px.address(), y: py.address(), onto: false }.launch()]);
+        let nearest = 1.0 + 2.0 / 8_388_608.0;
+        assert_same_bits("a number", &machine.values(Element::F32, &py), &[nearest]);
+        machine.run([Narrow { x: px.address(), y: py.address(), onto: true }.launch()]);
+        assert_same_bits("a sum", &machine.values(Element::F32, &py), &[2.0 * nearest]);
     });
 }
 

@@ -27,6 +27,7 @@ fn no_rows_touch_nothing() {
     };
     let gradient = Gradient { context: 0, dcontext: 0, logs: 0, deltas: 0, dqkv: 0, rows };
     in_each_order(&[""], |machine| {
+        let log = machine.f32s(&[0.5]);
         for element in BOTH {
             machine.run([
                 activation::Forward { element, x: 0, bias: 0, u: 0, y: 0, rows, columns, activation }.launch(),
@@ -34,7 +35,7 @@ fn no_rows_touch_nothing() {
                 Gated { element, x: 0, z: 0, rows, half: 8, activation }.launch(),
                 GatedBackward { element, x: 0, dz: 0, dx: 0, rows, half: 8, activation }.launch(),
                 Add { element, x: 0, y: 0, n: 0 }.launch(),
-                Scale { element, x: 0, y: 0, n: 0, factor: 1.0, more: 0 }.launch(),
+                Scale { element, x: 0, y: 0, n: 0, log: log.address() }.launch(),
                 Join { element, x: 0, bias: 0, residual: 0, y: 0, rows, columns, mask: Mask::NONE }.launch(),
                 Rotary { element, qkv: 0, positions: 0, angles: 0, rows, heads: 3, width: 8, back: false }.launch(),
                 Cast { x: 0, y: 0, n: 0, to: element }.launch(),

@@ -1,13 +1,12 @@
 //! DeBERTa-v2's convolution beside the first layer: a convolution of the layer's input is added to its output.
 
-use crate::batch::Batch;
 use crate::bert::deberta::ConvolutionSettings;
 use crate::bert::layout::ConvolutionSlots;
 use crate::family::architecture::Context;
-use tagsmith_kernel::cpu::reduce;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
-use tagsmith_kernel::op::{activation, convolution, layer_norm, linear};
+use tagsmith_kernel::op::sequences::Sequences;
+use tagsmith_kernel::op::{activation, add, convolution, layer_norm, linear};
 use tagsmith_kernel::params::Grads;
 
 /// Values that the convolution's backward needs.
@@ -25,14 +24,14 @@ pub(super) fn join(
     settings: ConvolutionSettings,
     slots: ConvolutionSlots,
     (x, y): (&Tensor, &Tensor),
-    batch: &Batch,
+    sequences: &Sequences,
     dropout: Option<Dropout>,
 ) -> (Tensor, ConvolutionSaved) {
-    let neighbors = convolution::unfold(x, &batch.starts, settings.width);
+    let neighbors = convolution::unfold(x, sequences, settings.width);
     let (convolved, product) = context.linear(neighbors, slots.kernel);
     let before_activation = dropout::apply(&convolved, dropout);
     let mut sum = activation::forward(&before_activation, settings.activation);
-    reduce::add_tensor(y, &mut sum);
+    add::onto(y, &mut sum);
     let (joined, norm) = context.norm(sum, slots.norm);
     (joined, ConvolutionSaved { product, dropout, before_activation, norm })
 }
@@ -56,6 +55,11 @@ impl ConvolutionSaved {
 }
 
 /// Adds to `dx` the gradients that its rows have as neighbors of other rows.
-pub(super) fn add_neighbors(settings: ConvolutionSettings, dneighbors: &Tensor, batch: &Batch, dx: &mut Tensor) {
-    convolution::fold_onto(dneighbors, &batch.starts, settings.width, dx);
+pub(super) fn add_neighbors(
+    settings: ConvolutionSettings,
+    dneighbors: &Tensor,
+    sequences: &Sequences,
+    dx: &mut Tensor,
+) {
+    convolution::fold_onto(dneighbors, sequences, settings.width, dx);
 }

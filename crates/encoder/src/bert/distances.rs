@@ -1,14 +1,14 @@
 //! DeBERTa's embeddings of distances: those that occur in a batch, normalized once, projected in each layer.
 
-use crate::batch::Batch;
 use crate::bert::deberta::Deberta;
 use crate::bert::layout::{DistanceProjections, DistanceSlots};
 use crate::family::architecture::{Context, into_spans};
-use tagsmith_kernel::cpu::reduce;
+use std::sync::Arc;
 use tagsmith_kernel::memory::tensor::Tensor;
-use tagsmith_kernel::op::disentangled::{self, Relative};
+use tagsmith_kernel::op::disentangled::{self, Places, Relative};
 use tagsmith_kernel::op::dropout::{self, Dropout};
-use tagsmith_kernel::op::{embedding, layer_norm, linear};
+use tagsmith_kernel::op::sequences::Sequences;
+use tagsmith_kernel::op::{add, embedding, layer_norm, linear};
 use tagsmith_kernel::params::Grads;
 
 /// Embeddings of the distances that occur in a batch.
@@ -17,10 +17,10 @@ pub(super) struct Distances {
     /// The embeddings (P, H), normalized where the model does that.
     embeddings: Tensor,
     norm: Option<layer_norm::Saved>,
-    /// The table's row of the first embedding.
-    first: usize,
-    /// The row in `embeddings` of distance i − j, at place i − j + T − 1.
+    /// The table's row of each embedding: one after the other.
     rows: Vec<u32>,
+    /// The row in `embeddings` of each distance.
+    places: Arc<Places>,
     /// The gradient of `embeddings`, summed over the layers that backward has passed.
     gradient: Option<Tensor>,
 }
@@ -41,25 +41,24 @@ pub(super) struct ProjectedSaved {
 
 impl DistanceAttentionSaved {
     /// Returns the gradients of queries, keys and values, those of the projected embeddings, and what remains to do.
-    pub(super) fn backward(self, batch: &Batch, dcontext: &Tensor) -> (Tensor, Tensor, ProjectedSaved) {
-        let (dqkv, dtable) = self.attention.backward(&batch.starts, dcontext);
+    pub(super) fn backward(self, sequences: &Sequences, dcontext: &Tensor) -> (Tensor, Tensor, ProjectedSaved) {
+        let (dqkv, dtable) = self.attention.backward(sequences, dcontext);
         (dqkv, dtable, self.projected)
     }
 }
 
 impl Distances {
-    /// Looks up the embeddings of all distances in the longest sequence of `batch`.
-    pub(super) fn new(context: &Context, deberta: &Deberta, slots: DistanceSlots, batch: &Batch) -> Distances {
-        let longest = batch.starts.windows(2).map(|bounds| (bounds[1] - bounds[0]) as isize).max().unwrap_or(0).max(1);
-        let rows: Vec<u32> = (1 - longest..longest).map(|distance| deberta.buckets.row(distance) as u32).collect();
+    /// Looks up the embeddings of all distances in the longest sequence.
+    pub(super) fn new(context: &Context, deberta: &Deberta, slots: DistanceSlots, longest: usize) -> Distances {
+        let longest = longest.max(1) as isize;
+        let row = |distance| deberta.buckets.row(distance) as u32;
         // Rows ascend with distances.
-        let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
-        let hidden = context.shape.hidden_size;
-        let table = context.params.get(slots.table).part(first * hidden..(last + 1) * hidden);
-        let embeddings = Tensor::from_view(last + 1 - first, hidden, table);
+        let (first, last) = (row(1 - longest), row(longest - 1));
+        let rows: Vec<u32> = (first..=last).collect();
+        let places = Places::new((1 - longest..longest).map(|distance| row(distance) - first).collect(), rows.len());
+        let embeddings = embedding::forward(context.shape.hidden_size, &[(context.params.rows(slots.table), &rows)]);
         let (embeddings, norm) = context.norm_if(embeddings, slots.norm);
-        let rows = rows.into_iter().map(|row| row - first as u32).collect();
-        Distances { embeddings, norm, first, rows, gradient: None }
+        Distances { embeddings, norm, rows, places: Arc::new(places), gradient: None }
     }
 
     /// Runs attention that compares content with distances too. The dropouts are that of attention weights and that of
@@ -71,19 +70,19 @@ impl Distances {
         projections: DistanceProjections,
         qkv: Tensor,
         [of_weights, of_embeddings]: [Option<Dropout>; 2],
-        batch: &Batch,
+        sequences: &Sequences,
     ) -> (Tensor, DistanceAttentionSaved) {
         let Context { shape, params, precision } = *context;
         // The table's row decides which elements are dropped, so that all micro-batches of a step have one mask.
-        let dropout = of_embeddings.map(|dropout| Dropout { first_row: self.first, ..dropout });
+        let dropout = of_embeddings.map(|dropout| Dropout { first_row: self.rows[0] as usize, ..dropout });
         let DistanceProjections { weight, bias, count } = projections;
         let (weight, bias) = (params.span(weight, count), params.span(bias, count));
         let embeddings = dropout::apply(&self.embeddings, dropout);
         let (table, projection) = linear::forward(embeddings, weight, bias, precision);
         let queries = deberta.compares_keys.then_some(0);
         let keys = deberta.compares_queries.then_some(if deberta.compares_keys { shape.hidden_size } else { 0 });
-        let relative = Relative { table, keys, queries, rows: self.rows.clone() };
-        let (attended, attention) = disentangled::forward(qkv, relative, &batch.starts, shape.heads, of_weights);
+        let relative = Relative { table, keys, queries, places: self.places.clone() };
+        let (attended, attention) = disentangled::forward(qkv, relative, sequences, shape.heads, of_weights);
         (attended, DistanceAttentionSaved { attention, projected: ProjectedSaved { projection, dropout } })
     }
 
@@ -102,7 +101,7 @@ impl Distances {
         let weight = context.params.span(weight, count);
         let dembeddings = dropout::apply(&saved.projection.backward(weight, into, dtable, None), saved.dropout);
         match &mut self.gradient {
-            Some(sum) => reduce::add_tensor(&dembeddings, sum),
+            Some(sum) => add::onto(&dembeddings, sum),
             None => self.gradient = Some(dembeddings),
         }
     }
@@ -115,8 +114,7 @@ impl Distances {
             _ => gradient,
         };
         if let Some(table) = grads.table(slots.table) {
-            let rows: Vec<u32> = (self.first..self.first + gradient.rows()).map(|row| row as u32).collect();
-            embedding::backward(&rows, &gradient, None, table);
+            embedding::backward(&self.rows, &gradient, None, table);
         }
     }
 }

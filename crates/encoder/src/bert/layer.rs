@@ -9,6 +9,7 @@ use crate::bert::settings::{Positions, Settings};
 use crate::family::architecture::{Architecture, Context, EMBEDDINGS, Pass, into_spans};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
+use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::{attention, embedding, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, SlotId};
 
@@ -28,6 +29,7 @@ pub struct Bert<'a> {
 /// Values that all layers read, and what the backward of the embeddings needs.
 #[must_use]
 pub struct Shared {
+    sequences: Sequences,
     positions: Vec<u32>,
     norm: layer_norm::Saved,
     dropout: Option<Dropout>,
@@ -117,7 +119,7 @@ impl Architecture for Bert<'_> {
     /// ELECTRA at the end.
     fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, Shared) {
         let Context { shape, params, .. } = self.context;
-        let positions = self.positions(batch);
+        let (sequences, positions) = (Sequences::new(&batch.starts), self.positions(batch));
         let mut tables = vec![(params.rows(self.words), &batch.ids[..])];
         let others = [(self.layout.positions, &positions), (self.layout.types, &batch.types)];
         for (table, rows) in others.into_iter().filter_map(|(table, rows)| Some((table?, rows))) {
@@ -132,19 +134,13 @@ impl Architecture for Bert<'_> {
         let (x, after) = if deberta.is_none() { self.project(x) } else { (x, None) };
         let distances = deberta
             .zip(self.layout.distances)
-            .map(|(deberta, slots)| Distances::new(&self.context, deberta, slots, batch));
-        (x, Shared { positions, norm, dropout, projection: before.or(after), distances })
+            .map(|(deberta, slots)| Distances::new(&self.context, deberta, slots, sequences.longest()));
+        (x, Shared { sequences, positions, norm, dropout, projection: before.or(after), distances })
     }
 
-    fn layer(
-        &self,
-        number: usize,
-        x: Tensor,
-        shared: &Shared,
-        batch: &Batch,
-        pass: Pass,
-    ) -> (Tensor, LayerActivations) {
+    fn layer(&self, number: usize, x: Tensor, shared: &Shared, pass: Pass) -> (Tensor, LayerActivations) {
         let Context { shape, params, precision } = self.context;
+        let sequences = &shared.sequences;
         let layer: BertLayer = self.layout.layers[number];
         let dropout = |place, rate| pass.dropout(number as u64, place, rate);
         let convolved = self.convolution(number).map(|convolution| (convolution, x.clone()));
@@ -155,11 +151,11 @@ impl Architecture for Bert<'_> {
         let (context, attention) = match (&shared.distances, layer.distances, &self.settings.deberta) {
             (Some(distances), Some(projections), Some(deberta)) => {
                 let dropouts = [attention_dropout, dropout(DISTANCES, shape.hidden_dropout)];
-                let (context, saved) = distances.attend(&self.context, deberta, projections, qkv, dropouts, batch);
+                let (context, saved) = distances.attend(&self.context, deberta, projections, qkv, dropouts, sequences);
                 (context, AttentionSaved::ContentAndDistances(saved))
             }
             _ => {
-                let (context, saved) = attention::forward(qkv, &batch.starts, shape.heads, None, attention_dropout);
+                let (context, saved) = attention::forward(qkv, sequences, shape.heads, None, attention_dropout);
                 (context, AttentionSaved::Content(saved))
             }
         };
@@ -179,7 +175,7 @@ impl Architecture for Bert<'_> {
         let (y, convolution) = match convolved {
             Some(((settings, slots), input)) => {
                 let dropout = dropout(CONVOLUTION, shape.hidden_dropout);
-                let (y, saved) = convolution::join(&self.context, settings, slots, (&input, &y), batch, dropout);
+                let (y, saved) = convolution::join(&self.context, settings, slots, (&input, &y), sequences, dropout);
                 (y, Some(saved))
             }
             None => (y, None),
@@ -204,11 +200,11 @@ impl Architecture for Bert<'_> {
         number: usize,
         kept: LayerActivations,
         shared: &mut Shared,
-        batch: &Batch,
         dy: Tensor,
         grads: &mut Grads,
     ) -> Tensor {
         let Context { shape, params, precision } = self.context;
+        let Shared { sequences, distances, .. } = shared;
         let layer: BertLayer = self.layout.layers[number];
 
         let (dy, neighbors) = match (kept.convolution, self.convolution(number)) {
@@ -232,27 +228,27 @@ impl Architecture for Bert<'_> {
         let dx = self.context.linear_backward(kept.output, layer.output, &dropped, None, grads);
         drop(dropped);
         if let Some((settings, dneighbors)) = neighbors {
-            convolution::add_neighbors(settings, &dneighbors, batch, &mut dy);
+            convolution::add_neighbors(settings, &dneighbors, sequences, &mut dy);
         }
         let content = |dqkv: &Tensor, grads: &mut Grads| {
             let into = into_spans(grads, (layer.qkv_weight, 3), (layer.qkv_bias, 3));
             kept.qkv.backward(params.span(layer.qkv_weight, 3), into, dqkv, Some(dy))
         };
-        match (kept.attention, &mut shared.distances, layer.distances) {
+        match (kept.attention, distances, layer.distances) {
             (AttentionSaved::ContentAndDistances(saved), Some(distances), Some(projections)) => {
-                let (dqkv, dtable, projected) = saved.backward(batch, &dx);
+                let (dqkv, dtable, projected) = saved.backward(sequences, &dx);
                 let dx = content(&dqkv, grads);
                 distances.project_backward(projected, &self.context, projections, &dtable, grads);
                 dx
             }
-            (AttentionSaved::Content(saved), ..) => content(&saved.backward(&batch.starts, &dx), grads),
+            (AttentionSaved::Content(saved), ..) => content(&saved.backward(sequences, &dx), grads),
             _ => unreachable!("encoder: either all layers compare distances, or none does"),
         }
     }
 
     fn embed_backward(&self, shared: Shared, batch: &Batch, dy: Tensor, grads: &mut Grads) {
         let shape = self.context.shape;
-        let Shared { positions, norm, dropout, projection, distances } = shared;
+        let Shared { positions, norm, dropout, projection, distances, .. } = shared;
         if let (Some(distances), Some(slots)) = (distances, self.layout.distances) {
             distances.backward(&self.context, slots, grads);
         }

@@ -48,14 +48,7 @@ pub trait Architecture {
     fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, Self::Shared);
 
     /// Computes one layer: (R, H) → (R, H).
-    fn layer(
-        &self,
-        number: usize,
-        x: Tensor,
-        shared: &Self::Shared,
-        batch: &Batch,
-        pass: Pass,
-    ) -> (Tensor, Self::LayerActivations);
+    fn layer(&self, number: usize, x: Tensor, shared: &Self::Shared, pass: Pass) -> (Tensor, Self::LayerActivations);
 
     /// Writes the gradients of the layer's parameters to `grads`. Returns the gradient of the layer's input.
     fn layer_backward(
@@ -63,7 +56,6 @@ pub trait Architecture {
         number: usize,
         kept: Self::LayerActivations,
         shared: &mut Self::Shared,
-        batch: &Batch,
         dy: Tensor,
         grads: &mut Grads,
     ) -> Tensor;

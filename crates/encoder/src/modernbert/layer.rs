@@ -8,6 +8,7 @@ use crate::modernbert::settings::Settings;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
 use tagsmith_kernel::op::rotary::{self, Angles};
+use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::{attention, embedding, gated, layer_norm, linear};
 use tagsmith_kernel::params::{Grads, SlotId};
 
@@ -27,6 +28,7 @@ pub struct ModernBert<'a> {
 /// Values that all layers read, and what the backward of the embeddings needs.
 #[must_use]
 pub struct Shared {
+    sequences: Sequences,
     norm: layer_norm::Saved,
     dropout: Option<Dropout>,
     /// The rotation angles of layers that see the whole sequence, if there are such layers.
@@ -70,7 +72,8 @@ impl Architecture for ModernBert<'_> {
 
     fn embed(&self, batch: &Batch, pass: Pass) -> (Tensor, Shared) {
         let Context { shape, params, .. } = self.context;
-        let longest = batch.starts.windows(2).map(|bounds| (bounds[1] - bounds[0]) as usize).max().unwrap_or(0);
+        let sequences = Sequences::new(&batch.starts);
+        let longest = sequences.longest();
         assert!(
             longest <= shape.positions_max,
             "encoder: a sequence of {longest} pieces, config.json allows {}",
@@ -85,17 +88,10 @@ impl Architecture for ModernBert<'_> {
         let x = embedding::forward(shape.hidden_size, &[(params.rows(self.words), &batch.ids[..])]);
         let (x, norm) = self.context.norm(x, self.layout.embedding_norm);
         let dropout = pass.dropout(EMBEDDINGS, 0, shape.hidden_dropout);
-        (dropout::apply(&x, dropout), Shared { norm, dropout, global, local })
+        (dropout::apply(&x, dropout), Shared { sequences, norm, dropout, global, local })
     }
 
-    fn layer(
-        &self,
-        number: usize,
-        x: Tensor,
-        shared: &Shared,
-        batch: &Batch,
-        pass: Pass,
-    ) -> (Tensor, LayerActivations) {
+    fn layer(&self, number: usize, x: Tensor, shared: &Shared, pass: Pass) -> (Tensor, LayerActivations) {
         let ModernBert { context, settings, layout, .. } = *self;
         let Context { shape, precision, .. } = context;
         let layer: ModernBertLayer = layout.layers[number];
@@ -103,10 +99,10 @@ impl Architecture for ModernBert<'_> {
 
         let (normal, attention_norm) = context.norm_if(x.clone(), layer.attention_norm);
         let (qkv, qkv_saved) = context.linear(normal, layer.qkv);
-        let qkv = rotary::forward(qkv, &batch.starts, shape.heads, self.angles(number, shared));
+        let qkv = rotary::forward(qkv, &shared.sequences, shape.heads, self.angles(number, shared));
         let attention_dropout = dropout(ATTENTION, shape.attention_dropout);
         let (attended, attention) =
-            attention::forward(qkv, &batch.starts, shape.heads, settings.windows[number], attention_dropout);
+            attention::forward(qkv, &shared.sequences, shape.heads, settings.windows[number], attention_dropout);
         let output_dropout = dropout(OUTPUT, shape.attention_dropout);
         let (weight, bias) = context.values(layer.output);
         let (x, output) = linear::forward_joined(attended, weight, bias, precision, output_dropout, &x);
@@ -137,7 +133,6 @@ impl Architecture for ModernBert<'_> {
         number: usize,
         kept: LayerActivations,
         shared: &mut Shared,
-        batch: &Batch,
         dy: Tensor,
         grads: &mut Grads,
     ) -> Tensor {
@@ -158,8 +153,8 @@ impl Architecture for ModernBert<'_> {
         let dcontext = context.linear_backward(kept.output, layer.output, &dropped, None, grads);
         // Without dropout, `dropped` shares the memory of dy, which is written to below.
         drop(dropped);
-        let dqkv = kept.attention.backward(&batch.starts, &dcontext);
-        let dqkv = rotary::backward(dqkv, &batch.starts, shape.heads, self.angles(number, shared));
+        let dqkv = kept.attention.backward(&shared.sequences, &dcontext);
+        let dqkv = rotary::backward(dqkv, &shared.sequences, shape.heads, self.angles(number, shared));
         match (kept.attention_norm, layer.attention_norm) {
             (Some(saved), Some(norm)) => {
                 let dnormal = context.linear_backward(kept.qkv, layer.qkv, &dqkv, None, grads);

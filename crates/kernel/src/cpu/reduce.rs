@@ -79,14 +79,6 @@ multiversion! {
     }
 }
 
-/// Adds x to y.
-///
-/// # Panics
-/// If their shapes differ.
-pub fn add_tensor(x: &Tensor, y: &mut Tensor) {
-    y.area_mut().for_each_block(BLOCK, |rows, y| add_area(x.area().part(rows, 0..y.columns), y));
-}
-
 /// Elements whose squares are summed before the sums are added in order.
 const SQUARES_BLOCK: usize = 32 * 1024;
 

@@ -113,17 +113,11 @@ impl Tensor {
         copy
     }
 
-    /// Makes a matrix of a copy of these elements, row after row, where they lie.
-    ///
-    /// # Panics
-    /// If their number is not rows × columns.
-    pub fn from_view(rows: usize, columns: usize, values: View) -> Tensor {
-        let mut tensor = match values.gpu() {
-            None => Tensor::unfilled(rows, columns),
-            Some(gpu) => Tensor::unfilled_on(gpu, Element::F32, rows, columns),
-        };
-        tensor.view_mut().copy_from(values);
-        tensor
+    /// Makes a matrix of zeros where this one lies, of its type.
+    pub fn zeros_beside(&self, rows: usize, columns: usize) -> Tensor {
+        let mut zeros = self.unfilled_beside(rows, columns);
+        zeros.view_mut().clear();
+        zeros
     }
 
     /// Makes a matrix of these elements on a device, row after row.
@@ -204,6 +198,17 @@ impl Tensor {
     pub fn view_mut(&mut self) -> ViewMut<'_> {
         let len = self.rows * self.columns;
         self.alone().view_mut(0..len)
+    }
+
+    /// Returns the matrix in the memory of the process: itself, or a copy of what a device has.
+    ///
+    /// # Errors
+    /// The first error of the device that the matrix lies on.
+    pub fn here(self) -> Result<Tensor, Error> {
+        match self.device() {
+            Device::Processor => Ok(self),
+            Device::Gpu(_) => Ok(Tensor::from_slice(self.rows, self.columns, &self.to_vec()?)),
+        }
     }
 
     /// Returns a copy of all elements, row after row.

@@ -284,6 +284,17 @@ impl<'a> ViewMut<'a> {
         self.len() == 0
     }
 
+    /// Returns a range of the floats.
+    ///
+    /// # Panics
+    /// If the range does not lie inside.
+    pub fn part(&mut self, range: Range<usize>) -> ViewMut<'_> {
+        match self {
+            ViewMut::Host(values) => ViewMut::Host(&mut values[range]),
+            ViewMut::Device(part) => ViewMut::Device(part.part(range)),
+        }
+    }
+
     /// Splits the view before element `middle`.
     ///
     /// # Panics

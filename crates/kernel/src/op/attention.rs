@@ -4,6 +4,7 @@
 
 use super::dropout::Dropout;
 use super::gpu;
+use super::sequences::Sequences;
 use crate::cpu::product::operand::Operand;
 use crate::cpu::product::product_here;
 use crate::cpu::simd::multiversion;
@@ -12,13 +13,9 @@ use crate::memory::tensor::{Area, LINE, Tensor};
 use crate::threads::for_each;
 use std::cell::RefCell;
 use std::ops::Range;
-use tagsmith_device::kernels::plain_attention::WIDTH_MAX;
 
 /// Query rows whose weights are computed at a time: 64 × 512 weights fit the second-level cache.
 const BLOCK: usize = 64;
-
-/// The widest head that a GPU computes.
-pub const GPU_WIDTH_MAX: usize = WIDTH_MAX;
 
 /// The projections and settings of attention, for backward.
 #[must_use]
@@ -43,27 +40,26 @@ pub(super) struct Part {
 /// Returns multi-head self-attention inside each sequence. With a window, a row sees that many rows to either side.
 ///
 /// # Shapes
-/// qkv (R, 3H) → context (R, H). Queries, keys and values lie side by side, each N heads of D. `starts` are the
-/// sequences' boundaries, from 0 to R.
+/// qkv (R, 3H) → context (R, H). Queries, keys and values lie side by side, each N heads of D.
 /// # Precision
 /// Sums in f32; each row's maximum is subtracted before the exponential.
 /// # Panics
-/// If H is not a multiple of N, or the boundaries do not fit R rows.
+/// If H is not a multiple of N, or the sequences have not R rows.
 /// # Source
 /// Vaswani et al., 2017; dropout on the weights as in BERT; windows as in Beltagy et al., 2020.
 pub fn forward(
     qkv: Tensor,
-    starts: &[u32],
+    sequences: &Sequences,
     heads: usize,
     window: Option<usize>,
     dropout: Option<Dropout>,
 ) -> (Tensor, Saved) {
     let (r, h) = (qkv.rows(), qkv.columns() / 3);
     let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
-    let parts = parts(starts, heads, r, h);
-    if qkv.gpu().is_some() {
-        let settings = gpu::attention::Settings { heads, window, mask: Dropout::on_gpu(dropout) };
-        let (context, kept) = gpu::attention::forward(&qkv, starts, settings);
+    let parts = parts(sequences, heads, r, h);
+    if let Some(gpu) = qkv.gpu() {
+        let settings = gpu::attention::Settings { heads, window, mask: Dropout::on_gpu(dropout), distances: None };
+        let (context, kept) = gpu::attention::forward(&qkv, sequences.on_gpu(gpu), settings);
         return (context, Saved { qkv, heads, window, dropout, on_gpu: Some(kept) });
     }
     let mut context = Tensor::unfilled(r, h);
@@ -76,16 +72,17 @@ pub fn forward(
 
 impl Saved {
     /// Returns the gradient of qkv (R, 3H).
-    pub fn backward(self, starts: &[u32], dcontext: &Tensor) -> Tensor {
+    pub fn backward(self, sequences: &Sequences, dcontext: &Tensor) -> Tensor {
         let (r, h) = (self.qkv.rows(), self.qkv.columns() / 3);
         dcontext.assert_shape("attention", "dcontext", r, h);
-        if let Some(kept) = &self.on_gpu {
+        if let (Some(gpu), Some(kept)) = (self.qkv.gpu(), &self.on_gpu) {
             let mask = Dropout::on_gpu(self.dropout);
-            let settings = gpu::attention::Settings { heads: self.heads, window: self.window, mask };
-            return gpu::attention::backward(&self.qkv, kept, starts, settings, dcontext);
+            let settings = gpu::attention::Settings { heads: self.heads, window: self.window, mask, distances: None };
+            let sequences = sequences.on_gpu(gpu);
+            return gpu::attention::backward(&self.qkv, kept, sequences, settings, dcontext, None);
         }
         let mut dqkv = Tensor::unfilled(r, 3 * h);
-        let parts = parts(starts, self.heads, r, h);
+        let parts = parts(sequences, self.heads, r, h);
         let out = dqkv.area_mut();
         for_each(parts.len(), |i| SCRATCH.with_borrow_mut(|s| self.backward_part(parts[i], dcontext, out, s)));
         dqkv
@@ -182,18 +179,13 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch(std::array::from_fn(|_| Floats::zeros(0))));
 }
 
-pub(super) fn parts(starts: &[u32], heads: usize, r: usize, h: usize) -> Vec<Part> {
+pub(super) fn parts(sequences: &Sequences, heads: usize, r: usize, h: usize) -> Vec<Part> {
     assert!(heads > 0 && h.is_multiple_of(heads), "attention: {h} columns for {heads} heads");
-    assert!(
-        starts.first() == Some(&0) && starts.last() == Some(&(r as u32)) && starts.is_sorted(),
-        "attention: the boundaries {starts:?} are not those of {r} rows"
-    );
-    let sequence = |pair: &[u32]| (pair[0] as usize, (pair[1] - pair[0]) as usize);
-    starts
-        .windows(2)
-        .map(sequence)
-        .filter(|&(_, length)| length > 0)
-        .flat_map(|(start, length)| (0..heads).map(move |head| Part { start, length, head }))
+    sequences.assert_rows("attention", r);
+    sequences
+        .each()
+        .filter(|rows| !rows.is_empty())
+        .flat_map(|rows| (0..heads).map(move |head| Part { start: rows.start, length: rows.len(), head }))
         .collect()
 }
 

@@ -11,6 +11,8 @@
 
 use super::attention::{Part, parts, softmax, softmax_backward};
 use super::dropout::Dropout;
+use super::gpu;
+use super::sequences::Sequences;
 use crate::cpu::product::operand::Operand;
 use crate::cpu::product::product_here;
 use crate::cpu::reduce::{add, add_area, for_each_column_block};
@@ -20,6 +22,8 @@ use crate::memory::tensor::{Area, LINE, Tensor};
 use crate::threads::{Shared, for_each};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use tagsmith_device::gpu::Gpu;
 
 /// Query rows and keys that are worked on at a time.
 const BLOCK: usize = 64;
@@ -55,6 +59,37 @@ impl Buckets {
     }
 }
 
+/// Which of P rows each distance has. All layers share it, and a GPU gets it once.
+#[derive(Debug)]
+pub struct Places {
+    /// That of distance i − j stands at place i − j + T − 1, where T is the longest sequence.
+    rows: Vec<u32>,
+    count: usize,
+    on_gpu: OnceLock<gpu::disentangled::Places>,
+}
+
+impl Places {
+    /// Takes the row of each distance from 1 − T to T − 1, and P.
+    ///
+    /// # Panics
+    /// If rows fall from distance to distance, or one is not below P.
+    pub fn new(rows: Vec<u32>, count: usize) -> Places {
+        let inside = rows.last().is_none_or(|&last| (last as usize) < count);
+        assert!(rows.is_sorted() && inside, "disentangled: the rows of distances are {rows:?} of {count}");
+        Places { rows, count, on_gpu: OnceLock::new() }
+    }
+
+    /// Returns the length of the longest sequence whose distances all have a row.
+    fn longest(&self) -> usize {
+        self.rows.len().div_ceil(2)
+    }
+
+    /// Returns the places as the kernels of a GPU read them: of the GPU that first asked.
+    fn on_gpu(&self, gpu: &Gpu) -> &gpu::disentangled::Places {
+        self.on_gpu.get_or_init(|| gpu::disentangled::Places::new(gpu, &self.rows, self.count))
+    }
+}
+
 /// Projected embeddings of distances.
 #[derive(Clone, Debug)]
 pub struct Relative {
@@ -64,8 +99,8 @@ pub struct Relative {
     pub keys: Option<usize>,
     /// The first column of the rows that keys are compared with, if they are.
     pub queries: Option<usize>,
-    /// Rows of the table: that of distance i − j stands at place i − j + T − 1, where T is the longest sequence.
-    pub rows: Vec<u32>,
+    /// The table's row of each distance.
+    pub places: Arc<Places>,
 }
 
 /// The projections and settings of attention, for backward.
@@ -76,13 +111,14 @@ pub struct Saved {
     relative: Relative,
     heads: usize,
     dropout: Option<Dropout>,
+    /// What a GPU needs for backward.
+    on_gpu: Option<gpu::attention::Kept>,
 }
 
 /// Returns multi-head self-attention inside each sequence.
 ///
 /// # Shapes
-/// qkv (R, 3H) → context (R, H). Queries, keys and values lie side by side, each N heads of D. `starts` are the
-/// sequences' boundaries, from 0 to R.
+/// qkv (R, 3H) → context (R, H). Queries, keys and values lie side by side, each N heads of D.
 /// # Precision
 /// Sums in f32; each row's maximum is subtracted before the exponential.
 /// # Panics
@@ -92,36 +128,36 @@ pub struct Saved {
 pub fn forward(
     qkv: Tensor,
     relative: Relative,
-    starts: &[u32],
+    sequences: &Sequences,
     heads: usize,
     dropout: Option<Dropout>,
 ) -> (Tensor, Saved) {
     let (r, h) = (qkv.rows(), qkv.columns() / 3);
     let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
-    relative.check(starts, h);
-    let saved = Saved { qkv, relative, heads, dropout };
+    relative.check(sequences, h);
+    let parts = parts(sequences, heads, r, h);
+    let mut saved = Saved { qkv, relative, heads, dropout, on_gpu: None };
+    if let Some(gpu) = saved.qkv.gpu() {
+        let (context, kept) = gpu::attention::forward(&saved.qkv, sequences.on_gpu(gpu), saved.settings(gpu));
+        saved.on_gpu = Some(kept);
+        return (context, saved);
+    }
     let mut context = Tensor::unfilled(r, h);
-    let parts = parts(starts, heads, r, h);
     let out = context.area_mut();
     for_each(parts.len(), |i| SCRATCH.with_borrow_mut(|s| saved.forward_part(parts[i], out, s)));
     (context, saved)
 }
 
 impl Relative {
-    fn check(&self, starts: &[u32], h: usize) {
+    fn check(&self, sequences: &Sequences, h: usize) {
         let terms = usize::from(self.keys.is_some()) + usize::from(self.queries.is_some());
         assert_eq!(self.table.columns(), terms * h, "disentangled: {terms} terms of {h} columns");
-        let longest = starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0) as usize;
+        let (longest, places) = (sequences.longest(), &self.places);
         assert!(
-            longest <= self.longest() && self.rows.iter().all(|&row| (row as usize) < self.table.rows()),
+            longest <= places.longest() && places.count == self.table.rows(),
             "disentangled: a sequence of {longest} pieces, distances below {}",
-            self.longest()
+            places.longest()
         );
-    }
-
-    /// Returns the length of the longest sequence whose distances all have a row.
-    fn longest(&self) -> usize {
-        self.rows.len().div_ceil(2)
     }
 
     /// Returns the table's row of each distance in a sequence of `length`, place by place. Distances fall for the terms
@@ -131,7 +167,7 @@ impl Relative {
             Side::Queries => 2 * (length - 1) - place,
             Side::Keys => place,
         };
-        self.rows[self.longest() - length + place] as usize
+        self.places.rows[self.places.longest() - length + place] as usize
     }
 
     /// Returns one head's rows of all distances in a sequence, one after the other: (2T − 1, D).
@@ -192,6 +228,14 @@ impl Saved {
     fn scale(&self) -> f32 {
         let d = self.qkv.columns() / 3 / self.heads;
         1.0 / ((d * self.terms()) as f32).sqrt()
+    }
+
+    /// Returns the settings as a GPU takes them.
+    fn settings(&self, gpu: &Gpu) -> gpu::attention::Settings {
+        let Relative { table, keys, queries, places } = &self.relative;
+        let places = places.on_gpu(gpu);
+        let (mask, distances) = (Dropout::on_gpu(self.dropout), places.distances(table, [*keys, *queries]));
+        gpu::attention::Settings { heads: self.heads, window: None, mask, distances: Some(distances) }
     }
 
     /// Returns one third of one head, from the sequence's first row on.
@@ -266,18 +310,23 @@ impl Saved {
     }
 
     /// Returns the gradients of qkv (R, 3H) and of the table of distances.
-    pub fn backward(self, starts: &[u32], dcontext: &Tensor) -> (Tensor, Tensor) {
+    pub fn backward(self, sequences: &Sequences, dcontext: &Tensor) -> (Tensor, Tensor) {
         let (r, h) = (self.qkv.rows(), self.qkv.columns() / 3);
         dcontext.assert_shape("disentangled", "dcontext", r, h);
+        if let (Some(gpu), Some(kept)) = (self.qkv.gpu(), &self.on_gpu) {
+            let distances = (self.relative.places.on_gpu(gpu), &self.relative.table);
+            let (settings, sequences) = (self.settings(gpu), sequences.on_gpu(gpu));
+            return gpu::disentangled::backward(&self.qkv, kept, sequences, settings, distances, dcontext);
+        }
         let mut dqkv = Tensor::unfilled(r, 3 * h);
         // Gradients of each sequence's distances, as they are laid out: 2T − 1 rows at twice the sequence's first row.
         let mut dlaid_out = Tensor::unfilled(2 * r, self.relative.table.columns());
-        let parts = parts(starts, self.heads, r, h);
+        let parts = parts(sequences, self.heads, r, h);
         let (out, of_distances) = (dqkv.area_mut(), dlaid_out.area_mut());
         for_each(parts.len(), |i| {
             SCRATCH.with_borrow_mut(|s| self.backward_part(parts[i], dcontext, out, of_distances, s));
         });
-        let dtable = self.gather(starts, &dlaid_out);
+        let dtable = self.gather(sequences, &dlaid_out);
         (dqkv, dtable)
     }
 
@@ -367,7 +416,7 @@ impl Saved {
 
     /// Sums gradients of distances, as each sequence lays them out, into rows of the table, in the order of sequences
     /// and places.
-    fn gather(&self, starts: &[u32], dlaid_out: &Tensor) -> Tensor {
+    fn gather(&self, sequences: &Sequences, dlaid_out: &Tensor) -> Tensor {
         let (p, width) = (self.relative.table.rows(), self.relative.table.columns());
         let h = self.qkv.columns() / 3;
         let mut dtable = Tensor::unfilled(p, width);
@@ -379,10 +428,10 @@ impl Saved {
                 // SAFETY (here and below): blocks of columns are disjoint.
                 let to = |row: usize| unsafe { out.slice(row * width + columns.start, columns.len()) };
                 (0..p).for_each(|row| to(row).fill(0.0));
-                for pair in starts.windows(2).filter(|pair| pair[1] > pair[0]) {
-                    let (start, length) = (pair[0] as usize, (pair[1] - pair[0]) as usize);
+                for sequence in sequences.each().filter(|sequence| !sequence.is_empty()) {
+                    let length = sequence.len();
                     for place in 0..2 * length - 1 {
-                        let from = &dlaid_out.row(2 * start + place)[columns.clone()];
+                        let from = &dlaid_out.row(2 * sequence.start + place)[columns.clone()];
                         add(from, to(self.relative.row(side, length, place)));
                     }
                 }

@@ -5,15 +5,25 @@
 
 pub(super) mod activation;
 pub(super) mod adamw;
+pub(super) mod add;
 pub(super) mod attention;
 pub(super) mod clip;
+pub(super) mod convolution;
 pub(super) mod cross_entropy;
+pub(super) mod disentangled;
 pub(super) mod dropout;
 pub(super) mod embedding;
 pub(super) mod gated;
 pub(super) mod layer_norm;
 pub(super) mod linear;
+pub(super) mod normalize;
+pub(super) mod pair_scores;
+pub(super) mod pool;
+mod product;
 pub(super) mod rotary;
+pub(super) mod rows;
+pub(super) mod sequences;
+pub(super) mod span_sum;
 
 use crate::memory::tensor::Tensor;
 use tagsmith_device::gpu::{Gpu, Room};

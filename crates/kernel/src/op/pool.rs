@@ -1,7 +1,10 @@
 //! Pooling: one vector a sequence, which is its first row or the mean of its rows.
 
+use super::gpu;
+use super::sequences::Sequences;
 use crate::memory::tensor::Tensor;
 use crate::threads::for_each;
+use std::ops::Range;
 
 /// The way in which the rows of a sequence become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +18,18 @@ pub enum Pooling {
 /// Returns one row a sequence.
 ///
 /// # Shapes
-/// x (R, H); `starts` are the boundaries of S sequences, from 0 to R → y (S, H).
+/// x (R, H), S sequences of R rows → y (S, H).
 /// # Precision
 /// The mean is a sum of x / length in f32, row after row.
 /// # Panics
-/// If the boundaries do not fit R rows, or a sequence has no row.
-pub fn forward(x: &Tensor, starts: &[u32], pooling: Pooling) -> Tensor {
-    let sequences = sequences(starts, x.rows());
+/// If the sequences have not R rows, or one has no row.
+pub fn forward(x: &Tensor, sequences: &Sequences, pooling: Pooling) -> Tensor {
+    sequences.assert_rows("pool", x.rows());
+    let rows_of = rows_of(sequences);
+    if let Some(gpu) = x.gpu() {
+        return gpu::pool::forward(x, sequences.on_gpu(gpu), pooling == Pooling::Mean);
+    }
+    let sequences = rows_of;
     let mut y = Tensor::zeros(sequences.len(), x.columns());
     let area = y.area_mut();
     for_each(sequences.len(), |sequence| {
@@ -45,10 +53,14 @@ pub fn forward(x: &Tensor, starts: &[u32], pooling: Pooling) -> Tensor {
 ///
 /// # Panics
 /// As [`forward`].
-pub fn backward(starts: &[u32], pooling: Pooling, dy: &Tensor) -> Tensor {
-    let sequences = sequences(starts, starts.last().copied().unwrap_or(0) as usize);
-    dy.assert_shape("pool", "dy", sequences.len(), dy.columns());
-    let mut dx = Tensor::zeros(sequences.last().map_or(0, |last| last.end), dy.columns());
+pub fn backward(sequences: &Sequences, pooling: Pooling, dy: &Tensor) -> Tensor {
+    let (rows, rows_of) = (sequences.rows(), rows_of(sequences));
+    dy.assert_shape("pool", "dy", rows_of.len(), dy.columns());
+    if let Some(gpu) = dy.gpu() {
+        return gpu::pool::backward(sequences.on_gpu(gpu), rows, pooling == Pooling::Mean, dy);
+    }
+    let sequences = rows_of;
+    let mut dx = Tensor::zeros(rows, dy.columns());
     let area = dx.area_mut();
     for_each(sequences.len(), |sequence| {
         let rows = sequences[sequence].clone();
@@ -66,17 +78,16 @@ pub fn backward(starts: &[u32], pooling: Pooling, dy: &Tensor) -> Tensor {
 }
 
 /// Returns the rows of each sequence.
-fn sequences(starts: &[u32], rows: usize) -> Vec<std::ops::Range<usize>> {
-    let sequences: Vec<_> = starts.windows(2).map(|bounds| bounds[0] as usize..bounds[1] as usize).collect();
-    let whole = starts.first() == Some(&0) && starts.last().copied() == Some(rows as u32);
-    assert!(whole && sequences.iter().all(|rows| !rows.is_empty()), "pool: {starts:?} are not bounds of {rows} rows");
-    sequences
+fn rows_of(sequences: &Sequences) -> Vec<Range<usize>> {
+    let rows_of: Vec<_> = sequences.each().collect();
+    assert!(rows_of.iter().all(|rows| !rows.is_empty()), "pool: a sequence has no row: {sequences:?}");
+    rows_of
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
+    use crate::check::{assert_close, assert_far, finite_differences, on_every_device, random, read, wide};
 
     fn reference(x: &[f64], starts: &[u32], h: usize, pooling: Pooling) -> Vec<f64> {
         let mut y = Vec::new();
@@ -93,33 +104,34 @@ mod tests {
 
     #[test]
     fn sequences_become_vectors_and_vectors_gradients() {
-        at_every_level(|level| {
+        on_every_device(|device, place| {
             for h in [1, 7, 33] {
                 let starts = [0, 1, 6, 8, 19];
+                let sequences = Sequences::new(&starts);
                 let x = random(h as u64, 19 * h, 2.0);
                 let dy = random(1, 4 * h, 1.0);
                 for pooling in [Pooling::First, Pooling::Mean] {
-                    let what = format!("{level:?} {pooling:?} of {h}");
-                    let y = forward(&Tensor::from_slice(19, h, &x), &starts, pooling);
-                    assert_close(&what, y.data(), &reference(&wide(&x), &starts, h, pooling), 2.0, 11);
-                    let dx = backward(&starts, pooling, &Tensor::from_slice(4, h, &dy));
+                    let what = format!("{place} {pooling:?} of {h}");
+                    let y = read(&forward(&Tensor::on(device, 19, h, &x), &sequences, pooling));
+                    assert_close(&what, &y, &reference(&wide(&x), &starts, h, pooling), 2.0, 11);
+                    let dx = read(&backward(&sequences, pooling, &Tensor::on(device, 4, h, &dy)));
                     let want = finite_differences(&wide(&x), &wide(&dy), |x| reference(x, &starts, h, pooling));
-                    assert_close(&what, dx.data(), &want, 2.0, 1);
+                    assert_close(&what, &dx, &want, 2.0, 1);
 
                     // Wrong twins: the other pooling, and bounds of which one lies a row further.
                     let other = if pooling == Pooling::First { Pooling::Mean } else { Pooling::First };
                     let moved = [0, 1, 7, 8, 19];
-                    assert_far("the other pooling", y.data(), &reference(&wide(&x), &starts, h, other), 8.0, 11);
+                    assert_far("the other pooling", &y, &reference(&wide(&x), &starts, h, other), 8.0, 11);
                     let twin = finite_differences(&wide(&x), &wide(&dy), |x| reference(x, &moved, h, pooling));
-                    assert_far("a row of the neighbor", dx.data(), &twin, 8.0, 1);
+                    assert_far("a row of the neighbor", &dx, &twin, 8.0, 1);
                 }
             }
         });
     }
 
     #[test]
-    #[should_panic(expected = "are not bounds of 3 rows")]
+    #[should_panic(expected = "a sequence has no row")]
     fn a_sequence_without_rows_is_refused() {
-        forward(&Tensor::from_slice(3, 1, &[0.0; 3]), &[0, 1, 1, 3], Pooling::Mean);
+        forward(&Tensor::from_slice(3, 1, &[0.0; 3]), &Sequences::new(&[0, 1, 1, 3]), Pooling::Mean);
     }
 }

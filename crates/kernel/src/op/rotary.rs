@@ -3,6 +3,7 @@
 //! A pair is an element of the head's first half and the same element of its second half.
 
 use super::gpu;
+use super::sequences::Sequences;
 use crate::cpu::simd::multiversion;
 use crate::device::Device;
 use crate::memory::tensor::{Area, Tensor};
@@ -50,32 +51,35 @@ impl Angles {
 /// Turns queries and keys in place, and leaves values as they are.
 ///
 /// # Shapes
-/// qkv (R, 3H): queries, keys and values side by side, each N heads of D; `starts` are the sequences' boundaries.
+/// qkv (R, 3H): queries, keys and values side by side, each N heads of D.
 /// # Panics
 /// If a shape does not fit, or a sequence has more positions than `angles`.
-pub fn forward(qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles) -> Tensor {
-    turn_all(qkv, starts, heads, angles, 1.0)
+pub fn forward(qkv: Tensor, sequences: &Sequences, heads: usize, angles: &Angles) -> Tensor {
+    turn_all(qkv, sequences, heads, angles, 1.0)
 }
 
 /// Returns the gradient of qkv before it was turned: dqkv turned back.
-pub fn backward(dqkv: Tensor, starts: &[u32], heads: usize, angles: &Angles) -> Tensor {
-    turn_all(dqkv, starts, heads, angles, -1.0)
+pub fn backward(dqkv: Tensor, sequences: &Sequences, heads: usize, angles: &Angles) -> Tensor {
+    turn_all(dqkv, sequences, heads, angles, -1.0)
 }
 
-fn turn_all(mut qkv: Tensor, starts: &[u32], heads: usize, angles: &Angles, sign: f32) -> Tensor {
+fn turn_all(mut qkv: Tensor, sequences: &Sequences, heads: usize, angles: &Angles, sign: f32) -> Tensor {
     let (h, d) = (qkv.columns() / 3, angles.table.columns());
     assert_eq!(h, heads * d, "rotary: {h} columns for {heads} heads of {d}");
-    assert_eq!(starts.last().copied(), Some(qkv.rows() as u32), "rotary: the boundaries are not those of the rows");
+    sequences.assert_rows("rotary", qkv.rows());
     if let Some(gpu) = qkv.gpu() {
+        let longest = sequences.longest();
+        assert!(longest <= angles.table.rows(), "rotary: {longest} positions, {} angles", angles.table.rows());
+        let sequences = sequences.on_gpu(gpu);
         let table = angles
             .on_gpu
             .get_or_init(|| Tensor::on(&Device::Gpu(gpu.clone()), angles.table.rows(), d, angles.table.data()));
-        gpu::rotary::turn(&mut qkv, starts, heads, table, sign < 0.0);
+        gpu::rotary::turn(&mut qkv, sequences, heads, table, sign < 0.0);
         return qkv;
     }
     let all = qkv.area_mut();
-    for bounds in starts.windows(2) {
-        let sequence = all.part(bounds[0] as usize..bounds[1] as usize, 0..2 * h);
+    for rows in sequences.each() {
+        let sequence = all.part(rows, 0..2 * h);
         sequence.for_each_block(BLOCK, |rows, block| turn(angles.table.area().part(rows, 0..d), sign, block));
     }
     qkv

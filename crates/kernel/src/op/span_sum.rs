@@ -3,6 +3,7 @@
 //! `y[n] = starts[span.start] + ends[span.end] + widths[span.width] + bias`. The layer computes W · [start; end; width], which is a sum of three products with parts of W. Spans that share a
 //! start, an end or a width share a summand: three small products and this sum replace one product of N rows.
 
+use super::gpu;
 use crate::cpu::product::operand::{Operand, Precision, Start};
 use crate::cpu::product::product;
 use crate::cpu::reduce::{add, add_columns, for_each_column_block};
@@ -20,6 +21,20 @@ pub struct Span {
     pub end: u32,
     /// Row of the span's width.
     pub width: u32,
+}
+
+impl Span {
+    /// Returns the rows of starts, ends and widths.
+    fn rows(&self) -> [u32; 3] {
+        [self.start, self.end, self.width]
+    }
+}
+
+/// Asserts that starts, ends and widths have the rows that spans name.
+fn assert_rows(spans: &[Span], counts: [usize; 3]) {
+    for (row, count) in spans.iter().flat_map(|span| span.rows().into_iter().zip(counts)) {
+        assert!((row as usize) < count, "span_sum: row {row} of {count}");
+    }
 }
 
 /// Gradients of the three summands.
@@ -44,6 +59,9 @@ pub struct SummandGrads {
 pub fn project(x: &Tensor, weight: View, outputs: usize, column: usize, precision: Precision) -> Tensor {
     let (k, stride) = (x.columns(), weight.len() / outputs);
     assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
+    if x.gpu().is_some() {
+        return gpu::span_sum::project(x, weight, outputs, column..column + k);
+    }
     let mut y = Tensor::unfilled(x.rows(), outputs);
     let (left, right) = (Operand::Rows(x.data(), k), Operand::Columns(&weight.host()[column..], stride));
     product(precision, (x.rows(), k, outputs), left, right, Start::Zero, y.data_mut());
@@ -65,6 +83,9 @@ pub fn project_backward(
 ) -> Tensor {
     let (e, k, stride) = (dy.columns(), x.columns(), weight.len() / dy.columns());
     assert!(column + k <= stride, "span_sum: columns from {column} to {} of {stride}", column + k);
+    if x.gpu().is_some() {
+        return gpu::span_sum::project_backward(x, weight, column..column + k, dy, dweight);
+    }
     let mut dx = Tensor::unfilled(x.rows(), k);
     let (left, right) = (Operand::Rows(dy.data(), e), Operand::Rows(&weight.host()[column..], stride));
     product(precision, (x.rows(), e, k), left, right, Start::Zero, dx.data_mut());
@@ -94,10 +115,16 @@ pub fn project_backward(
 /// # Panics
 /// If a span names a row that does not exist.
 pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: View, spans: &[Span]) -> Tensor {
-    let (width, bias) = (bias.len(), bias.host());
+    let width = bias.len();
     starts.assert_shape("span_sum", "starts", ends.rows(), width);
     ends.assert_shape("span_sum", "ends", starts.rows(), width);
     widths.assert_shape("span_sum", "widths", widths.rows(), width);
+    if starts.gpu().is_some() {
+        assert_rows(spans, [starts.rows(), ends.rows(), widths.rows()]);
+        let places: Vec<i32> = spans.iter().flat_map(|span| span.rows().map(u32::cast_signed)).collect();
+        return gpu::span_sum::forward(starts, ends, widths, bias, &places);
+    }
+    let bias = bias.host();
     let mut y = Tensor::unfilled(spans.len(), width);
     for_each_block(y.data_mut(), width, 32, |first, block| {
         for (row, span) in block.chunks_exact_mut(width).zip(&spans[first..]) {
@@ -118,6 +145,11 @@ pub fn forward(starts: &Tensor, ends: &Tensor, widths: &Tensor, bias: View, span
 pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bias: GradSlot) -> SummandGrads {
     let width = dy.columns();
     dy.assert_shape("span_sum", "dy", spans.len(), width);
+    if dy.gpu().is_some() {
+        let index = [0, 1, 2].map(|summand| spans.iter().map(|span| span.rows()[summand]).collect());
+        let [starts, ends, widths] = gpu::span_sum::backward(index, [positions, positions, widths], dy, bias);
+        return SummandGrads { starts, ends, widths };
+    }
     let zeros = |rows: usize| Tensor::zeros(rows, width);
     let mut grads = SummandGrads { starts: zeros(positions), ends: zeros(positions), widths: zeros(widths) };
     let scatter = |sums: &mut Tensor, row: &(dyn Fn(&Span) -> u32 + Sync)| {
@@ -143,62 +175,66 @@ pub fn backward(positions: usize, widths: usize, spans: &[Span], dy: &Tensor, bi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{assert_close, assert_far, at_every_level, finite_differences, random, wide};
-    use crate::memory::values::ViewMut;
+    use crate::check::{assert_close, assert_far, finite_differences, on_every_device, parameter, random, read, wide};
 
     #[test]
     fn it_is_the_first_layer_over_joined_features_and_its_gradient() {
-        let (positions, widths, e) = (6, 4, 70);
-        let parts = [random(1, positions * e, 1.0), random(2, positions * e, 1.0), random(3, widths * e, 1.0)];
-        let tensor = |rows, values: &[f32]| Tensor::from_slice(rows, e, values);
-        let [starts, ends, widths_table] =
-            [tensor(positions, &parts[0]), tensor(positions, &parts[1]), tensor(widths, &parts[2])];
-        let b = random(4, e, 1.0);
-        let all = (0..positions as u32).flat_map(|start| (start..positions as u32).map(move |end| (start, end)));
-        let spans: Vec<Span> = all
-            .filter(|(start, end)| end - start < 3)
-            .map(|(start, end)| Span { start, end, width: end - start + 1 })
-            .collect();
-        let y = forward(&starts, &ends, &widths_table, View::Host(&b), &spans);
-        let row = |values: &[f32], row: u32, c: usize| f64::from(values[row as usize * e + c]);
-        let sum = |shift: u32| -> Vec<f64> {
-            let of = |span: &Span, c| {
-                row(&parts[0], span.start, c)
-                    + row(&parts[1], span.end, c)
-                    + row(&parts[2], span.width - shift, c)
-                    + f64::from(b[c])
+        on_every_device(|device, place| {
+            let (positions, widths, e) = (6, 4, 70);
+            let parts = [random(1, positions * e, 1.0), random(2, positions * e, 1.0), random(3, widths * e, 1.0)];
+            let tensor = |rows, values: &[f32]| Tensor::on(device, rows, e, values);
+            let [starts, ends, widths_table] =
+                [tensor(positions, &parts[0]), tensor(positions, &parts[1]), tensor(widths, &parts[2])];
+            let b = random(4, e, 1.0);
+            let all = (0..positions as u32).flat_map(|start| (start..positions as u32).map(move |end| (start, end)));
+            let spans: Vec<Span> = all
+                .filter(|(start, end)| end - start < 3)
+                .map(|(start, end)| Span { start, end, width: end - start + 1 })
+                .collect();
+            let y = read(&forward(&starts, &ends, &widths_table, parameter(device, &b).view(), &spans));
+            let row = |values: &[f32], row: u32, c: usize| f64::from(values[row as usize * e + c]);
+            let sum = |shift: u32| -> Vec<f64> {
+                let of = |span: &Span, c| {
+                    row(&parts[0], span.start, c)
+                        + row(&parts[1], span.end, c)
+                        + row(&parts[2], span.width - shift, c)
+                        + f64::from(b[c])
+                };
+                spans.iter().flat_map(|span| (0..e).map(|c| of(span, c)).collect::<Vec<_>>()).collect()
             };
-            spans.iter().flat_map(|span| (0..e).map(|c| of(span, c)).collect::<Vec<_>>()).collect()
-        };
-        assert_close("y", y.data(), &sum(0), 2.0, 4);
-        assert_far("the width before", y.data(), &sum(1), 8.0, 4);
+            assert_close(&format!("{place} y"), &y, &sum(0), 2.0, 4);
+            assert_far("the width before", &y, &sum(1), 8.0, 4);
 
-        let dy = random(5, spans.len() * e, 1.0);
-        let mut db = vec![7.0; e];
-        let got =
-            backward(positions, widths, &spans, &tensor(spans.len(), &dy), GradSlot::Overwrite(ViewMut::Host(&mut db)));
-        let gather = |rows: usize, of: &dyn Fn(&Span) -> u32| -> Vec<f64> {
-            let mut sums = vec![0.0; rows * e];
-            for (n, span) in spans.iter().enumerate() {
-                for c in 0..e {
-                    sums[of(span) as usize * e + c] += f64::from(dy[n * e + c]);
+            let dy = random(5, spans.len() * e, 1.0);
+            let mut db = parameter(device, &vec![7.0; e]);
+            let slot = GradSlot::Overwrite(db.view_mut());
+            let got = backward(positions, widths, &spans, &tensor(spans.len(), &dy), slot);
+            let [starts, ends, widths_gradient] = [&got.starts, &got.ends, &got.widths].map(read);
+            let gather = |rows: usize, of: &dyn Fn(&Span) -> u32| -> Vec<f64> {
+                let mut sums = vec![0.0; rows * e];
+                for (n, span) in spans.iter().enumerate() {
+                    for c in 0..e {
+                        sums[of(span) as usize * e + c] += f64::from(dy[n * e + c]);
+                    }
                 }
-            }
-            sums
-        };
-        assert_close("dstarts", got.starts.data(), &gather(positions, &|span| span.start), 2.0, spans.len());
-        assert_close("dends", got.ends.data(), &gather(positions, &|span| span.end), 2.0, spans.len());
-        assert_close("dwidths", got.widths.data(), &gather(widths, &|span| span.width), 2.0, spans.len());
-        assert_far("ends for starts", got.ends.data(), &gather(positions, &|span| span.start), 8.0, spans.len());
-        let columns: Vec<f64> = (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
-        assert_close("dbias", &db, &columns, 2.0, spans.len());
+                sums
+            };
+            let n = spans.len();
+            assert_close(&format!("{place} dstarts"), &starts, &gather(positions, &|span| span.start), 2.0, n);
+            assert_close(&format!("{place} dends"), &ends, &gather(positions, &|span| span.end), 2.0, n);
+            assert_close(&format!("{place} dwidths"), &widths_gradient, &gather(widths, &|span| span.width), 2.0, n);
+            assert_far("ends for starts", &ends, &gather(positions, &|span| span.start), 8.0, n);
+            let columns: Vec<f64> = (0..e).map(|c| wide(&dy).iter().skip(c).step_by(e).sum()).collect();
+            assert_close(&format!("{place} dbias"), &read(&db), &columns, 2.0, n);
+        });
     }
 
     #[test]
     fn a_part_of_the_weight_is_multiplied_and_its_gradient_stays_in_its_columns() {
-        at_every_level(|level| {
-            for (r, k, e, stride, column) in [(1, 1, 1, 1, 0), (9, 5, 7, 20, 12), (40, 33, 17, 70, 3)] {
-                let what = format!("{level:?} ({r}, {k}) → {e}, columns from {column} of {stride}");
+        on_every_device(|device, place| {
+            for (r, k, e, stride, column) in [(1, 1, 1, 1, 0), (9, 5, 7, 20, 12), (40, 33, 17, 70, 3), (0, 3, 2, 5, 1)]
+            {
+                let what = format!("{place} ({r}, {k}) → {e}, columns from {column} of {stride}");
                 let (x, w) = (random(1, r * k, 1.0), random(2, e * stride, 1.0));
                 let (dy, before) = (random(3, r * e, 1.0), random(4, e * stride, 1.0));
                 let (xs, ws, dys) = (wide(&x), wide(&w), wide(&dy));
@@ -207,27 +243,28 @@ mod tests {
                         |at: usize| (0..k).map(|p| x[at / e * k + p] * w[at % e * stride + column + p]).sum::<f64>();
                     (0..r * e).map(element).collect()
                 };
-                let x_tensor = Tensor::from_slice(r, k, &x);
-                let y = project(&x_tensor, View::Host(&w), e, column, Precision::F32);
-                assert_close(&what, y.data(), &reference(&xs, &ws, column), 2.0, k);
-                let mut dw = before.clone();
-                let (dy, mut slot) = (Tensor::from_slice(r, e, &dy), GradSlot::Add(ViewMut::Host(&mut dw)));
-                let dx = project_backward(&x_tensor, View::Host(&w), column, Precision::F32, &dy, &mut slot);
-                assert_close(&what, dx.data(), &finite_differences(&xs, &dys, |x| reference(x, &ws, column)), 4.0, e);
+                let (x_tensor, weight) = (Tensor::on(device, r, k, &x), parameter(device, &w));
+                let y = read(&project(&x_tensor, weight.view(), e, column, Precision::F32));
+                assert_close(&what, &y, &reference(&xs, &ws, column), 2.0, k);
+                let mut dw = parameter(device, &before);
+                let (dy, mut slot) = (Tensor::on(device, r, e, &dy), GradSlot::Add(dw.view_mut()));
+                let dx = project_backward(&x_tensor, weight.view(), column, Precision::F32, &dy, &mut slot);
+                let want = finite_differences(&xs, &dys, |x| reference(x, &ws, column));
+                assert_close(&what, &read(&dx), &want, 4.0, e);
                 let gradient = finite_differences(&ws, &dys, |w| reference(&xs, w, column));
                 let sums: Vec<f64> = gradient.iter().zip(&before).map(|(d, b)| d + f64::from(*b)).collect();
-                assert_close(&what, &dw, &sums, 4.0, r);
-                assert_far("what was there is kept", &dw, &gradient, 8.0, r);
+                assert_close(&what, &read(&dw), &sums, 4.0, r.max(1));
+                assert_far("what was there is kept", &read(&dw), &gradient, 8.0, r);
                 // Overwriting touches no column of another part.
-                let mut dw = before.clone();
-                let mut slot = GradSlot::Overwrite(ViewMut::Host(&mut dw));
-                project_backward(&x_tensor, View::Host(&w), column, Precision::F32, &dy, &mut slot);
+                let mut dw = parameter(device, &before);
+                let mut slot = GradSlot::Overwrite(dw.view_mut());
+                project_backward(&x_tensor, weight.view(), column, Precision::F32, &dy, &mut slot);
                 let inside = |at: usize| (column..column + k).contains(&(at % stride));
                 let want: Vec<f64> =
                     (0..e * stride).map(|at| if inside(at) { gradient[at] } else { f64::from(before[at]) }).collect();
-                assert_close(&what, &dw, &want, 4.0, r);
-                if column > 0 {
-                    assert_far("the first columns", y.data(), &reference(&xs, &ws, 0), 8.0, k);
+                assert_close(&what, &read(&dw), &want, 4.0, r.max(1));
+                if column > 0 && r > 0 {
+                    assert_far("the first columns", &y, &reference(&xs, &ws, 0), 8.0, k);
                 }
             }
         });

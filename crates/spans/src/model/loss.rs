@@ -5,7 +5,8 @@
 
 use crate::batch::SpanBatch;
 use crate::config::{LossConfig, LossKind};
-use crate::model::{SPAN, Scores};
+use crate::model::{END, SPAN, START, Scores};
+use tagsmith_kernel::device::Error;
 use tagsmith_kernel::memory::tensor::Tensor;
 
 /// What the scores should be.
@@ -91,10 +92,12 @@ struct Place {
     kind: usize,
 }
 
-/// The loss that `config` names.
+/// The loss that `config` names. Scores of a device come here, and their gradients go there.
 ///
 /// # Precision
 /// f64 throughout, sums in the order of places.
+/// # Errors
+/// The first error of the device that the scores lie on.
 /// # Panics
 /// If scores are missing whose part has a weight.
 pub fn loss(
@@ -103,14 +106,17 @@ pub fn loss(
     scores: &Scores,
     batch: &SpanBatch,
     gold: &Gold,
-) -> Loss {
+) -> Result<Loss, Error> {
     let c = batch.labels.count();
     let mut value = 0.0;
-    let dscores = std::array::from_fn(|part| {
-        let scores = scores[part].as_ref();
+    let mut dscores: Scores = [None, None, None];
+    for part in [START, END, SPAN] {
         let weight = config.weights[part];
-        assert!(scores.is_some() || weight == 0.0, "loss: scores of part {part} are missing");
-        let scores = scores?;
+        let Some(scores) = &scores[part] else {
+            assert!(weight == 0.0, "loss: scores of part {part} are missing");
+            continue;
+        };
+        let (device, scores) = (scores.device(), scores.clone().here()?);
         let mut d = vec![0f64; scores.data().len()];
         if weight != 0.0 {
             let part_loss = PartLoss { config, scores: scores.data(), batch, gold, part, c };
@@ -121,9 +127,9 @@ pub fn loss(
                 };
         }
         let d: Vec<f32> = d.into_iter().map(|d| d as f32).collect();
-        Some(Tensor::from_slice(scores.rows(), c, &d))
-    });
-    Loss { value, dscores }
+        dscores[part] = Some(Tensor::on(&device, scores.rows(), c, &d));
+    }
+    Ok(Loss { value, dscores })
 }
 
 /// The loss of one part: start, end or span.
@@ -312,6 +318,16 @@ mod tests {
         }
     }
 
+    fn computed(
+        config: &LossConfig,
+        normalization: Normalization,
+        scores: &Scores,
+        batch: &SpanBatch,
+        gold: &Gold,
+    ) -> Loss {
+        loss(config, normalization, scores, batch, gold).expect("the processor works")
+    }
+
     /// One text, one label, a score a span; `padded` elements in the original's tensor.
     fn one(scores: &[f32], gold: &[usize], padded: usize) -> (Scores, SpanBatch, Gold) {
         let n = scores.len();
@@ -329,7 +345,7 @@ mod tests {
     #[test]
     fn the_specifications_values() {
         let (scores, batch, gold) = one(&[2.0, -1.0, -3.0], &[0], 4);
-        let value = |config: LossConfig| loss(&config, Normalization::Padded, &scores, &batch, &gold).value;
+        let value = |config: LossConfig| computed(&config, Normalization::Padded, &scores, &batch, &gold).value;
         let near = |got: f64, want: f64| assert!((got - want).abs() <= 6e-7, "{got} is not {want}");
         near(value(config(LossKind::Bce)), 12.219426);
         near(value(LossConfig { positive_weights: [None, None, Some(10.0)], ..config(LossKind::Bce) }), 40.778229);
@@ -337,13 +353,13 @@ mod tests {
         near(value(LossConfig { focal_gamma: 0.0, ..config(LossKind::Focal) }), 4.641457);
         near(value(config(LossKind::Dice)), 3.114952);
         near(value(config(LossKind::DiceFocal)), 1.645532);
-        let valid = loss(&config(LossKind::Bce), Normalization::Valid, &scores, &batch, &gold).value;
+        let valid = computed(&config(LossKind::Bce), Normalization::Valid, &scores, &batch, &gold).value;
         near(valid, 12.219426 * 4.0 / 3.0);
 
         let (scores, batch, gold) = one(&[1.0, 3.0, 0.5, -2.0, 2.5], &[1, 4], 5);
         let value = |threshold_weight, mention_weight| {
             let config = LossConfig { threshold_weight, mention_weight, ..config(LossKind::Contrastive) };
-            loss(&config, Normalization::Padded, &scores, &batch, &gold).value
+            computed(&config, Normalization::Padded, &scores, &batch, &gold).value
         };
         near(value(1.0, 0.0), 0.504597);
         near(value(0.0, 1.0), (0.202253 + 0.314500) / 2.0);
@@ -354,7 +370,7 @@ mod tests {
     #[test]
     fn no_mention_leaves_the_threshold_term() {
         let (scores, batch, gold) = one(&[1.0, 3.0, 0.5], &[], 3);
-        let got = loss(&config(LossKind::Contrastive), Normalization::Padded, &scores, &batch, &gold);
+        let got = computed(&config(LossKind::Contrastive), Normalization::Padded, &scores, &batch, &gold);
         let want = 0.5 * ((1f64.exp() + 3f64.exp() + 0.5f64.exp()).ln() - 1.0);
         assert!((got.value - want).abs() < 1e-12, "{} {want}", got.value);
         assert!(got.dscores[SPAN].as_ref().expect("there is one").data().iter().all(|d| d.is_finite()));
@@ -376,14 +392,14 @@ mod tests {
                 };
                 let x = [0.5f32, -1.25, 2.0, 0.25, -3.5, 1.5];
                 let (scores, batch, gold) = one(&x, &[2, 4], 9);
-                let got = loss(&config, Normalization::Padded, &scores, &batch, &gold);
+                let got = computed(&config, Normalization::Padded, &scores, &batch, &gold);
                 // Scores are f32: steps that it holds exactly, and the error of a central difference with them.
                 let step = 1.0 / 1024.0;
                 let value = |at: usize, by: f32| {
                     let mut x = x;
                     x[at] += by;
                     let (scores, batch, gold) = one(&x, &[2, 4], 9);
-                    loss(&config, Normalization::Padded, &scores, &batch, &gold).value
+                    computed(&config, Normalization::Padded, &scores, &batch, &gold).value
                 };
                 let d = got.dscores[SPAN].as_ref().expect("there is one").data().to_vec();
                 for (at, &d) in d.iter().enumerate() {

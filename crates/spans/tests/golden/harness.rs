@@ -31,6 +31,14 @@ pub const TERMS: usize = 60;
 pub const C_FORWARD: f64 = 8.0;
 pub const C_BACKWARD: f64 = 16.0;
 
+/// In bf16 a factor and a result are off by at most half their last bit, 2⁻⁹ of themselves: two factors of each product
+/// that follow one another, four a layer and five of the head (two of each of two layers, and the scores), and each result.
+pub fn bf16_apart(model: &Model) -> f64 {
+    let layers = [Some(&model.token_encoder), model.type_encoder.as_ref()];
+    let deepest = layers.into_iter().flatten().map(|encoder| encoder.shape.layers).max().unwrap_or(0);
+    2.0 * 2.0 * (4 * deepest + 5) as f64 / 512.0
+}
+
 pub fn folder(name: &str) -> PathBuf {
     golden::path("spans").join(name)
 }

@@ -1,7 +1,8 @@
 //! Scores, losses and the losses' gradients with respect to scores.
 
 use crate::harness::*;
-use tagsmith_kernel::check::{assert_close, assert_far};
+use tagsmith_kernel::check::{assert_close, assert_far, distance, read, wide};
+use tagsmith_kernel::{Device, Precision};
 use tagsmith_spans::batch::SpanBatch;
 use tagsmith_spans::config::{LossConfig, LossKind};
 use tagsmith_spans::folder;
@@ -107,6 +108,33 @@ fn scores_are_pytorchs() {
 }
 
 #[test]
+fn on_an_emulated_gpu_scores_are_pytorchs() {
+    let device = Device::emulated(1).expect("the emulator knows our kernels");
+    for (name, ..) in MODELS {
+        let (mut model, expected) = (load(name), read_expected(name));
+        let (scene, _) = batch(name, &model.config);
+        let there = model.to(&device).expect("there is room");
+        let (scores, _saved) = there.forward(&scene, None, false, ALL);
+        for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
+            let got = read(scores[part].as_ref().expect("all are wanted"));
+            assert_close(&format!("{name} {key}"), &got, &transposed(&expected.floats(key)), C_FORWARD, TERMS);
+        }
+        let inferred = there.infer(&scene, None).expect("the device works");
+        assert_eq!(inferred.data(), read(scores[SPAN].as_ref().expect("all are wanted")), "{name}");
+        let here = model.infer(&scene, None).expect("its rows can be read");
+        assert_far(&format!("{name} on the processor"), here.data(), &wide(inferred.data()), 0.0, 1);
+        // In bf16 scores are off by what the rounding of unit vectors and of all before them does.
+        model.precision = Precision::Bf16;
+        let rounded = model.to(&device).expect("there is room").infer(&scene, None).expect("the device works");
+        let want = transposed(&expected.floats("span"));
+        let largest = want.iter().fold(0f64, |a, b| a.max(b.abs()));
+        let apart = distance(rounded.data(), &want);
+        assert!(apart <= bf16_apart(&model) * largest, "{name}: off by {apart:.3e} of {largest:.3e}");
+        assert_far(&format!("{name} in f32"), rounded.data(), &want, C_FORWARD, TERMS);
+    }
+}
+
+#[test]
 fn losses_and_their_gradients_are_pytorchs() {
     for (name, ..) in MODELS {
         let (model, expected) = (load(name), read_expected(name));
@@ -114,7 +142,10 @@ fn losses_and_their_gradients_are_pytorchs() {
         model.fetch(&scene).expect("its rows can be read");
         let (scores, _saved) = model.forward(&scene, None, false, ALL);
         for (variant, config) in variants(&model.config.loss) {
-            let got = loss(&config, Normalization::Padded, &scores, &scene, &gold);
+            let computed = |config: &LossConfig, normalization| {
+                loss(config, normalization, &scores, &scene, &gold).expect("the processor works")
+            };
+            let got = computed(&config, Normalization::Padded);
             let want = expected.floats(&format!("{variant}.loss"));
             assert_close(&format!("{name} {variant}"), &[got.value as f32], &want, C_FORWARD, TERMS);
             for (part, key) in [(START, "start"), (END, "end"), (SPAN, "span")] {
@@ -123,8 +154,8 @@ fn losses_and_their_gradients_are_pytorchs() {
                 assert_close(&format!("{name} {variant} {key}"), got, &want, C_BACKWARD, TERMS);
             }
             let twin = LossConfig { weights: [0.3, 0.2, 0.5], ..config.clone() };
-            let twin = loss(&twin, Normalization::Padded, &scores, &scene, &gold).value;
-            let valid = loss(&config, Normalization::Valid, &scores, &scene, &gold).value;
+            let twin = computed(&twin, Normalization::Padded).value;
+            let valid = computed(&config, Normalization::Valid).value;
             if variant != "bce_span_alone" {
                 assert_far("start for end", &[twin as f32], &want, C_FORWARD, TERMS);
             }

@@ -1,13 +1,13 @@
 //! Sums of table rows on a GPU. Its tables are dense.
 
-use super::{gpu, integers, row_numbers};
+use super::rows::add_rows;
+use super::{gpu, row_numbers};
 use crate::memory::tensor::Tensor;
 use crate::memory::values::View;
 use crate::params::GradSlot;
 use crate::params::table::Rows;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::rows::{Embedding, Rows as KernelRows};
-use tagsmith_device::kernels::sums::{SegmentSums, Segments};
 
 /// Returns the sum of one row of each table.
 ///
@@ -52,19 +52,6 @@ pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) 
     if !holds_sum {
         dtable.clear();
     }
-    let (gpu, rows) = (gpu(dy), dtable.len() / dy.columns().max(1));
-    assert!(index.iter().all(|&row| (row as usize) < rows), "embedding: an index is not below {rows}");
-    let Segments { order, starts, rows } = Segments::new(index, fixed);
-    let [order, starts, at] = [&order, &starts, &rows].map(|numbers| integers(gpu, numbers));
-    let sums = SegmentSums {
-        element: dy.element(),
-        x: dy.address(),
-        order: order.address(),
-        starts: starts.address(),
-        rows: at.address(),
-        table: dtable.address(),
-        segments: rows.len(),
-        columns: dy.columns(),
-    };
-    gpu.launch(&sums.launch());
+    let rows = dtable.len() / dy.columns().max(1);
+    add_rows(gpu(dy), index, fixed, dy, rows, dtable.address());
 }

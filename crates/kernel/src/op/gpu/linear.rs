@@ -1,30 +1,29 @@
 //! Linear layers on a GPU.
 
-use super::gpu;
+use super::{gpu, product};
 use crate::memory::tensor::Tensor;
-use crate::memory::values::{View, ViewMut};
+use crate::memory::values::View;
 use crate::params::GradSlot;
-use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::Mask;
 use tagsmith_device::kernels::activation::{Activation, Backward, Forward};
 use tagsmith_device::kernels::elementwise::Join;
 use tagsmith_device::kernels::sums::{ColumnSums, sum_blocks};
 use tagsmith_device::multiply::Element;
-use tagsmith_device::plans::{self, Plan, RowMajor, Start};
+use tagsmith_device::plans::{self, RowMajor, Start};
 
 /// Returns y = x · Wᵀ + b.
 pub fn forward(x: &Tensor, weight: View, bias: View) -> Tensor {
     match x.element() {
-        _ if bias.is_empty() => product(x, weight, Start::Zero),
-        Element::F32 => product(x, weight, Start::Bias(bias.address())),
+        _ if bias.is_empty() => multiplied(x, weight, Start::Zero),
+        Element::F32 => multiplied(x, weight, Start::Bias(bias.address())),
         // A product's bias has the type of its result, and biases are f32.
-        Element::Bf16 => join(product(x, weight, Start::Zero), bias, Mask::NONE, 0),
+        Element::Bf16 => join(multiplied(x, weight, Start::Zero), bias, Mask::NONE, 0),
     }
 }
 
 /// Returns f(u) and u = x · Wᵀ + b.
 pub fn forward_activated(x: &Tensor, weight: View, bias: View, activation: Activation) -> (Tensor, Tensor) {
-    let mut u = product(x, weight, Start::Zero);
+    let mut u = multiplied(x, weight, Start::Zero);
     let mut y = u.unfilled_beside(u.rows(), u.columns());
     let at = u.address_mut();
     let forward = Forward {
@@ -43,7 +42,7 @@ pub fn forward_activated(x: &Tensor, weight: View, bias: View, activation: Activ
 
 /// Returns dropout(x · Wᵀ + b) + residual.
 pub fn forward_joined(x: &Tensor, weight: View, bias: View, mask: Mask, residual: &Tensor) -> Tensor {
-    join(product(x, weight, Start::Zero), bias, mask, residual.address())
+    join(multiplied(x, weight, Start::Zero), bias, mask, residual.address())
 }
 
 /// Returns mask · (y + bias) / (1 − rate) + residual, in the memory of y. A residual of 0 is none.
@@ -67,9 +66,9 @@ fn join(mut y: Tensor, bias: View, mask: Mask, residual: u64) -> Tensor {
 pub fn input_gradient(x: &Tensor, weight: View, dy: &Tensor, onto: Option<Tensor>) -> Tensor {
     let start = if onto.is_some() { Start::Accumulate } else { Start::Zero };
     let mut dx = onto.unwrap_or_else(|| x.unfilled_beside(x.rows(), x.columns()));
-    let weight = matrix(weight, x.element(), dy.columns(), x.columns());
-    let plan = plans::input_gradient(rows_of(dy), weight, start, rows_to(&mut dx));
-    run(gpu(x), plan, dx.view_mut());
+    let weight = product::of_parameter(weight, x.element(), dy.columns(), x.columns());
+    let plan = plans::input_gradient(product::of(dy), weight, start, product::to(&mut dx));
+    product::run(gpu(x), plan, dx.view_mut());
     dx
 }
 
@@ -99,50 +98,36 @@ pub fn backward_parameters(x: &Tensor, weight: Option<GradSlot>, bias: Option<Gr
         assert_eq!(dw.len(), n * k, "linear: x is ({rows}, {k}), the weight's gradient has {} elements", dw.len());
         let start = if holds_sum { Start::Accumulate } else { Start::Zero };
         let out = RowMajor::dense(dw.address(), Element::F32, n as u64, k as u64);
-        run(gpu, plans::weight_gradient(rows_of(dy), rows_of(x), start, out), dw);
+        product::run(gpu, plans::weight_gradient(product::of(dy), product::of(x), start, out), dw);
     }
     if let Some(slot) = bias {
-        let (db, holds_sum) = slot.into_parts();
-        assert_eq!(db.len(), n, "linear: {n} columns, the bias's gradient has {} elements", db.len());
-        let mut partials = Tensor::unfilled_on(gpu, Element::F32, sum_blocks(rows), n);
-        let sums = ColumnSums {
-            element: dy.element(),
-            x: dy.address(),
-            partials: partials.address_mut(),
-            out: db.address(),
-            rows,
-            columns: n,
-            onto: holds_sum,
-        };
-        sums.launches().iter().for_each(|launch| gpu.launch(launch));
+        bias_gradient(slot, dy);
     }
 }
 
-fn product(x: &Tensor, weight: View, start: Start) -> Tensor {
+/// Computes db = Σ over rows of dy.
+pub fn bias_gradient(slot: GradSlot, dy: &Tensor) {
+    let (gpu, rows, columns) = (gpu(dy), dy.rows(), dy.columns());
+    let (db, holds_sum) = slot.into_parts();
+    assert_eq!(db.len(), columns, "linear: {columns} columns, the bias's gradient has {} elements", db.len());
+    let mut partials = Tensor::unfilled_on(gpu, Element::F32, sum_blocks(rows), columns);
+    let sums = ColumnSums {
+        element: dy.element(),
+        x: dy.address(),
+        partials: partials.address_mut(),
+        out: db.address(),
+        rows,
+        columns,
+        onto: holds_sum,
+    };
+    sums.launches().iter().for_each(|launch| gpu.launch(launch));
+}
+
+fn multiplied(x: &Tensor, weight: View, start: Start) -> Tensor {
     let (k, n) = (x.columns(), weight.len() / x.columns());
     let mut y = x.unfilled_beside(x.rows(), n);
-    let plan = plans::forward(rows_of(x), matrix(weight, x.element(), n, k), start, rows_to(&mut y));
-    run(gpu(x), plan, y.view_mut());
+    let plan =
+        plans::forward(product::of(x), product::of_parameter(weight, x.element(), n, k), start, product::to(&mut y));
+    product::run(gpu(x), plan, y.view_mut());
     y
-}
-
-/// Does what a plan says; `out` is its result.
-fn run(gpu: &Gpu, plan: Plan, mut out: ViewMut) {
-    match plan {
-        Plan::Multiply(multiply) => gpu.multiply(&multiply),
-        Plan::Zeros(_) => out.clear(),
-        Plan::Nothing => (),
-    }
-}
-
-fn rows_of(x: &Tensor) -> RowMajor {
-    RowMajor::dense(x.address(), x.element(), x.rows() as u64, x.columns() as u64)
-}
-
-fn rows_to(x: &mut Tensor) -> RowMajor {
-    RowMajor::dense(x.address_mut(), x.element(), x.rows() as u64, x.columns() as u64)
-}
-
-fn matrix(values: View, element: Element, rows: usize, columns: usize) -> RowMajor {
-    RowMajor::dense(values.address_in(element), element, rows as u64, columns as u64)
 }

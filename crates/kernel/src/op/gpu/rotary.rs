@@ -1,21 +1,17 @@
 //! Rotary positions on a GPU.
 
-use super::{gpu, integers};
+use super::gpu;
+use super::sequences::Sequences;
 use crate::memory::tensor::Tensor;
 use tagsmith_device::kernels::elementwise::Rotary;
 
-/// Turns queries and keys in place, or back.
-pub fn turn(qkv: &mut Tensor, starts: &[u32], heads: usize, angles: &Tensor, back: bool) {
-    let positions: Vec<i32> =
-        starts.windows(2).flat_map(|bounds| (0..bounds[1] - bounds[0]).map(u32::cast_signed)).collect();
-    let longest = positions.iter().max().map_or(0, |&last| last as usize + 1);
-    assert!(longest <= angles.rows(), "rotary: {longest} positions, {} angles", angles.rows());
-    let positions = integers(gpu(qkv), &positions);
+/// Turns queries and keys in place, or back. There are angles for all positions.
+pub fn turn(qkv: &mut Tensor, sequences: &Sequences, heads: usize, angles: &Tensor, back: bool) {
     let at = qkv.address_mut();
     let rotary = Rotary {
         element: qkv.element(),
         qkv: at,
-        positions: positions.address(),
+        positions: sequences.positions(),
         angles: angles.address(),
         rows: qkv.rows(),
         heads,
