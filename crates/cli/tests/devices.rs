@@ -99,20 +99,48 @@ fn gpus_are_listed_and_tested() {
 }
 
 #[test]
-fn what_no_gpu_does_is_the_processors_or_refused() {
+fn training_asks_for_a_device_too() {
     let scratch = scratch();
     let run = |line: &str| run(scratch.folder(), line);
     let train = "train --model_name_or_path model --train_file data.json --do_train --max_steps 1 --output_dir out";
-    let ran = run(&format!("{train} --cuda_libraries gpu")).ended(0);
-    assert!(!ran.stderr.contains("GPU"), "{}", ran.stderr);
+    run(&format!("{train} --cuda_libraries gpu"))
+        .ended(0)
+        .says(&format!("warning: GPU 0, Fake 70, is not used: {FAILS}"));
     let arguments = scratch.json("out/training_args.json");
     assert_eq!((&arguments["device"], &arguments["cuda_libraries"]), (&"auto".into(), &"gpu".into()));
-    run("train out/training_args.json --overwrite_output_dir --no_cuda")
-        .ended(0)
-        .says("`--no_cuda` is called `--device cpu` now");
+    let again = run("train out/training_args.json --overwrite_output_dir --no_cuda").ended(0);
+    again.says("`--no_cuda` is called `--device cpu` now");
     assert_eq!(scratch.json("out/training_args.json")["device"], "cpu");
-    for device in ["cuda", "emulated"] {
-        let ran = run(&format!("{train} --overwrite_output_dir --device {device} --cuda_libraries gpu")).ended(2);
-        assert_eq!(ran.error(), "error: training computes on the processor only: leave out `--device`");
+    let ran = run(&format!("{train} --overwrite_output_dir --device cuda:1 --cuda_libraries gpu")).ended(2);
+    assert!(ran.error().starts_with(&format!("error: GPU 1, Fake 71, is not used: {FAILS}")), "{}", ran.stderr);
+}
+
+/// Six updates on the emulated GPU are the processor's, but for rounding; resumed, they are the same to the bit.
+#[test]
+fn a_run_on_an_emulated_gpu_is_the_processors() {
+    let scratch = Scratch::with_tagger();
+    let run = |line: &str| run(scratch.folder(), line);
+    let train = "train --model_name_or_path model --train_file data.json --validation_file data.json --do_train --do_eval \
+                 --max_steps 6 --save_steps 3 --max_seq_length 16 --logging_steps 1 --learning_rate 1e-3 --threads 1";
+    for device in ["cpu", "emulated"] {
+        run(&format!("{train} --device {device} --output_dir {device}")).ended(0);
     }
+    let losses = |folder: &str| -> Vec<f64> {
+        let state = scratch.json(&format!("{folder}/trainer_state.json"));
+        let history = state["log_history"].as_array().expect("a list").clone();
+        history.iter().filter_map(|record| record["loss"].as_f64()).collect()
+    };
+    let (here, there) = (losses("cpu"), losses("emulated"));
+    assert_eq!((here.len(), there.len()), (6, 6));
+    for (here, there) in here.iter().zip(&there) {
+        assert!((here - there).abs() <= 1e-4 * here.abs(), "{here} and {there}");
+    }
+    assert!(here.iter().any(|loss| (loss - here[0]).abs() > 1e-2), "it learns nothing: {here:?}");
+    let weights = |folder: &str| fs::read(scratch.path(&format!("{folder}/model.safetensors"))).expect("it is written");
+    assert!(weights("cpu") != weights("emulated"), "a GPU adds in another order: was it the processor?");
+    // The second half again, from the checkpoint of the first.
+    let whole = weights("emulated");
+    fs::remove_dir_all(scratch.path("emulated/checkpoint-6")).expect("it was saved");
+    run(&format!("{train} --device emulated --output_dir emulated --resume_from_checkpoint last")).ended(0);
+    assert!(weights("emulated") == whole, "the same bits");
 }

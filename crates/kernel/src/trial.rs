@@ -166,7 +166,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// Sizes at which every kernel has parts of blocks, rows and tiles.
-pub fn small_sizes() -> Vec<Size> {
+fn small_sizes() -> Vec<Size> {
     let size =
         |lengths: &[usize], heads, width, inner| Size { lengths: lengths.to_vec(), heads, width, inner, labels: 9 };
     vec![

@@ -3,6 +3,7 @@
 use crate::error::refusal;
 use crate::machine::device::{DeviceArgs, DeviceChoice};
 use crate::machine::precision;
+use crate::spans::ONLY_ON_PROCESSOR;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
@@ -296,7 +297,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
         (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
     ];
     refuse_given(folder, "a span tagger", &for_tokens)?;
-    let mut said = options.device.only_on_processor("a span tagger")?;
+    let mut said = options.device.only_on_processor(ONLY_ON_PROCESSOR)?;
     let Some(given) = &options.labels else {
         let remedy = Remedy::set(Setting::Labels).so_as("to name them");
         return Err(refusal("a span tagger looks for labels, and none are given", remedy));
