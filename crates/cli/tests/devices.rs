@@ -194,10 +194,9 @@ fn training_takes_a_gpu_that_passes_its_self_test_or_says_why_not() {
     ran.says(&format!("warning: GPU 0, Fake 70, is not used: {FAILS}"));
     let arguments = scratch.json("out/training_args.json");
     assert_eq!((&arguments["device"], &arguments["cuda_libraries"]), (&"auto".into(), &"gpu".into()));
-    run("train out/training_args.json --overwrite_output_dir --no_cuda")
-        .ended(0)
-        .says("`--no_cuda` is called `--device cpu` now");
+    let again = run("train out/training_args.json --overwrite_output_dir --no_cuda").ended(0);
+    again.says("`--no_cuda` is called `--device cpu` now");
     assert_eq!(scratch.json("out/training_args.json")["device"], "cpu");
-    let ran = run(&format!("{train} --overwrite_output_dir --device cuda --cuda_libraries gpu")).ended(2);
-    assert!(ran.error().starts_with(&format!("error: GPU 0, Fake 70, is not used: {FAILS}")), "{}", ran.stderr);
+    let ran = run(&format!("{train} --overwrite_output_dir --device cuda:1 --cuda_libraries gpu")).ended(2);
+    assert!(ran.error().starts_with(&format!("error: GPU 1, Fake 71, is not used: {FAILS}")), "{}", ran.stderr);
 }

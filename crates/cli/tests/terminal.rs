@@ -181,7 +181,7 @@ fn whatever_the_limit_a_command_ends_well_or_with_one_line() {
 #[test]
 fn every_way_of_asking_for_devices_that_do_not_compute_gets_one_sentence() {
     let scratch = Scratch::with_tagger();
-    let kinds = ["MULTI_GPU", "TPU", "MULTI_XPU", "FSDP"];
+    let kinds = ["MULTI_NPU", "TPU", "MULTI_XPU", "FSDP"];
     for kind in kinds {
         scratch.write(kind, format!("distributed_type: {kind}\nnum_processes: 2\n"));
     }

@@ -19,16 +19,13 @@ pub fn cores(world: &World, mine: &BTreeSet<usize>) -> Vec<BTreeSet<usize>> {
 
 /// How many ranks are on this machine, this one among them.
 pub fn count(world: &World) -> usize {
-    place(world).1
+    cores(world, &BTreeSet::new()).len()
 }
 
-/// This rank's number among the ranks on this machine, and how many they are.
-pub fn place(world: &World) -> (usize, usize) {
-    let here = machine();
-    let all = world.gather(here.as_bytes());
-    let neighbors: Vec<usize> = (0..all.len()).filter(|&rank| all[rank] == here.as_bytes()).collect();
-    let mine = neighbors.iter().position(|&rank| rank == world.rank());
-    (mine.expect("a rank is its own neighbor"), neighbors.len())
+/// Returns the place of this rank among those of this machine, from 0 on.
+pub fn place(world: &World) -> usize {
+    let all = world.gather(machine().as_bytes());
+    all[..world.rank()].iter().filter(|other| **other == machine().as_bytes()).count()
 }
 
 /// What no other running kernel is called.

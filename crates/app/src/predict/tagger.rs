@@ -3,6 +3,7 @@
 use crate::error::refusal;
 use crate::machine::device::{DeviceArgs, DeviceChoice};
 use crate::machine::precision;
+use crate::spans::ONLY_ON_PROCESSOR;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;

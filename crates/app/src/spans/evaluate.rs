@@ -1,6 +1,6 @@
 //! The two evaluators of span taggers.
 
-use super::{tag_rules, write_json};
+use super::{ONLY_ON_PROCESSOR, tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::device::DeviceArgs;
@@ -85,7 +85,7 @@ pub fn evaluate_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanEvaluated> {
-    events.notes(&request.device.only_on_processor("the evaluation of a span tagger")?);
+    events.notes(&request.device.only_on_processor(ONLY_ON_PROCESSOR)?);
     threads::set(request.threads, world, events)?;
     if world.is_first() {
         folder_lock::try_writing(&request.output_dir)?;

@@ -3,7 +3,7 @@
 use super::learn::{Inputs, read_back};
 use super::log::Log;
 use super::made_from::MadeFrom;
-use super::{tag_rules, write_json};
+use super::{ONLY_ON_PROCESSOR, tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::memory::allowed;
@@ -52,7 +52,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
-    request.device.only_on_processor("training")?;
+    events.notes(&request.device.only_on_processor(ONLY_ON_PROCESSOR)?);
     let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
