@@ -22,6 +22,7 @@ use std::thread;
 use std::time::Duration;
 use tagsmith_kernel::memory::heap::Heap;
 use tagsmith_ranks::World;
+use terminal::interrupt;
 use terminal::streams::aside;
 
 /// The memory of the process, which ends with a line where the system gives none.
@@ -167,6 +168,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u8> {
     let (name, matches) = matches.subcommand().expect("clap asks for one");
+    interrupt::watch();
     if name != "env" {
         tagsmith_app::machine::memory::check_limits()?;
     }
