@@ -49,8 +49,14 @@ fn main() -> ExitCode {
             return end(world, COULD_NOT_RUN);
         }
     };
-    let matches = command().get_matches_from(settled.words);
     let dialect = Dialect::of(&settled.command);
+    let matches = match args::words::matched(settled.words, command()) {
+        Ok(matches) => matches,
+        Err(error) => {
+            fatal.error(&error.into(), dialect, &settled.command);
+            return end(world, COULD_NOT_RUN);
+        }
+    };
     settled.lines.iter().for_each(|line| aside(&format!("note: {line}")));
     let ran = catch_unwind(AssertUnwindSafe(|| run(&matches, &joined)));
     let status = match ran {

@@ -1,12 +1,8 @@
-//! The keyboard and the terminal: streams that nobody reads, signals, limits, devices, other spellings, less talk.
+//! The keyboard and the terminal: streams that nobody reads, limits, devices, other spellings, less talk.
 #![cfg(unix)]
 
 use serde_json::Value;
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 use tagsmith_testkit::program::Ran;
 use tagsmith_testkit::scratch::Scratch;
 

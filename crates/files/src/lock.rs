@@ -1,7 +1,7 @@
 //! Folders that one process at a time writes to.
 //!
 //! The lock is a file with one line, which says whose it is, and which the system locks until that process ends, however
-//! it ends. A line without a lock is therefore of a process that was killed.
+//! it ends. A line without a lock is therefore of a process that ended without tidying up.
 
 use crate::{Error, atomic_write};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -24,7 +24,7 @@ pub struct Lock {
 /// What became of an attempt to lock a folder.
 #[derive(Debug)]
 pub enum Locked {
-    /// The folder is locked. The line is that of a process that was killed while it had the lock.
+    /// The folder is locked. The line is that of a process that ended while it had the lock: it was killed, say, or got no memory.
     Yes(Lock, Option<String>),
     /// Another process has the lock: its line.
     InUse(String),
