@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
+use tagsmith_files::fleeting;
 use tagsmith_message::counted;
 
 /// What a command writes, as far as it matters to whoever ends it.
@@ -80,6 +81,9 @@ impl State {
             (Writes::File(file), true) => format!("`{}` is whole", file.display()),
             (Writes::File(file), false) if file.exists() => format!("`{}` is as it was before", file.display()),
             (Writes::File(file), false) => format!("`{}` was not written", file.display()),
+            (Writes::Files(folder) | Writes::Runs(folder, _), _) if !folder.exists() => {
+                format!("nothing was written to `{}`", folder.display())
+            }
             (Writes::Files(folder), _) => {
                 format!("what was finished is in `{}`, and the same command goes on with the rest", folder.display())
             }
@@ -139,10 +143,11 @@ pub fn has_results() {
     change(|state| (state.training, state.has_results) = (None, true));
 }
 
-/// Says what there is to say, below everything else that is written.
+/// Removes what is not whole, and says what there is to say, below everything else that is written.
 fn say() {
     in_time(bars::remove);
     in_time(hold_output);
+    fleeting::discard_all();
     in_time(|| STATE.lock().iter().flat_map(|state| state.lines()).for_each(|line| aside(&line)));
 }
 

@@ -49,6 +49,13 @@ fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// Hidden files of the folder and those in it.
+fn hidden(scratch: &Scratch) -> Vec<String> {
+    let inside = scratch.files(".").into_iter().filter(|name| scratch.path(name).is_dir());
+    let names = inside.flat_map(|name| scratch.files(&name)).chain(scratch.files("."));
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
 /// A file that nobody ends: who reads it waits.
 fn endless(scratch: &Scratch, name: &str) {
     assert!(Command::new("mkfifo").arg(scratch.path(name)).status().unwrap().success());
@@ -110,12 +117,7 @@ fn whatever_a_command_reads_it_says_what_became_of_its_output() {
             format!("{predict} data.json endless --output-dir many"),
             "interrupted: what was finished is in `many`, and the same command goes on with the rest".to_owned(),
         ),
-        (
-            "compare plan.json".to_owned(),
-            "interrupted: what was finished is in `runs`, and this goes on from it:\n  tagsmith compare plan.json \
-             --resume_from_checkpoint last"
-                .to_owned(),
-        ),
+        ("compare plan.json".to_owned(), "interrupted: nothing was written to `runs`".to_owned()),
     ] {
         for (name, signal) in [("INT", 2), ("TERM", 15)] {
             let mut child = start(&mut scratch.tagsmith(&line));
@@ -126,10 +128,29 @@ fn whatever_a_command_reads_it_says_what_became_of_its_output() {
             assert!(ran.stderr.ends_with(&format!("{want}\n")), "{line}: {}", ran.stderr);
             assert_eq!(ran.stderr.matches("interrupted").count(), 1, "{line}: {}", ran.stderr);
             assert_eq!(ran.stdout, "", "{line}");
+            // Nothing waits for another run: neither a lock, nor a part of a file, nor a folder made for them.
+            assert!(hidden(&scratch).is_empty(), "{line}: {:?}", hidden(&scratch));
         }
     }
-    assert!(!scratch.path("tagged.jsonl").exists() && !scratch.path("out/model.safetensors").exists());
+    assert!(!scratch.path("tagged.jsonl").exists() && !scratch.path("runs").exists());
     assert_eq!(scratch.read("old.jsonl"), "old");
+}
+
+#[test]
+fn an_interrupted_comparison_keeps_the_runs_before() {
+    let scratch = Scratch::with_tagger();
+    let options = json!({"model_name_or_path": "model", "do_train": true, "output_dir": "runs", "max_steps": 1});
+    let runs = json!({"one": {"train_file": "data.json"}, "other": {"train_file": "endless"}});
+    scratch.write("plan.json", json!({"options": options, "runs": runs}).to_string());
+    endless(&scratch, "endless");
+    let mut child = start(&mut scratch.tagsmith("compare plan.json"));
+    wait_until(&mut child, |_| scratch.path("runs/other").exists());
+    let ran = ended(child, "TERM", 15);
+    let goes_on = "tagsmith compare plan.json --resume_from_checkpoint last";
+    let want = format!("interrupted: what was finished is in `runs`, and this goes on from it:\n  {goes_on}\n");
+    assert!(ran.stderr.ends_with(&want), "{}", ran.stderr);
+    assert!(scratch.path("runs/one/model.safetensors").exists() && !scratch.path("runs/other").exists());
+    assert!(hidden(&scratch).is_empty(), "{:?}", hidden(&scratch));
 }
 
 #[test]
