@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::op::attention;
 use crate::op::dropout::Dropout;
 use crate::op::rotary::{self, Angles};
+use crate::op::sequences::Sequences;
 use crate::random::stream::Stream;
 
 /// The rows to either side that a row sees in a window.
@@ -42,7 +43,7 @@ fn dropout(drops: bool) -> Option<Dropout> {
 }
 
 fn forward(place: Place<'_>, size: &Size, window: Option<usize>, drops: bool) -> Result<Run, Error> {
-    let (rows, h, heads, starts) = (size.rows(), size.hidden(), size.heads, size.starts());
+    let (rows, h, heads, starts) = (size.rows(), size.hidden(), size.heads, Sequences::new(&size.starts()));
     let qkv = place.tensor(1, rows, 3 * h, 1.5);
     Ok(Box::new(move || {
         let (context, _) = attention::forward(qkv.clone(), &starts, heads, window, dropout(drops));
@@ -52,7 +53,7 @@ fn forward(place: Place<'_>, size: &Size, window: Option<usize>, drops: bool) ->
 }
 
 fn backward(place: Place<'_>, size: &Size, window: Option<usize>, drops: bool) -> Result<Run, Error> {
-    let (rows, h, heads, starts) = (size.rows(), size.hidden(), size.heads, size.starts());
+    let (rows, h, heads, starts) = (size.rows(), size.hidden(), size.heads, Sequences::new(&size.starts()));
     let (qkv, dcontext) = (place.tensor(1, rows, 3 * h, 1.5), place.tensor(2, rows, h, 1.0));
     Ok(Box::new(move || {
         let (_, saved) = attention::forward(qkv.clone(), &starts, heads, window, dropout(drops));
@@ -63,7 +64,8 @@ fn backward(place: Place<'_>, size: &Size, window: Option<usize>, drops: bool) -
 
 fn rotary(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     // Halves of heads are turned.
-    let (rows, heads, width, starts) = (size.rows(), size.heads, size.width.next_multiple_of(2), size.starts());
+    let (rows, heads, width, starts) =
+        (size.rows(), size.heads, size.width.next_multiple_of(2), Sequences::new(&size.starts()));
     let longest = size.lengths.iter().copied().max().unwrap_or(0);
     let (qkv, angles) = (place.tensor(1, rows, 3 * heads * width, 1.0), Angles::new(longest, width, 10_000.0));
     Ok(Box::new(move || {
