@@ -8,19 +8,20 @@ pub mod precision;
 pub mod rehearsal;
 pub mod threads;
 
-use serde_json::{Value, json};
+use device::DeviceArgs;
+use serde_json::{Map, Value, json};
 use std::fs;
-use std::path::Path;
 use tagsmith_kernel::Level;
-use tagsmith_message::counted;
+use tagsmith_kernel::device::{DeviceInfo, Found, Places, devices};
 use tagsmith_ranks::World;
 use tagsmith_train::memory::size;
 
 /// Returns facts about the machine, in the order in which a person reads them. All ranks of `world` call this.
-pub fn facts(world: &World) -> Value {
+/// `args` say where NVIDIA's libraries are.
+pub fn facts(args: &DeviceArgs, world: &World) -> Value {
     let (threads, why) = threads::choose(None, world);
     let levels: Vec<String> = Level::available().iter().map(|level| format!("{level:?}")).collect();
-    json!({
+    let facts = json!({
         "tagsmith": env!("CARGO_PKG_VERSION"),
         "system": system(),
         "processor": processor(),
@@ -30,8 +31,10 @@ pub fn facts(world: &World) -> Value {
         "memory": memory::allowed().map_or("the system does not say".into(), size),
         "mpi": tagsmith_ranks::library().unwrap_or_else(|| "not in this build (cargo feature `mpi`)".into()),
         "ranks": ranks(world),
-        "cuda": cuda(),
-    })
+    });
+    let Value::Object(mut facts) = facts else { unreachable!("facts are an object") };
+    facts.extend(gpus(&args.places()));
+    facts.into()
 }
 
 fn ranks(world: &World) -> String {
@@ -61,13 +64,41 @@ pub fn host() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
-/// Returns what the NVIDIA driver leaves where every process can read it. This build does not use it.
-fn cuda() -> String {
-    let driver = fs::read_to_string("/proc/driver/nvidia/version").ok();
-    let version = driver.as_deref().and_then(|text| text.lines().next()).map(str::trim);
-    let devices = (0..64).filter(|number| Path::new(&format!("/dev/nvidia{number}")).exists()).count();
-    match version {
-        None => "no driver".into(),
-        Some(version) => format!("{}, {version}; this build computes on the CPU", counted(devices, "device")),
+/// Returns NVIDIA's driver and library, and the GPUs; where one is missing, what brings it.
+fn gpus(places: &Places) -> Map<String, Value> {
+    let mut facts = Map::new();
+    let mut tell = |name: &str, value: Value| _ = facts.insert(name.into(), value);
+    let found = |found: &Found| {
+        let (major, minor) = found.version;
+        json!(format!("CUDA {major}.{minor}, {}", found.path.display()))
+    };
+    let gpus = devices(places);
+    match &gpus {
+        Err(error) => tell("nvidia_driver", json!(error.to_string())),
+        Ok(gpus) => {
+            let Some(first) = gpus.first() else {
+                tell("nvidia_driver", json!("it shows no GPU"));
+                return facts;
+            };
+            tell("nvidia_driver", found(&first.driver));
+            tell("cublaslt", first.products.as_ref().map_or_else(|missing| json!(missing), found));
+            tell("gpus", gpus.iter().map(|gpu| self::gpu(places, gpu)).collect());
+        }
     }
+    facts
+}
+
+fn gpu(places: &Places, gpu: &DeviceInfo) -> Value {
+    let (major, minor) = gpu.capability;
+    let free = match tagsmith_kernel::device::memory(places, gpu.ordinal) {
+        Ok((free, _)) => json!(size(free)),
+        Err(error) => json!(error.to_string()),
+    };
+    json!({
+        "number": gpu.ordinal,
+        "name": gpu.name,
+        "compute_capability": format!("{major}.{minor}"),
+        "memory": size(gpu.memory),
+        "free": free,
+    })
 }

@@ -2,6 +2,7 @@
 //!
 //! The fields have the names of run_ner.py's arguments, because a run's files list them under these names.
 
+use crate::machine::device::DeviceArgs;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -109,8 +110,11 @@ impl OutputArgs {
 }
 
 /// What to compute with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MachineArgs {
+    /// The device.
+    #[serde(flatten)]
+    pub device: DeviceArgs,
     /// Threads; without them, as many as this process has physical cores.
     pub threads: Option<usize>,
     /// Whether the factors of products are rounded to bf16.

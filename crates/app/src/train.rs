@@ -17,7 +17,7 @@ pub(crate) mod record;
 mod upload;
 
 use crate::events::{Events, Progress};
-use crate::machine::threads;
+use crate::machine::{precision, threads};
 use crate::options::TrainArgs;
 use crate::report::about::{About, Part};
 use crate::report::clock::now_to_the_minute;
@@ -35,6 +35,7 @@ use std::path::Path;
 use tagsmith_files::atomic_write;
 use tagsmith_files::together::{self, MODEL};
 use tagsmith_hub::Hub;
+use tagsmith_kernel::Device;
 use tagsmith_ranks::World;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::evaluate::Evaluation;
@@ -43,7 +44,7 @@ use tagsmith_tokens::feed::TokenFeed;
 use tagsmith_tokens::learn::TokenTask;
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
-use tagsmith_train::learner::Learner;
+use tagsmith_train::learner::{Learner, freeze};
 use tagsmith_train::trainer::best::Criterion;
 use tagsmith_train::trainer::results;
 use tagsmith_train::trainer::{self, Job};
@@ -72,7 +73,12 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     data.cut(&args.data, events);
     let threads = threads::set(args.machine.threads, world, events)?;
     let tokenizer = parts.tokenizer(events)?;
-    let model = parts.model(config, args.tasks.do_train, args.learning.seed, args.machine.bf16, events)?;
+    let (device, said) = args.machine.device.open()?;
+    events.notes(&said);
+    let mut model = parts.model(config, args.tasks.do_train, args.learning.seed, events)?;
+    if args.machine.bf16 {
+        model.precision = precision::bf16(&device, events);
+    }
     let beyond = tokenizer.pieces_beyond(model.config.shape.vocab_size);
     events.notes_about(parts.tokenizer_name(), &beyond);
     let alignment = Alignment {
@@ -112,7 +118,10 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         diagnosis: None,
         tested: None,
     };
-    let model = if args.tasks.do_train { run.learn(model, &tokenizer, claimed.resume.as_deref())? } else { model };
+    let model = match args.tasks.do_train {
+        true => run.learn(model, &device, &tokenizer, claimed.resume.as_deref())?,
+        false => model.moved(&device)?,
+    };
     if args.tasks.do_eval {
         run.evaluate(&model)?;
     }
@@ -147,18 +156,26 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains, and leaves the finished model in the output folder.
-    fn learn(&mut self, model: Model, tokenizer: &Tokenizer, resume: Option<&Path>) -> anyhow::Result<Model> {
+    /// Trains on a device, and leaves the finished model in the output folder.
+    fn learn(
+        &mut self,
+        model: Model,
+        device: &Device,
+        tokenizer: &Tokenizer,
+        resume: Option<&Path>,
+    ) -> anyhow::Result<Model> {
         let Run { args, world, measure, read, recorder, events, .. } = self;
         let (args, world, measure): (&TrainArgs, &World, &Measure<'_>) = (args, world, measure);
         let options = options::run(args, criterion(args, measure, &read.to_evaluate, *events)?)?;
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments: Vec<_> =
             tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
-        let task = TokenTask { model, loss: options::loss(&args.learning) };
-        let (mut learner, notes) = Learner::new(task, options::step(&args.learning), &args.learning.freeze)?;
+        let mut model = model;
+        let notes = freeze(&mut model.params, &args.learning.freeze)?;
         notes.iter().for_each(|note| events.say(note));
-        memory::check(&args.learning, world, &learner.model().model, read, *events)?;
+        memory::check(&args.learning, world, (&model, device), read, *events)?;
+        let task = TokenTask { model: model.moved(device)?, loss: options::loss(&args.learning) };
+        let (mut learner, _) = Learner::new(task, options::step(&args.learning), &[])?;
         // Nothing needs these examples after training.
         let to_learn = std::mem::replace(&mut read.to_learn, Examples::in_memory(&[]));
         let to_evaluate = &read.to_evaluate;

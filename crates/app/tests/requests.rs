@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
 use tagsmith_app::error::{Refusal, remedy};
 use tagsmith_app::events::Recording;
+use tagsmith_app::machine::device::DeviceArgs;
 use tagsmith_app::options::{
     DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, TaskArgs,
     TimesArgs, TrainArgs,
@@ -43,7 +44,7 @@ fn training(folder: &Path) -> TrainArgs {
             overwrite_output_dir: false,
             resume_from_checkpoint: None,
         },
-        machine: MachineArgs { threads: Some(1), bf16: false, data_memory: None },
+        machine: MachineArgs { device: DeviceArgs::default(), threads: Some(1), bf16: false, data_memory: None },
         reporting: ReportArgs::default(),
         model: ModelArgs {
             model_name_or_path: folder.join("model").display().to_string(),

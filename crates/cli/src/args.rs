@@ -21,6 +21,7 @@ mod value;
 pub mod values;
 pub mod words;
 
+pub use option::DEVICE;
 use parse::Given;
 pub use parse::UsageError;
 pub use plan::{Line, Plan};

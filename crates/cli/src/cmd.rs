@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod demo;
+pub mod device;
 pub mod env;
 pub mod predict;
 pub mod score;

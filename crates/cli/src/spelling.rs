@@ -62,12 +62,15 @@ const TRAIN: &[(Setting, &str)] = &[
     (Setting::ModelRevision, "model_revision"),
     (Setting::PushToHub, "push_to_hub"),
     (Setting::Token, "token"),
+    (Setting::CudaLibraries, "cuda_libraries"),
+    (Setting::Device, "device"),
     (Setting::Threads, "threads"),
 ];
 
 const PREDICT: &[(Setting, &str)] = &[
     (Setting::AggregationStrategy, "aggregation-strategy"),
     (Setting::BatchTokens, "batch-tokens"),
+    (Setting::CudaLibraries, "cuda-libraries"),
     (Setting::Decoding, "decoding"),
     (Setting::Device, "device"),
     (Setting::InputFormat, "input-format"),
@@ -115,7 +118,9 @@ const SPAN_TRAINER: &[(Setting, &str)] = &[
     (Setting::TrainFile, "train_file"),
     (Setting::ValidationFile, "validation_file"),
     (Setting::WarmupSteps, "warmup_steps"),
+    (Setting::CudaLibraries, "cuda_libraries"),
     (Setting::Decoding, "decoding"),
+    (Setting::Device, "device"),
     (Setting::LabelScheme, "label_scheme"),
     (Setting::Resume, "resume"),
     (Setting::Threads, "threads"),
@@ -123,11 +128,20 @@ const SPAN_TRAINER: &[(Setting, &str)] = &[
 ];
 
 /// Settings of span trainers that are options, not keys.
-const SPAN_OPTIONS: [Setting; 5] =
-    [Setting::Decoding, Setting::LabelScheme, Setting::Resume, Setting::Threads, Setting::Token];
+const SPAN_OPTIONS: [Setting; 7] = [
+    Setting::CudaLibraries,
+    Setting::Decoding,
+    Setting::Device,
+    Setting::LabelScheme,
+    Setting::Resume,
+    Setting::Threads,
+    Setting::Token,
+];
 
 const SPAN_EVALUATOR: &[(Setting, &str)] = &[
+    (Setting::CudaLibraries, "cuda_libraries"),
     (Setting::Decoding, "decoding"),
+    (Setting::Device, "device"),
     (Setting::EvaluationFormat, "evaluation_format"),
     (Setting::LabelScheme, "label_scheme"),
     (Setting::OutputDir, "output_dir"),

@@ -11,7 +11,8 @@ use tagsmith_testkit::program::Ran;
 use tagsmith_testkit::scratch::Scratch;
 
 /// Why no option can choose a device.
-const NO_DEVICE: &str = "cannot be honored: this version has no GPU, TPU, MPS or other device: it computes on the CPU";
+const NO_DEVICE: &str =
+    "cannot be honored: this version computes on the processor or on an NVIDIA GPU, one device a process";
 
 fn run(scratch: &Scratch, line: &str) -> Ran {
     Ran::of(&mut scratch.tagsmith(line))
@@ -178,31 +179,29 @@ fn whatever_the_limit_a_command_ends_well_or_with_one_line() {
 }
 
 #[test]
-fn every_way_of_asking_for_a_device_gets_one_sentence() {
+fn every_way_of_asking_for_devices_that_do_not_compute_gets_one_sentence() {
     let scratch = Scratch::with_tagger();
     let kinds = ["MULTI_GPU", "TPU", "MULTI_XPU", "FSDP"];
     for kind in kinds {
-        scratch.write(kind, format!("distributed_type: {kind}\nnum_processes: 1\n"));
+        scratch.write(kind, format!("distributed_type: {kind}\nnum_processes: 2\n"));
     }
     let lines = [
-        "--device cuda",
-        "--device cuda:0",
-        "--gpu 0",
+        "--device mps",
+        "--device cuda:x",
         "--gpus 0 1",
         "--n_gpu 2",
-        "--cuda",
         "--tpu_num_cores 8",
         "--use_mps_device",
         "--ddp_backend nccl",
         "--fsdp full_shard",
         "--deepspeed {\"a\":1}",
-        "--device_map auto",
+        "--device_map balanced",
     ];
     let of_train = lines.iter().map(|more| format!("{TRAIN} {more}"));
     let of_files = kinds.iter().map(|kind| format!("{TRAIN} --accelerate_config {kind}"));
     let of_others = [
-        "predict --model model data.json --device cuda",
-        "evaluate_bi_encoder --pretrained_model_name_or_path m --evaluation_file f --gpu 0",
+        "predict --model model data.json --device xpu",
+        "evaluate_bi_encoder --pretrained_model_name_or_path m --evaluation_file f --gpu x",
         "train_spans c.json --device mps",
     ];
     for line in of_train.chain(of_files).chain(of_others.map(str::to_owned)) {

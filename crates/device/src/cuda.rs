@@ -75,6 +75,15 @@ pub fn devices(places: &Places) -> Result<Vec<DeviceInfo>, Error> {
     (0..driver.count()?).map(info).collect()
 }
 
+/// Returns the bytes of device `ordinal` that are free, and all.
+///
+/// # Errors
+/// There is no driver or no such device; what the driver says.
+pub fn memory(places: &Places, ordinal: usize) -> Result<(u64, u64), Error> {
+    let driver = driver::Driver::load(places)?;
+    Context::of(&driver, ordinal)?.memory()
+}
+
 /// A GPU behind NVIDIA's driver.
 pub struct Cuda {
     name: String,

@@ -1,6 +1,9 @@
 //! Where numbers lie, and where operations on them run.
 
 pub use tagsmith_device::Error;
+pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, devices, memory};
+
+use tagsmith_device::cuda;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::PTX;
@@ -25,6 +28,14 @@ impl Device {
         Ok(Device::Gpu(Gpu::new(Box::new(Emulator::new(PTX, seed)?))))
     }
 
+    /// Returns the GPU's name, as its driver gives it, or `cpu`.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Processor => "cpu".to_owned(),
+            Device::Gpu(gpu) => gpu.driver().name(),
+        }
+    }
+
     /// Returns the bytes of a GPU that are free; `None` for the processor, whose system says that.
     ///
     /// # Errors
@@ -34,6 +45,14 @@ impl Device {
             Device::Processor => Ok(None),
             Device::Gpu(gpu) => gpu.driver().memory().map(|(free, _)| Some(free)),
         }
+    }
+
+    /// Opens GPU `ordinal` of the driver's list. The libraries are looked for in `places`.
+    ///
+    /// # Errors
+    /// The driver or a library is missing or too old; there is no such GPU; it cannot compute what is needed, or fails.
+    pub fn cuda(places: &Places, ordinal: usize) -> Result<Device, Error> {
+        Ok(Device::Gpu(Gpu::new(Box::new(cuda::open(places, ordinal, PTX)?))))
     }
 
     /// Returns the device's first error, if it is known already. It waits for nothing.

@@ -26,6 +26,7 @@ pub mod op;
 pub mod params;
 pub mod random;
 mod threads;
+pub mod trial;
 
 pub use crate::cpu::level::Level;
 pub use crate::cpu::product::operand::{Operand, Precision, Start};

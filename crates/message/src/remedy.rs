@@ -23,6 +23,8 @@ settings! {
     // Tagging.
     /// Where a model runs: on the processor, or on a GPU.
     Device,
+    /// The folder with NVIDIA's libraries.
+    CudaLibraries,
     /// The way in which pieces become entities.
     AggregationStrategy,
     /// Which entities of a span tagger may share pieces.

@@ -23,10 +23,11 @@ pub fn path() -> PathBuf {
     folder.join(format!("tagsmith{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// A command that begins in a folder, without a launcher around it and without a hub to ask.
+/// A command that begins in a folder, without a launcher around it, without a hub to ask and without a GPU: the bits of a
+/// result are then the same on every machine.
 pub fn isolated(program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder).env("HF_HUB_OFFLINE", "1");
+    command.current_dir(folder).env("HF_HUB_OFFLINE", "1").env("CUDA_VISIBLE_DEVICES", "");
     AMBIENT.iter().for_each(|name| _ = command.env_remove(name));
     command
 }

@@ -50,14 +50,15 @@ impl Model {
     pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
         let files = weight_files(folder, &[])?.files;
         let device = self.params.device();
-        if let Device::Processor = device {
-            return self.read_weights(&files, Head::Required).map(|_notes| ());
+        let on_device = !matches!(device, Device::Processor);
+        if on_device {
+            // Files are read on the processor. What lay on the device makes room for what comes.
+            self.params = self.params.zeros_on_processor();
         }
-        let Model { config, layout, params, precision } = self;
-        let (config, layout) = (config.clone(), layout.clone());
-        let mut read = Model { config, layout, params: params.zeros_on_processor(), precision: *precision };
-        read.read_weights(&files, Head::Required)?;
-        *self = read.to(&device)?;
+        self.read_weights(&files, Head::Required)?;
+        if on_device {
+            self.params = self.params.to(&device, self.precision)?;
+        }
         Ok(())
     }
 

@@ -85,6 +85,20 @@ impl Model {
         Ok(Model { config: config.clone(), layout: layout.clone(), params, precision: *precision })
     }
 
+    /// Moves the model to a device, in its precision. On the processor it stays as it is.
+    ///
+    /// # Errors
+    /// The errors of [`Model::to`].
+    ///
+    /// # Panics
+    /// As [`Model::to`].
+    pub fn moved(self, device: &Device) -> Result<Model, tagsmith_kernel::Error> {
+        match device {
+            Device::Processor => Ok(self),
+            Device::Gpu(_) => self.to(device),
+        }
+    }
+
     /// Draws one parameter.
     pub(crate) fn draw(&mut self, id: SlotId, seed: u64) {
         let facts = &self.config.facts;

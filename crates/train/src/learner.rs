@@ -11,6 +11,7 @@ use crate::learner::optimizer::Optimizer;
 use crate::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 use crate::trainer::same_on_all_ranks;
 use std::path::Path;
+use tagsmith_kernel::Device;
 use tagsmith_kernel::op::adamw::AdamW;
 use tagsmith_kernel::params::{Grads, SlotId};
 use tagsmith_kernel::random::stream::Stream;
@@ -123,6 +124,11 @@ impl<M: Trainable> Learner<M> {
         self.model
     }
 
+    /// Where the model lies and learns.
+    pub fn device(&self) -> Device {
+        self.model.params().device()
+    }
+
     /// Parameters in all, and those in embedding tables.
     pub fn parameter_counts(&self) -> (usize, usize) {
         (self.model.params().len(), self.model.embedding_parameters())
@@ -139,7 +145,7 @@ impl<M: Trainable> Learner<M> {
     /// See [`Trainable::reload`].
     pub fn reload(&mut self, folder: &Path) -> Result<(), M::Error> {
         self.model.reload(folder)?;
-        self.optimizer = Optimizer::new(self.model.params());
+        self.optimizer.clear(self.model.params());
         Ok(())
     }
 

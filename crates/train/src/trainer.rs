@@ -180,7 +180,7 @@ impl<'a, M: Trainable> Run<'a, M> {
             stopping: false,
             log_history: Vec::new(),
         };
-        let mut progress = Progress::default();
+        let mut progress = Progress { device: learner.device().name(), ..Progress::default() };
         progress.place(0, plan.updates_per_epoch);
         let call = Call { began: Instant::now(), first_step: 0, waited: 0.0, steps: 0 };
         let (saved, best_saved, met) = (BTreeSet::new(), None, Vec::new());

@@ -1,39 +1,239 @@
-//! Where a model runs.
+//! Where a command computes: the processor, or a GPU that passes its self-test.
 
-use tagsmith_kernel::Device;
-use tagsmith_kernel::device::Error;
+use crate::error::refusal;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Instant;
+use tagsmith_kernel::device::{DeviceInfo, Error, Places, devices};
+use tagsmith_kernel::{Device, trial};
+use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_train::memory::size;
 
-/// Where a model runs, as the user says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where a command computes, as the user says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub enum DeviceChoice {
+    /// The first GPU that passes its self-test; without one, the processor.
+    Auto,
     /// The processor.
     #[default]
     Processor,
+    /// The GPU of this number in the driver's list.
+    Cuda(usize),
     /// A GPU that the processor emulates, instruction by instruction: for tests, and for reports of what is wrong.
     Emulated,
 }
 
 impl DeviceChoice {
-    /// The choices' names, in the order of the variants.
-    pub const NAMES: [&str; 2] = ["cpu", "emulated"];
+    /// What a choice is called.
+    pub const NAMES: &str = "auto, cpu, cuda, cuda:N or emulated";
 
     /// Returns the choice of that name.
     pub fn named(name: &str) -> Option<DeviceChoice> {
         match name {
+            "auto" => Some(DeviceChoice::Auto),
             "cpu" => Some(DeviceChoice::Processor),
+            "cuda" => Some(DeviceChoice::Cuda(0)),
             "emulated" => Some(DeviceChoice::Emulated),
-            _ => None,
+            _ => name.strip_prefix("cuda:")?.parse().ok().map(DeviceChoice::Cuda),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceChoice::Auto => f.write_str("auto"),
+            DeviceChoice::Processor => f.write_str("cpu"),
+            DeviceChoice::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            DeviceChoice::Emulated => f.write_str("emulated"),
+        }
+    }
+}
+
+impl From<DeviceChoice> for String {
+    fn from(choice: DeviceChoice) -> String {
+        choice.to_string()
+    }
+}
+
+/// Where a command computes, and where it finds what it needs for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeviceArgs {
+    /// The choice.
+    pub device: DeviceChoice,
+    /// A folder with NVIDIA's libraries, or Python's `site-packages`, which is looked into first.
+    pub cuda_libraries: Option<PathBuf>,
+}
+
+/// What is said of work that no GPU does.
+const ONLY_ON_PROCESSOR: &str = "computes on the processor only";
+
+impl DeviceArgs {
+    /// Opens the device, and returns notes about it. A real GPU passed its self-test.
+    ///
+    /// # Errors
+    /// A GPU that was asked for and cannot be used, with a remedy.
+    pub fn open(&self) -> Result<(Device, Vec<Note>)> {
+        match self.device {
+            DeviceChoice::Processor => Ok((Device::Processor, Vec::new())),
+            DeviceChoice::Emulated => {
+                let note = "a GPU is emulated: every instruction of its kernels runs on the processor, slowly";
+                Ok((Device::emulated(1)?, vec![Note::once(note)]))
+            }
+            DeviceChoice::Cuda(ordinal) => self.open_gpu(ordinal),
+            DeviceChoice::Auto => Ok(self.open_first()),
         }
     }
 
-    /// Opens the device.
+    /// Returns notes about work that no GPU does yet: `what` is its subject. There is one if a GPU is there and stays idle.
     ///
     /// # Errors
-    /// Kernels that the emulator does not know.
-    pub fn open(self) -> Result<Device, Error> {
-        match self {
-            DeviceChoice::Processor => Ok(Device::Processor),
-            DeviceChoice::Emulated => Device::emulated(1),
+    /// A GPU that was asked for, with a remedy.
+    pub fn only_on_processor(&self, what: &str) -> Result<Vec<Note>> {
+        let reason = format!("{what} {ONLY_ON_PROCESSOR}");
+        match self.device {
+            DeviceChoice::Processor => Ok(Vec::new()),
+            DeviceChoice::Auto => {
+                let gpus = devices(&self.places()).unwrap_or_default();
+                Ok(gpus.first().map(|gpu| Note::once(unused(gpu, &reason))).into_iter().collect())
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
+        }
+    }
+
+    /// Does the self-test of each device that the choice may mean, and returns what came of it.
+    ///
+    /// # Errors
+    /// A GPU that was asked for and is not there.
+    pub fn test(&self) -> Result<Vec<Tested>> {
+        let tested = |device: String, test: &dyn Fn() -> Result<Device, String>| {
+            let started = Instant::now();
+            let failure = test().err();
+            Tested { device, failure, seconds: started.elapsed().as_secs_f64() }
+        };
+        let emulator = || {
+            let device = Device::emulated(1).map_err(|error| error.to_string())?;
+            proven(device)
+        };
+        let gpus =
+            match self.device {
+                DeviceChoice::Processor => return Ok(Vec::new()),
+                DeviceChoice::Emulated => return Ok(vec![tested("the emulated GPU".into(), &emulator)]),
+                DeviceChoice::Auto => match devices(&self.places()) {
+                    Err(Error::Missing(_)) => Vec::new(),
+                    gpus => gpus?,
+                },
+                DeviceChoice::Cuda(ordinal) => {
+                    let gpus = devices(&self.places())?;
+                    let number = gpus.len();
+                    let gpu = gpus.into_iter().nth(ordinal);
+                    vec![gpu.with_context(|| {
+                        format!("there is no GPU {ordinal}: the driver shows {number}, counted from 0")
+                    })?]
+                }
+            };
+        let name = |gpu: &DeviceInfo| format!("GPU {}, {}", gpu.ordinal, gpu.name);
+        Ok(gpus.iter().map(|gpu| tested(name(gpu), &|| self.opened(gpu))).collect())
+    }
+
+    /// Returns where libraries are looked for.
+    pub fn places(&self) -> Places {
+        Places { folders: self.cuda_libraries.iter().cloned().collect(), system: true }
+    }
+
+    fn open_gpu(&self, ordinal: usize) -> Result<(Device, Vec<Note>)> {
+        let here = || Remedy::SetTo(Setting::Device, "cpu".into()).so_as("to do without");
+        let gpus = devices(&self.places()).map_err(|error| refusal(error.to_string(), here()))?;
+        let Some(gpu) = gpus.into_iter().nth(ordinal) else {
+            // The same sentence as where it is opened.
+            let error = Device::cuda(&self.places(), ordinal).map(|_| ()).unwrap_err();
+            return Err(refusal(error.to_string(), here()));
+        };
+        if let Err(missing) = &gpu.products {
+            return Err(refusal(missing, Remedy::set(Setting::CudaLibraries)));
+        }
+        match self.opened(&gpu) {
+            Ok(device) => Ok((device, vec![computes(&gpu)])),
+            Err(reason) => Err(refusal(unused(&gpu, &reason), here())),
+        }
+    }
+
+    fn open_first(&self) -> (Device, Vec<Note>) {
+        let mut notes = Vec::new();
+        let gpus = match devices(&self.places()) {
+            Ok(gpus) => gpus,
+            // No GPU was asked for.
+            Err(Error::Missing(_)) => Vec::new(),
+            Err(error) => {
+                notes.push(
+                    Note::once(format!("the processor computes, since NVIDIA's driver fails: {error}")).important(),
+                );
+                Vec::new()
+            }
+        };
+        for gpu in &gpus {
+            let said = match self.opened(gpu) {
+                Ok(device) => {
+                    notes.push(computes(gpu));
+                    return (device, notes);
+                }
+                Err(reason) => Note::once(unused(gpu, &reason)).important(),
+            };
+            notes.push(match &gpu.products {
+                Ok(_) => said,
+                Err(_) => said.with_remedy(Remedy::set(Setting::CudaLibraries)),
+            });
+        }
+        (Device::Processor, notes)
+    }
+
+    /// Returns a GPU that passed its self-test, or why it is not used.
+    fn opened(&self, gpu: &DeviceInfo) -> Result<Device, String> {
+        proven(Device::cuda(&self.places(), gpu.ordinal).map_err(|error| error.to_string())?)
+    }
+}
+
+/// What came of a device's self-test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tested {
+    /// The device's name.
+    pub device: String,
+    /// Why the device is not used, if it is not.
+    pub failure: Option<String>,
+    /// Seconds that it took to open and test the device.
+    pub seconds: f64,
+}
+
+fn proven(device: Device) -> Result<Device, String> {
+    match trial::self_test(&device) {
+        Ok(()) => Ok(device),
+        Err(failure) => Err(format!("it fails its self-test: {failure}")),
+    }
+}
+
+fn computes(gpu: &DeviceInfo) -> Note {
+    Note::once(format!("GPU {} computes: {}, {}", gpu.ordinal, gpu.name, size(gpu.memory)))
+}
+
+fn unused(gpu: &DeviceInfo, reason: &str) -> String {
+    format!("GPU {}, {}, is not used: {reason}", gpu.ordinal, gpu.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_have_names() {
+        for name in ["auto", "cpu", "cuda:0", "cuda:17", "emulated"] {
+            assert_eq!(DeviceChoice::named(name).map(|choice| choice.to_string()).as_deref(), Some(name));
+        }
+        assert_eq!(DeviceChoice::named("cuda"), Some(DeviceChoice::Cuda(0)));
+        for name in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CUDA", "cuda0", "mps"] {
+            assert_eq!(DeviceChoice::named(name), None, "{name}");
         }
     }
 }

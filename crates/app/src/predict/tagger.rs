@@ -1,7 +1,7 @@
 //! One tagger over both kinds of models: a folder or a name in, texts or words in, one result type out.
 
 use crate::error::refusal;
-use crate::machine::device::DeviceChoice;
+use crate::machine::device::DeviceArgs;
 use crate::machine::precision;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -47,7 +47,7 @@ pub struct TaggerOptions {
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
     /// Where the model runs. A GPU has token classifiers only.
-    pub device: DeviceChoice,
+    pub device: DeviceArgs,
 }
 
 /// Pieces that a model reads at once where the options do not say.
@@ -129,16 +129,11 @@ impl Tagger {
         };
         let (folder, mut notes) = model_folder(&folder)?;
         let precision = if options.bf16 { Precision::Bf16 } else { Precision::F32 };
-        if options.bf16 && options.device == DeviceChoice::Processor {
-            notes.push(precision::bf16_note());
-        }
-        if options.device == DeviceChoice::Emulated {
-            notes.push(Note::once("a GPU is emulated: every instruction of its kernels runs on the processor, slowly"));
-        }
-        let (kind, more) = match is_span_tagger(&folder) {
+        let (kind, device, more) = match is_span_tagger(&folder) {
             true => span_tagger(&folder, options, precision, hub)?,
             false => token_classifier(&folder, options, precision)?,
         };
+        notes.extend(options.bf16.then(|| precision::bf16_note(&device)));
         notes.extend(more);
         Ok((Tagger(kind), notes))
     }
@@ -259,7 +254,10 @@ pub fn is_span_tagger(folder: &Path) -> bool {
         || config.is_some_and(|config| config.get("token_encoder").is_some())
 }
 
-fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<(Kind, Vec<Note>)> {
+/// A tagger, where it computes, and notes about both.
+type Loaded = (Kind, Device, Vec<Note>);
+
+fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<Loaded> {
     let for_spans = [
         (options.labels.is_some(), Setting::Labels, "finds its own labels and looks for no others"),
         (
@@ -277,16 +275,17 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         strategy: options.strategy.unwrap_or(Strategy::First),
         scheme: options.label_scheme.unwrap_or_default(),
     };
-    let device = options.device.open()?;
+    let (device, mut notes) = options.device.open()?;
     let loaded = tokens::Tagger::load(folder, request, precision, &device);
     if let Err(tokens::Error::Scheme(error)) = &loaded {
         return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
     }
-    let (tagger, notes) = loaded.with_context(|| folder.display().to_string())?;
-    Ok((Kind::Tokens(Box::new(tagger)), notes.into_iter().map(Note::once).collect()))
+    let (tagger, more) = loaded.with_context(|| folder.display().to_string())?;
+    notes.extend(more.into_iter().map(Note::once));
+    Ok((Kind::Tokens(Box::new(tagger)), device, notes))
 }
 
-fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<(Kind, Vec<Note>)> {
+fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<Loaded> {
     let other_strategy = options.strategy.is_some_and(|strategy| strategy != Strategy::First);
     let for_tokens = [
         (other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together"),
@@ -309,7 +308,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     });
     let threshold = threshold.transpose()?;
     model.precision = precision;
-    let device = options.device.open()?;
+    let (device, mut said) = options.device.open()?;
     if let Device::Gpu(_) = device {
         model = model.to(&device)?;
     }
@@ -323,8 +322,8 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
         batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
     };
     let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
-    let notes = notes.into_iter().map(Note::once).chain(more).collect();
-    Ok((Kind::Spans(Box::new(tagger)), notes))
+    said.extend(notes.into_iter().map(Note::once).chain(more));
+    Ok((Kind::Spans(Box::new(tagger)), device, said))
 }
 
 /// Refuses the first choice that is given and that this kind of model does not have, with the reason.

@@ -3,6 +3,7 @@
 use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
+use crate::machine::device::DeviceArgs;
 use crate::machine::{folder_lock, precision, threads};
 use crate::predict::tagger::model_folder;
 use crate::report::clock::now;
@@ -13,6 +14,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::Hub;
+use tagsmith_kernel::Device;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_spans::batch::encode::{Encoding, Masking};
@@ -58,6 +60,8 @@ pub struct SpanEvaluateRequest {
     pub parity: Parity,
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
+    /// Where to compute.
+    pub device: DeviceArgs,
     /// Threads; without them, as many as this process has physical cores.
     pub threads: Option<usize>,
 }
@@ -97,8 +101,10 @@ pub fn evaluate_spans(
         folder.display(),
         model.config.architecture_name().replace('_', "-")
     );
+    let (device, said) = request.device.open()?;
+    events.notes(&said);
     if request.bf16 {
-        model.precision = precision::bf16(events);
+        model.precision = precision::bf16(&device, events);
     }
     let threshold = match request.threshold.as_deref() {
         None | Some(AUTO) => model.config.threshold,
@@ -108,6 +114,9 @@ pub fn evaluate_spans(
     };
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
+    }
+    if let Device::Gpu(_) = device {
+        model = model.to(&device)?;
     }
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
     events.notes(&tokenizers.notes(&model));

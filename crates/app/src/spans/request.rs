@@ -1,5 +1,6 @@
 //! What a span tagger is to be trained with.
 
+use crate::machine::device::DeviceArgs;
 use tagsmith_spans::config::parity::Parity;
 use tagsmith_spans::config::run::RunConfig;
 use tagsmith_spans::find::decode::Mode;
@@ -23,6 +24,8 @@ pub struct SpanTrainRequest {
     pub parity: Parity,
     /// How tags become gold entities.
     pub label_scheme: LabelScheme,
+    /// Where to compute.
+    pub device: DeviceArgs,
     /// Threads; without them, as many as this process has physical cores.
     pub threads: Option<usize>,
 }

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use tagsmith_files::atomic_write;
 use tagsmith_hub::Hub;
+use tagsmith_kernel::Device;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::run::RunConfig;
@@ -51,6 +52,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
+    request.device.only_on_processor("training")?;
     let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
@@ -130,7 +132,7 @@ pub fn train_spans(
         model.positions_max()
     );
     if config.bf16 {
-        model.precision = precision::bf16(log.events);
+        model.precision = precision::bf16(&Device::Processor, log.events);
     }
 
     let inputs = Inputs {

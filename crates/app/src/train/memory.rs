@@ -7,18 +7,19 @@ use crate::events::Events;
 use crate::machine::memory::allowed;
 use crate::machine::neighbors;
 use crate::options::LearningArgs;
+use tagsmith_kernel::Device;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
-use tagsmith_tokens::memory::{Work, footprint};
+use tagsmith_tokens::memory::{Work, footprint, on_device};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::memory::size;
+use tagsmith_train::memory::{Footprint, size};
 
-/// Says what the run will hold, and refuses a run that holds more than this process may. Ranks on one machine have
-/// equal shares of its memory.
+/// Says what the run will hold, and refuses a run that holds more than this process may, or more than a GPU has. Ranks on
+/// one machine have equal shares of its memory.
 pub fn check(
     learning: &LearningArgs,
     world: &World,
-    model: &Model,
+    (model, device): (&Model, &Device),
     read: &Read,
     events: &mut dyn Events,
 ) -> anyhow::Result<()> {
@@ -35,49 +36,85 @@ pub fn check(
         ranks: world.size(),
     };
     let here = neighbors::count(world) as u64;
-    events.say(verdict(model, &work, allowed().map(|bytes| bytes / here))?);
+    let allowed = allowed().map(|bytes| bytes / here);
+    let Some(free) = device.free_memory()? else {
+        events.say(Place::Process.verdict(model, &work, allowed)?);
+        return Ok(());
+    };
+    events.say(Place::ProcessBesideGpu.verdict(model, &work, allowed)?);
+    events.say(Place::Gpu.verdict(model, &work, Some(free))?);
     Ok(())
 }
 
-fn verdict(model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<String> {
-    let footprint = footprint(model, work);
-    match allowed {
-        None => Ok(format!("memory: {footprint}; the system does not say how much there is")),
-        Some(allowed) if footprint.learning() <= allowed => {
-            Ok(format!("memory: {footprint}; this process may use {}", size(allowed)))
-        }
-        Some(allowed) => {
-            let message = format!("training takes {footprint}, but this process may use {}", size(allowed));
-            Err(refusal(message, remedy(model, work, allowed)))
-        }
-    }
+/// Whose memory is counted.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The process's, which learns.
+    Process,
+    /// The process's, while a GPU learns.
+    ProcessBesideGpu,
+    /// The GPU's.
+    Gpu,
 }
 
-/// Returns the first change that makes the run fit, or else all that help.
-fn remedy(model: &Model, work: &Work, allowed: u64) -> Remedy {
-    let fits = |work: Work| footprint(model, &work).learning() <= allowed;
-    let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
-    let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
-    let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
-    // Without the examples that may as well lie in a file.
-    let fits_without = |work: Work| footprint(model, &work).learning() - work.examples.bytes_of_room() <= allowed;
-    let less_data = || Remedy::set(Setting::DataMemory).so_as("with less, so that more sentences lie in a file");
-    if fits(small) {
-        lower()
-    } else if fits(Work { gradient_checkpointing: true, ..*work }) {
-        checkpoint()
-    } else if fits(Work { gradient_checkpointing: true, ..small }) {
-        Remedy::AllOf(vec![checkpoint(), lower()])
-    } else if fits_without(*work) {
-        less_data()
-    } else if fits_without(Work { gradient_checkpointing: true, ..small }) {
-        Remedy::AllOf(vec![checkpoint(), lower(), less_data()])
-    } else {
-        Remedy::AnyOf(vec![
-            Remedy::SetTo(Setting::Freeze, "embeddings".into()),
-            Remedy::set(Setting::MaxSeqLength).so_as("with a smaller number"),
-            Remedy::to_do("take a smaller model"),
-        ])
+impl Place {
+    fn count(self, model: &Model, work: &Work) -> Footprint {
+        match self {
+            Place::Process => footprint(model, work),
+            Place::ProcessBesideGpu => {
+                Footprint { gradients: 0, optimizer: 0, activations: 0, ..footprint(model, work) }
+            }
+            Place::Gpu => on_device(model, work),
+        }
+    }
+
+    fn verdict(self, model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<String> {
+        let footprint = self.count(model, work);
+        let (of, may) = match self {
+            Place::Gpu => ("the GPU's memory", "the GPU has"),
+            Place::Process | Place::ProcessBesideGpu => ("memory", "this process may use"),
+        };
+        match allowed {
+            None => Ok(format!("{of}: {footprint}; the system does not say how much there is")),
+            Some(allowed) if footprint.learning() <= allowed => {
+                Ok(format!("{of}: {footprint}; {may} {}", size(allowed)))
+            }
+            Some(allowed) => {
+                let message = format!("training takes {footprint}, but {may} {}", size(allowed));
+                Err(refusal(message, self.remedy(model, work, allowed)))
+            }
+        }
+    }
+
+    /// Returns the first change that makes the run fit, or else all that help.
+    fn remedy(self, model: &Model, work: &Work, allowed: u64) -> Remedy {
+        let fits = |work: Work| self.count(model, &work).learning() <= allowed;
+        let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
+        let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
+        let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
+        // Without the examples that may as well lie in a file.
+        let fits_without = |work: Work| {
+            let footprint = self.count(model, &work);
+            footprint.learning() - footprint.data.min(work.examples.bytes_of_room()) <= allowed
+        };
+        let less_data = || Remedy::set(Setting::DataMemory).so_as("with less, so that more sentences lie in a file");
+        if fits(small) {
+            lower()
+        } else if fits(Work { gradient_checkpointing: true, ..*work }) {
+            checkpoint()
+        } else if fits(Work { gradient_checkpointing: true, ..small }) {
+            Remedy::AllOf(vec![checkpoint(), lower()])
+        } else if fits_without(*work) {
+            less_data()
+        } else if fits_without(Work { gradient_checkpointing: true, ..small }) {
+            Remedy::AllOf(vec![checkpoint(), lower(), less_data()])
+        } else {
+            Remedy::AnyOf(vec![
+                Remedy::SetTo(Setting::Freeze, "embeddings".into()),
+                Remedy::set(Setting::MaxSeqLength).so_as("with a smaller number"),
+                Remedy::to_do("take a smaller model"),
+            ])
+        }
     }
 }
 
@@ -123,14 +160,14 @@ mod tests {
         let one = Work { batch_tokens: Some(1), ..work };
         let lean = Work { gradient_checkpointing: true, ..one };
         assert!(total(lean) < total(one) && total(one) < total(work));
-        assert!(verdict(&model, &work, None).unwrap().ends_with("does not say how much there is"));
-        assert!(verdict(&model, &work, Some(total(work))).unwrap().starts_with("memory: "));
-        let refused = verdict(&model, &work, Some(total(work) - 1)).unwrap_err();
+        assert!(Place::Process.verdict(&model, &work, None).unwrap().ends_with("does not say how much there is"));
+        assert!(Place::Process.verdict(&model, &work, Some(total(work))).unwrap().starts_with("memory: "));
+        let refused = Place::Process.verdict(&model, &work, Some(total(work) - 1)).unwrap_err();
         let want = format!("but this process may use {}", size(total(work) - 1));
         let message = refused.to_string();
         assert!(message.starts_with("training takes ") && message.ends_with(&want), "{message}");
         let spell = |setting: Setting, _: Option<&str>| format!("{setting:?}");
-        let clause = |allowed| remedy(&model, &work, allowed).clause(&spell);
+        let clause = |allowed| Place::Process.remedy(&model, &work, allowed).clause(&spell);
         assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), clause(total(work) - 1));
         let lower = "pass BatchTokens or BatchSize with a smaller number";
         assert_eq!(clause(total(work) - 1), lower);
@@ -141,10 +178,18 @@ mod tests {
         let data = examples.bytes_of_room();
         assert_eq!(clause(total(lean) - data), format!("pass GradientCheckpointing, and {lower}, and {less}"));
         assert!(clause(total(lean) - data - 1).starts_with("pass Freeze"));
+        // A GPU holds no data, and in bf16 half the activations.
+        let there = on_device(&model, &work).learning();
+        let said = Place::Gpu.verdict(&model, &work, Some(there)).unwrap();
+        assert!(said.starts_with("the GPU's memory: ") && said.contains("; the GPU has "), "{said}");
+        let refused = Place::Gpu.verdict(&model, &work, Some(there - 1)).unwrap_err();
+        assert!(refused.to_string().ends_with(&format!("but the GPU has {}", size(there - 1))), "{refused}");
+        assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), lower);
+        assert!(Place::Gpu.remedy(&model, &work, 1).clause(&spell).starts_with("pass Freeze"));
         // Where the data are the most of it, they alone are named.
         let many = Examples::in_memory(&vec![examples.get(0).unwrap(); 20_000]);
         let heavy = Work { examples: &many, ..one };
-        let clause = remedy(&model, &heavy, total(heavy) - many.bytes_of_room()).clause(&spell);
+        let clause = Place::Process.remedy(&model, &heavy, total(heavy) - many.bytes_of_room()).clause(&spell);
         assert_eq!(clause, less);
     }
 }

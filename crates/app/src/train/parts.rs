@@ -3,7 +3,6 @@
 use super::data::Data;
 use crate::error::refusal;
 use crate::events::Events;
-use crate::machine::precision;
 use crate::options::ModelArgs;
 use crate::predict::tagger::{is_span_tagger, model_folder};
 use anyhow::Context;
@@ -91,25 +90,15 @@ impl<'a> Parts<'a> {
     }
 
     /// Loads the weights. `seed` draws a new head, if the run trains or a head of another size is to be replaced.
-    pub fn model(
-        &self,
-        config: Config,
-        trains: bool,
-        seed: u64,
-        bf16: bool,
-        events: &mut dyn Events,
-    ) -> anyhow::Result<Model> {
+    pub fn model(&self, config: Config, trains: bool, seed: u64, events: &mut dyn Events) -> anyhow::Result<Model> {
         let ignore_mismatched_sizes = self.args.ignore_mismatched_sizes;
         // Without training, a drawn head would tag at random, so the caller has to ask for it.
         let head = match trains || ignore_mismatched_sizes {
             true => Head::Drawn { seed, ignore_mismatched_sizes },
             false => Head::Required,
         };
-        let (mut model, notes) = Model::load(&self.weights, config, head)?;
+        let (model, notes) = Model::load(&self.weights, config, head)?;
         notes.iter().for_each(|note| events.say(format!("{}: {note}", self.args.model_name_or_path)));
-        if bf16 {
-            model.precision = precision::bf16(events);
-        }
         Ok(model)
     }
 }

@@ -1,13 +1,14 @@
 //! What a configuration of Hugging Face's accelerate asks for: precision, and how many processes.
 
 use super::TrainLine;
-use super::option::NO_DEVICE;
+use super::option::{DEVICE, NO_DEVICE};
 use crate::environment;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_files::strict_json::Distinct;
 use yaml_rust2::parser::{Event, Parser};
 
@@ -16,8 +17,8 @@ const FILE_BYTES_MAX: usize = 1 << 16;
 
 /// Keys of accelerate 1.15's configuration of a local machine that can change nothing here.
 #[rustfmt::skip]
-const WITHOUT_EFFECT: [&str; 25] = [
-    "compute_environment", "use_cpu", "debug", "machine_rank", "num_machines", "gpu_ids", "main_process_ip",
+const WITHOUT_EFFECT: [&str; 23] = [
+    "compute_environment", "debug", "machine_rank", "num_machines", "main_process_ip",
     "main_process_port", "rdzv_backend", "same_network", "main_training_function", "enable_cpu_affinity",
     "fp8_config", "mpirun_config", "downcast_bf16", "tpu_name", "tpu_zone", "tpu_use_cluster", "tpu_use_sudo",
     "command_file", "commands", "tpu_vm", "tpu_env", "dynamo_config", "dynamo_backend",
@@ -33,6 +34,8 @@ pub struct Accelerate {
     pub precision: Option<String>,
     /// How many processes, if it says.
     pub processes: Option<usize>,
+    /// Where to compute, if it says.
+    pub device: Option<DeviceChoice>,
 }
 
 impl Accelerate {
@@ -54,15 +57,16 @@ impl Accelerate {
         let Some(kind) = entry("distributed_type") else {
             bail!("it has no `distributed_type`: this is not a configuration of accelerate");
         };
-        let works = ["distributed_type", "mixed_precision", "num_processes", "fp16"];
+        let works = ["distributed_type", "mixed_precision", "num_processes", "fp16", "use_cpu", "gpu_ids"];
         let known = |key: &str| works.contains(&key) || WITHOUT_EFFECT.contains(&key) || SPLITS.contains(&key);
         if let Some(unknown) = entries.keys().find(|key| !known(key)) {
             bail!("`{unknown}` is not a key of accelerate 1.15: remove it");
         }
         let splits = SPLITS.into_iter().find(|key| entry(key) == Some(NESTED)).map(|key| format!("`{key}`"));
-        let devices = (kind != "MULTI_CPU" && kind != "NO").then(|| format!("`distributed_type: {kind}`"));
-        if let Some(what) = splits.or(devices) {
-            bail!("{what} cannot be honored: {NO_DEVICE}: configure MULTI_CPU or NO");
+        let device = device(kind, entry("use_cpu"), entry("gpu_ids").filter(|it| !NOTHING.contains(it)));
+        let refused = splits.or(device.as_ref().err().cloned());
+        if let Some(what) = refused {
+            bail!("{what} cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO");
         }
         if let Some(other) = entry("compute_environment").filter(|&it| it != "LOCAL_MACHINE") {
             bail!("`compute_environment` is {other}: only LOCAL_MACHINE is read");
@@ -81,7 +85,10 @@ impl Accelerate {
                 _ => bail!("`num_processes` is {number}, but should be a number from 1 on"),
             },
         };
-        Ok(Accelerate { precision, processes })
+        if kind == MULTI_GPU && processes.is_some_and(|processes| processes > 1) {
+            bail!("several GPUs cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO");
+        }
+        Ok(Accelerate { precision, processes, device: device.unwrap_or_default() })
     }
 
     /// Checks that the processes of the file are those that there are.
@@ -93,6 +100,26 @@ impl Accelerate {
             ),
             _ => Ok(()),
         }
+    }
+}
+
+/// What accelerate calls training on GPUs of one machine.
+const MULTI_GPU: &str = "MULTI_GPU";
+
+/// Returns where to compute, where the file says it, or what cannot be honored. As with accelerate, all GPUs are without
+/// a choice.
+fn device(kind: &str, use_cpu: Option<&str>, gpu_ids: Option<&str>) -> Result<Option<DeviceChoice>, String> {
+    let on_processor = kind == "MULTI_CPU" || use_cpu.is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let gpus = gpu_ids.filter(|&ids| ids != "all");
+    match (kind, gpus) {
+        ("MULTI_CPU" | "NO" | MULTI_GPU, _) if on_processor => Ok(Some(DeviceChoice::Processor)),
+        ("NO", None) => Ok(None),
+        (MULTI_GPU, None) => Ok(Some(DeviceChoice::Cuda(0))),
+        ("NO" | MULTI_GPU, Some(ids)) => match ids.trim_end_matches(',').parse() {
+            Ok(ordinal) => Ok(Some(DeviceChoice::Cuda(ordinal))),
+            Err(_) => Err(format!("`gpu_ids: {ids}`")),
+        },
+        _ => Err(format!("`distributed_type: {kind}`")),
     }
 }
 
@@ -114,6 +141,11 @@ pub fn apply(line: &mut TrainLine, ranks: usize) -> anyhow::Result<()> {
     if let Some(precision) = configuration.precision.filter(|_| !line.args.machine.bf16) {
         line.lines.push(format!("`{}` asks for {precision}: products are computed as `--bf16` does", file.display()));
         line.args.machine.bf16 = true;
+    }
+    let chosen = &mut line.args.machine.device.device;
+    if let Some(device) = configuration.device.filter(|_| *chosen == DeviceChoice::Auto) {
+        line.lines.push(format!("`{}` asks for `--{DEVICE} {device}`", file.display()));
+        *chosen = device;
     }
     Ok(())
 }
@@ -187,15 +219,35 @@ mod tests {
 
     #[test]
     fn precision_and_processes_are_read() {
-        let accelerate =
-            |precision: Option<&str>, processes| Accelerate { precision: precision.map(Into::into), processes };
-        assert_eq!(read(FOUR), Ok(accelerate(Some("bf16"), Some(4))));
+        let accelerate = |precision: Option<&str>, processes| Accelerate {
+            precision: precision.map(Into::into),
+            processes,
+            device: None,
+        };
+        let four = Accelerate { device: Some(DeviceChoice::Processor), ..accelerate(Some("bf16"), Some(4)) };
+        assert_eq!(read(FOUR), Ok(four));
         let without = "distributed_type: 'NO'\nmixed_precision: 'no'\nnum_processes: 1\n";
         assert_eq!(read(without), Ok(accelerate(None, Some(1))));
         assert_eq!(read("distributed_type: NO\nfp16: true\n"), Ok(accelerate(Some("fp16"), None)));
         assert_eq!(read("distributed_type: NO\nmixed_precision: null\nfsdp_config: {}\n"), Ok(accelerate(None, None)));
         let json = from_json(r#"{"distributed_type": "MULTI_CPU", "num_processes": 2, "mixed_precision": "fp16"}"#);
-        assert_eq!(Accelerate::of(&json.unwrap()).unwrap(), accelerate(Some("fp16"), Some(2)));
+        let two = Accelerate { device: Some(DeviceChoice::Processor), ..accelerate(Some("fp16"), Some(2)) };
+        assert_eq!(Accelerate::of(&json.unwrap()).unwrap(), two);
+    }
+
+    #[test]
+    fn devices_are_read() {
+        use DeviceChoice::{Cuda, Processor};
+        for (text, device) in [
+            ("distributed_type: NO\nuse_cpu: false\ngpu_ids: all", None),
+            ("distributed_type: NO\nuse_cpu: true\ngpu_ids: '1'", Some(Processor)),
+            ("distributed_type: NO\ngpu_ids: '1'", Some(Cuda(1))),
+            ("distributed_type: MULTI_GPU\ngpu_ids: all\nnum_processes: 1", Some(Cuda(0))),
+            ("distributed_type: MULTI_GPU\ngpu_ids: 3,\nnum_processes: 1", Some(Cuda(3))),
+            ("distributed_type: MULTI_GPU\nuse_cpu: True", Some(Processor)),
+        ] {
+            assert_eq!(read(text).map(|read| read.device), Ok(device), "{text}");
+        }
     }
 
     #[test]
@@ -205,12 +257,16 @@ mod tests {
         let zero = "distributed_type: MULTI_CPU\ndeepspeed_config:\n  zero_stage: 2\n";
         assert!(refused(zero).starts_with(&format!("`deepspeed_config` cannot be honored: {NO_DEVICE}")));
         // Every kind of device that accelerate 1.15 knows, whatever the number of processes.
-        for kind in
-            ["MULTI_GPU", "MULTI_NPU", "MULTI_XPU", "MULTI_HPU", "FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA", "TPU"]
-        {
-            let want = format!("`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure MULTI_CPU or NO");
+        for kind in ["MULTI_NPU", "MULTI_XPU", "MULTI_HPU", "FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA", "TPU"] {
+            let want = format!(
+                "`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO"
+            );
             assert_eq!(refused(&format!("distributed_type: {kind}\nnum_processes: 1")), want);
         }
+        assert!(
+            refused("distributed_type: MULTI_GPU\nnum_processes: 2").starts_with("several GPUs cannot be honored: ")
+        );
+        assert!(refused("distributed_type: NO\ngpu_ids: 0,1").starts_with("`gpu_ids: 0,1` cannot be honored: "));
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));
         assert!(refused("distributed_type: NO\nbeans: 3").contains("`beans` is not a key"));

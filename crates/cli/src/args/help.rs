@@ -115,7 +115,7 @@ fn line(text: &mut String, option: &Opt, program: &Program, width: usize) {
 fn description(option: &Opt, program: &Program) -> String {
     let mut what = match option.fate {
         Fate::Renamed(to) => format!("→ --{to}"),
-        Fate::Translated(_) => format!("→ --{}", option.text),
+        Fate::Translated(_) | Fate::Device(_) => format!("→ --{}", option.text),
         Fate::Works | Fate::NoEffect | Fate::Refused | Fate::Devices(_) => option.text.to_owned(),
     };
     if !matches!(option.fate, Fate::Works) {

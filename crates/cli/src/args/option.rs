@@ -1,7 +1,11 @@
 //! What an option of `tagsmith train` is: its value, its default, and what becomes of it.
 
-/// Why no option, and no file, can choose what to compute on.
-pub const NO_DEVICE: &str = "this version has no GPU, TPU, MPS or other device: it computes on the CPU";
+/// Why no option, and no file, can choose anything else to compute on.
+pub const NO_DEVICE: &str =
+    "this version computes on the processor or on an NVIDIA GPU, one device a process: `--device` says which";
+
+/// The option that chooses what to compute on.
+pub const DEVICE: &str = "device";
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +39,14 @@ pub enum Fate {
     Translated(Translation),
     /// Any value but the default is refused; the text says why.
     Refused,
-    /// It asks for a device that computes, and is refused; these values ask for none and change nothing.
+    /// It asks for a processor or a GPU, which `--device` does now. What it cannot say is refused.
+    Device(DeviceOf),
+    /// It asks for other devices that compute, and is refused; these values ask for none and change nothing.
     Devices(&'static [&'static str]),
 }
+
+/// From a value, as typed, to what `--device` calls the device; none where it has no word for that.
+pub type DeviceOf = fn(&str) -> Option<String>;
 
 /// From a value, as typed, to the names and values of the options that say it now; none for a value that they
 /// cannot say.
@@ -121,7 +130,12 @@ impl Opt {
         Opt { fate: Fate::Refused, group: Group::Refused, text, ..self }
     }
 
-    /// A way of asking for a device. The values of `without` ask for none.
+    /// Another way of saying what `--device` says.
+    pub const fn device(self, into: DeviceOf) -> Opt {
+        Opt { fate: Fate::Device(into), group: Group::OtherNames, text: DEVICE, ..self }
+    }
+
+    /// A way of asking for devices that do not compute here. The values of `without` ask for none.
     pub const fn devices(self, without: &'static [&'static str]) -> Opt {
         Opt { fate: Fate::Devices(without), group: Group::Refused, text: NO_DEVICE, ..self }
     }

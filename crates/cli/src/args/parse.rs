@@ -1,10 +1,11 @@
 //! Command lines as Hugging Face's argument parser reads them, driven by the table.
 
-use super::option::{Fate, Kind, Opt, Vocabulary};
+use super::option::{DEVICE, Fate, Kind, NO_DEVICE, Opt, Vocabulary};
 use super::program::Program;
 use super::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
+use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_files::strict_json::Object;
 use tagsmith_message::{closest, quote};
 
@@ -59,13 +60,23 @@ impl UsageError {
     }
 }
 
+/// The refusal of a device that nothing computes on here.
+pub fn no_device(name: &str) -> UsageError {
+    UsageError::Refused {
+        message: format!("`--{DEVICE} {name}` cannot be honored: {NO_DEVICE}"),
+        remedy: format!("there are {}", DeviceChoice::NAMES),
+    }
+}
+
 /// The refusal of an option that cannot be honored.
 pub fn refusal_of(option: &Opt, value: &str) -> UsageError {
-    let shown = match option.fate {
-        Fate::Devices(_) if option.kind != Kind::Flag && !value.is_empty() => format!("`--{} {value}`", option.name),
+    let asks_for_device = matches!(option.fate, Fate::Device(_) | Fate::Devices(_));
+    let why = if asks_for_device { NO_DEVICE } else { option.text };
+    let shown = match asks_for_device {
+        true if option.kind != Kind::Flag && !value.is_empty() => format!("`--{} {value}`", option.name),
         _ => format!("`--{}`", option.name),
     };
-    let message = format!("{shown} cannot be honored: {}", option.text);
+    let message = format!("{shown} cannot be honored: {why}");
     UsageError::Refused { message, remedy: format!("leave `--{}` out", option.name) }
 }
 
@@ -101,7 +112,9 @@ pub fn command_line(words: &[String], program: &Program) -> Result<Vec<Given>, U
             (Some(value), kind) => one(spelled, kind, value)?,
             (None, Kind::Flag) if following == 0 => Value::Flag(true),
             // Whatever its value would be, it is refused.
-            (None, _) if following == 0 && matches!(option.fate, Fate::Refused | Fate::Devices(_)) => {
+            (None, _)
+                if following == 0 && matches!(option.fate, Fate::Refused | Fate::Device(_) | Fate::Devices(_)) =>
+            {
                 return Err(refusal_of(option, ""));
             }
             (None, kind) if following == 0 => {

@@ -5,6 +5,7 @@ use super::parse::UsageError;
 use super::value::{Value, expected};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
+use tagsmith_app::machine::device::{DeviceArgs, DeviceChoice};
 use tagsmith_app::spans::train::SpanTrainRequest;
 use tagsmith_files::Error as FieldError;
 use tagsmith_files::json_fields::Fields;
@@ -29,9 +30,11 @@ pub struct SpanLine {
 }
 
 /// Options of a span trainer's command, which a plan gives as keys, and the kinds of their values.
-const OPTIONS: [(&str, Kind); 9] = [
+const OPTIONS: [(&str, Kind); 11] = [
     ("cache_dir", Kind::Text),
+    ("cuda_libraries", Kind::Text),
     ("decoding", Kind::Text),
+    ("device", Kind::Text),
     ("label_scheme", Kind::Text),
     ("loss_normalization", Kind::Text),
     ("parity", Kind::Text),
@@ -155,6 +158,7 @@ pub fn resolve(file: &str, mut keys: Map<String, Json>, typed: &Map<String, Json
             decoding: options.decoding,
             label_scheme: options.label_scheme,
             parity: options.parity,
+            device: options.device,
             threads: options.threads,
             config,
         },
@@ -170,6 +174,7 @@ struct Options {
     decoding: Mode,
     label_scheme: LabelScheme,
     parity: Parity,
+    device: DeviceArgs,
     threads: Option<usize>,
     cache_dir: Option<String>,
     token: Option<String>,
@@ -191,6 +196,11 @@ impl Options {
             Some("valid") => Normalization::Valid,
             Some(other) => return Err(one_of(&fields, "loss_normalization", other, &["padded", "valid"])),
         };
+        let device = fields.text("device")?.map_or(Ok(DeviceChoice::Auto), |name| {
+            DeviceChoice::named(&name)
+                .ok_or_else(|| fields.refuse("device", format!("is `{name}`; there are {}", DeviceChoice::NAMES)))
+        })?;
+        let cuda_libraries = fields.text("cuda_libraries")?.map(Into::into);
         let parity = fields.text("parity")?.unwrap_or_default();
         let defects: Vec<&str> = parity.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
         if let Some(unknown) = defects.iter().find(|name| !Parity::NAMES.contains(name)) {
@@ -211,6 +221,7 @@ impl Options {
             decoding,
             label_scheme,
             parity: Parity::named(defects),
+            device: DeviceArgs { device, cuda_libraries },
             threads: fields.optional_size("threads")?,
             cache_dir: fields.text("cache_dir")?,
             token: fields.text("token")?,

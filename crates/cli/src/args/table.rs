@@ -4,6 +4,7 @@ use super::option::{
     Opt, choice, choice_unset, dict, flag, flag_on, flag_unset, float, float_unset, int, int_unset, list, text,
     text_unset,
 };
+use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 
 const INTERVALS: &[&str] = &["no", "steps", "epoch"];
@@ -35,8 +36,7 @@ const OPTIMIZERS: &[&str] = &[
 const RANKS: &str = "mpirun or srun starts the processes, which talk over MPI";
 const FIRST: &str = "the first process alone prints and writes";
 const EVALUATION: &str = "evaluation computes as training does: `--bf16` decides";
-const FP16: &str = "f16 is not used on a processor: `--bf16` decides";
-const CPU: &str = "it computes on the CPU anyway";
+const FP16: &str = "f16 is used nowhere: `--bf16` decides";
 const NO_TRACKER: &str = "logs are files in a folder of the run (`--report_to`), and no service is told of them";
 const COMPILED: &str = "the program is compiled already";
 const ONE_LOADER: &str = "batches are views of the data in memory, there are no loader processes";
@@ -113,8 +113,8 @@ pub const OPTIONS: &[Opt] = &[
         .training("divide the loss by the update's labels, or as transformers 4, or as 5.23 did"),
     list("freeze").beyond().training("parameters to leave as they are: patterns of names, or `embeddings`"),
     flag_unset("gradient_checkpointing").training("recompute activations in the backward pass: less memory, slower"),
-    flag("bf16").training("products of factors rounded to bf16; sums, weights and all else stay f32"),
-    flag("fp16").training("on a processor the same as --bf16"),
+    flag("bf16").training("products of factors rounded to bf16, on a GPU activations too; sums, weights and all else stay f32"),
+    flag("fp16").training("the same as --bf16: bf16 has the range of f32, so that no loss is scaled"),
     choice("train_sampling_strategy", SAMPLING, "random").training("order of the training sentences"),
     int_unset("data_seed").training("seed of the order of the data (default: --seed)"),
     flag("dataloader_drop_last").training("leave out an epoch's last, smaller micro-batch (training only)"),
@@ -123,6 +123,11 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("data_memory").beyond().training(
         "memory for sentences, such as `500MB` or `2GB`; the others lie in a file in the output folder (default: a quarter of what this process may use)",
     ),
+    text("device", "auto").beyond().training(
+        "where to compute: `auto` (the first GPU that passes its self-test, else the processor), cpu, cuda, cuda:N, emulated",
+    ),
+    text_unset("cuda_libraries").beyond()
+        .training("folder with NVIDIA's libraries, or Python's site-packages with NVIDIA's wheels (default: the system's places)"),
     int_unset("threads").beyond().training("threads to compute with (default: this process's share of the physical cores)"),
 
     // Evaluation and saving.
@@ -172,7 +177,18 @@ pub const OPTIONS: &[Opt] = &[
     float("warmup_ratio", "0.0").old().translated(warmup_ratio, "warmup_steps below 1"),
     flag("group_by_length").old().translated(group_by_length, "train_sampling_strategy group_by_length"),
     flag("adafactor").old().translated(adafactor, "optim adafactor"),
-    flag("no_cuda").old().renamed("use_cpu"),
+    flag("no_cuda").old().device(processor),
+    flag("use_cpu").device(processor),
+    flag("cuda").beyond().device(first_gpu),
+    flag("use_cuda").beyond().device(first_gpu),
+    flag("use_gpu").beyond().device(first_gpu),
+    text_unset("device_map").beyond().device(named),
+    list("devices").beyond().device(named),
+    list("gpu").beyond().device(numbered),
+    list("gpu_ids").beyond().device(numbered),
+    list("gpus").beyond().device(counted),
+    int_unset("n_gpu").beyond().device(counted),
+    int_unset("num_gpus").beyond().device(counted),
     flag_unset("activation_checkpointing").renamed("gradient_checkpointing"),
     dict("activation_checkpointing_kwargs").renamed("gradient_checkpointing_kwargs"),
     text_unset("push_to_hub_model_id").old().renamed("hub_model_id"),
@@ -189,8 +205,7 @@ pub const OPTIONS: &[Opt] = &[
     text("fp16_opt_level", "O1").old().no_effect(FP16),
     text("half_precision_backend", "auto").old().no_effect(FP16),
     text("fp16_backend", "auto").old().no_effect(FP16),
-    flag_unset("tf32").no_effect(CPU),
-    flag("use_cpu").no_effect(CPU),
+    flag_unset("tf32").no_effect("products of f32 factors are f32 on every device; `--bf16` is the fast way"),
     flag("jit_mode_eval").old().no_effect("there is no Python graph to trace"),
     flag("overwrite_cache").no_effect("the data are read and tokenized anew in every run"),
     int_unset("preprocessing_num_workers").no_effect("all threads tokenize"),
@@ -261,7 +276,7 @@ pub const OPTIONS: &[Opt] = &[
     int("past_index", "-1").old().refused("a token classifier has no memory of the past"),
     text_unset("model_type").beyond().refused("training starts from --model_name_or_path, not from nothing"),
 
-    // Refused: ways of asking for a device.
+    // Refused: ways of asking for other devices, or for several.
     flag("use_mps_device").old().devices(&[]),
     int_unset("tpu_num_cores").old().devices(&["0"]),
     flag("tpu_metrics_debug").old().devices(&[]),
@@ -273,18 +288,39 @@ pub const OPTIONS: &[Opt] = &[
     text_unset("fsdp_transformer_layer_cls_to_wrap").old().devices(&[]),
     text("mp_parameters", "").old().devices(&[]),
     dict("deepspeed").devices(&[]),
-    text_unset("device").beyond().devices(&["cpu"]),
-    text_unset("device_map").beyond().devices(&["cpu"]),
-    list("devices").beyond().devices(&["cpu"]),
-    list("gpu").beyond().devices(&["-1"]),
-    list("gpus").beyond().devices(&["0"]),
-    list("gpu_ids").beyond().devices(&[]),
-    int_unset("n_gpu").beyond().devices(&["0"]),
-    int_unset("num_gpus").beyond().devices(&["0"]),
-    flag("cuda").beyond().devices(&[]),
-    flag("use_cuda").beyond().devices(&[]),
-    flag("use_gpu").beyond().devices(&[]),
 ];
+
+/// A flag that turns GPUs off.
+fn processor(value: &str) -> Option<String> {
+    Some(if value == "true" { "cpu" } else { "auto" }.into())
+}
+
+/// A flag that asks for a GPU.
+fn first_gpu(value: &str) -> Option<String> {
+    Some(if value == "true" { "cuda" } else { "auto" }.into())
+}
+
+/// A device by its name, or a GPU by its number.
+fn named(value: &str) -> Option<String> {
+    DeviceChoice::named(value).map(|choice| choice.to_string()).or_else(|| numbered(value))
+}
+
+/// A GPU by its number; −1 is none, as in spaCy and fairseq.
+fn numbered(value: &str) -> Option<String> {
+    match value {
+        "-1" => Some("cpu".into()),
+        number => number.parse::<usize>().ok().map(|number| DeviceChoice::Cuda(number).to_string()),
+    }
+}
+
+/// A number of GPUs.
+fn counted(value: &str) -> Option<String> {
+    match value {
+        "0" => Some("cpu".into()),
+        "1" => Some("cuda".into()),
+        _ => None,
+    }
+}
 
 fn warmup_ratio(value: &str) -> Option<Vec<(&'static str, String)>> {
     let part: f64 = value.parse().ok()?;

@@ -189,6 +189,19 @@ fn every_option_meets_its_fate() {
                     assert!(lines[0].contains(&format!("`--{to} {word}`")), "{lines:?}");
                 }
             }
+            Fate::Device(into) => {
+                let typed = if option.kind == Kind::Flag { "true" } else { "0" };
+                let device = into(typed).expect("it says something");
+                let line = format!("--{} {typed}", option.name);
+                let (values, lines) = settle(&command_line(&words(&line), &RUN_NER).unwrap(), &RUN_NER).unwrap();
+                assert_eq!(values.text("device"), Some(device.clone()));
+                assert_eq!(lines, [format!("`--{}` is called `--device {device}` now", option.name)]);
+                if option.kind != Kind::Flag {
+                    let error =
+                        settle(&command_line(&words(&format!("--{} 77x", option.name)), &RUN_NER).unwrap(), &RUN_NER);
+                    assert!(error.unwrap_err().to_string().ends_with(&format!(" cannot be honored: {NO_DEVICE}")));
+                }
+            }
             Fate::Refused => {
                 let error = settled.unwrap_err();
                 assert_eq!(error.to_string(), format!("`--{}` cannot be honored: {}", option.name, option.text));

@@ -1,13 +1,15 @@
 //! Options of `tagsmith train`, resolved to a request and checked.
 
 use super::checks::{count, count_if_given, every, filled, number, out_of_range, refused, whole, word};
-use super::parse::UsageError;
+use super::option::DEVICE;
+use super::parse::{UsageError, no_device};
 use super::table::ADAMW;
 use super::values::Values;
 use crate::terminal::level::Level;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
+use tagsmith_app::machine::device::{DeviceArgs, DeviceChoice};
 use tagsmith_app::options::{
     DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, Resume,
     TaskArgs, TimesArgs, TrainArgs,
@@ -94,6 +96,7 @@ pub fn resolve(values: &Values, mut lines: Vec<String>) -> Result<TrainLine, Usa
             resume_from_checkpoint: resume(filled(values, "resume_from_checkpoint")),
         },
         machine: MachineArgs {
+            device: device(values)?,
             threads: count_if_given(values, "threads")?,
             bf16: values.flag("bf16") || values.flag("fp16"),
             data_memory: data_memory(values)?,
@@ -306,6 +309,13 @@ fn validation_size(values: &Values) -> Result<Option<f64>, UsageError> {
     }
 }
 
+/// Returns where to compute.
+fn device(values: &Values) -> Result<DeviceArgs, UsageError> {
+    let name = word(values, DEVICE);
+    let device = DeviceChoice::named(&name).ok_or_else(|| no_device(&name))?;
+    Ok(DeviceArgs { device, cuda_libraries: filled(values, "cuda_libraries").map(|folder| expanded(&folder)) })
+}
+
 /// Returns the memory for sentences.
 fn data_memory(values: &Values) -> Result<Option<u64>, UsageError> {
     let Some(text) = filled(values, "data_memory") else { return Ok(None) };
@@ -368,7 +378,9 @@ fn resolve_times(values: &Values) -> Result<TimesArgs, UsageError> {
 /// Lines about values that work differently from what their words promise.
 fn say(values: &Values, lines: &mut Vec<String>) {
     if values.flag("fp16") {
-        lines.push("`--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)".into());
+        lines.push(
+            "`--fp16` runs in bf16, which has the range of f32: no loss is scaled (and nothing is padded to 8)".into(),
+        );
     }
     for option in ["hub_model_id", "hub_token", "hub_private_repo", "hub_strategy"] {
         let is_off = option == "hub_private_repo" && !values.flag(option);

@@ -1,7 +1,7 @@
 //! From options as given to one value each: old names become new ones, what has no effect is said, what cannot be
 //! honored is refused.
 
-use crate::args::option::{Fate, Kind, Opt};
+use crate::args::option::{DEVICE, Fate, Kind, Opt};
 use crate::args::parse::{Given, UsageError, refusal_of};
 use crate::args::program::{Program, RUN_NER};
 use crate::args::table::OPTIONS;
@@ -45,6 +45,11 @@ pub fn settle(given: &[Given], program: &Program) -> Result<(Values, Vec<String>
                 lines.push(format!("`--{} {}` changes nothing: {}", option.name, value.typed(), option.text));
             }
             Fate::Refused | Fate::Devices(_) if differs => return Err(refusal_of(option, &value.typed())),
+            Fate::Device(_) if !differs => {}
+            Fate::Device(into) => {
+                let device = into(&value.typed()).ok_or_else(|| refusal_of(option, &value.typed()))?;
+                replaced.push((one, vec![(DEVICE, device)]));
+            }
             Fate::NoEffect | Fate::Refused | Fate::Devices(_) => {}
             Fate::Renamed(to) => replaced.push((one, vec![(to, value.typed())])),
             Fate::Translated(into) => {

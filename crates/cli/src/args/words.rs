@@ -3,12 +3,13 @@
 //! Names of commands and options may have hyphens or underscores. An option may be shortened to a beginning that no
 //! other option of its command has.
 
-use super::option::{Fate, Opt};
-use super::parse::{UsageError, refusal_of};
+use super::option::{DEVICE, Fate, Kind, Opt};
+use super::parse::{UsageError, no_device, refusal_of};
 use super::table::OPTIONS;
 use clap::{Arg, Command};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_message::{closest, quote};
 use tagsmith_spans::config::keys::KEYS;
 
@@ -91,23 +92,50 @@ fn options(words: Vec<OsString>, command: &Command, settled: &mut Settled) -> Re
                 if shortened {
                     settled.lines.push(format!("`--{name}` is read as `--{known}`"));
                 }
-                refuse_device(&known, value.or(words.peek().and_then(|next| next.to_str())), command)?;
+                if known == DEVICE {
+                    refuse_device(value.or(words.peek().and_then(|next| next.to_str())))?;
+                }
                 let value = value.map(|value| format!("={value}")).unwrap_or_default();
                 settled.words.push(format!("--{known}{value}").into());
             }
-            Found::Device(option, without) => {
-                let next = words.next_if(|next| !next.to_string_lossy().starts_with("--"));
+            Found::Other(option) => {
+                let is_flag = option.kind == Kind::Flag;
+                let next = words.next_if(|next| !is_flag && !next.to_string_lossy().starts_with("--"));
                 let next = next.map(|next| next.to_string_lossy().into_owned());
-                let value = value.map(str::to_owned).or(next).unwrap_or_default();
-                if !without.contains(&value.as_str()) {
-                    return Err(refusal_of(option, &value));
-                }
-                settled.lines.push(format!("`--{} {value}` changes nothing: {}", option.name, option.text));
+                let value = value.map(str::to_owned).or(next).unwrap_or(if is_flag { "true" } else { "" }.to_owned());
+                other_device(option, &value, command, settled)?;
             }
         }
     }
     Ok(())
 }
+
+/// Says a device that is asked for by another option as `--device` does, or refuses it.
+fn other_device(option: &Opt, value: &str, command: &Command, settled: &mut Settled) -> Result<(), UsageError> {
+    let shown =
+        if option.kind == Kind::Flag { format!("`--{}`", option.name) } else { format!("`--{} {value}`", option.name) };
+    let nothing = |why: &str| format!("{shown} changes nothing: {why}");
+    let computes = command.get_arguments().any(|arg| arg.get_long() == Some(DEVICE));
+    match option.fate {
+        Fate::Devices(without) if without.contains(&value) => settled.lines.push(nothing(option.text)),
+        Fate::Device(into) => {
+            let device = into(value).ok_or_else(|| refusal_of(option, value))?;
+            match computes {
+                true => {
+                    settled.lines.push(format!("`--{}` is called `--{DEVICE} {device}` now", option.name));
+                    settled.words.extend([format!("--{DEVICE}").into(), device.into()]);
+                }
+                false if device == "cpu" || device == "auto" => settled.lines.push(nothing(NO_NUMBERS)),
+                false => return Err(refusal_of(option, value)),
+            }
+        }
+        _ => return Err(refusal_of(option, value)),
+    }
+    Ok(())
+}
+
+/// Why a device changes nothing in some commands.
+const NO_NUMBERS: &str = "this command needs no GPU";
 
 /// What the name of an option stands for.
 enum Found {
@@ -118,8 +146,8 @@ enum Found {
         /// Whether its name was shortened.
         shortened: bool,
     },
-    /// A way of asking for a device, and the values that ask for none.
-    Device(&'static Opt, &'static [&'static str]),
+    /// Another way of asking for a device.
+    Other(&'static Opt),
 }
 
 fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
@@ -136,8 +164,9 @@ fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
     if let Some((long, _)) = own {
         return Ok(Found::Own { known: (*long).to_owned(), shortened: false });
     }
-    if let Some((option, without)) = asking_for_devices(&stem) {
-        return Ok(Found::Device(option, without));
+    let asks = |option: &&Opt| matches!(option.fate, Fate::Device(_) | Fate::Devices(_));
+    if let Some(option) = OPTIONS.iter().filter(asks).find(|option| option.name == stem) {
+        return Ok(Found::Other(option));
     }
     let begins = |names: &[String]| names.iter().any(|name| name.starts_with(&stem));
     let found: BTreeSet<String> =
@@ -152,23 +181,10 @@ fn find(name: &str, command: &Command) -> Result<Found, UsageError> {
     }
 }
 
-/// Returns the way of asking for a device that has this name, and the values that ask for none.
-fn asking_for_devices(name: &str) -> Option<(&'static Opt, &'static [&'static str])> {
-    OPTIONS.iter().filter(|option| option.name == name).find_map(|option| match option.fate {
-        Fate::Devices(without) => Some((option, without)),
-        _ => None,
-    })
-}
-
-/// Refuses a device that the command's own option does not know, in the words of all other ways of asking for one.
-fn refuse_device(name: &str, value: Option<&str>, command: &Command) -> Result<(), UsageError> {
-    let Some((option, _)) = asking_for_devices(name) else { return Ok(()) };
-    let known: Vec<_> = command.get_arguments().filter(|arg| arg.get_long() == Some(name)).collect();
-    let is_known = |value: &str| {
-        known.iter().flat_map(|arg| arg.get_possible_values()).any(|possible| possible.matches(value, false))
-    };
-    match value.filter(|value| !value.starts_with("--") && !is_known(value)) {
-        Some(value) => Err(refusal_of(option, value)),
+/// Refuses a device that nothing computes on here.
+fn refuse_device(name: Option<&str>) -> Result<(), UsageError> {
+    match name.filter(|name| !name.starts_with("--") && DeviceChoice::named(name).is_none()) {
+        Some(name) => Err(no_device(name)),
         None => Ok(()),
     }
 }
@@ -280,25 +296,46 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_asked_for_in_vain_in_every_command() {
-        for line in ["predict --model m --device cuda", "evaluate_bi_encoder --gpu 0", "train_spans c.json --use_cuda"]
-        {
+    fn a_device_may_be_asked_for_in_other_words() {
+        for (line, want) in [
+            ("predict --no_cuda --model m", "predict --device cpu --model m `--no_cuda` is called `--device cpu` now"),
+            ("predict --use-cpu", "predict --device cpu `--use_cpu` is called `--device cpu` now"),
+            (
+                "evaluate_bi_encoder --gpu 0",
+                "evaluate_bi_encoder --device cuda:0 `--gpu` is called `--device cuda:0` now",
+            ),
+            (
+                "train_spans c.json --use_cuda",
+                "train_spans c.json --device cuda `--use_cuda` is called `--device cuda` now",
+            ),
+            ("predict --gpus=0", "predict --device cpu `--gpus` is called `--device cpu` now"),
+            ("score g p --use_cpu", "score g p `--use_cpu` changes nothing: this command needs no GPU"),
+        ] {
+            assert_eq!(settled(line).as_deref(), Ok(want), "{line}");
+        }
+        for line in [
+            "predict --device cpu",
+            "predict --device=emulated",
+            "train_spans c.json --device cuda:1",
+            "env --device auto",
+        ] {
+            assert_eq!(settled(line).as_deref(), Ok(line));
+        }
+    }
+
+    #[test]
+    fn devices_that_do_not_compute_are_refused_in_every_command() {
+        for line in [
+            "predict --model m --device=mps",
+            "evaluate_bi_encoder --device cuda:x",
+            "train_spans c.json --gpus 2",
+            "predict --gpu",
+            "score g p --cuda",
+            "predict --fsdp full_shard",
+        ] {
             let error = settled(line).unwrap_err();
             assert!(error.contains(&format!("cannot be honored: {}", super::super::option::NO_DEVICE)), "{error}");
         }
-        assert!(
-            settled("evaluate_bi_encoder --device cpu --threads 2")
-                .unwrap()
-                .starts_with("evaluate_bi_encoder --threads 2 `--device cpu` changes nothing")
-        );
-        // Prediction has the option itself.
-        for line in
-            ["predict --device cpu --model m", "predict --model m --device=emulated", "predict --device --model m"]
-        {
-            assert_eq!(settled(line).unwrap(), line);
-        }
-        let error = settled("predict --model m --device=cuda:1").unwrap_err();
-        assert!(error.starts_with("`--device cuda:1` cannot be honored: "), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `tagsmith env`: what there is to compute with, and whether processes can compute together.
 
+use super::device;
 use crate::spelling::Dialect;
 use crate::terminal::streams::Output;
 use crate::terminal::{Style, Terminal};
@@ -8,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 use std::io::Write;
 use tagsmith_app::machine;
+use tagsmith_app::machine::device::{DeviceArgs, Tested};
 use tagsmith_app::machine::rehearsal::{Rehearsal, rehearse};
 use tagsmith_ranks::World;
 
@@ -20,16 +22,18 @@ pub fn command() -> Command {
         .about("What the machine offers: processors, instructions, memory, MPI, GPUs")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
         .arg(Arg::new("test").long("test").action(ArgAction::SetTrue).help(
-            "Try out whether processes compute together, as `accelerate test` does: mpirun -n 4 tagsmith env --test",
+            "Try out whether GPUs compute what the processor does, and whether processes compute together, as \
+             `accelerate test` does: mpirun -n 4 tagsmith env --test",
         ))
+        .args(device::args(false))
 }
 
 /// Runs the command. Returns the exit status.
 pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     if matches.get_flag("test") {
-        return test(world);
+        return test(&device::of(matches), world);
     }
-    let facts = machine::facts(world);
+    let facts = machine::facts(&device::of(matches), world);
     // All ranks have answered, and one prints.
     if !world.is_first() {
         return Ok(0);
@@ -40,15 +44,41 @@ pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
         false => {
             let Value::Object(facts) = facts else { unreachable!("facts are an object") };
             for (name, value) in facts {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                writeln!(out, "{:<14} {text}", name.replace('_', " "))?;
+                let name = name.replace('_', " ");
+                match &value {
+                    Value::Array(values) => {
+                        for value in values {
+                            writeln!(out, "{name:<14} {}", said(value))?;
+                        }
+                    }
+                    value => writeln!(out, "{name:<14} {}", said(value))?,
+                }
             }
         }
     }
     Ok(0)
 }
 
-fn test(world: &World) -> Result<u8> {
+/// Returns a fact as a person reads it: of an object, names and values parted by commas.
+fn said(fact: &Value) -> String {
+    match fact {
+        Value::String(text) => text.clone(),
+        Value::Object(parts) => {
+            let part = |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), said(value));
+            parts.iter().map(part).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn test(devices: &DeviceArgs, world: &World) -> Result<u8> {
+    let tested = if world.is_first() { devices.test()? } else { Vec::new() };
+    for Tested { device, failure, seconds } in &tested {
+        match failure {
+            None => writeln!(Output, "{device}: passes its self-test ({seconds:.1} s)")?,
+            Some(failure) => writeln!(Output, "{device}: {failure}")?,
+        }
+    }
     let mut terminal = Terminal::new(Dialect::Other, Style::default());
     let Rehearsal { ranks, waited, speed } = rehearse(world, &mut terminal)?;
     terminal.finish()?;
@@ -56,5 +86,5 @@ fn test(world: &World) -> Result<u8> {
         writeln!(Output, "    {speed}")?;
     }
     writeln!(Output, "{SUCCESS} (ranks: {ranks}, waited: {waited:.3} s)")?;
-    Ok(0)
+    Ok(u8::from(tested.iter().any(|tested| tested.failure.is_some())))
 }

@@ -1,6 +1,6 @@
 //! `tagsmith predict`: documents in, words with labels and entities out.
 
-use super::{quiet, style};
+use super::{device, quiet, style};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
 use crate::terminal::streams::Output;
@@ -13,7 +13,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::tagger::TaggerOptions;
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
@@ -91,10 +90,7 @@ pub fn command() -> Command {
             option("bf16")
                 .alias("fp16")
                 .action(ArgAction::SetTrue)
-                .help("Products of factors rounded to bf16; sums and all else stay f32"),
-            option("device").value_parser(DeviceChoice::NAMES).default_value("cpu").help(
-                "Where the model runs; emulated: on a GPU that the processor emulates, slowly, for tests of its kernels",
-            ),
+                .help("Products of factors rounded to bf16, on a GPU activations too; sums and all else stay f32"),
             number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
             option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
             option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
@@ -103,6 +99,7 @@ pub fn command() -> Command {
                 .help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
             quiet(),
         ])
+        .args(device::args(true))
 }
 
 fn option(name: &'static str) -> Arg {
@@ -185,7 +182,7 @@ fn options(matches: &ArgMatches) -> Result<PredictOptions> {
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),
         bf16: matches.get_flag("bf16"),
-        device: text("device").and_then(|name| DeviceChoice::named(&name)).unwrap_or_default(),
+        device: device::of(matches),
     };
     Ok(PredictOptions {
         model: text("model").context("clap asks for the model")?,

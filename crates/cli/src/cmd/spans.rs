@@ -1,6 +1,6 @@
 //! The four trainers and two evaluators of label-conditioned span taggers, with the original's names and files.
 
-use super::{quiet, style};
+use super::{device, quiet, style};
 use crate::args::words::CONFIG;
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
@@ -130,6 +130,7 @@ fn train(
         decoding: mode(matches),
         label_scheme: label_scheme(matches),
         parity: parity(matches),
+        device: device::of(matches),
         threads,
     };
     if request.config.disable_tqdm {
@@ -174,6 +175,7 @@ fn evaluate(
         label_scheme: label_scheme(matches),
         parity: parity(matches),
         bf16: matches.get_flag("bf16"),
+        device: device::of(matches),
         threads,
     };
     let evaluated = evaluate_spans(&request, hub, world, terminal)?;
@@ -188,8 +190,11 @@ fn option(name: &'static str) -> Arg {
     Arg::new(name).long(name)
 }
 
-fn common_args() -> [Arg; 7] {
-    [
+fn common_args() -> Vec<Arg> {
+    let [device, libraries] = device::args(false);
+    vec![
+        device,
+        libraries,
         option("threads")
             .value_name("N")
             .value_parser(value_parser!(usize))

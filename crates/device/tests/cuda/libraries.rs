@@ -1,10 +1,11 @@
 //! Libraries that are missing, too old, too new, or not libraries.
 
 use crate::errors::scenario;
-use crate::harness::{Fake, NAMES, PTX, library, only, put};
+use crate::harness::{Fake, PTX, only};
 use std::collections::BTreeSet;
 use tagsmith_device::Error;
 use tagsmith_device::cuda::{self, Places};
+use tagsmith_testkit::fake_gpu::{NAMES, library, put};
 use tempfile::TempDir;
 
 fn refusal(places: &Places) -> String {
@@ -22,8 +23,19 @@ fn devices_are_described() {
     assert_eq!((second.ordinal, second.name.as_str(), second.memory), (1, "Fake 71", 1 << 30));
     assert_eq!((second.capability, second.driver.version), ((9, 0), (12, 4)));
     assert_eq!(second.driver.path, fake.folder().join(NAMES[0]));
+    assert_eq!(cuda::memory(&fake.places(), 1).expect("it tells"), (1 << 30, 1 << 30));
+    assert!(cuda::memory(&fake.places(), 2).unwrap_err().to_string().starts_with("cuDeviceGet: "));
+    assert_eq!(fake.live(), Vec::<String>::new());
     let products = second.products.as_ref().expect("cublasLt");
     assert_eq!((products.version, &products.path), ((12, 2), &fake.folder().join(NAMES[1])));
+}
+
+#[test]
+fn a_driver_that_shows_no_device_is_like_one_that_is_missing() {
+    let fake = Fake::new();
+    fake.fail("cuInit", 100, 0);
+    let error = cuda::devices(&fake.places()).unwrap_err();
+    assert!(matches!(error, Error::Missing(_)) && error.to_string().contains("CUDA_VISIBLE_DEVICES"), "{error}");
 }
 
 #[test]

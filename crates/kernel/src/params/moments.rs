@@ -28,6 +28,13 @@ impl Moments {
         Moments { offsets, first: Values::zeros(&device, len), second: Values::zeros(&device, len) }
     }
 
+    /// Makes all of them 0.
+    pub fn clear(&mut self) {
+        for moments in [&mut self.first, &mut self.second] {
+            moments.view_mut(0..moments.len()).clear();
+        }
+    }
+
     /// Returns first and second moments of a slot.
     pub fn of(&self, id: SlotId) -> [View<'_>; 2] {
         let range = self.range(id);

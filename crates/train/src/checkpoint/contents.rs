@@ -115,6 +115,8 @@ pub(crate) struct Progress {
     pub updates: u64,
     /// Updates of an epoch in the run's plan.
     pub updates_per_epoch: u64,
+    /// What the run computes on: see [`Device::name`](tagsmith_kernel::Device::name). Empty if an earlier version saved it.
+    pub device: String,
 }
 
 impl Progress {
@@ -133,6 +135,17 @@ impl Progress {
         }
     }
 
+    /// Says what it means for the rest of the run that it computes on a device of this name from here on.
+    pub fn move_to(&mut self, device: String) -> Option<String> {
+        let before = std::mem::replace(&mut self.device, device);
+        (!before.is_empty() && before != self.device).then(|| {
+            format!(
+                "the checkpoint was computed on {before}, this run goes on on {}: sums are rounded otherwise",
+                self.device
+            )
+        })
+    }
+
     pub fn write(&self, folder: &Path, ranks: Ranks, schedule: Value) -> Result<(), Error> {
         let path = folder.join(PROGRESS);
         let value = json!({
@@ -147,6 +160,7 @@ impl Progress {
             "epoch": self.epoch,
             "updates": self.updates,
             "updates_per_epoch": self.updates_per_epoch,
+            "device": self.device,
             "ranks": ranks.ranks,
             "sentences_per_update": ranks.examples,
             "schedule": schedule,
@@ -177,6 +191,7 @@ impl Progress {
                 epoch: value["epoch"].as_u64().unwrap_or(0),
                 updates: value["updates"].as_u64().unwrap_or(0),
                 updates_per_epoch: value["updates_per_epoch"].as_u64().unwrap_or(0),
+                device: value["device"].as_str().unwrap_or("").to_owned(),
             })
         };
         let progress = read().ok_or_else(|| refusal(folder, format!("`{PROGRESS}` is not what tagsmith writes")))?;
@@ -204,6 +219,7 @@ mod tests {
             epoch: 3,
             updates: 2,
             updates_per_epoch: 5,
+            device: "a GPU".into(),
         };
         let ranks = Ranks { ranks: 4, examples: 32 };
         progress.write(folder.path(), ranks, json!({"best": 1e-7})).unwrap();
@@ -213,6 +229,16 @@ mod tests {
         assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("not what tagsmith writes"));
         fs::remove_file(folder.path().join(PROGRESS)).unwrap();
         assert!(Progress::read(folder.path()).unwrap_err().to_string().contains("save_only_model"));
+    }
+
+    #[test]
+    fn another_device_is_said() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.move_to("cpu".into()), None, "an earlier version did not say it");
+        assert_eq!(progress.move_to("cpu".into()), None);
+        let said = progress.move_to("NVIDIA X".into()).unwrap();
+        let want = "the checkpoint was computed on cpu, this run goes on on NVIDIA X: sums are rounded otherwise";
+        assert_eq!(said, want);
     }
 
     #[test]

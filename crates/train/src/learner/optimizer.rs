@@ -21,11 +21,13 @@ pub struct Optimizer {
 impl Optimizer {
     /// Zero moments.
     pub fn new(params: &Params) -> Optimizer {
-        let tables = learning_tables(params).filter(|&id| params.is_table(id)).map(|id| {
-            let shape = &params.slots[id.0].shape;
-            (id, Deferred::new(shape[0], shape[1]))
-        });
-        Optimizer { dense: Moments::new(params), tables: tables.collect() }
+        Optimizer { dense: Moments::new(params), tables: deferred(params) }
+    }
+
+    /// Makes all moments 0, and forgets the updates that rows have yet to make.
+    pub fn clear(&mut self, params: &Params) {
+        self.dense.clear();
+        self.tables = deferred(params);
     }
 
     /// Brings these rows of a table into memory and up to date, so that they may be read.
@@ -193,6 +195,13 @@ const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
 const ROWS: &str = "rows";
 const UPDATES: &str = "step";
+
+/// No updates of the tables yet.
+fn deferred(params: &Params) -> Vec<(SlotId, Deferred)> {
+    let tables = learning_tables(params).filter(|&id| params.is_table(id));
+    let shape = |id: SlotId| &params.slots[id.0].shape;
+    tables.map(|id| (id, Deferred::new(shape(id)[0], shape(id)[1]))).collect()
+}
 
 /// The parameters that learn, without embedding tables.
 fn dense_that_learn(params: &Params) -> impl Iterator<Item = SlotId> {

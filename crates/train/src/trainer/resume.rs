@@ -22,6 +22,9 @@ impl<M: Trainable> Run<'_, M> {
         if let Some(difference) = ranks.and_then(|before| before.difference(now)) {
             self.say(&difference);
         }
+        if let Some(difference) = progress.move_to(self.learner.device().name()) {
+            self.say(&difference);
+        }
         self.course.restore(&schedule).ok_or_else(|| {
             let problem =
                 format!("its learning rate did not follow a metric, and `{}` needs its memory", plateau::NAME);

@@ -17,6 +17,12 @@ const FIRST: &str = "cuInit";
 /// What a user does about a driver that is missing or too old.
 const REMEDY: &str = "install NVIDIA's driver 530 or later (Debian and Ubuntu: `apt install nvidia-driver`)";
 
+/// The code of a driver that shows no device at all.
+const NO_DEVICE: Code = sys::CUresult::CUDA_ERROR_NO_DEVICE as Code;
+
+/// Why a driver may show no device.
+const NONE_SHOWN: &str = "the driver shows no GPU; where CUDA_VISIBLE_DEVICES is set, it shows those of that list only (`nvidia-smi -L` lists all)";
+
 functions! {
     /// The driver's functions that we call.
     Functions, remedy REMEDY, headers sys as CUresult;
@@ -88,7 +94,11 @@ impl Driver {
         let mut driver = Driver { functions: Functions::of(library)?, found: Found { version: (0, 0), path } };
         let mut version = 0;
         // SAFETY: cuInit takes a flag that must be 0, and may be called by any thread, any number of times.
-        driver.check("cuInit", unsafe { (driver.functions.cuInit)(0) })?;
+        let code = unsafe { (driver.functions.cuInit)(0) };
+        driver.check("cuInit", code).map_err(|error| match code {
+            NO_DEVICE => Error::Missing(format!("{error}: {NONE_SHOWN}")),
+            _ => error,
+        })?;
         // SAFETY: cuDriverGetVersion writes one int to the pointer.
         driver.check("cuDriverGetVersion", unsafe { (driver.functions.cuDriverGetVersion)(&raw mut version) })?;
         // The driver counts 12.4 as 12040.

@@ -1,0 +1,98 @@
+//! The self-test: an emulated GPU passes it, a fault in any kernel fails it, and floors are what kernels must move.
+
+use std::collections::BTreeSet;
+use tagsmith_device::emulator::Emulator;
+use tagsmith_device::gpu::Gpu;
+use tagsmith_device::kernels::PTX;
+use tagsmith_kernel::trial::{Failure, Size, self_test, trials};
+use tagsmith_kernel::{Device, Precision};
+
+const ENTRY: &str = ".visible .entry ";
+
+fn gpu(emulator: &Emulator) -> Device {
+    Device::Gpu(Gpu::new(Box::new(emulator.clone())))
+}
+
+fn emulator(ptx: &str) -> Emulator {
+    Emulator::new(ptx, 1).expect("the emulator knows our kernels")
+}
+
+/// Kernels that no trial launches: no operation does yet, or it has no trial.
+const IDLE: &[&str] =
+    &["to_f32", "cross_entropy_f32", "cross_entropy_bf16", "dots_bf16", "clip", "adamw", "product_f32", "product_bf16"];
+
+#[test]
+fn the_emulated_gpu_passes_and_launches_every_kernel() {
+    let emulator = emulator(PTX);
+    self_test(&gpu(&emulator)).unwrap_or_else(|failure| panic!("{failure}"));
+    let launched: BTreeSet<String> = emulator.work().into_iter().map(|work| work.name).collect();
+    let entries = PTX.split(ENTRY).skip(1).filter_map(|entry| entry.split('(').next());
+    let idle: Vec<&str> = entries.filter(|name| !launched.contains(*name)).collect();
+    assert_eq!(idle, IDLE);
+}
+
+/// Returns the PTX with the last `old` of a kernel in another form.
+fn mutated(kernel: &str, old: &str, new: &str) -> String {
+    let start = PTX.find(&format!("{ENTRY}{kernel}(")).expect("there is such a kernel");
+    let end = PTX[start + 1..].find(ENTRY).map_or(PTX.len(), |next| start + 1 + next);
+    let at = PTX[start..end].rfind(old).unwrap_or_else(|| panic!("{kernel} has no {old}"));
+    [&PTX[..start + at], new, &PTX[start + at + old.len()..]].concat()
+}
+
+/// The emulator does not find such a fault itself: it computes what it is told.
+#[test]
+fn a_fault_in_a_kernel_is_found() {
+    for (kernel, old, new) in [
+        ("segment_sums_f32", "add.f32", "sub.f32"),
+        ("layer_norm_f32", "sub.f32", "add.f32"),
+        ("layer_norm_backward_bf16", "mul.f32", "add.f32"),
+        ("layer_norm_sums_f32", "add.f32", "sub.f32"),
+        ("column_sums_bf16", "add.f32", "sub.f32"),
+        ("rotary_bf16", "sub.f32", "add.f32"),
+        ("activation_f32", "mul.f32", "add.f32"),
+        ("activation_backward_bf16", "sub.f32", "add.f32"),
+        ("gated_backward_f32", "add.f32", "sub.f32"),
+        ("attention_32", "add.f32", "sub.f32"),
+        ("attention_backward_queries_64", "mul.f32", "add.f32"),
+        ("attention_backward_keys_128", "sub.f32", "add.f32"),
+        ("attention_f32", "mul.f32", "add.f32"),
+        ("attention_deltas_bf16", "add.f32", "sub.f32"),
+        ("attention_backward_distances_f32", "mul.f32", "add.f32"),
+        ("span_sum_bf16", "add.f32", "sub.f32"),
+        ("pool_backward_f32", "mul.f32", "add.f32"),
+        ("normalize_backward_f32", "sub.f32", "add.f32"),
+        ("scale_bf16", "mul.f32", "add.f32"),
+        ("dots_f32", "add.f64", "sub.f64"),
+    ] {
+        let found = self_test(&gpu(&emulator(&mutated(kernel, old, new))));
+        assert!(matches!(found, Err(Failure::Differs { .. })), "{kernel}: {old} is {new}: {found:?}");
+    }
+}
+
+/// A kernel that returns at once leaves what nobody wrote; a real GPU would leave old numbers.
+#[test]
+fn an_error_of_the_device_fails_the_test() {
+    let start = PTX.find(&format!("{ENTRY}layer_norm_f32(")).expect("there is such a kernel");
+    let at = start + PTX[start..].find("\n{\n").expect("it has a body") + 3;
+    let ptx = [&PTX[..at], "\tret;\n", &PTX[at..]].concat();
+    let failure = self_test(&gpu(&emulator(&ptx))).unwrap_err();
+    assert!(matches!(failure, Failure::Device(_)) && failure.to_string().contains("never written"), "{failure}");
+}
+
+/// No operation moves less than its floor, and none so much more that the floor says nothing.
+#[test]
+fn floors_are_what_kernels_move() {
+    let size = Size { lengths: vec![16, 32, 5], heads: 2, width: 64, inner: 256, labels: 9 };
+    for precision in [Precision::F32, Precision::Bf16] {
+        for trial in trials() {
+            let emulator = emulator(PTX);
+            let run = trial.prepare(&gpu(&emulator), &size, precision).expect("there is room");
+            emulator.forget_work();
+            drop(run());
+            let moved: u64 = emulator.work().iter().map(|work| work.bytes_read + work.bytes_written).sum();
+            let floor = trial.work(&size, precision).bytes;
+            let share = moved as f64 / floor;
+            assert!((1.0..3.0).contains(&share), "{} in {precision:?}: {moved} bytes, a floor of {floor}", trial.name);
+        }
+    }
+}
