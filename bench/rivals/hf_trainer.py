@@ -75,6 +75,7 @@ def main():
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--gpu", action="store_true", help="on the first GPU, with SDPA")
     parser.add_argument("--group", action="store_true", help="batches of like length")
     parser.add_argument("--count", action="store_true", help="count the batches of --max-steps, train nothing")
     parser.add_argument("--output", default="hf_trainer_out")
@@ -114,7 +115,7 @@ def main():
     settings = {"train_sampling_strategy": "group_by_length"} if options.group else {}
     arguments = TrainingArguments(
         options.output, per_device_train_batch_size=options.batch, per_device_eval_batch_size=options.batch,
-        num_train_epochs=options.epochs, max_steps=options.max_steps, seed=options.seed, use_cpu=True,
+        num_train_epochs=options.epochs, max_steps=options.max_steps, seed=options.seed, use_cpu=not options.gpu,
         bf16=options.bf16, save_strategy="no", report_to="none", disable_tqdm=True, **settings,
     )
     trainer = Racer(model=model, args=arguments, train_dataset=encode(train), eval_dataset=encode(dev),

@@ -3,25 +3,30 @@
 //! ```text
 //! cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
 //! cargo run --release -p tagsmith-bench -- --predict MODEL BATCHES [--bf16]
+//! cargo run --release -p tagsmith-bench -- --device-check [--device cuda:1]
 //! ```
 //!
 //! The second command times the model's forward alone on batches of token ids, a JSON list of lists of lists.
-//! `race_predict.py` compares that time with PyTorch's forward on the same batches.
+//! `race_predict.py` compares that time with PyTorch's forward on the same batches. The third is `device_check.rs`.
 //!
 //! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy. `--base` is
 //! BERT-base instead of MiniLM. `--only` takes the rows whose names contain its word. Each row ends in a hash of the
 //! result, so that nobody makes it faster by changing the answer.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod device_check;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_kernel::check::random;
+use tagsmith_kernel::device::Places;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
@@ -31,7 +36,7 @@ use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::{GradSlot, Grads, Slot};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
-use tagsmith_kernel::{Level, Operand, Precision, Start, set_threads, threads};
+use tagsmith_kernel::{Device, Level, Operand, Precision, Start, set_threads, threads};
 use tagsmith_ranks::World;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
@@ -65,15 +70,27 @@ struct Floor {
     bytes_per_s: f64,
 }
 
-fn main() {
+fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
     let given = |option: &str| words.iter().position(|word| word == option);
     if let Some(count) = given("--threads").and_then(|at| words.get(at + 1)?.parse().ok()) {
         set_threads(count).expect("the system gives threads");
     }
+    if given("--device-check").is_some() {
+        let word = |option: &str| given(option).and_then(|at| words.get(at + 1)).map(String::as_str);
+        match device(word("--device"), word("--cuda-libraries")) {
+            Ok(device) if device_check::run(&device, given("--tiny").is_some()) => return ExitCode::SUCCESS,
+            Ok(_) => return ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::from(2);
+            }
+        }
+    }
     let precision = if given("--bf16").is_some() { Precision::Bf16 } else { Precision::F32 };
     if let Some([model, batches]) = given("--predict").and_then(|at| words.get(at + 1..at + 3)) {
-        return predict(Path::new(model), Path::new(batches), precision);
+        predict(Path::new(model), Path::new(batches), precision);
+        return ExitCode::SUCCESS;
     }
     let size = match (given("--tiny"), given("--base")) {
         (Some(_), _) => TINY,
@@ -82,6 +99,7 @@ fn main() {
     };
     let only = given("--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
     run(size, precision, only);
+    ExitCode::SUCCESS
 }
 
 fn run(size: Size, precision: Precision, only: &str) {
@@ -252,31 +270,13 @@ impl Bench<'_> {
     }
 
     fn step(&self) {
-        let Size { rows, hidden, heads, layers, vocab, .. } = self.size;
-        let json = serde_json::json!({
-            "model_type": "bert", "vocab_size": vocab, "hidden_size": hidden, "num_hidden_layers": layers,
-            "num_attention_heads": heads, "intermediate_size": 4 * hidden, "hidden_act": "gelu",
-            "max_position_embeddings": 512,
-        });
-        let json = json.as_object().expect("it is an object").clone();
-        let labels: Vec<String> = (0..13).map(|i| format!("LABEL_{i}")).collect();
-        let config = Config::from_json("config.json".into(), json).expect("it is a BERT").0.with_labels(&labels);
-        let mut model = Model::new(config, 1);
-        model.precision = self.precision;
-        let dense: usize = model.params.slots.iter().map(Slot::room).sum();
-        let mut grads = Grads::new(&model.params);
-        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
-        let task = TokenTask { model, loss };
-        let (mut learner, _) = Learner::new(task, StepOptions::default(), &[]).expect("nothing is frozen");
+        let Size { hidden, layers, .. } = self.size;
+        let mut learner = learner(self.size, self.precision, &Device::Processor).expect("the processor has room");
+        let params = &learner.model().model.params;
+        let dense: usize = params.slots.iter().map(Slot::room).sum();
+        let mut grads = Grads::new(params);
         for sentences in [8, 32] {
-            let mut batch = Batch::default();
-            for sentence in 0..sentences {
-                // Lengths around a mean of rows / 8, from half to one and a half times that.
-                let length = rows / 16 + sentence * 7 % (rows / 8);
-                let ids: Vec<u32> = (0..length).map(|i| ((i * 977 + sentence * 131) % vocab) as u32).collect();
-                let labels: Vec<i32> = (0..length).map(|i| (i % 13) as i32).collect();
-                batch.push(&ids, &vec![0; length], &labels);
-            }
+            let batch = batch(self.size, sentences);
             let layer = 12 * hidden * hidden;
             let operations = 2.0 * (batch.rows() * layers * layer) as f64;
             let pass = Pass { dropout: Some(Stream::new(1)), first_row: 0, checkpoint_layers: false };
@@ -302,6 +302,54 @@ impl Bench<'_> {
     }
 }
 
+/// Returns a new model of this size on a device, in training.
+fn learner(size: Size, precision: Precision, device: &Device) -> Result<Learner<TokenTask>, tagsmith_kernel::Error> {
+    let Size { hidden, heads, layers, vocab, .. } = size;
+    let json = serde_json::json!({
+        "model_type": "bert", "vocab_size": vocab, "hidden_size": hidden, "num_hidden_layers": layers,
+        "num_attention_heads": heads, "intermediate_size": 4 * hidden, "hidden_act": "gelu",
+        "max_position_embeddings": 512,
+    });
+    let json = json.as_object().expect("it is an object").clone();
+    let labels: Vec<String> = (0..13).map(|i| format!("LABEL_{i}")).collect();
+    let config = Config::from_json("config.json".into(), json).expect("it is a BERT").0.with_labels(&labels);
+    let mut model = Model::new(config, 1);
+    model.precision = precision;
+    if let Device::Gpu(_) = device {
+        model = model.to(device)?;
+    }
+    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    let task = TokenTask { model, loss };
+    Ok(Learner::new(task, StepOptions::default(), &[]).expect("nothing is frozen").0)
+}
+
+/// Returns a batch of this many sentences.
+fn batch(size: Size, sentences: usize) -> Batch {
+    let Size { rows, vocab, .. } = size;
+    let mut batch = Batch::default();
+    for sentence in 0..sentences {
+        // Lengths around a mean of rows / 8, from half to one and a half times that.
+        let length = rows / 16 + sentence * 7 % (rows / 8);
+        let ids: Vec<u32> = (0..length).map(|i| ((i * 977 + sentence * 131) % vocab) as u32).collect();
+        let labels: Vec<i32> = (0..length).map(|i| (i % 13) as i32).collect();
+        batch.push(&ids, &vec![0; length], &labels);
+    }
+    batch
+}
+
+/// Returns the device that the words name.
+fn device(name: Option<&str>, libraries: Option<&str>) -> Result<Device, tagsmith_kernel::device::Error> {
+    let places = Places { folders: libraries.into_iter().map(PathBuf::from).collect(), system: true };
+    match name.unwrap_or("cuda") {
+        "emulated" => Device::emulated(1),
+        "cpu" => Ok(Device::Processor),
+        name => {
+            let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
+            Device::cuda(&places, number.unwrap_or(0))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -309,5 +357,11 @@ mod tests {
         for precision in [super::Precision::F32, super::Precision::Bf16] {
             super::run(super::TINY, precision, "");
         }
+    }
+
+    #[test]
+    fn an_emulated_gpu_passes_the_device_check() {
+        let device = super::Device::emulated(1).expect("the emulator knows our kernels");
+        assert!(super::device_check::run(&device, true));
     }
 }

@@ -91,7 +91,8 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
     let started = Instant::now();
     let PredictRequest { work, options } = &request;
     let share = if matches!(work, Work::Folder { .. }) { Share::whole() } else { Share::of(world) };
-    let options = options.clone();
+    let mut options = options.clone();
+    options.tagger.device = options.tagger.device.of_rank(world);
     let _lock = match work {
         Work::Folder { folder, .. } => folder_lock::lock(folder, world, events)?,
         Work::One { .. } => None,

@@ -5,6 +5,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
+use tagsmith_files::fleeting;
 
 /// Whether a thread is ending the process.
 static ENDING: AtomicBool = AtomicBool::new(false);
@@ -12,8 +13,8 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long other threads that get no memory wait for the end.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Says how much memory was asked for in vain, and ends the process with a status. Files that were being written stay, as
-/// those of a killed process do. The next run removes them.
+/// Says how much memory was asked for in vain, and ends the process with a status. Of what was being written some files may
+/// stay, as those of a killed process do. The next run removes them.
 pub fn end(bytes: usize, status: i32) -> ! {
     if ENDING.swap(true, Ordering::Relaxed) {
         // One line is enough, and the thread that writes it ends the process; unless it waits for this thread.
@@ -30,5 +31,6 @@ pub fn end(bytes: usize, status: i32) -> ! {
     );
     let left = rest.len();
     _ = io::stderr().write_all(&text[..text.len() - left]);
+    fleeting::discard_all();
     process::exit(status)
 }

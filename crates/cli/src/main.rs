@@ -22,6 +22,7 @@ use std::thread;
 use std::time::Duration;
 use tagsmith_kernel::memory::heap::Heap;
 use tagsmith_ranks::World;
+use terminal::interrupt;
 use terminal::streams::aside;
 
 /// The memory of the process, which ends with a line where the system gives none.
@@ -48,8 +49,14 @@ fn main() -> ExitCode {
             return end(world, COULD_NOT_RUN);
         }
     };
-    let matches = command().get_matches_from(settled.words);
     let dialect = Dialect::of(&settled.command);
+    let matches = match args::words::matched(settled.words, command()) {
+        Ok(matches) => matches,
+        Err(error) => {
+            fatal.error(&error.into(), dialect, &settled.command);
+            return end(world, COULD_NOT_RUN);
+        }
+    };
     settled.lines.iter().for_each(|line| aside(&format!("note: {line}")));
     let ran = catch_unwind(AssertUnwindSafe(|| run(&matches, &joined)));
     let status = match ran {
@@ -167,6 +174,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u8> {
     let (name, matches) = matches.subcommand().expect("clap asks for one");
+    interrupt::watch();
     if name != "env" {
         tagsmith_app::machine::memory::check_limits()?;
     }

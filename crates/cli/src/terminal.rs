@@ -10,8 +10,8 @@ pub mod streams;
 pub mod width;
 
 use crate::spelling::Dialect;
-use bars::Bars;
-use interrupt::{Interrupt, this_command};
+use bars::{Bars, above};
+use interrupt::this_command;
 use level::Level;
 use rows::Rows;
 use serde_json::Value;
@@ -42,7 +42,6 @@ pub struct Terminal {
     of_runs: Vec<Style>,
     bars: Bars,
     rows: Option<Rows>,
-    interrupt: Option<Interrupt>,
     /// The first error of standard output, which events cannot return.
     failed: io::Result<()>,
 }
@@ -53,7 +52,7 @@ impl Terminal {
         // The log is where `text` writes it.
         let has_rows = if style.json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
         let rows = has_rows.then(Rows::default);
-        Terminal { dialect, style, of_runs: Vec::new(), bars: Bars::new(), rows, interrupt: None, failed: Ok(()) }
+        Terminal { dialect, style, of_runs: Vec::new(), bars: Bars::default(), rows, failed: Ok(()) }
     }
 
     /// Returns a terminal for a comparison, each run of which has its style.
@@ -85,7 +84,7 @@ impl Terminal {
     pub fn note(&mut self, note: &Note) {
         let (kind, least) = Level::of(note);
         if self.style.level >= least {
-            self.bars.above(|| aside(&format!("{kind}: {}", self.dialect.note(note))));
+            above(|| aside(&format!("{kind}: {}", self.dialect.note(note))));
         }
     }
 
@@ -97,14 +96,14 @@ impl Terminal {
     /// Prints a line about progress, if the level lets it through.
     fn aside(&mut self, line: &str) {
         if self.style.level >= Level::Info {
-            self.bars.above(|| aside(line));
+            above(|| aside(line));
         }
     }
 
     /// Writes text to standard output, or to standard error if standard output belongs to something else.
     fn text(&mut self, text: String) {
         let is_aside = self.style.json || !self.of_runs.is_empty();
-        let written = self.bars.above(|| match is_aside {
+        let written = above(|| match is_aside {
             true => {
                 _ = io::stderr().write_all(text.as_bytes());
                 Ok(())
@@ -129,13 +128,11 @@ impl Terminal {
                     self.bars.begin_training(plan, step);
                 }
                 let resume = self.dialect.typed(Setting::Resume, "last").unwrap_or_default();
-                let bars = self.bars.handle();
-                let interrupt = self.interrupt.get_or_insert_with(|| Interrupt::watch(this_command(&resume), bars));
-                interrupt.began(step, plan.total_steps);
+                interrupt::began(step, plan.total_steps, this_command(&resume));
             }
             trainer::Event::Stepped { step, report } => {
                 self.bars.stepped(step, report);
-                self.interrupt.iter().for_each(|interrupt| interrupt.stepped(step));
+                interrupt::stepped(step);
             }
             trainer::Event::Logged(record) => match &mut self.rows {
                 Some(rows) => {
@@ -145,7 +142,7 @@ impl Terminal {
                 None => self.text(results::log_line(record) + "\n"),
             },
             trainer::Event::Saved(folder) => {
-                self.interrupt.iter().for_each(|interrupt| interrupt.saved(folder));
+                interrupt::saved(folder);
                 self.aside(&format!("note: saved {}", folder.display()));
             }
             trainer::Event::Deleted(folder) => self.aside(&format!("note: deleted {}", folder.display())),
@@ -156,7 +153,7 @@ impl Terminal {
     /// Removes the bars, and shows the row of a last epoch.
     fn end_training(&mut self) {
         self.bars.finish();
-        self.interrupt.iter().for_each(Interrupt::done);
+        interrupt::has_results();
         let row = self.rows.as_mut().and_then(Rows::finish);
         self.row(row);
     }
@@ -192,7 +189,7 @@ impl Events for Terminal {
                 self.text(results::metrics_block(split, record));
             }
             Event::Predicted(predicted) => {
-                self.bars.finish();
+                self.end_training();
                 self.aside(&predicted.to_string());
             }
             Event::Passed(step) => self.text(format!("ok  {step}\n")),

@@ -155,6 +155,24 @@ fn ranks_learn_what_one_process_learns_and_the_same_bits_again() {
 }
 
 #[test]
+fn ranks_with_an_emulated_gpu_each_learn_what_one_process_learns() {
+    let scratch = Ranks::new();
+    let short = |ranks, output: &str| train(ranks, output).replace("--max_steps 20", "--max_steps 6");
+    scratch.good(1, &short(1, "cpu"));
+    scratch.good(1, &(short(1, "one") + " --device emulated"));
+    for output in ["two", "again"] {
+        scratch.good(2, &(short(2, output) + " --device emulated"));
+    }
+    for one in ["cpu", "one"] {
+        assert_close(&scratch, one, "two", (LOSS_APART, WEIGHT_APART));
+    }
+    assert!(scratch.weights("two") == scratch.weights("again"));
+    scratch.good(2, &(short(4, "half") + " --device emulated"));
+    let (a, b) = (scratch.losses("one"), scratch.losses("half"));
+    assert!(a.iter().zip(b).any(|(a, b)| (a / b - 1.0).abs() > 100.0 * LOSS_APART), "half a batch passes");
+}
+
+#[test]
 fn accumulation_and_bounded_batches_change_nothing_either() {
     let scratch = Ranks::new();
     scratch.good(1, &(train(1, "one") + " --gradient_accumulation_steps 2"));

@@ -93,7 +93,7 @@ fn errors_name_the_option_the_value_and_the_remedy() {
     check(
         "train --fsdp full_shard",
         expect![[r#"
-            error: `--fsdp full_shard` cannot be honored: this version has no GPU, TPU, MPS or other device: it computes on the CPU
+            error: `--fsdp full_shard` cannot be honored: this version computes on the processor or on an NVIDIA GPU, one device a process: `--device` says which
               hint: leave `--fsdp` out
         "#]],
     );

@@ -180,7 +180,7 @@ fn bare(opened: Opened, source: String) -> Result<Labeled, Error> {
         rows.push((row.number, row.tags.unwrap_or_default()));
     }
     let names = reader.take_tags();
-    names.refuse_numbered()?;
+    names.refuse_webanno()?;
     let sentences: Vec<LabeledSentence> = rows
         .into_iter()
         .map(|(line, tags)| LabeledSentence {

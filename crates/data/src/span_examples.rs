@@ -88,7 +88,7 @@ fn read(
     }
     all.notes.extend(reader.notes().into_iter().filter(|note| note.count > 0));
     let names = reader.take_tags();
-    names.refuse_numbered()?;
+    names.refuse_webanno()?;
     let is_tagged = !tagged.is_empty();
     let mut of_tags = OfTags::new(format, rules);
     for row in tagged {

@@ -46,16 +46,14 @@ impl Scratch {
         let notes = self.notes.clone();
         Hub::new(settings, move |event| {
             if let Event::Note(note) = event {
-                notes.lock().expect("no thread panicked").push(note);
+                let kind = if note.important { "warning" } else { "note" };
+                notes.lock().expect("no thread panicked").push(format!("{kind}: {note}\n"));
             }
         })
     }
 
     fn show(&self, outcome: Result<BTreeMap<String, Split>, tagsmith_data::error::Error>) -> String {
-        let mut text = std::mem::take(&mut *self.notes.lock().expect("no thread panicked"))
-            .iter()
-            .map(|note| format!("note: {note}\n"))
-            .collect::<String>();
+        let mut text = std::mem::take(&mut *self.notes.lock().expect("no thread panicked")).concat();
         match outcome {
             Err(error) => {
                 let spell = |setting: Setting, _: Option<&str>| format!("<{setting:?}>");
@@ -163,7 +161,7 @@ fn files_named_by_split() {
         &[("data/train-00000-of-00001.jsonl", ROW), ("data/unlabeled-00000-of-00001.jsonl", ROW)],
         None,
         expect![[r#"
-            note: org/set: the split `unlabeled` is not downloaded: only train, validation, test are
+            warning: org/set: the split `unlabeled` is not downloaded: only train, validation, test are
             train: Jo (data/train-00000-of-00001.jsonl; B-PER)
         "#]],
     );
@@ -171,7 +169,7 @@ fn files_named_by_split() {
         &[("data/extra-00000-of-00001.jsonl", ROW)],
         None,
         expect![[r#"
-        note: org/set: the split `extra` is not downloaded: only train, validation, test are
+        warning: org/set: the split `extra` is not downloaded: only train, validation, test are
         error: org/set: it has the splits `extra`, and none of train, validation, test: download its files and pass them by name
     "#]],
     );
@@ -226,8 +224,8 @@ fn old_names_are_programs_and_their_conversion_is_read() {
     );
     expect![[r#"
         note: the data set `conll2003` is `eriktks/conll2003` now
-        note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
-        note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
+        warning: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        warning: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
           note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
           note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
@@ -238,8 +236,8 @@ fn old_names_are_programs_and_their_conversion_is_read() {
     assert_eq!(scratch.came(), ["conll2003/train/0000.parquet", "conll2003/validation/0000.parquet"]);
     expect![[r#"
         note: the data set `conll2003` is `eriktks/conll2003` now
-        note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
-        note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
+        warning: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        warning: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
           note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
           note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
@@ -249,11 +247,11 @@ fn old_names_are_programs_and_their_conversion_is_read() {
     "#]].assert_eq(&scratch.read_offline("conll2003", Some("conll2003")));
     expect![[r#"
         note: the data set `conll2003` is `eriktks/conll2003` now
-        note: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        warning: eriktks/conll2003: conll2003.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
         error: eriktks/conll2003: there is no configuration `other` (there are: `conll2003`): pass <DatasetConfigName> with one of them
     "#]].assert_eq(&scratch.read("conll2003", Some("other"), None));
     expect![[r#"
-        note: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
+        warning: eriktks/conll2003: the split `extra` is not downloaded: only train, validation, test are
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (conll2003/train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
           note: 1 word is empty or blank; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 5)
           note: 1 sentence has no words; it is kept (CACHE/datasets--eriktks--conll2003/snapshots/94dffc962f82c013520932a3e2348c114c4028c5/conll2003/train/0000.parquet: row 3)
@@ -280,11 +278,11 @@ fn conversions_of_several_configurations_and_of_parts() {
         &[("de/partial-train/0000.parquet", &parquet), ("fr/train/0000.parquet", &parquet)],
     );
     expect![[r#"
-        note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        warning: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
         error: org/set: it has several configurations (`de`, `fr`): pass <DatasetConfigName> with one of them
     "#]].assert_eq(&scratch.read("org/set", None, None));
     expect![[r#"
-        note: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
+        warning: org/set: set.py is a program, which is never run: the hub's Parquet conversion of its data is read (refs/convert/parquet)
         train: Jo Müller walks to Zürich Nobody minds . New Ulm sleeps ‎  走る (de/partial-train/0000.parquet; O B-PER I-PER B-LOC I-LOC)
           note: 1 word is empty or blank; it is kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 5)
           note: 1 sentence has no words; it is kept (CACHE/datasets--org--set/snapshots/284165f35ba8763a3179b2ebfe4eb263ed33585d/de/partial-train/0000.parquet: row 3)
@@ -329,8 +327,8 @@ fn what_python_left_without_a_name_for_its_commit_is_found() {
     let commit = scratch.server.commit("datasets/org/set", "main");
     let got = scratch.read_offline("org/set", None).replace(&commit[..12], "COMMIT");
     expect![[r#"
-        note: CACHE/datasets--org--set: nothing says which commit `main` is; COMMIT is the only one here and used
-        note: org/set: the cache does not say which files there are: those in it are taken for all
+        warning: CACHE/datasets--org--set: nothing says which commit `main` is; COMMIT is the only one here and used
+        warning: org/set: the cache does not say which files there are: those in it are taken for all
         train: Jo (train.jsonl; B-PER)
         validation: Ulm (dev.jsonl; B-LOC)
     "#]]

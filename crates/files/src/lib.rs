@@ -6,6 +6,7 @@
 
 pub mod atomic_write;
 mod error;
+pub mod fleeting;
 pub mod json_fields;
 pub mod lock;
 pub mod python_json;

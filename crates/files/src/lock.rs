@@ -1,8 +1,9 @@
 //! Folders that one process at a time writes to.
 //!
 //! The lock is a file with one line, which says whose it is, and which the system locks until that process ends, however
-//! it ends. A line without a lock is therefore of a process that was killed.
+//! it ends. A line without a lock is therefore of a process that ended without tidying up.
 
+use crate::fleeting::Fleeting;
 use crate::{Error, atomic_write};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -14,17 +15,16 @@ pub const NAME: &str = ".tagsmith.lock";
 /// The lock of a folder. It is given back when it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    path: PathBuf,
+    /// The file, and the folders that were made for it. It goes before the system's lock does.
+    _at: Fleeting,
     /// The locked file.
     _file: File,
-    /// Folders that did not exist before, the outermost first.
-    made: Vec<PathBuf>,
 }
 
 /// What became of an attempt to lock a folder.
 #[derive(Debug)]
 pub enum Locked {
-    /// The folder is locked. The line is that of a process that was killed while it had the lock.
+    /// The folder is locked. The line is that of a process that ended while it had the lock: it was killed.
     Yes(Lock, Option<String>),
     /// Another process has the lock: its line.
     InUse(String),
@@ -59,19 +59,10 @@ pub fn lock(folder: &Path, owner: &str) -> Result<Locked, Error> {
             file.rewind()?;
             writeln!(file, "{owner}")
         };
-        let lock = Lock { path: path.clone(), made, _file: file.try_clone().map_err(Error::io(folder))? };
+        let lock = Lock { _at: Fleeting::new(path.clone(), made), _file: file.try_clone().map_err(Error::io(folder))? };
         // If it fails the lock is dropped, and the file is gone.
         write(&mut file).map_err(Error::io(folder))?;
         return Ok(if supported { Locked::Yes(lock, before) } else { Locked::Unsupported(lock) });
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // No caller could be told that removing failed; a line that nobody has locked is overwritten by the next one.
-        fs::remove_file(&self.path).ok();
-        // A folder with something in it stays.
-        while self.made.pop().is_some_and(|folder| fs::remove_dir(folder).is_ok()) {}
     }
 }
 

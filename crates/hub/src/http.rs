@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
-use tagsmith_message::{Remedy, Setting};
+use tagsmith_message::{Note, Remedy, Setting};
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
 use ureq::{AsSendBody, Body, Proxy, SendBody};
 
@@ -118,9 +118,14 @@ impl Hub {
         }
     }
 
-    /// Reports a note.
-    pub fn say(&self, note: String) {
-        (self.notify)(Event::Note(note));
+    /// Reports what was done.
+    pub fn say(&self, what: String) {
+        (self.notify)(Event::Note(Note::once(what)));
+    }
+
+    /// Reports what is lost, left out, ignored or replaced by something else.
+    pub fn warn(&self, what: String) {
+        (self.notify)(Event::Note(Note::once(what).important()));
     }
 
     /// One try, along its redirects.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+use tagsmith_message::Note;
 
 /// What a person's environment says about the hub. Whoever has an environment fills this in; this crate reads none.
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ impl fmt::Debug for Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// Something was decided that a person should know.
-    Note(String),
+    Note(Note),
     /// A file begins to come or go.
     Began {
         /// Whether it goes to the hub.

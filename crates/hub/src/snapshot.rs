@@ -77,7 +77,7 @@ impl Hub {
                     None => return Err(failure),
                     Some(commit) => {
                         let why = failure.reason();
-                        self.say(format!("{}: {why}: commit {} from the cache is used", repo.id, short(&commit)));
+                        self.warn(format!("{}: {why}: commit {} from the cache is used", repo.id, short(&commit)));
                         (Some(commit), why)
                     }
                 },
@@ -106,7 +106,7 @@ impl Hub {
         }
         let listing = self.list(repo, &commit, if has_cached { 1 } else { TRIES })?;
         if let Err(error) = shelf.set_listing(&commit, &listing) {
-            self.say(format!("{}: the listing is not kept", error.with_cause()));
+            self.warn(format!("{}: the listing is not kept", error.with_cause()));
         }
         Ok((commit, listing))
     }
@@ -119,7 +119,7 @@ impl Hub {
         let mut commits = shelf.commits();
         commits.retain(|commit| is_whole(&Listing::of_folder(&shelf.snapshot(commit))));
         let commit = commits.pop_first().filter(|_| commits.is_empty())?;
-        self.say(format!(
+        self.warn(format!(
             "{}: nothing says which commit `{revision}` is; {} is the only one here and used",
             shelf.folder().display(),
             short(&commit)
@@ -174,7 +174,7 @@ impl Hub {
         }
         if let Err(error) = shelf.set_commit(&snapshot.revision, commit) {
             let why = error.with_cause();
-            self.say(format!("{why}: the cache does not learn which commit `{}` is", snapshot.revision));
+            self.warn(format!("{why}: the cache does not learn which commit `{}` is", snapshot.revision));
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Hub {
     pub fn say_unused_revision(&self, kind: Kind, folder: &Path, revision: Option<&str>) {
         if revision.is_some_and(|revision| revision != MAIN) {
             let (noun, folder) = (kind.noun(), folder.display());
-            self.say(format!("the {noun}'s revision is not used, because {folder} is a folder here"));
+            self.warn(format!("the {noun}'s revision is not used, because {folder} is a folder here"));
         }
     }
 }

@@ -168,7 +168,7 @@ impl Hub {
                 let mode = modes.iter().find(|mode| mode.path == file.path);
                 let mode = mode.ok_or_else(|| Failure::Malformed(format!("it says nothing of {}", file.path)))?;
                 match mode.mode.as_str() {
-                    _ if mode.ignore => self.say(format!("{}: the repository's .gitignore leaves it out", file.path)),
+                    _ if mode.ignore => self.warn(format!("{}: the repository's .gitignore leaves it out", file.path)),
                     // What is empty cannot be kept apart from git.
                     "lfs" if file.size > 0 => {
                         let sum = sha256(&file.local)?;

@@ -55,6 +55,17 @@ impl Device {
         Ok(Device::Gpu(Gpu::new(Box::new(cuda::open(places, ordinal, PTX)?))))
     }
 
+    /// Waits until all work that was asked for is done.
+    ///
+    /// # Errors
+    /// The device's first error.
+    pub fn wait(&self) -> Result<(), Error> {
+        match self {
+            Device::Processor => Ok(()),
+            Device::Gpu(gpu) => gpu.wait(),
+        }
+    }
+
     /// Returns the device's first error, if it is known already. It waits for nothing.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 
 mod attention;
 mod elementwise;
+mod learning;
 mod linear;
 mod place;
 mod rows;
@@ -18,6 +19,7 @@ use crate::Precision;
 use crate::check::{distance, tolerance, wide};
 use crate::device::Device;
 use crate::error::Error;
+use crate::memory::scalar::Scalar;
 use crate::memory::tensor::Tensor;
 use crate::op::sequences::Sequences;
 use place::Place;
@@ -77,13 +79,26 @@ pub struct Work {
 pub struct Outcome {
     /// The result's name.
     what: &'static str,
-    values: Tensor,
+    values: Found,
     /// The factor c of the tests' bound.
     c: f64,
     /// The terms of the longest sum.
     terms: usize,
     /// Results that are rounded to bf16 on the way, where activations are bf16.
     roundings: u32,
+}
+
+/// What an operation returned.
+#[derive(Debug)]
+enum Found {
+    Tensor(Tensor),
+    Scalar(Scalar),
+}
+
+impl From<Tensor> for Found {
+    fn from(tensor: Tensor) -> Found {
+        Found::Tensor(tensor)
+    }
 }
 
 /// An operation with its inputs on a device. Each call computes it once more.
@@ -143,12 +158,15 @@ impl Trial {
     /// # Errors
     /// A result that differs by more than rounding explains; an error of the device.
     pub fn check(&self, device: &Device, size: &Size, precision: Precision) -> Result<(), Failure> {
-        let read = |outcome: &Outcome| outcome.values.to_vec().map_err(Error::from);
+        let read = |outcome: &Outcome| match &outcome.values {
+            Found::Tensor(tensor) => tensor.to_vec(),
+            Found::Scalar(scalar) => scalar.read().map(|number| vec![number as f32]),
+        };
         let theirs = self.prepare(device, size, precision)?();
         let ours = self.prepare(&Device::Processor, size, precision)?();
         assert_eq!(theirs.len(), ours.len(), "{}: a device has other results", self.name);
         for (theirs, ours) in theirs.iter().zip(&ours) {
-            let (got, want) = (read(theirs)?, wide(&read(ours)?));
+            let (got, want) = (read(theirs).map_err(Error::from)?, wide(&read(ours).map_err(Error::from)?));
             let rounded = if precision == Precision::Bf16 { f64::from(ours.roundings) * BF16_ROUNDING } else { 0.0 };
             let largest = want.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
             let allowed = tolerance(2.0 * ours.c, ours.terms, &want) + rounded * largest;
@@ -164,11 +182,11 @@ impl Trial {
 
 /// Returns all trials, in the order in which a model computes them.
 pub fn trials() -> Vec<Trial> {
-    [rows::TRIALS, linear::TRIALS, attention::TRIALS, elementwise::TRIALS, spans::TRIALS].concat()
+    [rows::TRIALS, linear::TRIALS, attention::TRIALS, elementwise::TRIALS, spans::TRIALS, learning::TRIALS].concat()
 }
 
 /// Sizes at which every kernel has parts of blocks, rows and tiles.
-pub fn small_sizes() -> Vec<Size> {
+fn small_sizes() -> Vec<Size> {
     let size =
         |lengths: &[usize], heads, width, inner| Size { lengths: lengths.to_vec(), heads, width, inner, labels: 9 };
     vec![

@@ -76,16 +76,16 @@ impl Evaluation {
         self.score.total().figures()[2]
     }
 
-    /// The names of the figures of [`Evaluation::record`], without `eval_`.
+    /// The names of the figures of [`Evaluation::record`], without its prefix.
     pub const FIGURES: [&str; 6] = ["precision", "recall", "f1", "f1_macro", "strict_f1", "gold_without_span"];
 
-    /// Returns the figures as a run's record: `eval_f1` and its kin.
-    pub fn record(&self) -> Map<String, Value> {
+    /// Returns the figures as a run's record: `eval_f1` and its kin, where `split` is `eval`.
+    pub fn record(&self, split: &str) -> Map<String, Value> {
         let [precision, recall, f1] = self.score.total().figures();
         let strict_f1 = self.strict.total().figures()[2];
         let macro_f1 = self.score.mean()[2];
         let figures = [json!(precision), json!(recall), json!(f1), json!(macro_f1), json!(strict_f1), json!(self.lost)];
-        Evaluation::FIGURES.into_iter().zip(figures).map(|(name, figure)| (format!("eval_{name}"), figure)).collect()
+        Evaluation::FIGURES.into_iter().zip(figures).map(|(name, figure)| (format!("{split}_{name}"), figure)).collect()
     }
 
     /// The original's object and what it leaves out. `loss` is 0 there always.

@@ -179,7 +179,7 @@ impl Tokenizer {
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         for (name, text) in self.files() {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|source| Error::Read { path, source })?;
+            std::fs::write(&path, text).map_err(|source| Error::Write { path, source })?;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Tokenizer {
         let config = serde_json::to_string_pretty(&self.config).expect("JSON can be written");
         for (name, text) in [("tokenizer.json", json), ("tokenizer_config.json", config)] {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|source| Error::Read { path, source })?;
+            std::fs::write(&path, text).map_err(|source| Error::Write { path, source })?;
         }
         Ok(())
     }

@@ -167,6 +167,38 @@ fn a_hostile_expression_ends_with_a_line() {
     assert_eq!(others, [], "these are cut, or refused, and were not expected to be");
 }
 
+/// An expression without steps back may read the rest of a text anew at each of its letters: `(?:a+b)|a` does. So whoever
+/// reads a text, no expression cuts more than it can read in minutes.
+#[test]
+fn expressions_cut_no_more_than_a_mebibyte() {
+    let hostile = "(?:a+b)|a";
+    let with = [
+        tokenizer(Value::Null, &[split(hostile, "Isolated", false), bytes(false, false)]),
+        tokenizer(replace(hostile, "x"), &[bytes(false, false)]),
+        tokenizer(json!({"type": "Sequence", "normalizers": [replace("c", "d")]}), &[bytes(false, false)]),
+        tokenizer(Value::Null, &[bytes(true, false)]),
+    ];
+    let long = "a".repeat((1 << 20) + 1);
+    for json in with {
+        let ours = Tokenizer::from_bytes(&json, b"{}").unwrap();
+        for (what, error) in [
+            ("text", ours.encode_running(&long).map(|_| ()).unwrap_err()),
+            ("word", ours.encode_words(&["b".to_owned(), long.clone()]).map(|_| ()).unwrap_err()),
+        ] {
+            let said = error.to_string();
+            let start = format!(
+                "the tokenizer cannot cut this into pieces: it cuts with expressions, and a {what} of at most 1 MiB: `aaa"
+            );
+            assert!(said.starts_with(&start) && said.ends_with(" has 1048577 bytes: split it"), "{said}");
+        }
+    }
+    // Up to the limit a text is cut as the library cuts it, and without expressions there is none.
+    let most = "a b ".repeat(1 << 18);
+    assert!(ALL[0].agree(&most));
+    let without = Both::new(&tokenizer(Value::Null, &[json!({"type": "WhitespaceSplit"}), bytes(false, false)]));
+    assert!(without.agree(&most.repeat(2)));
+}
+
 /// The wrong twin: the library leaves the rest of the text uncut, and says nothing.
 #[test]
 fn the_library_alone_is_silent() {

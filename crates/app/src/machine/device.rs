@@ -1,7 +1,8 @@
 //! Where a command computes: the processor, or a GPU that passes its self-test.
 
+use super::neighbors;
 use crate::error::refusal;
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -9,19 +10,20 @@ use std::time::Instant;
 use tagsmith_kernel::device::{DeviceInfo, Error, Places, devices};
 use tagsmith_kernel::{Device, trial};
 use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_ranks::World;
 use tagsmith_train::memory::size;
 
 /// Where a command computes, as the user says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub enum DeviceChoice {
-    /// The first GPU that passes its self-test; without one, the processor.
+    /// The first GPU that passes its self-test, from the rank's own on; without one, the processor.
     Auto,
     /// The processor.
     #[default]
     Processor,
-    /// The GPU of this number in the driver's list.
-    Cuda(usize),
+    /// The GPU of this number in the driver's list, or the rank's own.
+    Cuda(Option<usize>),
     /// A GPU that the processor emulates, instruction by instruction: for tests, and for reports of what is wrong.
     Emulated,
 }
@@ -35,9 +37,9 @@ impl DeviceChoice {
         match name {
             "auto" => Some(DeviceChoice::Auto),
             "cpu" => Some(DeviceChoice::Processor),
-            "cuda" => Some(DeviceChoice::Cuda(0)),
+            "cuda" => Some(DeviceChoice::Cuda(None)),
             "emulated" => Some(DeviceChoice::Emulated),
-            _ => name.strip_prefix("cuda:")?.parse().ok().map(DeviceChoice::Cuda),
+            _ => name.strip_prefix("cuda:")?.parse().ok().map(|number| DeviceChoice::Cuda(Some(number))),
         }
     }
 }
@@ -47,7 +49,8 @@ impl fmt::Display for DeviceChoice {
         match self {
             DeviceChoice::Auto => f.write_str("auto"),
             DeviceChoice::Processor => f.write_str("cpu"),
-            DeviceChoice::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            DeviceChoice::Cuda(None) => f.write_str("cuda"),
+            DeviceChoice::Cuda(Some(ordinal)) => write!(f, "cuda:{ordinal}"),
             DeviceChoice::Emulated => f.write_str("emulated"),
         }
     }
@@ -66,12 +69,18 @@ pub struct DeviceArgs {
     pub device: DeviceChoice,
     /// A folder with NVIDIA's libraries, or Python's `site-packages`, which is looked into first.
     pub cuda_libraries: Option<PathBuf>,
+    /// The place of this rank among those of its machine: ranks have the GPUs in turn.
+    #[serde(skip)]
+    pub place: usize,
 }
 
-/// What is said of work that no GPU does.
-const ONLY_ON_PROCESSOR: &str = "computes on the processor only";
-
 impl DeviceArgs {
+    /// Returns the same of this rank.
+    #[must_use]
+    pub fn of_rank(&self, world: &World) -> DeviceArgs {
+        DeviceArgs { place: neighbors::place(world), ..self.clone() }
+    }
+
     /// Opens the device, and returns notes about it. A real GPU passed its self-test.
     ///
     /// # Errors
@@ -83,22 +92,36 @@ impl DeviceArgs {
                 let note = "a GPU is emulated: every instruction of its kernels runs on the processor, slowly";
                 Ok((Device::emulated(1)?, vec![Note::once(note)]))
             }
-            DeviceChoice::Cuda(ordinal) => self.open_gpu(ordinal),
+            DeviceChoice::Cuda(number) => self.open_gpu(number),
             DeviceChoice::Auto => Ok(self.open_first()),
         }
     }
 
-    /// Returns notes about work that no GPU does yet: `what` is its subject. There is one if a GPU is there and stays idle.
+    /// Opens a device for each of the ranks that work together, as [`DeviceArgs::open`]: all compute on GPUs, or all on
+    /// processors.
+    ///
+    /// # Errors
+    /// The errors of [`DeviceArgs::open`].
+    pub fn open_on_ranks(&self, world: &World) -> Result<(Device, Vec<Note>)> {
+        let opened = self.of_rank(world).open()?;
+        let on_gpus = world.sum(f64::from(u8::from(matches!(opened.0, Device::Gpu(_))))) as usize;
+        if on_gpus == 0 || on_gpus == world.size() {
+            return Ok(opened);
+        }
+        let idle = format!("{on_gpus} of {} ranks have a GPU: all compute on processors", world.size());
+        Ok((Device::Processor, vec![Note::once(idle).important()]))
+    }
+
+    /// Returns notes about work that no GPU does yet, for this reason. There is one if a GPU is there and stays idle.
     ///
     /// # Errors
     /// A GPU that was asked for, with a remedy.
-    pub fn only_on_processor(&self, what: &str) -> Result<Vec<Note>> {
-        let reason = format!("{what} {ONLY_ON_PROCESSOR}");
+    pub fn only_on_processor(&self, reason: &str) -> Result<Vec<Note>> {
         match self.device {
             DeviceChoice::Processor => Ok(Vec::new()),
             DeviceChoice::Auto => {
                 let gpus = devices(&self.places()).unwrap_or_default();
-                Ok(gpus.first().map(|gpu| Note::once(unused(gpu, &reason))).into_iter().collect())
+                Ok(gpus.first().map(|gpu| Note::once(unused(gpu, reason))).into_iter().collect())
             }
             DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
         }
@@ -118,23 +141,15 @@ impl DeviceArgs {
             let device = Device::emulated(1).map_err(|error| error.to_string())?;
             proven(device)
         };
-        let gpus =
-            match self.device {
-                DeviceChoice::Processor => return Ok(Vec::new()),
-                DeviceChoice::Emulated => return Ok(vec![tested("the emulated GPU".into(), &emulator)]),
-                DeviceChoice::Auto => match devices(&self.places()) {
-                    Err(Error::Missing(_)) => Vec::new(),
-                    gpus => gpus?,
-                },
-                DeviceChoice::Cuda(ordinal) => {
-                    let gpus = devices(&self.places())?;
-                    let number = gpus.len();
-                    let gpu = gpus.into_iter().nth(ordinal);
-                    vec![gpu.with_context(|| {
-                        format!("there is no GPU {ordinal}: the driver shows {number}, counted from 0")
-                    })?]
-                }
-            };
+        let gpus = match self.device {
+            DeviceChoice::Processor => return Ok(Vec::new()),
+            DeviceChoice::Emulated => return Ok(vec![tested("the emulated GPU".into(), &emulator)]),
+            DeviceChoice::Auto => match devices(&self.places()) {
+                Err(Error::Missing(_)) => Vec::new(),
+                gpus => gpus?,
+            },
+            DeviceChoice::Cuda(number) => vec![self.gpu(number).map_err(|reason| anyhow!(reason))?],
+        };
         let name = |gpu: &DeviceInfo| format!("GPU {}, {}", gpu.ordinal, gpu.name);
         Ok(gpus.iter().map(|gpu| tested(name(gpu), &|| self.opened(gpu))).collect())
     }
@@ -144,14 +159,18 @@ impl DeviceArgs {
         Places { folders: self.cuda_libraries.iter().cloned().collect(), system: true }
     }
 
-    fn open_gpu(&self, ordinal: usize) -> Result<(Device, Vec<Note>)> {
+    /// Returns the GPU of this number, or the rank's own, or why it is not there.
+    fn gpu(&self, number: Option<usize>) -> Result<DeviceInfo, String> {
+        let gpus = devices(&self.places()).map_err(|error| error.to_string())?;
+        let all = gpus.len();
+        let number = number.unwrap_or(self.place % all.max(1));
+        let gpu = gpus.into_iter().nth(number);
+        gpu.ok_or_else(|| format!("there is no GPU {number}: the driver shows {all}, counted from 0"))
+    }
+
+    fn open_gpu(&self, number: Option<usize>) -> Result<(Device, Vec<Note>)> {
         let here = || Remedy::SetTo(Setting::Device, "cpu".into()).so_as("to do without");
-        let gpus = devices(&self.places()).map_err(|error| refusal(error.to_string(), here()))?;
-        let Some(gpu) = gpus.into_iter().nth(ordinal) else {
-            // The same sentence as where it is opened.
-            let error = Device::cuda(&self.places(), ordinal).map(|_| ()).unwrap_err();
-            return Err(refusal(error.to_string(), here()));
-        };
+        let gpu = self.gpu(number).map_err(|reason| refusal(reason, here()))?;
         if let Err(missing) = &gpu.products {
             return Err(refusal(missing, Remedy::set(Setting::CudaLibraries)));
         }
@@ -174,7 +193,8 @@ impl DeviceArgs {
                 Vec::new()
             }
         };
-        for gpu in &gpus {
+        let (before, after) = gpus.split_at(self.place % gpus.len().max(1));
+        for gpu in after.iter().chain(before) {
             let said = match self.opened(gpu) {
                 Ok(device) => {
                     notes.push(computes(gpu));
@@ -228,10 +248,9 @@ mod tests {
 
     #[test]
     fn choices_have_names() {
-        for name in ["auto", "cpu", "cuda:0", "cuda:17", "emulated"] {
+        for name in ["auto", "cpu", "cuda", "cuda:0", "cuda:17", "emulated"] {
             assert_eq!(DeviceChoice::named(name).map(|choice| choice.to_string()).as_deref(), Some(name));
         }
-        assert_eq!(DeviceChoice::named("cuda"), Some(DeviceChoice::Cuda(0)));
         for name in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CUDA", "cuda0", "mps"] {
             assert_eq!(DeviceChoice::named(name), None, "{name}");
         }

@@ -46,7 +46,7 @@ fn lock_here(folder: &Path, events: &mut dyn Events) -> Result<Lock> {
     match locked {
         Locked::Yes(lock, None) => Ok(lock),
         Locked::Yes(lock, Some(before)) => {
-            events.say(format!("`{shown}` was in use by {before}, which was killed: its lock is taken over"));
+            events.say(format!("`{shown}` was in use by {before}, which has ended: its lock is taken over"));
             Ok(lock)
         }
         Locked::Unsupported(lock) => {

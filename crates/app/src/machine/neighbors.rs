@@ -22,6 +22,12 @@ pub fn count(world: &World) -> usize {
     cores(world, &BTreeSet::new()).len()
 }
 
+/// Returns the place of this rank among those of this machine, from 0 on.
+pub fn place(world: &World) -> usize {
+    let all = world.gather(machine().as_bytes());
+    all[..world.rank()].iter().filter(|other| **other == machine().as_bytes()).count()
+}
+
 /// What no other running kernel is called.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned());

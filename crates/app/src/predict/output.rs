@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tagsmith_data::write::parquet::Table;
 use tagsmith_data::write::{conll, json_lines};
+use tagsmith_files::fleeting::Fleeting;
 use tagsmith_files::lock;
 use tagsmith_message::{Note, Remedy, Setting, Wording, counted, quote_all};
 use tagsmith_text::tagged::Tagged;
@@ -155,7 +156,7 @@ impl Sink {
 /// A file under another name until it is whole. If it is dropped before, it is gone.
 pub struct Staged {
     path: PathBuf,
-    stage: PathBuf,
+    stage: Fleeting,
     writer: BufWriter<File>,
 }
 
@@ -181,6 +182,7 @@ impl Staged {
         let stage = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         let file = File::create(&stage).with_context(|| format!("{}: cannot write here", path.display()))?;
         lock::hold(&file);
+        let stage = Fleeting::new(stage, Vec::new());
         Ok(Staged { path, stage, writer: BufWriter::new(file) })
     }
 
@@ -189,7 +191,7 @@ impl Staged {
         self.writer
             .flush()
             .and_then(|()| self.writer.get_ref().sync_all())
-            .and_then(|()| fs::rename(&self.stage, &self.path))
+            .and_then(|()| self.stage.keep(&self.path))
             .with_context(|| self.path.display().to_string())
     }
 }
@@ -209,13 +211,6 @@ pub fn sweep(folder: &Path, file: Option<&OsStr>, events: &mut dyn Events) -> Re
         events.say(format!("removed {files} that killed predictions left in {}: {names}", folder.display()));
     }
     Ok(())
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // After `publish` there is nothing under this name. Before it, no caller could be told that removing failed.
-        let _ = fs::remove_file(&self.stage);
-    }
 }
 
 impl Brackets {

@@ -48,6 +48,8 @@ pub struct Inputs<'a> {
     pub examples: &'a [Example],
     /// The texts that choose the best checkpoint; may be empty.
     pub validation: &'a [Example],
+    /// The texts that the best model is tested on; may be empty.
+    pub test: &'a [Example],
     /// The checkpoint to go on from.
     pub resume: Option<&'a Path>,
     /// The ranks that learn together.
@@ -62,8 +64,8 @@ pub struct Learned {
     pub best: Option<PathBuf>,
     /// The state of the run.
     pub state: TrainerState,
-    /// What there is to tell about the run.
-    pub run: Finished,
+    /// The results so far.
+    pub recorder: Recorder,
 }
 
 impl Inputs<'_> {
@@ -72,7 +74,7 @@ impl Inputs<'_> {
     /// # Errors
     /// A run that does not fit in memory; whatever the engine refuses.
     pub fn learn(&self, model: Model, log: &mut Log<'_>) -> Result<Learned> {
-        let Inputs { request, config, tokenizers, examples, validation, resume, world } = *self;
+        let Inputs { request, config, tokenizers, examples, validation, resume, world, .. } = *self;
         let (of_model, source) = (model.config.clone(), config.files[0].join(", "));
         let data = Data {
             config: &of_model,
@@ -100,7 +102,7 @@ impl Inputs<'_> {
             world,
             arguments: &Value::Object(config.json.clone()),
             save: &|task: &SpanTask, place| folder::save(place, &task.model, tokenizers),
-            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model, &watch)?.record()),
+            evaluate: &mut |task: &SpanTask| Ok(measure(&task.model, &watch)?.record("eval")),
             notify: &mut |event| {
                 let logged = self.hear(event, &mut recorder, &mut shared.borrow_mut());
                 if failed.is_ok() {
@@ -112,8 +114,8 @@ impl Inputs<'_> {
         failed?;
         let best = outcome.state.best_model_checkpoint.clone().map(PathBuf::from);
         let best = best.or_else(|| newest(&config.run.output));
-        let run = self.finish(&outcome, recorder, shared.into_inner())?;
-        Ok(Learned { model: learner.into_model().model, best, state: outcome.state, run })
+        self.record(&outcome, &mut recorder, shared.into_inner())?;
+        Ok(Learned { model: learner.into_model().model, best, state: outcome.state, recorder })
     }
 
     /// Logs what the engine says, and passes its progress on.
@@ -151,9 +153,9 @@ impl Inputs<'_> {
         Recorder::new(&reporting, &output, self.world.is_first(), events)
     }
 
-    /// Writes the results. Returns what there is to tell about the run.
-    fn finish(&self, outcome: &Outcome, mut recorder: Recorder, log: &mut Log<'_>) -> Result<Finished> {
-        let (config, state) = (self.config, &outcome.state);
+    /// Writes the results of training.
+    fn record(&self, outcome: &Outcome, recorder: &mut Recorder, log: &mut Log<'_>) -> Result<()> {
+        let state = &outcome.state;
         let mut record = outcome.metrics.clone();
         record.insert("train_samples".into(), json!(self.examples.len()));
         recorder.results("train", &record, log.events)?;
@@ -166,12 +168,22 @@ impl Inputs<'_> {
             best.remove("step");
             recorder.results("eval", &best, log.events)?;
         }
-        let output = &config.run.output;
+        if self.world.is_first() {
+            state.save(&self.config.run.output)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the model card and the page. Returns what there is to tell about the run.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn finish(&self, state: &TrainerState, recorder: Recorder) -> Result<Finished> {
+        let (config, output) = (self.config, &self.config.run.output);
         let run = finished(config, state.log_history.clone(), recorder.finish());
         let name = self.request.name.clone().unwrap_or_else(|| run.name.clone());
         let run = Finished { name, about: self.about(), ..run };
         if self.world.is_first() {
-            state.save(output)?;
             self.save_card(&run)?;
             if config.html_report {
                 let page = page(&run.name, std::slice::from_ref(&run));
@@ -183,8 +195,8 @@ impl Inputs<'_> {
 
     /// What the run is made of.
     fn about(&self) -> About {
-        let Inputs { config, examples, validation, .. } = *self;
-        let splits = [("train", examples), ("validation", validation)];
+        let Inputs { config, examples, validation, test, .. } = *self;
+        let splits = [("train", examples), ("validation", validation), ("test", test)];
         let parts = splits.into_iter().enumerate().filter(|(_, (_, examples))| !examples.is_empty());
         About {
             model: self.encoders().join(", "),

@@ -2,10 +2,13 @@
 
 use crate::events::{Event, Events};
 use crate::report::clock::now;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::Write;
 use tagsmith_message::Note;
+
+/// The name of the file.
+pub const FILE: &str = "run.log";
 
 /// A log that goes to the receiver of events and to a file.
 pub struct Log<'a> {
@@ -40,7 +43,8 @@ impl Log<'_> {
     pub fn write(&mut self, line: &str) -> Result<()> {
         if let Some(file) = &mut self.file {
             let [year, month, day, hour, minute, second] = now();
-            writeln!(file, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} - INFO - {line}")?;
+            writeln!(file, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} - INFO - {line}")
+                .context(FILE)?;
         }
         Ok(())
     }

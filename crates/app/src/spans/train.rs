@@ -1,7 +1,7 @@
 //! The four trainers of span taggers.
 
 use super::learn::{Inputs, read_back};
-use super::log::Log;
+use super::log::{self, Log};
 use super::made_from::MadeFrom;
 use super::{tag_rules, write_json};
 use crate::error::refusal;
@@ -9,6 +9,7 @@ use crate::events::{Events, Progress};
 use crate::machine::memory::allowed;
 use crate::machine::{folder_lock, precision, threads};
 use crate::report::Finished;
+use crate::train::record::Recorder;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -25,6 +26,7 @@ use tagsmith_spans::feed::read::{self, Overlapping};
 use tagsmith_spans::folder;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::labels::reading::Rules;
+use tagsmith_train::checkpoint::state::TrainerState;
 use tagsmith_train::checkpoint::{newest, verify};
 
 pub use super::request::SpanTrainRequest;
@@ -52,7 +54,7 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
-    request.device.only_on_processor("training")?;
+    events.notes(&request.device.only_on_processor("span taggers learn on the processor only")?);
     let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
@@ -70,7 +72,7 @@ pub fn train_spans(
     world.barrier();
     let mut log = Log { events, file: None };
     if world.is_first() && !is_done {
-        let file = output.join("run.log");
+        let file = output.join(log::FILE);
         let file = File::options().create(true).append(true).open(&file).with_context(|| file.display().to_string())?;
         log.file = Some(file);
     }
@@ -141,21 +143,26 @@ pub fn train_spans(
         tokenizers: &tokenizers,
         examples: &train_examples,
         validation: &validation,
+        test: &test,
         resume: from.as_deref(),
         world,
     };
-    let (mut state, mut best, mut run) = (None, None, None);
+    let (mut best, mut recorded) = (None, None);
     if config.does[0] {
         let learned = inputs.learn(model, &mut log)?;
         model = learned.model;
-        (state, best, run) = (Some(learned.state), learned.best, Some(Box::new(learned.run)));
+        (best, recorded) = (learned.best, Some((learned.state, learned.recorder)));
     }
     // The link says that the run is done, so that it comes after everything else.
     let end = |best: Option<&PathBuf>| match best.filter(|_| world.is_first()) {
         Some(best) => link(best, &finished),
         None => Ok(()),
     };
+    let tell = |recorded: Option<(TrainerState, Recorder)>| -> Result<_> {
+        recorded.map(|(state, recorder)| inputs.finish(&state, recorder).map(Box::new)).transpose()
+    };
     if !config.does[2] {
+        let run = tell(recorded)?;
         end(best.as_ref())?;
         return Ok(SpanTrained::Finished { figures: None, run });
     }
@@ -171,15 +178,19 @@ pub fn train_spans(
     let mut results = json!({
         "test_metrics": evaluation.to_json(),
         "config": config.json,
-        "final_step": state.as_ref().map(|state| state.global_step),
+        "final_step": recorded.as_ref().map(|(state, _)| state.global_step),
         "best_checkpoint_path": chosen.map(|best| best.display().to_string()),
     });
     // `best_validation_f1`, unless another metric chose.
-    let best_value = state.as_ref().map(|state| state.best_metric.unwrap_or(0.0));
+    let best_value = recorded.as_ref().map(|(state, _)| state.best_metric.unwrap_or(0.0));
     results[format!("best_validation_{}", config.metric())] = json!(best_value);
     if world.is_first() {
         write_json(&output.join("test_results.json"), &results)?;
     }
+    if let Some((_, recorder)) = &mut recorded {
+        recorder.save("predict", &evaluation.record("predict"))?;
+    }
+    let run = tell(recorded)?;
     end(best.as_ref())?;
     Ok(SpanTrained::Finished { figures: Some(results["test_metrics"].take()), run })
 }

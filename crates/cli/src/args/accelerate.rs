@@ -66,7 +66,7 @@ impl Accelerate {
         let device = device(kind, entry("use_cpu"), entry("gpu_ids").filter(|it| !NOTHING.contains(it)));
         let refused = splits.or(device.as_ref().err().cloned());
         if let Some(what) = refused {
-            bail!("{what} cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO");
+            bail!("{what} cannot be honored: {NO_DEVICE}: configure MULTI_GPU, MULTI_CPU or NO");
         }
         if let Some(other) = entry("compute_environment").filter(|&it| it != "LOCAL_MACHINE") {
             bail!("`compute_environment` is {other}: only LOCAL_MACHINE is read");
@@ -85,9 +85,6 @@ impl Accelerate {
                 _ => bail!("`num_processes` is {number}, but should be a number from 1 on"),
             },
         };
-        if kind == MULTI_GPU && processes.is_some_and(|processes| processes > 1) {
-            bail!("several GPUs cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO");
-        }
         Ok(Accelerate { precision, processes, device: device.unwrap_or_default() })
     }
 
@@ -114,9 +111,9 @@ fn device(kind: &str, use_cpu: Option<&str>, gpu_ids: Option<&str>) -> Result<Op
     match (kind, gpus) {
         ("MULTI_CPU" | "NO" | MULTI_GPU, _) if on_processor => Ok(Some(DeviceChoice::Processor)),
         ("NO", None) => Ok(None),
-        (MULTI_GPU, None) => Ok(Some(DeviceChoice::Cuda(0))),
+        (MULTI_GPU, None) => Ok(Some(DeviceChoice::Cuda(None))),
         ("NO" | MULTI_GPU, Some(ids)) => match ids.trim_end_matches(',').parse() {
-            Ok(ordinal) => Ok(Some(DeviceChoice::Cuda(ordinal))),
+            Ok(number) => Ok(Some(DeviceChoice::Cuda(Some(number)))),
             Err(_) => Err(format!("`gpu_ids: {ids}`")),
         },
         _ => Err(format!("`distributed_type: {kind}`")),
@@ -241,9 +238,9 @@ mod tests {
         for (text, device) in [
             ("distributed_type: NO\nuse_cpu: false\ngpu_ids: all", None),
             ("distributed_type: NO\nuse_cpu: true\ngpu_ids: '1'", Some(Processor)),
-            ("distributed_type: NO\ngpu_ids: '1'", Some(Cuda(1))),
-            ("distributed_type: MULTI_GPU\ngpu_ids: all\nnum_processes: 1", Some(Cuda(0))),
-            ("distributed_type: MULTI_GPU\ngpu_ids: 3,\nnum_processes: 1", Some(Cuda(3))),
+            ("distributed_type: NO\ngpu_ids: '1'", Some(Cuda(Some(1)))),
+            ("distributed_type: MULTI_GPU\ngpu_ids: all\nnum_processes: 2", Some(Cuda(None))),
+            ("distributed_type: MULTI_GPU\ngpu_ids: 3,\nnum_processes: 1", Some(Cuda(Some(3)))),
             ("distributed_type: MULTI_GPU\nuse_cpu: True", Some(Processor)),
         ] {
             assert_eq!(read(text).map(|read| read.device), Ok(device), "{text}");
@@ -259,13 +256,10 @@ mod tests {
         // Every kind of device that accelerate 1.15 knows, whatever the number of processes.
         for kind in ["MULTI_NPU", "MULTI_XPU", "MULTI_HPU", "FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA", "TPU"] {
             let want = format!(
-                "`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure one GPU, MULTI_CPU or NO"
+                "`distributed_type: {kind}` cannot be honored: {NO_DEVICE}: configure MULTI_GPU, MULTI_CPU or NO"
             );
             assert_eq!(refused(&format!("distributed_type: {kind}\nnum_processes: 1")), want);
         }
-        assert!(
-            refused("distributed_type: MULTI_GPU\nnum_processes: 2").starts_with("several GPUs cannot be honored: ")
-        );
         assert!(refused("distributed_type: NO\ngpu_ids: 0,1").starts_with("`gpu_ids: 0,1` cannot be honored: "));
         assert!(refused("distributed_type: NO\nmixed_precision: fp8").contains("fp8"));
         assert!(refused("distributed_type: NO\nnum_processes: none").contains("`num_processes` is none"));

@@ -25,6 +25,18 @@ pub enum UsageError {
     Ambiguous { spelled: String, could: Vec<String>, meant: Option<String> },
     #[error("`{option}` needs {expected}")]
     NoValue { option: String, expected: String },
+    #[error("`{option}` cannot be {}: {why}", quote(.value))]
+    Unfit { option: String, value: String, why: String },
+    #[error("{} {} missing", .0.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "), if .0.len() == 1 { "is" } else { "are" })]
+    Missing(Vec<String>),
+    #[error("{}", if .others.contains(.option) || .others.is_empty() {
+        format!("`{option}` is given twice")
+    } else {
+        format!("`{option}` and `{}` do not go together", .others.join("`, `"))
+    })]
+    Conflict { option: String, others: Vec<String> },
+    #[error("there is no place for {}", quote(.0))]
+    NoPlace(String),
     #[error("`{option}` takes no value, but `{value}` is given")]
     NeedlessValue { option: String, value: String },
     #[error("`{option}` needs {expected}, not {}", quote(.value))]

@@ -221,7 +221,7 @@ impl Options {
             decoding,
             label_scheme,
             parity: Parity::named(defects),
-            device: DeviceArgs { device, cuda_libraries },
+            device: DeviceArgs { device, cuda_libraries, place: 0 },
             threads: fields.optional_size("threads")?,
             cache_dir: fields.text("cache_dir")?,
             token: fields.text("token")?,

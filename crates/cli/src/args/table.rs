@@ -309,7 +309,7 @@ fn named(value: &str) -> Option<String> {
 fn numbered(value: &str) -> Option<String> {
     match value {
         "-1" => Some("cpu".into()),
-        number => number.parse::<usize>().ok().map(|number| DeviceChoice::Cuda(number).to_string()),
+        number => number.parse::<usize>().ok().map(|number| DeviceChoice::Cuda(Some(number)).to_string()),
     }
 }
 

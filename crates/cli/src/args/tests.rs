@@ -197,9 +197,9 @@ fn every_option_meets_its_fate() {
                 assert_eq!(values.text("device"), Some(device.clone()));
                 assert_eq!(lines, [format!("`--{}` is called `--device {device}` now", option.name)]);
                 if option.kind != Kind::Flag {
-                    let error =
-                        settle(&command_line(&words(&format!("--{} 77x", option.name)), &RUN_NER).unwrap(), &RUN_NER);
-                    assert!(error.unwrap_err().to_string().ends_with(&format!(" cannot be honored: {NO_DEVICE}")));
+                    let line = format!("--{} {}", option.name, if option.kind == Kind::Int { "77" } else { "77x" });
+                    let error = settle(&command_line(&words(&line), &RUN_NER).unwrap(), &RUN_NER).unwrap_err();
+                    assert!(error.to_string().ends_with(&format!(" cannot be honored: {NO_DEVICE}")), "{error}");
                 }
             }
             Fate::Refused => {
@@ -297,7 +297,7 @@ fn the_seeds_command_lines_resolve() {
         `--label_column` is read as `--label_column_name`
         `--dataloader_num_workers` changes nothing: batches are views of the data in memory, there are no loader processes
         `--evaluation_strategy` is called `--eval_strategy epoch` now
-        `--fp16` runs in bf16, which a processor has instructions for (and nothing is padded to 8)"#]]
+        `--fp16` runs in bf16, which has the range of f32: no loss is scaled (and nothing is padded to 8)"#]]
     .assert_eq(&lines.join("\n"));
 
     let (args, lines) = resolved(

@@ -313,7 +313,8 @@ fn validation_size(values: &Values) -> Result<Option<f64>, UsageError> {
 fn device(values: &Values) -> Result<DeviceArgs, UsageError> {
     let name = word(values, DEVICE);
     let device = DeviceChoice::named(&name).ok_or_else(|| no_device(&name))?;
-    Ok(DeviceArgs { device, cuda_libraries: filled(values, "cuda_libraries").map(|folder| expanded(&folder)) })
+    let cuda_libraries = filled(values, "cuda_libraries").map(|folder| expanded(&folder));
+    Ok(DeviceArgs { device, cuda_libraries, place: 0 })
 }
 
 /// Returns the memory for sentences.

@@ -1,4 +1,4 @@
-//! The words of a command line before clap reads them: one spelling for all commands.
+//! The words of a command line before clap reads them, one spelling for all commands, and what clap refuses of them.
 //!
 //! Names of commands and options may have hyphens or underscores. An option may be shortened to a beginning that no
 //! other option of its command has.
@@ -6,8 +6,10 @@
 use super::option::{DEVICE, Fate, Kind, Opt};
 use super::parse::{UsageError, no_device, refusal_of};
 use super::table::OPTIONS;
-use clap::{Arg, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgMatches, Command};
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::ffi::OsString;
 use tagsmith_app::machine::device::DeviceChoice;
 use tagsmith_message::{closest, quote};
@@ -136,6 +138,46 @@ fn other_device(option: &Opt, value: &str, command: &Command, settled: &mut Sett
 
 /// Why a device changes nothing in some commands.
 const NO_NUMBERS: &str = "this command needs no GPU";
+
+/// Reads settled words as `program` declares them. Help and versions that are asked for are printed, and end the process.
+pub fn matched(words: Vec<OsString>, program: Command) -> Result<ArgMatches, UsageError> {
+    program.try_get_matches_from(words).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::MissingSubcommand => error.exit(),
+        kind => usage(kind, &error),
+    })
+}
+
+/// Returns an error of clap, which takes several lines, as the other errors of a command line.
+fn usage(kind: ErrorKind, error: &clap::Error) -> UsageError {
+    let all = |kind| match error.get(kind) {
+        Some(ContextValue::String(one)) => vec![one.clone()],
+        Some(ContextValue::Strings(all)) => all.clone(),
+        _ => Vec::new(),
+    };
+    // Its names have their values beside them: `--device <DEVICE>`.
+    let bare = |name: &String| name.split([' ', '=']).next().unwrap_or_default().trim_matches(['<', '>']).to_owned();
+    let names: Vec<String> = all(ContextKind::InvalidArg).iter().map(bare).collect();
+    let option = names.first().cloned().unwrap_or_default();
+    let value = all(ContextKind::InvalidValue).concat();
+    let valid: Vec<String> = all(ContextKind::ValidValue).iter().map(|value| format!("`{value}`")).collect();
+    let expected = if valid.is_empty() { "a value".to_owned() } else { format!("one of {}", valid.join(", ")) };
+    match (kind, error.source()) {
+        (ErrorKind::InvalidValue, _) if value.is_empty() => UsageError::NoValue { option, expected },
+        (ErrorKind::InvalidValue, _) => UsageError::WrongValue { option, value, expected, meant: None },
+        (ErrorKind::ValueValidation, Some(why)) => UsageError::Unfit { option, value, why: why.to_string() },
+        (ErrorKind::MissingRequiredArgument, _) => UsageError::Missing(names),
+        (ErrorKind::ArgumentConflict, _) => {
+            let others: Vec<String> = all(ContextKind::PriorArg).iter().map(bare).collect();
+            UsageError::Conflict { option, others }
+        }
+        (ErrorKind::TooManyValues, _) => UsageError::NeedlessValue { option, value },
+        (ErrorKind::UnknownArgument, _) => UsageError::NoPlace(option),
+        _ => UsageError::Unfit { option, value, why: kind.to_string() },
+    }
+}
 
 /// What the name of an option stands for.
 enum Found {
@@ -335,6 +377,50 @@ mod tests {
         ] {
             let error = settled(line).unwrap_err();
             assert!(error.contains(&format!("cannot be honored: {}", super::super::option::NO_DEVICE)), "{error}");
+        }
+    }
+
+    /// What is wrong with a line, in its one line.
+    fn refused(line: &str) -> String {
+        let words = ["tagsmith"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
+        let settled = settle(words, &command()).unwrap();
+        matched(settled.words, command()).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_option_without_its_value_is_an_error_of_one_line_in_every_command() {
+        let mut tried = 0;
+        for of_program in
+            command().get_subcommands().filter(|command| !command.get_arguments().any(Arg::is_trailing_var_arg_set))
+        {
+            let options = of_program.get_arguments().filter(|arg| arg.get_action().takes_values());
+            for long in options.filter_map(Arg::get_long) {
+                let error = refused(&format!("{} --{long}", of_program.get_name()));
+                assert!(error.starts_with(&format!("`--{long}` needs ")) && error.lines().count() == 1, "{error}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 60, "{tried}");
+    }
+
+    #[test]
+    fn what_clap_refuses_is_said_as_everything_else() {
+        for (line, want) in [
+            ("predict --device", "`--device` needs one of `cpu`, `emulated`"),
+            ("predict --model", "`--model` needs a value"),
+            ("predict x", "`--model` is missing"),
+            ("score", "`GOLD` is missing"),
+            ("train_bi_encoder", "`CONFIG.json` is missing"),
+            ("predict --model m --threads x", "`--threads` cannot be `x`: invalid digit found in string"),
+            ("score g p --min-f1 2", "`--min-f1` cannot be `2`: not a number from 0 to 1"),
+            ("predict --model m --decoding flut", "`--decoding` needs one of `flat`, `nested`, `per_type`, not `flut`"),
+            ("predict --model m --bf16=1", "`--bf16` takes no value, but `1` is given"),
+            ("predict --model m --model n", "`--model` is given twice"),
+            ("predict --model m --output a --output-dir b", "`--output` and `--output-dir` do not go together"),
+            ("score a b c", "there is no place for `c`"),
+            ("predict --model m -x", "there is no place for `-x`"),
+        ] {
+            assert_eq!(refused(line), want, "{line}");
         }
     }
 

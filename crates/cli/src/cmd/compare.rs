@@ -3,12 +3,14 @@
 use super::train::{open_hubs, style, words};
 use crate::args::{Line, Plan, accelerate, help};
 use crate::open_hub::{self, Asked};
+use crate::spelling::Dialect;
+use crate::terminal::interrupt::{Writes, this_command, writes};
 use crate::terminal::streams::print;
 use crate::terminal::{Style, Terminal, width};
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, IsTerminal};
 use tagsmith_app::compare::{CompareRequest, PlannedRun, PlannedTask, compare};
-use tagsmith_message::Note;
+use tagsmith_message::{Note, Setting};
 use tagsmith_ranks::World;
 
 const HELP: &str = "\
@@ -87,6 +89,8 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
         };
         runs.push(PlannedRun { name: planned.name, task, notes: notes.into_iter().map(Note::once).collect() });
     }
+    let goes_on = Dialect::Train.typed(Setting::Resume, "last").unwrap_or_default();
+    writes(Writes::Runs(plan.output_dir.clone(), this_command(&goes_on)));
     let mut terminal = Terminal::of_runs(styles).of_ranks(world);
     let (table, outcome) = compare(CompareRequest { output_dir: plan.output_dir, runs }, world, &mut terminal);
     if let Some(table) = table {

@@ -3,13 +3,13 @@
 //! Standard output is a function of the seed and the options; progress and times go to standard error.
 
 use crate::spelling::Dialect;
-use crate::terminal::bars::style;
+use crate::terminal::bars::{above, all, style};
 use crate::terminal::color;
 use crate::terminal::interrupt::quoted;
 use crate::terminal::level::Level;
-use crate::terminal::streams::{aside, print, takes_bars};
+use crate::terminal::streams::{aside, print};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::ProgressBar;
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ impl Narration {
             trainer::Event::Began { plan, .. } => {
                 self.total = plan.total_steps;
                 self.start = Instant::now();
-                self.bar = takes_bars().then(|| bar(plan.total_steps));
+                self.bar = bar(plan.total_steps);
             }
             trainer::Event::Stepped { step, .. } => {
                 if let Some(bar) = &self.bar {
@@ -142,11 +142,7 @@ impl Narration {
         if self.silent || self.failed.is_err() {
             return;
         }
-        let write = || print(&format!("{line}\n"));
-        self.failed = match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        };
+        self.failed = above(|| print(&format!("{line}\n")));
     }
 
     /// Ends the part about the training.
@@ -177,10 +173,11 @@ impl Events for Narration {
     }
 }
 
-fn bar(total: u64) -> ProgressBar {
-    let style = style("   {wide_bar} {pos}/{len} updates, {left} left", 0);
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    bar.with_style(style)
+/// Returns the bar of a training, where standard error takes bars.
+fn bar(total: u64) -> Option<ProgressBar> {
+    let bar = all()?.add(ProgressBar::new(total));
+    bar.set_style(style("   {wide_bar} {pos}/{len} updates, {left} left", 0));
+    Some(bar)
 }
 
 fn about_sentences(lesson: &Lesson) -> String {

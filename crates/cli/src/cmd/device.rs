@@ -30,5 +30,6 @@ pub fn of(matches: &ArgMatches) -> DeviceArgs {
     DeviceArgs {
         device: matches.get_one(DEVICE).copied().unwrap_or_default(),
         cuda_libraries: matches.get_one(LIBRARIES[0]).cloned(),
+        place: 0,
     }
 }

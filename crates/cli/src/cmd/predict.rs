@@ -3,6 +3,7 @@
 use super::{device, quiet, style};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
+use crate::terminal::interrupt::{Writes, writes};
 use crate::terminal::streams::Output;
 use crate::terminal::{Style, Terminal, color};
 use anyhow::{Context, Result, bail, ensure};
@@ -116,6 +117,11 @@ fn input_formats() -> PossibleValuesParser {
 pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let request = PredictRequest { work: work(matches)?, options: options(matches)? };
+    writes(match &request.work {
+        Work::One { destination: Destination::Stream(_), .. } => Writes::Stream,
+        Work::One { destination: Destination::File(file), .. } => Writes::File(file.clone()),
+        Work::Folder { folder, .. } => Writes::Files(folder.clone()),
+    });
     let style = style(matches);
     let Style { shows_progress, level, .. } = style;
     let asked = Asked { cache_dir: text("cache-dir"), token: text("token"), plain: !shows_progress, level };

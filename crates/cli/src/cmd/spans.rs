@@ -4,7 +4,7 @@ use super::{device, quiet, style};
 use crate::args::words::CONFIG;
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
-use crate::terminal::interrupt::quoted;
+use crate::terminal::interrupt::{Writes, quoted, writes};
 use crate::terminal::streams::{Output, aside, print};
 use crate::terminal::{Style, Terminal};
 use anyhow::{Context, Result, ensure};
@@ -133,6 +133,7 @@ fn train(
         device: device::of(matches),
         threads,
     };
+    writes(Writes::Run(request.config.run.output.clone()));
     if request.config.disable_tqdm {
         terminal.hide_progress();
     }

@@ -4,7 +4,7 @@ use crate::args::program::{Program, RUN_NER, WITHOUT_TRAINER};
 use crate::args::{self, RimArgs, TrainLine, accelerate};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
-use crate::terminal::interrupt::quoted;
+use crate::terminal::interrupt::{Writes, quoted, writes};
 use crate::terminal::streams::print;
 use crate::terminal::width;
 use crate::terminal::{Style, Terminal};
@@ -67,6 +67,7 @@ fn run_words(words: Vec<String>, program: &Program, world: &World) -> anyhow::Re
         return Ok(0);
     }
     let mut line = args::parse(&words, Path::new(""), program)?;
+    writes(Writes::Run(line.args.output.output_dir.clone()));
     let applied = accelerate::apply(&mut line, world.size());
     let mut terminal = Terminal::new(Dialect::Train, style(&line.rim)).of_ranks(world);
     let preset = program.preset_words();

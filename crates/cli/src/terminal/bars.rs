@@ -3,6 +3,7 @@
 use super::streams::{aside, takes_bars};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tagsmith_app::events::Progress;
 use tagsmith_train::learner::StepReport;
@@ -14,10 +15,33 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// Work that takes less has no bar.
 const UNSEEN: Duration = Duration::from_millis(500);
 
+/// All bars of this process; none where standard error does not take them.
+static ALL: OnceLock<Option<MultiProgress>> = OnceLock::new();
+
+/// Returns all bars of this process, where standard error takes bars.
+pub fn all() -> Option<&'static MultiProgress> {
+    ALL.get_or_init(|| takes_bars().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))).as_ref()
+}
+
+/// Removes all bars, and shows none any more.
+pub fn remove() {
+    if let Some(Some(all)) = ALL.get() {
+        _ = all.clear();
+        all.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
+/// Writes while the bars are out of the way.
+pub fn above<T>(write: impl FnOnce() -> T) -> T {
+    match all() {
+        Some(all) => all.suspend(write),
+        None => write(),
+    }
+}
+
 /// What is going on, as far as a person sees it.
+#[derive(Default)]
 pub struct Bars {
-    /// All bars; none where standard error does not take them.
-    all: Option<MultiProgress>,
     training: Option<Training>,
     work: Option<Work>,
 }
@@ -43,20 +67,9 @@ struct Work {
 }
 
 impl Bars {
-    /// Returns no bars yet.
-    pub fn new() -> Bars {
-        let all = takes_bars().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        Bars { all, training: None, work: None }
-    }
-
-    /// Returns the handle by which all bars are removed, where there are bars.
-    pub fn handle(&self) -> Option<MultiProgress> {
-        self.all.clone()
-    }
-
     /// Begins to watch a training after its `first_step`.
     pub fn begin_training(&mut self, plan: &Plan, first_step: u64) {
-        let bar = self.all.as_ref().map(|all| {
+        let bar = all().map(|all| {
             let bar = all.add(ProgressBar::new(plan.total_steps));
             bar.set_style(style("{wide_bar} {pos}/{len} [{elapsed} < {left}] {msg}", first_step));
             bar.set_position(first_step);
@@ -86,7 +99,7 @@ impl Bars {
             self.end_work();
             self.work = Some(Work { name: progress.work.to_owned(), bar: None, began: Instant::now() });
         }
-        let (Some(work), Some(all)) = (&mut self.work, &self.all) else { return };
+        let (Some(work), Some(all)) = (&mut self.work, all()) else { return };
         let seconds = work.began.elapsed();
         if work.bar.is_none() && seconds < UNSEEN {
             return;
@@ -110,14 +123,6 @@ impl Bars {
     fn end_work(&mut self) {
         if let Some(bar) = self.work.take().and_then(|work| work.bar) {
             bar.finish_and_clear();
-        }
-    }
-
-    /// Writes while the bars are out of the way.
-    pub fn above<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.all {
-            Some(all) => all.suspend(write),
-            None => write(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What a person sees of a download: a bar on a terminal, lines elsewhere.
 
-use super::bars::style;
+use super::bars::{above, all, style};
 use super::level::Level;
-use super::streams::{aside, takes_bars};
+use super::streams::aside;
 use crate::environment::is_yes;
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
 use tagsmith_hub::Event;
 use tagsmith_message::counted;
@@ -25,19 +25,22 @@ pub struct Progress {
 impl Progress {
     pub fn new(plain: bool, level: Level) -> Progress {
         let forbidden = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| is_yes(&value));
-        let has_bars = !plain && !forbidden && takes_bars();
+        let has_bars = !plain && !forbidden;
         Progress { has_bars, level, bar: None, file: String::new(), size: 0, said: Instant::now() }
     }
 
     pub fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Note(note) => self.line(format!("note: {note}")),
+            Event::Note(note) => {
+                let (kind, least) = Level::of(&note);
+                self.line(least, &format!("{kind}: {note}"));
+            }
             Event::Began { up, file, size, done } => {
                 let (what, rest) = (if up { "uploading" } else { "downloading" }, size.saturating_sub(done));
                 let resumed = if done > 0 { format!(", {} of them are here", bytes(done)) } else { String::new() };
-                self.line(format!("{what} {file}: {}{resumed}", bytes(size)));
+                self.line(Level::Info, &format!("{what} {file}: {}{resumed}", bytes(size)));
                 (self.file, self.size, self.said) = (file.to_owned(), size, Instant::now());
-                self.bar = (self.has_bars && rest > 0).then(|| bar(size, done));
+                self.bar = (self.has_bars && rest > 0).then(|| bar(size, done)).flatten();
             }
             Event::Moved(done) => match &self.bar {
                 Some(bar) => bar.set_position(done),
@@ -55,23 +58,21 @@ impl Progress {
         }
     }
 
-    fn line(&self, line: String) {
-        if self.level < Level::Info {
-            return;
-        }
-        match &self.bar {
-            Some(bar) => bar.suspend(|| aside(&line)),
-            None => aside(&line),
+    /// Prints a line, if the level lets it through.
+    fn line(&self, least: Level, line: &str) {
+        if self.level >= least {
+            above(|| aside(line));
         }
     }
 }
 
-fn bar(size: u64, done: u64) -> ProgressBar {
-    let style = style("{wide_bar} {bytes}/{total_bytes} [{elapsed} < {left}] {bytes_per_sec}", done);
-    let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr()).with_style(style);
+/// Returns the bar of a file, where standard error takes bars.
+fn bar(size: u64, done: u64) -> Option<ProgressBar> {
+    let bar = all()?.add(ProgressBar::new(size));
+    bar.set_style(style("{wide_bar} {bytes}/{total_bytes} [{elapsed} < {left}] {bytes_per_sec}", done));
     bar.set_position(done);
     bar.reset_eta();
-    bar
+    Some(bar)
 }
 
 /// `436.0 MB`

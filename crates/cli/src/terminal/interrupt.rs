@@ -1,14 +1,37 @@
-//! What a run says when a person or a batch system ends it: how far it is, which checkpoint is there, how to go on.
+//! What a command says when a person or a batch system ends it: what became of its output, and how to go on.
 
-use super::streams::aside;
-use indicatif::MultiProgress;
+use super::bars;
+use super::streams::{aside, hold_output};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+use tagsmith_files::fleeting;
 use tagsmith_message::counted;
 
-/// What there is to say about a run if it is ended now.
-#[derive(Debug, Default)]
+/// What a command writes, as far as it matters to whoever ends it.
+#[derive(Debug)]
+pub enum Writes {
+    /// Nothing before its end.
+    AtItsEnd,
+    /// Documents to standard output, as soon as they are tagged.
+    Stream,
+    /// A file that appears when it is whole.
+    File(PathBuf),
+    /// Files in a folder, each of which appears when it is whole.
+    Files(PathBuf),
+    /// A model and results in a folder.
+    Run(PathBuf),
+    /// Folders of several runs in a folder, and the command that goes on with them.
+    Runs(PathBuf, String),
+}
+
+/// What there is to say about a command if it is ended now.
+#[derive(Debug)]
 struct State {
+    writes: Writes,
+    /// Whether a result is in its place, or the last one.
+    has_results: bool,
     /// Updates made and updates in all, while a training runs.
     training: Option<(u64, u64)>,
     /// The update whose checkpoint the training went on from.
@@ -17,13 +40,29 @@ struct State {
     saved: Option<PathBuf>,
     /// The command that goes on from it.
     goes_on: String,
-    /// The bars to remove first.
-    bars: Option<MultiProgress>,
 }
 
+/// The command of this process.
+static STATE: Mutex<State> = Mutex::new(State::NEW);
+
 impl State {
+    const NEW: State = State {
+        writes: Writes::AtItsEnd,
+        has_results: false,
+        training: None,
+        resumed: None,
+        saved: None,
+        goes_on: String::new(),
+    };
+
     fn lines(&self) -> Vec<String> {
-        let Some((step, total)) = self.training else { return Vec::new() };
+        match self.training {
+            Some((step, total)) => self.about_training(step, total),
+            None => self.about_output(),
+        }
+    }
+
+    fn about_training(&self, step: u64, total: u64) -> Vec<String> {
         let place = format!("interrupted after {step} of {}", counted(total as usize, "update"));
         let resumed = self.resumed.map(|step| format!("the checkpoint of update {step}"));
         match self.saved.as_ref().map(|saved| saved.display().to_string()).or(resumed) {
@@ -33,67 +72,99 @@ impl State {
             }
         }
     }
+
+    fn about_output(&self) -> Vec<String> {
+        let mut command = None;
+        let what = match (&self.writes, self.has_results) {
+            (Writes::AtItsEnd, _) => "nothing was written".to_owned(),
+            (Writes::Stream, _) => "standard output has the documents that were tagged so far".to_owned(),
+            (Writes::File(file), true) => format!("`{}` is whole", file.display()),
+            (Writes::File(file), false) if file.exists() => format!("`{}` is as it was before", file.display()),
+            (Writes::File(file), false) => format!("`{}` was not written", file.display()),
+            (Writes::Files(folder) | Writes::Runs(folder, _), _) if !folder.exists() => {
+                format!("nothing was written to `{}`", folder.display())
+            }
+            (Writes::Files(folder), _) => {
+                format!("what was finished is in `{}`, and the same command goes on with the rest", folder.display())
+            }
+            (Writes::Run(folder), true) => format!("what was finished is in `{}`", folder.display()),
+            (Writes::Run(folder), false) => {
+                format!("neither a model nor results were written to `{}`", folder.display())
+            }
+            (Writes::Runs(folder, goes_on), _) => {
+                command = Some(format!("  {goes_on}"));
+                format!("what was finished is in `{}`, and this goes on from it:", folder.display())
+            }
+        };
+        [format!("interrupted: {what}")].into_iter().chain(command).collect()
+    }
+
+    fn begin_training(&mut self, step: u64, total: u64, goes_on: String) {
+        (self.training, self.resumed, self.saved) = (Some((step, total)), (step > 0).then_some(step), None);
+        self.goes_on = goes_on;
+    }
 }
 
-/// The run, as the thread that waits for signals sees it.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<Mutex<State>>);
-
-impl Interrupt {
-    /// Begins to wait for signals that end this process. `goes_on` is the command that goes on after them.
-    pub fn watch(goes_on: String, bars: Option<MultiProgress>) -> Interrupt {
-        let interrupt = Interrupt(Arc::new(Mutex::new(State { goes_on, bars, ..State::default() })));
-        #[cfg(unix)]
-        signals::watch(interrupt.clone());
-        interrupt
+fn change(change: impl FnOnce(&mut State)) {
+    if let Ok(mut state) = STATE.lock() {
+        change(&mut state);
     }
+}
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        if let Ok(mut state) = self.0.lock() {
-            change(&mut state);
-        }
-    }
+/// Begins to wait for signals that end this process.
+pub fn watch() {
+    #[cfg(unix)]
+    signals::watch();
+}
 
-    /// Takes in that a training of `total` updates begins after its first `step`.
-    pub fn began(&self, step: u64, total: u64) {
-        self.change(|state| {
-            (state.training, state.resumed, state.saved) = (Some((step, total)), (step > 0).then_some(step), None);
-        });
-    }
+/// Takes in what the command writes. Before this is known, nothing is written.
+pub fn writes(writes: Writes) {
+    change(|state| state.writes = writes);
+}
 
-    /// Takes in how far the training is.
-    pub fn stepped(&self, step: u64) {
-        self.change(|state| state.training = state.training.map(|(_, total)| (step, total)));
-    }
+/// Takes in that a training of `total` updates begins after its first `step`. `goes_on` is the command that goes on from
+/// its checkpoints.
+pub fn began(step: u64, total: u64, goes_on: String) {
+    change(|state| state.begin_training(step, total, goes_on));
+}
 
-    /// Takes in a complete checkpoint.
-    pub fn saved(&self, checkpoint: &Path) {
-        self.change(|state| state.saved = Some(checkpoint.to_owned()));
-    }
+/// Takes in how far the training is.
+pub fn stepped(step: u64) {
+    change(|state| state.training = state.training.map(|(_, total)| (step, total)));
+}
 
-    /// Takes in that the training is over.
-    pub fn done(&self) {
-        self.change(|state| state.training = None);
-    }
+/// Takes in a complete checkpoint.
+pub fn saved(checkpoint: &Path) {
+    change(|state| state.saved = Some(checkpoint.to_owned()));
+}
 
-    /// Says what there is to say. It waits a moment at most for a state that is being changed.
-    fn say(&self) {
-        for _ in 0..20 {
-            if let Ok(state) = self.0.try_lock() {
-                if let Some(bars) = &state.bars {
-                    _ = bars.clear();
-                }
-                state.lines().iter().for_each(|line| aside(line));
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+/// Takes in that a result is in its place, and that no training runs.
+pub fn has_results() {
+    change(|state| (state.training, state.has_results) = (None, true));
+}
+
+/// Removes what is not whole, and says what there is to say, below everything else that is written.
+fn say() {
+    in_time(bars::remove);
+    in_time(hold_output);
+    fleeting::discard_all();
+    in_time(|| STATE.lock().iter().flat_map(|state| state.lines()).for_each(|line| aside(&line)));
+}
+
+/// Does something that may have to wait for a stream that nobody reads. Whoever ends a process waits a moment, not longer.
+fn in_time(work: fn()) {
+    let (done, is_done) = mpsc::channel();
+    let work = move || {
+        work();
+        _ = done.send(());
+    };
+    if thread::Builder::new().spawn(work).is_ok() {
+        _ = is_done.recv_timeout(Duration::from_millis(300));
     }
 }
 
 #[cfg(unix)]
 mod signals {
-    use super::Interrupt;
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
@@ -101,12 +172,12 @@ mod signals {
 
     /// Waits on a thread of its own. What this process was started to ignore (a job in the background) stays ignored.
     /// Where the system gives no thread, signals end the process without a word.
-    pub fn watch(interrupt: Interrupt) {
-        let wait = move || {
+    pub fn watch() {
+        let wait = || {
             let heeded = [SIGINT, SIGTERM].into_iter().filter(|&signal| !is_ignored(signal));
             let Ok(mut signals) = Signals::new(heeded) else { return };
             if let Some(signal) = signals.forever().next() {
-                interrupt.say();
+                super::say();
                 // Ends this process as the signal would have done, which a shell sees as 128 and its number.
                 _ = emulate_default_handler(signal);
             }
@@ -163,24 +234,33 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_names_its_checkpoint_and_the_way_on() {
-        let interrupt =
-            Interrupt(Arc::new(Mutex::new(State { goes_on: "tagsmith train …".into(), ..State::default() })));
-        let lines = || interrupt.0.lock().unwrap().lines();
-        assert!(lines().is_empty());
-        interrupt.began(0, 40);
-        interrupt.stepped(7);
+        let mut state = State { writes: Writes::Run("o".into()), ..State::NEW };
+        assert_eq!(state.lines(), ["interrupted: neither a model nor results were written to `o`"]);
+        state.begin_training(0, 40, "tagsmith train …".into());
+        state.training = Some((7, 40));
         let anew = "interrupted after 7 of 40 updates: no checkpoint is there yet, so that the run would begin anew";
-        assert_eq!(lines(), [anew]);
-        interrupt.saved(Path::new("o/checkpoint-5"));
+        assert_eq!(state.lines(), [anew]);
+        state.saved = Some("o/checkpoint-5".into());
         let want = [
             "interrupted after 7 of 40 updates: o/checkpoint-5 is there, and this goes on from it:",
             "  tagsmith train …",
         ];
-        assert_eq!(lines(), want);
-        interrupt.began(5, 40);
-        assert!(lines()[0].contains("the checkpoint of update 5 is there"), "{:?}", lines());
-        interrupt.done();
-        assert!(lines().is_empty());
+        assert_eq!(state.lines(), want);
+        state.begin_training(5, 40, String::new());
+        assert!(state.lines()[0].contains("the checkpoint of update 5 is there"), "{:?}", state.lines());
+        (state.training, state.has_results) = (None, true);
+        assert_eq!(state.lines(), ["interrupted: what was finished is in `o`"]);
+    }
+
+    #[test]
+    fn a_file_that_was_there_before_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tagged.jsonl");
+        let said = |has_results| State { writes: Writes::File(file.clone()), has_results, ..State::NEW }.lines();
+        assert_eq!(said(false), [format!("interrupted: `{}` was not written", file.display())]);
+        std::fs::write(&file, "old").unwrap();
+        assert_eq!(said(false), [format!("interrupted: `{}` is as it was before", file.display())]);
+        assert_eq!(said(true), [format!("interrupted: `{}` is whole", file.display())]);
     }
 
     #[test]

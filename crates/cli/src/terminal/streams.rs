@@ -5,13 +5,20 @@
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
-/// Standard output, whose errors name it.
+/// Held by whoever writes a text to standard output.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Standard output, whose errors name it. What it is given at once, it takes whole.
 pub struct Output;
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stdout().write(bytes).map_err(named)
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stdout = io::stdout();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(named)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -28,6 +35,11 @@ fn named(error: io::Error) -> io::Error {
 pub fn print(text: &str) -> io::Result<()> {
     Output.write_all(text.as_bytes())?;
     Output.flush()
+}
+
+/// Waits until nobody writes to standard output, and lets nobody do so until the process ends.
+pub fn hold_output() {
+    std::mem::forget(WRITING.lock());
 }
 
 /// Writes a line to standard error, if it can be written.

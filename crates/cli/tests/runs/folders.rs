@@ -139,8 +139,28 @@ fn a_folder_in_use_is_refused_and_a_dead_owner_is_not() {
     }
     let ran = scratch.good(&format!("{line} --max_steps 1"));
     ran.says(&format!("note: `out` was in use by {owner}"));
-    ran.says("which was killed: its lock is taken over");
+    ran.says("which has ended: its lock is taken over");
     assert!(!scratch.path("out/.tagsmith.lock").exists());
+}
+
+/// A word of ten million letters takes more memory than the check at the start can know of.
+#[test]
+fn a_run_that_gets_no_memory_leaves_nothing_in_its_folder() {
+    let scratch = with_data();
+    scratch.write("word.conll", format!("{} B-PER\njo O\n\nkim O\n", "a".repeat(10_000_000)));
+    let run = |data: &str| format!("{} --max_steps 1 --overwrite_output_dir", TRAIN.replace("data.json", data));
+    let mut exhausted = 0;
+    for limit in (100_000..600_000).step_by(40_000) {
+        let ran = scratch.shell(&format!("ulimit -v {limit}; exec tagsmith {}", run("word.conll")));
+        if ran.stderr.contains("error: the system gives this process no more memory (") {
+            exhausted += 1;
+            assert!(!scratch.path("out").exists(), "{:?}", scratch.files("out"));
+        }
+        fs::remove_dir_all(scratch.path("out")).ok();
+    }
+    assert!(exhausted > 0, "no limit is reached while the word is read");
+    let ran = scratch.good(&run("data.json"));
+    assert!(!ran.stderr.contains("taken over"), "{}", ran.stderr);
 }
 
 /// Each command finds a folder that cannot be written to before it works, and says the reason once.

@@ -116,6 +116,19 @@ const BEYOND: Work = Work {
     ..TRAIN
 };
 
+/// [`TRAIN`] on an emulated GPU.
+const EMULATED: Work = Work {
+    line: |scratch| {
+        let line = (TRAIN.line)(scratch).replace("--max_steps 12 --save_steps 4", "--max_steps 4 --save_steps 2");
+        format!("{line} --device emulated")
+    },
+    moments: &[
+        Moment::There(".checkpoint-2.partial/optimizer.safetensors"),
+        Moment::There(".model.partial/model.safetensors.partial"),
+    ],
+    ..TRAIN
+};
+
 /// Writes `long.json`, whose texts take some 330 KB as bytes, and whose pieces take as much.
 fn write_long(scratch: &Scratch) {
     let data = scratch.read("data.json");
@@ -314,6 +327,13 @@ fn kills() -> usize {
 fn killed_trainings_end_with_the_same_bytes() {
     let asked = kills() * 7 / 10;
     let figures = kill(&TRAIN, asked, 1);
+    assert!(figures.kills >= asked, "{figures:?}");
+}
+
+#[test]
+fn killed_trainings_on_an_emulated_gpu_end_with_the_same_bytes() {
+    let asked = kills() / 10;
+    let figures = kill(&EMULATED, asked, 6);
     assert!(figures.kills >= asked, "{figures:?}");
 }
 

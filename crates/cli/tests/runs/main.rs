@@ -4,6 +4,8 @@ mod data;
 mod folders;
 mod ged;
 mod harness;
+#[cfg(target_os = "linux")]
+mod interrupts;
 mod kills;
 mod labels;
 mod logging;

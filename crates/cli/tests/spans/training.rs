@@ -20,6 +20,21 @@ fn training_evaluation_and_prediction() {
     let results = scratch.json("out/test_results.json");
     assert_eq!(results["final_step"], 4);
     assert_eq!(results["test_metrics"]["gold"], 3);
+    // The test's figures stand where those of a token classifier stand.
+    let (all, card) = (scratch.json("out/all_results.json"), scratch.read("out/README.md"));
+    for figure in ["precision", "recall", "f1"] {
+        assert_eq!(all[format!("predict_{figure}")], results["test_metrics"]["micro"][figure], "{figure}");
+    }
+    assert_eq!(all["predict_strict_f1"], results["test_metrics"]["strict"]["micro"]["f1"]);
+    assert_eq!(scratch.json("out/predict_results.json")["predict_f1"], all["predict_f1"]);
+    let f1 = |split: &str| format!("{:.4}", all[format!("{split}_f1")].as_f64().expect("a figure"));
+    let reached = card.split("\nOn the test set it reaches:\n").nth(1).expect("the card has the test's figures");
+    assert!(
+        reached.contains(&format!("- F1: {}", all["predict_f1"]))
+            || reached.contains(&format!("- F1: {}", f1("predict"))),
+        "{card}"
+    );
+    assert!(card.contains("      split: test\n") && card.contains("| test       | data.jsonl"), "{card}");
     assert!(at.join("out/best_checkpoint/model.safetensors").exists());
     assert!(scratch.read("out/run.log").contains(" - INFO - {'loss': "));
     let (status, _, said) = tagsmith(&["train_bi_encoder", "run.json"], at, "");
@@ -113,7 +128,15 @@ fn a_run_is_recorded_as_that_of_a_token_classifier() {
     let want = [0.0, 0.5, 1.0, 0.5].map(|share| share * 5e-5);
     assert!(rates.iter().zip(want).all(|(rate, want)| (rate - want).abs() < 1e-18) && rates.len() == 4, "{rates:?}");
     assert!(read("logs/log.csv").contains(",eval_f1,"), "{}", read("logs/log.csv"));
-    assert!(read("out/report.html").contains("cosine"));
+    let page = read("out/report.html");
+    assert!(
+        page.contains("cosine")
+            && page.contains("<td>test data</td><td>data.jsonl: 2 texts, 3 entities, 2 labels</td>"),
+        "{page}"
+    );
+    let f1 = |split: &str| format!("{:.4}", results[format!("{split}_f1")].as_f64().expect("a figure"));
+    assert!(page.contains("<tr><th>figure</th><th>evaluation</th><th>test</th></tr>"), "{page}");
+    assert!(page.contains(&format!("<td>f1</td><td>{}</td><td>{}</td>", f1("eval"), f1("predict"))), "{page}");
     let state: Value = serde_json::from_str(&read("out/trainer_state.json")).expect("it is JSON");
     assert_eq!((&state["global_step"], &state["max_steps"]), (&4.into(), &4.into()));
     let results: Value = serde_json::from_str(&read("out/train_results.json")).expect("it is JSON");

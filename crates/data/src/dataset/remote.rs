@@ -75,7 +75,7 @@ pub(super) fn load(
         layout.of_split.values().flatten().map(|file| file.to_string_lossy().into_owned()).collect();
     hub.ensure(&snapshot, needed.iter().map(String::as_str))?;
     if !snapshot.listing.is_confirmed() {
-        hub.say(format!("{place}: the cache does not say which files there are: those in it are taken for all"));
+        hub.warn(format!("{place}: the cache does not say which files there are: those in it are taken for all"));
     }
     read_layout(&snapshot.folder(), layout, options)
 }
@@ -84,7 +84,7 @@ pub(super) fn load(
 fn converted_by_hub(hub: &Hub, repo: &Repo, program: &str) -> Result<Snapshot, Error> {
     match hub.snapshot_if_any(repo, CONVERSION, has_data)? {
         Some(snapshot) => {
-            hub.say(format!(
+            hub.warn(format!(
                 "{}: {program} is a program, which is never run: the hub's Parquet conversion of its data is read \
                  ({CONVERSION})",
                 repo.id
@@ -108,7 +108,7 @@ fn leave_out_others(hub: &Hub, place: &str, layout: &mut Layout) -> Result<(), E
     layout.of_split.retain(|name, _| {
         let is_needed = SPLITS.contains(&name.as_str());
         if !is_needed {
-            hub.say(format!("{place}: the split `{name}` is not downloaded: only {} are", SPLITS.join(", ")));
+            hub.warn(format!("{place}: the split `{name}` is not downloaded: only {} are", SPLITS.join(", ")));
         }
         is_needed
     });

@@ -108,8 +108,6 @@ struct State {
     tags: TagNames,
     /// Whether the words are counted, not spelled.
     counter: Counter,
-    /// Whether a comment says that WebAnno wrote the file.
-    is_webanno: bool,
     /// What was found out about the columns.
     guesses: Vec<Note>,
     comments: Note,
@@ -146,7 +144,6 @@ impl State {
             ready: VecDeque::new(),
             tags: TagNames::default(),
             counter: Counter::new(),
-            is_webanno: false,
             guesses: Vec::new(),
             comments: Note::new("{comment line was|comment lines were} skipped"),
             hash_words: Note::new(
@@ -215,7 +212,7 @@ impl State {
         if let Some(id) = ids::named_by_comment(line) {
             self.id = Some(id.to_owned());
         }
-        self.is_webanno |= annotation_tools::is_webanno(line);
+        self.tags.is_webanno |= annotation_tools::is_webanno(line);
         self.comments.add(|| at_line(&self.source, number));
     }
 
@@ -343,9 +340,6 @@ impl State {
             }
             None => None,
         };
-        if label == Some("") && self.is_webanno {
-            return Err(annotation_tools::of_webanno(self.place(number), ""));
-        }
         if let Some(label) = label {
             self.open.tags.push(self.tags.of_string(label, || at_line(&self.source, number))?);
         }

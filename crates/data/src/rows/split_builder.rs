@@ -25,7 +25,7 @@ pub(crate) fn collect(mut reader: Box<dyn Reader>, source: &str, room: &Room) ->
     notes.extend([builder.blank_words, builder.empty_sentences]);
     notes.retain(|note| note.count > 0);
     let names = reader.take_tags();
-    names.refuse_numbered()?;
+    names.refuse_webanno()?;
     notes.extend(stray_labels(&names, &builder.sentences)?);
     let (tag_names, tag_kind) = names.into_parts();
     Ok(Split {

@@ -15,17 +15,22 @@ pub(crate) struct TagNames {
     places: Vec<String>,
     index: HashMap<String, u32>,
     kind: Option<TagKind>,
+    /// Whether the file says that it is WebAnno's.
+    pub(crate) is_webanno: bool,
 }
 
 impl TagNames {
     /// Returns the names of integer labels, in order; without any, the names that will be met.
     pub(crate) fn new(class_names: Option<Vec<String>>) -> TagNames {
         let kind = class_names.is_some().then_some(TagKind::ClassLabel);
-        TagNames { names: class_names.unwrap_or_default(), places: Vec::new(), index: HashMap::new(), kind }
+        TagNames { names: class_names.unwrap_or_default(), kind, ..TagNames::default() }
     }
 
     /// Returns the index of a label that is written as a string.
     pub(crate) fn of_string(&mut self, label: &str, place: impl FnOnce() -> String) -> Result<u32, Error> {
+        if label.is_empty() && self.is_webanno {
+            return Err(annotation_tools::of_webanno(place(), ""));
+        }
         if label.is_empty() {
             return Err(Error::content(place(), "a label is an empty string: give every word a label"));
         }
@@ -111,12 +116,16 @@ impl TagNames {
         tags.filter(|(_, (name, _))| is_stray(name, Style::Prefix)).map(|(tag, (_, place))| (tag, &**place)).collect()
     }
 
-    /// Refuses labels with numbers of annotations, at the first of them.
+    /// Refuses what WebAnno writes as labels, at the first of them.
     ///
     /// # Errors
-    /// A label such as `PER[1]`, as WebAnno writes it.
-    pub(crate) fn refuse_numbered(&self) -> Result<(), Error> {
-        let found = annotation_tools::numbered_label(&self.names).filter(|_| self.kind == Some(TagKind::Strings));
+    /// A label such as `PER[1]`; in a file that says that it is WebAnno's, its marks `_` and `*` too.
+    pub(crate) fn refuse_webanno(&self) -> Result<(), Error> {
+        let found = match self.is_webanno {
+            true => annotation_tools::label_of_webanno(&self.names),
+            false => annotation_tools::numbered_label(&self.names),
+        };
+        let found = found.filter(|_| self.kind == Some(TagKind::Strings));
         found.map_or(Ok(()), |tag| Err(annotation_tools::of_webanno(self.places[tag].as_str(), &self.names[tag])))
     }
 

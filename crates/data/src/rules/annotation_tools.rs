@@ -82,7 +82,10 @@ const WORDS: (&str, &str) = (
     "write {\"tokens\": [\"Jo\", \"ran\"], \"token_spans\": [{\"start\": 0, \"end\": 1, \"label\": \"PER\"}]}, where `end` is one past the last word",
 );
 
-/// What a comment of WebAnno's and INCEpTION's own format begins with.
+/// What a file of WebAnno's and INCEpTION's own format begins with.
+///
+/// # Source
+/// INCEpTION's description of WebAnno TSV 3: every file begins with this header.
 const WEBANNO: &str = "#FORMAT=WebAnno TSV";
 
 /// Returns whether a comment says that the file is one of WebAnno or INCEpTION.
@@ -90,26 +93,38 @@ pub(crate) fn is_webanno(comment: &str) -> bool {
     comment.starts_with(WEBANNO)
 }
 
-/// Returns the number in `names` of the first label such as `PER[1]`, if the labels are WebAnno's. There is a mark of
-/// words outside, too, as classes of words have none.
+/// WebAnno's marks of words without an annotation, and of annotations without a value.
+const MARKS: [&str; 2] = ["_", "*"];
+
+/// Returns the number in `names` of the first label that only WebAnno writes. The file says that it is WebAnno's.
+pub(crate) fn label_of_webanno<S: AsRef<str>>(names: &[S]) -> Option<usize> {
+    names.iter().map(AsRef::as_ref).position(|name| MARKS.contains(&name) || is_numbered(name))
+}
+
+/// Returns the number in `names` of the first label such as `PER[1]`, if the labels are WebAnno's in a file without its
+/// header. There is a mark of words outside, too, as classes of words have none.
+pub(crate) fn numbered_label<S: AsRef<str>>(names: &[S]) -> Option<usize> {
+    let mut names = names.iter().map(AsRef::as_ref);
+    let has_outside = names.clone().any(|name| name == "O" || MARKS.contains(&name));
+    names.position(is_numbered).filter(|_| has_outside)
+}
+
+/// Returns whether a label ends in a number in brackets.
 ///
 /// # Source
-/// The WebAnno TSV 3 format: an annotation of several words, or one of several at a word, has a number in brackets.
-pub(crate) fn numbered_label<S: AsRef<str>>(names: &[S]) -> Option<usize> {
-    let is_numbered = |name: &str| {
-        let number = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
-        let is_number = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        number.is_some_and(|(kind, number)| !kind.is_empty() && is_number(number)) && is_stray(name, Style::Prefix)
-    };
-    let mut names = names.iter().map(AsRef::as_ref);
-    let has_outside = names.clone().any(|name| matches!(name, "_" | "*" | "O"));
-    names.position(is_numbered).filter(|_| has_outside)
+/// The WebAnno TSV 3 format: an annotation of several words, or one of several at a word, has such a number.
+fn is_numbered(name: &str) -> bool {
+    let number = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
+    let is_number = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    number.is_some_and(|(kind, number)| !kind.is_empty() && is_number(number)) && is_stray(name, Style::Prefix)
 }
 
 /// Returns the error of a label that WebAnno or INCEpTION wrote.
 pub(crate) fn of_webanno(place: impl Into<String>, label: &str) -> Error {
     let what = match label {
         "" => "a label is empty".to_owned(),
+        "_" => "the label `_` marks words without an annotation".to_owned(),
+        "*" => "the label `*` marks an annotation without a value".to_owned(),
         label => format!("the label {} has a number, which all words of an annotation share", quote(label)),
     };
     let act = "export as CoNLL 2002 instead, or write `B-PER` at an annotation's first word, `I-PER` at the others and \

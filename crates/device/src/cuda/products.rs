@@ -7,7 +7,7 @@
 
 use super::calls::cublas_lt::{Algorithm, CublasLt, Layout, Operation, Product, Wishes};
 use crate::error::Error;
-use crate::multiply::{Element, Matrix, Multiply};
+use crate::multiply::{Element, Multiply};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -66,25 +66,16 @@ pub(super) struct Products {
     prepared: HashMap<Kind, Prepared>,
 }
 
-/// Returns (m, n, k) of a product: C is (m, n), and sums have k terms.
+/// Returns (m, n, k) of a product.
 ///
 /// # Errors
-/// Shapes do not fit, types are mixed, or a dimension is 0 or beyond 32 bits, which cublasLt refuses.
+/// It is not a product; a dimension is beyond 32 bits, which cublasLt refuses.
 fn shape(multiply: &Multiply) -> Result<[u64; 3], Error> {
-    let turned = |matrix: &Matrix, transposes| match transposes {
-        true => [matrix.columns, matrix.rows],
-        false => [matrix.rows, matrix.columns],
-    };
-    let ([m, k], [other, n]) = (turned(&multiply.a, multiply.transposes_a), turned(&multiply.b, multiply.transposes_b));
-    let fits = [m, n] == [multiply.c.rows, multiply.c.columns] && k == other;
-    let typed = multiply.a.element == multiply.b.element
-        && (multiply.a.element == Element::Bf16 || multiply.c.element == Element::F32);
-    let counted = [m, n, k].iter().all(|&d| d > 0 && i32::try_from(d).is_ok());
-    let apart = [&multiply.a, &multiply.b, &multiply.c].iter().all(|matrix| matrix.leading >= matrix.rows);
-    if fits && typed && counted && apart {
-        return Ok([m, n, k]);
+    let shape = multiply.shape().map_err(|reason| Error::Fault(format!("a product: {reason}")))?;
+    match shape.iter().all(|&d| i32::try_from(d).is_ok()) {
+        true => Ok(shape),
+        false => Err(Error::Fault(format!("a product: {shape:?} is beyond 32 bits"))),
     }
-    Err(Error::Fault(format!("cublasLt cannot compute {multiply:?}")))
 }
 
 /// Returns the largest power of two up to [`ALIGNMENT`] that divides all numbers.

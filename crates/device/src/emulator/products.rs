@@ -19,9 +19,7 @@ pub struct Traffic {
 /// Shapes that do not fit; memory that is outside, or that nobody wrote.
 pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<Traffic, Mistake> {
     let Multiply { a, b, c, .. } = *product;
-    check(product)?;
-    let (rows, columns) = (c.rows as usize, c.columns as usize);
-    let inner = if product.transposes_a { a.rows } else { a.columns } as usize;
+    let [rows, columns, inner] = product.shape().map_err(Mistake)?.map(|number| number as usize);
     // Columns of A′ and of B′ side by side.
     let left = read(&a, product.transposes_a, memory).map_err(|mistake| named("A", mistake))?;
     let right = read(&b, product.transposes_b, memory).map_err(|mistake| named("B", mistake))?;
@@ -58,57 +56,6 @@ fn named(what: &str, mistake: Mistake) -> Mistake {
 
 fn bytes_of(matrix: &Matrix) -> u64 {
     matrix.rows * matrix.columns * matrix.element.bytes()
-}
-
-/// Returns the bytes from a matrix's first element to its last.
-fn span(matrix: &Matrix) -> u64 {
-    ((matrix.columns - 1) * matrix.leading + matrix.rows) * matrix.element.bytes()
-}
-
-fn check(product: &Multiply) -> Result<(), Mistake> {
-    let Multiply { a, b, c, .. } = *product;
-    for (name, matrix) in [("A", a), ("B", b), ("C", c)] {
-        if matrix.rows == 0 || matrix.columns == 0 {
-            return Err(Mistake(format!("{name} has {} rows and {} columns", matrix.rows, matrix.columns)));
-        }
-        if matrix.leading < matrix.rows {
-            return Err(Mistake(format!("{name} has {} rows and a distance of {}", matrix.rows, matrix.leading)));
-        }
-        let all = (matrix.columns - 1).checked_mul(matrix.leading).and_then(|before| before.checked_add(matrix.rows));
-        if all.is_none_or(|all| all > u64::MAX / 8) {
-            return Err(Mistake(format!("{name} is too large")));
-        }
-        if !matrix.address.is_multiple_of(matrix.element.bytes()) {
-            return Err(Mistake(format!("{name} at {:#x} is misaligned", matrix.address)));
-        }
-    }
-    let turned = |matrix: Matrix, turns: bool| {
-        if turns { (matrix.columns, matrix.rows) } else { (matrix.rows, matrix.columns) }
-    };
-    let (left, right) = (turned(a, product.transposes_a), turned(b, product.transposes_b));
-    if left.1 != right.0 || left.0 != c.rows || right.1 != c.columns {
-        let shapes = format!("{} × {} times {} × {} into {} × {}", left.0, left.1, right.0, right.1, c.rows, c.columns);
-        return Err(Mistake(format!("shapes do not fit: {shapes}")));
-    }
-    if a.element != b.element {
-        return Err(Mistake(format!("A is {:?}, and B is {:?}", a.element, b.element)));
-    }
-    if a.element == Element::F32 && c.element == Element::Bf16 {
-        return Err(Mistake("A and B are F32, and C is Bf16, which cublasLt does not compute".to_owned()));
-    }
-    if !product.bias.is_multiple_of(c.element.bytes()) {
-        return Err(Mistake(format!("the bias at {:#x} is misaligned", product.bias)));
-    }
-    let overlaps = |address: u64, len: u64| address < c.address + span(&c) && c.address < address + len;
-    let bias_bytes = if product.bias == 0 { 0 } else { c.element.bytes() * c.rows };
-    for (name, address, len) in
-        [("A", a.address, span(&a)), ("B", b.address, span(&b)), ("the bias", product.bias, bias_bytes)]
-    {
-        if len > 0 && overlaps(address, len) {
-            return Err(Mistake(format!("C overlaps {name}")));
-        }
-    }
-    Ok(())
 }
 
 /// Reads a matrix, or its transposition, column by column.

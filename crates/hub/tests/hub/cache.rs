@@ -29,11 +29,12 @@ fn the_cache_stands_in() {
         .assert_eq(&scratch.model(&scratch.offline()).expect_err("a part is not here"));
     scratch.model(&scratch.hub()).expect("it is there");
     scratch.model(&gone()).expect("it is here");
-    expect!["org/tiny: the hub cannot be reached: io: Connection refused (os error 111): commit COMMIT from the cache is used"]
+    expect!["warning: org/tiny: the hub cannot be reached: io: Connection refused (os error 111): commit COMMIT from the cache is used"]
         .assert_eq(&scratch.notes());
     scratch.server.rule(at("/revision/main", |_| Some(Reply::error(503, "", "down"))));
     scratch.model(&scratch.hub()).expect("it is here");
-    expect!["org/tiny: the hub answers 503: down: commit COMMIT from the cache is used"].assert_eq(&scratch.notes());
+    expect!["warning: org/tiny: the hub answers 503: down: commit COMMIT from the cache is used"]
+        .assert_eq(&scratch.notes());
     expect!["org/tiny: there is no such folder here, the model at the revision `v9` is not in the cache CACHE/models--org--tiny (there are the commits COMMIT), and HF_HUB_OFFLINE forbids connections: run it once with a connection, or run `hf download org/tiny` where there is a connection and copy the cache, or pass <ModelRevision> with one of these commits"]
         .assert_eq(&scratch.clean(&shown(&scratch.offline().model("org/tiny", Some("v9"), &Part::ALL).expect_err("no"))));
 }

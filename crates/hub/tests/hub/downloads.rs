@@ -23,9 +23,9 @@ fn what_passes_is_asked_for_again() {
     scratch.server.rule(once_busy);
     scratch.model(&scratch.hub()).expect("the fourth try succeeds");
     expect![[r#"
-        the hub answers 503: busy: trying again in 0 s
-        the hub answers 429: busy: trying again in 0 s
-        the hub answers 500: busy: trying again in 0 s"#]]
+        note: the hub answers 503: busy: trying again in 0 s
+        note: the hub answers 429: busy: trying again in 0 s
+        note: the hub answers 500: busy: trying again in 0 s"#]]
     .assert_eq(&scratch.notes());
     fs::remove_dir_all(scratch.shelf()).expect("it is there");
     scratch.check(

@@ -22,7 +22,8 @@ pub fn heard(settings: Settings, notes: &Notes) -> Hub {
     let notes = notes.clone();
     Hub::new(settings, move |event| {
         if let Event::Note(note) = event {
-            notes.lock().expect("no thread panicked").push(note);
+            let kind = if note.important { "warning" } else { "note" };
+            notes.lock().expect("no thread panicked").push(format!("{kind}: {note}"));
         }
     })
 }

@@ -78,7 +78,7 @@ fn a_folder_arrives_as_it_is() {
     assert_eq!(files.into_iter().map(|(name, (_, bytes))| (name, bytes)).collect::<BTreeMap<_, _>>(), want);
     assert_eq!(
         *scratch.notes.lock().expect("no thread panicked"),
-        ["left.ignored: the repository's .gitignore leaves it out"]
+        ["warning: left.ignored: the repository's .gitignore leaves it out"]
     );
     assert!(scratch.server.tokens("cdn PUT").iter().all(Option::is_none), "the other port is another host");
     let asked = scratch.server.asked();

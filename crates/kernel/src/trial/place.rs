@@ -1,6 +1,6 @@
 //! Where a trial computes, and its inputs there.
 
-use super::Outcome;
+use super::{Found, Outcome};
 use crate::Precision;
 use crate::check::random;
 use crate::cpu::simd::bf16_bits;
@@ -73,6 +73,12 @@ impl Place<'_> {
         Tensor::on(self.device, 1, len, &self.values(seed, len, 1.0))
     }
 
+    /// Returns room for second moments, with numbers from 0 to 1 in it.
+    pub fn squares(self, seed: u64, len: usize) -> Tensor {
+        let squares: Vec<f32> = self.values(seed, len, 1.0).iter().map(|value| value * value).collect();
+        Tensor::on(self.device, 1, len, &squares)
+    }
+
     /// Returns random numbers; in bf16, such as bf16 has.
     fn values(self, seed: u64, len: usize, scale: f32) -> Vec<f32> {
         let mut values = random(seed, len, scale);
@@ -85,7 +91,12 @@ impl Place<'_> {
 
 impl Outcome {
     /// Returns a result, within c · ε · √terms of its largest number, and the results that are rounded to bf16 on the way.
-    pub(super) fn new(what: &'static str, values: Tensor, (c, terms): (f64, usize), roundings: u32) -> Outcome {
-        Outcome { what, values, c, terms: terms.max(1), roundings }
+    pub(super) fn new(
+        what: &'static str,
+        values: impl Into<Found>,
+        (c, terms): (f64, usize),
+        roundings: u32,
+    ) -> Outcome {
+        Outcome { what, values: values.into(), c, terms: terms.max(1), roundings }
     }
 }

@@ -125,7 +125,7 @@ pub fn run_model(
         world: &world,
         arguments: &serde_json::Value::Object(config.json.clone()),
         save: &|task: &SpanTask, place| folder::save(place, &task.model, tokenizers),
-        evaluate: &mut |task: &SpanTask| Ok(evaluate(task)?.record()),
+        evaluate: &mut |task: &SpanTask| Ok(evaluate(task)?.record("eval")),
         notify: &mut notify,
     };
     let state = train(&mut learner, job, resume)?.state;

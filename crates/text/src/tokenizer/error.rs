@@ -15,6 +15,14 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
+    /// A file of the tokenizer cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// There is no tokenizer.json, and no file that one can be put together from.
     #[error(
         "`{}` holds no `tokenizer.json` and no vocabulary to make one from ({})",

@@ -21,6 +21,9 @@ use tokenizers::{
 /// Steps back that a search from one place may take. Published expressions take some ten.
 const STEPS_BACK_MAX: usize = 10_000;
 
+/// Bytes of a text or a word that expressions cut. Some read what follows anew at each letter.
+const TEXT_MAX: usize = 1 << 20;
+
 /// The expression of byte-level tokenizers, which GPT-2's encoder.py has and the library does not show.
 const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
@@ -32,6 +35,8 @@ pub(super) struct Stepped {
     inner: tokenizers::Tokenizer,
     normalizer: Option<Normalization>,
     cutter: Option<Cut>,
+    /// Whether expressions are among the steps.
+    has_expressions: bool,
 }
 
 impl Stepped {
@@ -43,7 +48,9 @@ impl Stepped {
         let invalid = |error: tokenizers::Error| Error::Invalid { file: "tokenizer.json", message: error.to_string() };
         let normalizer = inner.get_normalizer().map(Normalization::new).transpose().map_err(invalid)?;
         let cutter = inner.get_pre_tokenizer().map(Cut::new).transpose().map_err(invalid)?;
-        Ok(Stepped { inner, normalizer, cutter })
+        let has_expressions = normalizer.as_ref().is_some_and(Normalization::has_expressions)
+            || cutter.as_ref().is_some_and(Cut::has_expressions);
+        Ok(Stepped { inner, normalizer, cutter, has_expressions })
     }
 
     /// Returns the pieces of running text, with offsets in code points.
@@ -70,6 +77,15 @@ impl Stepped {
 
     /// Does what `TokenizerImpl::encode_char_offsets` of the library does with one sequence, or one word of it.
     fn encode_part(&self, text: &str, word: Option<u32>) -> Outcome<Encoding> {
+        if self.has_expressions && text.len() > TEXT_MAX {
+            let (most, bytes) = (TEXT_MAX >> 20, text.len());
+            let part = if word.is_some() { "word" } else { "text" };
+            let long = format!(
+                "it cuts with expressions, and a {part} of at most {most} MiB: {} has {bytes} bytes: split it",
+                quote(text)
+            );
+            return Err(long.into());
+        }
         let watched = self.normalizer.as_ref().map(|steps| Watched { steps, failed: Mutex::new(None) });
         let mut cut = self.inner.get_added_vocabulary().extract_and_normalize(watched.as_ref(), text);
         let failed = watched.and_then(|watched| watched.failed.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -158,6 +174,16 @@ impl Normalization {
     }
 }
 
+impl Normalization {
+    fn has_expressions(&self) -> bool {
+        match self {
+            Normalization::Sequence(steps) => steps.iter().any(Normalization::has_expressions),
+            Normalization::Replace(..) => true,
+            Normalization::Library(_) => false,
+        }
+    }
+}
+
 impl Normalizer for Normalization {
     fn normalize(&self, text: &mut NormalizedString) -> Outcome<()> {
         match self {
@@ -217,6 +243,16 @@ impl Cut {
             }
             other => Cut::Library(other.clone()),
         })
+    }
+}
+
+impl Cut {
+    fn has_expressions(&self) -> bool {
+        match self {
+            Cut::Sequence(steps) => steps.iter().any(Cut::has_expressions),
+            Cut::Split { .. } | Cut::Bytes { .. } => true,
+            Cut::Library(_) => false,
+        }
     }
 }
 

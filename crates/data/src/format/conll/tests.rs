@@ -515,6 +515,19 @@ fn labels_of_webanno_are_named() {
             format!("{header}1-1\t0-4\tAnna\tPER[1]\t\n1-2\t5-8\tLee\tPER[1]\t\n1-3\t9-13\tleft\t_\t\n"),
             format!("f:6: a label is empty: {tool}: {remedy}"),
         ),
+        // The header decides, whatever the other labels are.
+        (
+            format!("{header}1-1\t0-4\tAnna\tNOUN[1]\n1-2\t5-8\tLee\tNOUN[1]\n"),
+            format!("f:6: the label `NOUN[1]` {numbered}"),
+        ),
+        (
+            format!("{header}1-1\t0-4\tAnna\tPER\n1-2\t5-9\tleft\t_\n"),
+            format!("f:7: the label `_` marks words without an annotation: {tool}: {remedy}"),
+        ),
+        (
+            format!("{header}1-1\t0-4\tAnna\t*\n1-2\t5-9\tleft\tO\n"),
+            format!("f:6: the label `*` marks an annotation without a value: {tool}: {remedy}"),
+        ),
         ("left O\nAnna PER[12]\nLee PER[12]\n".into(), format!("f:2: the label `PER[12]` {numbered}")),
     ] {
         assert_eq!(short(&input), format!("error: {want}"), "{input}");

@@ -1,0 +1,68 @@
+//! Trials of what only learning does: the loss, the norm of gradients, the update.
+
+use super::place::Place;
+use super::rows::moves;
+use super::{Found, Outcome, Run, Size, Trial, Work};
+use crate::error::Error;
+use crate::memory::values::View;
+use crate::op::adamw::{self, AdamW, Part};
+use crate::op::clip::clip;
+use crate::op::cross_entropy;
+
+pub(super) const TRIALS: &[Trial] = &[
+    Trial { name: "cross-entropy", prepare: loss, work: |size, e| moves(size, 2.0 * e, size.labels) },
+    Trial { name: "norm of gradients", prepare: norm, work: |size, _| of_weight(size, 4.0) },
+    Trial { name: "AdamW", prepare: update, work: |size, _| of_weight(size, 28.0) },
+];
+
+/// Returns the number of weights of a feed-forward network's layer.
+fn weights(size: &Size) -> usize {
+    size.hidden() * size.inner
+}
+
+fn of_weight(size: &Size, bytes: f64) -> Work {
+    Work { operations: 0.0, bytes: bytes * weights(size) as f64 }
+}
+
+fn loss(place: Place<'_>, size: &Size) -> Result<Run, Error> {
+    let (rows, classes) = (size.rows(), size.labels);
+    let scores = place.tensor(1, rows, classes, 4.0);
+    // Every fifth row is not counted.
+    let labels: Vec<i32> = (0..rows).map(|row| if row % 5 == 4 { -100 } else { (row * 3 % classes) as i32 }).collect();
+    Ok(Box::new(move || {
+        let loss = cross_entropy::forward(&scores, &labels, 0.1, 1.0 / rows as f64);
+        vec![
+            Outcome::new("the gradient", loss.dscores, (8.0, classes), 1),
+            Outcome::new("the sum", Found::Scalar(loss.sum), (8.0, rows), 0),
+        ]
+    }))
+}
+
+fn norm(place: Place<'_>, size: &Size) -> Result<Run, Error> {
+    let n = weights(size);
+    let (one, two) = (place.gradient(1, n), place.gradient(2, 7));
+    Ok(Box::new(move || {
+        let clip = clip(&[one.view(), View::EMPTY, two.view()], 0.5);
+        vec![
+            Outcome::new("the norm", Found::Scalar(clip.norm), (4.0, 1), 0),
+            Outcome::new("the factor", clip.factor, (4.0, 1), 0),
+        ]
+    }))
+}
+
+fn update(place: Place<'_>, size: &Size) -> Result<Run, Error> {
+    let n = weights(size);
+    let (p, g, m, v) = (place.gradient(1, n), place.gradient(2, n), place.gradient(3, n), place.squares(4, n));
+    let factor = place.gradient(5, 1);
+    let adamw = AdamW { rate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-6, decay: 0.1, update: 3 };
+    Ok(Box::new(move || {
+        let [mut p, mut m, mut v] = [p.copy(), m.copy(), v.copy()];
+        let part = Part { adamw, p: p.view_mut(), g: g.view(), m: m.view_mut(), v: v.view_mut() };
+        adamw::update(vec![part], factor.view());
+        vec![
+            Outcome::new("the parameters", p, (4.0, 1), 0),
+            Outcome::new("first moments", m, (4.0, 1), 0),
+            Outcome::new("second moments", v, (4.0, 1), 0),
+        ]
+    }))
+}
