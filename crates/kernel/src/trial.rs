@@ -13,6 +13,7 @@ mod learning;
 mod linear;
 mod place;
 mod rows;
+mod spans;
 
 use crate::Precision;
 use crate::check::{distance, tolerance, wide};
@@ -20,6 +21,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::memory::scalar::Scalar;
 use crate::memory::tensor::Tensor;
+use crate::op::sequences::Sequences;
 use place::Place;
 
 /// The sizes of a trial: those of a batch and of a model.
@@ -53,13 +55,13 @@ impl Size {
         self.lengths.iter().map(|length| length * length).sum()
     }
 
-    fn starts(&self) -> Vec<u32> {
+    fn sequences(&self) -> Sequences {
         let mut starts = vec![0];
         starts.extend(self.lengths.iter().scan(0, |end, &length| {
             *end += length as u32;
             Some(*end)
         }));
-        starts
+        Sequences::new(&starts)
     }
 }
 
@@ -180,7 +182,7 @@ impl Trial {
 
 /// Returns all trials, in the order in which a model computes them.
 pub fn trials() -> Vec<Trial> {
-    [rows::TRIALS, linear::TRIALS, attention::TRIALS, elementwise::TRIALS, learning::TRIALS].concat()
+    [rows::TRIALS, linear::TRIALS, attention::TRIALS, elementwise::TRIALS, spans::TRIALS, learning::TRIALS].concat()
 }
 
 /// Sizes at which every kernel has parts of blocks, rows and tiles.

@@ -97,7 +97,7 @@ impl DeviceArgs {
         }
     }
 
-    /// Opens a device for each of the ranks that learn together, as [`DeviceArgs::open`]: all compute on GPUs, or all on
+    /// Opens a device for each of the ranks that work together, as [`DeviceArgs::open`]: all compute on GPUs, or all on
     /// processors.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ pub fn evaluate_spans(
         folder.display(),
         model.config.architecture_name().replace('_', "-")
     );
-    let (device, said) = request.device.of_rank(world).open()?;
+    let (device, said) = request.device.open_on_ranks(world)?;
     events.notes(&said);
     if request.bf16 {
         model.precision = precision::bf16(&device, events);
