@@ -4,10 +4,12 @@
 //! cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
 //! cargo run --release -p tagsmith-bench -- --predict MODEL BATCHES [--bf16]
 //! cargo run --release -p tagsmith-bench -- --device-check [--device cuda:1]
+//! cargo run --release -p tagsmith-bench -- --launches [--base] [--bf16] [--device_bandwidth 4.3e12] [--device_flops 790e12]
 //! ```
 //!
 //! The second command times the model's forward alone on batches of token ids, a JSON list of lists of lists.
 //! `race_predict.py` compares that time with PyTorch's forward on the same batches. The third is `device_check.rs`.
+//! The fourth counts what a training step asks a GPU for, and needs none: `launches.rs`.
 //!
 //! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy. `--base` is
 //! BERT-base instead of MiniLM. `--only` takes the rows whose names contain its word. Each row ends in a hash of the
@@ -16,7 +18,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod device_check;
+mod launches;
 
+use launches::Limits;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -30,7 +34,7 @@ use tagsmith_kernel::device::Places;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
-use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
 use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::{GradSlot, Grads, Slot};
@@ -98,6 +102,18 @@ fn main() -> ExitCode {
         (None, None) => MINILM,
     };
     let only = given("--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
+    if given("--launches").is_some() {
+        let number = |option: &str, default: f64| match given(option) {
+            None => default,
+            Some(at) => words.get(at + 1).and_then(|word| word.parse().ok()).expect("the option has a number"),
+        };
+        let limits = Limits {
+            bytes_per_s: number("--device_bandwidth", launches::H200.bytes_per_s),
+            operations_per_s: number("--device_flops", launches::H200.operations_per_s),
+        };
+        launches::run(size, precision, limits, &[8, 32, 256]);
+        return ExitCode::SUCCESS;
+    }
     run(size, precision, only);
     ExitCode::SUCCESS
 }
@@ -264,7 +280,8 @@ impl Bench<'_> {
         let adamw = AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3 };
         self.row(&format!("adamw, {n} parameters"), 0.0, (28 * n) as f64, || {
             let [to, m, v] = [&mut p, &mut m, &mut v].map(|values| ViewMut::Host(values));
-            adamw::update(vec![Part { adamw, p: to, g: View::Host(&g), m, v }], View::Host(&[1.0]));
+            let part = Part { adamw, p: to, g: View::Host(&g), m, v };
+            adamw::update(vec![part], View::Host(&[1.0]), &mut Kept::default());
             p[..8].to_vec()
         });
     }
@@ -302,6 +319,9 @@ impl Bench<'_> {
     }
 }
 
+/// Labels of a model.
+const LABELS: usize = 13;
+
 /// Returns a new model of this size on a device, in training.
 fn learner(size: Size, precision: Precision, device: &Device) -> Result<Learner<TokenTask>, tagsmith_kernel::Error> {
     let Size { hidden, heads, layers, vocab, .. } = size;
@@ -311,7 +331,7 @@ fn learner(size: Size, precision: Precision, device: &Device) -> Result<Learner<
         "max_position_embeddings": 512,
     });
     let json = json.as_object().expect("it is an object").clone();
-    let labels: Vec<String> = (0..13).map(|i| format!("LABEL_{i}")).collect();
+    let labels: Vec<String> = (0..LABELS).map(|i| format!("LABEL_{i}")).collect();
     let config = Config::from_json("config.json".into(), json).expect("it is a BERT").0.with_labels(&labels);
     let mut model = Model::new(config, 1);
     model.precision = precision;
@@ -326,12 +346,16 @@ fn learner(size: Size, precision: Precision, device: &Device) -> Result<Learner<
 /// Returns a batch of this many sentences.
 fn batch(size: Size, sentences: usize) -> Batch {
     let Size { rows, vocab, .. } = size;
+    // Lengths around a mean of rows / 8, from half to one and a half times that.
+    batch_of(vocab, (0..sentences).map(|sentence| rows / 16 + sentence * 7 % (rows / 8)))
+}
+
+/// Returns a batch of sentences of these lengths, in which every piece counts.
+fn batch_of(vocab: usize, lengths: impl Iterator<Item = usize>) -> Batch {
     let mut batch = Batch::default();
-    for sentence in 0..sentences {
-        // Lengths around a mean of rows / 8, from half to one and a half times that.
-        let length = rows / 16 + sentence * 7 % (rows / 8);
+    for (sentence, length) in lengths.enumerate() {
         let ids: Vec<u32> = (0..length).map(|i| ((i * 977 + sentence * 131) % vocab) as u32).collect();
-        let labels: Vec<i32> = (0..length).map(|i| (i % 13) as i32).collect();
+        let labels: Vec<i32> = (0..length).map(|i| (i % LABELS) as i32).collect();
         batch.push(&ids, &vec![0; length], &labels);
     }
     batch
