@@ -63,7 +63,7 @@ fn a_fault_in_a_kernel_is_found() {
         ("scale_bf16", "mul.f32", "add.f32"),
         ("cross_entropy_f32", "sub.f64", "add.f64"),
         ("dots_f32", "add.f64", "sub.f64"),
-        ("adamw", "sub.f32", "add.f32"),
+        ("adamw", "sub.rn.f32", "add.rn.f32"),
     ] {
         let found = self_test(&gpu(&emulator(&mutated(kernel, old, new))));
         assert!(matches!(found, Err(Failure::Differs { .. })), "{kernel}: {old} is {new}: {found:?}");

@@ -66,9 +66,9 @@ impl<'a> GradSlot<'a> {
 /// The gradient of an embedding table, to add to.
 #[derive(Debug)]
 pub enum TableGradient<'a> {
-    /// Of a table on the processor, rows that were read.
+    /// The rows that were read, of a table on the processor.
     Rows(&'a mut RowGradients),
-    /// Of a dense one, all rows.
+    /// All rows, of a dense table.
     Whole(GradSlot<'a>),
 }
 
