@@ -1,6 +1,5 @@
 //! Floats on the processor or on a device, and parts of them that operations read and write.
 
-use crate::cpu::reduce::add;
 use crate::cpu::simd::bf16_bits;
 use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
@@ -368,24 +367,24 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Adds floats to those of this view, one by one.
+    /// Adds floats to those of this view on a device, one by one.
     ///
     /// # Panics
-    /// If there are others than as many f32, or they lie on another device.
-    pub fn add(self, more: View) {
+    /// If the view lies on the processor, there are others than as many f32, or they lie on another device.
+    pub(crate) fn add_there(self, more: View) {
         assert_eq!(self.len(), more.len(), "values: a sum of another length");
-        match (self, more) {
-            (ViewMut::Host(sum), more) => add(more.host(), sum),
-            (ViewMut::Device(sum), View::Host(more)) => {
-                let gpu = sum.room.gpu();
+        let ViewMut::Device(sum) = self else { panic!("{ON_PROCESSOR}") };
+        let gpu = sum.room.gpu();
+        match more {
+            View::Host(_) => {
                 let mut there = Values::unfilled_on(gpu, Element::F32, more.len());
-                there.view_mut(0..more.len()).copy_from(View::Host(more));
-                ViewMut::Device(sum).add(there.view(0..more.len()));
+                there.view_mut(0..more.len()).copy_from(more);
+                ViewMut::Device(sum).add_there(there.view(0..more.len()));
             }
-            (ViewMut::Device(sum), View::Device(more)) => {
+            View::Device(more) => {
                 assert_eq!((sum.element, more.element), (Element::F32, Element::F32), "values: a sum of another type");
                 let (x, y) = (more.address(), sum.address());
-                sum.room.gpu().launch(&Add { element: Element::F32, x, y, n: sum.len }.launch());
+                gpu.launch(&Add { element: Element::F32, x, y, n: sum.len }.launch());
             }
         }
     }

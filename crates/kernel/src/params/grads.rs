@@ -1,5 +1,6 @@
 //! All gradients of a step in one buffer, addressed by slot.
 
+use crate::cpu::reduce::add;
 use crate::device::Error;
 use crate::memory::values::{Values, View, ViewMut};
 use crate::params::row_gradients::RowGradients;
@@ -58,7 +59,8 @@ impl<'a> GradSlot<'a> {
         assert_eq!(self.len(), gradient.len(), "grads: a gradient of another length");
         match self {
             GradSlot::Overwrite(buffer) => buffer.copy_from(gradient),
-            GradSlot::Add(buffer) => buffer.add(gradient),
+            GradSlot::Add(ViewMut::Host(buffer)) => add(gradient.host(), buffer),
+            GradSlot::Add(buffer) => buffer.add_there(gradient),
         }
     }
 }
