@@ -17,8 +17,8 @@ use tagsmith_spans::config::parity::Parity;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::reading::Rules;
 
-/// Why a GPU does not compute span taggers.
-pub(crate) const ONLY_ON_PROCESSOR: &str = "span taggers compute on the processor only";
+/// Why a GPU neither trains nor evaluates span taggers.
+const ONLY_ON_PROCESSOR: &str = "span taggers are trained and evaluated on the processor only";
 
 /// Writes a JSON file.
 fn write_json(path: &Path, value: &Value) -> Result<()> {

@@ -73,7 +73,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     data.cut(&args.data, events);
     let threads = threads::set(args.machine.threads, world, events)?;
     let tokenizer = parts.tokenizer(events)?;
-    let (device, said) = args.machine.device.open_on_ranks(config.only_on_processor(), world)?;
+    let (device, said) = args.machine.device.open_on_ranks(world)?;
     events.notes(&said);
     let mut model = parts.model(config, args.tasks.do_train, args.learning.seed, events)?;
     if args.machine.bf16 {

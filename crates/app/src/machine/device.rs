@@ -97,30 +97,13 @@ impl DeviceArgs {
         }
     }
 
-    /// Opens the device for a model, as [`DeviceArgs::open`]. If there is a reason why no GPU computes it, the processor does.
-    ///
-    /// # Errors
-    /// A GPU that was asked for and cannot be used, or that does not compute the model, with a remedy.
-    pub fn open_for(&self, only_on_processor: Option<String>) -> Result<(Device, Vec<Note>)> {
-        let Some(reason) = only_on_processor else { return self.open() };
-        match self.device {
-            DeviceChoice::Processor => Ok((Device::Processor, Vec::new())),
-            DeviceChoice::Auto => {
-                let gpus = devices(&self.places()).unwrap_or_default();
-                let note = gpus.first().map(|gpu| Note::once(unused(gpu, &reason)));
-                Ok((Device::Processor, note.into_iter().collect()))
-            }
-            DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
-        }
-    }
-
-    /// Opens a device for each of the ranks that learn together, as [`DeviceArgs::open_for`]: all compute on GPUs, or all on
+    /// Opens a device for each of the ranks that learn together, as [`DeviceArgs::open`]: all compute on GPUs, or all on
     /// processors.
     ///
     /// # Errors
-    /// The errors of [`DeviceArgs::open_for`].
-    pub fn open_on_ranks(&self, only_on_processor: Option<String>, world: &World) -> Result<(Device, Vec<Note>)> {
-        let opened = self.of_rank(world).open_for(only_on_processor)?;
+    /// A GPU that was asked for and cannot be used, with a remedy.
+    pub fn open_on_ranks(&self, world: &World) -> Result<(Device, Vec<Note>)> {
+        let opened = self.of_rank(world).open()?;
         let on_gpus = world.sum(f64::from(u8::from(matches!(opened.0, Device::Gpu(_))))) as usize;
         if on_gpus == 0 || on_gpus == world.size() {
             return Ok(opened);
@@ -134,7 +117,14 @@ impl DeviceArgs {
     /// # Errors
     /// A GPU that was asked for, with a remedy.
     pub fn only_on_processor(&self, reason: &str) -> Result<Vec<Note>> {
-        Ok(self.open_for(Some(reason.to_owned()))?.1)
+        match self.device {
+            DeviceChoice::Processor => Ok(Vec::new()),
+            DeviceChoice::Auto => {
+                let gpus = devices(&self.places()).unwrap_or_default();
+                Ok(gpus.first().map(|gpu| Note::once(unused(gpu, reason))).into_iter().collect())
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
+        }
     }
 
     /// Does the self-test of each device that the choice may mean, and returns what came of it.

@@ -1,9 +1,8 @@
 //! One tagger over both kinds of models: a folder or a name in, texts or words in, one result type out.
 
 use crate::error::refusal;
-use crate::machine::device::{DeviceArgs, DeviceChoice};
+use crate::machine::device::DeviceArgs;
 use crate::machine::precision;
-use crate::spans::ONLY_ON_PROCESSOR;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs;
@@ -276,12 +275,8 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         strategy: options.strategy.unwrap_or(Strategy::First),
         scheme: options.label_scheme.unwrap_or_default(),
     };
-    let (mut device, mut notes) = options.device.open()?;
-    let mut loaded = tokens::Tagger::load(folder, request, precision, &device);
-    if let (Err(tokens::Error::OnlyOnProcessor { reason }), DeviceChoice::Auto) = (&loaded, options.device.device) {
-        (device, notes) = (Device::Processor, vec![Note::once(format!("the processor computes: {reason}"))]);
-        loaded = tokens::Tagger::load(folder, request, precision, &device);
-    }
+    let (device, mut notes) = options.device.open()?;
+    let loaded = tokens::Tagger::load(folder, request, precision, &device);
     if let Err(tokens::Error::Scheme(error)) = &loaded {
         return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
     }
