@@ -54,6 +54,8 @@ SPAN_TRAIN = "train_spans run.json --threads 1"
 RESUME = ("train --model_name_or_path model --train_file train.conll --output_dir run --do_train --max_steps 2 "
           "--save_steps 1 --resume_from_checkpoint last --ignore_mismatched_sizes --threads 1")
 ODD = [None, True, -1, 0, 1, 1e9, 2**31, 2**63, 2**64, 1e308, -0.0, 1e-320, "", "x" * 5000, [], {}, [[]], "\ud7ff", "B-", "NaN"]
+# Keys that may ask for a run of any length: to train for as long as it says is right.
+LENGTHS = ("max_steps", "num_train_epochs", "epochs")
 PIECES = [b"\t", b"\n", b"\r", b"\r\n", b"\n\n", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\xc3", b"\xc2\xa0", b"\"", b"'", b",",
           b";", b"#", b"# ", b"-DOCSTART-", b"B-PER", b"I-", b"O", b"1-2", b"1.1", b"[", b"]", b"{", b"}", b":", b"null", b"1e400",
           b"18446744073709551616", b"\\u0000", b"\\ud800", b"PAR1", b"ARROW1", b"\xe2\x80\x8b", b"\xe2\x80\xa8", b" " * 300,
@@ -138,7 +140,8 @@ def odd_json(chance, content):
     holder, key = chance.choice(places)
     action = chance.random()
     if action < 0.7:
-        holder[key] = chance.choice(ODD)
+        long = key in LENGTHS
+        holder[key] = chance.choice([odd for odd in ODD if not (long and isinstance(odd, (int, float)) and odd > 1)])
     elif action < 0.85:
         del holder[key]
     elif isinstance(holder, list):

@@ -4,10 +4,12 @@
 //! cargo run --release -p tagsmith-bench [-- --threads 2] [--bf16] [--base] [--only "training step"]
 //! cargo run --release -p tagsmith-bench -- --predict MODEL BATCHES [--bf16]
 //! cargo run --release -p tagsmith-bench -- --device-check [--device cuda:1]
+//! cargo run --release -p tagsmith-bench -- --launches [--base] [--bf16] [--device_bandwidth 4.3e12] [--device_flops 790e12]
 //! ```
 //!
 //! The second command times the model's forward alone on batches of token ids, a JSON list of lists of lists.
 //! `race_predict.py` compares that time with PyTorch's forward on the same batches. The third is `device_check.rs`.
+//! The fourth counts what a training step asks a GPU for, and needs none: `launches.rs`.
 //!
 //! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy. `--base` is
 //! BERT-base instead of MiniLM. `--only` takes the rows whose names contain its word. Each row ends in a hash of the
@@ -16,8 +18,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod device_check;
+mod launches;
 mod shapes;
 
+use launches::Limits;
 use shapes::{BASE, MINILM, Size, TINY, batch, learner};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
@@ -32,7 +36,7 @@ use tagsmith_kernel::device::Places;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
-use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
 use tagsmith_kernel::op::sequences::Sequences;
 use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
 use tagsmith_kernel::params::{GradSlot, Grads, Slot};
@@ -79,6 +83,18 @@ fn main() -> ExitCode {
         (None, None) => MINILM,
     };
     let only = given("--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
+    if given("--launches").is_some() {
+        let number = |option: &str, default: f64| match given(option) {
+            None => default,
+            Some(at) => words.get(at + 1).and_then(|word| word.parse().ok()).expect("the option has a number"),
+        };
+        let limits = Limits {
+            bytes_per_s: number("--device_bandwidth", launches::H200.bytes_per_s),
+            operations_per_s: number("--device_flops", launches::H200.operations_per_s),
+        };
+        launches::run(size, precision, limits, &[8, 32, 256]);
+        return ExitCode::SUCCESS;
+    }
     run(size, precision, only);
     ExitCode::SUCCESS
 }
@@ -245,7 +261,8 @@ impl Bench<'_> {
         let adamw = AdamW { rate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, update: 3 };
         self.row(&format!("adamw, {n} parameters"), 0.0, (28 * n) as f64, || {
             let [to, m, v] = [&mut p, &mut m, &mut v].map(|values| ViewMut::Host(values));
-            adamw::update(vec![Part { adamw, p: to, g: View::Host(&g), m, v }], View::Host(&[1.0]));
+            let part = Part { adamw, p: to, g: View::Host(&g), m, v };
+            adamw::update(vec![part], View::Host(&[1.0]), &mut Kept::default());
             p[..8].to_vec()
         });
     }

@@ -31,6 +31,9 @@ pub const BASE: Size = Size { hidden: 768, layers: 12, ..MINILM };
 pub const TINY: Size =
     Size { rows: 21, hidden: 24, heads: 3, layers: 1, vocab: 50, repeats: 1, square: 48, copied: 4096 };
 
+/// Labels of a model.
+pub const LABELS: usize = 13;
+
 /// Returns a new model of this size on a device, in training.
 pub fn learner(
     size: Size,
@@ -44,7 +47,7 @@ pub fn learner(
         "max_position_embeddings": 512,
     });
     let json = json.as_object().expect("it is an object").clone();
-    let labels: Vec<String> = (0..13).map(|i| format!("LABEL_{i}")).collect();
+    let labels: Vec<String> = (0..LABELS).map(|i| format!("LABEL_{i}")).collect();
     let config = Config::from_json("config.json".into(), json).expect("it is a BERT").0.with_labels(&labels);
     let mut model = Model::new(config, 1);
     model.precision = precision;
@@ -59,12 +62,16 @@ pub fn learner(
 /// Returns a batch of this many sentences.
 pub fn batch(size: Size, sentences: usize) -> Batch {
     let Size { rows, vocab, .. } = size;
+    // Lengths around a mean of rows / 8, from half to one and a half times that.
+    batch_of(vocab, (0..sentences).map(|sentence| rows / 16 + sentence * 7 % (rows / 8)))
+}
+
+/// Returns a batch of sentences of these lengths, in which every piece counts.
+pub fn batch_of(vocab: usize, lengths: impl Iterator<Item = usize>) -> Batch {
     let mut batch = Batch::default();
-    for sentence in 0..sentences {
-        // Lengths around a mean of rows / 8, from half to one and a half times that.
-        let length = rows / 16 + sentence * 7 % (rows / 8);
+    for (sentence, length) in lengths.enumerate() {
         let ids: Vec<u32> = (0..length).map(|i| ((i * 977 + sentence * 131) % vocab) as u32).collect();
-        let labels: Vec<i32> = (0..length).map(|i| (i % 13) as i32).collect();
+        let labels: Vec<i32> = (0..length).map(|i| (i % LABELS) as i32).collect();
         batch.push(&ids, &vec![0; length], &labels);
     }
     batch

@@ -17,9 +17,6 @@ use tagsmith_spans::config::parity::Parity;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::reading::Rules;
 
-/// Why a GPU neither trains nor evaluates span taggers.
-const ONLY_ON_PROCESSOR: &str = "span taggers are trained and evaluated on the processor only";
-
 /// Writes a JSON file.
 fn write_json(path: &Path, value: &Value) -> Result<()> {
     let text = serde_json::to_string_pretty(value).context("a JSON value always prints")? + "\n";

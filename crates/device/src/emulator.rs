@@ -218,7 +218,8 @@ impl Driver for Emulator {
 
     fn multiply(&self, multiply: &Multiply) -> Result<(), Error> {
         let mut state = self.state();
-        let traffic = products::multiply(multiply, &mut state.memory).map_err(fault("a product"))?;
+        products::multiply(multiply, &mut state.memory).map_err(fault("a product"))?;
+        let traffic = multiply.traffic();
         state.note("multiply", traffic.read, traffic.written);
         Ok(())
     }

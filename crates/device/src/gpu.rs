@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// What a GPU must be able to do. There are two: CUDA's driver and the emulator. All work of one device is done in the
+/// What a GPU must be able to do. There are three: CUDA's driver, the emulator and the recorder. All work of one device is done in the
 /// order in which it is asked for; only [`Driver::download`] and [`Driver::wait`] wait for it.
 pub trait Driver: Send + Sync + fmt::Debug {
     /// Returns the device's name, as the driver gives it.

@@ -50,6 +50,26 @@ const FLAT_THREADS: u32 = 256;
 /// Threads of a block that has a row: `ROW_THREADS` in `kernels/shared/sum.cuh`.
 const ROW_THREADS: u32 = 128;
 
+/// Bytes of an f32 or an i32.
+const WORD: u64 = 4;
+/// Bytes of an f64.
+const DOUBLE: u64 = 8;
+
+/// Returns n, or 0 where an operand is not given.
+fn if_given(address: u64, n: usize) -> usize {
+    if address == 0 { 0 } else { n }
+}
+
+/// Returns the elements of a vector that every row reads: none where there are no rows.
+fn for_rows(rows: usize, columns: usize) -> usize {
+    if rows == 0 { 0 } else { columns }
+}
+
+/// Returns the number of boundaries that a kernel reads of so many parts.
+fn boundaries(parts: usize) -> usize {
+    for_rows(parts, parts + 1)
+}
+
 /// Returns a size as an argument.
 fn int(size: usize) -> Arg {
     Arg::I32(i32::try_from(size).expect("sizes of a kernel fit 31 bits"))

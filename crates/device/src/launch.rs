@@ -1,5 +1,7 @@
 //! Kernels as they are launched: a name, a grid of blocks, and arguments.
 
+use crate::traffic::Traffic;
+
 /// One argument of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Arg {
@@ -24,4 +26,6 @@ pub struct Launch {
     pub block: [u32; 3],
     /// Arguments in the order of the kernel's parameters.
     pub args: Vec<Arg>,
+    /// What the kernel moves. Rows that it takes by their numbers count as often as they are taken.
+    pub traffic: Traffic,
 }

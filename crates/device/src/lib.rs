@@ -2,7 +2,8 @@
 //!
 //! Our kernels are written in CUDA C (`kernels/*/*.cu`), compiled to PTX text while developing, and carried as text in the
 //! binary. A real GPU ([`cuda`]) gets that text through the driver. The emulated one ([`emulator`]) runs the same text on
-//! the processor, instruction by instruction, and checks every access: so tests need no GPU.
+//! the processor, instruction by instruction, and checks every access: so tests need no GPU. A third one ([`recorder`])
+//! does nothing and counts: so the work of real sizes is known without a GPU.
 //!
 //! # What this crate does not do
 //! It does not know tensors, shapes or gradients: addresses, bytes and numbers of threads only.
@@ -16,6 +17,8 @@ pub mod kernels;
 pub mod launch;
 pub mod multiply;
 pub mod plans;
+pub mod recorder;
+pub mod traffic;
 
 mod error;
 

@@ -1,5 +1,7 @@
 //! Products as cublasLt takes them: column-major, with leading dimensions.
 
+use crate::traffic::Traffic;
+
 /// The type of a matrix's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Element {
@@ -121,6 +123,20 @@ impl Multiply {
             Some((name, _)) => Err(format!("C overlaps {name}")),
             None => Ok([m, n, k]),
         }
+    }
+
+    /// Returns what the product moves: A, B, the bias, and C, which is read too if it is added to.
+    pub fn traffic(&self) -> Traffic {
+        let bytes = |matrix: Matrix| matrix.rows * matrix.columns * matrix.element.bytes();
+        let bias = if self.bias == 0 { 0 } else { self.c.rows * self.c.element.bytes() };
+        let before = if self.beta == 0.0 { 0 } else { bytes(self.c) };
+        Traffic { read: bytes(self.a) + bytes(self.b) + bias + before, written: bytes(self.c) }
+    }
+
+    /// Returns its floating-point operations: a product and a sum for each element of C and each of k.
+    pub fn operations(&self) -> u64 {
+        let [_, k] = self.a.turned(self.transposes_a);
+        2 * self.c.rows * self.c.columns * k
     }
 }
 

@@ -5,6 +5,7 @@ use tagsmith_device::Error;
 use tagsmith_device::gpu::{Driver, Gpu};
 use tagsmith_device::launch::Launch;
 use tagsmith_device::multiply::Multiply;
+use tagsmith_device::traffic::Traffic;
 
 /// What a driver was asked for, and what it still has.
 #[derive(Debug, Default)]
@@ -93,7 +94,7 @@ fn gpu(free: u64) -> (Gpu, Arc<Mutex<Notes>>) {
 }
 
 fn launch(kernel: &'static str) -> Launch {
-    Launch { kernel, grid: [1; 3], block: [1; 3], args: Vec::new() }
+    Launch { kernel, grid: [1; 3], block: [1; 3], args: Vec::new(), traffic: Traffic::default() }
 }
 
 fn asked(notes: &Mutex<Notes>) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 pub use tagsmith_device::Error;
 pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, devices, memory};
+pub use tagsmith_device::recorder::{Asked, Recorder};
 
 use tagsmith_device::cuda;
 use tagsmith_device::emulator::Emulator;
@@ -34,6 +35,13 @@ impl Device {
             Device::Processor => "cpu".to_owned(),
             Device::Gpu(gpu) => gpu.driver().name(),
         }
+    }
+
+    /// Returns a GPU with `memory` bytes that does nothing, and the record of what it is asked for. Results that are read
+    /// from it are 0.
+    pub fn recorded(memory: u64) -> (Device, Recorder) {
+        let recorder = Recorder::new(memory);
+        (Device::Gpu(Gpu::new(Box::new(recorder.clone()))), recorder)
     }
 
     /// Returns the bytes of a GPU that are free; `None` for the processor, whose system says that.

@@ -135,15 +135,31 @@ impl Params {
         Ok(Params { slots, values, rounded, tables })
     }
 
-    /// Returns parameters of the same slots on the processor, all of them 0.
-    pub fn zeros_on_processor(&self) -> Params {
-        let mut slots = self.slots.clone();
-        let mut end = 0;
-        for slot in &mut slots {
-            slot.offset = end;
-            end += slot.room();
+    /// Makes the parameters ready to be read from files, which are read on the processor: those of a device become zeros
+    /// there. Returns the device, for [`Params::end_reading`].
+    pub fn begin_reading(&mut self) -> Device {
+        let device = self.device();
+        if let Device::Gpu(_) = device {
+            let mut slots = self.slots.clone();
+            let mut end = 0;
+            for slot in &mut slots {
+                slot.offset = end;
+                end += slot.room();
+            }
+            *self = Params::zeros(slots);
         }
-        Params::zeros(slots)
+        device
+    }
+
+    /// Moves the parameters back to their device, after [`Params::begin_reading`].
+    ///
+    /// # Errors
+    /// The errors of [`Params::to`].
+    pub fn end_reading(&mut self, device: &Device, precision: Precision) -> Result<(), Error> {
+        if let Device::Gpu(_) = device {
+            *self = self.to(device, precision)?;
+        }
+        Ok(())
     }
 
     /// Returns where the parameters lie.

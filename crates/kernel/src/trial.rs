@@ -9,6 +9,7 @@ mod learning;
 mod linear;
 mod place;
 mod rows;
+mod spans;
 
 use crate::Precision;
 use crate::device::Device;
@@ -16,7 +17,7 @@ use case::{Failure, Size, Trial};
 
 /// Returns all trials, in the order in which a model computes them.
 pub fn trials() -> Vec<Trial> {
-    [rows::TRIALS, linear::TRIALS, attention::TRIALS, elementwise::TRIALS, learning::TRIALS].concat()
+    [rows::TRIALS, linear::TRIALS, attention::TRIALS, elementwise::TRIALS, spans::TRIALS, learning::TRIALS].concat()
 }
 
 /// Sizes at which every kernel has parts of blocks, rows and tiles.

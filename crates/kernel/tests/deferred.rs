@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use tagsmith_kernel::check::{at_every_level, random};
 use tagsmith_kernel::memory::values::{View, ViewMut};
-use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Table, UnreadableRows};
@@ -117,7 +117,7 @@ fn dense(run: Run, mut each: impl FnMut(u64, &[f32])) -> Left {
         }
         let [p, m, v] = [&mut p, &mut m, &mut v].map(|values| ViewMut::Host(values));
         let part = Part { adamw: run.adamw(update), p, g: View::Host(&g), m, v };
-        adamw::update(vec![part], View::Host(&[factor(update)]));
+        adamw::update(vec![part], View::Host(&[factor(update)]), &mut Kept::default());
     }
     [bits(&p), bits(&m), bits(&v)]
 }

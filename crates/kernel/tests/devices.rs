@@ -8,7 +8,7 @@ use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::layer_norm;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, Slot, SlotId};
-use tagsmith_kernel::{Error, Precision};
+use tagsmith_kernel::{Device, Error, Precision};
 
 #[test]
 fn tensors_come_back_as_they_went() {
@@ -131,9 +131,19 @@ fn parameters_move_to_a_device_and_their_tables_become_dense() {
             lent[1][1] = 7.0;
         });
         assert_eq!(gradient(&grads, 2), [2.5, 7.0, 3.5], "{place}");
-        // Parameters of the same slots, as files are read into, lie as they lay before the move.
-        let blank = there.zeros_on_processor();
-        assert!(blank.slots == params.slots && blank.is_table(SlotId(1)), "{place}");
+        // Files are read on the processor, and what was read lies on the device again.
+        let mut read = there.clone();
+        let back = read.begin_reading();
+        if let Device::Gpu(_) = back {
+            assert!(read.slots == params.slots && read.is_table(SlotId(1)), "{place}");
+            read.get_mut(SlotId(2)).fill(4.0);
+        }
+        read.end_reading(&back, Precision::F32).expect("there is room");
+        if let Device::Gpu(_) = device {
+            assert!(!read.is_table(SlotId(1)), "{place}");
+            let values = |id| read.get(SlotId(id)).to_vec().expect("the device works");
+            assert_eq!((values(0), values(2)), (vec![0.0; 6], vec![4.0; 3]), "{place}");
+        }
     });
 }
 

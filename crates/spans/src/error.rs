@@ -23,11 +23,11 @@ pub enum Error {
         problem: String,
     },
     /// A run that holds more than it may.
-    #[error("training takes {planned}, but this process may use {allowed}")]
+    #[error("training takes {planned}, but {allowed}")]
     Memory {
         /// What the run takes.
         planned: String,
-        /// What the process may use.
+        /// What the process may use, or the GPU has.
         allowed: String,
         /// What makes it fit.
         remedy: Remedy,

@@ -319,9 +319,11 @@ pub fn reload(model: &mut Model, folder: &Path) -> Result<(), Error> {
     let first = weights.files[0].clone();
     let mut found = vec![false; model.params.slots.len()];
     let names = own_names(&model.params);
+    let device = model.params.begin_reading();
     read(weights, &mut model.params, &names, &mut found, false)?;
     let missing = model.params.slots.iter().zip(found).find(|(slot, found)| !found && !slot.frozen);
-    missing.map_or(Ok(()), |(slot, _)| Err(lacks(&first, &slot.name)))
+    missing.map_or(Ok(()), |(slot, _)| Err(lacks(&first, &slot.name)))?;
+    Ok(model.params.end_reading(&device, model.precision)?)
 }
 
 /// The names that a span tagger's own checkpoint has for its slots.

@@ -21,9 +21,12 @@ use crate::model::{BLOCK, Model};
 use std::collections::{BTreeSet, HashSet};
 use tagsmith_encoder::config::Config as EncoderConfig;
 use tagsmith_encoder::memory::{evaluation, training};
+use tagsmith_kernel::Precision;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::example::{Example, labels_of};
-use tagsmith_train::memory::{FLOAT, Footprint, Ranks, TableRows, dense, parameters, size};
+use tagsmith_train::memory::{
+    FLOAT, Footprint, ROUNDED, Ranks, TableRows, dense, parameters, parameters_on_device, size,
+};
 
 /// The part of a run that decides what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -52,19 +55,48 @@ pub struct Work<'a> {
     pub ranks: usize,
 }
 
-/// Says what a run will hold.
+/// Whose memory is counted, and how many bytes of it a run may take.
+#[derive(Clone, Copy, Debug)]
+pub enum Memory {
+    /// The process's, which learns. The system may not say how much there is.
+    Process(Option<u64>),
+    /// The process's, while a GPU learns.
+    BesideGpu(Option<u64>),
+    /// A GPU's.
+    Gpu(u64),
+}
+
+impl Memory {
+    fn count(self, model: &Model, work: &Work<'_>) -> Footprint {
+        let planned = footprint(model, work);
+        match self {
+            Memory::Process(_) => planned,
+            Memory::BesideGpu(_) => Footprint { gradients: 0, optimizer: 0, activations: 0, ..planned },
+            Memory::Gpu(_) => {
+                let rounded = model.precision == Precision::Bf16;
+                let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, rounded);
+                let activations = planned.activations / FLOAT * if rounded { ROUNDED } else { FLOAT };
+                Footprint { weights, gradients, optimizer, activations, data: 0, reading: 0, ..planned }
+            }
+        }
+    }
+}
+
+/// Says what a run will hold of a memory.
 ///
 /// # Errors
 /// A run that holds more bytes than it may; more labels than a prompt holds; whatever the tokenizers refuse.
-pub fn plan(model: &Model, work: &Work<'_>, allowed: Option<u64>) -> Result<String, Error> {
-    let planned = footprint(model, work);
+pub fn plan(model: &Model, work: &Work<'_>, memory: Memory) -> Result<String, Error> {
+    let planned = memory.count(model, work);
+    let (of, may, allowed) = match memory {
+        Memory::Process(allowed) | Memory::BesideGpu(allowed) => ("memory", "this process may use", allowed),
+        Memory::Gpu(free) => ("the GPU's memory", "the GPU has", Some(free)),
+    };
     match allowed {
-        None => Ok(format!("memory: {planned}; the system does not say how much there is")),
-        Some(allowed) if planned.total() <= allowed => {
-            Ok(format!("memory: {planned}; this process may use {}", size(allowed)))
-        }
+        None => Ok(format!("{of}: {planned}; the system does not say how much there is")),
+        Some(allowed) if planned.total() <= allowed => Ok(format!("{of}: {planned}; {may} {}", size(allowed))),
         Some(allowed) => {
-            let fits = |work: Work<'_>| footprint(model, &work).total() <= allowed;
+            let fits = |work: Work<'_>| memory.count(model, &work).total() <= allowed;
             let one = Work { batch_size: 1, batch_tokens: None, ..*work };
             let smaller = |setting| Remedy::set(setting).so_as("with a smaller number");
             let remedy = if fits(one) {
@@ -74,7 +106,7 @@ pub fn plan(model: &Model, work: &Work<'_>, allowed: Option<u64>) -> Result<Stri
             } else {
                 Remedy::AnyOf(vec![smaller(Setting::MaxSeqLength), Remedy::to_do("take a smaller encoder")])
             };
-            Err(Error::Memory { planned: planned.to_string(), allowed: size(allowed), remedy })
+            Err(Error::Memory { planned: planned.to_string(), allowed: format!("{may} {}", size(allowed)), remedy })
         }
     }
 }

@@ -185,6 +185,17 @@ impl Model {
         })
     }
 
+    /// Moves the model to a device, in its precision. On the processor it stays as it is.
+    ///
+    /// # Errors
+    /// The errors of [`Model::to`].
+    pub fn moved(self, device: &Device) -> Result<Model, Error> {
+        match device {
+            Device::Processor => Ok(self),
+            Device::Gpu(_) => self.to(device),
+        }
+    }
+
     /// The most pieces a text may have.
     pub fn positions_max(&self) -> usize {
         self.token_encoder.shape.positions_max

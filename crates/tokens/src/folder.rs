@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::folder::{Loaded, Target, WeightFiles, check_size, weight_files};
+use tagsmith_kernel::Precision;
 use tagsmith_kernel::params::{Params, Slot, SlotId};
 use tagsmith_kernel::random::torch::MersenneTwister;
-use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::counted;
 use tagsmith_weights::tensors::{self, Entry, Values};
 
@@ -49,17 +49,9 @@ impl Model {
     /// Files that are missing, damaged, incomplete or of another shape; some weights may then be the file's.
     pub fn reload(&mut self, folder: &Path) -> Result<(), Error> {
         let files = weight_files(folder, &[])?.files;
-        let device = self.params.device();
-        let on_device = !matches!(device, Device::Processor);
-        if on_device {
-            // Files are read on the processor. What lay on the device makes room for what comes.
-            self.params = self.params.zeros_on_processor();
-        }
+        let device = self.params.begin_reading();
         self.read_weights(&files, Head::Required)?;
-        if on_device {
-            self.params = self.params.to(&device, self.precision)?;
-        }
-        Ok(())
+        Ok(self.params.end_reading(&device, self.precision)?)
     }
 
     fn read_weights(&mut self, files: &[PathBuf], head: Head) -> Result<Vec<String>, Error> {

@@ -97,11 +97,11 @@ impl DeviceArgs {
         }
     }
 
-    /// Opens a device for each of the ranks that learn together, as [`DeviceArgs::open`]: all compute on GPUs, or all on
+    /// Opens a device for each of the ranks that work together, as [`DeviceArgs::open`]: all compute on GPUs, or all on
     /// processors.
     ///
     /// # Errors
-    /// A GPU that was asked for and cannot be used, with a remedy.
+    /// The errors of [`DeviceArgs::open`].
     pub fn open_on_ranks(&self, world: &World) -> Result<(Device, Vec<Note>)> {
         let opened = self.of_rank(world).open()?;
         let on_gpus = world.sum(f64::from(u8::from(matches!(opened.0, Device::Gpu(_))))) as usize;
@@ -110,21 +110,6 @@ impl DeviceArgs {
         }
         let idle = format!("{on_gpus} of {} ranks have a GPU: all compute on processors", world.size());
         Ok((Device::Processor, vec![Note::once(idle).important()]))
-    }
-
-    /// Returns notes about work that no GPU does yet, for this reason. There is one if a GPU is there and stays idle.
-    ///
-    /// # Errors
-    /// A GPU that was asked for, with a remedy.
-    pub fn only_on_processor(&self, reason: &str) -> Result<Vec<Note>> {
-        match self.device {
-            DeviceChoice::Processor => Ok(Vec::new()),
-            DeviceChoice::Auto => {
-                let gpus = devices(&self.places()).unwrap_or_default();
-                Ok(gpus.first().map(|gpu| Note::once(unused(gpu, reason))).into_iter().collect())
-            }
-            DeviceChoice::Cuda(_) | DeviceChoice::Emulated => Err(refusal(reason, Remedy::Unset(Setting::Device))),
-        }
     }
 
     /// Does the self-test of each device that the choice may mean, and returns what came of it.

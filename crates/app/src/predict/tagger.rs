@@ -46,7 +46,7 @@ pub struct TaggerOptions {
     pub decoding: Option<Mode>,
     /// Whether the factors of products are rounded to bf16.
     pub bf16: bool,
-    /// Where the model runs. A GPU has token classifiers only.
+    /// Where the model runs.
     pub device: DeviceArgs,
 }
 
@@ -309,9 +309,7 @@ fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub
     let threshold = threshold.transpose()?;
     model.precision = precision;
     let (device, mut said) = options.device.open()?;
-    if let Device::Gpu(_) = device {
-        model = model.to(&device)?;
-    }
+    let model = model.moved(&device)?;
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
     let request = spans::Request {
         labels,

@@ -1,6 +1,6 @@
 //! The two evaluators of span taggers.
 
-use super::{ONLY_ON_PROCESSOR, tag_rules, write_json};
+use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::device::DeviceArgs;
@@ -14,7 +14,6 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tagsmith_hub::Hub;
-use tagsmith_kernel::Device;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_spans::batch::encode::{Encoding, Masking};
@@ -85,7 +84,6 @@ pub fn evaluate_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanEvaluated> {
-    events.notes(&request.device.only_on_processor(ONLY_ON_PROCESSOR)?);
     threads::set(request.threads, world, events)?;
     if world.is_first() {
         folder_lock::try_writing(&request.output_dir)?;
@@ -102,8 +100,10 @@ pub fn evaluate_spans(
         folder.display(),
         model.config.architecture_name().replace('_', "-")
     );
+    let (device, said) = request.device.open_on_ranks(world)?;
+    events.notes(&said);
     if request.bf16 {
-        model.precision = precision::bf16(&Device::Processor, events);
+        model.precision = precision::bf16(&device, events);
     }
     let threshold = match request.threshold.as_deref() {
         None | Some(AUTO) => model.config.threshold,
@@ -114,6 +114,7 @@ pub fn evaluate_spans(
     if model.config.threshold_in_prompt() {
         model.config.threshold_token = if threshold == Threshold::Cls { Threshold::Cls } else { Threshold::LabelToken };
     }
+    let model = model.moved(&device)?;
     let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
     events.notes(&tokenizers.notes(&model));
     let format = annotation_format(request.format, model.config.annotation_format, events);

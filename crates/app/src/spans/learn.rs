@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use tagsmith_files::{atomic_write, json_fields};
+use tagsmith_kernel::Device;
 use tagsmith_message::{Note, quote};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::Architecture;
@@ -27,7 +28,7 @@ use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::find::Query;
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
-use tagsmith_spans::memory;
+use tagsmith_spans::memory::{self, Memory};
 use tagsmith_spans::model::Model;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::Watch;
@@ -54,6 +55,8 @@ pub struct Inputs<'a> {
     pub resume: Option<&'a Path>,
     /// The ranks that learn together.
     pub world: &'a World,
+    /// Where they compute.
+    pub device: &'a Device,
 }
 
 /// What training led to.
@@ -74,7 +77,7 @@ impl Inputs<'_> {
     /// # Errors
     /// A run that does not fit in memory; whatever the engine refuses.
     pub fn learn(&self, model: Model, log: &mut Log<'_>) -> Result<Learned> {
-        let Inputs { request, config, tokenizers, examples, validation, resume, world, .. } = *self;
+        let Inputs { device, request, config, tokenizers, examples, validation, resume, world, .. } = *self;
         let (of_model, source) = (model.config.clone(), config.files[0].join(", "));
         let data = Data {
             config: &of_model,
@@ -85,7 +88,10 @@ impl Inputs<'_> {
             source: &source,
         };
         let feed = SpanFeed::new(data, &config.run, world)?;
-        log.note(&Note::once(self.plan_memory(&model, &feed)?))?;
+        for plan in self.plan_memory(&model, &feed)? {
+            log.note(&Note::once(plan))?;
+        }
+        let model = model.moved(device)?;
         let mut recorder = self.recorder(log.events);
         let task = SpanTask { model, normalization: request.normalization, rates: config.rates };
         let mut learner = Learner::new(task, config.step.clone(), &[])?.0;
@@ -242,7 +248,7 @@ impl Inputs<'_> {
     /// Says what the run will hold, and refuses a run that holds more than this process may. Validation texts are
     /// encoded for it, so that more labels than a prompt holds are refused before the first step. Ranks on one machine
     /// have equal shares of its memory.
-    fn plan_memory(&self, model: &Model, feed: &SpanFeed<'_>) -> Result<String> {
+    fn plan_memory(&self, model: &Model, feed: &SpanFeed<'_>) -> Result<Vec<String>> {
         let Inputs { config, tokenizers, examples, validation, world, .. } = *self;
         let labels_evaluated = labels_of(validation);
         let labels_count = labels_evaluated.len();
@@ -269,7 +275,12 @@ impl Inputs<'_> {
             ranks: world.size(),
         };
         let here = neighbors::count(world) as u64;
-        Ok(memory::plan(model, &work, allowed().map(|bytes| bytes / here))?)
+        let allowed = allowed().map(|bytes| bytes / here);
+        let memories = match self.device.free_memory()? {
+            None => vec![Memory::Process(allowed)],
+            Some(free) => vec![Memory::BesideGpu(allowed), Memory::Gpu(free)],
+        };
+        Ok(memories.into_iter().map(|memory| memory::plan(model, &work, memory)).collect::<Result<_, _>>()?)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::learn::{Inputs, read_back};
 use super::log::{self, Log};
 use super::made_from::MadeFrom;
-use super::{ONLY_ON_PROCESSOR, tag_rules, write_json};
+use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::memory::allowed;
@@ -17,7 +17,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use tagsmith_files::atomic_write;
 use tagsmith_hub::Hub;
-use tagsmith_kernel::Device;
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_ranks::World;
 use tagsmith_spans::config::run::RunConfig;
@@ -54,7 +53,6 @@ pub fn train_spans(
     world: &World,
     events: &mut dyn Events,
 ) -> Result<SpanTrained> {
-    events.notes(&request.device.only_on_processor(ONLY_ON_PROCESSOR)?);
     let tags = tag_rules(request.parity, request.label_scheme)?;
     threads::set(request.threads, world, events)?;
     let mut config = request.config.clone();
@@ -133,8 +131,10 @@ pub fn train_spans(
         config.encoding.max_length,
         model.positions_max()
     );
+    let (device, said) = request.device.open_on_ranks(world)?;
+    log.notes(&said)?;
     if config.bf16 {
-        model.precision = precision::bf16(&Device::Processor, log.events);
+        model.precision = precision::bf16(&device, log.events);
     }
 
     let inputs = Inputs {
@@ -146,12 +146,15 @@ pub fn train_spans(
         test: &test,
         resume: from.as_deref(),
         world,
+        device: &device,
     };
     let (mut best, mut recorded) = (None, None);
     if config.does[0] {
         let learned = inputs.learn(model, &mut log)?;
         model = learned.model;
         (best, recorded) = (learned.best, Some((learned.state, learned.recorder)));
+    } else {
+        model = model.moved(&device)?;
     }
     // The link says that the run is done, so that it comes after everything else.
     let end = |best: Option<&PathBuf>| match best.filter(|_| world.is_first()) {
@@ -171,6 +174,7 @@ pub fn train_spans(
         let precision = model.precision;
         model = folder::load_as(best, config.model.clone())?.0;
         model.precision = precision;
+        model = model.moved(&device)?;
     }
     let events = RefCell::new(log.events);
     let watch = |done, all| events.borrow_mut().progress(Progress::in_pieces("evaluation", done, all));

@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn what_clap_refuses_is_said_as_everything_else() {
         for (line, want) in [
-            ("predict --device", "`--device` needs one of `cpu`, `emulated`"),
+            ("predict --device", "`--device` needs a value"),
             ("predict --model", "`--model` needs a value"),
             ("predict x", "`--model` is missing"),
             ("score", "`GOLD` is missing"),

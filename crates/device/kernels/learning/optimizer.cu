@@ -23,20 +23,22 @@ KERNEL clip(const double* squares, double* norm, float* scale, u64 most_bits) {
 struct Chunk {
     u64 parameter;  // the number of the first parameter and of its gradient
     u64 moment;     // the number of its moments
-    int count;      // at most 4096
-    float keep;     // 1 − ηλ
+    u64 count;      // at most 4096
+    double decay;   // λ
 };
 
-// p ← p · keep; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − step · m / (√v · root_correction + ε).
+// p ← p · keep, with keep = 1 − ηλ; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − step · m / (√v · root_correction + ε).
 // g is multiplied by *scale first. The operations are those of `kernel/op/adamw.rs`, one by one, so the bits are too.
 // If `twins` is given, it takes the new p as bf16. Gradients and twins are numbered as parameters.
 KERNEL adamw(float* parameters, const float* gradients, float* first_moments, float* second_moments, bf16* twins,
-             const Chunk* chunks, int count, const float* scale, float beta1, float beta2, float rest1, float rest2,
-             float step, float root_correction, float epsilon) {
+             const Chunk* chunks, int count, const float* scale, u64 rate_bits, float beta1, float beta2, float rest1,
+             float rest2, float step, float root_correction, float epsilon) {
     if (blockIdx.x >= count) return;
     Chunk chunk = chunks[blockIdx.x];
     float by = *scale;
-    ROLLED for (int i = threadIdx.x; i < chunk.count; i += blockDim.x) {
+    double rate = __longlong_as_double((long long)rate_bits);
+    float keep = (float)__dsub_rn(1.0, __dmul_rn(rate, chunk.decay));
+    ROLLED for (u64 i = threadIdx.x; i < chunk.count; i += blockDim.x) {
         float* p = parameters + chunk.parameter + i;
         float* m = first_moments + chunk.moment + i;
         float* v = second_moments + chunk.moment + i;
@@ -44,7 +46,7 @@ KERNEL adamw(float* parameters, const float* gradients, float* first_moments, fl
         float first = __fmaf_rn(rest1, g, __fmul_rn(beta1, *m));
         float second = __fmaf_rn(__fmul_rn(rest2, g), g, __fmul_rn(beta2, *v));
         float root = __fmaf_rn(__fsqrt_rn(second), root_correction, epsilon);
-        float value = __fsub_rn(__fmul_rn(*p, chunk.keep), __fdiv_rn(__fmul_rn(step, first), root));
+        float value = __fsub_rn(__fmul_rn(*p, keep), __fdiv_rn(__fmul_rn(step, first), root));
         *p = value;
         *m = first;
         *v = second;

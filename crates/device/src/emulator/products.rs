@@ -5,25 +5,16 @@ use super::memory::mistake::Mistake;
 use super::values::float::{Rounding, bf16_to_f32, round_to_bf16};
 use crate::multiply::{Element, Matrix, Multiply};
 
-/// Bytes that a product read and wrote.
-pub struct Traffic {
-    /// Bytes of A, B, the bias, and C if it is added to.
-    pub read: u64,
-    /// Bytes of C.
-    pub written: u64,
-}
-
 /// Computes a product. Each element is a sum in f64, in the order of k, and then rounded once to the type of C.
 ///
 /// # Errors
 /// Shapes that do not fit; memory that is outside, or that nobody wrote.
-pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<Traffic, Mistake> {
+pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<(), Mistake> {
     let Multiply { a, b, c, .. } = *product;
     let [rows, columns, inner] = product.shape().map_err(Mistake)?.map(|number| number as usize);
     // Columns of A′ and of B′ side by side.
     let left = read(&a, product.transposes_a, memory).map_err(|mistake| named("A", mistake))?;
     let right = read(&b, product.transposes_b, memory).map_err(|mistake| named("B", mistake))?;
-    let mut traffic = Traffic { read: bytes_of(&a) + bytes_of(&b), written: bytes_of(&c) };
     let mut result = vec![0f64; rows * columns];
     for (j, sums) in result.chunks_exact_mut(rows).enumerate() {
         for k in 0..inner {
@@ -35,7 +26,6 @@ pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<Traffic, Mist
     }
     if product.bias != 0 {
         let biases = Matrix { address: product.bias, rows: c.rows, columns: 1, leading: c.rows, ..c };
-        traffic.read += bytes_of(&biases);
         let biases = read(&biases, false, memory).map_err(|mistake| named("the bias", mistake))?;
         for sums in result.chunks_exact_mut(rows) {
             sums.iter_mut().zip(&biases).for_each(|(sum, bias)| *sum += bias);
@@ -43,19 +33,13 @@ pub fn multiply(product: &Multiply, memory: &mut Memory) -> Result<Traffic, Mist
     }
     if product.beta != 0.0 {
         let before = read(&c, false, memory).map_err(|mistake| named("C", mistake))?;
-        traffic.read += bytes_of(&c);
         result.iter_mut().zip(&before).for_each(|(sum, before)| *sum += f64::from(product.beta) * before);
     }
-    write(&c, &result, memory).map_err(|mistake| named("C", mistake))?;
-    Ok(traffic)
+    write(&c, &result, memory).map_err(|mistake| named("C", mistake))
 }
 
 fn named(what: &str, mistake: Mistake) -> Mistake {
     Mistake(format!("{what}: {mistake}"))
-}
-
-fn bytes_of(matrix: &Matrix) -> u64 {
-    matrix.rows * matrix.columns * matrix.element.bytes()
 }
 
 /// Reads a matrix, or its transposition, column by column.

@@ -1,8 +1,9 @@
 //! Activations with their slopes, and gated units: `kernel/op/activation.rs` and `kernel/op/gated.rs`.
 
-use super::{by_row, flat, int, kernel_of};
+use super::{WORD, by_row, flat, for_rows, if_given, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// An activation function, with the number that kernels know it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub struct Forward {
 impl Forward {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
-        let n = self.rows * self.columns;
+        let (n, size) = (self.rows * self.columns, self.element.bytes());
         let (grid, block) = flat(n);
         let addresses = [self.x, self.bias, self.u, self.y].map(Arg::Address);
         let rest = [int(self.columns), Arg::U64(n as u64), self.activation.argument()];
@@ -61,6 +62,10 @@ impl Forward {
             grid,
             block,
             args: addresses.into_iter().chain(rest).collect(),
+            traffic: Traffic::of(
+                &[(n, size), (if_given(self.bias, for_rows(self.rows, self.columns)), WORD)],
+                &[(if_given(self.bias, n), size), (n, size)],
+            ),
         }
     }
 }
@@ -88,6 +93,7 @@ impl Backward {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
+        let size = self.element.bytes();
         let addresses = [self.u, self.dy, self.dx, self.y].map(Arg::Address);
         let rest = [Arg::U64(self.n as u64), self.activation.argument()];
         Launch {
@@ -95,6 +101,7 @@ impl Backward {
             grid,
             block,
             args: addresses.into_iter().chain(rest).collect(),
+            traffic: Traffic::of(&[(2 * self.n, size)], &[(self.n, size), (if_given(self.y, self.n), size)]),
         }
     }
 }
@@ -124,11 +131,13 @@ impl Gated {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.rows);
         let sizes = [int(self.rows), int(self.half), self.activation.argument()];
+        let (n, size) = (self.rows * self.half, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "gated"),
             grid,
             block,
             args: [self.x, self.z].map(Arg::Address).into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(&[(2 * n, size)], &[(n, size)]),
         }
     }
 }
@@ -160,11 +169,13 @@ impl GatedBackward {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.rows);
         let sizes = [int(self.rows), int(self.half), self.activation.argument()];
+        let (n, size) = (self.rows * self.half, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "gated_backward"),
             grid,
             block,
             args: [self.x, self.dz, self.dx].map(Arg::Address).into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(&[(3 * n, size)], &[(2 * n, size)]),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Sums, multiples, dropout with what goes along, rotary positions, and changes of type.
 
-use super::{Mask, by_row, flag, flat, int, kernel_of};
+use super::{DOUBLE, Mask, WORD, by_row, flag, flat, for_rows, if_given, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// Computes y += x.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,9 @@ impl Add {
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
         let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64)];
-        Launch { kernel: kernel_of!(self.element, "add"), grid, block, args }
+        let size = self.element.bytes();
+        let traffic = Traffic::of(&[(2 * self.n, size)], &[(self.n, size)]);
+        Launch { kernel: kernel_of!(self.element, "add"), grid, block, args, traffic }
     }
 }
 
@@ -49,7 +52,8 @@ impl Scale {
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
         let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64), Arg::Address(self.log)];
-        Launch { kernel: kernel_of!(self.element, "scale"), grid, block, args }
+        let traffic = Traffic::of(&[(self.n + 1, WORD)], &[(self.n, self.element.bytes())]);
+        Launch { kernel: kernel_of!(self.element, "scale"), grid, block, args, traffic }
     }
 }
 
@@ -85,11 +89,14 @@ impl Join {
         let (grid, block) = by_row(self.rows);
         let addresses = [self.x, self.bias, self.residual, self.y].map(Arg::Address);
         let sizes = [int(self.rows), int(self.columns)];
+        let (n, size) = (self.rows * self.columns, self.element.bytes());
+        let bias = if_given(self.bias, for_rows(self.rows, self.columns));
         Launch {
             kernel: kernel_of!(self.element, "join"),
             grid,
             block,
             args: addresses.into_iter().chain(sizes).chain(self.mask.arguments()).collect(),
+            traffic: Traffic::of(&[(n, size), (bias, WORD), (if_given(self.residual, n), size)], &[(n, size)]),
         }
     }
 }
@@ -129,11 +136,16 @@ impl Rotary {
         let addresses = [self.qkv, self.positions, self.angles].map(Arg::Address);
         let sign = if self.back { -1.0 } else { 1.0 };
         let sizes = [int(self.rows), int(self.heads), int(self.width), Arg::F32(sign)];
+        let (turned, size) = (2 * self.rows * self.heads * self.width, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "rotary"),
             grid,
             block,
             args: addresses.into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(
+                &[(turned, size), (self.rows, WORD), (self.rows * self.width, WORD)],
+                &[(turned, size)],
+            ),
         }
     }
 }
@@ -155,12 +167,13 @@ impl Cast {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
-        let kernel = match self.to {
-            Element::F32 => "to_f32",
-            Element::Bf16 => "to_bf16",
+        let (kernel, from) = match self.to {
+            Element::F32 => ("to_f32", Element::Bf16),
+            Element::Bf16 => ("to_bf16", Element::F32),
         };
+        let traffic = Traffic::of(&[(self.n, from.bytes())], &[(self.n, self.to.bytes())]);
         let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64)];
-        Launch { kernel, grid, block, args }
+        Launch { kernel, grid, block, args, traffic }
     }
 }
 
@@ -179,6 +192,7 @@ impl Narrow {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let args = vec![Arg::Address(self.x), Arg::Address(self.y), flag(self.onto)];
-        Launch { kernel: "narrow", grid: [1; 3], block: [1; 3], args }
+        let traffic = Traffic::of(&[(1, DOUBLE), (self.onto.into(), WORD)], &[(1, WORD)]);
+        Launch { kernel: "narrow", grid: [1; 3], block: [1; 3], args, traffic }
     }
 }

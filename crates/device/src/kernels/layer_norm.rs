@@ -1,9 +1,10 @@
 //! Layer norm: y = gain · (x − mean) / √(variance + ε) + bias, row by row. See `kernel/op/layer_norm.rs`.
 
 use super::sums::{ColumnSums, ROWS_A_BLOCK, sum_blocks};
-use super::{by_row, int, kernel_of};
+use super::{WORD, by_row, for_rows, if_given, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// Normalizes each row: mean first, then the squared distances from it.
 ///
@@ -37,11 +38,17 @@ impl Forward {
         let (grid, block) = by_row(self.rows);
         let addresses = [self.x, self.gain, self.bias, self.y, self.statistics].map(Arg::Address);
         let sizes = [int(self.rows), int(self.columns), Arg::F32(self.epsilon)];
+        let (n, size) = (self.rows * self.columns, self.element.bytes());
+        let gain = for_rows(self.rows, self.columns);
         Launch {
             kernel: kernel_of!(self.element, "layer_norm"),
             grid,
             block,
             args: addresses.into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(
+                &[(n, size), (gain + if_given(self.bias, gain), WORD)],
+                &[(n, size), (2 * self.rows, WORD)],
+            ),
         }
     }
 }
@@ -76,11 +83,17 @@ impl Backward {
         let (grid, block) = by_row(self.rows);
         let addresses = [self.x, self.gain, self.statistics, self.dy, self.dx].map(Arg::Address);
         let sizes = [int(self.rows), int(self.columns), super::flag(self.onto)];
+        let (n, size) = (self.rows * self.columns, self.element.bytes());
+        let matrices = if self.onto { 3 } else { 2 };
         Launch {
             kernel: kernel_of!(self.element, "layer_norm_backward"),
             grid,
             block,
             args: addresses.into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(
+                &[(matrices * n, size), (for_rows(self.rows, self.columns) + 2 * self.rows, WORD)],
+                &[(n, size)],
+            ),
         }
     }
 }
@@ -119,7 +132,8 @@ impl ParameterSums {
     /// Returns the launches, in their order.
     pub fn launches(&self) -> Vec<Launch> {
         let blocks = sum_blocks(self.rows);
-        let biases = self.partials + 4 * Self::partial(self.rows, self.columns) as u64;
+        let partial = Self::partial(self.rows, self.columns);
+        let biases = self.partials + WORD * partial as u64;
         let (grid, block) = ColumnSums::shape(self.columns, blocks);
         let of_biases = if self.dbias == 0 { 0 } else { biases };
         let addresses = [self.x, self.statistics, self.dy, self.partials, of_biases].map(Arg::Address);
@@ -129,6 +143,10 @@ impl ParameterSums {
             grid,
             block,
             args: addresses.into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(
+                &[(2 * self.rows * self.columns, self.element.bytes()), (2 * self.rows, WORD)],
+                &[(partial + if_given(of_biases, partial), WORD)],
+            ),
         };
         let over_blocks = |x, out, onto| ColumnSums {
             element: Element::F32,

@@ -1,8 +1,9 @@
 //! What a step of learning needs: loss, sums of squares, the clip, and AdamW.
 
-use super::{blocks, kernel_of};
+use super::{DOUBLE, WORD, blocks, for_rows, if_given, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// Elements that a block sums in f64: `SQUARES_BLOCK` in `kernels/shared/sum.cuh`.
 const SQUARES_BLOCK: usize = 32_768;
@@ -43,17 +44,19 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// Returns the launch.
+    /// Returns the launch. Its traffic counts the scores of all rows; those of a row with a negative label are not read.
     pub fn launch(&self) -> Launch {
         assert!(self.classes > 0, "cross_entropy: there are no classes");
         let addresses = [self.scores, self.labels, self.dscores, self.losses].map(Arg::Address);
         let sizes = [self.rows, self.classes].map(super::int);
         let numbers = [self.smoothing, self.factor].map(|x| Arg::U64(x.to_bits()));
+        let scores = (self.rows * self.classes, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "cross_entropy"),
             grid: [blocks(self.rows, LOSS_THREADS as usize), 1, 1],
             block: [LOSS_THREADS, 1, 1],
             args: addresses.into_iter().chain(sizes).chain(numbers).collect(),
+            traffic: Traffic::of(&[scores, (self.rows, WORD)], &[scores, (self.rows, DOUBLE)]),
         }
     }
 }
@@ -85,11 +88,13 @@ impl Dot {
     /// [`Sum`].
     pub fn of_blocks(&self) -> Launch {
         let addresses = [self.x, self.y, self.partials].map(Arg::Address);
+        let factors = if self.x == self.y { 1 } else { 2 };
         Launch {
             kernel: kernel_of!(self.element, "dots"),
             grid: [blocks(self.n, SQUARES_BLOCK), 1, 1],
             block: [SUM_THREADS, 1, 1],
             args: addresses.into_iter().chain([Arg::U64(self.n as u64)]).collect(),
+            traffic: Traffic::of(&[(factors * self.n, self.element.bytes())], &[(Dot::partial(self.n), DOUBLE)]),
         }
     }
 
@@ -114,7 +119,8 @@ impl Sum {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let args = vec![Arg::Address(self.x), Arg::Address(self.out), Arg::U64(self.n as u64)];
-        Launch { kernel: "sum_f64", grid: [1; 3], block: [SUM_THREADS, 1, 1], args }
+        let traffic = Traffic::of(&[(self.n, DOUBLE)], &[(1, DOUBLE)]);
+        Launch { kernel: "sum_f64", grid: [1; 3], block: [SUM_THREADS, 1, 1], args, traffic }
     }
 }
 
@@ -136,12 +142,13 @@ impl Clip {
     pub fn launch(&self) -> Launch {
         let addresses = [self.squares, self.norm, self.scale].map(Arg::Address);
         let args = addresses.into_iter().chain([Arg::U64(self.most.to_bits())]).collect();
-        Launch { kernel: "clip", grid: [1; 3], block: [1; 3], args }
+        let traffic = Traffic::of(&[(1, DOUBLE)], &[(1, DOUBLE), (1, WORD)]);
+        Launch { kernel: "clip", grid: [1; 3], block: [1; 3], args, traffic }
     }
 }
 
 /// A parameter that AdamW updates.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
     /// Number of its first element among parameters, gradients and twins.
     pub parameter: usize,
@@ -151,6 +158,16 @@ pub struct Part {
     pub count: usize,
     /// Decay λ.
     pub decay: f64,
+}
+
+/// The most elements of a chunk.
+const CHUNK_ELEMENTS: usize = 4096;
+
+impl Part {
+    /// Returns the number of its chunks.
+    pub fn chunks(&self) -> usize {
+        self.count.div_ceil(CHUNK_ELEMENTS)
+    }
 }
 
 /// The numbers of one update, as `kernel/op/adamw.rs` has them.
@@ -187,6 +204,8 @@ pub struct AdamW {
     pub chunks: u64,
     /// Number of chunks.
     pub count: usize,
+    /// Number of elements in all chunks.
+    pub elements: usize,
     /// The factor of gradients, f32; read.
     pub scale: u64,
     /// The numbers of this update.
@@ -195,20 +214,19 @@ pub struct AdamW {
 
 impl AdamW {
     /// Bytes of a chunk.
-    pub const CHUNK: usize = 24;
+    pub const CHUNK: u64 = 32;
 
-    /// Returns the parts, cut into chunks of at most 4096 elements, as bytes. They change with the rate, if a part decays.
-    pub fn chunks(parts: &[Part], rate: f64) -> Vec<u8> {
-        const ELEMENTS: usize = 4096;
+    /// Returns the parts, cut into chunks of at most 4096 elements, as bytes. No rate is among them: they hold for all
+    /// updates of the same parts.
+    pub fn chunks(parts: &[Part]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in parts {
-            let keep = (1.0 - rate * part.decay) as f32;
-            for first in (0..part.count).step_by(ELEMENTS) {
-                let count = ELEMENTS.min(part.count - first) as u32;
+            for first in (0..part.count).step_by(CHUNK_ELEMENTS) {
+                let count = CHUNK_ELEMENTS.min(part.count - first) as u64;
                 bytes.extend(((part.parameter + first) as u64).to_le_bytes());
                 bytes.extend(((part.moment + first) as u64).to_le_bytes());
                 bytes.extend(count.to_le_bytes());
-                bytes.extend(keep.to_le_bytes());
+                bytes.extend(part.decay.to_le_bytes());
             }
         }
         bytes
@@ -230,12 +248,17 @@ impl AdamW {
             (1.0 / correction(beta2).sqrt()) as f32,
             epsilon as f32,
         ];
-        let middle = [super::int(self.count), Arg::Address(self.scale)];
+        let middle = [super::int(self.count), Arg::Address(self.scale), Arg::U64(rate.to_bits())];
+        let twins = if_given(self.twins, self.elements);
         Launch {
             kernel: "adamw",
             grid: [blocks(self.count, 1), 1, 1],
             block: [256, 1, 1],
             args: addresses.map(Arg::Address).into_iter().chain(middle).chain(numbers.map(Arg::F32)).collect(),
+            traffic: Traffic::of(
+                &[(4 * self.elements + for_rows(self.count, 1), WORD), (self.count, AdamW::CHUNK)],
+                &[(3 * self.elements, WORD), (twins, Element::Bf16.bytes())],
+            ),
         }
     }
 }

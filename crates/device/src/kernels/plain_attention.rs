@@ -4,9 +4,10 @@
 //! `kernel/op/disentangled.rs`.
 
 use super::attention::{Attention, Gradient, TILE_ROWS};
-use super::{blocks, int, kernel_of};
+use super::{WORD, blocks, boundaries, for_rows, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// Columns of a head that a block sums: `CHUNK` in `kernels/attention/plain.cu`.
 const CHUNK: usize = 128;
@@ -89,7 +90,19 @@ impl PlainAttention {
         }
     }
 
-    fn launch(&self, kernel: &'static str, first: &[Arg], after_count: &[Arg]) -> Launch {
+    /// Returns the elements of the terms that a row of distances has.
+    fn terms(&self) -> usize {
+        let terms = self.distances.map_or(0, |distances| distances.terms());
+        terms * self.attention.heads * self.attention.width
+    }
+
+    /// Returns what the places are, and a row of the table for each.
+    fn distances_traffic(&self) -> Traffic {
+        let places = self.distances.map_or(0, |d| for_rows(self.attention.count, 2 * d.longest - 1));
+        Traffic::of(&[(places, WORD), (places * self.terms(), self.element.bytes())], &[])
+    }
+
+    fn launch(&self, kernel: &'static str, first: &[Arg], after_count: &[Arg], traffic: Traffic) -> Launch {
         let attention = &self.attention;
         assert!(self.distances.is_none() || attention.window.is_none(), "attention: distances in a window");
         let tiles = [Arg::Address(attention.tiles), int(attention.count)];
@@ -99,23 +112,31 @@ impl PlainAttention {
             grid: [blocks(attention.count, 1), attention.heads_of_grid(), blocks(attention.width, CHUNK)],
             block: [32 * TILE_ROWS / 4, 1, 1],
             args: args.chain(attention.settings()).chain(self.distances()).collect(),
+            traffic: traffic + attention.tiles_traffic() + self.distances_traffic(),
         }
     }
 
     /// Computes context (rows, H), and logs (rows, N) in f32: the natural log of each row's and head's sum of e^score.
     pub fn forward(&self, context: u64, logs: u64) -> Launch {
         let kernel = kernel_of!(self.element, "attention");
-        self.launch(kernel, &[Arg::Address(self.attention.qkv)], &[Arg::Address(context), Arg::Address(logs)])
+        let traffic = self.attention.forward_traffic(self.element);
+        self.launch(kernel, &[Arg::Address(self.attention.qkv)], &[Arg::Address(context), Arg::Address(logs)], traffic)
     }
 
     /// Computes the gradient of qkv (rows, 3H), given that of the context, in the three launches' order.
     pub fn backward(&self, gradient: &Gradient) -> [Launch; 3] {
         let &Gradient { dcontext, logs, deltas, dqkv, .. } = gradient;
         let first = [self.attention.qkv, dcontext, logs, deltas].map(Arg::Address);
+        let traffic = |written: usize| self.attention.traffic(self.element, 4, 2, written);
         [
-            gradient.deltas(kernel_of!(self.element, "attention_deltas"), &self.attention),
-            self.launch(kernel_of!(self.element, "attention_backward_queries"), &first, &[Arg::Address(dqkv)]),
-            self.launch(kernel_of!(self.element, "attention_backward_keys"), &first, &[Arg::Address(dqkv)]),
+            gradient.deltas(kernel_of!(self.element, "attention_deltas"), self.element, &self.attention),
+            self.launch(
+                kernel_of!(self.element, "attention_backward_queries"),
+                &first,
+                &[Arg::Address(dqkv)],
+                traffic(1),
+            ),
+            self.launch(kernel_of!(self.element, "attention_backward_keys"), &first, &[Arg::Address(dqkv)], traffic(2)),
         ]
     }
 
@@ -132,11 +153,16 @@ impl PlainAttention {
         let rows = [Arg::Address(table.ranges), int(table.rows), Arg::Address(table.dtable)];
         let settings = [int(attention.heads), int(attention.width), Arg::F32(attention.scale)];
         let args = addresses.into_iter().chain(sequences).chain(rows).chain(settings);
+        let numbers = boundaries(table.sequences) + boundaries(table.rows);
+        let gradients = (table.rows * self.terms(), self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "attention_backward_distances"),
             grid: [blocks(table.rows, WARPS), attention.heads_of_grid(), blocks(attention.width, CHUNK)],
             block: [32 * WARPS as u32, 1, 1],
             args: args.chain(attention.mask.arguments()).chain(self.distances()).collect(),
+            traffic: attention.traffic(self.element, 4, 2, 0)
+                + self.distances_traffic()
+                + Traffic::of(&[(numbers, WORD)], &[gradients]),
         }
     }
 }

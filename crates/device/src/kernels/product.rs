@@ -41,5 +41,6 @@ pub fn product(multiply: &Multiply) -> Launch {
         grid: [blocks(sizes[0], TILE), columns, 1],
         block: [threads, 1, 1],
         args: factors.chain(result).chain(sizes.map(int)).chain(last).collect(),
+        traffic: multiply.traffic(),
     }
 }

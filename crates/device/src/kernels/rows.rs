@@ -1,8 +1,9 @@
 //! Rows of tables, spans, neighbors of a convolution, and rows of length 1.
 
-use super::{blocks, by_row, int, kernel_of};
+use super::{WORD, blocks, boundaries, by_row, for_rows, if_given, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// Rows of a table that are added.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +46,17 @@ impl Embedding {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.rows);
         let tables = [self.words, self.positions, self.types].into_iter();
-        let addresses = tables.flat_map(|rows| [rows.table, rows.index]).chain([self.y]).map(Arg::Address);
+        let addresses = tables.clone().flat_map(|rows| [rows.table, rows.index]).chain([self.y]).map(Arg::Address);
+        let taken: usize = tables.map(|rows| if_given(rows.table, self.rows)).sum();
         Launch {
             kernel: kernel_of!(self.element, "embedding"),
             grid,
             block,
             args: addresses.chain([int(self.rows), int(self.columns)]).collect(),
+            traffic: Traffic::of(
+                &[(taken * self.columns, WORD), (taken, WORD)],
+                &[(self.rows * self.columns, self.element.bytes())],
+            ),
         }
     }
 }
@@ -77,11 +83,13 @@ impl TakeRows {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.rows);
         let addresses = [self.x, self.index, self.y].map(Arg::Address);
+        let rows = (self.rows * self.columns, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "take_rows"),
             grid,
             block,
             args: addresses.into_iter().chain([int(self.rows), int(self.columns)]).collect(),
+            traffic: Traffic::of(&[rows, (self.rows, WORD)], &[rows]),
         }
     }
 }
@@ -117,11 +125,16 @@ impl SpanSum {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.count);
         let addresses = [self.starts, self.ends, self.widths, self.bias, self.spans, self.y].map(Arg::Address);
+        let (n, size) = (self.count * self.columns, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "span_sum"),
             grid,
             block,
             args: addresses.into_iter().chain([int(self.count), int(self.columns)]).collect(),
+            traffic: Traffic::of(
+                &[(3 * n, size), (3 * self.count + for_rows(self.count, self.columns), WORD)],
+                &[(n, size)],
+            ),
         }
     }
 }
@@ -144,6 +157,8 @@ pub struct Neighbors {
     pub to: u64,
     /// Number of sequences.
     pub sequences: usize,
+    /// Rows of x.
+    pub rows: usize,
     /// Columns of x.
     pub columns: usize,
     /// Neighbors k, an odd number.
@@ -151,25 +166,28 @@ pub struct Neighbors {
 }
 
 impl Neighbors {
-    fn launch(&self, kernel: &'static str) -> Launch {
+    fn launch(&self, kernel: &'static str, read: usize, written: usize) -> Launch {
         assert!(!self.neighbors.is_multiple_of(2), "convolution: {} neighbors have no middle", self.neighbors);
         let addresses = [self.from, self.starts, self.to].map(Arg::Address);
+        let (n, size) = (self.rows * self.columns, self.element.bytes());
         Launch {
             kernel,
             grid: [blocks(self.sequences, 1), blocks(self.columns, 128), 1],
             block: [128, 1, 1],
             args: addresses.into_iter().chain([self.sequences, self.columns, self.neighbors].map(int)).collect(),
+            traffic: Traffic::of(&[(read * n, size), (boundaries(self.sequences), WORD)], &[(written * n, size)]),
         }
     }
 
     /// Returns the launch that lays neighbors side by side.
     pub fn unfold(&self) -> Launch {
-        self.launch(kernel_of!(self.element, "unfold"))
+        self.launch(kernel_of!(self.element, "unfold"), 1, self.neighbors)
     }
 
-    /// Returns the launch that adds the gradient of x to dx.
+    /// Returns the launch that adds the gradient of x to dx. Its traffic counts all of dy; what lies beyond a sequence's ends
+    /// is not read.
     pub fn fold_onto(&self) -> Launch {
-        self.launch(kernel_of!(self.element, "fold_onto"))
+        self.launch(kernel_of!(self.element, "fold_onto"), 1 + self.neighbors, 1)
     }
 }
 
@@ -198,11 +216,13 @@ impl Normalize {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.rows);
         let addresses = [self.x, self.y, self.lengths].map(Arg::Address);
+        let matrix = (self.rows * self.columns, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "normalize"),
             grid,
             block,
             args: addresses.into_iter().chain([int(self.rows), int(self.columns)]).collect(),
+            traffic: Traffic::of(&[matrix], &[matrix, (self.rows, WORD)]),
         }
     }
 }
@@ -231,11 +251,13 @@ impl NormalizeBackward {
     pub fn launch(&self) -> Launch {
         let (grid, block) = by_row(self.rows);
         let addresses = [self.y, self.lengths, self.dy, self.dx].map(Arg::Address);
+        let matrix = (self.rows * self.columns, self.element.bytes());
         Launch {
             kernel: kernel_of!(self.element, "normalize_backward"),
             grid,
             block,
             args: addresses.into_iter().chain([int(self.rows), int(self.columns)]).collect(),
+            traffic: Traffic::of(&[matrix, matrix, (self.rows, WORD)], &[matrix]),
         }
     }
 }

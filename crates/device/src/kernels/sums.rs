@@ -1,8 +1,9 @@
 //! Sums over rows: of columns, of segments, and of sequences.
 
-use super::{blocks, flag, int, kernel_of};
+use super::{WORD, blocks, boundaries, flag, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
+use crate::traffic::Traffic;
 
 /// Rows that a block sums in the first of two passes.
 pub(super) const ROWS_A_BLOCK: usize = 64;
@@ -47,13 +48,19 @@ impl ColumnSums {
     }
 
     fn pass(&self, x: u64, out: u64, rows_a_block: usize, onto: bool) -> Launch {
-        let (grid, block) = Self::shape(self.columns, self.rows.div_ceil(rows_a_block).max(1));
+        let sum_blocks = self.rows.div_ceil(rows_a_block).max(1);
+        let (grid, block) = Self::shape(self.columns, sum_blocks);
+        let sums = sum_blocks * self.columns;
         let sizes = [int(self.rows), int(self.columns), int(rows_a_block), flag(onto)];
         Launch {
             kernel: kernel_of!(self.element, "column_sums"),
             grid,
             block,
             args: [x, out].map(Arg::Address).into_iter().chain(sizes).collect(),
+            traffic: Traffic::of(
+                &[(self.rows * self.columns, self.element.bytes()), (if onto { sums } else { 0 }, WORD)],
+                &[(sums, WORD)],
+            ),
         }
     }
 
@@ -96,6 +103,8 @@ pub struct SegmentSums {
     pub table: u64,
     /// Number of segments.
     pub segments: usize,
+    /// Number of rows of x that are added: the length of `order`.
+    pub added: usize,
     /// Columns of x.
     pub columns: usize,
 }
@@ -104,11 +113,17 @@ impl SegmentSums {
     /// Returns the launch.
     pub fn launch(&self) -> Launch {
         let addresses = [self.x, self.order, self.starts, self.rows, self.table].map(Arg::Address);
+        let numbers = self.added + boundaries(self.segments) + self.segments;
+        let table = (self.segments * self.columns, WORD);
         Launch {
             kernel: kernel_of!(self.element, "segment_sums"),
             grid: [blocks(self.segments, 1), blocks(self.columns, 32), 1],
             block: [32, SEGMENT_THREADS, 1],
             args: addresses.into_iter().chain([int(self.segments), int(self.columns)]).collect(),
+            traffic: Traffic::of(
+                &[(self.added * self.columns, self.element.bytes()), (numbers, WORD), table],
+                &[table],
+            ),
         }
     }
 }
@@ -164,6 +179,8 @@ pub struct Pool {
     pub to: u64,
     /// Number of sequences.
     pub sequences: usize,
+    /// Number of rows of x.
+    pub rows: usize,
     /// Columns of both.
     pub columns: usize,
     /// Whether it is the mean.
@@ -171,23 +188,29 @@ pub struct Pool {
 }
 
 impl Pool {
-    fn launch(&self, kernel: &'static str) -> Launch {
+    fn launch(&self, kernel: &'static str, read: usize, written: usize) -> Launch {
         let addresses = [self.from, self.starts, self.to].map(Arg::Address);
+        let size = self.element.bytes();
         Launch {
             kernel,
             grid: [blocks(self.sequences, 1), blocks(self.columns, 128), 1],
             block: [128, 1, 1],
             args: addresses.into_iter().chain([int(self.sequences), int(self.columns), flag(self.mean)]).collect(),
+            traffic: Traffic::of(
+                &[(read * self.columns, size), (boundaries(self.sequences), WORD)],
+                &[(written * self.columns, size)],
+            ),
         }
     }
 
     /// Returns the launch of forward.
     pub fn forward(&self) -> Launch {
-        self.launch(kernel_of!(self.element, "pool"))
+        let read = if self.mean { self.rows } else { self.sequences };
+        self.launch(kernel_of!(self.element, "pool"), read, self.sequences)
     }
 
     /// Returns the launch of backward, which writes every row of dx.
     pub fn backward(&self) -> Launch {
-        self.launch(kernel_of!(self.element, "pool_backward"))
+        self.launch(kernel_of!(self.element, "pool_backward"), self.sequences, self.rows)
     }
 }

@@ -10,6 +10,7 @@ use tagsmith_device::gpu::Gpu;
 use tagsmith_device::launch::{Arg, Launch};
 use tagsmith_device::multiply::Element;
 use tagsmith_device::plans::{self, Plan, RowMajor, Start};
+use tagsmith_device::traffic::Traffic;
 
 /// Functions that end something. Nobody can be told that they failed.
 const SILENT: &[&str] = &[
@@ -45,9 +46,21 @@ pub fn scenario(fake: &Fake) -> Result<Vec<String>, Error> {
         driver.clear(room.address(), room.bytes())?;
     }
     driver.copy(x.address(), dx.address(), x.bytes())?;
-    driver.launch(&Launch { kernel: "nothing", grid: [1, 1, 1], block: [32, 1, 1], args: Vec::new() })?;
+    driver.launch(&Launch {
+        kernel: "nothing",
+        grid: [1, 1, 1],
+        block: [32, 1, 1],
+        args: Vec::new(),
+        traffic: Traffic::default(),
+    })?;
     let args = vec![Arg::Address(x.address()), Arg::I32(-1), Arg::F32(0.5), Arg::U64(7)];
-    driver.launch(&Launch { kernel: "scale", grid: [2, 3, 4], block: [32, 2, 1], args })?;
+    driver.launch(&Launch {
+        kernel: "scale",
+        grid: [2, 3, 4],
+        block: [32, 2, 1],
+        args,
+        traffic: Traffic::default(),
+    })?;
     let matrix =
         |room: &tagsmith_device::gpu::Room, rows, columns| RowMajor::dense(room.address(), Element::F32, rows, columns);
     let (x, w) = (matrix(&x, rows, inputs), matrix(&w, outputs, inputs));

@@ -5,6 +5,7 @@ use tagsmith_device::Error;
 use tagsmith_device::cuda::{self, Cuda};
 use tagsmith_device::gpu::{Driver, Gpu};
 use tagsmith_device::launch::{Arg, Launch};
+use tagsmith_device::traffic::Traffic;
 
 fn open(fake: &Fake) -> Cuda {
     cuda::open(&fake.places(), 0, PTX).expect("it opens")
@@ -128,7 +129,7 @@ fn arguments_arrive_as_they_are() {
     let fake = Fake::new();
     let cuda = open(&fake);
     let args = vec![Arg::Address(0x1234_5678_9abc), Arg::I32(-2), Arg::F32(1.5), Arg::U64(u64::MAX)];
-    let launch = Launch { kernel: "scale", grid: [7, 5, 3], block: [64, 2, 4], args };
+    let launch = Launch { kernel: "scale", grid: [7, 5, 3], block: [64, 2, 4], args, traffic: Traffic::default() };
     cuda.launch(&launch).expect("launched");
     let told = "launch scale [7, 5, 3, 64, 2, 4] 0x123456789abc 0xfffffffe 0x3fc00000 0xffffffffffffffff";
     assert_eq!(fake.notes(), [told]);
@@ -138,7 +139,9 @@ fn arguments_arrive_as_they_are() {
 fn launches_that_do_not_fit_are_refused() {
     let fake = Fake::new();
     let cuda = open(&fake);
-    let launch = |kernel, args| cuda.launch(&Launch { kernel, grid: [1, 1, 1], block: [32, 1, 1], args });
+    let launch = |kernel, args| {
+        cuda.launch(&Launch { kernel, grid: [1, 1, 1], block: [32, 1, 1], args, traffic: Traffic::default() })
+    };
     let good = [Arg::Address(1), Arg::I32(1), Arg::F32(1.0), Arg::U64(1)];
     launch("scale", good.to_vec()).expect("it fits");
     fake.notes();
@@ -153,7 +156,13 @@ fn launches_that_do_not_fit_are_refused() {
     }
     assert_eq!(launch("other", Vec::new()).unwrap_err().to_string(), "the PTX has no kernel `other`");
     assert_eq!(fake.notes(), Vec::<String>::new());
-    let empty = cuda.launch(&Launch { kernel: "nothing", grid: [0, 1, 1], block: [32, 1, 1], args: Vec::new() });
+    let empty = cuda.launch(&Launch {
+        kernel: "nothing",
+        grid: [0, 1, 1],
+        block: [32, 1, 1],
+        args: Vec::new(),
+        traffic: Traffic::default(),
+    });
     assert_eq!(
         empty.unwrap_err().to_string(),
         "cuLaunchKernel: CUDA_ERROR_INVALID_VALUE (error invalid value; `nothing`, blocks [0, 1, 1], threads [32, 1, 1])"

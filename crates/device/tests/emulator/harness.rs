@@ -4,6 +4,7 @@ use tagsmith_device::Error;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::{Driver, Gpu, Room};
 use tagsmith_device::launch::{Arg, Launch};
+use tagsmith_device::traffic::Traffic;
 
 /// Seeds of the orders in which tests run threads.
 pub const SEEDS: std::ops::Range<u64> = 0..8;
@@ -60,7 +61,13 @@ impl Device {
 
     /// Launches the kernel `test`.
     pub fn launch(&self, grid: u32, block: u32, args: Vec<Arg>) -> Result<(), Error> {
-        self.emulator.launch(&Launch { kernel: "test", grid: [grid, 1, 1], block: [block, 1, 1], args })
+        self.emulator.launch(&Launch {
+            kernel: "test",
+            grid: [grid, 1, 1],
+            block: [block, 1, 1],
+            args,
+            traffic: Traffic::default(),
+        })
     }
 
     /// Reads a room as 32-bit words.

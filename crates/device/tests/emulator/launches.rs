@@ -6,9 +6,14 @@ use tagsmith_device::Error;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::{Driver, Gpu};
 use tagsmith_device::launch::{Arg, Launch};
+use tagsmith_device::traffic::Traffic;
 
 fn launch(device: &Device, grid: [u32; 3], block: [u32; 3], args: Vec<Arg>) -> Option<String> {
-    device.emulator.launch(&Launch { kernel: "test", grid, block, args }).err().map(|error| error.to_string())
+    device
+        .emulator
+        .launch(&Launch { kernel: "test", grid, block, args, traffic: Traffic::default() })
+        .err()
+        .map(|error| error.to_string())
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn blocks_and_grids_have_limits() {
     let exact = bounded(".reqntid 8, 8");
     assert_eq!(launch(&exact, [1; 3], [8, 8, 1], vec![]), None);
     assert!(launch(&exact, [1; 3], [64, 1, 1], vec![]).is_some());
-    let unknown = Launch { kernel: "other", grid: [1; 3], block: [1; 3], args: vec![] };
+    let unknown = Launch { kernel: "other", grid: [1; 3], block: [1; 3], args: vec![], traffic: Traffic::default() };
     let message = device.emulator.launch(&unknown).expect_err("it is refused").to_string();
     assert_eq!(message, "there is no kernel `other`");
 }

@@ -134,6 +134,7 @@ impl Case {
         let [plogs, pdeltas] = [(); 2].map(|()| machine.empty(Element::F32, rows * self.heads));
         let attention = Attention {
             qkv: pqkv.address(),
+            rows,
             tiles: ptiles.address(),
             count: tiles.len() / 3,
             heads: self.heads,
@@ -148,7 +149,6 @@ impl Case {
             logs: plogs.address(),
             deltas: pdeltas.address(),
             dqkv: pdqkv.address(),
-            rows,
         };
         match kernels {
             Kernels::TensorCores => {

@@ -103,6 +103,7 @@ impl Case {
             element,
             attention: Attention {
                 qkv: pqkv.address(),
+                rows,
                 tiles: ptiles.address(),
                 count: tiles.len() / 3,
                 heads: self.heads,
@@ -126,10 +127,10 @@ impl Case {
             logs: plogs.address(),
             deltas: pdeltas.address(),
             dqkv: pdqkv.address(),
-            rows,
         };
-        machine.run([plain.forward(pcontext.address(), plogs.address())]);
-        machine.run(plain.backward(&gradient));
+        // Distant ones share a row of the table.
+        machine.run_reading_less([plain.forward(pcontext.address(), plogs.address())]);
+        machine.run_reading_less(plain.backward(&gradient));
         let of_table = DistancesGradient {
             starts: pstarts.address(),
             sequences: self.starts.len() - 1,
@@ -137,7 +138,7 @@ impl Case {
             rows: Case::TABLE_ROWS,
             dtable: pdtable.address(),
         };
-        machine.run([plain.backward_distances(&gradient, &of_table)]);
+        machine.run_reading_less([plain.backward_distances(&gradient, &of_table)]);
 
         let both: Vec<f64> = wide(&qkv).into_iter().chain(wide(&table)).collect();
         let context = self.reference(&both);

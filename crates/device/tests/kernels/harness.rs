@@ -8,6 +8,7 @@ use tagsmith_device::gpu::{Gpu, Room};
 use tagsmith_device::kernels::PTX;
 use tagsmith_device::launch::Launch;
 use tagsmith_device::multiply::Element;
+use tagsmith_device::traffic::Traffic;
 
 /// Both types of elements.
 pub const BOTH: [Element; 2] = [Element::F32, Element::Bf16];
@@ -40,27 +41,30 @@ fn text(prefixes: &[&str]) -> String {
 }
 
 /// An emulated GPU, on which every fault ends the test.
-pub struct Machine(Gpu);
+pub struct Machine {
+    gpu: Gpu,
+    emulator: Emulator,
+}
 
 /// Runs the body on machines that run threads in different orders.
 pub fn in_each_order(prefixes: &[&str], body: impl Fn(&Machine)) {
     for seed in ORDERS {
         let emulator = Emulator::new(&text(prefixes), seed).expect("the emulator reads our PTX");
-        body(&Machine(Gpu::new(Box::new(emulator))));
+        body(&Machine { gpu: Gpu::new(Box::new(emulator.clone())), emulator });
     }
 }
 
 impl Machine {
     /// Returns room of this many bytes exactly, which nobody wrote.
     pub fn room(&self, bytes: usize) -> Room {
-        let room = self.0.room(bytes as u64);
-        self.0.check().expect("there is room");
+        let room = self.gpu.room(bytes as u64);
+        self.gpu.check().expect("there is room");
         room
     }
 
     fn up(&self, bytes: &[u8]) -> Room {
         let room = self.room(bytes.len());
-        self.0.driver().upload(room.address(), bytes).expect("an upload");
+        self.gpu.driver().upload(room.address(), bytes).expect("an upload");
         room
     }
 
@@ -103,7 +107,7 @@ impl Machine {
 
     fn down(&self, room: &Room) -> Vec<u8> {
         let mut bytes = vec![0; room.bytes() as usize];
-        self.0.driver().download(room.address(), &mut bytes).unwrap_or_else(|error| panic!("{error}"));
+        self.gpu.driver().download(room.address(), &mut bytes).unwrap_or_else(|error| panic!("{error}"));
         bytes
     }
 
@@ -124,12 +128,38 @@ impl Machine {
         self.down(room).chunks_exact(8).map(|x| f64::from_le_bytes(x.try_into().expect("8 bytes"))).collect()
     }
 
-    /// Runs launches one after the other.
+    /// Runs launches one after the other. Each moves the bytes that it says.
     pub fn run(&self, launches: impl IntoIterator<Item = Launch>) {
-        for launch in launches {
-            self.0.driver().launch(&launch).unwrap_or_else(|error| panic!("{error}"));
-        }
+        launches.into_iter().for_each(|launch| self.run_one(&launch, 1.0));
     }
+
+    /// Runs launches that may read less than they say, but more than half of it: their numbers of rows or labels decide.
+    pub fn run_reading_less(&self, launches: impl IntoIterator<Item = Launch>) {
+        launches.into_iter().for_each(|launch| self.run_one(&launch, MORE_THAN_HALF));
+    }
+
+    fn run_one(&self, launch: &Launch, least: f64) {
+        self.emulator.forget_work();
+        self.gpu.driver().launch(launch).unwrap_or_else(|error| panic!("{error}"));
+        let moved = self.moved();
+        let Launch { kernel, traffic, .. } = launch;
+        assert!(moves(*traffic, moved, least), "{kernel}: it moves {moved:?}, and says {traffic:?}");
+    }
+
+    /// Returns what the last launch moved, as the emulator counts it: each byte once.
+    pub fn moved(&self) -> Traffic {
+        let work = self.emulator.work();
+        let last = work.last().expect("there is a launch");
+        Traffic { read: last.bytes_read, written: last.bytes_written }
+    }
+}
+
+/// A share above half, so that twice the bytes are refused.
+pub const MORE_THAN_HALF: f64 = 0.51;
+
+/// Returns whether what a launch moved is what it says, where it reads at least a share of that.
+pub fn moves(said: Traffic, moved: Traffic, least: f64) -> bool {
+    moved.written == said.written && moved.read <= said.read && moved.read as f64 >= least * said.read as f64
 }
 
 /// Returns the number of a type that is nearest, ties to even.

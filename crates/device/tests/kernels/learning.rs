@@ -28,21 +28,19 @@ fn losses_and_their_gradients() {
                 let (pscores, plabels) = (machine.elements(element, &scores), machine.i32s(&labels));
                 let (pd, plosses, psum) =
                     (machine.empty(element, rows * classes), machine.room(8 * rows), machine.room(8));
-                machine.run([
-                    CrossEntropy {
-                        element,
-                        scores: pscores.address(),
-                        labels: plabels.address(),
-                        dscores: pd.address(),
-                        losses: plosses.address(),
-                        rows,
-                        classes,
-                        smoothing,
-                        factor,
-                    }
-                    .launch(),
-                    Sum { x: plosses.address(), out: psum.address(), n: rows }.launch(),
-                ]);
+                machine.run_reading_less([CrossEntropy {
+                    element,
+                    scores: pscores.address(),
+                    labels: plabels.address(),
+                    dscores: pd.address(),
+                    losses: plosses.address(),
+                    rows,
+                    classes,
+                    smoothing,
+                    factor,
+                }
+                .launch()]);
+                machine.run([Sum { x: plosses.address(), out: psum.address(), n: rows }.launch()]);
                 let (losses, wide_scores) = (machine.doubles(&plosses), wide(&scores));
                 let mut want = vec![0.0; rows * classes];
                 for row in 0..rows {
@@ -143,7 +141,7 @@ fn sums_of_products_and_the_clip() {
 #[test]
 fn parameters_are_updated() {
     let parts = [
-        Part { parameter: 0, moment: 0, count: 5000, decay: 0.1 },
+        Part { parameter: 0, moment: 0, count: 5000, decay: 0.3 },
         // Parameters between 5000 and 5003 do not learn: nothing of theirs changes, and they have no moments.
         Part { parameter: 5003, moment: 5000, count: 97, decay: 0.0 },
     ];
@@ -154,11 +152,12 @@ fn parameters_are_updated() {
         let v: Vec<f32> = random(Element::F32, 4, moments, 0.01).iter().map(|v| v.abs()).collect();
         let [pp, pg, pm, pv] = [&p, &g, &m, &v].map(|values| machine.f32s(values));
         let (ptwins, pscale) = (machine.elements(Element::Bf16, &vec![7.0; all]), machine.f32s(&[0.5]));
-        let rates = Rates { rate: 0.01, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, update: 3 };
-        let chunks = AdamW::chunks(&parts, rates.rate);
-        let pchunks = machine.bytes(&chunks);
-        let count = chunks.len() / AdamW::CHUNK;
-        assert_eq!(count, 3, "4096 + 904, and 97");
+        let rates = Rates { rate: 0.106, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, update: 3 };
+        let in_f32 = 1.0 - rates.rate as f32 * parts[0].decay as f32;
+        assert_ne!(in_f32, (1.0 - rates.rate * parts[0].decay) as f32, "1 − ηλ shows where it is computed");
+        let pchunks = machine.bytes(&AdamW::chunks(&parts));
+        let count = parts.iter().map(Part::chunks).sum();
+        assert_eq!((count, pchunks.bytes()), (3, 3 * AdamW::CHUNK), "4096 + 904, and 97");
         let adamw = AdamW {
             parameters: pp.address(),
             gradients: pg.address(),
@@ -167,6 +166,7 @@ fn parameters_are_updated() {
             twins: ptwins.address(),
             chunks: pchunks.address(),
             count,
+            elements: moments,
             scale: pscale.address(),
             rates,
         };
@@ -206,7 +206,7 @@ fn parameters_are_updated() {
         let twins: Vec<f32> =
             (0..all).map(|at| if learns(at) { rounded(Element::Bf16, want_p[at]) } else { 7.0 }).collect();
         assert_same_bits("twins", &machine.values(Element::Bf16, &ptwins), &twins);
-        machine.run([AdamW { count: 0, ..adamw }.launch(), AdamW { twins: 0, ..adamw }.launch()]);
+        machine.run([AdamW { count: 0, elements: 0, ..adamw }.launch(), AdamW { twins: 0, ..adamw }.launch()]);
         assert_same_bits("twins that are not wanted", &machine.values(Element::Bf16, &ptwins), &twins);
     });
 }

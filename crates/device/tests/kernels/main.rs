@@ -15,3 +15,4 @@ mod nothing;
 mod product;
 mod rows;
 mod sums;
+mod traffic;

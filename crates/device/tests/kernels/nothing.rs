@@ -17,6 +17,7 @@ fn no_rows_touch_nothing() {
     let (rows, columns, activation) = (0, 24, Activation::Tanh);
     let attention = |width: usize| Attention {
         qkv: 0,
+        rows,
         tiles: 0,
         count: 0,
         heads: 3,
@@ -25,7 +26,7 @@ fn no_rows_touch_nothing() {
         window: None,
         mask: Mask::NONE,
     };
-    let gradient = Gradient { context: 0, dcontext: 0, logs: 0, deltas: 0, dqkv: 0, rows };
+    let gradient = Gradient { context: 0, dcontext: 0, logs: 0, deltas: 0, dqkv: 0 };
     in_each_order(&[""], |machine| {
         let log = machine.f32s(&[0.5]);
         for element in BOTH {
@@ -64,8 +65,8 @@ fn no_rows_touch_nothing() {
             };
             machine.run([norm.launch(), back.launch()]);
             let none = Rows::NONE;
-            let neighbors = Neighbors { element, from: 0, starts: 0, to: 0, sequences: 0, columns, neighbors: 3 };
-            let pool = Pool { element, from: 0, starts: 0, to: 0, sequences: 0, columns, mean: true };
+            let neighbors = Neighbors { element, from: 0, starts: 0, to: 0, sequences: 0, rows, columns, neighbors: 3 };
+            let pool = Pool { element, from: 0, starts: 0, to: 0, sequences: 0, rows, columns, mean: true };
             machine.run([
                 Embedding { element, words: none, positions: none, types: none, y: 0, rows, columns }.launch(),
                 TakeRows { element, x: 0, index: 0, y: 0, rows, columns }.launch(),
@@ -76,7 +77,8 @@ fn no_rows_touch_nothing() {
                 NormalizeBackward { element, y: 0, lengths: 0, dy: 0, dx: 0, rows, columns }.launch(),
                 pool.forward(),
                 pool.backward(),
-                SegmentSums { element, x: 0, order: 0, starts: 0, rows: 0, table: 0, segments: 0, columns }.launch(),
+                SegmentSums { element, x: 0, order: 0, starts: 0, rows: 0, table: 0, segments: 0, added: 0, columns }
+                    .launch(),
                 CrossEntropy {
                     element,
                     scores: 0,
@@ -107,6 +109,7 @@ fn no_rows_touch_nothing() {
             twins: 0,
             chunks: 0,
             count: 0,
+            elements: 0,
             scale: 0,
             rates,
         };

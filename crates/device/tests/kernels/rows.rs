@@ -31,11 +31,12 @@ fn rows_of_three_tables_are_added() {
                     };
                     (0..rows).flat_map(|row| (0..columns).map(move |c| of(row, c))).collect()
                 };
-                machine.run([embedding.launch()]);
+                machine.run_reading_less([embedding.launch()]);
                 assert_same_bits("three tables", &machine.values(element, &py), &taken(&[0, 1, 2]));
-                machine.run([Embedding { positions: Rows::NONE, ..embedding }.launch()]);
+                machine.run_reading_less([Embedding { positions: Rows::NONE, ..embedding }.launch()]);
                 assert_same_bits("words and types", &machine.values(element, &py), &taken(&[0, 2]));
-                machine.run([Embedding { positions: Rows::NONE, types: Rows::NONE, ..embedding }.launch()]);
+                machine
+                    .run_reading_less([Embedding { positions: Rows::NONE, types: Rows::NONE, ..embedding }.launch()]);
                 assert_same_bits("words", &machine.values(element, &py), &taken(&[0]));
             }
         }
@@ -52,7 +53,8 @@ fn rows_are_taken_by_their_numbers() {
                 let (px, pindex, py) =
                     (machine.elements(element, &x), machine.i32s(&index), machine.empty(element, 3 * columns));
                 let (x_at, index_at, y) = (px.address(), pindex.address(), py.address());
-                machine.run([TakeRows { element, x: x_at, index: index_at, y, rows: 3, columns }.launch()]);
+                machine
+                    .run_reading_less([TakeRows { element, x: x_at, index: index_at, y, rows: 3, columns }.launch()]);
                 let want: Vec<f32> =
                     index.iter().flat_map(|&i| x[i as usize * columns..][..columns].to_vec()).collect();
                 assert_same_bits("rows", &machine.values(element, &py), &want);
@@ -82,7 +84,7 @@ fn spans_are_sums_of_three_rows_and_a_bias() {
                     count: 4,
                     columns,
                 };
-                machine.run([sum.launch()]);
+                machine.run_reading_less([sum.launch()]);
                 let at = |values: &[f32], row: i32, c: usize| f64::from(values[row as usize * columns + c]);
                 let of = |span: &[i32], c: usize| {
                     at(&starts, span[0], c) + at(&ends, span[1], c) + at(&widths, span[2], c) + f64::from(bias[c])
@@ -112,11 +114,13 @@ fn neighbors_lie_side_by_side_and_their_gradients_go_back() {
                     starts: pstarts.address(),
                     to: py.address(),
                     sequences,
+                    rows,
                     columns,
                     neighbors: k,
                 };
-                machine
-                    .run([unfold.unfold(), Neighbors { from: pdy.address(), to: pdx.address(), ..unfold }.fold_onto()]);
+                machine.run([unfold.unfold()]);
+                let back = Neighbors { from: pdy.address(), to: pdx.address(), ..unfold };
+                machine.run_reading_less([back.fold_onto()]);
                 let bounds =
                     |t: usize| starts.windows(2).find(|b| (b[0]..b[1]).contains(&(t as i32))).expect("a sequence");
                 // The place in x that element (t, i, j) of y comes from.

@@ -68,6 +68,7 @@ fn segments_are_added_to_their_rows() {
                     rows: numbers.address(),
                     table: ptable.address(),
                     segments: segments.rows.len(),
+                    added: segments.order.len(),
                     columns,
                 };
                 machine.run([sums.launch()]);
@@ -78,7 +79,7 @@ fn segments_are_added_to_their_rows() {
                     }
                 }
                 assert_close("a table", Element::F32, &machine.values(Element::F32, &ptable), &want, 2.0, 37);
-                machine.run([SegmentSums { segments: 0, ..sums }.launch()]);
+                machine.run([SegmentSums { segments: 0, added: 0, ..sums }.launch()]);
             }
         }
     });
@@ -109,6 +110,7 @@ fn sequences_become_rows() {
                     starts: pstarts.address(),
                     to: py.address(),
                     sequences,
+                    rows,
                     columns,
                     mean,
                 };

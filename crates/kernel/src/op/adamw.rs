@@ -77,7 +77,12 @@ impl AdamW {
     }
 }
 
+/// What a device keeps from update to update: where the parts lie. The processor keeps nothing.
+#[derive(Debug, Default)]
+pub struct Kept(Option<gpu::adamw::Chunks>);
+
 /// Updates all parts in place. `factor` is the number by which gradients are clipped: see [`Clip`](super::clip::Clip).
+/// A caller that updates the same parts again hands over the same `kept`; other parts may follow, for one copy to the device.
 ///
 /// g ← factor · g; p ← p·(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η·m̂ / (√v̂ + ε).
 ///
@@ -89,7 +94,7 @@ impl AdamW {
 /// parameters.
 /// # Source
 /// Loshchilov and Hutter, 2019; ε as in PyTorch.
-pub fn update(parts: Vec<Part<'_>>, factor: View) {
+pub fn update(parts: Vec<Part<'_>>, factor: View, kept: &mut Kept) {
     for Part { p, g, m, v, .. } in &parts {
         let n = p.len();
         assert!(g.len() == n && m.len() == n && v.len() == n, "adamw: {n} parameters, {} gradients", g.len());
@@ -111,7 +116,7 @@ pub fn update(parts: Vec<Part<'_>>, factor: View) {
                 first_moments: &part.m,
                 second_moments: &part.v,
             });
-            gpu::adamw::update(gpu, &parts.collect::<Vec<_>>(), factor);
+            gpu::adamw::update(gpu, &parts.collect::<Vec<_>>(), factor, &mut kept.0);
         }
         None => update_on_processor(parts, factor.host()[0]),
     }

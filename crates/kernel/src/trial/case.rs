@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::memory::scalar::Scalar;
 use crate::memory::tensor::Tensor;
+use crate::op::sequences::Sequences;
 
 /// The sizes of a trial: those of a batch and of a model.
 #[derive(Clone, Debug)]
@@ -44,13 +45,13 @@ impl Size {
         self.lengths.iter().map(|length| length * length).sum()
     }
 
-    pub(super) fn starts(&self) -> Vec<u32> {
+    pub(super) fn sequences(&self) -> Sequences {
         let mut starts = vec![0];
         starts.extend(self.lengths.iter().scan(0, |end, &length| {
             *end += length as u32;
             Some(*end)
         }));
-        starts
+        Sequences::new(&starts)
     }
 }
 

@@ -4,7 +4,7 @@ use super::case::{Found, Outcome, Run, Size, Trial, Work, moves};
 use super::place::Place;
 use crate::error::Error;
 use crate::memory::values::View;
-use crate::op::adamw::{self, AdamW, Part};
+use crate::op::adamw::{self, AdamW, Kept, Part};
 use crate::op::clip::clip;
 use crate::op::cross_entropy;
 
@@ -57,7 +57,7 @@ fn update(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     Ok(Box::new(move || {
         let [mut p, mut m, mut v] = [p.copy(), m.copy(), v.copy()];
         let part = Part { adamw, p: p.view_mut(), g: g.view(), m: m.view_mut(), v: v.view_mut() };
-        adamw::update(vec![part], factor.view());
+        adamw::update(vec![part], factor.view(), &mut Kept::default());
         vec![
             Outcome::new("the parameters", p, (4.0, 1), 0),
             Outcome::new("first moments", m, (4.0, 1), 0),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tagsmith_kernel::memory::values::{View, ViewMut};
-use tagsmith_kernel::op::adamw::{self, AdamW, Part};
+use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
 use tagsmith_kernel::op::clip::{Clip, clip};
 use tagsmith_kernel::op::deferred::Deferred;
 use tagsmith_kernel::params::table::UnreadableRows;
@@ -15,13 +15,15 @@ use tagsmith_weights::tensors::{self, Entry, Reader, Values};
 /// Moments of everything that learns, and the updates that rows of tables have yet to make.
 pub struct Optimizer {
     dense: Moments,
+    /// What a device keeps of the dense parameters' places.
+    kept: Kept,
     tables: Vec<(SlotId, Deferred)>,
 }
 
 impl Optimizer {
     /// Zero moments.
     pub fn new(params: &Params) -> Optimizer {
-        Optimizer { dense: Moments::new(params), tables: deferred(params) }
+        Optimizer { dense: Moments::new(params), kept: Kept::default(), tables: deferred(params) }
     }
 
     /// Makes all moments 0, and forgets the updates that rows have yet to make.
@@ -78,7 +80,7 @@ impl Optimizer {
             let (adamw, g) = dense[id.0]?;
             Some(Part { adamw, p, g, m, v })
         });
-        adamw::update(parts.collect(), factor.view());
+        adamw::update(parts.collect(), factor.view(), &mut self.kept);
         for (id, deferred) in &mut self.tables {
             let rows = grads.sparse(*id).expect("a table that learns has rows of gradients");
             let adamw = adamw(*id, &params.slots[id.0]);

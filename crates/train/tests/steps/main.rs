@@ -1,6 +1,7 @@
 //! Ten optimizer steps of every family against PyTorch's AdamW in f64 (golden/models, written by oracle/models.py).
 
 mod devices;
+mod launches;
 
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;

@@ -33,6 +33,7 @@ impl Settings {
         let terms = self.distances.map_or(0, |distances| distances.terms());
         let attention = Attention {
             qkv: qkv.address(),
+            rows: qkv.rows(),
             tiles: sequences.tiles(),
             count: sequences.tile_count,
             heads: self.heads,
@@ -87,7 +88,6 @@ pub fn backward(
         logs: kept.logs.address(),
         deltas: deltas.address_mut(),
         dqkv: dqkv.address_mut(),
-        rows,
     };
     let launches = match on_tensor_cores(&attention) {
         true => attention.attention.backward(&gradient),

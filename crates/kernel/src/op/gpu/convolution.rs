@@ -21,5 +21,6 @@ pub fn fold_onto(dy: &Tensor, sequences: &Sequences, k: usize, dx: &mut Tensor) 
 
 fn neighbors(from: &Tensor, sequences: &Sequences, k: usize, to: u64, columns: usize) -> Neighbors {
     let (starts, sequences) = (sequences.starts(), sequences.count);
-    Neighbors { element: from.element(), from: from.address(), starts, to, sequences, columns, neighbors: k }
+    let (element, rows, from) = (from.element(), from.rows(), from.address());
+    Neighbors { element, from, starts, to, sequences, rows, columns, neighbors: k }
 }

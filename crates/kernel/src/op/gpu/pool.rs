@@ -8,7 +8,7 @@ use tagsmith_device::kernels::sums::Pool;
 /// Returns one row a sequence: the first, or the mean.
 pub fn forward(x: &Tensor, sequences: &Sequences, mean: bool) -> Tensor {
     let mut y = x.unfilled_beside(sequences.count, x.columns());
-    let pool = pool(x, sequences, y.address_mut(), mean);
+    let pool = pool(x, sequences, x.rows(), y.address_mut(), mean);
     gpu(x).launch(&pool.forward());
     y
 }
@@ -16,12 +16,12 @@ pub fn forward(x: &Tensor, sequences: &Sequences, mean: bool) -> Tensor {
 /// Returns the gradient of the rows.
 pub fn backward(sequences: &Sequences, rows: usize, mean: bool, dy: &Tensor) -> Tensor {
     let mut dx = dy.unfilled_beside(rows, dy.columns());
-    let pool = pool(dy, sequences, dx.address_mut(), mean);
+    let pool = pool(dy, sequences, rows, dx.address_mut(), mean);
     gpu(dy).launch(&pool.backward());
     dx
 }
 
-fn pool(from: &Tensor, sequences: &Sequences, to: u64, mean: bool) -> Pool {
+fn pool(from: &Tensor, sequences: &Sequences, rows: usize, to: u64, mean: bool) -> Pool {
     let (element, from, columns) = (from.element(), from.address(), from.columns());
-    Pool { element, from, starts: sequences.starts(), to, sequences: sequences.count, columns, mean }
+    Pool { element, from, starts: sequences.starts(), to, sequences: sequences.count, rows, columns, mean }
 }

@@ -51,6 +51,7 @@ pub fn summed(index: &[u32], dy: &Tensor, rows: usize) -> Tensor {
 pub fn add_rows(gpu: &Gpu, index: &[u32], fixed: Option<u32>, dy: &Tensor, rows: usize, table: u64) {
     assert!(index.iter().all(|&row| (row as usize) < rows), "rows: a number is not below {rows}");
     let Segments { order, starts, rows } = Segments::new(index, fixed);
+    let added = order.len();
     let [order, starts, at] = [&order, &starts, &rows].map(|numbers| integers(gpu, numbers));
     let sums = SegmentSums {
         element: dy.element(),
@@ -60,6 +61,7 @@ pub fn add_rows(gpu: &Gpu, index: &[u32], fixed: Option<u32>, dy: &Tensor, rows:
         rows: at.address(),
         table,
         segments: rows.len(),
+        added,
         columns: dy.columns(),
     };
     gpu.launch(&sums.launch());
