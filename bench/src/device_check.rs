@@ -8,10 +8,11 @@
 //! TFLOP/s in f32, whichever is longer. `device_check.sh` runs this once under `compute-sanitizer` and once plain, and then
 //! the race. It has never run on a real GPU.
 
-use crate::{BASE, MINILM, Size as Shape, TINY, batch, learner};
+use crate::shapes::{BASE, MINILM, Size as Shape, TINY, batch, learner};
 use serde_json::json;
 use std::time::Instant;
-use tagsmith_kernel::trial::{Size, Trial, trials};
+use tagsmith_kernel::trial::case::{Size, Trial};
+use tagsmith_kernel::trial::trials;
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_ranks::World;
 use tagsmith_tokens::learn::{TokenTask, update};

@@ -3,7 +3,7 @@
 //! A floor is bytes ÷ bandwidth or operations ÷ rate, whichever takes longer, for each launch. Caches may lower it where a
 //! result is read soon after it was written; starting a launch is not in it.
 
-use crate::{Size, batch_of, learner};
+use crate::shapes::{Size, batch_of, learner};
 use std::collections::BTreeMap;
 use tagsmith_kernel::device::Asked;
 use tagsmith_kernel::{Device, Precision};
@@ -174,7 +174,7 @@ fn count_steps(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LABELS, TINY};
+    use crate::shapes::{LABELS, TINY};
 
     #[test]
     fn a_step_is_what_formulas_say() {

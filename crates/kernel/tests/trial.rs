@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::PTX;
-use tagsmith_kernel::trial::{Failure, Size, self_test, trials};
+use tagsmith_kernel::trial::case::{Failure, Size};
+use tagsmith_kernel::trial::{self_test, trials};
 use tagsmith_kernel::{Device, Precision};
 
 const ENTRY: &str = ".visible .entry ";

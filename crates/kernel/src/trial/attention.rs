@@ -1,8 +1,7 @@
 //! Trials of attention and rotary positions.
 
+use super::case::{Outcome, Run, Size, Trial, Work, moves};
 use super::place::Place;
-use super::rows::moves;
-use super::{Outcome, Run, Size, Trial, Work};
 use crate::error::Error;
 use crate::op::attention;
 use crate::op::disentangled::{self, Places, Relative};

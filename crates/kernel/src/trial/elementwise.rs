@@ -1,8 +1,7 @@
 //! Trials of operations on single elements: activations, gates, dropout.
 
+use super::case::{Outcome, Run, Size, Trial, moves};
 use super::place::Place;
-use super::rows::moves;
-use super::{Outcome, Run, Size, Trial};
 use crate::error::Error;
 use crate::op::activation::{self, Activation};
 use crate::op::dropout::{self, Dropout};

@@ -1,8 +1,7 @@
 //! Trials of what only learning does: the loss, the norm of gradients, the update.
 
+use super::case::{Found, Outcome, Run, Size, Trial, Work, moves};
 use super::place::Place;
-use super::rows::moves;
-use super::{Found, Outcome, Run, Size, Trial, Work};
 use crate::error::Error;
 use crate::memory::values::View;
 use crate::op::adamw::{self, AdamW, Kept, Part};

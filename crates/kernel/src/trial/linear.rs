@@ -1,7 +1,7 @@
 //! Trials of linear layers: products of all plans, and what follows them.
 
+use super::case::{Outcome, Run, Size, Trial, Work};
 use super::place::Place;
-use super::{Outcome, Run, Size, Trial, Work};
 use crate::Precision;
 use crate::error::Error;
 use crate::memory::tensor::Tensor;

@@ -1,6 +1,5 @@
 //! Where a trial computes, and its inputs there.
 
-use super::{Found, Outcome};
 use crate::Precision;
 use crate::check::random;
 use crate::cpu::simd::bf16_bits;
@@ -86,17 +85,5 @@ impl Place<'_> {
             values.iter_mut().for_each(|value| *value = f32::from_bits(bf16_bits(*value) << 16));
         }
         values
-    }
-}
-
-impl Outcome {
-    /// Returns a result, within c · ε · √terms of its largest number, and the results that are rounded to bf16 on the way.
-    pub(super) fn new(
-        what: &'static str,
-        values: impl Into<Found>,
-        (c, terms): (f64, usize),
-        roundings: u32,
-    ) -> Outcome {
-        Outcome { what, values: values.into(), c, terms: terms.max(1), roundings }
     }
 }

@@ -1,7 +1,7 @@
 //! Trials of operations on rows: embeddings, layer norm, and their gradients.
 
+use super::case::{Outcome, Run, Size, Trial, moves};
 use super::place::Place;
-use super::{Outcome, Run, Size, Trial, Work};
 use crate::error::Error;
 use crate::memory::values::View;
 use crate::op::{embedding, layer_norm};
@@ -27,11 +27,6 @@ pub(super) const TRIALS: &[Trial] = &[
 
 /// The epsilon of layer norms.
 const EPSILON: f32 = 1e-5;
-
-/// Returns the cost of reading and writing `bytes` bytes for each element of (R, columns).
-pub(super) fn moves(size: &Size, bytes: f64, columns: usize) -> Work {
-    Work { operations: 0.0, bytes: bytes * (size.rows() * columns) as f64 }
-}
 
 /// Returns a table's row for each row of a batch; some rows of the table come often.
 fn indexes(rows: usize, of: usize) -> Vec<u32> {

@@ -1,8 +1,7 @@
 //! Trials of what span taggers and convolutions compute beside an encoder's layers.
 
+use super::case::{Outcome, Run, Size, Trial, Work, moves};
 use super::place::Place;
-use super::rows::moves;
-use super::{Outcome, Run, Size, Trial, Work};
 use crate::error::Error;
 use crate::memory::tensor::Tensor;
 use crate::op::pair_scores::{self, Group};
