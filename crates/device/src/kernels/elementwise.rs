@@ -52,7 +52,7 @@ impl Scale {
     pub fn launch(&self) -> Launch {
         let (grid, block) = flat(self.n);
         let args = vec![Arg::Address(self.x), Arg::Address(self.y), Arg::U64(self.n as u64), Arg::Address(self.log)];
-        let traffic = Traffic::of(&[(self.n + 1, WORD)], &[(self.n, self.element.bytes())]);
+        let traffic = Traffic::of(&[(self.n + for_rows(self.n, 1), WORD)], &[(self.n, self.element.bytes())]);
         Launch { kernel: kernel_of!(self.element, "scale"), grid, block, args, traffic }
     }
 }
