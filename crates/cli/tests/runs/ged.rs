@@ -41,7 +41,7 @@ fn the_source_documents_command_runs_as_typed() {
     ran.says("warning: train: 1 word is labeled `UNK`: it is neither learned nor scored (areta_v4/train.txt:6)");
     ran.says("note: train: 1 label had its parts, which `+` joins, in another order and was sorted");
     ran.says("note: 4 labels: UC A C A+B");
-    ran.says("note: `--fp16` runs in bf16, which a processor has instructions for");
+    ran.says("note: `--fp16` runs in bf16, which has the range of f32: no loss is scaled");
     ran.says("note: products in bf16, ");
     ran.says("the metric `f0.5` is called `ged_f0.5` in this run");
     ran.says("note: loaded the best model");

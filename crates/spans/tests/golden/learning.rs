@@ -208,6 +208,9 @@ fn five_steps_are_pytorchs() {
 fn five_steps(name: &str, model: Model) {
     let expected = read_expected(name);
     let batch = batch(name, &model.config);
+    // A GPU sums rows in blocks. Where a gradient is near 0, AdamW makes a part of the rate of how it is rounded: the bound
+    // of the steps in `train/tests/steps`.
+    let of_weights = if let Device::Gpu(_) = model.params.device() { 5e-5 } else { 2e-5 };
     let mut learner = learner(model, OPTIONS);
     let rates = expected.floats("rates");
     let reports: Vec<_> =
@@ -222,7 +225,7 @@ fn five_steps(name: &str, model: Model) {
         let got = model.params.copy(SlotId(number)).expect("its rows can be read");
         let apart = distance(&got, &want);
         // A key's bias has no gradient in exact arithmetic: Adam makes rates of its noise.
-        let allowed = if slot.name.ends_with("key.bias") { 3e-3 } else { 2e-5 };
+        let allowed = if slot.name.ends_with("key.bias") { 3e-3 } else { of_weights };
         assert!(apart <= allowed, "{name} {}: off by {apart:.3e}", slot.name);
     }
 }
