@@ -159,7 +159,7 @@ impl Run<'_> {
     /// Trains on a device, and leaves the finished model in the output folder.
     fn learn(
         &mut self,
-        model: Model,
+        mut model: Model,
         device: &Device,
         tokenizer: &Tokenizer,
         resume: Option<&Path>,
@@ -170,7 +170,6 @@ impl Run<'_> {
         let arguments = serde_json::to_value(args).context("the options as JSON")?;
         let attachments: Vec<_> =
             tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
-        let mut model = model;
         let notes = freeze(&mut model.params, &args.learning.freeze)?;
         notes.iter().for_each(|note| events.say(note));
         memory::check(&args.learning, world, (&model, device), read, *events)?;

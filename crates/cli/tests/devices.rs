@@ -156,10 +156,10 @@ fn a_run_on_an_emulated_gpu_is_the_processors_and_goes_on_where_it_was() {
     run(&format!("{TRAIN} --output_dir whole --device emulated")).ended(0);
     assert!(weights("whole") == again && weights("cpu") != again);
     // A run may go on elsewhere, and says so.
-    let moved = "the checkpoint was computed on emulator, this run goes on on cpu: sums are rounded otherwise";
+    let moved = "the checkpoint was computed on emulator, this run computes on cpu: sums are rounded otherwise";
     run(&format!("{TRAIN} --output_dir there --device cpu {go_on} there/checkpoint-3")).ended(0).says(moved);
     assert_near(&numbers(&scratch, "there"), &numbers(&scratch, "cpu"));
-    let moved = "the checkpoint was computed on cpu, this run goes on on emulator: sums are rounded otherwise";
+    let moved = "the checkpoint was computed on cpu, this run computes on emulator: sums are rounded otherwise";
     run(&format!("{TRAIN} --output_dir cpu --device emulated {go_on} cpu/checkpoint-3")).ended(0).says(moved);
     assert_near(&numbers(&scratch, "cpu"), &numbers(&scratch, "there"));
     // Another seed drops others: the comparison sees it.

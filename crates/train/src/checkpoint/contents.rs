@@ -140,7 +140,7 @@ impl Progress {
         let before = std::mem::replace(&mut self.device, device);
         (!before.is_empty() && before != self.device).then(|| {
             format!(
-                "the checkpoint was computed on {before}, this run goes on on {}: sums are rounded otherwise",
+                "the checkpoint was computed on {before}, this run computes on {}: sums are rounded otherwise",
                 self.device
             )
         })
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(progress.move_to("cpu".into()), None, "an earlier version did not say it");
         assert_eq!(progress.move_to("cpu".into()), None);
         let said = progress.move_to("NVIDIA X".into()).unwrap();
-        let want = "the checkpoint was computed on cpu, this run goes on on NVIDIA X: sums are rounded otherwise";
+        let want = "the checkpoint was computed on cpu, this run computes on NVIDIA X: sums are rounded otherwise";
         assert_eq!(said, want);
     }
 
