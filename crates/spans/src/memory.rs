@@ -25,7 +25,7 @@ use tagsmith_kernel::Precision;
 use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_train::memory::{
-    FLOAT, Footprint, ROUNDED, Ranks, TableRows, dense, parameters, parameters_on_device, size,
+    FLOAT, Footprint, Memory, ROUNDED, Ranks, TableRows, dense, parameters, parameters_on_device,
 };
 
 /// The part of a run that decides what it holds.
@@ -55,60 +55,36 @@ pub struct Work<'a> {
     pub ranks: usize,
 }
 
-/// Whose memory is counted, and how many bytes of it a run may take.
-#[derive(Clone, Copy, Debug)]
-pub enum Memory {
-    /// The process's, which learns. The system may not say how much there is.
-    Process(Option<u64>),
-    /// The process's, while a GPU learns.
-    BesideGpu(Option<u64>),
-    /// A GPU's.
-    Gpu(u64),
-}
-
-impl Memory {
-    fn count(self, model: &Model, work: &Work<'_>) -> Footprint {
-        let planned = footprint(model, work);
-        match self {
-            Memory::Process(_) => planned,
-            Memory::BesideGpu(_) => Footprint { gradients: 0, optimizer: 0, activations: 0, ..planned },
-            Memory::Gpu(_) => {
-                let rounded = model.precision == Precision::Bf16;
-                let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, rounded);
-                let activations = planned.activations / FLOAT * if rounded { ROUNDED } else { FLOAT };
-                Footprint { weights, gradients, optimizer, activations, data: 0, reading: 0, ..planned }
-            }
-        }
-    }
-}
-
 /// Says what a run will hold of a memory.
 ///
 /// # Errors
 /// A run that holds more bytes than it may; more labels than a prompt holds; whatever the tokenizers refuse.
 pub fn plan(model: &Model, work: &Work<'_>, memory: Memory) -> Result<String, Error> {
-    let planned = memory.count(model, work);
-    let (of, may, allowed) = match memory {
-        Memory::Process(allowed) | Memory::BesideGpu(allowed) => ("memory", "this process may use", allowed),
-        Memory::Gpu(free) => ("the GPU's memory", "the GPU has", Some(free)),
-    };
-    match allowed {
-        None => Ok(format!("{of}: {planned}; the system does not say how much there is")),
-        Some(allowed) if planned.total() <= allowed => Ok(format!("{of}: {planned}; {may} {}", size(allowed))),
-        Some(allowed) => {
-            let fits = |work: Work<'_>| memory.count(model, &work).total() <= allowed;
-            let one = Work { batch_size: 1, batch_tokens: None, ..*work };
-            let smaller = |setting| Remedy::set(setting).so_as("with a smaller number");
-            let remedy = if fits(one) {
-                smaller(Setting::BatchSize)
-            } else if fits(Work { gradient_checkpointing: true, ..one }) {
-                Remedy::AllOf(vec![Remedy::set(Setting::GradientCheckpointing), smaller(Setting::BatchSize)])
-            } else {
-                Remedy::AnyOf(vec![smaller(Setting::MaxSeqLength), Remedy::to_do("take a smaller encoder")])
-            };
-            Err(Error::Memory { planned: planned.to_string(), allowed: format!("{may} {}", size(allowed)), remedy })
-        }
+    let count = |work: &Work<'_>| memory.count(|| footprint(model, work), || on_device(model, work));
+    let planned = count(work);
+    let fits = |planned: &Footprint| memory.allowed().is_none_or(|allowed| planned.total() <= allowed);
+    if fits(&planned) {
+        return Ok(memory.tell(&planned));
     }
+    let one = Work { batch_size: 1, batch_tokens: None, ..*work };
+    let smaller = |setting| Remedy::set(setting).so_as("with a smaller number");
+    let remedy = if fits(&count(&one)) {
+        smaller(Setting::BatchSize)
+    } else if fits(&count(&Work { gradient_checkpointing: true, ..one })) {
+        Remedy::AllOf(vec![Remedy::set(Setting::GradientCheckpointing), smaller(Setting::BatchSize)])
+    } else {
+        Remedy::AnyOf(vec![smaller(Setting::MaxSeqLength), Remedy::to_do("take a smaller encoder")])
+    };
+    Err(Error::Memory { planned: planned.to_string(), allowed: memory.to_string(), remedy })
+}
+
+/// Counts what a device holds for a model that is to learn there in its precision. The data stay with the processor.
+fn on_device(model: &Model, work: &Work<'_>) -> Footprint {
+    let planned = footprint(model, work);
+    let rounded = model.precision == Precision::Bf16;
+    let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, rounded);
+    let activations = planned.activations / FLOAT * if rounded { ROUNDED } else { FLOAT };
+    Footprint { weights, gradients, optimizer, activations, data: 0, reading: 0, ..planned }
 }
 
 /// Counts for a batch in which the longest texts and the texts with the most labels meet.

@@ -10,6 +10,7 @@
 //! | a table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 
 use std::fmt;
+use tagsmith_kernel::Device;
 use tagsmith_kernel::params::Slot;
 
 /// Bytes of a number.
@@ -70,6 +71,64 @@ impl fmt::Display for Footprint {
         match self.total() > self.learning() {
             true => write!(f, " ({} while they were read)", size(reading)),
             false => Ok(()),
+        }
+    }
+}
+
+/// Whose memory is counted, and how many bytes of it a run may take.
+#[derive(Clone, Copy, Debug)]
+pub enum Memory {
+    /// The process's, which learns. The system may not say how much there is.
+    Process(Option<u64>),
+    /// The process's, while a GPU learns.
+    BesideGpu(Option<u64>),
+    /// A GPU's.
+    Gpu(u64),
+}
+
+impl Memory {
+    /// Returns the memories that a run on a device takes a part of. The process may use `allowed` bytes.
+    ///
+    /// # Errors
+    /// What the device's driver says.
+    pub fn of_run(device: &Device, allowed: Option<u64>) -> Result<Vec<Memory>, tagsmith_kernel::device::Error> {
+        Ok(match device.free_memory()? {
+            None => vec![Memory::Process(allowed)],
+            Some(free) => vec![Memory::BesideGpu(allowed), Memory::Gpu(free)],
+        })
+    }
+
+    /// Returns what lies in this memory: of a run on the processor, or of one on a GPU.
+    pub fn count(self, on_processor: impl Fn() -> Footprint, on_gpu: impl Fn() -> Footprint) -> Footprint {
+        match self {
+            Memory::Process(_) => on_processor(),
+            Memory::BesideGpu(_) => Footprint { gradients: 0, optimizer: 0, activations: 0, ..on_processor() },
+            Memory::Gpu(_) => on_gpu(),
+        }
+    }
+
+    /// Returns the bytes that a run may take, if they are known.
+    pub fn allowed(self) -> Option<u64> {
+        match self {
+            Memory::Process(allowed) | Memory::BesideGpu(allowed) => allowed,
+            Memory::Gpu(free) => Some(free),
+        }
+    }
+
+    /// Says what a run takes, and how much there is.
+    pub fn tell(self, taken: &Footprint) -> String {
+        let of = if let Memory::Gpu(_) = self { "the GPU's memory" } else { "memory" };
+        format!("{of}: {taken}; {self}")
+    }
+}
+
+/// `this process may use 3.0 GB`.
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.allowed()) {
+            (_, None) => f.write_str("the system does not say how much there is"),
+            (Memory::Gpu(_), Some(free)) => write!(f, "the GPU has {}", size(free)),
+            (_, Some(allowed)) => write!(f, "this process may use {}", size(allowed)),
         }
     }
 }

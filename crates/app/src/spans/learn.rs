@@ -28,13 +28,14 @@ use tagsmith_spans::feed::{Data, SpanFeed};
 use tagsmith_spans::find::Query;
 use tagsmith_spans::folder::{self, Tokenizers};
 use tagsmith_spans::learn::SpanTask;
-use tagsmith_spans::memory::{self, Memory};
+use tagsmith_spans::memory;
 use tagsmith_spans::model::Model;
 use tagsmith_text::example::{Example, labels_of};
 use tagsmith_text::tagged::Watch;
 use tagsmith_train::checkpoint::newest;
 use tagsmith_train::checkpoint::state::{Record, TrainerState};
 use tagsmith_train::learner::Learner;
+use tagsmith_train::memory::Memory;
 use tagsmith_train::trainer::{Event, Job, Outcome, results, train};
 
 /// A run whose data and tokenizers are there.
@@ -276,10 +277,7 @@ impl Inputs<'_> {
         };
         let here = neighbors::count(world) as u64;
         let allowed = allowed().map(|bytes| bytes / here);
-        let memories = match self.device.free_memory()? {
-            None => vec![Memory::Process(allowed)],
-            Some(free) => vec![Memory::BesideGpu(allowed), Memory::Gpu(free)],
-        };
+        let memories = Memory::of_run(self.device, allowed)?;
         Ok(memories.into_iter().map(|memory| memory::plan(model, &work, memory)).collect::<Result<_, _>>()?)
     }
 }

@@ -12,7 +12,7 @@ use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_tokens::memory::{Work, footprint, on_device};
 use tagsmith_tokens::model::Model;
-use tagsmith_train::memory::{Footprint, size};
+use tagsmith_train::memory::{Footprint, Memory};
 
 /// Says what the run will hold, and refuses a run that holds more than this process may, or more than a GPU has. Ranks on
 /// one machine have equal shares of its memory.
@@ -37,84 +37,55 @@ pub fn check(
     };
     let here = neighbors::count(world) as u64;
     let allowed = allowed().map(|bytes| bytes / here);
-    let Some(free) = device.free_memory()? else {
-        events.say(Place::Process.verdict(model, &work, allowed)?);
-        return Ok(());
-    };
-    events.say(Place::ProcessBesideGpu.verdict(model, &work, allowed)?);
-    events.say(Place::Gpu.verdict(model, &work, Some(free))?);
+    for memory in Memory::of_run(device, allowed)? {
+        events.say(verdict(memory, model, &work)?);
+    }
     Ok(())
 }
 
-/// Whose memory is counted.
-#[derive(Clone, Copy)]
-enum Place {
-    /// The process's, which learns.
-    Process,
-    /// The process's, while a GPU learns.
-    ProcessBesideGpu,
-    /// The GPU's.
-    Gpu,
+fn count(memory: Memory, model: &Model, work: &Work) -> Footprint {
+    memory.count(|| footprint(model, work), || on_device(model, work))
 }
 
-impl Place {
-    fn count(self, model: &Model, work: &Work) -> Footprint {
-        match self {
-            Place::Process => footprint(model, work),
-            Place::ProcessBesideGpu => {
-                Footprint { gradients: 0, optimizer: 0, activations: 0, ..footprint(model, work) }
-            }
-            Place::Gpu => on_device(model, work),
+fn verdict(memory: Memory, model: &Model, work: &Work) -> anyhow::Result<String> {
+    let footprint = count(memory, model, work);
+    match memory.allowed() {
+        Some(allowed) if footprint.learning() > allowed => {
+            Err(refusal(format!("training takes {footprint}, but {memory}"), remedy(memory, model, work)))
         }
+        _ => Ok(memory.tell(&footprint)),
     }
+}
 
-    fn verdict(self, model: &Model, work: &Work, allowed: Option<u64>) -> anyhow::Result<String> {
-        let footprint = self.count(model, work);
-        let (of, may) = match self {
-            Place::Gpu => ("the GPU's memory", "the GPU has"),
-            Place::Process | Place::ProcessBesideGpu => ("memory", "this process may use"),
-        };
-        match allowed {
-            None => Ok(format!("{of}: {footprint}; the system does not say how much there is")),
-            Some(allowed) if footprint.learning() <= allowed => {
-                Ok(format!("{of}: {footprint}; {may} {}", size(allowed)))
-            }
-            Some(allowed) => {
-                let message = format!("training takes {footprint}, but {may} {}", size(allowed));
-                Err(refusal(message, self.remedy(model, work, allowed)))
-            }
-        }
-    }
-
-    /// Returns the first change that makes the run fit, or else all that help.
-    fn remedy(self, model: &Model, work: &Work, allowed: u64) -> Remedy {
-        let fits = |work: Work| self.count(model, &work).learning() <= allowed;
-        let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
-        let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
-        let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
-        // Without the examples that may as well lie in a file.
-        let fits_without = |work: Work| {
-            let footprint = self.count(model, &work);
-            footprint.learning() - footprint.data.min(work.examples.bytes_of_room()) <= allowed
-        };
-        let less_data = || Remedy::set(Setting::DataMemory).so_as("with less, so that more sentences lie in a file");
-        if fits(small) {
-            lower()
-        } else if fits(Work { gradient_checkpointing: true, ..*work }) {
-            checkpoint()
-        } else if fits(Work { gradient_checkpointing: true, ..small }) {
-            Remedy::AllOf(vec![checkpoint(), lower()])
-        } else if fits_without(*work) {
-            less_data()
-        } else if fits_without(Work { gradient_checkpointing: true, ..small }) {
-            Remedy::AllOf(vec![checkpoint(), lower(), less_data()])
-        } else {
-            Remedy::AnyOf(vec![
-                Remedy::SetTo(Setting::Freeze, "embeddings".into()),
-                Remedy::set(Setting::MaxSeqLength).so_as("with a smaller number"),
-                Remedy::to_do("take a smaller model"),
-            ])
-        }
+/// Returns the first change that makes the run fit, or else all that help.
+fn remedy(memory: Memory, model: &Model, work: &Work) -> Remedy {
+    let is_allowed = |bytes: u64| memory.allowed().is_none_or(|allowed| bytes <= allowed);
+    let fits = |work: Work| is_allowed(count(memory, model, &work).learning());
+    let small = Work { batch_size: 1, batch_tokens: work.batch_tokens.map(|_| 1), rows_evaluated: 1, ..*work };
+    let lower = || Remedy::Set(vec![Setting::BatchTokens, Setting::BatchSize]).so_as("with a smaller number");
+    let checkpoint = || Remedy::set(Setting::GradientCheckpointing);
+    // Without the examples that may as well lie in a file.
+    let fits_without = |work: Work| {
+        let footprint = count(memory, model, &work);
+        is_allowed(footprint.learning() - footprint.data.min(work.examples.bytes_of_room()))
+    };
+    let less_data = || Remedy::set(Setting::DataMemory).so_as("with less, so that more sentences lie in a file");
+    if fits(small) {
+        lower()
+    } else if fits(Work { gradient_checkpointing: true, ..*work }) {
+        checkpoint()
+    } else if fits(Work { gradient_checkpointing: true, ..small }) {
+        Remedy::AllOf(vec![checkpoint(), lower()])
+    } else if fits_without(*work) {
+        less_data()
+    } else if fits_without(Work { gradient_checkpointing: true, ..small }) {
+        Remedy::AllOf(vec![checkpoint(), lower(), less_data()])
+    } else {
+        Remedy::AnyOf(vec![
+            Remedy::SetTo(Setting::Freeze, "embeddings".into()),
+            Remedy::set(Setting::MaxSeqLength).so_as("with a smaller number"),
+            Remedy::to_do("take a smaller model"),
+        ])
     }
 }
 
@@ -125,6 +96,7 @@ mod tests {
     use tagsmith_encoder::config::Config;
     use tagsmith_text::align::Example;
     use tagsmith_tokens::examples::Examples;
+    use tagsmith_train::memory::size;
 
     #[test]
     fn what_does_not_fit_is_refused_with_a_remedy_that_helps() {
@@ -160,14 +132,14 @@ mod tests {
         let one = Work { batch_tokens: Some(1), ..work };
         let lean = Work { gradient_checkpointing: true, ..one };
         assert!(total(lean) < total(one) && total(one) < total(work));
-        assert!(Place::Process.verdict(&model, &work, None).unwrap().ends_with("does not say how much there is"));
-        assert!(Place::Process.verdict(&model, &work, Some(total(work))).unwrap().starts_with("memory: "));
-        let refused = Place::Process.verdict(&model, &work, Some(total(work) - 1)).unwrap_err();
+        assert!(verdict(Memory::Process(None), &model, &work).unwrap().ends_with("does not say how much there is"));
+        assert!(verdict(Memory::Process(Some(total(work))), &model, &work).unwrap().starts_with("memory: "));
+        let refused = verdict(Memory::Process(Some(total(work) - 1)), &model, &work).unwrap_err();
         let want = format!("but this process may use {}", size(total(work) - 1));
         let message = refused.to_string();
         assert!(message.starts_with("training takes ") && message.ends_with(&want), "{message}");
         let spell = |setting: Setting, _: Option<&str>| format!("{setting:?}");
-        let clause = |allowed| Place::Process.remedy(&model, &work, allowed).clause(&spell);
+        let clause = |allowed| remedy(Memory::Process(Some(allowed)), &model, &work).clause(&spell);
         assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), clause(total(work) - 1));
         let lower = "pass BatchTokens or BatchSize with a smaller number";
         assert_eq!(clause(total(work) - 1), lower);
@@ -180,16 +152,17 @@ mod tests {
         assert!(clause(total(lean) - data - 1).starts_with("pass Freeze"));
         // A GPU holds no data, and in bf16 half the activations.
         let there = on_device(&model, &work).learning();
-        let said = Place::Gpu.verdict(&model, &work, Some(there)).unwrap();
+        let said = verdict(Memory::Gpu(there), &model, &work).unwrap();
         assert!(said.starts_with("the GPU's memory: ") && said.contains("; the GPU has "), "{said}");
-        let refused = Place::Gpu.verdict(&model, &work, Some(there - 1)).unwrap_err();
+        let refused = verdict(Memory::Gpu(there - 1), &model, &work).unwrap_err();
         assert!(refused.to_string().ends_with(&format!("but the GPU has {}", size(there - 1))), "{refused}");
         assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), lower);
-        assert!(Place::Gpu.remedy(&model, &work, 1).clause(&spell).starts_with("pass Freeze"));
+        assert!(remedy(Memory::Gpu(1), &model, &work).clause(&spell).starts_with("pass Freeze"));
         // Where the data are the most of it, they alone are named.
         let many = Examples::in_memory(&vec![examples.get(0).unwrap(); 20_000]);
         let heavy = Work { examples: &many, ..one };
-        let clause = Place::Process.remedy(&model, &heavy, total(heavy) - many.bytes_of_room()).clause(&spell);
+        let without_data = Memory::Process(Some(total(heavy) - many.bytes_of_room()));
+        let clause = remedy(without_data, &model, &heavy).clause(&spell);
         assert_eq!(clause, less);
     }
 }
