@@ -7,7 +7,7 @@ use crate::format::name::{by_extension, extension};
 use crate::read_options::Wanted;
 use crate::rules::choose_columns::is_content;
 use crate::rules::column_layout::split;
-use crate::rules::comments::{LineKind, kind_of};
+use crate::rules::comments::{LineKind, Shape, kind_of};
 use crate::rules::known_names::{is_beside_words, rank_as_words};
 use crate::rules::sentence_ends::{is_blank, is_document_start};
 use std::collections::BTreeSet;
@@ -116,18 +116,31 @@ fn of_tsv(text: &str) -> (Format, &'static str) {
 fn columns(text: &str) -> Option<&'static str> {
     // The last line may be cut off.
     let (whole, _) = text.rsplit_once('\n')?;
-    let mut rows: Vec<(bool, Vec<&str>)> = Vec::new();
-    for line in whole.lines().filter(|line| !is_blank(line)) {
+    let (mut rows, mut hashes): (Vec<(bool, Vec<&str>)>, Vec<(&str, Vec<&str>)>) = (Vec::new(), Vec::new());
+    let mut begins = true;
+    for line in whole.lines() {
         let cells = split(line);
+        if is_blank(line) {
+            begins = true;
+            continue;
+        }
         if is_document_start(cells[0]) {
             return Some("it has `-DOCSTART-` lines");
         }
-        if kind_of(line, cells.len(), None, false) == LineKind::Data {
-            rows.push((line.contains('\t'), cells));
+        match kind_of(line, cells.len(), None, begins) {
+            LineKind::Comment => {}
+            LineKind::Data => {
+                rows.push((line.contains('\t'), cells));
+                begins = false;
+            }
+            LineKind::CommentOrWord | LineKind::WordWithHash => hashes.push((line, cells)),
         }
     }
     let tabs = rows.iter().any(|(tabs, _)| *tabs);
     let width = rows.iter().map(|(_, cells)| cells.len()).max()?;
+    let shape = Some(Shape { width, tabs, leaves_out: false });
+    let is_word = |(line, cells): &(&str, Vec<&str>)| kind_of(line, cells.len(), shape, false) == LineKind::Data;
+    rows.extend(hashes.into_iter().filter(is_word).map(|(_, cells)| (tabs, cells)));
     let full: Vec<&[&str]> = rows.iter().filter(|(_, cells)| cells.len() == width).map(|(_, row)| &row[..]).collect();
     // Files of error detection leave the label of a right word out.
     let is_even = full.len() == rows.len() || tabs && width == 2 && full.len() * 2 > rows.len();
@@ -273,6 +286,7 @@ mod tests {
             "1\tThe cat sat.\n2\tThe dog ran off.\n",
             "one two\tthree\nfour five\tsix\n",
             "Jo\nmoved\n\nAnna\n",
+            "# a\tb\nJo\tmoved\n",
         ] {
             for name in ["a.txt", "a.md", "a"] {
                 assert_eq!(decided(name, text.as_bytes(), Wanted::Content), Format::Text, "{name} {text:?}");
@@ -289,6 +303,8 @@ mod tests {
             "we\tUC\nhas\tA+B\n\nbeen\tA\nend\tUC\n",
             "we\tUC\nhas\tA\n\nend\nnow\tUC\n",
             "Jo\tPROPN\nruns\tVERB\n",
+            "#\tO\n#EU\tO\nJo\tB-PER\n",
+            "#EU B-ORG\nleft O\n",
         ] {
             for name in ["a.txt", "a.testa", "a"] {
                 assert_eq!(decided(name, text.as_bytes(), Wanted::Content), Format::Conll, "{name} {text:?}");
