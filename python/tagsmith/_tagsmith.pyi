@@ -3,6 +3,21 @@
 from collections.abc import Callable
 from typing import Any, final
 
+__all__ = [
+    "Tagger",
+    "TagsmithError",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
+    "entities",
+    "read",
+    "run_command_line",
+    "score",
+    "score_files",
+    "train",
+    "version",
+]
+
 class TagsmithError(ValueError): ...
 
 @final
@@ -44,7 +59,7 @@ def run_command_line(words: list[str]) -> int: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-def train(options: dict[str, Any], callback: Callable[[dict[str, Any]], None] | None = None) -> Any: ...
+def train(options: dict[str, Any], callback: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]: ...
 def read(file: str) -> tuple[list[dict[str, Any]], list[tuple[bool, str]]]: ...
 def entities(tags: list[str], scheme: str | None = None, suffix: bool = False) -> list[tuple[str, int, int]]: ...
 def score(

@@ -41,15 +41,19 @@ def score(
     Returns what `tagsmith score --json` prints. `mode` is "conlleval", "strict" or "words"; without it, the labels decide.
     """
     if isinstance(gold, (str, os.PathLike)):
-        predicted = None if pred is None else os.fspath(pred)  # type: ignore[arg-type]
+        if not isinstance(pred, (str, os.PathLike, type(None))):
+            raise _tagsmith.TagsmithError("`pred=` is a list, but `gold=` is a file: give two files or two lists")
+        predicted = None if pred is None else os.fspath(pred)
         return _tagsmith.score_files(os.fspath(gold), predicted, mode, label_scheme, suffix, float(zero_division))
     if pred is None:
         raise _tagsmith.TagsmithError("`pred=` is missing: give a list of sentences of labels")
+    if isinstance(pred, (str, os.PathLike)):
+        raise _tagsmith.TagsmithError("`pred=` is a file, but `gold=` is a list: give two files or two lists")
     if mode == "strict" and label_scheme is None:
         raise _tagsmith.TagsmithError('`label_scheme=` is missing: lists of labels are scored strictly by a scheme, as "iob2"')
     how = label_scheme if label_scheme is not None else mode
     lists = [[list(labels) for labels in side] for side in (gold, pred)]
-    figures, notes = _tagsmith.score(lists[0], lists[1], how, suffix, float(zero_division))  # type: ignore[arg-type]
+    figures, notes = _tagsmith.score(lists[0], lists[1], how, suffix, float(zero_division))
     log(notes)
     figures["notes"] = [text for _, text in notes]
     return figures
