@@ -39,10 +39,7 @@ def pipeline(
         raise TagsmithError("`model=` is missing: name a folder or a model on the hub")
     if tokenizer is not None and os.fspath(tokenizer) != os.fspath(model):
         raise TagsmithError("`tokenizer=`: a model is tagged with the tokenizer in its own folder: leave it out")
-    for name in _WITHOUT_EFFECT:
-        if name in options:
-            options.pop(name)
-            logger.info("`%s=` has no effect here", name)
+    _leave_out(options)
     for name in ("dtype", "torch_dtype"):
         if name in options:
             options.setdefault("precision", _precision(name, options.pop(name)))
@@ -65,15 +62,21 @@ class TokenClassificationPipeline:
         if "O" not in self.ignore_labels:
             raise TagsmithError('`ignore_labels=` lacks "O": words outside of entities are in `Tagger.tag(…).labels`')
 
-    def __call__(self, inputs: Any, *, is_split_into_words: bool = False) -> Any:
-        """Returns the entities of a text, or a list of them for each of several inputs. A generator gives a generator."""
+    def __call__(self, inputs: Any, *, is_split_into_words: bool = False, **options: Any) -> Any:
+        """Returns the entities of a text, or a list of them for each of several inputs. A generator gives a generator.
+
+        A flat list with `is_split_into_words` is the words of one document, and the result a list of one, as transformers has it.
+        """
+        _leave_out(options)
+        if options:
+            raise TagsmithError(f"`{next(iter(options))}=` is an option of `tagsmith.pipeline`, or there is none of that name")
         if isinstance(inputs, str):
             return self._entities([inputs])[0]
         if is_generator(inputs):
             return self._stream(inputs)
         inputs = as_list(inputs)
-        if is_split_into_words and all(isinstance(word, str) for word in inputs):
-            return self._entities([inputs])[0]
+        if is_split_into_words and inputs and all(isinstance(word, str) for word in inputs):
+            return self._entities([inputs])
         return self._entities(inputs)
 
     def _stream(self, inputs: Iterator[Any]) -> Iterator[list[dict[str, Any]]]:
@@ -96,6 +99,13 @@ class TokenClassificationPipeline:
         if self.aggregation_strategy == "none":
             return {"entity": label, "score": score, "index": index, "word": word, "start": start, "end": end}
         return {"entity_group": label, "score": score, "word": word, "start": start, "end": end}
+
+
+def _leave_out(options: dict[str, Any]) -> None:
+    for name in _WITHOUT_EFFECT:
+        if name in options:
+            options.pop(name)
+            logger.info("`%s=` has no effect here", name)
 
 
 def _device(device: Any) -> str:

@@ -141,7 +141,10 @@ class Tagger:
         return [self._document(found) for found in self._native_tag(inputs)]
 
     def _native_tag(self, inputs: list[Any]) -> list[dict[str, Any]]:
-        documents, notes = self._native.tag(inputs)
+        try:
+            documents, notes = self._native.tag(inputs)
+        except TypeError:
+            raise _no_unicode(inputs) from None
         log(notes)
         return documents
 
@@ -165,6 +168,8 @@ def _places(text: str, unit: str) -> Any:
 
 def as_list(inputs: Any) -> list[Any]:
     """Returns inputs as a list of texts and lists of words. A series, an array or a column gives its values."""
+    if isinstance(inputs, (bytes, dict)) or not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs are a text, or several texts or lists of words, not {type(inputs).__name__}")
     if hasattr(inputs, "to_pylist"):
         inputs = inputs.to_pylist()
     elif hasattr(inputs, "tolist"):
@@ -179,6 +184,12 @@ def _words(one: Any) -> list[str]:
     if any(not isinstance(word, str) for word in words):
         raise TypeError("a document is a text or a list of words")
     return words
+
+
+def _no_unicode(inputs: list[Any]) -> _tagsmith.TagsmithError:
+    """Returns the error of the first input with half a surrogate pair, which is no character."""
+    broken = (number for number, one in enumerate(inputs, 1) if any("\ud800" <= letter <= "\udfff" for letter in "".join(one)))
+    return _tagsmith.TagsmithError(f'input {next(broken)}: half a surrogate pair is no text: decode it with errors="replace"')
 
 
 def is_generator(inputs: Any) -> bool:
