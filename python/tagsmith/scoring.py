@@ -38,8 +38,11 @@ def score(
 ) -> dict[str, Any]:
     """Scores predicted labels against gold ones: two files, or two lists of sentences of labels.
 
-    Returns what `tagsmith score --json` prints. `mode` is "conlleval", "strict" or "words"; without it, the labels decide.
+    Returns what `tagsmith score --json` prints. Lists also give counts: `correct` and `predicted` of each type, and
+    `correct_words`. `mode` is "conlleval", "strict" or "words"; without it, the labels decide.
     """
+    if zero_division not in (0, 1):
+        raise _tagsmith.TagsmithError(f"`zero_division={zero_division}`: a figure without a count is 0 or 1")
     if isinstance(gold, (str, os.PathLike)):
         if not isinstance(pred, (str, os.PathLike, type(None))):
             raise _tagsmith.TagsmithError("`pred=` is a list, but `gold=` is a file: give two files or two lists")
