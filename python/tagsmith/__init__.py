@@ -33,9 +33,6 @@ __all__ = [
 
 __version__ = _tagsmith.version()
 
-# By this name, another process finds it when it is pickled.
-TagsmithError.__module__ = __name__
-
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_tagsmith.before_fork,

@@ -45,12 +45,19 @@ def test_results_are_those_of_the_files(options, tmp_path):
     assert tagsmith.evaluate(saved, FILE)["overall_f1"] == pytest.approx(results["eval_f1"])
 
 
+COMMAND = """
+import sys
+from tagsmith._tagsmith import run_command_line
+
+sys.exit(run_command_line(["tagsmith", *sys.argv[1:]]))
+"""
+
+
 def test_results_are_those_of_the_command(options, tmp_path, program, finish):
     """The command line has the same numbers; times differ."""
     results = tagsmith.train(**options)
     line = [f"--{name}={value}" for name, value in (options | {"output_dir": tmp_path / "command"}).items()]
-    source = "import sys\nfrom tagsmith._tagsmith import run_command_line\nsys.exit(run_command_line(['tagsmith', *sys.argv[1:]]))\n"
-    finish(program(source, "train", *line))
+    finish(program(COMMAND, "train", *line))
     command = json.loads((tmp_path / "command" / "all_results.json").read_text())
     timed = {name for name in command if "runtime" in name or "per_second" in name}
     assert len(timed) == 6 and results.keys() == command.keys()
