@@ -1,8 +1,9 @@
 //! Where numbers lie, and where operations on them run.
 
 pub use tagsmith_device::Error;
-pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, devices, memory};
-pub use tagsmith_device::recorder::{Asked, Recorder};
+pub use tagsmith_device::asked::{Asked, Work};
+pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, chunks, devices, memory};
+pub use tagsmith_device::recorder::Recorder;
 
 use tagsmith_device::cuda;
 use tagsmith_device::emulator::Emulator;
