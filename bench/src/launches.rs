@@ -22,7 +22,7 @@ pub struct Limits {
 pub const H200: Limits = Limits { bytes_per_s: 4.3e12, operations_per_s: 790e12 };
 
 /// The bytes of an H200.
-const MEMORY: u64 = 141_000_000_000;
+pub const MEMORY: u64 = 141_000_000_000;
 
 /// Sub-tokens of a sentence, on average: CoNLL's.
 const SUB_TOKENS: usize = 21;

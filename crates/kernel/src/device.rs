@@ -64,6 +64,14 @@ impl Device {
         Ok(Device::Gpu(Gpu::new(Box::new(cuda::open(places, ordinal, PTX)?))))
     }
 
+    /// Returns what a user should know of how a GPU works, if there is something.
+    pub fn remark(&self) -> Option<String> {
+        match self {
+            Device::Processor => None,
+            Device::Gpu(gpu) => gpu.driver().remark(),
+        }
+    }
+
     /// Waits until all work that was asked for is done.
     ///
     /// # Errors

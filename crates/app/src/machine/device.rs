@@ -160,7 +160,10 @@ impl DeviceArgs {
             return Err(refusal(missing, Remedy::set(Setting::CudaLibraries)));
         }
         match self.opened(&gpu) {
-            Ok(device) => Ok((device, vec![computes(&gpu)])),
+            Ok(device) => {
+                let notes = computes(&gpu, &device);
+                Ok((device, notes))
+            }
             Err(reason) => Err(refusal(unused(&gpu, &reason), here())),
         }
     }
@@ -182,7 +185,7 @@ impl DeviceArgs {
         for gpu in after.iter().chain(before) {
             let said = match self.opened(gpu) {
                 Ok(device) => {
-                    notes.push(computes(gpu));
+                    notes.extend(computes(gpu, &device));
                     return (device, notes);
                 }
                 Err(reason) => Note::once(unused(gpu, &reason)).important(),
@@ -219,8 +222,15 @@ fn proven(device: Device) -> Result<Device, String> {
     }
 }
 
-fn computes(gpu: &DeviceInfo) -> Note {
-    Note::once(format!("GPU {} computes: {}, {}", gpu.ordinal, gpu.name, size(gpu.memory)))
+/// Says that a GPU computes, and what the self-test showed of how it works.
+fn computes(gpu: &DeviceInfo, device: &Device) -> Vec<Note> {
+    let said = Note::once(format!("GPU {} computes: {}, {}", gpu.ordinal, gpu.name, size(gpu.memory)));
+    [Some(said), remark(device)].into_iter().flatten().collect()
+}
+
+/// Returns what a user should know of how a device works, if there is something.
+pub fn remark(device: &Device) -> Option<Note> {
+    device.remark().map(|remark| Note::once(format!("the GPU: {remark}")))
 }
 
 fn unused(gpu: &DeviceInfo, reason: &str) -> String {

@@ -14,8 +14,28 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// a step must have several: BERT-base's has some 520 pieces of work.
 pub const CHUNK: usize = 64;
 
+/// The least work for which a graph is made. Shorter chunks stand between uploads, and a graph's launch takes about as long as
+/// three calls.
+const WORTH: usize = 8;
+
+/// A graph may go for another one when it was not launched for so many chunks, times the number of graphs. Making one takes
+/// longer than the calls. So those of shapes that return must not go in turn before they do.
+const PATIENCE: u64 = 4;
+
 /// How many chunks are remembered that were met once. A number of 64 bits stands for each.
 const REMEMBERED: usize = 1 << 16;
+
+/// Bytes of the device that a node of a graph is taken to need: what was seen with a driver of CUDA 11.2 (NVIDIA's developer
+/// forum, "Increasing memory footprint with large task graphs").
+const NODE: u64 = 64 << 10;
+
+/// The share of the device's memory that graphs may take.
+const SHARE: u64 = 32;
+
+/// Returns how many graphs may be kept by a device with so many bytes.
+pub fn graphs_of(memory: u64) -> usize {
+    usize::try_from(memory / SHARE / (CHUNK as u64 * NODE)).unwrap_or(usize::MAX).max(1)
+}
 
 /// Work that was asked for and not passed on yet.
 #[derive(Debug, Default)]
@@ -125,13 +145,13 @@ struct Kept<T> {
     met: u64,
 }
 
-/// How well a chunk is known.
+/// What is to be done with a chunk that is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meeting {
-    /// It was not met before, as far as is remembered.
-    First,
-    /// It was met before, and nothing is kept for it.
-    Again,
+    /// Nothing is kept for it, and nothing is to be kept: it is new or short, or there is no place.
+    Pass,
+    /// It was met before: something may be kept for it.
+    Keep,
     /// Something is kept for it.
     Kept,
 }
@@ -153,7 +173,19 @@ impl<T> Known<T> {
             self.met.clear();
         }
         // Two keys of one number do no harm: one is then taken for met before.
-        if self.met.insert(key.number) { Meeting::First } else { Meeting::Again }
+        let new = self.met.insert(key.number);
+        if new || key.work.len() < WORTH || !self.has_place() { Meeting::Pass } else { Meeting::Keep }
+    }
+
+    /// Whether something may be kept, for which the oldest may have to go.
+    fn has_place(&self) -> bool {
+        let patience = PATIENCE * self.most as u64;
+        self.kept.len() < self.most || self.oldest().is_some_and(|(_, met)| met + patience < self.time)
+    }
+
+    /// Returns what was not met for longest, and when it was.
+    fn oldest(&self) -> Option<(&Key, u64)> {
+        self.kept.iter().map(|(key, kept)| (key, kept.met)).min_by_key(|(_, met)| *met)
     }
 
     /// Returns what is kept for a chunk.
@@ -161,10 +193,10 @@ impl<T> Known<T> {
         self.kept.get_mut(key).map(|kept| &mut kept.thing)
     }
 
-    /// Keeps something for a chunk that was just met. What was not met for longest goes.
+    /// Keeps something for a chunk that was just met. Where all places are taken, what was not met for longest goes.
     pub fn keep(&mut self, key: Key, thing: T) {
         if self.kept.len() == self.most {
-            let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.met).map(|(key, _)| key.clone());
+            let oldest = self.oldest().map(|(key, _)| key.clone());
             oldest.and_then(|key| self.kept.remove(&key));
         }
         self.kept.insert(key, Kept { thing, met: self.time });
@@ -248,22 +280,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_met_for_longest_goes() {
-        let keys = [1, 2, 3].map(|grid| key(launch(grid, 0, 0)));
+    fn what_was_not_met_for_longest_goes_after_a_while() {
+        let keys = [1, 2, 3, 4].map(|grid| Key::of(&[(); WORTH].map(|()| launch(grid, 0, 0))));
         let mut known = Known::new(2);
         let mut meet = |i: usize| {
             let meeting = known.meet(&keys[i]);
-            if meeting == Meeting::Again {
+            if meeting == Meeting::Keep {
                 known.keep(keys[i].clone(), i);
             }
-            assert_eq!(known.kept(&keys[i]).copied(), (meeting != Meeting::First).then_some(i));
+            assert_eq!(known.kept(&keys[i]).copied(), (meeting != Meeting::Pass).then_some(i));
             meeting
         };
-        use Meeting::{Again, First, Kept};
-        let order = [0, 0, 0, 1, 1, 0, 2, 2, 0, 1, 0, 2];
-        let want = [First, Again, Kept, First, Again, Kept, First, Again, Kept, Again, Kept, Again];
-        assert_eq!(order.map(&mut meet), want);
+        use Meeting::{Keep, Kept, Pass};
+        let order = [0, 0, 0, 1, 1, 0, 2, 2, 2];
+        assert_eq!(order.map(&mut meet), [Pass, Keep, Kept, Pass, Keep, Kept, Pass, Pass, Pass]);
+        // Key 1 was met last at time 5. Four times two places later its place is free.
+        let order = [0, 2, 0, 0, 2, 0, 1, 2];
+        assert_eq!(order.map(&mut meet), [Kept, Pass, Kept, Kept, Keep, Kept, Pass, Kept]);
         assert!(known.forget() && !known.forget());
-        assert_eq!(known.meet(&keys[0]), Again);
+        assert_eq!(known.meet(&keys[0]), Keep);
+        assert_eq!(known.meet(&keys[3]), Pass);
+        // A short chunk is never kept.
+        let short = Key::of(&[(); WORTH - 1].map(|()| launch(1, 0, 0)));
+        assert_eq!([(); 3].map(|()| known.meet(&short)), [Pass; 3]);
     }
 }

@@ -1,7 +1,7 @@
 //! Passes work on to the stream, in chunks: call by call, or as a graph where a like chunk was met before.
 //!
 //! A chunk that is met first is done call by call, which also loads what the driver and cublasLt load late. The second time the
-//! same calls make a graph. From then on the graph is launched, with the chunk's own numbers.
+//! same calls make a graph, if there is a place for one. From then on the graph is launched, with the chunk's own numbers.
 //!
 //! To make a graph or to change its numbers is no work of the device. So where that fails, the chunk's calls are made after
 //! all, and all later ones too. What is wrong with the device itself, those calls return.
@@ -9,7 +9,7 @@
 use super::calls::driver::Stream;
 use super::calls::graph::{Capture, Graph, Node};
 use super::calls::module::Kernel;
-use super::chunks::{CHUNK, Key, Known, Meeting, Queue};
+use super::chunks::{Key, Known, Meeting, Queue, graphs_of};
 use super::entries::{self, Parameter};
 use super::products::Products;
 use crate::asked::Work;
@@ -21,13 +21,6 @@ use std::sync::Arc;
 
 /// Kernels by their names, and their parameters.
 pub(super) type Kernels = HashMap<String, (Kernel, Vec<Parameter>)>;
-
-/// Bytes of the device that a node of a graph is taken to need: what was seen with a driver of CUDA 11.2 (NVIDIA's developer
-/// forum, "Increasing memory footprint with large task graphs").
-const NODE: u64 = 64 << 10;
-
-/// The share of the device's memory that graphs may take.
-const SHARE: u64 = 32;
 
 /// Passes work on.
 #[derive(Debug)]
@@ -59,11 +52,10 @@ struct Captured {
 impl Worker {
     /// Has no work yet. `memory` is that of the device.
     pub(super) fn new(stream: Arc<Stream>, kernels: Kernels, products: Products, memory: u64) -> Worker {
-        let most = usize::try_from(memory / SHARE / (CHUNK as u64 * NODE)).unwrap_or(usize::MAX).max(1);
         Worker {
             hand: Hand { stream, kernels, products },
             queue: Queue::default(),
-            graphs: Ok(Known::new(most)),
+            graphs: Ok(Known::new(graphs_of(memory))),
             failed: None,
         }
     }
@@ -162,8 +154,8 @@ impl Worker {
         let Ok(known) = &mut self.graphs else { return Ok(None) };
         let key = Key::of(chunk);
         match known.meet(&key) {
-            Meeting::First => return Ok(None),
-            Meeting::Again => known.keep(key.clone(), self.hand.capture(chunk)?),
+            Meeting::Pass => return Ok(None),
+            Meeting::Keep => known.keep(key.clone(), self.hand.capture(chunk)?),
             Meeting::Kept => {}
         }
         let captured = known.kept(&key).expect("it is kept");

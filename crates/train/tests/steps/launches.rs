@@ -104,9 +104,14 @@ fn steps_of_one_shape_ask_for_the_same_at_the_same_addresses() {
             step(&mut learner, batches, rate);
             recorder.take_asked()
         };
-        for batches in [&all, &cut, &first] {
-            asked(batches, 1e-3);
-        }
+        // A room may be taken by something smaller, which makes its shape take a new one later: rounds until none is new.
+        let rounds = (0..9).find(|_| {
+            let taken = recorder.most_taken();
+            [&all, &cut, &first].into_iter().for_each(|batches| _ = asked(batches, 1e-3));
+            recorder.most_taken() == taken
+        });
+        assert!(rounds.is_some(), "{name}: there is always a new room");
+        let taken = recorder.most_taken();
         let mut before: Vec<Vec<Asked>> = Vec::new();
         let order = [&first, &all, &cut, &all, &all, &first, &cut, &cut, &first, &all];
         for (round, batches) in order.into_iter().enumerate() {
@@ -118,5 +123,6 @@ fn steps_of_one_shape_ask_for_the_same_at_the_same_addresses() {
             before.push(now);
         }
         assert!(fixed(&before[0]) != fixed(&before[1]), "shapes differ");
+        assert_eq!(recorder.most_taken(), taken, "{name}: no new room");
     }
 }
