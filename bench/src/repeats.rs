@@ -153,14 +153,7 @@ mod tests {
             assert_eq!(first, Counts { called: all(first), ..Counts::default() });
             // Short pieces between uploads are never graphs.
             assert_eq!((all(last), last.captured), (all(first), 0));
-            assert!(last.launched > 4 * last.called && last.called > 0, "{last:?}");
+            assert!(last.launched > last.called && last.called > 0, "{last:?}");
         }
-    }
-}
-#[cfg(test)]
-mod oneoff {
-    #[test]
-    fn oneoff() {
-        super::run(crate::shapes::BASE, tagsmith_kernel::Precision::Bf16, &[8, 32]);
     }
 }

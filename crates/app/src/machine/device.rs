@@ -225,12 +225,13 @@ fn proven(device: Device) -> Result<Device, String> {
 /// Says that a GPU computes, and what the self-test showed of how it works.
 fn computes(gpu: &DeviceInfo, device: &Device) -> Vec<Note> {
     let said = Note::once(format!("GPU {} computes: {}, {}", gpu.ordinal, gpu.name, size(gpu.memory)));
-    [Some(said), remark(device)].into_iter().flatten().collect()
+    [Some(said), news(device, None)].into_iter().flatten().collect()
 }
 
-/// Returns what a user should know of how a device works, if there is something.
-pub fn remark(device: &Device) -> Option<Note> {
-    device.remark().map(|remark| Note::once(format!("the GPU: {remark}")))
+/// Returns what a user should know of how a device works, if it was not known.
+pub fn news(device: &Device, known: Option<&str>) -> Option<Note> {
+    let remark = device.remark().filter(|remark| Some(remark.as_str()) != known)?;
+    Some(Note::once(format!("of the GPU: {remark}")))
 }
 
 fn unused(gpu: &DeviceInfo, reason: &str) -> String {

@@ -134,7 +134,7 @@ pub struct Known<T> {
     /// Numbers of the keys that were met.
     met: HashSet<u64>,
     kept: HashMap<Key, Kept<T>>,
-    /// How many chunks were met.
+    /// How many chunks were met that are not short.
     time: u64,
 }
 
@@ -164,6 +164,9 @@ impl<T> Known<T> {
 
     /// Meets a chunk.
     pub fn meet(&mut self, key: &Key) -> Meeting {
+        if key.work.len() < WORTH {
+            return Meeting::Pass;
+        }
         self.time += 1;
         if let Some(kept) = self.kept.get_mut(key) {
             kept.met = self.time;
@@ -174,7 +177,7 @@ impl<T> Known<T> {
         }
         // Two keys of one number do no harm: one is then taken for met before.
         let new = self.met.insert(key.number);
-        if new || key.work.len() < WORTH || !self.has_place() { Meeting::Pass } else { Meeting::Keep }
+        if new || !self.has_place() { Meeting::Pass } else { Meeting::Keep }
     }
 
     /// Whether something may be kept, for which the oldest may have to go.

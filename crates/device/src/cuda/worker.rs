@@ -25,10 +25,10 @@ pub(super) type Kernels = HashMap<String, (Kernel, Vec<Parameter>)>;
 /// Passes work on.
 #[derive(Debug)]
 pub(super) struct Worker {
-    hand: Hand,
     queue: Queue,
-    /// Chunks that were met and their graphs, or why there are none.
+    /// Chunks that were met and their graphs, or why there are none. They go before what they were made of.
     graphs: Result<Known<Captured>, Error>,
+    hand: Hand,
     /// The first error of work, after which nothing is done.
     failed: Option<Error>,
 }

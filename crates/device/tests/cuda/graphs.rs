@@ -151,7 +151,7 @@ fn work_of_other_shapes_and_places_stands_for_itself() {
         1 => work(one, 4, 7, number),
         2 => work(one, 3, 8, number),
         3 => work(two, 3, 7, number),
-        _ => (0..20).flat_map(|i| work(one, 2, 7, number + i)).collect(),
+        _ => (0..20).flat_map(|i| work(one, 2 + i / 8, 7, number + i as i32)).collect(),
     };
     let order = [0, 0, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 4, 1, 2, 2, 3, 3, 1, 4, 0];
     let mut launched = 0;
