@@ -172,8 +172,8 @@ impl Gpu {
         }
     }
 
-    /// Takes a room that was dropped: its address and size. Which one depends on the rooms that are free, and not on the order
-    /// in which they were dropped: so steps of one shape take the same rooms.
+    /// Takes a room that was dropped: its address and size. Which one depends on the rooms that are free, whatever the order in
+    /// which they were dropped. So steps of one shape take the same rooms.
     fn take_free(&self, size: u64) -> Option<(u64, u64)> {
         let mut free = self.0.free.lock().expect("no thread panics while it holds the list of free rooms");
         // A room that is more than twice as large stays, for one that needs its size.

@@ -35,8 +35,8 @@ fn small_sizes() -> Vec<Size> {
     ]
 }
 
-/// How often the smallest size is tried. Trials of one size find the same rooms from the second on; a GPU captures work that it
-/// meets again as a graph, and then launches that.
+/// How often the smallest size is tried. Trials of one size find the same rooms from the second on. A GPU captures work that it
+/// meets again, and then launches it as a graph.
 const ROUNDS: usize = 4;
 
 /// Does all trials on a device, in both precisions: each kernel that operations launch, and products of all plans.

@@ -25,8 +25,8 @@ const PATIENCE: u64 = 4;
 /// How many chunks are remembered that were met once. A number of 64 bits stands for each.
 const REMEMBERED: usize = 1 << 16;
 
-/// Bytes of the device that a node of a graph is taken to need: what was seen with a driver of CUDA 11.2 (NVIDIA's developer
-/// forum, "Increasing memory footprint with large task graphs").
+/// Bytes of the device that a node of a graph is taken to need, as was seen with a driver of CUDA 11.2. (NVIDIA's developer
+/// forum, "Increasing memory footprint with large task graphs".)
 const NODE: u64 = 64 << 10;
 
 /// The share of the device's memory that graphs may take.

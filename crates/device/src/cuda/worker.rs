@@ -3,8 +3,8 @@
 //! A chunk that is met first is done call by call, which also loads what the driver and cublasLt load late. The second time the
 //! same calls make a graph, if there is a place for one. From then on the graph is launched, with the chunk's own numbers.
 //!
-//! To make a graph or to change its numbers is no work of the device. So where that fails, the chunk's calls are made after
-//! all, and all later ones too. What is wrong with the device itself, those calls return.
+//! While a graph is made or its numbers are changed, the device does nothing. So where that fails, the chunk's calls are made
+//! after all, and all later ones too. What is wrong with the device itself, those calls return.
 
 use super::calls::driver::Stream;
 use super::calls::graph::{Capture, Graph, Node};
@@ -176,8 +176,8 @@ impl Hand {
                 call.map_err(|error| named(error, launch))
             }
             Work::Multiply(multiply) => self.products.compute(multiply),
-            Work::Copy { from, to, bytes } => self.stream.copy(*from, *to, super::size(*bytes)),
-            Work::Clear { address, bytes } => self.stream.clear(*address, super::size(*bytes)),
+            Work::Copy { from, to, bytes } => self.stream.copy(*from, *to, *bytes),
+            Work::Clear { address, bytes } => self.stream.clear(*address, *bytes),
         }
     }
 

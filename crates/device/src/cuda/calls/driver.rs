@@ -283,6 +283,11 @@ impl Drop for Context {
     }
 }
 
+/// Returns a number of bytes as the processor counts them.
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 /// A stream: its work is done in the order in which it is asked for.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -339,10 +344,10 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(crate) fn clear(&self, address: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn clear(&self, address: u64, bytes: u64) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the caller found the range within one allocation, which outlives the stream's work.
-        let code = unsafe { (self.driver().functions.cuMemsetD8Async)(address, 0, bytes, self.stream) };
+        let code = unsafe { (self.driver().functions.cuMemsetD8Async)(address, 0, size(bytes), self.stream) };
         self.driver().check("cuMemsetD8Async", code)
     }
 
@@ -350,10 +355,10 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(crate) fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn copy(&self, from: u64, to: u64, bytes: u64) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the caller found both ranges within allocations, which outlive the stream's work.
-        let code = unsafe { (self.driver().functions.cuMemcpyDtoDAsync_v2)(to, from, bytes, self.stream) };
+        let code = unsafe { (self.driver().functions.cuMemcpyDtoDAsync_v2)(to, from, size(bytes), self.stream) };
         self.driver().check("cuMemcpyDtoDAsync", code)
     }
 }

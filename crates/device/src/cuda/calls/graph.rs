@@ -90,7 +90,7 @@ impl Capture {
     pub(crate) fn end(mut self) -> Result<Graph, Error> {
         let mut graph = self.finish()?;
         let driver = self.stream.driver();
-        // SAFETY: cuGraphInstantiateWithFlags writes one handle; the graph is there. Drop destroys it. 0 is no flags.
+        // SAFETY: cuGraphInstantiateWithFlags writes one handle; the graph is there. Drop destroys it. No flag is set.
         let code = unsafe { (driver.functions.cuGraphInstantiateWithFlags)(&raw mut graph.executable, graph.graph, 0) };
         driver.check("cuGraphInstantiateWithFlags", code)?;
         Ok(graph)
