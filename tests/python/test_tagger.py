@@ -198,7 +198,7 @@ import sys, time
 import tagsmith
 
 tagger = tagsmith.Tagger(sys.argv[1], threads=1)
-texts = ["The cat sat on the mat in Zürich."] * 1000000
+texts = ["The cat sat on the mat in Zürich. " * int(sys.argv[2])] * int(sys.argv[3])
 print("began", flush=True)
 try:
     tagger.tag(texts)
@@ -209,8 +209,10 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_signal_ends_a_long_call(program, model):
-    process = program(INTERRUPTED, model)
+@pytest.mark.parametrize("repeats, inputs", [(1, 1000000), (1000, 1000)])
+def test_a_signal_ends_a_long_call(program, model, repeats, inputs):
+    """Many short texts, or some long ones."""
+    process = program(INTERRUPTED, model, repeats, inputs)
     assert process.stdout.readline() == "began\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
@@ -225,8 +227,8 @@ def test_a_signal_ends_a_long_call(program, model):
 def test_other_threads_of_python_go_on(model):
     """A counter goes on while a tagger works. If the call kept Python's lock, the counter would stand still."""
     tagger = tagsmith.Tagger(model, threads=1)
-    # One chunk, so that the call looks for no signal on its way.
-    texts = ["The cat sat on the mat in Zürich. " * 400] * 20
+    # The call gives up the lock when it looks for a signal, so one long text is tagged.
+    texts = ["The cat sat on the mat in Zürich. " * 8000]
     count, over = 0, threading.Event()
 
     def work():

@@ -20,8 +20,8 @@ use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::parallel;
 use tagsmith_text::tagged::{Content, Input, Mention, Tagged, Tally, UNWATCHED};
 
-/// Inputs that are tagged between two looks for a signal, such as Ctrl-C.
-const CHUNK: usize = 64;
+/// Bytes of text that are tagged between two looks for a signal, such as Ctrl-C. A longer input is tagged alone.
+const CHUNK: usize = 32 << 10;
 
 /// A model that tags texts and words.
 #[pyclass(frozen)]
@@ -127,7 +127,10 @@ impl Tagger {
         let documents = PyList::empty(py);
         let mut tally = Tally::default();
         let inputs: Vec<Input> = (1..).zip(given).map(|(number, given)| input(number, given)).collect();
-        for inputs in inputs.chunks(CHUNK) {
+        let mut rest = inputs.as_slice();
+        while !rest.is_empty() {
+            let (inputs, after) = rest.split_at(at_once(rest));
+            rest = after;
             let tagged = py.detach(|| self.tag_some(inputs, &mut tally));
             for tagged in tagged.map_err(|error| raised("predict", &error))? {
                 documents.append(self.document(py, &tagged)?)?;
@@ -211,6 +214,19 @@ fn input(number: usize, given: Given) -> Input {
         Given::Words(words) => Content::Words(words),
     };
     Input { place: format!("input {number}"), content }
+}
+
+/// Counts the inputs, one at least, that fill a chunk.
+fn at_once(inputs: &[Input]) -> usize {
+    let mut bytes = 0;
+    let fits = |input: &&Input| {
+        bytes += match &input.content {
+            Content::Text(text) => text.len(),
+            Content::Words(words) => words.iter().map(String::len).sum(),
+        };
+        bytes <= CHUNK
+    };
+    inputs.iter().take_while(fits).count().max(1)
 }
 
 fn at_least_one(option: &str, number: Option<usize>) -> Result<Option<usize>> {
