@@ -21,13 +21,13 @@ fn columns_are_summed() {
                     columns,
                     onto: true,
                 };
-                machine.run(sums.launches());
+                machine.run([sums.launch()]);
                 let want: Vec<f64> =
                     (0..columns).map(|c| wide(&x).iter().skip(c).step_by(columns).sum::<f64>()).collect();
                 let added: Vec<f64> = want.iter().zip(&before).map(|(sum, &b)| sum + f64::from(b)).collect();
                 let what = format!("{rows} × {columns} {element:?}");
                 assert_close(&what, Element::F32, &machine.values(Element::F32, &pout), &added, 2.0, rows + 1);
-                machine.run(ColumnSums { onto: false, ..sums }.launches());
+                machine.run([ColumnSums { onto: false, ..sums }.launch()]);
                 assert_close(&what, Element::F32, &machine.values(Element::F32, &pout), &want, 2.0, rows);
             }
         }
@@ -40,7 +40,7 @@ fn no_rows_sum_to_nought() {
         let (px, pout) = (machine.room(1), machine.empty(Element::F32, 40));
         let (x, out) = (px.address(), pout.address());
         let sums = ColumnSums { element: Element::Bf16, x, partials: 0, out, rows: 0, columns: 40, onto: false };
-        machine.run(sums.launches());
+        machine.run([sums.launch()]);
         assert_eq!(machine.values(Element::F32, &pout), [0.0; 40]);
     });
 }
