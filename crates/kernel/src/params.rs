@@ -10,7 +10,7 @@ use crate::device::{self, Device};
 use crate::error::Error;
 use crate::memory::values::{Values, View, ViewMut};
 use crate::params::table::{Origin, Rows, Table, UnreadableRows};
-pub use grads::{GradSlot, Grads, Stages, TableGradient};
+pub use grads::{GradSlot, Grads, NonzeroRows, Stages, TableGradient};
 pub use moments::Moments;
 use std::borrow::Cow;
 use std::ops::Range;

@@ -24,10 +24,10 @@ KERNEL NAMED(column_sums)(const T* x, float* partials, float* out, int rows, int
     if (writes) out[c] = onto ? out[c] + sum : sum;
 }
 
-// table[rows[s]] += the sum of x[order[i]] for i from starts[s] to starts[s + 1]. A block has a segment and 32 columns,
+// table[rows[s]] (+)= the sum of x[order[i]] for i from starts[s] to starts[s + 1]. A block has a segment and 32 columns,
 // with SEGMENT_THREADS threads for each column. The segments' rows differ.
 KERNEL NAMED(segment_sums)(const T* x, const int* order, const int* starts, const int* rows, float* table, int segments,
-                           int columns) {
+                           int columns, int onto) {
     __shared__ float shared[SEGMENT_THREADS][32];
     int segment = blockIdx.x;
     if (segment >= segments) return;
@@ -43,7 +43,8 @@ KERNEL NAMED(segment_sums)(const T* x, const int* order, const int* starts, cons
     __syncthreads();
     if (threadIdx.y == 0 && c < columns) {
         ROLLED for (int i = 1; i < SEGMENT_THREADS; i++) sum += shared[i][threadIdx.x];
-        table[(u64)rows[segment] * columns + c] += sum;
+        float* to = table + (u64)rows[segment] * columns + c;
+        *to = onto ? *to + sum : sum;
     }
 }
 

@@ -91,7 +91,7 @@ impl ColumnSums {
     }
 }
 
-/// Computes `table[rows[s]]` += Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
+/// Computes `table[rows[s]]` (+)= Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
 ///
 /// It is the gradient of rows that were taken from a table: of an embedding, or of spans' summands. The host sorts what was
 /// taken by its row of the table, and keeps the order within a row.
@@ -110,7 +110,7 @@ pub struct SegmentSums {
     pub starts: u64,
     /// The row of the table that each segment is added to, i32; read.
     pub rows: u64,
-    /// The table, f32; added to.
+    /// The table, f32; its rows of segments are written or added to.
     pub table: u64,
     /// Number of segments.
     pub segments: usize,
@@ -118,6 +118,8 @@ pub struct SegmentSums {
     pub added: usize,
     /// Columns of x.
     pub columns: usize,
+    /// Whether the sums are added to what is there.
+    pub onto: bool,
 }
 
 impl SegmentSums {
@@ -130,9 +132,13 @@ impl SegmentSums {
             kernel: kernel_of!(self.element, "segment_sums"),
             grid: [blocks(self.segments, 1), blocks(self.columns, 32), 1],
             block: [32, SEGMENT_THREADS, 1],
-            args: addresses.into_iter().chain([int(self.segments), int(self.columns)]).collect(),
+            args: addresses.into_iter().chain([int(self.segments), int(self.columns), flag(self.onto)]).collect(),
             traffic: Traffic::of(
-                &[(self.added * self.columns, self.element.bytes()), (numbers, WORD), table],
+                &[
+                    (self.added * self.columns, self.element.bytes()),
+                    (numbers, WORD),
+                    if self.onto { table } else { (0, WORD) },
+                ],
                 &[table],
             ),
         }
@@ -151,24 +157,18 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// Sorts the places of `index` by the numbers there. Places that hold `fixed` are left out.
-    pub fn new(index: &[u32], fixed: Option<u32>) -> Segments {
-        let mut order: Vec<i32> = (0..index.len() as i32).filter(|&i| Some(index[i as usize]) != fixed).collect();
-        order.sort_by_key(|&i| index[i as usize]);
-        let (mut starts, mut rows) = (vec![0], Vec::new());
-        for (at, &i) in order.iter().enumerate() {
-            let row = index[i as usize].cast_signed();
-            if rows.last() != Some(&row) {
-                if at > 0 {
-                    starts.push(at as i32);
-                }
-                rows.push(row);
-            }
-        }
-        if !order.is_empty() {
-            starts.push(order.len() as i32);
-        }
-        Segments { order, starts, rows }
+    /// Sorts the places of `index` by the numbers there. Places that hold `fixed` are left out. Each of `others` has a
+    /// segment too, without places if the index does not hold it.
+    pub fn new(index: &[u32], fixed: Option<u32>, others: &[u32]) -> Segments {
+        let number = |i: i32| index[i as usize];
+        let mut order: Vec<i32> = (0..index.len() as i32).filter(|&i| Some(number(i)) != fixed).collect();
+        order.sort_by_key(|&i| number(i));
+        let mut numbers: Vec<u32> = order.iter().map(|&i| number(i)).chain(others.iter().copied()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let ends = numbers.iter().map(|&end| order.partition_point(|&i| number(i) <= end) as i32);
+        let starts = std::iter::once(0).chain(ends).collect();
+        Segments { starts, rows: numbers.into_iter().map(u32::cast_signed).collect(), order }
     }
 }
 

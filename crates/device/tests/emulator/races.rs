@@ -224,5 +224,8 @@ fn what_a_block_acquired_it_releases_with_its_own() {
     is_right(&chain("atom.acq_rel.gpu.global.add.u32"), 3, 1, &[0; 8]);
     let found = faults(&chain("atom.global.add.u32"), 3, 1, &[0; 8]);
     // Only the order 0, 1, 2 reaches the last line.
-    assert!(!found.is_empty() && found.iter().all(|fault| fault.contains("a race: another block writes here")), "{found:?}");
+    assert!(
+        !found.is_empty() && found.iter().all(|fault| fault.contains("a race: another block writes here")),
+        "{found:?}"
+    );
 }
