@@ -44,7 +44,7 @@ macro_rules! kernel_of {
 use kernel_of;
 
 /// Elements of a block of an element-wise kernel: `FLAT_BLOCK` in `kernels/shared/element.cuh`.
-const FLAT_BLOCK: usize = 1024;
+const FLAT_BLOCK: usize = 2048;
 /// Threads of such a block: `FLAT_THREADS`.
 const FLAT_THREADS: u32 = 256;
 /// Threads of a block that has a row: `ROW_THREADS` in `kernels/shared/sum.cuh`.
