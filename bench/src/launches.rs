@@ -1,7 +1,7 @@
 //! The work of a training step on a GPU, counted by a device that does nothing: no GPU is needed.
 //!
 //! A floor is bytes ÷ bandwidth or operations ÷ rate, whichever takes longer, for each launch. Caches may lower it where a
-//! result is read soon after it was written; starting a launch is not in it.
+//! result is read soon after it was written; starting a launch is not in it, nor is arithmetic outside of products.
 
 use crate::shapes::{Size, batch_of, learner};
 use std::collections::BTreeMap;
@@ -21,8 +21,11 @@ pub struct Limits {
 /// What was measured on an H200: a large copy, and a large product of bf16.
 pub const H200: Limits = Limits { bytes_per_s: 4.3e12, operations_per_s: 790e12 };
 
+/// The same, with the rate of f32's units.
+pub const H200_IN_F32: Limits = Limits { operations_per_s: 67e12, ..H200 };
+
 /// The bytes of an H200.
-const MEMORY: u64 = 141_000_000_000;
+pub const MEMORY: u64 = 141_000_000_000;
 
 /// Sub-tokens of a sentence, on average: CoNLL's.
 const SUB_TOKENS: usize = 21;
@@ -94,6 +97,11 @@ fn kind(asked: &Asked) -> &'static str {
         Asked::Upload(_) => "upload",
         Asked::Download(_) => "download",
     }
+}
+
+/// Returns the floor of what a device was asked for, in seconds.
+pub fn floor_s(asked: &[Asked], limits: Limits) -> f64 {
+    Step::count(asked, limits).sum().floor_s
 }
 
 /// Prints a table of each batch size, and all sums as one line of JSON.

@@ -81,15 +81,10 @@ impl Origin for Rising {
     }
 }
 
-fn slot(name: &str, shape: &[usize], offset: usize, sparse: bool) -> Slot {
-    let (name, shape) = (name.to_owned(), shape.to_vec());
-    Slot { name, shape, offset, stage: 0, decays: false, sparse, frozen: false }
-}
-
 /// A weight, a table of 700 rows and a bias.
 fn params() -> Params {
-    let slots =
-        vec![slot("weight", &[3, 2], 0, false), slot("table", &[700, 4], 6, true), slot("bias", &[3], 6, false)];
+    let table = Slot { sparse: true, ..Slot::dense("table", &[700, 4], 6) };
+    let slots = vec![Slot::dense("weight", &[3, 2], 0), table, Slot::dense("bias", &[3], 6)];
     let mut params = Params::zeros(slots);
     params.get_mut(SlotId(0)).copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     params.get_mut(SlotId(2)).copy_from_slice(&[7.0, 8.0, 9.0]);

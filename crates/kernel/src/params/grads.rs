@@ -308,15 +308,7 @@ mod tests {
     use std::slice::from_ref;
 
     fn grads() -> (Params, Grads) {
-        let slot = |number: usize| Slot {
-            name: format!("slot {number}"),
-            shape: vec![20],
-            offset: 20 * number,
-            stage: 0,
-            decays: false,
-            sparse: false,
-            frozen: false,
-        };
+        let slot = |number: usize| Slot::dense(format!("slot {number}"), &[20], 20 * number);
         let params = Params::zeros((0..4).map(slot).collect());
         let grads = Grads::new(&params);
         (params, grads)
