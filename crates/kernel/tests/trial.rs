@@ -46,7 +46,7 @@ fn a_fault_in_a_kernel_is_found() {
         ("segment_sums_f32", "add.f32", "sub.f32"),
         ("layer_norm_f32", "sub.f32", "add.f32"),
         ("layer_norm_backward_bf16", "mul.f32", "add.f32"),
-        ("layer_norm_sums_f32", "add.f32", "sub.f32"),
+        ("layer_norm_sums_f32", "sub.f32", "add.f32"),
         ("column_sums_bf16", "add.f32", "sub.f32"),
         ("rotary_bf16", "sub.f32", "add.f32"),
         ("activation_f32", "mul.f32", "add.f32"),
