@@ -1,8 +1,7 @@
 //! The work of a training step on a GPU, counted by a device that does nothing: no GPU is needed.
 //!
 //! A floor is bytes ÷ bandwidth or operations ÷ rate, whichever takes longer, for each launch. Caches may lower it where a
-//! result is read soon after it was written; starting a launch is not in it. Nor is
-//! arithmetic outside of products.
+//! result is read soon after it was written; starting a launch is not in it. Nor is arithmetic outside of products.
 
 use crate::shapes::{Size, batch_of, learner};
 use std::collections::BTreeMap;
