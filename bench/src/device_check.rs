@@ -4,10 +4,10 @@
 //! cargo run --release -p tagsmith-bench -- --device-check [--device cuda:1] [--cuda-libraries DIR] [--tiny]
 //! ```
 //!
-//! Floors are what an H200 was measured at: bytes ÷ 4.3 TB/s, or operations of products ÷ 790 TFLOP/s in bf16 and 67
-//! TFLOP/s in f32, whichever is longer. `device_check.sh` runs this once under `compute-sanitizer` and once plain, and then
+//! Floors are those of an operation's launches on an H200 (`launches.rs`). `device_check.sh` runs this once under `compute-sanitizer` and once plain, and then
 //! the race. It has never run on a real GPU.
 
+use crate::launches::{H200, H200_IN_F32, MEMORY, floor_s};
 use crate::shapes::{BASE, MINILM, Size as Shape, TINY, batch, learner};
 use serde_json::json;
 use std::time::Instant;
@@ -17,12 +17,6 @@ use tagsmith_kernel::{Device, Precision};
 use tagsmith_ranks::World;
 use tagsmith_tokens::learn::{TokenTask, update};
 use tagsmith_train::learner::{Learner, Rate};
-
-/// Bytes a second of a copy.
-const BYTES_PER_S: f64 = 4.3e12;
-
-/// Operations a second of a large product in bf16, and of f32's units.
-const OPERATIONS_PER_S: [(Precision, f64); 2] = [(Precision::Bf16, 790e12), (Precision::F32, 67e12)];
 
 /// Seconds that an operation is repeated for, at least.
 const SECONDS: f64 = 0.01;
@@ -131,9 +125,13 @@ fn row(trial: &Trial, device: &Device, size: &Size, precision: Precision) -> Res
     let once = time(1)?;
     let repeats = (SECONDS / once).clamp(1.0, 1000.0) as u32;
     let seconds = if repeats > 1 { time(repeats)? } else { once };
-    let work = trial.work(size, precision);
-    let (_, operations_per_s) = OPERATIONS_PER_S[usize::from(precision == Precision::F32)];
-    Ok((seconds, (work.operations / operations_per_s).max(work.bytes / BYTES_PER_S)))
+    let limits = if precision == Precision::Bf16 { H200 } else { H200_IN_F32 };
+    // Inputs are prepared before the record begins.
+    let (without_numbers, recorder) = Device::recorded(MEMORY);
+    let run = trial.prepare(&without_numbers, size, precision).map_err(|error| told(&error))?;
+    recorder.take_asked();
+    drop(run());
+    Ok((seconds, floor_s(&recorder.take_asked(), limits)))
 }
 
 /// What rounding to bf16 may change a loss by, of itself: thousandths of scores that are about 1.

@@ -1,7 +1,7 @@
 //! The work of a training step on a GPU, counted by a device that does nothing: no GPU is needed.
 //!
 //! A floor is bytes ÷ bandwidth or operations ÷ rate, whichever takes longer, for each launch. Caches may lower it where a
-//! result is read soon after it was written; starting a launch is not in it.
+//! result is read soon after it was written; starting a launch is not in it. Nor is arithmetic outside of products.
 
 use crate::shapes::{Size, batch_of, learner};
 use std::collections::BTreeMap;
@@ -20,6 +20,9 @@ pub struct Limits {
 
 /// What was measured on an H200: a large copy, and a large product of bf16.
 pub const H200: Limits = Limits { bytes_per_s: 4.3e12, operations_per_s: 790e12 };
+
+/// What an H200 allows where products are f32.
+pub const H200_IN_F32: Limits = Limits { operations_per_s: 67e12, ..H200 };
 
 /// The bytes of an H200.
 pub const MEMORY: u64 = 141_000_000_000;
@@ -93,6 +96,11 @@ fn kind(work: &DeviceWork) -> &'static str {
         DeviceWork::Copy { .. } => "copy",
         DeviceWork::Clear { .. } => "clear",
     }
+}
+
+/// Returns the floor of what a device was asked for, in seconds.
+pub fn floor_s(asked: &[Asked], limits: Limits) -> f64 {
+    Step::count(asked, limits).sum().floor_s
 }
 
 /// Prints a table of each batch size, and all sums as one line of JSON.

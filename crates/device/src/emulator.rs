@@ -60,7 +60,7 @@ struct Inside {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     memory: Memory,
     /// Launches so far, for their random orders.
@@ -83,7 +83,8 @@ impl Emulator {
     /// A line of the text that the emulator does not know.
     pub fn with_limits(ptx: &str, seed: u64, memory: u64, budget: u64) -> Result<Emulator, Error> {
         let module = Module::parse(ptx)?;
-        Ok(Emulator(Arc::new(Inside { module, seed, size: memory, budget, state: Mutex::default() })))
+        let state = State { memory: Memory::new(module.variables), launches: 0, work: Vec::new() };
+        Ok(Emulator(Arc::new(Inside { module, seed, size: memory, budget, state: Mutex::new(state) })))
     }
 
     /// Returns the names of the kernels, in order.

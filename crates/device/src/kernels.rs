@@ -8,7 +8,12 @@
 //!
 //! # Order of sums
 //! Each sum has an order that the sizes fix. No kernel adds to a float that another thread adds to. Where a sum is over one
-//! row or one sequence, what else lies in the batch changes no bit of it.
+//! row or one sequence, what else lies in the batch changes no bit of it. Sums over rows are finished by the block that comes
+//! last, which adds the blocks' sums in the order of their rows. Blocks are counted in a variable of the module, so two
+//! launches must not run at once; a device has one stream.
+//! # Accesses
+//! Element-wise kernels, AdamW and [`learning::Dot`] read and write 16 bytes of a thread at once (8 where two types differ).
+//! Where an operand begins between two multiples of that, and at its end, they go element by element.
 //! # What operations are made of
 //! `linear` is a product, then [`activation`] or [`elementwise::Join`]; its bias sums are [`sums::ColumnSums`]. Gradients of
 //! embeddings, of rows that were taken and of spans' summands are [`sums::SegmentSums`]. `pair_scores` is a product for each
@@ -44,7 +49,7 @@ macro_rules! kernel_of {
 use kernel_of;
 
 /// Elements of a block of an element-wise kernel: `FLAT_BLOCK` in `kernels/shared/element.cuh`.
-const FLAT_BLOCK: usize = 1024;
+const FLAT_BLOCK: usize = 2048;
 /// Threads of such a block: `FLAT_THREADS`.
 const FLAT_THREADS: u32 = 256;
 /// Threads of a block that has a row: `ROW_THREADS` in `kernels/shared/sum.cuh`.

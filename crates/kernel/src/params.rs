@@ -10,7 +10,7 @@ use crate::device::{self, Device};
 use crate::error::Error;
 use crate::memory::values::{Values, View, ViewMut};
 use crate::params::table::{Origin, Rows, Table, UnreadableRows};
-pub use grads::{GradSlot, Grads, Stages, TableGradient};
+pub use grads::{GradSlot, Grads, NonzeroRows, Stages, TableGradient};
 pub use moments::Moments;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -38,6 +38,12 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Returns a parameter of stage 0 that learns and does not decay, in the buffer of dense parameters.
+    pub fn dense(name: impl Into<String>, shape: &[usize], offset: usize) -> Slot {
+        let (name, shape) = (name.into(), shape.to_vec());
+        Slot { name, shape, offset, stage: 0, decays: false, sparse: false, frozen: false }
+    }
+
     /// Returns how many numbers the parameter has.
     pub fn len(&self) -> usize {
         self.shape.iter().product()

@@ -26,7 +26,8 @@ fn small_sizes() -> Vec<Size> {
         |lengths: &[usize], heads, width, inner| Size { lengths: lengths.to_vec(), heads, width, inner, labels: 9 };
     vec![
         size(&[5], 2, 8, 40),
-        size(&[1, 9, 2, 31], 2, 32, 72),
+        // More than 64 rows: several blocks sum them.
+        size(&[1, 9, 2, 31, 27], 2, 32, 72),
         // Heads of an odd width are computed without tensor cores.
         size(&[3, 0, 1, 31], 1, 33, 35),
         size(&[31, 4], 2, 64, 136),

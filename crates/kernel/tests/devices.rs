@@ -5,7 +5,7 @@ use tagsmith_kernel::check::{device_with_memory, on_every_device, parameter, ran
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::activation::{self, Activation};
-use tagsmith_kernel::op::layer_norm;
+use tagsmith_kernel::op::{embedding, layer_norm};
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::params::{GradSlot, Grads, Params, Slot, SlotId};
 use tagsmith_kernel::{Device, Error, Precision};
@@ -81,15 +81,10 @@ impl Origin for Rising {
     }
 }
 
-fn slot(name: &str, shape: &[usize], offset: usize, sparse: bool) -> Slot {
-    let (name, shape) = (name.to_owned(), shape.to_vec());
-    Slot { name, shape, offset, stage: 0, decays: false, sparse, frozen: false }
-}
-
 /// A weight, a table of 700 rows and a bias.
 fn params() -> Params {
-    let slots =
-        vec![slot("weight", &[3, 2], 0, false), slot("table", &[700, 4], 6, true), slot("bias", &[3], 6, false)];
+    let table = Slot { sparse: true, ..Slot::dense("table", &[700, 4], 6) };
+    let slots = vec![Slot::dense("weight", &[3, 2], 0), table, Slot::dense("bias", &[3], 6)];
     let mut params = Params::zeros(slots);
     params.get_mut(SlotId(0)).copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     params.get_mut(SlotId(2)).copy_from_slice(&[7.0, 8.0, 9.0]);
@@ -144,6 +139,51 @@ fn parameters_move_to_a_device_and_their_tables_become_dense() {
             let values = |id| read.get(SlotId(id)).to_vec().expect("the device works");
             assert_eq!((values(0), values(2)), (vec![0.0; 6], vec![4.0; 3]), "{place}");
         }
+    });
+}
+
+/// Rows of dy hold what they are: row r of a batch has r + 1 everywhere.
+#[test]
+fn a_table_has_the_gradient_of_its_step_alone() {
+    let params = params();
+    on_every_device(|device, place| {
+        let there = params.to(device, Precision::F32).expect("there is room");
+        let mut grads = Grads::new(&there);
+        let table = SlotId(1);
+        let add = |grads: &mut Grads, ids: &[u32]| {
+            let rows: Vec<f32> = (0..4 * ids.len()).map(|i| (i / 4 + 1) as f32).collect();
+            let dy = Tensor::on(device, ids.len(), 4, &rows);
+            embedding::backward(ids, &dy, Some(9), grads.table(table).expect("it learns"));
+        };
+        let check = |grads: &Grads, want: &[(usize, f32)]| {
+            let mut table_of = vec![0.0; 2800];
+            want.iter().for_each(|&(row, sum)| table_of[4 * row..][..4].fill(sum));
+            let got = grads.copy(&there, table).expect("the device works").expect("it learns");
+            assert_eq!(got, table_of, "{place}");
+        };
+        add(&mut grads, &[3, 699, 3, 9]);
+        check(&grads, &[(3, 4.0), (699, 2.0)]);
+        // The next step has one of these rows, and in a second part another.
+        grads.clear();
+        add(&mut grads, &[5, 699]);
+        check(&grads, &[(5, 1.0), (699, 2.0)]);
+        add(&mut grads, &[0, 5]);
+        check(&grads, &[(0, 1.0), (5, 3.0), (699, 2.0)]);
+        grads.clear();
+        add(&mut grads, &[1]);
+        check(&grads, &[(1, 1.0)]);
+        let Device::Gpu(_) = device else { return };
+        // Others may write any row.
+        grads.lend(&[1..2, 2..3], |mut lent, _| lent[0][4 * 77] = 1.0);
+        add(&mut grads, &[1, 2]);
+        grads.clear();
+        add(&mut grads, &[2]);
+        check(&grads, &[(2, 1.0)]);
+        grads.clear();
+        grads.span(table, 1).expect("it learns").put(View::Host(&[5.0; 2800]));
+        grads.clear();
+        add(&mut grads, &[4]);
+        check(&grads, &[(4, 1.0)]);
     });
 }
 

@@ -1,12 +1,12 @@
-//! The self-test: an emulated GPU passes it, a fault in any kernel fails it, and floors are what kernels must move.
+//! The self-test: an emulated GPU passes it, and a fault in any kernel fails it.
 
 use std::collections::BTreeSet;
 use tagsmith_device::emulator::Emulator;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::PTX;
-use tagsmith_kernel::trial::case::{Failure, Size};
-use tagsmith_kernel::trial::{self_test, trials};
-use tagsmith_kernel::{Device, Precision};
+use tagsmith_kernel::Device;
+use tagsmith_kernel::trial::case::Failure;
+use tagsmith_kernel::trial::self_test;
 
 const ENTRY: &str = ".visible .entry ";
 
@@ -46,7 +46,7 @@ fn a_fault_in_a_kernel_is_found() {
         ("segment_sums_f32", "add.f32", "sub.f32"),
         ("layer_norm_f32", "sub.f32", "add.f32"),
         ("layer_norm_backward_bf16", "mul.f32", "add.f32"),
-        ("layer_norm_sums_f32", "add.f32", "sub.f32"),
+        ("layer_norm_sums_f32", "sub.f32", "add.f32"),
         ("column_sums_bf16", "add.f32", "sub.f32"),
         ("rotary_bf16", "sub.f32", "add.f32"),
         ("activation_f32", "mul.f32", "add.f32"),
@@ -79,22 +79,4 @@ fn an_error_of_the_device_fails_the_test() {
     let ptx = [&PTX[..at], "\tret;\n", &PTX[at..]].concat();
     let failure = self_test(&gpu(&emulator(&ptx))).unwrap_err();
     assert!(matches!(failure, Failure::Device(_)) && failure.to_string().contains("never written"), "{failure}");
-}
-
-/// No operation moves less than its floor, and none so much more that the floor says nothing.
-#[test]
-fn floors_are_what_kernels_move() {
-    let size = Size { lengths: vec![16, 32, 5], heads: 2, width: 64, inner: 256, labels: 9 };
-    for precision in [Precision::F32, Precision::Bf16] {
-        for trial in trials() {
-            let emulator = emulator(PTX);
-            let run = trial.prepare(&gpu(&emulator), &size, precision).expect("there is room");
-            emulator.forget_work();
-            drop(run());
-            let moved: u64 = emulator.work().iter().map(|work| work.bytes_read + work.bytes_written).sum();
-            let floor = trial.work(&size, precision).bytes;
-            let share = moved as f64 / floor;
-            assert!((1.0..3.0).contains(&share), "{} in {precision:?}: {moved} bytes, a floor of {floor}", trial.name);
-        }
-    }
 }

@@ -56,8 +56,8 @@ use tagsmith_message::Note;
 ///     }
 /// }
 ///
-/// let slot = Slot { name: "w".into(), shape: vec![1], offset: 0, stage: 0, decays: false, sparse: false, frozen: false };
-/// let (mut learner, _) = Learner::new(Weight(Params::zeros(vec![slot])), StepOptions::default(), &[])?;
+/// let params = Params::zeros(vec![Slot::dense("w", &[1], 0)]);
+/// let (mut learner, _) = Learner::new(Weight(params), StepOptions::default(), &[])?;
 /// let update = Update {
 ///     micro_batches: vec![MicroBatch { batch: (), place: 0 }],
 ///     totals: Totals { batches: 1, counted: 1, pieces: 1 },

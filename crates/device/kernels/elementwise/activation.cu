@@ -2,22 +2,33 @@
 
 // u = x + bias[column]; y = f(u). x may be u. Without a bias (0), u = x and is not written.
 KERNEL NAMED(activation)(const T* x, const float* bias, T* u, T* y, int columns, u64 n, int which) {
-    FLAT(i, n) {
-        float value = read(x + i);
+    FLAT(i, n, PART_OF(T)) {
+        Part<PART_OF(T)> part = load<PART_OF(T)>(x, i, n);
         if (bias) {
-            write(u + i, value + bias[i % columns]);
-            value = read(u + i);
+            int c = i % columns;
+            UNROLLED for (int e = 0; e < PART_OF(T); e++) {
+                part.at[e] = rounded<T>(part.at[e] + bias[c]);
+                c = c + 1 < columns ? c + 1 : 0;
+            }
+            store(u, i, n, part);
         }
-        write(y + i, activated(which, value).value);
+        UNROLLED for (int e = 0; e < PART_OF(T); e++) part.at[e] = activated(which, part.at[e]).value;
+        store(y, i, n, part);
     }
 }
 
 // dx = f′(u) · dy, and y = f(u) once more where y is given. dx may be dy.
 KERNEL NAMED(activation_backward)(const T* u, const T* dy, T* dx, T* y, u64 n, int which) {
-    FLAT(i, n) {
-        Activated f = activated(which, read(u + i));
-        write(dx + i, f.slope * read(dy + i));
-        if (y) write(y + i, f.value);
+    FLAT(i, n, PART_OF(T)) {
+        Part<PART_OF(T)> value = load<PART_OF(T)>(u, i, n);
+        Part<PART_OF(T)> d = load<PART_OF(T)>(dy, i, n);
+        UNROLLED for (int e = 0; e < PART_OF(T); e++) {
+            Activated f = activated(which, value.at[e]);
+            d.at[e] *= f.slope;
+            value.at[e] = f.value;
+        }
+        store(dx, i, n, d);
+        if (y) store(y, i, n, value);
     }
 }
 

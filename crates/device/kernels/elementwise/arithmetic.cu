@@ -2,13 +2,22 @@
 
 // y += x.
 KERNEL NAMED(add)(const T* x, T* y, u64 n) {
-    FLAT(i, n) write(y + i, read(y + i) + read(x + i));
+    FLAT(i, n, PART_OF(T)) {
+        Part<PART_OF(T)> sum = load<PART_OF(T)>(y, i, n);
+        Part<PART_OF(T)> more = load<PART_OF(T)>(x, i, n);
+        UNROLLED for (int e = 0; e < PART_OF(T); e++) sum.at[e] += more.at[e];
+        store(y, i, n, sum);
+    }
 }
 
 // y = e^log · x, where the log lies on the device. y may be x, if it has its type.
 KERNEL NAMED(scale)(const float* x, T* y, u64 n, const float* log) {
     float by = expf(*log);
-    FLAT(i, n) write(y + i, by * x[i]);
+    FLAT(i, n, 4) {
+        Part<4> part = load<4>(x, i, n);
+        UNROLLED for (int e = 0; e < 4; e++) part.at[e] *= by;
+        store(y, i, n, part);
+    }
 }
 
 // y = mask · (x + bias) / (1 − rate) + residual. A block has a row; y may be x or the residual.
@@ -18,13 +27,17 @@ KERNEL NAMED(join)(const T* x, const float* bias, const T* residual, T* y, int r
     int row = blockIdx.x;
     if (row >= rows) return;
     u64 keys = row_keys(key, first_row + row);
-    ROLLED for (int c = threadIdx.x; c < columns; c += blockDim.x) {
-        u64 at = (u64)row * columns + c;
-        float value = read(x + at);
-        if (bias) value = __fadd_rn(value, bias[c]);
-        if (threshold) value = __fmul_rn(value, kept(keys, c, threshold, factor));
-        if (residual) value = __fadd_rn(value, read(residual + at));
-        write(y + at, value);
+    u64 at = (u64)row * columns;
+    ROLLED for (int c = threadIdx.x * PART_OF(T); c < columns; c += blockDim.x * PART_OF(T)) {
+        Part<PART_OF(T)> part = load<PART_OF(T)>(x + at, c, columns);
+        Part<PART_OF(T)> more = {};
+        if (residual) more = load<PART_OF(T)>(residual + at, c, columns);
+        UNROLLED for (int e = 0; e < PART_OF(T); e++) {
+            if (bias && c + e < columns) part.at[e] = __fadd_rn(part.at[e], bias[c + e]);
+            if (threshold) part.at[e] = __fmul_rn(part.at[e], kept(keys, c + e, threshold, factor));
+            if (residual) part.at[e] = __fadd_rn(part.at[e], more.at[e]);
+        }
+        store(y + at, c, columns, part);
     }
 }
 

@@ -2,12 +2,12 @@
 
 // y = x, rounded to nearest even.
 KERNEL to_bf16(const float* x, bf16* y, u64 n) {
-    FLAT(i, n) write(y + i, x[i]);
+    FLAT(i, n, 4) store(y, i, n, load<4>(x, i, n));
 }
 
 // y = x, which is exact.
 KERNEL to_f32(const bf16* x, float* y, u64 n) {
-    FLAT(i, n) y[i] = read(x + i);
+    FLAT(i, n, 4) store(y, i, n, load<4>(x, i, n));
 }
 
 // y = x, or y += x: one number, rounded. A block has one thread.

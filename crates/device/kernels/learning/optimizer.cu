@@ -38,18 +38,21 @@ KERNEL adamw(float* parameters, const float* gradients, float* first_moments, fl
     float by = *scale;
     double rate = __longlong_as_double((long long)rate_bits);
     float keep = (float)__dsub_rn(1.0, __dmul_rn(rate, chunk.decay));
-    ROLLED for (u64 i = threadIdx.x; i < chunk.count; i += blockDim.x) {
-        float* p = parameters + chunk.parameter + i;
-        float* m = first_moments + chunk.moment + i;
-        float* v = second_moments + chunk.moment + i;
-        float g = __fmul_rn(gradients[chunk.parameter + i], by);
-        float first = __fmaf_rn(rest1, g, __fmul_rn(beta1, *m));
-        float second = __fmaf_rn(__fmul_rn(rest2, g), g, __fmul_rn(beta2, *v));
-        float root = __fmaf_rn(__fsqrt_rn(second), root_correction, epsilon);
-        float value = __fsub_rn(__fmul_rn(*p, keep), __fdiv_rn(__fmul_rn(step, first), root));
-        *p = value;
-        *m = first;
-        *v = second;
-        if (twins) write(twins + chunk.parameter + i, value);
+    ROLLED for (u64 i = 4 * threadIdx.x; i < chunk.count; i += 4 * blockDim.x) {
+        Part<4> p = load<4>(parameters + chunk.parameter, i, chunk.count);
+        Part<4> gradient = load<4>(gradients + chunk.parameter, i, chunk.count);
+        Part<4> m = load<4>(first_moments + chunk.moment, i, chunk.count);
+        Part<4> v = load<4>(second_moments + chunk.moment, i, chunk.count);
+        UNROLLED for (int e = 0; e < 4; e++) {
+            float g = __fmul_rn(gradient.at[e], by);
+            m.at[e] = __fmaf_rn(rest1, g, __fmul_rn(beta1, m.at[e]));
+            v.at[e] = __fmaf_rn(__fmul_rn(rest2, g), g, __fmul_rn(beta2, v.at[e]));
+            float root = __fmaf_rn(__fsqrt_rn(v.at[e]), root_correction, epsilon);
+            p.at[e] = __fsub_rn(__fmul_rn(p.at[e], keep), __fdiv_rn(__fmul_rn(step, m.at[e]), root));
+        }
+        store(parameters + chunk.parameter, i, chunk.count, p);
+        store(first_moments + chunk.moment, i, chunk.count, m);
+        store(second_moments + chunk.moment, i, chunk.count, v);
+        if (twins) store(twins + chunk.parameter, i, chunk.count, p);
     }
 }

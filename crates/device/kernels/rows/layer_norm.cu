@@ -51,12 +51,13 @@ KERNEL NAMED(layer_norm_backward)(const T* x, const float* gain, const float* st
     }
 }
 
-// Sums over a block's rows, for each column: of dy · x̂ to gains (blocks, columns), of dy to biases if that is given.
-// A block has 32 columns and 8 threads for each.
-KERNEL NAMED(layer_norm_sums)(const T* x, const float* statistics, const T* dy, float* gains, float* biases, int rows,
-                              int columns, int rows_a_block) {
-    __shared__ float shared_gains[COLUMN_THREADS][32];
-    __shared__ float shared_biases[COLUMN_THREADS][32];
+// dgain (+)= Σ dy · x̂ and dbias (+)= Σ dy over rows; there may be no bias (0). A block has some rows of 32 columns, and 8
+// threads for each column. With several blocks of rows, their sums go to partials (2, blocks, columns), and the last block
+// to come adds them.
+KERNEL NAMED(layer_norm_sums)(const T* x, const float* statistics, const T* dy, float* partials, float* dgain, float* dbias,
+                              int rows, int columns, int rows_a_block, int gain_onto, int bias_onto) {
+    __shared__ float shared[COLUMN_THREADS][32];
+    __shared__ bool last;
     int c = blockIdx.x * 32 + threadIdx.x;
     int first = blockIdx.y * rows_a_block;
     int end = min(rows, first + rows_a_block);
@@ -70,15 +71,17 @@ KERNEL NAMED(layer_norm_sums)(const T* x, const float* statistics, const T* dy, 
             bias += d;
         }
     }
-    shared_gains[threadIdx.y][threadIdx.x] = gain;
-    shared_biases[threadIdx.y][threadIdx.x] = bias;
-    __syncthreads();
-    if (threadIdx.y == 0 && c < columns) {
-        ROLLED for (int i = 1; i < COLUMN_THREADS; i++) {
-            gain += shared_gains[i][threadIdx.x];
-            bias += shared_biases[i][threadIdx.x];
-        }
-        gains[(u64)blockIdx.y * columns + c] = gain;
-        if (biases) biases[(u64)blockIdx.y * columns + c] = bias;
+    gain = column_sum(gain, shared);
+    if (dbias) bias = column_sum(bias, shared);
+    bool writes = threadIdx.y == 0 && c < columns;
+    if (gridDim.y > 1) {
+        float* biases = partials + (u64)gridDim.y * columns;
+        if (writes) partials[(u64)blockIdx.y * columns + c] = gain;
+        if (writes && dbias) biases[(u64)blockIdx.y * columns + c] = bias;
+        if (!comes_last(&last)) return;
+        gain = sum_of_blocks(partials, c, columns, shared);
+        if (dbias) bias = sum_of_blocks(biases, c, columns, shared);
     }
+    if (writes) dgain[c] = gain_onto ? dgain[c] + gain : gain;
+    if (writes && dbias) dbias[c] = bias_onto ? dbias[c] + bias : bias;
 }

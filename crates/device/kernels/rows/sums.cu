@@ -1,8 +1,10 @@
 // Sums of rows, each in an order that the shapes fix.
 
-// out[block of rows][column] (+)= the sum over the block's rows. A block has 32 columns and 8 threads for each.
-KERNEL NAMED(column_sums)(const T* x, float* out, int rows, int columns, int rows_a_block, int onto) {
+// out[column] (+)= the sum over rows. A block has some rows of 32 columns, and 8 threads for each column. With several
+// blocks of rows, their sums go to partials (blocks, columns), and the last block to come adds them.
+KERNEL NAMED(column_sums)(const T* x, float* partials, float* out, int rows, int columns, int rows_a_block, int onto) {
     __shared__ float shared[COLUMN_THREADS][32];
+    __shared__ bool last;
     int c = blockIdx.x * 32 + threadIdx.x;
     int first = blockIdx.y * rows_a_block;
     int end = min(rows, first + rows_a_block);
@@ -12,19 +14,20 @@ KERNEL NAMED(column_sums)(const T* x, float* out, int rows, int columns, int row
             sum += read(x + (u64)row * columns + c);
         }
     }
-    shared[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y == 0 && c < columns) {
-        ROLLED for (int i = 1; i < COLUMN_THREADS; i++) sum += shared[i][threadIdx.x];
-        float* to = out + (u64)blockIdx.y * columns + c;
-        *to = onto ? *to + sum : sum;
+    sum = column_sum(sum, shared);
+    bool writes = threadIdx.y == 0 && c < columns;
+    if (gridDim.y > 1) {
+        if (writes) partials[(u64)blockIdx.y * columns + c] = sum;
+        if (!comes_last(&last)) return;
+        sum = sum_of_blocks(partials, c, columns, shared);
     }
+    if (writes) out[c] = onto ? out[c] + sum : sum;
 }
 
-// table[rows[s]] += the sum of x[order[i]] for i from starts[s] to starts[s + 1]. A block has a segment and 32 columns,
+// table[rows[s]] (+)= the sum of x[order[i]] for i from starts[s] to starts[s + 1]. A block has a segment and 32 columns,
 // with SEGMENT_THREADS threads for each column. The segments' rows differ.
 KERNEL NAMED(segment_sums)(const T* x, const int* order, const int* starts, const int* rows, float* table, int segments,
-                           int columns) {
+                           int columns, int onto) {
     __shared__ float shared[SEGMENT_THREADS][32];
     int segment = blockIdx.x;
     if (segment >= segments) return;
@@ -40,7 +43,8 @@ KERNEL NAMED(segment_sums)(const T* x, const int* order, const int* starts, cons
     __syncthreads();
     if (threadIdx.y == 0 && c < columns) {
         ROLLED for (int i = 1; i < SEGMENT_THREADS; i++) sum += shared[i][threadIdx.x];
-        table[(u64)rows[segment] * columns + c] += sum;
+        float* to = table + (u64)rows[segment] * columns + c;
+        *to = onto ? *to + sum : sum;
     }
 }
 

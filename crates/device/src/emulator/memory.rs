@@ -6,6 +6,7 @@ pub mod trace;
 pub mod tracked;
 
 use mistake::Mistake;
+use space::VARIABLES;
 use trace::{Actor, HOST, Kind};
 use tracked::Tracked;
 
@@ -41,13 +42,15 @@ const GAP: u64 = 4096;
 /// What rooms are aligned to, as CUDA's driver aligns them.
 const ALIGN: u64 = 256;
 
-impl Default for Memory {
-    fn default() -> Memory {
-        Memory { rooms: Vec::new(), next: FIRST, last: 0, epoch: HOST, taken: 0 }
-    }
-}
-
 impl Memory {
+    /// Makes memory with a module's variables, all of them 0, and no rooms. Variables are not among the bytes that are taken.
+    pub fn new(variables: u64) -> Memory {
+        let mut bytes = Tracked::new(variables as usize);
+        bytes.host_writes(0, variables as usize);
+        let rooms = vec![Room { address: VARIABLES, size: variables, bytes }];
+        Memory { rooms, next: FIRST, last: 0, epoch: HOST, taken: 0 }
+    }
+
     /// Returns the bytes of all rooms.
     pub fn taken(&self) -> u64 {
         self.taken

@@ -13,6 +13,7 @@ mod statement;
 mod words;
 
 use crate::Error;
+use crate::emulator::memory::space::VARIABLES;
 use crate::emulator::types::Type;
 use instruction::{Instruction, Kernel, Op, Parameter};
 use lexer::{Token, tokens};
@@ -24,6 +25,8 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Module {
     /// The kernels.
     pub kernels: BTreeMap<String, Kernel>,
+    /// Bytes of the variables in global memory, which lie from [`VARIABLES`] on. They are 0 before the first launch.
+    pub variables: u64,
 }
 
 /// The most shared memory of a kernel that is not asked for at the launch, by the CUDA C++ Programming Guide.
@@ -42,7 +45,8 @@ impl Module {
     /// The line, and what stands there.
     pub fn parse(text: &str) -> Result<Module, Error> {
         let tokens = tokens(text);
-        let mut parser = Parser { tokens: &tokens, at: 0, module: Module::default(), shared: HashMap::new() };
+        let (module, shared, global) = Default::default();
+        let mut parser = Parser { tokens: &tokens, at: 0, module, shared, global };
         match parser.module() {
             Ok(()) => Ok(parser.module),
             Err(Located { line, what }) => Err(Error::Fault(format!("PTX line {line}: {what}"))),
@@ -56,7 +60,7 @@ struct Located {
     what: String,
 }
 
-/// A variable in shared or local memory.
+/// A variable in global, shared or local memory.
 #[derive(Clone, Copy)]
 struct Variable {
     align: u64,
@@ -81,6 +85,8 @@ struct Parser<'p, 't> {
     module: Module,
     /// Shared variables of the whole module.
     shared: HashMap<String, Variable>,
+    /// Global variables of the whole module, with their addresses.
+    global: HashMap<String, u64>,
 }
 
 impl<'p, 't> Parser<'p, 't> {
@@ -152,7 +158,8 @@ impl<'p, 't> Parser<'p, 't> {
                 }
                 ".visible" | ".weak" | ".extern" => self.at += 1,
                 ".entry" => self.entry()?,
-                ".global" | ".const" | ".pragma" => _ = self.until_semicolon()?,
+                ".global" => self.global_variable()?,
+                ".const" | ".pragma" => _ = self.until_semicolon()?,
                 ".shared" => {
                     let (name, variable) = self.variable()?;
                     self.shared.insert(name, variable);
@@ -192,7 +199,7 @@ impl<'p, 't> Parser<'p, 't> {
         }
         let (items, labels) = self.body()?;
         let kernel = Kernel { name: name.clone(), parameters, threads, ..Kernel::default() };
-        let kernel = resolve(kernel, &items, &labels, &self.shared)?;
+        let kernel = resolve(kernel, &items, &labels, (&self.shared, &self.global))?;
         if self.module.kernels.insert(name.clone(), kernel).is_some() {
             return self.wrong(format!("kernel `{name}` occurs twice"));
         }
@@ -247,6 +254,19 @@ impl<'p, 't> Parser<'p, 't> {
             return Ok(());
         }
         self.wrong(format!("{align} is not an alignment of a {of}"))
+    }
+
+    /// Reads a variable of the module. One with initial values is left out.
+    fn global_variable(&mut self) -> Result<(), Located> {
+        let start = self.at;
+        if self.until_semicolon()?.iter().any(|token| token.text == "=") {
+            return Ok(());
+        }
+        self.at = start;
+        let (name, variable) = self.variable()?;
+        let address = VARIABLES + place(&mut self.module.variables, variable);
+        self.global.insert(name, address);
+        Ok(())
     }
 
     /// Reads `.shared .align 4 .b8 name[8][33];`.
@@ -372,9 +392,10 @@ fn resolve(
     mut kernel: Kernel,
     items: &[(Item, u32)],
     labels: &Labels,
-    module_shared: &HashMap<String, Variable>,
+    (module_shared, module_global): (&HashMap<String, Variable>, &HashMap<String, u64>),
 ) -> Result<Kernel, Located> {
     let mut names = Names::default();
+    module_global.iter().for_each(|(name, &address)| names.declare_variable(name, address));
     let (mut shared, mut local) = (0, 0);
     for parameter in &kernel.parameters {
         names.declare_variable(&parameter.name, parameter.offset.into());

@@ -1,7 +1,7 @@
 //! Layer norm: y = gain · (x − mean) / √(variance + ε) + bias, row by row. See `kernel/op/layer_norm.rs`.
 
-use super::sums::{ColumnSums, ROWS_A_BLOCK, sum_blocks};
-use super::{WORD, by_row, for_rows, if_given, int, kernel_of};
+use super::sums::{OverRows, ROWS_A_BLOCK, sum_blocks};
+use super::{WORD, by_row, flag, for_rows, if_given, int, kernel_of};
 use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
 use crate::traffic::Traffic;
@@ -82,7 +82,7 @@ impl Backward {
         assert!(!self.onto || self.dx != self.dy, "layer_norm: dy cannot be what its gradient is added to");
         let (grid, block) = by_row(self.rows);
         let addresses = [self.x, self.gain, self.statistics, self.dy, self.dx].map(Arg::Address);
-        let sizes = [int(self.rows), int(self.columns), super::flag(self.onto)];
+        let sizes = [int(self.rows), int(self.columns), flag(self.onto)];
         let (n, size) = (self.rows * self.columns, self.element.bytes());
         let matrices = if self.onto { 3 } else { 2 };
         Launch {
@@ -129,38 +129,27 @@ impl ParameterSums {
         sum_blocks(rows) * columns
     }
 
-    /// Returns the launches, in their order.
-    pub fn launches(&self) -> Vec<Launch> {
-        let blocks = sum_blocks(self.rows);
-        let partial = Self::partial(self.rows, self.columns);
-        let biases = self.partials + WORD * partial as u64;
-        let (grid, block) = ColumnSums::shape(self.columns, blocks);
-        let of_biases = if self.dbias == 0 { 0 } else { biases };
-        let addresses = [self.x, self.statistics, self.dy, self.partials, of_biases].map(Arg::Address);
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let over_rows = OverRows { rows: self.rows, columns: self.columns };
+        let (grid, block) = over_rows.shape();
+        let addresses = [self.x, self.statistics, self.dy, self.partials, self.dgain, self.dbias].map(Arg::Address);
         let sizes = [int(self.rows), int(self.columns), int(ROWS_A_BLOCK)];
-        let first = Launch {
+        let onto = [self.onto[0], self.dbias != 0 && self.onto[1]];
+        let sums = 1 + if_given(self.dbias, 1);
+        let (between, sum_of) = (over_rows.between(sums), |flags: usize| flags * self.columns);
+        Launch {
             kernel: kernel_of!(self.element, "layer_norm_sums"),
             grid,
             block,
-            args: addresses.into_iter().chain(sizes).collect(),
+            args: addresses.into_iter().chain(sizes).chain(onto.map(flag)).collect(),
             traffic: Traffic::of(
-                &[(2 * self.rows * self.columns, self.element.bytes()), (2 * self.rows, WORD)],
-                &[(partial + if_given(of_biases, partial), WORD)],
+                &[
+                    (2 * self.rows * self.columns, self.element.bytes()),
+                    (2 * self.rows + between + sum_of(onto.map(usize::from).iter().sum()), WORD),
+                ],
+                &[(between + sum_of(sums), WORD)],
             ),
-        };
-        let over_blocks = |x, out, onto| ColumnSums {
-            element: Element::F32,
-            x,
-            partials: 0,
-            out,
-            rows: blocks,
-            columns: self.columns,
-            onto,
-        };
-        let mut launches = vec![first, over_blocks(self.partials, self.dgain, self.onto[0]).whole()];
-        if self.dbias != 0 {
-            launches.push(over_blocks(biases, self.dbias, self.onto[1]).whole());
         }
-        launches
     }
 }

@@ -5,16 +5,44 @@ use crate::launch::{Arg, Launch};
 use crate::multiply::Element;
 use crate::traffic::Traffic;
 
-/// Rows that a block sums in the first of two passes.
+/// Rows that a block sums.
 pub(super) const ROWS_A_BLOCK: usize = 64;
 /// Threads that share a column: `COLUMN_THREADS` in `kernels/shared/sum.cuh`.
 const COLUMN_THREADS: u32 = 8;
 /// Threads that share a column of a segment: `SEGMENT_THREADS`.
 const SEGMENT_THREADS: u32 = 16;
+/// Blocks along x whose arrivals can be counted: `ARRIVALS`.
+const ARRIVALS: u32 = 4096;
 
-/// Returns the number of blocks of rows that are summed in the first of two passes.
+/// Returns the number of blocks of rows. Where there are several, their sums need room.
 pub fn sum_blocks(rows: usize) -> usize {
     rows.div_ceil(ROWS_A_BLOCK).max(1)
+}
+
+/// Sums of so many columns over rows: by blocks of rows, whose sums the last block to come adds in their order.
+pub(super) struct OverRows {
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl OverRows {
+    /// Returns the grid and the block.
+    pub fn shape(&self) -> ([u32; 3], [u32; 3]) {
+        let sum_blocks = u32::try_from(sum_blocks(self.rows)).expect("blocks fit 32 bits");
+        assert!(sum_blocks <= 65_535, "sums: {sum_blocks} blocks of rows");
+        let along_columns = blocks(self.columns, 32);
+        assert!(along_columns <= ARRIVALS, "sums: {} columns", self.columns);
+        ([along_columns, sum_blocks, 1], [32, COLUMN_THREADS, 1])
+    }
+
+    /// Returns the words that are written and read again, where blocks have `sums` sums a column: these, and the numbers of
+    /// blocks that arrived.
+    pub fn between(&self, sums: usize) -> usize {
+        match sum_blocks(self.rows) {
+            1 => 0,
+            several => sums * several * self.columns + self.columns.div_ceil(32),
+        }
+    }
 }
 
 /// Computes `out[c]` (+)= Σ over rows of `x[row][c]`: first over blocks of rows, then over the blocks.
@@ -40,47 +68,30 @@ pub struct ColumnSums {
 }
 
 impl ColumnSums {
-    /// Returns grid and block of sums of so many blocks of rows.
-    pub(super) fn shape(columns: usize, sum_blocks: usize) -> ([u32; 3], [u32; 3]) {
-        let sum_blocks = u32::try_from(sum_blocks).expect("blocks fit 32 bits");
-        assert!(sum_blocks <= 65_535, "sums: {sum_blocks} blocks of rows");
-        ([blocks(columns, 32), sum_blocks, 1], [32, COLUMN_THREADS, 1])
-    }
-
-    fn pass(&self, x: u64, out: u64, rows_a_block: usize, onto: bool) -> Launch {
-        let sum_blocks = self.rows.div_ceil(rows_a_block).max(1);
-        let (grid, block) = Self::shape(self.columns, sum_blocks);
-        let sums = sum_blocks * self.columns;
-        let sizes = [int(self.rows), int(self.columns), int(rows_a_block), flag(onto)];
+    /// Returns the launch.
+    pub fn launch(&self) -> Launch {
+        let over_rows = OverRows { rows: self.rows, columns: self.columns };
+        let (grid, block) = over_rows.shape();
+        let addresses = [self.x, self.partials, self.out].map(Arg::Address);
+        let sizes = [int(self.rows), int(self.columns), int(ROWS_A_BLOCK), flag(self.onto)];
+        let between = over_rows.between(1);
         Launch {
             kernel: kernel_of!(self.element, "column_sums"),
             grid,
             block,
-            args: [x, out].map(Arg::Address).into_iter().chain(sizes).collect(),
+            args: addresses.into_iter().chain(sizes).collect(),
             traffic: Traffic::of(
-                &[(self.rows * self.columns, self.element.bytes()), (if onto { sums } else { 0 }, WORD)],
-                &[(sums, WORD)],
+                &[
+                    (self.rows * self.columns, self.element.bytes()),
+                    (between + if self.onto { self.columns } else { 0 }, WORD),
+                ],
+                &[(between + self.columns, WORD)],
             ),
         }
     }
-
-    /// Returns the launch that sums all rows in one pass.
-    pub(super) fn whole(&self) -> Launch {
-        self.pass(self.x, self.out, self.rows.max(1), self.onto)
-    }
-
-    /// Returns the launches, in their order.
-    pub fn launches(&self) -> Vec<Launch> {
-        let blocks = sum_blocks(self.rows);
-        if blocks == 1 {
-            return vec![self.whole()];
-        }
-        let second = ColumnSums { element: Element::F32, x: self.partials, rows: blocks, ..*self };
-        vec![self.pass(self.x, self.partials, ROWS_A_BLOCK, false), second.whole()]
-    }
 }
 
-/// Computes `table[rows[s]]` += Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
+/// Computes `table[rows[s]]` (+)= Σ of `x[order[i]]` for i from `starts[s]` to `starts[s + 1]`.
 ///
 /// It is the gradient of rows that were taken from a table: of an embedding, or of spans' summands. The host sorts what was
 /// taken by its row of the table, and keeps the order within a row.
@@ -99,7 +110,7 @@ pub struct SegmentSums {
     pub starts: u64,
     /// The row of the table that each segment is added to, i32; read.
     pub rows: u64,
-    /// The table, f32; added to.
+    /// The table, f32; its rows of segments are written or added to.
     pub table: u64,
     /// Number of segments.
     pub segments: usize,
@@ -107,6 +118,8 @@ pub struct SegmentSums {
     pub added: usize,
     /// Columns of x.
     pub columns: usize,
+    /// Whether the sums are added to what is there.
+    pub onto: bool,
 }
 
 impl SegmentSums {
@@ -119,9 +132,13 @@ impl SegmentSums {
             kernel: kernel_of!(self.element, "segment_sums"),
             grid: [blocks(self.segments, 1), blocks(self.columns, 32), 1],
             block: [32, SEGMENT_THREADS, 1],
-            args: addresses.into_iter().chain([int(self.segments), int(self.columns)]).collect(),
+            args: addresses.into_iter().chain([int(self.segments), int(self.columns), flag(self.onto)]).collect(),
             traffic: Traffic::of(
-                &[(self.added * self.columns, self.element.bytes()), (numbers, WORD), table],
+                &[
+                    (self.added * self.columns, self.element.bytes()),
+                    (numbers, WORD),
+                    if self.onto { table } else { (0, WORD) },
+                ],
                 &[table],
             ),
         }
@@ -140,24 +157,18 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// Sorts the places of `index` by the numbers there. Places that hold `fixed` are left out.
-    pub fn new(index: &[u32], fixed: Option<u32>) -> Segments {
-        let mut order: Vec<i32> = (0..index.len() as i32).filter(|&i| Some(index[i as usize]) != fixed).collect();
-        order.sort_by_key(|&i| index[i as usize]);
-        let (mut starts, mut rows) = (vec![0], Vec::new());
-        for (at, &i) in order.iter().enumerate() {
-            let row = index[i as usize].cast_signed();
-            if rows.last() != Some(&row) {
-                if at > 0 {
-                    starts.push(at as i32);
-                }
-                rows.push(row);
-            }
-        }
-        if !order.is_empty() {
-            starts.push(order.len() as i32);
-        }
-        Segments { order, starts, rows }
+    /// Sorts the places of `index` by the numbers there. Places that hold `fixed` are left out. Each of `others` has a
+    /// segment too, without places if the index does not hold it.
+    pub fn new(index: &[u32], fixed: Option<u32>, others: &[u32]) -> Segments {
+        let number = |i: i32| index[i as usize];
+        let mut order: Vec<i32> = (0..index.len() as i32).filter(|&i| Some(number(i)) != fixed).collect();
+        order.sort_by_key(|&i| number(i));
+        let mut numbers: Vec<u32> = order.iter().map(|&i| number(i)).chain(others.iter().copied()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let ends = numbers.iter().map(|&end| order.partition_point(|&i| number(i) <= end) as i32);
+        let starts = std::iter::once(0).chain(ends).collect();
+        Segments { starts, rows: numbers.into_iter().map(u32::cast_signed).collect(), order }
     }
 }
 

@@ -192,3 +192,23 @@ fn the_host_reaches_what_is_assigned_and_written_only() {
     device.gpu.release_free_memory();
     refused(emulator.upload(address, &[0]), "lie outside");
 }
+
+#[test]
+fn variables_of_a_module_begin_as_0_and_keep_what_launches_leave() {
+    let body = "mov.u64 %d1, counts; atom.global.add.u32 %r1, [%d1+4], 1; ld.global.u32 %r2, [others];\n\
+                ld.param.u64 %d2, [test_param_0]; st.global.u32 [%d2], %r1; st.global.u32 [%d2+4], %r2;";
+    let text = |body: &str| {
+        let variables = ".global .align 4 .b8 counts[8];\n.visible .global .align 4 .u32 others;\n.visible .entry";
+        kernel(&["u64"], body).replacen(".visible .entry", variables, 1)
+    };
+    let device = Device::new(&text(body), 1);
+    let out = device.words(&[9, 9]);
+    for launches in 0..3 {
+        device.launch(1, 1, vec![Arg::Address(out.address())]).expect("it is right");
+        assert_eq!(device.read(&out), [launches, 0]);
+    }
+    assert_eq!(device.emulator.memory().expect("it has memory").0, (1 << 30) - 512, "only rooms take memory");
+    let behind = Device::new(&text("ld.global.u32 %r1, [counts+12];"), 1);
+    let error = behind.launch(1, 1, vec![Arg::Address(0)]).unwrap_err().to_string();
+    assert!(error.contains("lie outside: byte 12 of the 12 bytes"), "{error}");
+}

@@ -1,6 +1,6 @@
 //! Races: planted ones are found in every order of threads, and orders that the ISA guarantees are not reported.
 
-use crate::harness::{is_found, is_right};
+use crate::harness::{faults, is_found, is_right};
 
 /// A kernel's shared memory, the address of the thread's word in it in `%r2`, and the thread's number in `%r1`.
 const SHARED: &str = ".shared .align 16 .b8 words[4096];\n\
@@ -170,4 +170,62 @@ fn constant_loads_do_not_read_what_the_launch_writes() {
         );
         is_found(&first, 1, 64, &[0; 64], &["`.nc`"]);
     }
+}
+
+/// Each thread writes its word. The last block to come reads the words of the block before it; the others end. `between`
+/// stands before and behind the operation by which blocks meet.
+fn meeting(atomic: &str, [before, behind]: [&str; 2]) -> String {
+    format!(
+        ".shared .align 4 .b8 last[4]; mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %ntid.x; mov.u32 %r4, %nctaid.x;\n\
+         mad.lo.s32 %r5, %r2, %r3, %r1; mul.wide.u32 %d2, %r5, 4; add.s64 %d2, %d1, %d2; st.global.u32 [%d2+16], %r5;\n\
+         {before} setp.ne.u32 %p1, %r1, 0; @%p1 bra MET;\n\
+         sub.u32 %r6, %r4, 1; {atomic} %r7, [%d1], %r6; st.shared.u32 [last], %r7;\n\
+         MET: {behind} ld.shared.u32 %r7, [last]; add.u32 %r7, %r7, 1; setp.ne.u32 %p2, %r7, %r4; @%p2 bra END;\n\
+         add.u32 %r8, %r2, 1; rem.u32 %r8, %r8, %r4; mad.lo.s32 %r8, %r8, %r3, %r1; mul.wide.u32 %d3, %r8, 4;\n\
+         add.s64 %d3, %d1, %d3; ld.global.u32 %r9, [%d3+16]; END:"
+    )
+}
+
+#[test]
+fn the_last_block_to_come_sees_what_the_others_wrote() {
+    const BARRIER: &str = "bar.sync 0;";
+    let words = [0; 4 + 3 * 64];
+    let meets = "atom.acq_rel.gpu.global.inc.u32";
+    is_right(&meeting(meets, [BARRIER; 2]), 3, 64, &words);
+    let race = ["a race: another block writes here"];
+    is_found(&meeting("atom.global.inc.u32", [BARRIER; 2]), 3, 64, &words, &race);
+    is_found(&meeting(meets, ["", BARRIER]), 3, 64, &words, &race);
+    is_found(&meeting(meets, [BARRIER, "bar.warp.sync 0xffffffff;"]), 3, 32, &words, &race);
+    // The emulator asks for both barriers where a block has one thread, too.
+    is_right(&meeting(meets, [BARRIER; 2]), 3, 1, &words);
+    is_found(&meeting(meets, ["", BARRIER]), 3, 1, &words, &race);
+    // Who is not the last to come races with those that come later, and they with it.
+    let early = meeting(meets, [BARRIER; 2]).replace("setp.ne.u32 %p2, %r7, %r4", "setp.eq.u32 %p2, %r7, 9");
+    is_found(&early, 3, 64, &words, &["a race: another block"]);
+    // What is ordered is read once more by `.nc`, whose cache knows no order.
+    let constant = meeting(meets, [BARRIER; 2]).replace("ld.global.u32 %r9", "ld.global.nc.u32 %r9");
+    is_found(&constant, 3, 64, &words, &["`.nc`"]);
+}
+
+#[test]
+fn what_a_block_acquired_it_releases_with_its_own() {
+    // Block 0 writes and meets block 1 at one word, which meets block 2 at another; blocks come in any order, so whoever
+    // comes too early ends.
+    let chain = |second: &str| {
+        format!(
+            "mov.u32 %r2, %ctaid.x; setp.eq.u32 %p1, %r2, 0; setp.eq.u32 %p2, %r2, 1; setp.eq.u32 %p3, %r2, 2;\n\
+             @%p1 st.global.u32 [%d1+16], 7; bar.sync 0; @!%p3 atom.acq_rel.gpu.global.add.u32 %r3, [%d1], 1; bar.sync 0;\n\
+             @%p1 bra END; @%p3 bra THIRD; setp.ne.u32 %p4, %r3, 1; @%p4 bra END;\n\
+             {second} %r4, [%d1+4], 1; bra END;\n\
+             THIRD: {second} %r4, [%d1+4], 0; bar.sync 0; setp.ne.u32 %p4, %r4, 1; @%p4 bra END;\n\
+             ld.global.u32 %r5, [%d1+16]; END:"
+        )
+    };
+    is_right(&chain("atom.acq_rel.gpu.global.add.u32"), 3, 1, &[0; 8]);
+    let found = faults(&chain("atom.global.add.u32"), 3, 1, &[0; 8]);
+    // Only the order 0, 1, 2 reaches the last line.
+    assert!(
+        !found.is_empty() && found.iter().all(|fault| fault.contains("a race: another block writes here")),
+        "{found:?}"
+    );
 }

@@ -18,7 +18,10 @@ fn what_the_emulator_does_not_know_is_named_with_its_line() {
         ("sqrt.rm.f32 %f1, %f2;", "no `sqrt.rm.f32` yet"),
         ("ld.volatile.global.u32 %r1, [%d1];", "no `ld.volatile.global.u32` yet"),
         ("ld.acquire.gpu.global.u32 %r1, [%d1];", "no `ld.acquire.gpu.global.u32` yet"),
-        ("atom.acq_rel.gpu.global.add.u32 %r1, [%d1], 1;", "no `atom.acq_rel.gpu.global.add.u32` yet"),
+        ("atom.acq_rel.sys.global.add.u32 %r1, [%d1], 1;", "no `atom.acq_rel.sys.global.add.u32` yet"),
+        ("atom.acq_rel.gpu.shared.add.u32 %r1, [%r2], 1;", "no `atom.acq_rel.gpu.shared.add.u32` yet"),
+        ("atom.acquire.gpu.global.add.u32 %r1, [%d1], 1;", "no `atom.acquire.gpu.global.add.u32` yet"),
+        ("mov.u64 %d1, table;", "no `table` yet"),
         ("atom.cta.global.add.u32 %r1, [%d1], 1;", "no `atom.cta.global.add.u32` yet"),
         ("membar.gl;", "no `membar.gl` yet"),
         ("bar.arrive 0, 64;", "no `bar.arrive` yet"),
@@ -41,6 +44,9 @@ fn what_the_emulator_does_not_know_is_named_with_its_line() {
         let message = refused(&kernel(&["u64"], line));
         assert!(message.contains(part), "{line}: {message}");
     }
+    let table = ".global .align 8 .b8 table[8] = {1, 2, 3};\n.visible";
+    let with_values = kernel(&["u64"], "mov.u64 %d1, table;").replacen(".visible", table, 1);
+    assert_eq!(refused(&with_values), "PTX line 8: no `table` yet: it is neither a register nor the kernel's variable");
     assert_eq!(refused(".version 8.1\n.func f() { ret; }"), "PTX line 2: no `.func` yet");
     assert_eq!(refused(".version 8.1\n.address_size 32"), "PTX line 2: no addresses of another size than 64 yet");
 }

@@ -4,12 +4,14 @@ use crate::harness::{
     BOTH, assert_close, assert_same_bits, assert_within, child, in_each_order, kept, mix, random, random_bits, rounded,
     wide,
 };
+use tagsmith_device::gpu::Room;
 use tagsmith_device::kernels::Mask;
+use tagsmith_device::kernels::activation::{self, Activation};
 use tagsmith_device::kernels::elementwise::{Add, Cast, Join, Narrow, Rotary, Scale};
 use tagsmith_device::multiply::Element;
 
-/// Lengths around the 1024 elements of a block.
-const LENGTHS: [usize; 6] = [1, 255, 1023, 1024, 1025, 2500];
+/// Lengths around the elements of an access, and around the 2048 of a block.
+const LENGTHS: [usize; 7] = [1, 7, 255, 2047, 2048, 2049, 4100];
 
 #[test]
 fn sums_and_multiples() {
@@ -178,5 +180,82 @@ fn casts_round_to_nearest_even() {
         }
         // Even are 1 and 1 + 2⁻⁶.
         assert_eq!(ties.map(|tie| rounded(Element::Bf16, tie)), [1.0, 1.015_625]);
+    });
+}
+
+/// Kernels that read and write 16 bytes at once, where operands begin so many elements behind a multiple of that.
+#[test]
+fn operands_begin_anywhere() {
+    in_each_order(&["add_", "scale_", "to_", "activation"], |machine| {
+        for element in BOTH {
+            for ahead in [1, 2, 4, 8] {
+                let (n, size) = (37, element.bytes());
+                // What lies around the results is never written.
+                let around = |values: &[f32]| [&[7.0; 8], values, &[7.0; 3]].concat();
+                let (x, y) = (random(element, 1, n, 1.0), random(element, 2, n, 1.0));
+                let place = |element: Element, values: &[f32]| {
+                    let room = machine.elements(element, &around(values)[8 - ahead..]);
+                    let at = room.address() + ahead as u64 * element.bytes();
+                    (room, at)
+                };
+                let check = |what: &str, room: &Room, element: Element, want: &[f32]| {
+                    assert_same_bits(what, &machine.values(element, room), &around(want)[8 - ahead..]);
+                };
+                let ((_x, x_at), (sum, sum_at), aligned) =
+                    (place(element, &x), place(element, &y), machine.elements(element, &x));
+                let want =
+                    |sum: &[f32]| -> Vec<f32> { x.iter().zip(sum).map(|(x, y)| rounded(element, y + x)).collect() };
+                machine.run([Add { element, x: x_at, y: sum_at, n }.launch()]);
+                check("a sum", &sum, element, &want(&y));
+                // One operand is aligned, and the other is not.
+                machine.run([Add { element, x: aligned.address(), y: sum_at, n }.launch()]);
+                check("another sum", &sum, element, &want(&want(&y)));
+
+                let (to, to_at) = place(element, &y);
+                let ((_wide, wide_at), one) = (place(Element::F32, &x), machine.f32s(&[0.0]));
+                machine.run([Scale { element, x: wide_at, y: to_at, n, log: one.address() }.launch()]);
+                check("once", &to, element, &x);
+                let other = if element == Element::F32 { Element::Bf16 } else { Element::F32 };
+                let halves: Vec<f32> = x.iter().map(|&x| rounded(Element::Bf16, x)).collect();
+                let ((_from, from_at), (cast, cast_at)) = (place(other, &halves), place(element, &y));
+                machine.run([Cast { x: from_at, y: cast_at, n, to: element }.launch()]);
+                check("of another type", &cast, element, &halves);
+
+                let ((u, u_at), (f, f_at)) = (place(element, &y), place(element, &y));
+                let (bias, activation) = (machine.f32s(&[0.5]), Activation::Relu);
+                let (rows, columns, bias) = (n, 1, bias.address());
+                machine.run([activation::Forward {
+                    element,
+                    x: x_at,
+                    bias,
+                    u: u_at,
+                    y: f_at,
+                    rows,
+                    columns,
+                    activation,
+                }
+                .launch()]);
+                let biased: Vec<f32> = x.iter().map(|x| rounded(element, x + 0.5)).collect();
+                let positive: Vec<f32> = biased.iter().map(|u| u.max(0.0)).collect();
+                check("u", &u, element, &biased);
+                check("f(u)", &f, element, &positive);
+                let ((d, d_at), (again, again_at)) = (place(element, &y), place(element, &y));
+                machine.run([activation::Backward {
+                    element,
+                    u: u_at,
+                    dy: d_at,
+                    dx: d_at,
+                    y: again_at,
+                    n,
+                    activation,
+                }
+                .launch()]);
+                let slopes: Vec<f32> =
+                    biased.iter().zip(&y).map(|(&u, &dy)| if u > 0.0 { dy } else { 0.0 * dy }).collect();
+                check("the gradient", &d, element, &slopes);
+                check("f(u) again", &again, element, &positive);
+                assert!(u_at % 16 == (ahead as u64 * size) % 16);
+            }
+        }
     });
 }

@@ -112,6 +112,14 @@ fn sums_of_products_and_the_clip() {
                 let got = machine.doubles(&pout)[0];
                 assert!((got - products().sum::<f64>()).abs() <= allowed, "{n} {element:?}: {got}");
                 machine.run(Dot { y: px.address(), ..dot }.launches());
+                // x and y begin one element further: nothing lies at a multiple of 16 bytes.
+                let [at, other] = [&px, &py].map(|room| room.address() + element.bytes());
+                if n > 1 {
+                    machine.run(Dot { x: at, y: other, n: n - 1, ..dot }.launches());
+                    let rest: f64 = products().skip(1).sum();
+                    assert!((machine.doubles(&pout)[0] - rest).abs() <= allowed, "{n} {element:?}, further");
+                    machine.run(Dot { y: px.address(), ..dot }.launches());
+                }
                 let squares = machine.doubles(&pout)[0];
                 let want: f64 = wide(&x).iter().map(|x| x * x).sum();
                 assert!((squares - want).abs() <= 1.2e-16 * n as f64 * want, "{n} {element:?}: {squares}");

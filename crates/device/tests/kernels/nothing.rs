@@ -77,8 +77,19 @@ fn no_rows_touch_nothing() {
                 NormalizeBackward { element, y: 0, lengths: 0, dy: 0, dx: 0, rows, columns }.launch(),
                 pool.forward(),
                 pool.backward(),
-                SegmentSums { element, x: 0, order: 0, starts: 0, rows: 0, table: 0, segments: 0, added: 0, columns }
-                    .launch(),
+                SegmentSums {
+                    element,
+                    x: 0,
+                    order: 0,
+                    starts: 0,
+                    rows: 0,
+                    table: 0,
+                    segments: 0,
+                    added: 0,
+                    columns,
+                    onto: false,
+                }
+                .launch(),
                 CrossEntropy {
                     element,
                     scores: 0,

@@ -36,12 +36,14 @@ pub fn forward(width: usize, tables: &[(Rows<'_>, &[u32])]) -> Tensor {
 /// Computes the gradient of a table: `dtable[index[r]] += dy[r]`, in order of r. Row `fixed` gets no gradient, like
 /// PyTorch's `padding_idx`.
 pub fn backward<'a>(index: &[u32], dy: &Tensor, fixed: Option<u32>, table: impl Into<TableGradient<'a>>) {
-    let slot = match table.into() {
+    let mut unknown = None;
+    let (slot, nonzero) = match table.into() {
         TableGradient::Rows(rows) => return rows.accumulate(index, dy, fixed),
-        TableGradient::Whole(slot) => slot,
+        TableGradient::Whole(slot) => (slot, &mut unknown),
+        TableGradient::OnDevice(slot, nonzero) => (slot, nonzero),
     };
     if dy.gpu().is_some() {
-        return gpu::embedding::backward(index, dy, fixed, slot);
+        return gpu::embedding::backward(index, dy, fixed, slot, nonzero);
     }
     let width = dy.columns();
     let (dtable, holds_sum) = slot.into_host();

@@ -72,7 +72,12 @@ pub enum TableGradient<'a> {
     Rows(&'a mut RowGradients),
     /// All rows, of a dense table.
     Whole(GradSlot<'a>),
+    /// All rows, of a table on a device. Who writes them keeps the list of rows.
+    OnDevice(GradSlot<'a>, &'a mut NonzeroRows),
 }
+
+/// The rows outside of which a table's gradient holds zeros. `None`: it may hold anything.
+pub type NonzeroRows = Option<Vec<u32>>;
 
 impl<'a> From<GradSlot<'a>> for TableGradient<'a> {
     fn from(slot: GradSlot<'a>) -> TableGradient<'a> {
@@ -114,6 +119,8 @@ pub struct Grads {
     /// Whether each slot is lent: see [`Grads::lend`].
     lent: Vec<bool>,
     sparse: Vec<Option<RowGradients>>,
+    /// For each slot, the rows of a table on a device, also while nothing was written in this step.
+    nonzero: Vec<NonzeroRows>,
 }
 
 impl Grads {
@@ -132,6 +139,7 @@ impl Grads {
             frozen: params.slots.iter().map(|slot| slot.frozen).collect(),
             lent: vec![false; params.slots.len()],
             sparse: sparse.collect(),
+            nonzero: vec![Some(Vec::new()); params.slots.len()],
             offsets,
         }
     }
@@ -195,6 +203,7 @@ impl Grads {
                 self.part(self.offsets[slot]..self.offsets[slot + 1]).clear();
             }
             self.lent[slot] = true;
+            self.nonzero[slot] = None;
         }
         let (offsets, values) = (&self.offsets, &mut self.values);
         let part = |slots: &Range<usize>| {
@@ -217,6 +226,7 @@ impl Grads {
             "grads: slots of one span are written together"
         );
         self.written[slots.clone()].fill(true);
+        self.nonzero[slots.clone()].fill(None);
         self.writes[slots.clone()].iter_mut().for_each(|writes| *writes += 1);
         let learns = self.frozen[slots.clone()].contains(&false);
         (learns.then_some(self.offsets[slots.start]..self.offsets[slots.end]), holds_sum)
@@ -224,10 +234,18 @@ impl Grads {
 
     /// Returns the gradient of an embedding table, to add to; `None` if it is frozen.
     pub fn table(&mut self, id: SlotId) -> Option<TableGradient<'_>> {
-        match self.sparse[id.0].is_some() {
-            true => self.rows(id).map(TableGradient::Rows),
-            false => self.span(id, 1).map(TableGradient::Whole),
+        if self.sparse[id.0].is_some() {
+            return self.rows(id).map(TableGradient::Rows);
         }
+        let nonzero = self.nonzero[id.0].take();
+        let (range, holds_sum) = self.mark(id, 1);
+        self.nonzero[id.0] = nonzero;
+        // SAFETY: `self` is borrowed as long as the part is, and `mark` has looked that the slot is not lent.
+        let slot = GradSlot::new(unsafe { self.values.detached(range?) }, holds_sum);
+        Some(match self.values {
+            Values::Host(_) => TableGradient::Whole(slot),
+            Values::Device(..) => TableGradient::OnDevice(slot, &mut self.nonzero[id.0]),
+        })
     }
 
     /// Returns the rows of a sparse slot, to add to; `None` if it is dense or frozen.
@@ -290,15 +308,7 @@ mod tests {
     use std::slice::from_ref;
 
     fn grads() -> (Params, Grads) {
-        let slot = |number: usize| Slot {
-            name: format!("slot {number}"),
-            shape: vec![20],
-            offset: 20 * number,
-            stage: 0,
-            decays: false,
-            sparse: false,
-            frozen: false,
-        };
+        let slot = |number: usize| Slot::dense(format!("slot {number}"), &[20], 20 * number);
         let params = Params::zeros((0..4).map(slot).collect());
         let grads = Grads::new(&params);
         (params, grads)

@@ -1,6 +1,6 @@
 //! Trials of attention and rotary positions.
 
-use super::case::{Outcome, Run, Size, Trial, Work, moves};
+use super::case::{Outcome, Run, Size, Trial};
 use super::place::Place;
 use crate::error::Error;
 use crate::op::attention;
@@ -14,30 +14,16 @@ use std::sync::Arc;
 const WINDOW: usize = 6;
 
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "attention", prepare: |p, s| forward(p, s, None, false), work: |s, e| work(s, 4.0 * e, 4.0) },
-    Trial {
-        name: "attention and its gradient",
-        prepare: |p, s| backward(p, s, None, false),
-        work: |s, e| work(s, 12.0 * e, 14.0),
-    },
-    Trial {
-        name: "attention in windows, dropout",
-        prepare: |p, s| forward(p, s, Some(WINDOW), true),
-        work: |s, e| moves(s, 4.0 * e, s.hidden()),
-    },
+    Trial { name: "attention", prepare: |p, s| forward(p, s, None, false) },
+    Trial { name: "attention and its gradient", prepare: |p, s| backward(p, s, None, false) },
+    Trial { name: "attention in windows, dropout", prepare: |p, s| forward(p, s, Some(WINDOW), true) },
     Trial {
         name: "attention in windows, dropout, and its gradient",
         prepare: |p, s| backward(p, s, Some(WINDOW), true),
-        work: |s, e| moves(s, 12.0 * e, s.hidden()),
     },
-    Trial { name: "attention with distances, and its gradients", prepare: distances, work: work_of_distances },
-    Trial { name: "rotary positions, and back", prepare: rotary, work: |s, e| moves(s, 8.0 * e, s.hidden()) },
+    Trial { name: "attention with distances, and its gradients", prepare: distances },
+    Trial { name: "rotary positions, and back", prepare: rotary },
 ];
-
-/// Returns the cost of scores and contexts: `operations` for each score and column of a head.
-fn work(size: &Size, bytes: f64, operations: f64) -> Work {
-    Work { operations: operations * (size.scores() * size.hidden()) as f64, ..moves(size, bytes, size.hidden()) }
-}
 
 fn dropout(drops: bool) -> Option<Dropout> {
     drops.then_some(Dropout { rate: 0.4, stream: Stream::new(5), first_row: 3 })
@@ -61,12 +47,6 @@ fn backward(place: Place<'_>, size: &Size, window: Option<usize>, drops: bool) -
         // Context, weights, slopes of scores and results are rounded.
         vec![Outcome::new("the gradient", saved.backward(&sequences, &dcontext), (16.0, rows), 8)]
     }))
-}
-
-/// Returns the cost of attention with distances, whose table has two columns for each of the others.
-fn work_of_distances(size: &Size, bytes: f64) -> Work {
-    let content = work(size, 12.0 * bytes, 28.0);
-    Work { bytes: content.bytes + bytes * (4 * distances_of(size) * size.hidden()) as f64, ..content }
 }
 
 /// Returns the number of distances in the longest sequence.

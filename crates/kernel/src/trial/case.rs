@@ -1,4 +1,4 @@
-//! One trial: an operation, its inputs, its results on two devices, and what it costs at least.
+//! One trial: an operation, its inputs, and its results on two devices.
 //!
 //! # What is allowed
 //! The kernel's tests hold each result to numbers from outside within c · ε · √n of the largest, on the processor and on a
@@ -40,11 +40,6 @@ impl Size {
         self.heads * self.width
     }
 
-    /// Returns the sum of all sequences' squared lengths: the number of scores of a head.
-    pub(super) fn scores(&self) -> usize {
-        self.lengths.iter().map(|length| length * length).sum()
-    }
-
     pub(super) fn sequences(&self) -> Sequences {
         let mut starts = vec![0];
         starts.extend(self.lengths.iter().scan(0, |end, &length| {
@@ -53,15 +48,6 @@ impl Size {
         }));
         Sequences::new(&starts)
     }
-}
-
-/// What an operation costs at least.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Work {
-    /// Multiplications and additions of products.
-    pub operations: f64,
-    /// Bytes of memory that must be read or written.
-    pub bytes: f64,
 }
 
 /// A result of an operation, and how far it may be off.
@@ -112,8 +98,6 @@ pub struct Trial {
     /// The operation's name.
     pub name: &'static str,
     pub(super) prepare: fn(Place<'_>, &Size) -> Result<Run, Error>,
-    /// The cost, given the bytes of an activation.
-    pub(super) work: fn(&Size, f64) -> Work,
 }
 
 /// Why a device is not used.
@@ -150,11 +134,6 @@ impl Trial {
         (self.prepare)(Place { device, precision }, size)
     }
 
-    /// Returns what the operation costs at least.
-    pub fn work(&self, size: &Size, precision: Precision) -> Work {
-        (self.work)(size, if precision == Precision::Bf16 { 2.0 } else { 4.0 })
-    }
-
     /// Holds the results of a device against the processor's.
     ///
     /// # Errors
@@ -180,9 +159,4 @@ impl Trial {
         }
         Ok(())
     }
-}
-
-/// Returns the cost of reading and writing `bytes` bytes for each element of (R, columns).
-pub(super) fn moves(size: &Size, bytes: f64, columns: usize) -> Work {
-    Work { operations: 0.0, bytes: bytes * (size.rows() * columns) as f64 }
 }

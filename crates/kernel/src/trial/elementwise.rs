@@ -1,6 +1,6 @@
 //! Trials of operations on single elements: activations, gates, dropout.
 
-use super::case::{Outcome, Run, Size, Trial, moves};
+use super::case::{Outcome, Run, Size, Trial};
 use super::place::Place;
 use crate::error::Error;
 use crate::op::activation::{self, Activation};
@@ -9,11 +9,11 @@ use crate::op::gated;
 use crate::random::stream::Stream;
 
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "activations", prepare: activations, work: |s, e| moves(s, 10.0 * e, s.inner) },
-    Trial { name: "gradients of activations", prepare: activations_backward, work: |s, e| moves(s, 15.0 * e, s.inner) },
-    Trial { name: "gates", prepare: gate, work: |s, e| moves(s, 15.0 * e, s.inner) },
-    Trial { name: "gradients of gates", prepare: gate_backward, work: |s, e| moves(s, 25.0 * e, s.inner) },
-    Trial { name: "dropout", prepare: drop, work: |s, e| moves(s, 2.0 * e, s.hidden()) },
+    Trial { name: "activations", prepare: activations },
+    Trial { name: "gradients of activations", prepare: activations_backward },
+    Trial { name: "gates", prepare: gate },
+    Trial { name: "gradients of gates", prepare: gate_backward },
+    Trial { name: "dropout", prepare: drop },
 ];
 
 const ALL: [(Activation, &str); 5] = [

@@ -1,6 +1,6 @@
 //! Trials of what only learning does: the loss, the norm of gradients, the update.
 
-use super::case::{Found, Outcome, Run, Size, Trial, Work, moves};
+use super::case::{Found, Outcome, Run, Size, Trial};
 use super::place::Place;
 use crate::error::Error;
 use crate::memory::values::View;
@@ -9,18 +9,14 @@ use crate::op::clip::clip;
 use crate::op::cross_entropy;
 
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "cross-entropy", prepare: loss, work: |size, e| moves(size, 2.0 * e, size.labels) },
-    Trial { name: "norm of gradients", prepare: norm, work: |size, _| of_weight(size, 4.0) },
-    Trial { name: "AdamW", prepare: update, work: |size, _| of_weight(size, 28.0) },
+    Trial { name: "cross-entropy", prepare: loss },
+    Trial { name: "norm of gradients", prepare: norm },
+    Trial { name: "AdamW", prepare: update },
 ];
 
 /// Returns the number of weights of a feed-forward network's layer.
 fn weights(size: &Size) -> usize {
     size.hidden() * size.inner
-}
-
-fn of_weight(size: &Size, bytes: f64) -> Work {
-    Work { operations: 0.0, bytes: bytes * weights(size) as f64 }
 }
 
 fn loss(place: Place<'_>, size: &Size) -> Result<Run, Error> {

@@ -1,6 +1,6 @@
 //! Trials of linear layers: products of all plans, and what follows them.
 
-use super::case::{Outcome, Run, Size, Trial, Work};
+use super::case::{Outcome, Run, Size, Trial};
 use super::place::Place;
 use crate::Precision;
 use crate::error::Error;
@@ -14,57 +14,22 @@ use crate::random::stream::Stream;
 /// Layers by their inputs and outputs: to queries, keys and values; of attention; in and out of a feed-forward network; to
 /// the labels.
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "linear H → 3H", prepare: |p, s| layer(p, s, to_qkv(s)), work: |s, e| forward(s, e, to_qkv(s)) },
+    Trial { name: "linear H → 3H", prepare: |p, s| layer(p, s, to_qkv(s)) },
+    Trial { name: "linear H → 3H and gradients", prepare: |p, s| backward(p, s, to_qkv(s)) },
+    Trial { name: "linear H → H, dropout, residual", prepare: |p, s| joined(p, s, square(s)) },
+    Trial { name: "linear H → H and gradients", prepare: |p, s| backward(p, s, square(s)) },
+    Trial { name: "linear H → F, GELU", prepare: |p, s| activated(p, s, inward(s)) },
+    Trial { name: "linear H → F and gradients", prepare: |p, s| backward(p, s, inward(s)) },
+    Trial { name: "linear F → H, dropout, residual", prepare: |p, s| joined(p, s, outward(s)) },
     Trial {
-        name: "linear H → 3H and gradients",
-        prepare: |p, s| backward(p, s, to_qkv(s)),
-        work: |s, e| both(s, e, to_qkv(s)),
-    },
-    Trial {
-        name: "linear H → H, dropout, residual",
-        prepare: |p, s| joined(p, s, square(s)),
-        work: |s, e| forward(s, e, square(s)),
-    },
-    Trial {
-        name: "linear H → H and gradients",
-        prepare: |p, s| backward(p, s, square(s)),
-        work: |s, e| both(s, e, square(s)),
-    },
-    Trial {
-        name: "linear H → F, GELU",
-        prepare: |p, s| activated(p, s, inward(s)),
-        work: |s, e| forward(s, e, inward(s)),
-    },
-    Trial {
-        name: "linear H → F and gradients",
-        prepare: |p, s| backward(p, s, inward(s)),
-        work: |s, e| both(s, e, inward(s)),
-    },
-    Trial {
-        name: "linear F → H, dropout, residual",
-        prepare: |p, s| joined(p, s, outward(s)),
-        work: |s, e| forward(s, e, outward(s)),
-    },
-    Trial {
-        name: "gradients of GELU, F → H",
-        prepare: |p, s| activated_backward(p, s, outward(s), Activation::Gelu),
-        work: |s, e| back(s, e, outward(s)),
+        name: "gradients of GELU, F → H", prepare: |p, s| activated_backward(p, s, outward(s), Activation::Gelu)
     },
     Trial {
         name: "gradients of tanh, H → labels",
         prepare: |p, s| activated_backward(p, s, to_labels(s), Activation::Tanh),
-        work: |s, e| back(s, e, to_labels(s)),
     },
-    Trial {
-        name: "linear H → labels",
-        prepare: |p, s| layer(p, s, to_labels(s)),
-        work: |s, e| forward(s, e, to_labels(s)),
-    },
-    Trial {
-        name: "linear H → labels and gradients",
-        prepare: |p, s| backward(p, s, to_labels(s)),
-        work: |s, e| both(s, e, to_labels(s)),
-    },
+    Trial { name: "linear H → labels", prepare: |p, s| layer(p, s, to_labels(s)) },
+    Trial { name: "linear H → labels and gradients", prepare: |p, s| backward(p, s, to_labels(s)) },
 ];
 
 /// Inputs and outputs of a layer.
@@ -88,25 +53,6 @@ fn outward(size: &Size) -> Shape {
 
 fn to_labels(size: &Size) -> Shape {
     (size.hidden(), size.labels)
-}
-
-/// Returns the cost of x · Wᵀ.
-fn forward(size: &Size, e: f64, (k, n): Shape) -> Work {
-    let rows = size.rows();
-    Work { operations: 2.0 * (rows * k * n) as f64, bytes: e * (rows * (k + n) + k * n) as f64 }
-}
-
-/// Returns the cost of dy · W and dyᵀ · x. The gradient of the weight is f32.
-fn back(size: &Size, e: f64, (k, n): Shape) -> Work {
-    let (rows, weight) = (size.rows(), (k * n) as f64);
-    let bytes = 2.0 * e * (rows * (k + n)) as f64 + (e + 4.0) * weight;
-    Work { operations: 4.0 * rows as f64 * weight, bytes }
-}
-
-/// Returns the cost of a layer and its gradients.
-fn both(size: &Size, e: f64, shape: Shape) -> Work {
-    let (y, gradients) = (forward(size, e, shape), back(size, e, shape));
-    Work { operations: y.operations + gradients.operations, bytes: y.bytes + gradients.bytes }
 }
 
 fn dropout() -> Option<Dropout> {

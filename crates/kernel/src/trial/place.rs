@@ -48,15 +48,7 @@ impl Place<'_> {
     pub fn parameters(self, seed: u64, lengths: &[usize], scale: f32) -> Result<Parameters, Error> {
         let mut offset = 0;
         let slot = |&len: &usize| {
-            let slot = Slot {
-                name: "a parameter".to_owned(),
-                shape: vec![len],
-                offset,
-                stage: 0,
-                decays: false,
-                sparse: false,
-                frozen: false,
-            };
+            let slot = Slot::dense("a parameter", &[len], offset);
             offset += len;
             slot
         };

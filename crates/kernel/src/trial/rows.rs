@@ -1,6 +1,6 @@
 //! Trials of operations on rows: embeddings, layer norm, and their gradients.
 
-use super::case::{Outcome, Run, Size, Trial, moves};
+use super::case::{Outcome, Run, Size, Trial};
 use super::place::Place;
 use crate::error::Error;
 use crate::memory::values::View;
@@ -9,20 +9,12 @@ use crate::params::GradSlot;
 use crate::params::table::Rows;
 
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "embedding", prepare: embed, work: |size, e| moves(size, 4.0 + e, size.hidden()) },
-    Trial { name: "rows of one table", prepare: take, work: |size, e| moves(size, 4.0 + e, size.hidden()) },
-    Trial { name: "embedding's gradient", prepare: embed_backward, work: |size, e| moves(size, e, size.hidden()) },
-    Trial { name: "layer norm", prepare: norm, work: |size, e| moves(size, 2.0 * e, size.hidden()) },
-    Trial {
-        name: "layer norm and its gradients",
-        prepare: norm_backward,
-        work: |size, e| moves(size, 7.0 * e, size.hidden()),
-    },
-    Trial {
-        name: "layer norm without bias and its gradient",
-        prepare: plain_norm,
-        work: |size, e| moves(size, 5.0 * e, size.hidden()),
-    },
+    Trial { name: "embedding", prepare: embed },
+    Trial { name: "rows of one table", prepare: take },
+    Trial { name: "embedding's gradient", prepare: embed_backward },
+    Trial { name: "layer norm", prepare: norm },
+    Trial { name: "layer norm and its gradients", prepare: norm_backward },
+    Trial { name: "layer norm without bias and its gradient", prepare: plain_norm },
 ];
 
 /// The epsilon of layer norms.

@@ -1,6 +1,6 @@
 //! Trials of what span taggers and convolutions compute beside an encoder's layers.
 
-use super::case::{Outcome, Run, Size, Trial, Work, moves};
+use super::case::{Outcome, Run, Size, Trial};
 use super::place::Place;
 use crate::error::Error;
 use crate::memory::tensor::Tensor;
@@ -12,22 +12,14 @@ use crate::op::{add, convolution, normalize, rows};
 use crate::params::GradSlot;
 
 pub(super) const TRIALS: &[Trial] = &[
-    Trial { name: "sums", prepare: sum, work: |s, e| moves(s, 3.0 * e, s.hidden()) },
-    Trial {
-        name: "rows that are taken, and their gradient",
-        prepare: take,
-        work: |s, e| moves(s, 3.0 * e + 8.0, s.hidden()),
-    },
-    Trial { name: "neighbors, and their gradient", prepare: neighbors, work: |s, e| moves(s, 9.0 * e, s.hidden()) },
-    Trial { name: "means of sequences, and their gradient", prepare: mean, work: |s, e| moves(s, 2.0 * e, s.hidden()) },
-    Trial { name: "unit rows, and their gradient", prepare: unit, work: |s, e| moves(s, 5.0 * e, s.hidden()) },
-    Trial { name: "part of a weight, and its gradient", prepare: part, work: work_of_part },
-    Trial {
-        name: "sums of spans, and their gradient",
-        prepare: spans,
-        work: |s, e| moves(s, (3.0 * WIDTHS as f64 + 2.0) * e + 16.0, s.hidden()),
-    },
-    Trial { name: "scores of pairs, and their gradient", prepare: pairs, work: |s, e| moves(s, 3.0 * e, s.hidden()) },
+    Trial { name: "sums", prepare: sum },
+    Trial { name: "rows that are taken, and their gradient", prepare: take },
+    Trial { name: "neighbors, and their gradient", prepare: neighbors },
+    Trial { name: "means of sequences, and their gradient", prepare: mean },
+    Trial { name: "unit rows, and their gradient", prepare: unit },
+    Trial { name: "part of a weight, and its gradient", prepare: part },
+    Trial { name: "sums of spans, and their gradient", prepare: spans },
+    Trial { name: "scores of pairs, and their gradient", prepare: pairs },
 ];
 
 /// Widths of spans.
@@ -99,12 +91,6 @@ fn unit(place: Place<'_>, size: &Size) -> Result<Run, Error> {
         // The gradient has the rounding of y in each of the products that it sums.
         vec![Outcome::new("y", y, (4.0, h), 1), Outcome::new("the gradient", dx, (16.0, h), 4)]
     }))
-}
-
-/// Returns the cost of three products with a part of a weight.
-fn work_of_part(size: &Size, bytes: f64) -> Work {
-    let (count, h) = (size.rows() as f64, size.hidden() as f64);
-    Work { operations: 6.0 * count * h * h, bytes: bytes * (6.0 * count * h + 2.0 * h * h) + 4.0 * h * h }
 }
 
 fn part(place: Place<'_>, size: &Size) -> Result<Run, Error> {

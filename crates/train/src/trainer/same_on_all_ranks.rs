@@ -88,16 +88,7 @@ mod tests {
 
     #[test]
     fn a_checksum_sees_each_number_and_its_place() {
-        let slot = |name: &str, offset, len| Slot {
-            name: name.into(),
-            shape: vec![len],
-            offset,
-            stage: 0,
-            decays: false,
-            sparse: false,
-            frozen: false,
-        };
-        let mut params = Params::zeros(vec![slot("a", 0, 3), slot("b", 3, 2)]);
+        let mut params = Params::zeros(vec![Slot::dense("a", &[3], 0), Slot::dense("b", &[2], 3)]);
         let grads = Grads::new(&params);
         let mut seen = vec![checksum(&params, &grads).expect("they are here")];
         let changes: [(usize, &[f32]); 6] = [

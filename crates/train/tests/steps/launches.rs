@@ -62,6 +62,10 @@ fn after_its_first_step_a_run_takes_no_room_and_uploads_only_its_batches() {
         step(&mut learner, &batches, rate);
         let next = recorder.take_asked();
         assert_eq!(recorder.most_taken(), room);
+        assert!(
+            !next.iter().any(|asked| matches!(asked, Asked::Work(Work::Clear { .. }))),
+            "rows of tables are cleared where others were"
+        );
         assert_eq!(uploads(&next) + 1, uploads(&first), "where parameters lie is uploaded once");
         assert_eq!(next.len() + 1, first.len(), "nothing else differs");
     }

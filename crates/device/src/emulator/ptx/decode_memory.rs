@@ -143,8 +143,15 @@ fn atomic(
     names: &mut Names,
 ) -> Result<Op, String> {
     let ty = words.ty()?;
+    let orders = words.takes("acq_rel");
+    if orders && !words.takes("gpu") {
+        return Err(words.unknown());
+    }
     take_caching(words, &["relaxed", "gpu", "sys"]);
     let space = space(words);
+    if orders && matches!(space, Space::Shared | Space::Local) {
+        return Err(words.unknown());
+    }
     // An operation that is atomic within its block alone is one at all in shared memory alone.
     if space == Space::Shared {
         words.takes("cta");
@@ -176,7 +183,8 @@ fn atomic(
     };
     let operand = names.value(operand, Width::Same(ty))?;
     let other = other.map(|other| names.value(other, Width::Same(ty))).transpose()?;
-    Ok(Op::Atomic { update, to, space, address: address(at, space, names)?, bytes: ty.bytes(), operand, other })
+    let address = address(at, space, names)?;
+    Ok(Op::Atomic { update, to, space, address, bytes: ty.bytes(), operand, other, orders })
 }
 
 /// `cp.async`, its groups and the waiting for them.

@@ -196,6 +196,8 @@ pub enum Op {
         bytes: u32,
         operand: Register,
         other: Option<Register>,
+        /// Whether it is `.acq_rel.gpu`, and not relaxed.
+        orders: bool,
     },
     /// `cp.async`: a copy from global into shared memory that has happened when it was waited for. Bytes behind the
     /// source's size become 0.

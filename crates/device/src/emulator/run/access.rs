@@ -144,7 +144,7 @@ impl Warp {
 
     /// Carries out an atomic operation, lane by lane from a random one on.
     pub fn atomic(&mut self, op: &Op, lanes: u32, context: &mut Context<'_>) -> Result<(), LaneMistake> {
-        let &Op::Atomic { update, to, space, address, bytes, operand, other } = op else { return Ok(()) };
+        let &Op::Atomic { update, to, space, address, bytes, operand, other, orders } = op else { return Ok(()) };
         let addresses = self.addresses(address, space, lanes)?;
         let operands = *self.row(operand, lanes)?;
         let others = *self.row(other.unwrap_or(operand), lanes)?;
@@ -156,6 +156,9 @@ impl Warp {
             let changed = |old| apply(update, old, operands[at], others[at]);
             let old = self.exchange(place, bytes as usize, lane, changed, context);
             before[at] = old.map_err(|mistake| LaneMistake { lane, mistake })?;
+            if orders {
+                context.acquire_and_release(addresses[at]);
+            }
         }
         if let Some(to) = to {
             self.write(to, &before, lanes);

@@ -56,7 +56,7 @@ impl Block {
             }
             self.check_barrier(context)?;
             context.pass_barrier().map_err(|mistake| located(mistake, context))?;
-            self.warps.iter_mut().for_each(Warp::leave_barrier);
+            self.warps.iter_mut().for_each(|warp| warp.leave_barrier(context));
             ready.extend(0..self.warps.len());
         }
     }

@@ -1,10 +1,12 @@
-//! Which accesses of a warp's lanes come before others: what `bar.warp.sync` orders.
+//! Which accesses come before those of a warp's lanes: what `bar.warp.sync` orders, and what the block acquired.
 //!
 //! Each barrier of a warp begins a step for the lanes that it names. A lane's step is the time of its accesses. For each
 //! lane the warp knows which steps of the other lanes come before what the lane does next.
 
 use crate::emulator::memory::mistake::Mistake;
 use crate::emulator::memory::trace::{Actor, Clock, STEPS};
+use std::ops::Range;
+use std::rc::Rc;
 
 /// The times of a warp's lanes since the last barrier of the block.
 #[derive(Clone, Debug)]
@@ -14,15 +16,16 @@ pub struct Clocks {
     steps: [u32; 32],
     /// For each lane, the steps of all lanes that come before. Empty while only whole warps met.
     seen: Vec<[u32; 32]>,
-}
-
-impl Default for Clocks {
-    fn default() -> Clocks {
-        Clocks { last: 1, floor: 1, steps: [1; 32], seen: Vec::new() }
-    }
+    /// Epochs of other blocks that come before.
+    acquired: Rc<[Range<u32>]>,
 }
 
 impl Clocks {
+    /// Returns the times behind a barrier of the block, before which it acquired these epochs.
+    pub fn new(acquired: &Rc<[Range<u32>]>) -> Clocks {
+        Clocks { last: 1, floor: 1, steps: [1; 32], seen: Vec::new(), acquired: acquired.clone() }
+    }
+
     /// Lets all lanes of a warp meet, or those of a mask.
     ///
     /// # Errors
@@ -58,6 +61,6 @@ impl Clocks {
     /// Returns who a lane is when it reaches memory.
     pub fn actor(&self, clock: Clock, warp: u32, lane: u32) -> Actor<'_> {
         let (step, seen) = (self.steps[lane as usize], self.seen.get(lane as usize));
-        Actor { clock, warp, lane, step, floor: self.floor, seen }
+        Actor { clock, warp, lane, step, floor: self.floor, seen, acquired: &self.acquired }
     }
 }

@@ -8,6 +8,9 @@ use crate::emulator::memory::tracked::Tracked;
 use crate::emulator::ptx::instruction::{Kernel, Space};
 use crate::emulator::random::Random;
 use crate::launch::Launch;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 /// What a launch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,12 @@ pub struct Context<'l> {
     pub random: Random,
     /// What was done.
     pub counts: Counts,
+    /// Epochs of other blocks that come before what the block does now.
+    pub acquired: Rc<[Range<u32>]>,
+    /// Epochs that a thread acquired. They come before what the others do from the next barrier on.
+    arriving: Vec<Range<u32>>,
+    /// The epochs that blocks released at each address.
+    released: HashMap<u64, Vec<Range<u32>>>,
 }
 
 /// Where an address leads.
@@ -87,7 +96,21 @@ impl<'l> Context<'l> {
         let clock = Clock { launch: first, block: first, now: first };
         let (grid, block) = (launch.grid, launch.block);
         let (position, counts) = ([0; 3], Counts::default());
-        Context { kernel, grid, block, position, arguments, memory, shared, clock, random, counts }
+        Context {
+            kernel,
+            grid,
+            block,
+            position,
+            arguments,
+            memory,
+            shared,
+            clock,
+            random,
+            counts,
+            acquired: Rc::default(),
+            arriving: Vec::new(),
+            released: HashMap::new(),
+        }
     }
 
     /// Begins a block: its shared memory holds nothing.
@@ -98,6 +121,8 @@ impl<'l> Context<'l> {
         self.clock.now = self.memory.begin_epoch()?;
         self.clock.block = self.clock.now;
         self.shared.forget();
+        self.acquired = Rc::default();
+        self.arriving.clear();
         Ok(())
     }
 
@@ -107,7 +132,18 @@ impl<'l> Context<'l> {
     /// Too many barriers.
     pub fn pass_barrier(&mut self) -> Result<(), Mistake> {
         self.clock.now = self.memory.begin_epoch()?;
+        if !self.arriving.is_empty() {
+            self.acquired = self.acquired.iter().cloned().chain(self.arriving.drain(..)).collect();
+        }
         Ok(())
+    }
+
+    /// Acquires what blocks released at an address, and releases there what the block did before its last barrier.
+    pub fn acquire_and_release(&mut self, address: u64) {
+        let released = self.released.entry(address).or_default();
+        self.arriving.extend(released.iter().cloned());
+        released.extend(self.acquired.iter().cloned());
+        released.push(self.clock.block..self.clock.now);
     }
 
     /// Takes note of an access to global memory and returns its bytes.

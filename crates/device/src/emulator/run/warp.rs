@@ -8,6 +8,7 @@ use crate::Error;
 use crate::emulator::memory::mistake::Mistake;
 use crate::emulator::ptx::instruction::{Instruction, Kernel, Op, Relation, Special, Truth};
 use crate::emulator::values::row::{LANES, Row};
+use std::rc::Rc;
 
 /// Lanes that stand at one instruction.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +111,7 @@ impl Warp {
             ended: 0,
             local: vec![0; kernel.local as usize * LANES],
             local_written: vec![false; kernel.local as usize * LANES],
-            clocks: Clocks::default(),
+            clocks: Clocks::new(&Rc::default()),
             copies: Vec::new(),
             copy_groups: [0; LANES],
             budget: 0,
@@ -127,7 +128,7 @@ impl Warp {
         self.waiting.clear();
         self.at_barrier.clear();
         self.ended = 0;
-        self.clocks = Clocks::default();
+        self.clocks = Clocks::new(&context.acquired);
         self.copies.clear();
         self.copy_groups = [0; LANES];
         self.budget = budget;
@@ -160,11 +161,11 @@ impl Warp {
     }
 
     /// Lets all lanes go on from the block's barrier.
-    pub fn leave_barrier(&mut self) {
+    pub fn leave_barrier(&mut self, context: &Context<'_>) {
         for group in std::mem::take(&mut self.at_barrier) {
             self.put(Group { at: group.at + 1, lanes: group.lanes });
         }
-        self.clocks = Clocks::default();
+        self.clocks = Clocks::new(&context.acquired);
     }
 
     /// Runs some instructions. Lanes that are behind run first, so that lanes meet again; at times a random group does.

@@ -1,11 +1,11 @@
 //! Sums of table rows on a GPU. Its tables are dense.
 
-use super::rows::add_rows;
+use super::rows::{segments, sum_rows};
 use super::{gpu, row_numbers};
 use crate::memory::tensor::Tensor;
 use crate::memory::values::View;
-use crate::params::GradSlot;
 use crate::params::table::Rows;
+use crate::params::{GradSlot, NonzeroRows};
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::kernels::rows::{Embedding, Rows as KernelRows};
 
@@ -46,12 +46,25 @@ fn dense(rows: Rows) -> View {
     }
 }
 
-/// Computes the gradient of a table, row after row.
-pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot) {
+/// Computes the gradient of a table, row after row. `nonzero` are the rows outside of which it holds zeros, if that is known.
+pub fn backward(index: &[u32], dy: &Tensor, fixed: Option<u32>, slot: GradSlot, nonzero: &mut NonzeroRows) {
     let (mut dtable, holds_sum) = slot.into_parts();
-    if !holds_sum {
-        dtable.clear();
-    }
+    let before = match nonzero.take() {
+        None if !holds_sum => {
+            dtable.clear();
+            Some(Vec::new())
+        }
+        before => before,
+    };
     let rows = dtable.len() / dy.columns().max(1);
-    add_rows(gpu(dy), index, fixed, dy, rows, dtable.address());
+    // What steps before wrote stays, or becomes 0 where this step has nothing.
+    let (stay, become_zero) = if holds_sum { (before, None) } else { (before.as_ref().map(|_| Vec::new()), before) };
+    let segments = segments(index, fixed, rows, &become_zero.unwrap_or_default());
+    sum_rows(gpu(dy), &segments, dy, dtable.address(), holds_sum);
+    *nonzero = stay.map(|mut nonzero| {
+        nonzero.extend(index.iter().filter(|&&row| Some(row) != fixed));
+        nonzero.sort_unstable();
+        nonzero.dedup();
+        nonzero
+    });
 }

@@ -73,6 +73,6 @@ pub fn backward(
             columns,
             onto: [gain_holds_sum, bias_holds_sum],
         };
-        sums.launches().iter().for_each(|launch| gpu(x).launch(launch));
+        gpu(x).launch(&sums.launch());
     }
 }

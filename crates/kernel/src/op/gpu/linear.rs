@@ -120,7 +120,7 @@ pub fn bias_gradient(slot: GradSlot, dy: &Tensor) {
         columns,
         onto: holds_sum,
     };
-    sums.launches().iter().for_each(|launch| gpu.launch(launch));
+    gpu.launch(&sums.launch());
 }
 
 fn multiplied(x: &Tensor, weight: View, start: Start) -> Tensor {

@@ -23,7 +23,7 @@ pub fn take(x: &Tensor, index: &[u32]) -> Tensor {
 pub fn add_taken(index: &[u32], dy: &Tensor, dx: &mut Tensor) {
     let (gpu, element, n) = (gpu(dy), dx.element(), dx.rows() * dx.columns());
     if element == Element::F32 {
-        return add_rows(gpu, index, None, dy, dx.rows(), dx.address_mut());
+        return sum_rows(gpu, &segments(index, None, dx.rows(), &[]), dy, dx.address_mut(), true);
     }
     let sums = summed(index, dy, dx.rows());
     gpu.launch(&Add { element, x: sums.address(), y: dx.address_mut(), n }.launch());
@@ -33,8 +33,8 @@ pub fn add_taken(index: &[u32], dy: &Tensor, dx: &mut Tensor) {
 pub fn summed(index: &[u32], dy: &Tensor, rows: usize) -> Tensor {
     let (gpu, columns) = (gpu(dy), dy.columns());
     let mut sums = Tensor::unfilled_on(gpu, Element::F32, rows, columns);
-    sums.view_mut().clear();
-    add_rows(gpu, index, None, dy, rows, sums.address_mut());
+    let all: Vec<u32> = (0..rows as u32).collect();
+    sum_rows(gpu, &segments(index, None, rows, &all), dy, sums.address_mut(), false);
     if dy.element() == Element::F32 {
         return sums;
     }
@@ -44,15 +44,21 @@ pub fn summed(index: &[u32], dy: &Tensor, rows: usize) -> Tensor {
     rounded
 }
 
-/// Adds dy's rows to those of a table of f32 that lies at an address. Row `fixed` gets nothing.
+/// Sorts the places of `index` by the numbers of rows there, as [`Segments::new`] does.
 ///
 /// # Panics
 /// If a number is not below `rows`.
-pub fn add_rows(gpu: &Gpu, index: &[u32], fixed: Option<u32>, dy: &Tensor, rows: usize, table: u64) {
+pub fn segments(index: &[u32], fixed: Option<u32>, rows: usize, others: &[u32]) -> Segments {
     assert!(index.iter().all(|&row| (row as usize) < rows), "rows: a number is not below {rows}");
-    let Segments { order, starts, rows } = Segments::new(index, fixed);
+    Segments::new(index, fixed, others)
+}
+
+/// Writes the sums of dy's rows to those of a table of f32 that lies at an address, or adds them. Rows without a segment
+/// stay.
+pub fn sum_rows(gpu: &Gpu, segments: &Segments, dy: &Tensor, table: u64, onto: bool) {
+    let Segments { order, starts, rows } = segments;
     let added = order.len();
-    let [order, starts, at] = [&order, &starts, &rows].map(|numbers| integers(gpu, numbers));
+    let [order, starts, at] = [order, starts, rows].map(|numbers| integers(gpu, numbers));
     let sums = SegmentSums {
         element: dy.element(),
         x: dy.address(),
@@ -63,6 +69,7 @@ pub fn add_rows(gpu: &Gpu, index: &[u32], fixed: Option<u32>, dy: &Tensor, rows:
         segments: rows.len(),
         added,
         columns: dy.columns(),
+        onto,
     };
     gpu.launch(&sums.launch());
 }
