@@ -1,11 +1,14 @@
 """Notes of the program as log records."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Iterable
 
 logger = logging.getLogger("tagsmith")
 
 
-def log(notes):
+def log(notes: Iterable[tuple[bool, str]]) -> None:
     """Logs notes: what is lost or left out as a warning, the rest as information."""
     for important, text in notes:
         logger.log(logging.WARNING if important else logging.INFO, "%s", text)

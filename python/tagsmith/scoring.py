@@ -43,13 +43,13 @@ def score(
     if isinstance(gold, (str, os.PathLike)):
         predicted = None if pred is None else os.fspath(pred)  # type: ignore[arg-type]
         return _tagsmith.score_files(os.fspath(gold), predicted, mode, label_scheme, suffix, float(zero_division))
-    if pred is None:
-        raise _tagsmith.TagsmithError("`pred=` is missing: give a list of sentences of labels")
+    if pred is None or isinstance(pred, (str, os.PathLike)):
+        raise _tagsmith.TagsmithError("`pred=` is missing or a file: give a list of sentences of labels, as `gold=` is")
     if mode == "strict" and label_scheme is None:
         raise _tagsmith.TagsmithError('`label_scheme=` is missing: lists of labels are scored strictly by a scheme, as "iob2"')
     how = label_scheme if label_scheme is not None else mode
     lists = [[list(labels) for labels in side] for side in (gold, pred)]
-    figures, notes = _tagsmith.score(lists[0], lists[1], how, suffix, float(zero_division))  # type: ignore[arg-type]
+    figures, notes = _tagsmith.score(lists[0], lists[1], how, suffix, float(zero_division))
     log(notes)
     figures["notes"] = [text for _, text in notes]
     return figures
