@@ -13,17 +13,33 @@ import pickle
 import struct
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
+
+
+def install(folder):
+    """Tells this Python the package's entry points, as an installed wheel does. spaCy finds the component by them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = folder / "tagsmith-0.dist-info"
+    named.mkdir()
+    (named / "METADATA").write_text("Metadata-Version: 2.1\nName: tagsmith\nVersion: 0\n")
+    lines = [f"{name} = {place}\n" for name, place in project["entry-points"]["spacy_factories"].items()]
+    (named / "entry_points.txt").write_text("[spacy_factories]\n" + "".join(lines))
+    sys.path.insert(0, str(folder))
+
+
+# spaCy reads entry points as it is imported.
+INSTALLED = tempfile.TemporaryDirectory()
+install(Path(INSTALLED.name))
 
 import spacy  # noqa: E402
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry  # noqa: E402
 from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine  # noqa: E402
 from spacy.tokens import Doc  # noqa: E402
 
-import tagsmith.spacy  # noqa: E402,F401  (spaCy finds it by itself where the package is installed)
 from tagsmith import TagsmithError  # noqa: E402
 from tagsmith.presidio import TagsmithRecognizer  # noqa: E402
 

@@ -130,18 +130,13 @@ def evaluate(package, gold, pred, scheme=None, **options):
     """What the metric seqeval of the package evaluate makes of a report (its metrics/seqeval at 4404a7c)."""
     scheme = scheme and getattr(importlib.import_module(f"{package}.scheme"), scheme)
     metrics = importlib.import_module(f"{package}.metrics")
-    report = metrics.classification_report(y_true=gold, y_pred=pred, output_dict=True, scheme=scheme, **options)
-    report.pop("macro avg")
-    report.pop("weighted avg")
-    overall = report.pop("micro avg")
-    scores = {
-        name: {"precision": row["precision"], "recall": row["recall"], "f1": row["f1-score"], "number": row["support"]}
-        for name, row in report.items()
-    }
-    scores["overall_precision"] = overall["precision"]
-    scores["overall_recall"] = overall["recall"]
-    scores["overall_f1"] = overall["f1-score"]
-    scores["overall_accuracy"] = metrics.accuracy_score(y_true=gold, y_pred=pred)
+    report = metrics.classification_report(gold, pred, output_dict=True, scheme=scheme, **options)
+    overall, *_ = (report.pop(f"{average} avg") for average in ("micro", "macro", "weighted"))
+    keys = {"precision": "precision", "recall": "recall", "f1": "f1-score", "number": "support"}
+    scores = {name: {key: row[theirs] for key, theirs in keys.items()} for name, row in report.items()}
+    for key in ("precision", "recall", "f1"):
+        scores[f"overall_{key}"] = overall[keys[key]]
+    scores["overall_accuracy"] = metrics.accuracy_score(gold, pred)
     return scores
 
 

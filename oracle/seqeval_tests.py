@@ -2,7 +2,7 @@
 
 Tests that cannot pass are left out by name, each for the reason beside it. See oracle/README.md.
 
-    python seqeval_tests.py            exit status 1 if a test fails
+    python seqeval_tests.py            exit status 1 if a test fails; needs perl
 """
 
 import argparse
