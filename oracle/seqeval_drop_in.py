@@ -2,7 +2,7 @@
 
 cases     calls: `call` with `args` and `options` (a scheme by its name), and what came of it: `result`, or the type of
           the exception as `error`; `undefined` counts its UndefinedMetricWarnings; beside a result, `odd` says whether a
-          warning tells of a label that is no tag, and `mean_of_nothing` whether one tells of an average of no types.
+          warning tells of a label that is not a tag, and `mean_of_nothing` whether one tells of an average of no types.
           Floats are texts, so that every bit is told.
 
     python seqeval_drop_in.py            write the file
@@ -25,7 +25,7 @@ from golden import settle
 SCHEMES = ("IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU")
 LETTERS = {"IOB1": "IOB", "IOB2": "IOB", "IOE1": "IOE", "IOE2": "IOE", "IOBES": "IOBES", "BILOU": "BILOU"}
 
-# Labels that show how letters, dashes and types are read, or that are no tags.
+# Labels that show how letters, dashes and types are read, or that are not tags.
 ODD = ["X", ".", ".-A", "NOUN", "B", "I", "I-", "I--A", "A-B-A", "é-A", "O-A", "-", "S-", "B-A-", "U-A", "L-A", "E", "S"]
 
 CALLS = {

@@ -8,7 +8,7 @@ These points differ, since neither numpy nor scikit-learn is needed:
 
 - Figures are `float` and `int`, and `average=None` gives lists, whether numpy is there or not.
 - `UndefinedMetricWarning` is this package's own class.
-- Warnings have this package's words. A label that is no tag is named once a call.
+- Warnings have this package's words. A label that is not a tag is named once a call.
 - Tokens do not know their patterns (`is_start`, `is_inside`, `is_end`), so there are no schemes besides the six.
 """
 

@@ -155,7 +155,7 @@ class Entities:
 
 
 def check_labels(labels: Iterable[str], suffix: bool) -> None:
-    """Warns of labels that are no tags, which the CoNLL script's rules misread. An empty one is an IndexError."""
+    """Warns of labels that are not tags, which the CoNLL script's rules misread. An empty one is an IndexError."""
     for label in dict.fromkeys(labels):
         tag = label.endswith(("-B", "-I", "-E", "-S")) if suffix else label.startswith(("B-", "I-", "E-", "S-"))
         if not label:
