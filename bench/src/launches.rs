@@ -5,7 +5,7 @@
 
 use crate::shapes::{Size, batch_of, learner};
 use std::collections::BTreeMap;
-use tagsmith_kernel::device::Asked;
+use tagsmith_kernel::device::{Asked, Work as DeviceWork};
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_ranks::World;
 use tagsmith_tokens::learn::update;
@@ -22,7 +22,7 @@ pub struct Limits {
 pub const H200: Limits = Limits { bytes_per_s: 4.3e12, operations_per_s: 790e12 };
 
 /// The bytes of an H200.
-const MEMORY: u64 = 141_000_000_000;
+pub const MEMORY: u64 = 141_000_000_000;
 
 /// Sub-tokens of a sentence, on average: CoNLL's.
 const SUB_TOKENS: usize = 21;
@@ -60,12 +60,13 @@ impl Step {
         for asked in asked {
             let traffic = asked.traffic();
             let bytes = traffic.read + traffic.written;
-            let operations = if let Asked::Multiply(multiply) = asked { multiply.operations() } else { 0 };
+            let operations =
+                if let Asked::Work(DeviceWork::Multiply(multiply)) = asked { multiply.operations() } else { 0 };
             let floor_s = (bytes as f64 / limits.bytes_per_s).max(operations as f64 / limits.operations_per_s);
             let own = match asked {
-                Asked::Upload(_) => &mut step.uploads,
-                Asked::Download(_) => &mut step.downloads,
-                _ => step.work.entry(kind(asked)).or_default(),
+                Asked::Upload { .. } => &mut step.uploads,
+                Asked::Download { .. } => &mut step.downloads,
+                Asked::Work(work) => step.work.entry(kind(work)).or_default(),
             };
             own.add(Work { count: 1, bytes, operations, floor_s });
         }
@@ -80,19 +81,17 @@ impl Step {
 }
 
 /// Names a piece of work: a kernel, or the role of a product, which its transpositions show.
-fn kind(asked: &Asked) -> &'static str {
-    match asked {
-        Asked::Launch(launch) => launch.kernel,
-        Asked::Multiply(multiply) => match (multiply.transposes_a, multiply.transposes_b) {
+fn kind(work: &DeviceWork) -> &'static str {
+    match work {
+        DeviceWork::Launch(launch) => launch.kernel,
+        DeviceWork::Multiply(multiply) => match (multiply.transposes_a, multiply.transposes_b) {
             (true, false) => "product: forward",
             (false, false) => "product: input gradient",
             (false, true) => "product: weight gradient",
             (true, true) => "product: of transposes",
         },
-        Asked::Copy(_) => "copy",
-        Asked::Clear(_) => "clear",
-        Asked::Upload(_) => "upload",
-        Asked::Download(_) => "download",
+        DeviceWork::Copy { .. } => "copy",
+        DeviceWork::Clear { .. } => "clear",
     }
 }
 

@@ -5,11 +5,13 @@
 //! cargo run --release -p tagsmith-bench -- --predict MODEL BATCHES [--bf16]
 //! cargo run --release -p tagsmith-bench -- --device-check [--device cuda:1]
 //! cargo run --release -p tagsmith-bench -- --launches [--base] [--bf16] [--device_bandwidth 4.3e12] [--device_flops 790e12]
+//! cargo run --release -p tagsmith-bench -- --repeats [--base] [--bf16]
 //! ```
 //!
 //! The second command times the model's forward alone on batches of token ids, a JSON list of lists of lists.
 //! `race_predict.py` compares that time with PyTorch's forward on the same batches. The third is `device_check.rs`.
-//! The fourth counts what a training step asks a GPU for, and needs none: `launches.rs`.
+//! The fourth counts what a training step asks a GPU for, and needs none: `launches.rs`. So does the fifth, which counts what
+//! repeats: `repeats.rs`.
 //!
 //! The floor is operations ÷ the rate of a large square product plus bytes ÷ the rate of a large copy. `--base` is
 //! BERT-base instead of MiniLM. `--only` takes the rows whose names contain its word. Each row ends in a hash of the
@@ -19,6 +21,7 @@
 
 mod device_check;
 mod launches;
+mod repeats;
 mod shapes;
 
 use launches::Limits;
@@ -83,6 +86,10 @@ fn main() -> ExitCode {
         (None, None) => MINILM,
     };
     let only = given("--only").and_then(|at| words.get(at + 1)).map_or("", String::as_str);
+    if given("--repeats").is_some() {
+        repeats::run(size, precision, &[8, 32]);
+        return ExitCode::SUCCESS;
+    }
     if given("--launches").is_some() {
         let number = |option: &str, default: f64| match given(option) {
             None => default,

@@ -17,6 +17,7 @@ pub(crate) mod record;
 mod upload;
 
 use crate::events::{Events, Progress};
+use crate::machine::device::news;
 use crate::machine::{precision, threads};
 use crate::options::TrainArgs;
 use crate::report::about::{About, Part};
@@ -75,6 +76,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     let tokenizer = parts.tokenizer(events)?;
     let (device, said) = args.machine.device.open_on_ranks(world)?;
     events.notes(&said);
+    let known = device.remark();
     let mut model = parts.model(config, args.tasks.do_train, args.learning.seed, events)?;
     if args.machine.bf16 {
         model.precision = precision::bf16(&device, events);
@@ -129,6 +131,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         run.predict(&model, &alignment)?;
     }
     let finished = run.finish()?;
+    events.notes(&news(&device, known.as_deref()));
     upload.map_or(Ok(()), |upload| upload.finish(&args.output, events))?;
     Ok(finished)
 }

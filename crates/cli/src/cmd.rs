@@ -1,5 +1,6 @@
 //! The commands. Each exports `command()`, its arguments, and `run()`, which returns the exit status.
 
+pub mod accelerate;
 pub mod compare;
 pub mod completions;
 pub mod demo;
@@ -9,6 +10,7 @@ pub mod env;
 pub mod evaluate;
 pub mod predict;
 pub mod score;
+pub mod shims;
 pub mod spans;
 pub mod train;
 

@@ -180,6 +180,8 @@ fn command() -> Command {
         .subcommands(cmd::spans::commands())
         .subcommand(cmd::download::command())
         .subcommand(cmd::env::command())
+        .subcommand(cmd::shims::command())
+        .subcommand(cmd::accelerate::command())
         .subcommand(cmd::completions::command())
         .subcommand(cmd::completions::command_of_manual())
 }
@@ -215,12 +217,14 @@ type Run = fn(&ArgMatches) -> anyhow::Result<u8>;
 /// Returns the command of that name that several ranks have no use for.
 fn of_one_process(name: &str) -> Option<Run> {
     match name {
+        "accelerate" => Some(cmd::accelerate::run),
         "completions" => Some(cmd::completions::run),
         "demo" => Some(cmd::demo::run),
         "download" => Some(cmd::download::run),
         "evaluate" => Some(cmd::evaluate::run),
         "man" => Some(cmd::completions::run_manual),
         "score" => Some(cmd::score::run),
+        "shims" => Some(cmd::shims::run),
         _ => None,
     }
 }

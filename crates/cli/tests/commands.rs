@@ -52,7 +52,7 @@ fn a_model_is_evaluated_on_a_file() {
     let other = LABELS.iter().find(|other| **other != label).expect("there are five");
     scratch.write("other.conll", format!("{word}\t{other}\n{rest}"));
     let words = figures(run(&scratch, "evaluate model other.conll --threads 1 --json --mode words"));
-    assert_eq!(words["overall_f1"], (8.0 / 9.0).into(), "{words}");
+    assert_eq!(words["overall_f1"].as_f64(), Some(8.0 / 9.0), "{words}");
     let missed = run(&scratch, "evaluate model other.conll --threads 1 --mode words --min-f1 0.9").ended(1);
     assert!(missed.stderr.contains("f1 0.8888888888888888 is below --min-f1 0.9"), "{}", missed.stderr);
     // The figures are those of `score`.
@@ -110,7 +110,7 @@ fn shells_and_manuals_know_every_command_and_its_options() {
     assert!(run(&scratch, "completions csh").ended(2).error().contains("csh"));
     run(&scratch, "man --dir pages").ended(0);
     for command in commands {
-        let page = fs::read_to_string(scratch.path(format!("pages/tagsmith-{command}.1"))).expect(command);
+        let page = fs::read_to_string(scratch.path(&format!("pages/tagsmith-{command}.1"))).expect(command);
         assert!(page.contains(".SH OPTIONS"), "{command}");
     }
     let page = fs::read_to_string(scratch.path("pages/tagsmith-train.1")).expect("a page");
@@ -142,4 +142,43 @@ fn the_version_is_json_for_programs() {
         assert!(levels.contains(&version["instructions"]["in_use"]), "{version}");
     }
     assert_eq!(run(&scratch, "--version").ended(0).stdout, concat!("tagsmith ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+/// Questions are answered as accelerate's are; what does not fit is asked again.
+#[test]
+fn accelerates_configuration_is_asked_for_and_read() {
+    let scratch = Scratch::empty();
+    let config = |line: &str, answers: &str| {
+        let mut command = scratch.tagsmith(line);
+        Ran::fed(command.env("HF_HOME", scratch.path("hf")), answers)
+    };
+    let ran = config("accelerate config --config_file a.yaml", "what\nmulti_cpu\n0\n3\nbf16\n").ended(0);
+    ran.says("`what` is none of NO, MULTI_CPU, MULTI_GPU");
+    ran.says("`0` is not a number from 1 on");
+    let text = fs::read_to_string(scratch.path("a.yaml")).expect("a file");
+    for line in ["distributed_type: MULTI_CPU", "num_processes: 3", "mixed_precision: bf16", "use_cpu: true"] {
+        assert!(text.lines().any(|it| it == line), "{text}");
+    }
+    assert!(config("accelerate config --config_file b.yaml", "NO\n").ended(2).error().contains("nothing is written"));
+    assert!(!scratch.path("b.yaml").exists());
+    config("accelerate config default --mixed_precision fp16", "").ended(0);
+    let text = fs::read_to_string(scratch.path("hf/accelerate/default_config.yaml")).expect("the default file");
+    assert!(text.contains("distributed_type: 'NO'\n") && text.contains("mixed_precision: fp16\n"), "{text}");
+}
+
+/// The scripts start this program; what else has their name stays.
+#[test]
+fn the_originals_scripts_start_the_program() {
+    let scratch = Scratch::empty();
+    run(&scratch, "shims scripts").ended(0);
+    run(&scratch, "shims scripts").ended(0);
+    let names = ["run_ner", "run_ner_no_trainer", "train_bi_encoder", "evaluate_cross_encoder"];
+    for name in names {
+        let text = fs::read_to_string(scratch.path(&format!("scripts/{name}.py"))).expect("a script");
+        assert!(text.contains(program::path().to_str().expect("a path")) && !text.contains('@'), "{text}");
+    }
+    scratch.write("mine/run_ner.py", "print(1)\n");
+    assert!(run(&scratch, "shims mine").ended(2).error().contains("run_ner.py: there is another file of this name"));
+    assert!(!scratch.path("mine/train_bi_encoder.py").exists());
+    run(&scratch, "shims mine --overwrite").ended(0);
 }

@@ -283,17 +283,24 @@ fn scores_are_of_standard_input_too() {
 }
 
 #[test]
-fn accelerates_own_default_is_named_and_not_read() {
+fn accelerates_own_default_is_read_and_named() {
     let scratch = Scratch::with_tagger();
-    scratch.write("hf/accelerate/default_config.yaml", "distributed_type: MULTI_GPU\nnum_processes: 2\n");
+    scratch.write(
+        "hf/accelerate/default_config.yaml",
+        "distributed_type: MULTI_GPU\nnum_processes: 2\nmixed_precision: bf16\n",
+    );
     let mut command = scratch.tagsmith(&format!("{TRAIN} --max_steps 1"));
     let output = Ran::of(command.env("HF_HOME", scratch.path("hf")));
     assert!(output.status == 0, "{}", output.stderr);
-    let named = output.stderr.lines().any(|line| {
-        line.starts_with("note: accelerate's default configuration `")
-            && line.contains("default_config.yaml` is not read")
-    });
-    assert!(named, "{}", output.stderr);
+    output.says("default_config.yaml` asks for bf16: products are computed as `--bf16` does");
+    output.says(
+        "default_config.yaml`: accelerate's configuration asks for 2 processes, and there is one: run `mpirun -n 2",
+    );
+    // One that cannot be honored stops nobody who did not name it.
+    scratch.write("hf/accelerate/default_config.yaml", "distributed_type: FSDP\n");
+    let mut command = scratch.tagsmith(&format!("{TRAIN} --max_steps 1 --overwrite_output_dir"));
+    let output = Ran::of(command.env("HF_HOME", scratch.path("hf"))).ended(0);
+    output.says("accelerate's default configuration is left out: ");
 }
 
 #[test]

@@ -2,28 +2,35 @@
 //!
 //! # What this driver does not do
 //! It uses one stream, so copies and kernels do not overlap. It does not wait where a caller need not.
+//!
+//! Work is collected and passed on in chunks ([`chunks`]), which become graphs where they repeat. So an error of a call may be
+//! told at a later ask, by the next download or wait at the latest.
 
 mod allocations;
 mod calls;
+pub mod chunks;
 mod entries;
 mod library;
 mod products;
+mod worker;
 
 pub use library::{Found, Places};
 
+use crate::asked::Work;
 use crate::error::Error;
 use crate::gpu::Driver;
 use crate::launch::Launch;
 use crate::multiply::Multiply;
 use allocations::Allocations;
 use calls::cublas_lt::{self, CublasLt};
-use calls::driver::{self, Context, Kernel, Module, Staging, Stream};
-use entries::Parameter;
+use calls::driver::{self, Context, Stream};
+use calls::module::Module;
+use calls::staging::Staging;
 use products::{Products, WORKSPACE};
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use worker::{Kernels, Worker};
 
 /// A device, and what computes on it.
 #[derive(Clone, Debug)]
@@ -88,21 +95,20 @@ pub fn memory(places: &Places, ordinal: usize) -> Result<(u64, u64), Error> {
 pub struct Cuda {
     name: String,
     memory: u64,
-    kernels: Kernels,
     /// What a call changes, in the order of the stream.
-    work: Mutex<Work>,
+    host: Mutex<Host>,
     allocations: Mutex<Allocations>,
     // The module and the stream go after all that uses them.
     _module: Module,
     stream: Arc<Stream>,
 }
 
-/// Pinned memory and prepared products.
-struct Work {
+/// Work that was not passed on yet, and pinned memory.
+struct Host {
+    worker: Worker,
     pieces: Vec<Staging>,
     /// The piece that is used next: the one whose copy was asked for first.
     next: usize,
-    products: Products,
 }
 
 impl fmt::Debug for Cuda {
@@ -129,17 +135,18 @@ pub fn open(places: &Places, ordinal: usize, ptx: &str) -> Result<Cuda, Error> {
     let (module, kernels) = compile(&stream, ptx)?;
     let library = CublasLt::load(places, driver.found(), &stream)?;
     let pieces = (0..PIECES).map(|_| Staging::of(&stream, PIECE)).collect::<Result<Vec<_>, _>>()?;
+    let worker = Worker::new(stream.clone(), kernels, Products::new(library), properties.memory);
     let mut cuda = Cuda {
         name: properties.name,
         memory: properties.memory,
-        kernels,
-        work: Mutex::new(Work { pieces, next: 0, products: Products::new(library) }),
+        host: Mutex::new(Host { worker, pieces, next: 0 }),
         allocations: Mutex::default(),
         _module: module,
         stream,
     };
     let workspace = cuda.allocate(WORKSPACE as u64)?;
-    cuda.work.get_mut().unwrap_or_else(PoisonError::into_inner).products.set_workspace(workspace);
+    let host = cuda.host.get_mut().unwrap_or_else(PoisonError::into_inner);
+    host.worker.products().set_workspace(workspace);
     Ok(cuda)
 }
 
@@ -161,14 +168,12 @@ fn refuse(ordinal: usize, properties: &driver::Properties, driver: &Found) -> Re
     Ok(())
 }
 
-type Kernels = HashMap<String, (Kernel, Vec<Parameter>)>;
-
 /// Compiles PTX and looks its kernels up.
 fn compile(stream: &Arc<Stream>, ptx: &str) -> Result<(Module, Kernels), Error> {
     let entries = entries::entries(ptx).map_err(|reason| Error::Fault(format!("the PTX: {reason}")))?;
     let zero = |_| Error::Fault("the PTX holds a zero byte".to_owned());
     let module = Module::of(stream, &CString::new(ptx).map_err(zero)?)?;
-    let mut kernels = HashMap::new();
+    let mut kernels = Kernels::new();
     for entry in entries {
         let kernel = module.kernel(&CString::new(entry.name.as_str()).map_err(zero)?)?;
         kernels.insert(entry.name, (kernel, entry.parameters));
@@ -181,19 +186,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns a number of bytes as the processor counts them.
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
 impl Cuda {
     /// Returns the version and file of the library that computes products.
     pub fn products(&self) -> Found {
-        lock(&self.work).products.library().found().clone()
+        lock(&self.host).worker.products().library().found().clone()
     }
 }
 
-impl Work {
+impl Host {
     fn next_piece(&mut self) -> &mut Staging {
         let piece = self.next;
         self.next = (piece + 1) % self.pieces.len();
@@ -211,17 +211,20 @@ impl Driver for Cuda {
     }
 
     fn allocate(&self, bytes: u64) -> Result<u64, Error> {
-        match self.stream.context().allocate(bytes)? {
-            Some(address) => {
-                lock(&self.allocations).add(address, bytes);
-                Ok(address)
-            }
-            None => {
-                // What is free is told if the driver tells it.
-                let (free, all) = self.memory().unwrap_or((0, self.memory));
-                Err(Error::OutOfMemory { device: self.name.clone(), asked: bytes, free, all })
-            }
+        let context = self.stream.context();
+        let mut address = context.allocate(bytes)?;
+        if address.is_none() && lock(&self.host).worker.forget_graphs() {
+            // Graphs are there for speed alone.
+            self.stream.wait()?;
+            address = context.allocate(bytes)?;
         }
+        if let Some(address) = address {
+            lock(&self.allocations).add(address, bytes);
+            return Ok(address);
+        }
+        // What is free is told if the driver tells it.
+        let (free, all) = self.memory().unwrap_or((0, self.memory));
+        Err(Error::OutOfMemory { device: self.name.clone(), asked: bytes, free, all })
     }
 
     fn assign(&self, _address: u64, _bytes: u64) {}
@@ -229,17 +232,21 @@ impl Driver for Cuda {
     fn free(&self, address: u64) {
         // Nobody can be told of an error here; it comes again with the next call.
         if lock(&self.allocations).remove(address) {
-            let _ = self.stream.wait();
+            let worker = &mut lock(&self.host).worker;
+            let _ = worker.finish();
+            // A graph may hold what the driver knows of this memory.
+            worker.forget_graphs();
             let _ = self.stream.context().free(address);
         }
     }
 
     fn upload(&self, address: u64, bytes: &[u8]) -> Result<(), Error> {
         lock(&self.allocations).check("upload", address, bytes.len() as u64)?;
-        let mut work = lock(&self.work);
+        let mut host = lock(&self.host);
+        host.worker.flush()?;
         let mut at = address;
         for part in bytes.chunks(PIECE) {
-            work.next_piece().upload(at, part)?;
+            host.next_piece().upload(at, part)?;
             at += part.len() as u64;
         }
         Ok(())
@@ -247,18 +254,19 @@ impl Driver for Cuda {
 
     fn download(&self, address: u64, out: &mut [u8]) -> Result<(), Error> {
         lock(&self.allocations).check("download", address, out.len() as u64)?;
-        let work = &mut *lock(&self.work);
+        let host = &mut *lock(&self.host);
+        host.worker.flush()?;
         let mut at = address;
         // All pieces are on their way before the first is waited for.
         for round in out.chunks_mut(PIECE * PIECES) {
-            let first = work.next;
+            let first = host.next;
             for part in round.chunks(PIECE) {
-                work.next_piece().begin(at, part.len())?;
+                host.next_piece().begin(at, part.len())?;
                 at += part.len() as u64;
             }
             for (i, part) in round.chunks_mut(PIECE).enumerate() {
                 let piece = (first + i) % PIECES;
-                work.pieces[piece].finish(part)?;
+                host.pieces[piece].finish(part)?;
             }
         }
         if out.is_empty() { self.stream.wait() } else { Ok(()) }
@@ -266,7 +274,7 @@ impl Driver for Cuda {
 
     fn clear(&self, address: u64, bytes: u64) -> Result<(), Error> {
         lock(&self.allocations).check("clear", address, bytes)?;
-        if bytes == 0 { Ok(()) } else { self.stream.clear(address, size(bytes)) }
+        if bytes == 0 { Ok(()) } else { lock(&self.host).worker.take(Work::Clear { address, bytes }) }
     }
 
     fn copy(&self, from: u64, to: u64, bytes: u64) -> Result<(), Error> {
@@ -277,39 +285,26 @@ impl Driver for Cuda {
         if from < to + bytes && to < from + bytes && bytes > 0 {
             return Err(Error::Fault(format!("copy: {bytes} bytes at {from:#x} and {to:#x} overlap")));
         }
-        if bytes == 0 { Ok(()) } else { self.stream.copy(from, to, size(bytes)) }
+        if bytes == 0 { Ok(()) } else { lock(&self.host).worker.take(Work::Copy { from, to, bytes }) }
     }
 
     fn launch(&self, launch: &Launch) -> Result<(), Error> {
-        let name = launch.kernel;
-        let Some((kernel, parameters)) = self.kernels.get(name) else {
-            return Err(Error::Fault(format!("the PTX has no kernel `{name}`")));
-        };
-        let fits = parameters.len() == launch.args.len()
-            && parameters.iter().zip(&launch.args).all(|(parameter, argument)| parameter.takes(*argument));
-        if !fits {
-            return Err(Error::Fault(format!(
-                "{name}: arguments {:?} do not fit parameters {parameters:?}",
-                launch.args
-            )));
-        }
-        let arguments: Vec<u64> = launch.args.iter().map(|&argument| entries::bits(argument)).collect();
-        let (grid, block) = (launch.grid, launch.block);
-        self.stream.launch(*kernel, grid, block, &arguments).map_err(|error| match error {
-            Error::Call { call, code, meaning } => {
-                Error::Call { call, code, meaning: format!("{meaning}; `{name}`, blocks {grid:?}, threads {block:?}") }
-            }
-            error => error,
-        })
+        lock(&self.host).worker.launch(launch)
     }
 
     fn multiply(&self, multiply: &Multiply) -> Result<(), Error> {
         lock(&self.allocations).check_product(multiply)?;
-        lock(&self.work).products.compute(multiply)
+        lock(&self.host).worker.multiply(multiply)
     }
 
     fn wait(&self) -> Result<(), Error> {
-        self.stream.wait()
+        lock(&self.host).worker.finish()
+    }
+
+    fn remark(&self) -> Option<String> {
+        let host = lock(&self.host);
+        let refusal = host.worker.refusal()?;
+        Some(format!("its kernels are launched one by one, which takes longer, since it makes no graphs: {refusal}"))
     }
 }
 

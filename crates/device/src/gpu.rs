@@ -6,12 +6,13 @@
 use crate::error::Error;
 use crate::launch::Launch;
 use crate::multiply::Multiply;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// What a GPU must be able to do. There are three: CUDA's driver, the emulator and the recorder. All work of one device is done in the
-/// order in which it is asked for; only [`Driver::download`] and [`Driver::wait`] wait for it.
+/// order in which it is asked for. Only [`Driver::download`] and [`Driver::wait`] wait for it, so errors of work may be told
+/// by a later call.
 pub trait Driver: Send + Sync + fmt::Debug {
     /// Returns the device's name, as the driver gives it.
     fn name(&self) -> String;
@@ -76,6 +77,11 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the driver says of the work.
     fn wait(&self) -> Result<(), Error>;
+
+    /// Returns what a user should know of how the device works, if there is something.
+    fn remark(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A GPU. Clones are the same device.
@@ -86,7 +92,7 @@ pub struct Gpu(Arc<Inside>);
 struct Inside {
     driver: Box<dyn Driver>,
     /// Rooms that were dropped, by size.
-    free: Mutex<BTreeMap<u64, Vec<u64>>>,
+    free: Mutex<BTreeMap<u64, BTreeSet<u64>>>,
     /// The first error, after which nothing is done any more.
     failed: OnceLock<Error>,
 }
@@ -166,12 +172,13 @@ impl Gpu {
         }
     }
 
-    /// Takes a room that was dropped: its address and size.
+    /// Takes a room that was dropped: its address and size. Which one depends on the rooms that are free, whatever the order in
+    /// which they were dropped. So steps of one shape take the same rooms.
     fn take_free(&self, size: u64) -> Option<(u64, u64)> {
         let mut free = self.0.free.lock().expect("no thread panics while it holds the list of free rooms");
         // A room that is more than twice as large stays, for one that needs its size.
         let (&size, rooms) = free.range_mut(size..=2 * size).next()?;
-        let address = rooms.pop().expect("an empty list is removed");
+        let address = rooms.pop_first().expect("an empty set is removed");
         if rooms.is_empty() {
             free.remove(&size);
         }
@@ -286,7 +293,7 @@ impl Drop for Room {
     fn drop(&mut self) {
         if self.address != 0 {
             let mut free = self.gpu.0.free.lock().expect("no thread panics while it holds the list of free rooms");
-            free.entry(self.size).or_default().push(self.address);
+            free.entry(self.size).or_default().insert(self.address);
         }
     }
 }

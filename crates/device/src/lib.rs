@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod asked;
 pub mod cuda;
 pub mod emulator;
 pub mod gpu;

@@ -22,7 +22,7 @@ impl Element {
 }
 
 /// A column-major matrix on the device: element (i, j) lies `i + j · leading` elements after `address`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Matrix {
     /// Where the first element lies.
     pub address: u64,

@@ -1,42 +1,12 @@
 //! A GPU that does nothing and writes down what it is asked for: so the work of a run is counted at any size.
 
 use crate::Error;
+use crate::asked::{Asked, Work};
 use crate::gpu::Driver;
 use crate::launch::Launch;
 use crate::multiply::Multiply;
-use crate::traffic::Traffic;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-
-/// Something that a device was asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Asked {
-    /// The launch of a kernel.
-    Launch(Launch),
-    /// A product.
-    Multiply(Multiply),
-    /// So many bytes copied within the device.
-    Copy(u64),
-    /// So many bytes of zeros.
-    Clear(u64),
-    /// So many bytes from the host.
-    Upload(u64),
-    /// So many bytes to the host.
-    Download(u64),
-}
-
-impl Asked {
-    /// Returns the bytes of the device's memory that it reads and writes at least.
-    pub fn traffic(&self) -> Traffic {
-        match self {
-            Asked::Launch(launch) => launch.traffic,
-            Asked::Multiply(multiply) => multiply.traffic(),
-            Asked::Copy(bytes) => Traffic { read: *bytes, written: *bytes },
-            Asked::Clear(bytes) | Asked::Upload(bytes) => Traffic { read: 0, written: *bytes },
-            Asked::Download(bytes) => Traffic { read: *bytes, written: 0 },
-        }
-    }
-}
 
 /// A driver without a device. It has room, refuses nothing that fits, and all that is read from it is 0. Clones are the same
 /// one.
@@ -118,29 +88,29 @@ impl Driver for Recorder {
         state.taken -= bytes;
     }
 
-    fn upload(&self, _address: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.note(Asked::Upload(bytes.len() as u64))
+    fn upload(&self, address: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.note(Asked::Upload { address, bytes: bytes.len() as u64 })
     }
 
-    fn download(&self, _address: u64, out: &mut [u8]) -> Result<(), Error> {
+    fn download(&self, address: u64, out: &mut [u8]) -> Result<(), Error> {
         out.fill(0);
-        self.note(Asked::Download(out.len() as u64))
+        self.note(Asked::Download { address, bytes: out.len() as u64 })
     }
 
-    fn clear(&self, _address: u64, bytes: u64) -> Result<(), Error> {
-        self.note(Asked::Clear(bytes))
+    fn clear(&self, address: u64, bytes: u64) -> Result<(), Error> {
+        self.note(Asked::Work(Work::Clear { address, bytes }))
     }
 
-    fn copy(&self, _from: u64, _to: u64, bytes: u64) -> Result<(), Error> {
-        self.note(Asked::Copy(bytes))
+    fn copy(&self, from: u64, to: u64, bytes: u64) -> Result<(), Error> {
+        self.note(Asked::Work(Work::Copy { from, to, bytes }))
     }
 
     fn launch(&self, launch: &Launch) -> Result<(), Error> {
-        self.note(Asked::Launch(launch.clone()))
+        self.note(Asked::Work(Work::Launch(launch.clone())))
     }
 
     fn multiply(&self, multiply: &Multiply) -> Result<(), Error> {
-        self.note(Asked::Multiply(*multiply))
+        self.note(Asked::Work(Work::Multiply(*multiply)))
     }
 
     fn wait(&self) -> Result<(), Error> {

@@ -1,10 +1,11 @@
 //! The recorder: it writes down what a GPU is asked for, and what rooms take.
 
 use tagsmith_device::Error;
+use tagsmith_device::asked::{Asked, Work};
 use tagsmith_device::gpu::{Driver, Gpu};
 use tagsmith_device::kernels::elementwise::Add;
 use tagsmith_device::multiply::{Element, Matrix, Multiply};
-use tagsmith_device::recorder::{Asked, Recorder};
+use tagsmith_device::recorder::Recorder;
 use tagsmith_device::traffic::Traffic;
 
 #[test]
@@ -34,12 +35,12 @@ fn everything_is_written_down_in_its_order() {
     gpu.wait().expect("it refuses nothing");
     let asked = recorder.take_asked();
     let want = [
-        Asked::Upload(100),
-        Asked::Clear(60),
-        Asked::Copy(40),
-        Asked::Launch(add),
-        Asked::Multiply(multiply),
-        Asked::Download(100),
+        Asked::Upload { address: x.address(), bytes: 100 },
+        Asked::Work(Work::Clear { address: y.address(), bytes: 60 }),
+        Asked::Work(Work::Copy { from: x.address(), to: y.address() + 60, bytes: 40 }),
+        Asked::Work(Work::Launch(add)),
+        Asked::Work(Work::Multiply(multiply)),
+        Asked::Download { address: y.address(), bytes: 100 },
     ];
     assert_eq!(asked, want);
     assert_eq!(recorder.take_asked(), []);

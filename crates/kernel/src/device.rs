@@ -1,8 +1,9 @@
 //! Where numbers lie, and where operations on them run.
 
 pub use tagsmith_device::Error;
-pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, devices, memory};
-pub use tagsmith_device::recorder::{Asked, Recorder};
+pub use tagsmith_device::asked::{Asked, Work};
+pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, chunks, devices, memory};
+pub use tagsmith_device::recorder::Recorder;
 
 use tagsmith_device::cuda;
 use tagsmith_device::emulator::Emulator;
@@ -61,6 +62,14 @@ impl Device {
     /// The driver or a library is missing or too old; there is no such GPU; it cannot compute what is needed, or fails.
     pub fn cuda(places: &Places, ordinal: usize) -> Result<Device, Error> {
         Ok(Device::Gpu(Gpu::new(Box::new(cuda::open(places, ordinal, PTX)?))))
+    }
+
+    /// Returns what a user should know of how a GPU works, if there is something.
+    pub fn remark(&self) -> Option<String> {
+        match self {
+            Device::Processor => None,
+            Device::Gpu(gpu) => gpu.driver().remark(),
+        }
     }
 
     /// Waits until all work that was asked for is done.

@@ -160,7 +160,10 @@ impl DeviceArgs {
             return Err(refusal(missing, Remedy::set(Setting::CudaLibraries)));
         }
         match self.opened(&gpu) {
-            Ok(device) => Ok((device, vec![computes(&gpu)])),
+            Ok(device) => {
+                let notes = computes(&gpu, &device);
+                Ok((device, notes))
+            }
             Err(reason) => Err(refusal(unused(&gpu, &reason), here())),
         }
     }
@@ -182,7 +185,7 @@ impl DeviceArgs {
         for gpu in after.iter().chain(before) {
             let said = match self.opened(gpu) {
                 Ok(device) => {
-                    notes.push(computes(gpu));
+                    notes.extend(computes(gpu, &device));
                     return (device, notes);
                 }
                 Err(reason) => Note::once(unused(gpu, &reason)).important(),
@@ -219,8 +222,16 @@ fn proven(device: Device) -> Result<Device, String> {
     }
 }
 
-fn computes(gpu: &DeviceInfo) -> Note {
-    Note::once(format!("GPU {} computes: {}, {}", gpu.ordinal, gpu.name, size(gpu.memory)))
+/// Says that a GPU computes, and what the self-test showed of how it works.
+fn computes(gpu: &DeviceInfo, device: &Device) -> Vec<Note> {
+    let said = Note::once(format!("GPU {} computes: {}, {}", gpu.ordinal, gpu.name, size(gpu.memory)));
+    [Some(said), news(device, None)].into_iter().flatten().collect()
+}
+
+/// Returns what a user should know of how a device works, if it was not known.
+pub fn news(device: &Device, known: Option<&str>) -> Option<Note> {
+    let remark = device.remark().filter(|remark| Some(remark.as_str()) != known)?;
+    Some(Note::once(format!("of the GPU: {remark}")))
 }
 
 fn unused(gpu: &DeviceInfo, reason: &str) -> String {

@@ -6,6 +6,7 @@ use super::made_from::MadeFrom;
 use super::{tag_rules, write_json};
 use crate::error::refusal;
 use crate::events::{Events, Progress};
+use crate::machine::device::news;
 use crate::machine::memory::allowed;
 use crate::machine::{folder_lock, precision, threads};
 use crate::report::Finished;
@@ -133,6 +134,7 @@ pub fn train_spans(
     );
     let (device, said) = request.device.open_on_ranks(world)?;
     log.notes(&said)?;
+    let known = device.remark();
     if config.bf16 {
         model.precision = precision::bf16(&device, log.events);
     }
@@ -151,6 +153,7 @@ pub fn train_spans(
     let (mut best, mut recorded) = (None, None);
     if config.does[0] {
         let learned = inputs.learn(model, &mut log)?;
+        log.notes(news(&device, known.as_deref()).as_slice())?;
         model = learned.model;
         (best, recorded) = (learned.best, Some((learned.state, learned.recorder)));
     } else {

@@ -92,11 +92,46 @@ impl Accelerate {
     pub fn check(&self, ranks: usize) -> anyhow::Result<()> {
         match self.processes {
             Some(processes) if processes != ranks => bail!(
-                "`--accelerate_config` asks for {processes} processes, and there {}: run `mpirun -n {processes} tagsmith …`",
+                "accelerate's configuration asks for {processes} processes, and there {}: run `mpirun -n {processes} tagsmith …`",
                 if ranks == 1 { "is one".to_owned() } else { format!("are {ranks}") }
             ),
             _ => Ok(()),
         }
+    }
+}
+
+/// The answers of `accelerate config`, as far as they matter here.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answers {
+    kind: String,
+    processes: usize,
+    precision: String,
+}
+
+impl Answers {
+    /// The precisions there are. The first is f32.
+    pub const PRECISIONS: [&str; 3] = ["no", "fp16", "bf16"];
+
+    /// Takes the type of the machine by accelerate's name, the number of processes, and the precision.
+    pub fn new(kind: &str, processes: usize, precision: &str) -> Answers {
+        Answers { kind: kind.into(), processes, precision: precision.into() }
+    }
+
+    /// Returns the file that accelerate 1.15 writes for one local machine.
+    pub fn yaml(&self) -> String {
+        let Answers { kind, processes, precision } = self;
+        // YAML reads a bare `no` as a truth value.
+        let word = |word: &str| if word.eq_ignore_ascii_case("no") { format!("'{word}'") } else { word.to_owned() };
+        let gpus = if kind == MULTI_GPU { "gpu_ids: all\n" } else { "" };
+        format!(
+            "compute_environment: LOCAL_MACHINE\ndebug: false\ndistributed_type: {}\ndowncast_bf16: 'no'\n\
+             enable_cpu_affinity: false\n{gpus}machine_rank: 0\nmain_training_function: main\nmixed_precision: {}\n\
+             num_machines: 1\nnum_processes: {processes}\nrdzv_backend: static\nsame_network: true\ntpu_env: []\n\
+             tpu_use_cluster: false\ntpu_use_sudo: false\nuse_cpu: {}\n",
+            word(kind),
+            word(precision),
+            kind == "MULTI_CPU"
+        )
     }
 }
 
@@ -120,21 +155,33 @@ fn device(kind: &str, use_cpu: Option<&str>, gpu_ids: Option<&str>) -> Result<Op
     }
 }
 
-/// Takes over what accelerate's configuration asks for and the options do not.
+/// Takes over what accelerate's configuration asks for and the options do not: that of `--accelerate_config`, or else the
+/// default file of `accelerate config`.
 ///
-/// The default file of `accelerate config` is not read, and a line says so: without the launcher, run_ner.py does not
-/// read it either.
+/// Nobody named the default file, so what it asks for in vain is said, and the run goes on without it.
 pub fn apply(line: &mut TrainLine, ranks: usize) -> anyhow::Result<()> {
-    let Some(file) = &line.rim.accelerate_config else {
-        let default = environment::accelerate_defaults().into_iter().find(|file| file.exists());
-        line.lines.extend(default.map(|file| {
-            let file = file.display();
-            format!("accelerate's default configuration `{file}` is not read: `--accelerate_config {file}` reads it")
-        }));
+    if let Some(file) = line.rim.accelerate_config.clone() {
+        let configuration = Accelerate::read(&file)?;
+        configuration.check(ranks)?;
+        take_over(line, configuration, &file);
         return Ok(());
-    };
-    let configuration = Accelerate::read(file)?;
-    configuration.check(ranks)?;
+    }
+    let Some(file) = environment::accelerate_defaults().into_iter().find(|file| file.exists()) else { return Ok(()) };
+    match Accelerate::read(&file) {
+        Ok(mut configuration) => {
+            // `auto` takes a GPU that is there, and nobody asked for one that is not.
+            configuration.device = configuration.device.filter(|device| *device != DeviceChoice::Cuda(None));
+            if let Err(other) = configuration.check(ranks) {
+                line.lines.push(format!("`{}`: {other}", file.display()));
+            }
+            take_over(line, configuration, &file);
+        }
+        Err(error) => line.lines.push(format!("accelerate's default configuration is left out: {error:#}")),
+    }
+    Ok(())
+}
+
+fn take_over(line: &mut TrainLine, configuration: Accelerate, file: &Path) {
     if let Some(precision) = configuration.precision.filter(|_| !line.args.machine.bf16) {
         line.lines.push(format!("`{}` asks for {precision}: products are computed as `--bf16` does", file.display()));
         line.args.machine.bf16 = true;
@@ -144,7 +191,6 @@ pub fn apply(line: &mut TrainLine, ranks: usize) -> anyhow::Result<()> {
         line.lines.push(format!("`{}` asks for `--{DEVICE} {device}`", file.display()));
         *chosen = device;
     }
-    Ok(())
 }
 
 /// In the place of a mapping or a list that holds something.
@@ -230,6 +276,19 @@ mod tests {
         let json = from_json(r#"{"distributed_type": "MULTI_CPU", "num_processes": 2, "mixed_precision": "fp16"}"#);
         let two = Accelerate { device: Some(DeviceChoice::Processor), ..accelerate(Some("fp16"), Some(2)) };
         assert_eq!(Accelerate::of(&json.unwrap()).unwrap(), two);
+    }
+
+    /// What is written is read as it was answered.
+    #[test]
+    fn answers_are_read_back() {
+        for (kind, device) in
+            [("NO", None), ("MULTI_CPU", Some(DeviceChoice::Processor)), ("MULTI_GPU", Some(DeviceChoice::Cuda(None)))]
+        {
+            for (precision, read_back) in [("no", None), ("fp16", Some("fp16")), ("bf16", Some("bf16"))] {
+                let want = Accelerate { precision: read_back.map(Into::into), processes: Some(3), device };
+                assert_eq!(read(&Answers::new(kind, 3, precision).yaml()), Ok(want));
+            }
+        }
     }
 
     #[test]

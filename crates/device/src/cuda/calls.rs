@@ -6,6 +6,9 @@
 
 pub(super) mod cublas_lt;
 pub(super) mod driver;
+pub(super) mod graph;
+pub(super) mod module;
+pub(super) mod staging;
 
 /// What every function returns: `CUresult` or `cublasStatus_t` as the number it is. 0 is success.
 pub(super) type Code = u32;
@@ -20,7 +23,7 @@ macro_rules! functions {
         $(#[$doc])*
         #[allow(non_snake_case)]
         pub(crate) struct $table {
-            $($name: unsafe extern "C" fn($($argument),*) -> Code,)*
+            $(pub(super) $name: unsafe extern "C" fn($($argument),*) -> Code,)*
             $($own: unsafe extern "C" fn($($own_argument),*) -> $result,)*
         }
 

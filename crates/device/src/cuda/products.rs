@@ -85,7 +85,8 @@ fn alignment(numbers: &[u64]) -> u32 {
 }
 
 impl Kind {
-    fn of(multiply: &Multiply, [m, n, k]: [u64; 3]) -> Kind {
+    /// Returns the kind of a product of this shape, and the number of a batch's rows.
+    fn of(multiply: &Multiply, [m, n, k]: [u64; 3]) -> (Kind, u64) {
         // A weight's gradient alone sums over rows.
         let batch = match (multiply.transposes_a, multiply.transposes_b) {
             (false, true) => Batch::Terms,
@@ -97,7 +98,7 @@ impl Kind {
             alignment(&[matrix.address, matrix.leading.wrapping_mul(bytes)])
         });
         let bias = if multiply.bias == 0 { 0 } else { alignment(&[multiply.bias]) };
-        Kind {
+        let kind = Kind {
             factors: multiply.a.element,
             result: multiply.c.element,
             transposes: [multiply.transposes_a, multiply.transposes_b],
@@ -105,7 +106,8 @@ impl Kind {
             fixed: if batch == Batch::Terms { [m, n] } else { [m, k] },
             leading: matrices.map(|matrix| matrix.leading),
             alignments: [a, b, c, bias],
-        }
+        };
+        (kind, if batch == Batch::Terms { k } else { n })
     }
 
     /// Returns the shapes of A, B and C as they lie in memory, for a number of rows.
@@ -135,22 +137,28 @@ impl Products {
         &self.library
     }
 
-    /// Computes a product, whose matrices lie within allocations.
+    /// Finds the algorithm of a product, whose matrices lie within allocations. It need not be found again.
     ///
     /// # Errors
     /// Shapes do not fit; the library has no algorithm for it; what the library says.
-    pub(super) fn compute(&mut self, multiply: &Multiply) -> Result<(), Error> {
-        let [m, n, k] = shape(multiply)?;
-        let kind = Kind::of(multiply, [m, n, k]);
+    pub(super) fn prepare(&mut self, multiply: &Multiply) -> Result<(), Error> {
+        let (kind, rows) = Kind::of(multiply, shape(multiply)?);
         if !self.prepared.contains_key(&kind) {
             let prepared = Prepared::of(&self.library, &kind)?;
             self.prepared.insert(kind, prepared);
         }
         let prepared = self.prepared.get_mut(&kind).expect("it was inserted");
-        let rows = if kind.batch == Batch::Terms { k } else { n };
-        if !prepared.admits(&kind, rows)? {
-            return Err(none(&kind, rows));
-        }
+        if prepared.admits(&kind, rows)? { Ok(()) } else { Err(none(&kind, rows)) }
+    }
+
+    /// Computes a product that was prepared.
+    ///
+    /// # Errors
+    /// What the library says.
+    pub(super) fn compute(&mut self, multiply: &Multiply) -> Result<(), Error> {
+        let (kind, rows) = Kind::of(multiply, shape(multiply)?);
+        let prepared = self.prepared.get_mut(&kind).expect("it was prepared");
+        resize(&mut prepared.product, &kind, rows)?;
         if multiply.bias != 0 {
             prepared.product.operation.set_bias(multiply.bias)?;
         }

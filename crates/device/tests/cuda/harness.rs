@@ -108,8 +108,13 @@ impl Fake {
         self.tell(1)
     }
 
-    /// Returns the library's notes since the last time: searches, products, launches and what was wrong.
+    /// Returns the library's notes since the last time: searches, products and what was wrong.
     pub fn notes(&self) -> Vec<String> {
         self.tell(2)
+    }
+
+    /// Returns what was put into the stream since the last time, one line each.
+    pub fn log(&self) -> Vec<String> {
+        self.tell(3)
     }
 }

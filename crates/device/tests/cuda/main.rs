@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod errors;
+mod graphs;
 mod harness;
 mod libraries;
 mod products;

@@ -130,9 +130,10 @@ fn arguments_arrive_as_they_are() {
     let cuda = open(&fake);
     let args = vec![Arg::Address(0x1234_5678_9abc), Arg::I32(-2), Arg::F32(1.5), Arg::U64(u64::MAX)];
     let launch = Launch { kernel: "scale", grid: [7, 5, 3], block: [64, 2, 4], args, traffic: Traffic::default() };
-    cuda.launch(&launch).expect("launched");
+    cuda.launch(&launch).expect("taken");
+    cuda.wait().expect("launched");
     let told = "launch scale [7, 5, 3, 64, 2, 4] 0x123456789abc 0xfffffffe 0x3fc00000 0xffffffffffffffff";
-    assert_eq!(fake.notes(), [told]);
+    assert_eq!(fake.log(), [told]);
 }
 
 #[test]
@@ -144,7 +145,8 @@ fn launches_that_do_not_fit_are_refused() {
     };
     let good = [Arg::Address(1), Arg::I32(1), Arg::F32(1.0), Arg::U64(1)];
     launch("scale", good.to_vec()).expect("it fits");
-    fake.notes();
+    cuda.wait().expect("launched");
+    fake.log();
     let mut bad = vec![good[..3].to_vec(), [&good[..], &[Arg::I32(1)]].concat(), Vec::new()];
     for (i, wrong) in [Arg::I32(1), Arg::U64(1), Arg::I32(1), Arg::F32(1.0)].into_iter().enumerate() {
         let mut args = good.to_vec();
@@ -155,18 +157,31 @@ fn launches_that_do_not_fit_are_refused() {
         assert!(matches!(launch("scale", args.clone()), Err(Error::Fault(_))), "{args:?}");
     }
     assert_eq!(launch("other", Vec::new()).unwrap_err().to_string(), "the PTX has no kernel `other`");
-    assert_eq!(fake.notes(), Vec::<String>::new());
-    let empty = cuda.launch(&Launch {
-        kernel: "nothing",
-        grid: [0, 1, 1],
-        block: [32, 1, 1],
-        args: Vec::new(),
-        traffic: Traffic::default(),
-    });
-    assert_eq!(
-        empty.unwrap_err().to_string(),
-        "cuLaunchKernel: CUDA_ERROR_INVALID_VALUE (error invalid value; `nothing`, blocks [0, 1, 1], threads [32, 1, 1])"
-    );
+    cuda.wait().expect("nothing is launched");
+    assert_eq!(fake.log(), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_driver_says_of_a_launch_is_told_later_and_then_always() {
+    let fake = Fake::new();
+    let cuda = open(&fake);
+    let room = cuda.allocate(512).expect("room");
+    let launch = |x| {
+        let traffic = Traffic::default();
+        cuda.launch(&Launch { kernel: "nothing", grid: [x, 1, 1], block: [32, 1, 1], args: Vec::new(), traffic })
+    };
+    launch(1).expect("taken");
+    launch(0).expect("taken");
+    launch(2).expect("taken");
+    let told = "cuLaunchKernel: CUDA_ERROR_INVALID_VALUE (error invalid value; `nothing`, blocks [0, 1, 1], threads [32, 1, 1])";
+    let is_told = |result: Result<(), Error>| assert_eq!(result.unwrap_err().to_string(), told);
+    is_told(cuda.download(room, &mut [0; 8]));
+    is_told(launch(3));
+    is_told(cuda.clear(room, 8));
+    is_told(cuda.upload(room, &[0; 8]));
+    is_told(cuda.wait());
+    // What came after it is not done.
+    assert_eq!(fake.log(), ["launch nothing [1, 1, 1, 32, 1, 1] "]);
 }
 
 #[test]

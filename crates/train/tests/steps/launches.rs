@@ -2,7 +2,8 @@
 
 use super::*;
 use tagsmith_kernel::Device;
-use tagsmith_kernel::device::{Asked, Recorder};
+use tagsmith_kernel::device::chunks::Key;
+use tagsmith_kernel::device::{Asked, Recorder, Work};
 
 /// A learner on a device that does nothing, and the record.
 fn recorded(name: &str, checkpointing: bool) -> (Learner<TokenTask>, Recorder) {
@@ -14,17 +15,22 @@ fn recorded(name: &str, checkpointing: bool) -> (Learner<TokenTask>, Recorder) {
 
 /// The sizes of what went to the host.
 fn downloads(asked: &[Asked]) -> Vec<u64> {
-    asked.iter().filter_map(|asked| if let Asked::Download(bytes) = asked { Some(*bytes) } else { None }).collect()
+    asked
+        .iter()
+        .filter_map(|asked| if let Asked::Download { bytes, .. } = asked { Some(*bytes) } else { None })
+        .collect()
 }
 
 /// How many copies came from the host.
 fn uploads(asked: &[Asked]) -> usize {
-    asked.iter().filter(|asked| matches!(asked, Asked::Upload(_))).count()
+    asked.iter().filter(|asked| matches!(asked, Asked::Upload { .. })).count()
 }
 
 /// How many kernels were launched whose names begin so.
 fn launches(asked: &[Asked], prefix: &str) -> usize {
-    asked.iter().filter(|asked| matches!(asked, Asked::Launch(launch) if launch.kernel.starts_with(prefix))).count()
+    let begins =
+        |asked: &&Asked| matches!(asked, Asked::Work(Work::Launch(launch)) if launch.kernel.starts_with(prefix));
+    asked.iter().filter(begins).count()
 }
 
 #[test]
@@ -73,5 +79,50 @@ fn layers_that_keep_their_input_only_are_computed_twice() {
         assert_eq!(launches(&asked, "attention_f32"), times * layers);
         assert_eq!(launches(&asked, "attention_backward_keys"), layers);
         assert_eq!((launches(&asked, "adamw"), launches(&asked, "clip")), (1, 1));
+    }
+}
+
+/// What is the same in steps of one shape: all but the plain numbers of kernels.
+fn fixed(asked: &[Asked]) -> Vec<(Key, Option<Asked>)> {
+    let fixed = |asked: &Asked| match asked {
+        Asked::Work(work) => (Key::of(std::slice::from_ref(work)), None),
+        moved => (Key::of(&[]), Some(moved.clone())),
+    };
+    asked.iter().map(fixed).collect()
+}
+
+#[test]
+fn steps_of_one_shape_ask_for_the_same_at_the_same_addresses() {
+    for name in ["bert", "modernbert", "deberta-v2_conv"] {
+        let (mut learner, recorder) = recorded(name, false);
+        // All sequences as one batch, in two, and the first sequence alone.
+        let shapes = [&[0][..], &[0, 2], &[0]].map(|begins| batches_of(&read_expected(name), begins));
+        let [all, cut, mut first] = shapes;
+        first[0] = batches_of(&read_expected(name), &[0, 1]).swap_remove(0);
+        let mut asked = |batches: &[Batch], rate| {
+            recorder.take_asked();
+            step(&mut learner, batches, rate);
+            recorder.take_asked()
+        };
+        // A room may be taken by something smaller, which makes its shape take a new one later: rounds until none is new.
+        let rounds = (0..9).find(|_| {
+            let taken = recorder.most_taken();
+            [&all, &cut, &first].into_iter().for_each(|batches| _ = asked(batches, 1e-3));
+            recorder.most_taken() == taken
+        });
+        assert!(rounds.is_some(), "{name}: there is always a new room");
+        let taken = recorder.most_taken();
+        let mut before: Vec<Vec<Asked>> = Vec::new();
+        let order = [&first, &all, &cut, &all, &all, &first, &cut, &cut, &first, &all];
+        for (round, batches) in order.into_iter().enumerate() {
+            let now = asked(batches, 1e-3 / (1 + round) as f64);
+            if let Some(last) = order[..round].iter().rposition(|other| std::ptr::eq(*other, batches)) {
+                assert!(fixed(&now) == fixed(&before[last]), "{name}, step {round} is not as step {last}");
+                assert_ne!(now, before[last], "rates differ");
+            }
+            before.push(now);
+        }
+        assert!(fixed(&before[0]) != fixed(&before[1]), "shapes differ");
+        assert_eq!(recorder.most_taken(), taken, "{name}: no new room");
     }
 }

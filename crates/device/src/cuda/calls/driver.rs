@@ -1,13 +1,14 @@
-//! The driver: devices, contexts, memory, copies, modules and launches.
+//! The driver: devices, contexts, memory and streams.
 
 use super::{Code, functions};
 use crate::cuda::library::{DRIVER, Found, Library, Places, lacking};
 use crate::error::Error;
 use cudarc::driver::sys;
 use cudarc::driver::sys::{
-    CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUjit_option, CUmodule, CUstream,
+    CUDA_KERNEL_NODE_PARAMS_v2, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUgraph,
+    CUgraphExec, CUgraphNode, CUjit_option, CUmodule, CUstream, CUstreamCaptureMode, CUstreamCaptureStatus,
 };
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -63,6 +64,16 @@ functions! {
     cuLaunchKernel(
         CUfunction, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, CUstream, *mut *mut c_void, *mut *mut c_void
     );
+    cuStreamBeginCapture_v2(CUstream, CUstreamCaptureMode);
+    cuStreamGetCaptureInfo_v2(
+        CUstream, *mut CUstreamCaptureStatus, *mut u64, *mut CUgraph, *mut *const CUgraphNode, *mut usize
+    );
+    cuStreamEndCapture(CUstream, *mut CUgraph);
+    cuGraphInstantiateWithFlags(*mut CUgraphExec, CUgraph, c_ulonglong);
+    cuGraphExecKernelNodeSetParams_v2(CUgraphExec, CUgraphNode, *const CUDA_KERNEL_NODE_PARAMS_v2);
+    cuGraphLaunch(CUgraphExec, CUstream);
+    cuGraphExecDestroy(CUgraphExec);
+    cuGraphDestroy(CUgraph);
 }
 
 /// What a device is.
@@ -76,7 +87,7 @@ pub(crate) struct Properties {
 /// The driver, initialized.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    functions: Functions,
+    pub(super) functions: Functions,
     found: Found,
 }
 
@@ -164,7 +175,7 @@ impl Driver {
     }
 
     /// Returns an error for a code that is not success, with the name and meaning that the driver gives.
-    fn check(&self, call: &'static str, code: Code) -> Result<(), Error> {
+    pub(super) fn check(&self, call: &'static str, code: Code) -> Result<(), Error> {
         if code == 0 {
             return Ok(());
         }
@@ -272,6 +283,11 @@ impl Drop for Context {
     }
 }
 
+/// Returns a number of bytes as the processor counts them.
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 /// A stream: its work is done in the order in which it is asked for.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -304,12 +320,12 @@ impl Stream {
         &self.context
     }
 
-    /// Returns the handle, for cublasLt.
-    pub(super) fn handle(&self) -> *mut c_void {
-        self.stream.cast()
+    /// Returns the handle.
+    pub(super) fn handle(&self) -> CUstream {
+        self.stream
     }
 
-    fn driver(&self) -> &Driver {
+    pub(super) fn driver(&self) -> &Driver {
         &self.context.driver
     }
 
@@ -328,10 +344,10 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(crate) fn clear(&self, address: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn clear(&self, address: u64, bytes: u64) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the caller found the range within one allocation, which outlives the stream's work.
-        let code = unsafe { (self.driver().functions.cuMemsetD8Async)(address, 0, bytes, self.stream) };
+        let code = unsafe { (self.driver().functions.cuMemsetD8Async)(address, 0, size(bytes), self.stream) };
         self.driver().check("cuMemsetD8Async", code)
     }
 
@@ -339,47 +355,11 @@ impl Stream {
     ///
     /// # Errors
     /// What the driver says.
-    pub(crate) fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn copy(&self, from: u64, to: u64, bytes: u64) -> Result<(), Error> {
         self.context.enter()?;
         // SAFETY: the caller found both ranges within allocations, which outlive the stream's work.
-        let code = unsafe { (self.driver().functions.cuMemcpyDtoDAsync_v2)(to, from, bytes, self.stream) };
+        let code = unsafe { (self.driver().functions.cuMemcpyDtoDAsync_v2)(to, from, size(bytes), self.stream) };
         self.driver().check("cuMemcpyDtoDAsync", code)
-    }
-
-    /// Launches a kernel of `module`, which outlives the stream's work: it is unloaded after the stream was waited for.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub(crate) fn launch(
-        &self,
-        kernel: Kernel,
-        grid: [u32; 3],
-        block: [u32; 3],
-        arguments: &[u64],
-    ) -> Result<(), Error> {
-        self.context.enter()?;
-        let mut pointers: Vec<*mut c_void> =
-            arguments.iter().map(|value| (&raw const *value).cast_mut().cast()).collect();
-        let ([x, y, z], [i, j, k]) = (grid, block);
-        // SAFETY: `pointers` holds one pointer a parameter: the caller compared number and sizes with the kernel's. Each points
-        // to 8 bytes, of which the driver copies as many as the parameter has, before it returns. What the kernel does with
-        // addresses among them is the kernel's contract (kernels.rs).
-        let code = unsafe {
-            (self.driver().functions.cuLaunchKernel)(
-                kernel.0,
-                x,
-                y,
-                z,
-                i,
-                j,
-                k,
-                0,
-                self.stream,
-                pointers.as_mut_ptr(),
-                null_mut(),
-            )
-        };
-        self.driver().check("cuLaunchKernel", code)
     }
 }
 
@@ -388,203 +368,5 @@ impl Drop for Stream {
         let _ = self.wait();
         // SAFETY: the stream was made by `of` and is destroyed once; its work is done. Nobody can be told of an error here.
         let _ = unsafe { (self.driver().functions.cuStreamDestroy_v2)(self.stream) };
-    }
-}
-
-/// Pinned memory of the host, through which bytes travel, and the event that tells when they arrived.
-#[derive(Debug)]
-pub(crate) struct Staging {
-    stream: Arc<Stream>,
-    event: CUevent,
-    memory: *mut u8,
-    size: usize,
-    /// Whether work on the memory may not be done yet.
-    busy: bool,
-}
-
-// SAFETY: the memory belongs to this value alone; handles may be used by any thread that entered the context.
-unsafe impl Send for Staging {}
-
-impl Staging {
-    /// Allocates `size` bytes of pinned memory, more than 0.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub(crate) fn of(stream: &Arc<Stream>, size: usize) -> Result<Staging, Error> {
-        stream.context.enter()?;
-        let (driver, mut event, mut memory) = (stream.driver(), null_mut(), null_mut());
-        let flags = sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as c_uint;
-        // SAFETY: cuEventCreate writes one handle to the pointer, of the context that was entered. Drop destroys it.
-        driver.check("cuEventCreate", unsafe { (driver.functions.cuEventCreate)(&raw mut event, flags) })?;
-        // SAFETY: cuMemHostAlloc writes one address to the pointer. Drop frees the memory.
-        let code = unsafe { (driver.functions.cuMemHostAlloc)(&raw mut memory, size, 0) };
-        if let Err(error) = driver.check("cuMemHostAlloc", code) {
-            // SAFETY: the event was made above and is destroyed once.
-            let _ = unsafe { (driver.functions.cuEventDestroy_v2)(event) };
-            return Err(error);
-        }
-        Ok(Staging { stream: stream.clone(), event, memory: memory.cast(), size, busy: false })
-    }
-
-    /// Waits until the memory is not used by any work.
-    fn settle(&mut self) -> Result<(), Error> {
-        self.stream.context.enter()?;
-        if self.busy {
-            let driver = self.stream.driver();
-            // SAFETY: the event is there as long as `self` is.
-            driver.check("cuEventSynchronize", unsafe { (driver.functions.cuEventSynchronize)(self.event) })?;
-            self.busy = false;
-        }
-        Ok(())
-    }
-
-    /// Marks the end of the work that uses the memory. Where the mark fails, the whole stream is waited for.
-    fn mark(&mut self) -> Result<(), Error> {
-        let driver = self.stream.driver();
-        self.busy = true;
-        // SAFETY: event and stream are of the same context and there as long as `self` is.
-        let code = unsafe { (driver.functions.cuEventRecord)(self.event, self.stream.stream) };
-        driver.check("cuEventRecord", code).inspect_err(|_| {
-            let _ = self.stream.wait();
-        })
-    }
-
-    /// Copies at most `size` bytes to the device.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub(crate) fn upload(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
-        assert!(bytes.len() <= self.size, "staging: {} bytes do not fit {}", bytes.len(), self.size);
-        self.settle()?;
-        // SAFETY: no work uses the memory, it holds `size` bytes, and it does not overlap the caller's slice.
-        unsafe { self.memory.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        let driver = self.stream.driver();
-        // SAFETY: the caller found the range within one allocation. The memory stays as it is until the event has passed.
-        let code = unsafe {
-            (driver.functions.cuMemcpyHtoDAsync_v2)(address, self.memory.cast(), bytes.len(), self.stream.stream)
-        };
-        driver.check("cuMemcpyHtoDAsync", code)?;
-        self.mark()
-    }
-
-    /// Begins to copy at most `size` bytes from the device; [`Staging::finish`] waits for them.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub(crate) fn begin(&mut self, address: u64, bytes: usize) -> Result<(), Error> {
-        assert!(bytes <= self.size, "staging: {bytes} bytes do not fit {}", self.size);
-        self.settle()?;
-        let driver = self.stream.driver();
-        // SAFETY: the caller found the range within one allocation. Nobody looks at the memory until the event has passed.
-        let code =
-            unsafe { (driver.functions.cuMemcpyDtoHAsync_v2)(self.memory.cast(), address, bytes, self.stream.stream) };
-        driver.check("cuMemcpyDtoHAsync", code)?;
-        self.mark()
-    }
-
-    /// Takes the bytes that [`Staging::begin`] asked for.
-    ///
-    /// # Errors
-    /// What the driver says, also of work before.
-    pub(crate) fn finish(&mut self, out: &mut [u8]) -> Result<(), Error> {
-        assert!(out.len() <= self.size, "staging: {} bytes are not in {}", out.len(), self.size);
-        self.settle()?;
-        // SAFETY: no work uses the memory, which was written as far as `out` is long, and which `out` does not overlap.
-        unsafe { self.memory.copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
-        Ok(())
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if self.settle().is_err() {
-            let _ = self.stream.wait();
-        }
-        let functions = &self.stream.driver().functions;
-        // SAFETY: event and memory were made by `of` and are given back once; no work uses them. Nobody can be told of an
-        // error here.
-        let _ = unsafe { ((functions.cuMemFreeHost)(self.memory.cast()), (functions.cuEventDestroy_v2)(self.event)) };
-    }
-}
-
-/// A kernel of a module. It is valid as long as its module.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kernel(CUfunction);
-
-// SAFETY: a function's handle may be used by any thread that entered its context.
-unsafe impl Send for Kernel {}
-// SAFETY: as above.
-unsafe impl Sync for Kernel {}
-
-/// PTX that the driver compiled for the device.
-#[derive(Debug)]
-pub(crate) struct Module {
-    stream: Arc<Stream>,
-    module: CUmodule,
-}
-
-// SAFETY: a module's handle may be used by any thread that entered its context.
-unsafe impl Send for Module {}
-// SAFETY: as above.
-unsafe impl Sync for Module {}
-
-/// Bytes that the compiler's log may have.
-const LOG: usize = 8192;
-
-impl Module {
-    /// Compiles PTX text.
-    ///
-    /// # Errors
-    /// What the driver says, with its compiler's log.
-    pub(crate) fn of(stream: &Arc<Stream>, ptx: &CStr) -> Result<Module, Error> {
-        stream.context.enter()?;
-        let (driver, mut module, mut log) = (stream.driver(), null_mut(), vec![0u8; LOG]);
-        let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
-        let mut values: [*mut c_void; 2] = [log.as_mut_ptr().cast(), std::ptr::without_provenance_mut(LOG)];
-        // SAFETY: cuModuleLoadDataEx reads text that ends with a zero, and two options with their values: a buffer and its
-        // size, which is given in the place of a pointer. It writes into the buffer at most that size, and one handle.
-        let code = unsafe {
-            (driver.functions.cuModuleLoadDataEx)(
-                &raw mut module,
-                ptx.as_ptr().cast(),
-                2,
-                options.as_mut_ptr(),
-                values.as_mut_ptr(),
-            )
-        };
-        driver.check("cuModuleLoadDataEx", code).map_err(|error| with_log(error, &log))?;
-        Ok(Module { stream: stream.clone(), module })
-    }
-
-    /// Looks a kernel up.
-    ///
-    /// # Errors
-    /// There is none of that name; what the driver says.
-    pub(crate) fn kernel(&self, name: &CString) -> Result<Kernel, Error> {
-        let (driver, mut function) = (self.stream.driver(), null_mut());
-        self.stream.context.enter()?;
-        // SAFETY: cuModuleGetFunction reads a name that ends with a zero and writes one handle; the module is loaded.
-        let code = unsafe { (driver.functions.cuModuleGetFunction)(&raw mut function, self.module, name.as_ptr()) };
-        driver.check("cuModuleGetFunction", code)?;
-        Ok(Kernel(function))
-    }
-}
-
-/// Adds the log of the driver's compiler to an error.
-fn with_log(error: Error, log: &[u8]) -> Error {
-    let log = CStr::from_bytes_until_nul(log).map(|log| log.to_string_lossy().trim().to_owned()).unwrap_or_default();
-    match error {
-        Error::Call { call, code, meaning } if !log.is_empty() => {
-            Error::Call { call, code, meaning: format!("{meaning}; its log: {log}") }
-        }
-        error => error,
-    }
-}
-
-impl Drop for Module {
-    fn drop(&mut self) {
-        let _ = self.stream.wait();
-        // SAFETY: the module was loaded by `of` and is unloaded once; no work uses it. Nobody can be told of an error here.
-        let _ = unsafe { (self.stream.driver().functions.cuModuleUnload)(self.module) };
     }
 }

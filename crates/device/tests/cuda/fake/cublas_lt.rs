@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 const LT_NOT_INITIALIZED: u32 = 1;
 const LT_INVALID_VALUE: u32 = 7;
+const LT_INTERNAL_ERROR: u32 = 14;
 const LT_NOT_SUPPORTED: u32 = 15;
 
 #[repr(C)]
@@ -197,6 +198,9 @@ pub unsafe extern "C" fn cublasLtMatmulAlgoGetHeuristic(
     count: *mut c_int,
 ) -> u32 {
     cublas!(state, "cublasLtMatmulAlgoGetHeuristic");
+    if state.spoils() {
+        state.notes.push("cublasLtMatmulAlgoGetHeuristic in a capture".to_owned());
+    }
     if !state.is(handle, "cublasLt") || !state.fits(operation, [a, b, c, d]) || asked <= 0 {
         return LT_INVALID_VALUE;
     }
@@ -258,6 +262,9 @@ pub unsafe extern "C" fn cublasLtMatmulAlgoCheck(
     result: *mut Heuristic,
 ) -> u32 {
     cublas!(state, "cublasLtMatmulAlgoCheck");
+    if state.spoils() {
+        state.notes.push("cublasLtMatmulAlgoCheck in a capture".to_owned());
+    }
     let [magic, index, ..] = unsafe { &*algorithm }.0;
     if !state.is(handle, "cublasLt") || !state.fits(operation, [a, b, c, d]) || magic != 0xA160 {
         return LT_INVALID_VALUE;
@@ -291,6 +298,10 @@ pub unsafe extern "C" fn cublasLtMatmul(
     stream: u64,
 ) -> u32 {
     cublas!(state, "cublasLtMatmul");
+    // A product that a test says cannot be captured.
+    if state.setting("uncapturable", 0) == 1 && state.spoils() {
+        return LT_INTERNAL_ERROR;
+    }
     let layouts = [a_layout, b_layout, c_layout, d_layout];
     let sound = state.is(handle, "cublasLt") && state.is(stream, "stream") && state.is(CURRENT.get(), "context");
     if !sound || !state.fits(operation, layouts) || unsafe { *alpha } != 1.0 || c != d {
@@ -310,6 +321,8 @@ pub unsafe extern "C" fn cublasLtMatmul(
     let shape: Vec<[u64; 2]> = layouts.iter().map(|layout| [layout.rows, layout.columns]).collect();
     state.notes.push(format!("product {shape:?}, algorithm {index}"));
     let beta = unsafe { *beta };
-    state.queue.push(Work::Product(Product { operation, layouts, addresses, beta }));
+    let bias = if operation.epilogue == 4 { operation.bias } else { 0 };
+    let line = format!("product {shape:?} {addresses:x?} {bias:#x} {beta}");
+    state.put(line, Work::Product(Product { operation, layouts, addresses, beta }));
     0
 }

@@ -1,28 +1,30 @@
 //! The driver. What each function does to `State`, and what it refuses, is what cuda.h says.
 
-use crate::{CURRENT, Work, call, codes, destroy, state, strings};
+use crate::{CURRENT, State, Work, codes, destroy, state, strings};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
-const INVALID_VALUE: u32 = 1;
+pub const INVALID_VALUE: u32 = 1;
 const OUT_OF_MEMORY: u32 = 2;
-const NOT_INITIALIZED: u32 = 3;
+pub const NOT_INITIALIZED: u32 = 3;
 const INVALID_DEVICE: u32 = 101;
-const INVALID_CONTEXT: u32 = 201;
+pub const INVALID_CONTEXT: u32 = 201;
 const INVALID_PTX: u32 = 218;
 const NOT_FOUND: u32 = 500;
+pub const CAPTURE_UNSUPPORTED: u32 = 900;
 
 /// Returns with a code where the call was told to fail or breaks its contract.
+#[macro_export]
 macro_rules! driver {
     ($state:ident, $name:literal $(, context $context:literal)?) => {
-        let (mut $state, code) = call($name);
+        let (mut $state, code) = $crate::call($name);
         if code != 0 {
             return code;
         }
         if $name != "cuInit" && !$state.initialized {
-            return NOT_INITIALIZED;
+            return $crate::driver::NOT_INITIALIZED;
         }
-        $(if $context && !$state.is(CURRENT.get(), "context") {
-            return INVALID_CONTEXT;
+        $(if $context && !$state.is($crate::CURRENT.get(), "context") {
+            return $crate::driver::INVALID_CONTEXT;
         })?
         let _ = &mut $state;
     };
@@ -138,6 +140,9 @@ pub unsafe extern "C" fn cuStreamCreate(out: *mut u64, flags: c_uint) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuStreamSynchronize(stream: u64) -> u32 {
     driver!(state, "cuStreamSynchronize", context true);
+    if state.spoils() {
+        return CAPTURE_UNSUPPORTED;
+    }
     state.run(None);
     if state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
@@ -157,6 +162,9 @@ pub unsafe extern "C" fn cuEventCreate(out: *mut u64, _flags: c_uint) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventRecord(event: u64, stream: u64) -> u32 {
     driver!(state, "cuEventRecord", context true);
+    if state.spoils() {
+        return CAPTURE_UNSUPPORTED;
+    }
     if !state.is(event, "event") || !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
@@ -167,6 +175,9 @@ pub unsafe extern "C" fn cuEventRecord(event: u64, stream: u64) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventSynchronize(event: u64) -> u32 {
     driver!(state, "cuEventSynchronize", context true);
+    if state.spoils() {
+        return CAPTURE_UNSUPPORTED;
+    }
     state.run(Some(event));
     if state.is(event, "event") { 0 } else { INVALID_VALUE }
 }
@@ -180,7 +191,7 @@ pub unsafe extern "C" fn cuEventDestroy_v2(event: u64) -> u32 {
 pub unsafe extern "C" fn cuMemGetInfo_v2(free: *mut usize, all: *mut usize) -> u32 {
     driver!(state, "cuMemGetInfo_v2", context true);
     let total = state.setting("memory", 1 << 30) as usize;
-    let used: usize = state.live.values().filter(|(kind, _)| *kind == "device memory").map(|(_, size)| size).sum();
+    let used = state.used();
     unsafe { (*free, *all) = (total.saturating_sub(used), total) };
     0
 }
@@ -188,7 +199,10 @@ pub unsafe extern "C" fn cuMemGetInfo_v2(free: *mut usize, all: *mut usize) -> u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemAlloc_v2(out: *mut u64, bytes: usize) -> u32 {
     driver!(state, "cuMemAlloc_v2", context true);
-    let used: usize = state.live.values().filter(|(kind, _)| *kind == "device memory").map(|(_, size)| size).sum();
+    if state.spoils() {
+        return CAPTURE_UNSUPPORTED;
+    }
+    let used = state.used();
     match bytes {
         0 => return INVALID_VALUE,
         _ if bytes > (state.setting("memory", 1 << 30) as usize).saturating_sub(used) => return OUT_OF_MEMORY,
@@ -205,6 +219,9 @@ pub unsafe extern "C" fn cuMemFree_v2(address: u64) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemHostAlloc(out: *mut u64, bytes: usize, _flags: c_uint) -> u32 {
     driver!(state, "cuMemHostAlloc", context true);
+    if state.spoils() {
+        return CAPTURE_UNSUPPORTED;
+    }
     unsafe { *out = state.allocate("pinned memory", bytes) };
     0
 }
@@ -220,7 +237,7 @@ pub unsafe extern "C" fn cuMemFreeHost(address: u64) -> u32 {
 pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: u64) -> u32 {
     driver!(state, "cuMemcpyHtoDAsync_v2", context true);
     let right = state.holds("device memory", to, bytes) && state.holds("pinned memory", from, bytes);
-    state.queue.push(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
+    state.put(format!("upload {to:#x} {bytes}"), Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -228,7 +245,7 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: u64, bytes: usize, 
 pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(to: u64, from: u64, bytes: usize, stream: u64) -> u32 {
     driver!(state, "cuMemcpyDtoHAsync_v2", context true);
     let right = state.holds("device memory", from, bytes) && state.holds("pinned memory", to, bytes);
-    state.queue.push(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
+    state.put(format!("download {from:#x} {bytes}"), Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -236,7 +253,8 @@ pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(to: u64, from: u64, bytes: usize, 
 pub unsafe extern "C" fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: u64) -> u32 {
     driver!(state, "cuMemcpyDtoDAsync_v2", context true);
     let right = state.holds("device memory", from, bytes) && state.holds("device memory", to, bytes);
-    state.queue.push(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
+    let line = format!("copy {from:#x} {to:#x} {bytes}");
+    state.put(line, Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -246,7 +264,7 @@ pub unsafe extern "C" fn cuMemsetD8Async(at: u64, value: u8, bytes: usize, strea
     if !state.holds("device memory", at, bytes) || !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
-    state.queue.push(Work::Fill { at, value, bytes });
+    state.put(format!("fill {at:#x} {value} {bytes}"), Work::Fill { at, value, bytes });
     0
 }
 
@@ -259,6 +277,9 @@ pub unsafe extern "C" fn cuModuleLoadDataEx(
     values: *mut *mut c_void,
 ) -> u32 {
     driver!(state, "cuModuleLoadDataEx", context true);
+    if state.spoils() {
+        return CAPTURE_UNSUPPORTED;
+    }
     let text = unsafe { CStr::from_ptr(image) }.to_string_lossy().into_owned();
     let options = unsafe { std::slice::from_raw_parts(options, count as usize) };
     let values = unsafe { std::slice::from_raw_parts_mut(values, count as usize) };
@@ -317,15 +338,42 @@ pub unsafe extern "C" fn cuLaunchKernel(
     extra: *mut *mut c_void,
 ) -> u32 {
     driver!(state, "cuLaunchKernel", context true);
-    let Some((name, sizes)) = state.kernels.get(&function).cloned() else { return INVALID_VALUE };
-    let sizes = sizes.iter().enumerate();
-    let value = |(at, size): (usize, &usize)| unsafe {
-        let from = *parameters.add(at);
-        if *size == 8 { from.cast::<u64>().read() } else { u64::from(from.cast::<u32>().read()) }
-    };
-    let values: Vec<String> = sizes.map(|pair| format!("{:#x}", value(pair))).collect();
     let counts = [x, y, z, i, j, k];
-    let right = counts.iter().all(|count| *count > 0) && i * j * k <= 1024 && shared == 0 && extra.is_null();
-    state.notes.push(format!("launch {name} {counts:?} {}", values.join(" ")));
-    if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
+    // SAFETY: the header asks for a pointer to a value of each parameter.
+    let Some(line) = (unsafe { state.launch_line(function, counts, parameters) }) else { return INVALID_VALUE };
+    if shared != 0 || !extra.is_null() || !state.is(stream, "stream") {
+        return INVALID_VALUE;
+    }
+    state.put(line, Work::Kernel);
+    0
+}
+
+impl State {
+    /// Returns the bytes of the device that are taken. A test says how many a graph takes.
+    fn used(&self) -> usize {
+        let graph = self.setting("graph", 0) as usize;
+        let bytes = |(kind, size): &(&str, usize)| match *kind {
+            "device memory" => *size,
+            "executable graph" => graph,
+            _ => 0,
+        };
+        self.live.values().map(bytes).sum()
+    }
+
+    /// Returns a launch as a line of the log, or nothing where it is not right.
+    pub unsafe fn launch_line(
+        &self,
+        function: u64,
+        counts: [c_uint; 6],
+        parameters: *const *const u8,
+    ) -> Option<String> {
+        let (name, sizes) = self.kernels.get(&function)?;
+        let value = |(at, size): (usize, &usize)| unsafe {
+            let from = *parameters.add(at);
+            if *size == 8 { from.cast::<u64>().read() } else { u64::from(from.cast::<u32>().read()) }
+        };
+        let values: Vec<String> = sizes.iter().enumerate().map(|pair| format!("{:#x}", value(pair))).collect();
+        let right = counts.iter().all(|count| *count > 0) && counts[3..].iter().product::<c_uint>() <= 1024;
+        right.then(|| format!("launch {name} {counts:?} {}", values.join(" ")))
+    }
 }

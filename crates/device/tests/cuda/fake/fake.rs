@@ -16,9 +16,13 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 mod codes;
 mod cublas_lt;
 mod driver;
+mod graph;
 
 /// Work of a stream.
+#[derive(Clone)]
 enum Work {
+    /// Kernels do nothing.
+    Kernel,
     Copy { from: u64, to: u64, bytes: usize },
     Fill { at: u64, value: u8, bytes: usize },
     Event(u64),
@@ -40,6 +44,7 @@ struct Matrix {
     leading: u64,
 }
 
+#[derive(Clone)]
 struct Product {
     operation: Operation,
     layouts: [Matrix; 3],
@@ -62,6 +67,12 @@ struct State {
     preferences: BTreeMap<u64, [u64; 6]>,
     kernels: BTreeMap<u64, (String, Vec<usize>)>,
     queue: Vec<Work>,
+    /// The capture that goes on.
+    capture: Option<graph::Capture>,
+    /// Nodes of graphs, and of executable graphs, which keep them as they were made or set.
+    graphs: BTreeMap<u64, Vec<graph::Node>>,
+    /// What was put into the stream, in its order, one line each. What was captured is not, until its graph is launched.
+    log: Vec<String>,
     calls: Vec<String>,
     notes: Vec<String>,
     failure: Option<(String, u32, u64)>,
@@ -143,6 +154,25 @@ impl State {
         true
     }
 
+    /// Puts work into the stream, or into the graph that is captured.
+    fn put(&mut self, line: String, work: Work) {
+        match &mut self.capture {
+            Some(capture) => {
+                self.next += 1;
+                capture.add(self.next, line, work);
+            }
+            None => {
+                self.log.push(line);
+                self.queue.push(work);
+            }
+        }
+    }
+
+    /// Whether this thread captures: then what waits, allocates or frees must not be asked for, and ends the capture.
+    fn spoils(&mut self) -> bool {
+        self.capture.as_mut().is_some_and(graph::Capture::spoil)
+    }
+
     /// Does work up to an event, or all.
     fn run(&mut self, until: Option<u64>) {
         let end = match until {
@@ -156,7 +186,7 @@ impl State {
                 Work::Copy { from, to, bytes } => unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) },
                 // SAFETY: as above.
                 Work::Fill { at, value, bytes } => unsafe { std::ptr::write_bytes(at as *mut u8, value, bytes) },
-                Work::Event(_) => {}
+                Work::Event(_) | Work::Kernel => {}
                 Work::Product(product) => product.compute(),
             }
         }
@@ -228,6 +258,9 @@ fn strings(code: u32, meaning: bool, table: &[(u32, &str)]) -> Option<*const c_c
 /// Destroys a handle, also where the call was told to fail: nobody destroys it again.
 fn destroy(name: &str, kind: &str, handle: u64, settled: bool) -> u32 {
     let (mut state, code) = call(name);
+    if settled && state.spoils() {
+        state.notes.push(format!("{name} in a capture"));
+    }
     if settled && !state.queue.is_empty() {
         state.notes.push(format!("{name} with work to do"));
     }
@@ -246,6 +279,7 @@ pub unsafe extern "C" fn fake_fail(name: *const c_char, code: u32, wait: u64) {
     let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
     let mut state = state();
     state.queue.clear();
+    state.capture = None;
     state.failure = (code != 0).then_some((name, code, wait));
 }
 
@@ -256,14 +290,16 @@ pub unsafe extern "C" fn fake_set(name: *const c_char, value: u64) {
     state().settings.insert(name, value);
 }
 
-/// Writes what is asked for (0: calls, 1: what is live, 2: notes) as lines, and returns the bytes. Calls and notes are emptied.
+/// Writes what is asked for (0: calls, 1: what is live, 2: notes, 3: the log) as lines, and returns the bytes. All but what is
+/// live is emptied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fake_tell(what: c_int, out: *mut u8, size: usize) -> usize {
     let mut state = state();
     let lines = match what {
         0 => std::mem::take(&mut state.calls),
         1 => state.live.values().map(|(kind, _)| (*kind).to_owned()).collect(),
-        _ => std::mem::take(&mut state.notes),
+        2 => std::mem::take(&mut state.notes),
+        _ => std::mem::take(&mut state.log),
     };
     let text = lines.join("\n");
     // SAFETY: tests pass `size` bytes.
