@@ -1,5 +1,7 @@
 """Notes of the program as log records."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterable
 
