@@ -60,6 +60,9 @@ class Tagger:
     def __init__(self, model: str | os.PathLike[str], *, offset_unit: str = "code_point", **options: Any) -> None:
         if offset_unit not in OFFSET_UNITS:
             raise _tagsmith.TagsmithError(f'`offset_unit="{offset_unit}"`: there are {", ".join(OFFSET_UNITS)}')
+        negative = next((name for name, value in options.items() if isinstance(value, int) and value < 0), None)
+        if negative is not None:
+            raise _tagsmith.TagsmithError(f"`{negative}={options[negative]}`: no number below 0 fits")
         self._model = os.fspath(model)
         self._options = options
         self.offset_unit = offset_unit

@@ -252,6 +252,7 @@ def test_errors(model, refused):
     refused(tagsmith.TagsmithError, 'offset_unit="bytes"', lambda: tagsmith.Tagger(model, offset_unit="bytes"))
     refused(tagsmith.TagsmithError, "`max_seq_length` is 1000", lambda: tagsmith.Tagger(model, max_seq_length=1000))
     refused(tagsmith.TagsmithError, "`threads=0`", lambda: tagsmith.Tagger(model, threads=0))
+    refused(tagsmith.TagsmithError, "`threads=-1`", lambda: tagsmith.Tagger(model, threads=-1))
     with pytest.raises(tagsmith.TagsmithError) as raised:
         tagsmith.Tagger(model, threads=0)
     # An error of a pool's worker comes back to its parent.

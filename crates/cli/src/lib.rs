@@ -55,6 +55,12 @@ pub fn run(words: Vec<OsString>) -> u8 {
     let fatal = FatalOutput::new(world);
     hook_panics(fatal.clone());
     heed_limits();
+    // The description of all commands needs more stack than the least limit gives.
+    let limits = if first_word == "env" { Ok(()) } else { tagsmith_app::machine::memory::check_limits() };
+    if let Err(error) = limits {
+        fatal.error(&error, Dialect::Other, &first_word);
+        return end(world, COULD_NOT_RUN);
+    }
     let settled = match args::words::settle(words, &command()) {
         Ok(settled) => settled,
         Err(error) => {
@@ -189,9 +195,6 @@ fn command() -> Command {
 fn run_command(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u8> {
     let (name, matches) = matches.subcommand().expect("clap asks for one");
     interrupt::watch();
-    if name != "env" {
-        tagsmith_app::machine::memory::check_limits()?;
-    }
     if let Some(run) = of_one_process(name) {
         ensure!(
             joined.as_ref().map_or(1, World::size) == 1,

@@ -117,15 +117,20 @@ fn steps_of_one_shape_ask_for_the_same_at_the_same_addresses() {
         assert!(rounds.is_some(), "{name}: there is always a new room");
         let taken = recorder.most_taken();
         let mut before: Vec<Vec<Asked>> = Vec::new();
-        let order = [&first, &all, &cut, &all, &all, &first, &cut, &cut, &first, &all];
+        let order = [&first, &all, &cut, &first, &all, &all, &cut, &cut, &first, &all, &all, &cut];
+        let mut compared = 0;
         for (round, batches) in order.into_iter().enumerate() {
             let now = asked(batches, 1e-3 / (1 + round) as f64);
-            if let Some(last) = order[..round].iter().rposition(|other| std::ptr::eq(*other, batches)) {
+            // What writes rows of a table's gradient writes zeros to those of the step before, which therefore counts too.
+            let is_same = |at: usize| at > 0 && (0..2).all(|back| std::ptr::eq(order[at - back], order[round - back]));
+            if let Some(last) = (0..round).rev().find(|&at| round > 0 && is_same(at)) {
                 assert!(fixed(&now) == fixed(&before[last]), "{name}, step {round} is not as step {last}");
                 assert_ne!(now, before[last], "rates differ");
+                compared += 1;
             }
             before.push(now);
         }
+        assert_eq!(compared, 6);
         assert!(fixed(&before[0]) != fixed(&before[1]), "shapes differ");
         assert_eq!(recorder.most_taken(), taken, "{name}: no new room");
     }
