@@ -1,4 +1,4 @@
-//! Real GPUs: NVIDIA's driver and cublasLt, which are loaded while the program runs. Neither is needed to build or start it.
+//! Real GPUs: NVIDIA's driver, cublasLt and NCCL, which are loaded while the program runs. None is needed to build or start it.
 //!
 //! # What this driver does not do
 //! It uses one stream, so copies and kernels do not overlap. It does not wait where a caller need not.
@@ -9,15 +9,17 @@ mod entries;
 mod library;
 mod products;
 
-pub use library::{Found, Places};
+pub use library::{Found, FoundNccl, Places};
 
 use crate::error::Error;
 use crate::gpu::Driver;
 use crate::launch::Launch;
+use crate::link::{Key, Link, Message};
 use crate::multiply::Multiply;
 use allocations::Allocations;
 use calls::cublas_lt::{self, CublasLt};
 use calls::driver::{self, Context, Kernel, Module, Staging, Stream};
+use calls::nccl::{Communicator, Nccl};
 use entries::Parameter;
 use products::{Products, WORKSPACE};
 use std::collections::HashMap;
@@ -84,14 +86,32 @@ pub fn memory(places: &Places, ordinal: usize) -> Result<(u64, u64), Error> {
     Context::of(&driver, ordinal)?.memory()
 }
 
+/// Returns the NCCL that links GPUs.
+///
+/// # Errors
+/// There is none, it is too old, or it refuses.
+pub fn nccl(places: &Places) -> Result<FoundNccl, Error> {
+    Nccl::load(places).map(|nccl| nccl.found().clone())
+}
+
+/// Makes the key of a new link between GPUs. One process makes it, which then waits for the others.
+///
+/// # Errors
+/// There is no NCCL; what it says.
+pub fn link_key(places: &Places) -> Result<Key, Error> {
+    Nccl::load(places)?.key()
+}
+
 /// A GPU behind NVIDIA's driver.
 pub struct Cuda {
     name: String,
     memory: u64,
+    slot: String,
+    places: Places,
     kernels: Kernels,
     /// What a call changes, in the order of the stream.
     work: Mutex<Work>,
-    allocations: Mutex<Allocations>,
+    allocations: Arc<Mutex<Allocations>>,
     // The module and the stream go after all that uses them.
     _module: Module,
     stream: Arc<Stream>,
@@ -132,9 +152,11 @@ pub fn open(places: &Places, ordinal: usize, ptx: &str) -> Result<Cuda, Error> {
     let mut cuda = Cuda {
         name: properties.name,
         memory: properties.memory,
+        slot: properties.slot,
+        places: places.clone(),
         kernels,
         work: Mutex::new(Work { pieces, next: 0, products: Products::new(library) }),
-        allocations: Mutex::default(),
+        allocations: Arc::default(),
         _module: module,
         stream,
     };
@@ -310,6 +332,37 @@ impl Driver for Cuda {
 
     fn wait(&self) -> Result<(), Error> {
         self.stream.wait()
+    }
+
+    fn slot(&self) -> Option<String> {
+        Some(self.slot.clone())
+    }
+
+    fn link(&self, key: &Key, place: usize, members: usize) -> Result<Box<dyn Link>, Error> {
+        let communicator = Communicator::of(Nccl::load(&self.places)?, &self.stream, key, place, members)?;
+        Ok(Box::new(Linked { communicator, allocations: self.allocations.clone() }))
+    }
+}
+
+/// A link by NCCL. Its messages are work of the device's one stream.
+#[derive(Debug)]
+struct Linked {
+    communicator: Communicator,
+    allocations: Arc<Mutex<Allocations>>,
+}
+
+impl Link for Linked {
+    fn exchange(&self, messages: &[Message]) -> Result<(), Error> {
+        let allocations = lock(&self.allocations);
+        for message in messages {
+            allocations.check("message", message.address, 4 * message.floats)?;
+        }
+        drop(allocations);
+        self.communicator.exchange(messages)
+    }
+
+    fn end(self: Box<Self>) -> Result<(), Error> {
+        self.communicator.destroy()
     }
 }
 
