@@ -8,6 +8,7 @@
 mod errors;
 mod harness;
 mod libraries;
+mod links;
 mod products;
 mod work;
 

@@ -310,6 +310,6 @@ pub unsafe extern "C" fn cublasLtMatmul(
     let shape: Vec<[u64; 2]> = layouts.iter().map(|layout| [layout.rows, layout.columns]).collect();
     state.notes.push(format!("product {shape:?}, algorithm {index}"));
     let beta = unsafe { *beta };
-    state.queue.push(Work::Product(Product { operation, layouts, addresses, beta }));
+    state.queue().push_back(Work::Product(Product { operation, layouts, addresses, beta }));
     0
 }

@@ -1,6 +1,6 @@
 //! The driver. What each function does to `State`, and what it refuses, is what cuda.h says.
 
-use crate::{CURRENT, Work, call, codes, destroy, state, strings};
+use crate::{CURRENT, Work, call, codes, destroy, run, state, strings};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 const INVALID_VALUE: u32 = 1;
@@ -87,6 +87,17 @@ pub unsafe extern "C" fn cuDeviceGetName(out: *mut u8, size: c_int, device: c_in
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuDeviceGetPCIBusId(out: *mut u8, size: c_int, device: c_int) -> u32 {
+    driver!(state, "cuDeviceGetPCIBusId");
+    let name = format!("0000:{:02x}:00.0\0", state.setting("bus", device as u64));
+    if name.len() > size as usize {
+        return INVALID_VALUE;
+    }
+    unsafe { std::ptr::copy_nonoverlapping(name.as_ptr(), out, name.len()) };
+    0
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceTotalMem_v2(out: *mut usize, _device: c_int) -> u32 {
     driver!(state, "cuDeviceTotalMem_v2");
     unsafe { *out = state.setting("memory", 1 << 30) as usize };
@@ -106,15 +117,18 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(out: *mut c_int, attribute: c_int,
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuDevicePrimaryCtxRetain(out: *mut u64, _device: c_int) -> u32 {
+pub unsafe extern "C" fn cuDevicePrimaryCtxRetain(out: *mut u64, device: c_int) -> u32 {
     driver!(state, "cuDevicePrimaryCtxRetain");
-    unsafe { *out = state.make("context") };
+    let context = state.make("context");
+    state.devices.insert(context, device);
+    unsafe { *out = context };
     0
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuDevicePrimaryCtxRelease_v2(_device: c_int) -> u32 {
-    let context = state().live.iter().find(|(_, (kind, _))| *kind == "context").map(|(handle, _)| *handle);
+pub unsafe extern "C" fn cuDevicePrimaryCtxRelease_v2(device: c_int) -> u32 {
+    let context = state().devices.iter().find(|(_, of)| **of == device).map(|(handle, _)| *handle);
+    context.map(|context| state().devices.remove(&context));
     destroy("cuDevicePrimaryCtxRelease_v2", "context", context.unwrap_or(0), false)
 }
 
@@ -131,14 +145,16 @@ pub unsafe extern "C" fn cuCtxSetCurrent(context: u64) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuStreamCreate(out: *mut u64, flags: c_uint) -> u32 {
     driver!(state, "cuStreamCreate", context true);
-    unsafe { *out = state.make("stream") };
+    let stream = state.make("stream");
+    state.streams.insert(stream, CURRENT.get());
+    unsafe { *out = stream };
     if flags == 1 { 0 } else { INVALID_VALUE }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuStreamSynchronize(stream: u64) -> u32 {
     driver!(state, "cuStreamSynchronize", context true);
-    state.run(None);
+    let state = run(state, None);
     if state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -160,14 +176,14 @@ pub unsafe extern "C" fn cuEventRecord(event: u64, stream: u64) -> u32 {
     if !state.is(event, "event") || !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
-    state.queue.push(Work::Event(event));
+    state.queue().push_back(Work::Event(event));
     0
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventSynchronize(event: u64) -> u32 {
     driver!(state, "cuEventSynchronize", context true);
-    state.run(Some(event));
+    let state = run(state, Some(event));
     if state.is(event, "event") { 0 } else { INVALID_VALUE }
 }
 
@@ -212,7 +228,7 @@ pub unsafe extern "C" fn cuMemHostAlloc(out: *mut u64, bytes: usize, _flags: c_u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemFreeHost(address: u64) -> u32 {
     let used = |work: &Work| matches!(work, Work::Copy { from, to, .. } if *from == address || *to == address);
-    let busy = state().queue.iter().any(used);
+    let busy = state().queue().iter().any(used);
     destroy("cuMemFreeHost", "pinned memory", address, busy)
 }
 
@@ -220,7 +236,7 @@ pub unsafe extern "C" fn cuMemFreeHost(address: u64) -> u32 {
 pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: u64) -> u32 {
     driver!(state, "cuMemcpyHtoDAsync_v2", context true);
     let right = state.holds("device memory", to, bytes) && state.holds("pinned memory", from, bytes);
-    state.queue.push(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
+    state.queue().push_back(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -228,7 +244,7 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: u64, bytes: usize, 
 pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(to: u64, from: u64, bytes: usize, stream: u64) -> u32 {
     driver!(state, "cuMemcpyDtoHAsync_v2", context true);
     let right = state.holds("device memory", from, bytes) && state.holds("pinned memory", to, bytes);
-    state.queue.push(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
+    state.queue().push_back(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -236,7 +252,7 @@ pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(to: u64, from: u64, bytes: usize, 
 pub unsafe extern "C" fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: u64) -> u32 {
     driver!(state, "cuMemcpyDtoDAsync_v2", context true);
     let right = state.holds("device memory", from, bytes) && state.holds("device memory", to, bytes);
-    state.queue.push(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
+    state.queue().push_back(Work::Copy { from, to, bytes: if right { bytes } else { 0 } });
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -246,7 +262,7 @@ pub unsafe extern "C" fn cuMemsetD8Async(at: u64, value: u8, bytes: usize, strea
     if !state.holds("device memory", at, bytes) || !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
-    state.queue.push(Work::Fill { at, value, bytes });
+    state.queue().push_back(Work::Fill { at, value, bytes });
     0
 }
 
@@ -325,7 +341,12 @@ pub unsafe extern "C" fn cuLaunchKernel(
     };
     let values: Vec<String> = sizes.map(|pair| format!("{:#x}", value(pair))).collect();
     let counts = [x, y, z, i, j, k];
-    let right = counts.iter().all(|count| *count > 0) && i * j * k <= 1024 && shared == 0 && extra.is_null();
+    let mut right = counts.iter().all(|count| *count > 0) && i * j * k <= 1024 && shared == 0 && extra.is_null();
+    if name == "add_f32" {
+        let [x, y, count] = [0, 1, 2].map(|at| unsafe { (*parameters.add(at)).cast::<u64>().read() });
+        right &= [x, y].iter().all(|at| state.holds("device memory", *at, 4 * count as usize));
+        state.queue().extend(right.then_some(Work::Add { x, y, count }));
+    }
     state.notes.push(format!("launch {name} {counts:?} {}", values.join(" ")));
     if right && state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
