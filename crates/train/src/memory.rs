@@ -124,7 +124,7 @@ impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.allowed()) {
             (_, None) => f.write_str("the system does not say how much there is"),
-            (Memory::Gpu(_), Some(free)) => write!(f, "the GPU has {}", size(free)),
+            (Memory::Gpu(_), Some(free)) => write!(f, "this process may use {} of the GPU", size(free)),
             (_, Some(allowed)) => write!(f, "this process may use {}", size(allowed)),
         }
     }

@@ -150,9 +150,12 @@ mod tests {
         // A GPU holds no data, and in bf16 half the activations.
         let there = on_device(&model, &work).learning();
         let said = verdict(Memory::Gpu(there), &model, &work).unwrap();
-        assert!(said.starts_with("the GPU's memory: ") && said.contains("; the GPU has "), "{said}");
+        assert!(said.starts_with("the GPU's memory: ") && said.ends_with(" of the GPU"), "{said}");
         let refused = verdict(Memory::Gpu(there - 1), &model, &work).unwrap_err();
-        assert!(refused.to_string().ends_with(&format!("but the GPU has {}", size(there - 1))), "{refused}");
+        assert!(
+            refused.to_string().ends_with(&format!("but this process may use {} of the GPU", size(there - 1))),
+            "{refused}"
+        );
         assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), lower);
         assert!(remedy(Memory::Gpu(1), &model, &work).clause(&spell).starts_with("pass Freeze"));
         // Where the data are the most of it, they alone are named.

@@ -66,7 +66,7 @@ fn messages_are_one_group_on_the_device_s_stream() {
     let notes = ["nccl start", "nccl 0: send 3 of type 7, 0", "nccl 0: receive 3 of type 7, 0", "nccl end"];
     assert_eq!(fake.notes(), notes);
     assert_eq!(fake.live(), Vec::<String>::new());
-    // Nothing to send is no call.
+    // Without messages there are no calls.
     let gpu = open(&fake, 0).expect("it opens");
     fake.calls();
     gpu.exchange(&[]);

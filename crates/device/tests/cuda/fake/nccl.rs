@@ -236,7 +236,7 @@ fn ask(mut state: MutexGuard<'static, State>, leaves: bool, place: (u64, usize, 
     })
 }
 
-/// As `nccl`, for a message: one that fails spoils the group it is in.
+/// Returns with a code where a message was told to fail, which spoils the group it is in.
 macro_rules! message {
     ($state:ident, $name:literal) => {
         let ($state, code) = call($name);
