@@ -84,20 +84,28 @@ impl Scored {
 /// A request that cannot be done, with a remedy; files that cannot be read, or that do not label the same words.
 pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
     let (gold, predicted) = read_both(request)?;
+    score_labeled(request, &gold, &predicted)
+}
+
+/// Scores labels that were read as `request` asks.
+///
+/// # Errors
+/// A request that cannot be done, with a remedy; labels that are not of the same words.
+pub(crate) fn score_labeled(request: &ScoreRequest, gold: &Labeled, predicted: &Labeled) -> anyhow::Result<Scored> {
     let mut notes = gold.notes.clone();
     notes.extend(predicted.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
-    same_shape(&gold, &predicted)?;
+    same_shape(gold, predicted)?;
     if request.mode == Some(Mode::ErrorDetection) {
         error_detection::refuse_others(request)?;
-        notes.extend(words_differ(&gold, &predicted));
-        let (score, correct) = error_detection::score(request, &gold, &predicted, &mut notes)?;
+        notes.extend(words_differ(gold, predicted));
+        let (score, correct) = error_detection::score(request, gold, predicted, &mut notes)?;
         return Ok(Scored::new(notes, Figures::Errors(score, correct)));
     }
     if request.labels.is_some() {
         let remedies = vec![Remedy::Unset(Setting::Labels), Remedy::SetTo(Setting::Mode, "ged".into())];
         return Err(refusal("a list of labels is for error detection alone", Remedy::AnyOf(remedies)));
     }
-    let method = method(request, &gold, &mut notes)?;
+    let method = method(request, gold, &mut notes)?;
     let mut scorer = Scorer::new(method);
     for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
         scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
@@ -105,7 +113,7 @@ pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
         })?;
     }
     let score = scorer.score(request.zero_division);
-    notes.extend(words_differ(&gold, &predicted));
+    notes.extend(words_differ(gold, predicted));
     notes.extend(score.notes.iter().cloned());
     Ok(Scored::new(notes, Figures::Labels(score, method)))
 }

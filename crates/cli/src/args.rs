@@ -6,6 +6,7 @@
 
 pub mod accelerate;
 pub mod checks;
+pub mod described;
 pub mod help;
 mod option;
 mod origin;
@@ -28,6 +29,7 @@ pub use plan::{Line, Plan};
 use program::Program;
 pub use train::{RimArgs, TrainLine};
 
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Options in this file come before those of the command line, if it is in the working folder.
@@ -55,6 +57,11 @@ pub fn parse(words: &[String], folder: &Path, program: &Program) -> Result<Train
         }
     };
     resolve(&given, lines, program)
+}
+
+/// Reads options by their exact names, with values of their types.
+pub fn of_object(options: &Map<String, Value>, program: &Program) -> Result<TrainLine, UsageError> {
+    resolve(&parse::json_options(options, program)?, Vec::new(), program)
 }
 
 /// Returns whether `--config FILE` is meant as options of a run: the file is JSON and names an option that every run

@@ -1,9 +1,12 @@
 //! The commands. Each exports `command()`, its arguments, and `run()`, which returns the exit status.
 
 pub mod compare;
+pub mod completions;
 pub mod demo;
 pub mod device;
+pub mod download;
 pub mod env;
+pub mod evaluate;
 pub mod predict;
 pub mod score;
 pub mod spans;

@@ -9,6 +9,10 @@ pub enum Dialect {
     Train,
     /// `predict`.
     Predict,
+    /// `evaluate`.
+    Evaluate,
+    /// `download`.
+    Download,
     /// `score`.
     Score,
     /// The trainers of span taggers: options, and keys of the JSON file.
@@ -87,6 +91,27 @@ const PREDICT: &[(Setting, &str)] = &[
     (Setting::Token, "token"),
 ];
 
+const EVALUATE: &[(Setting, &str)] = &[
+    (Setting::BatchTokens, "batch-tokens"),
+    (Setting::CudaLibraries, "cuda-libraries"),
+    (Setting::Decoding, "decoding"),
+    (Setting::Device, "device"),
+    (Setting::GoldColumn, "gold-column"),
+    (Setting::GoldFormat, "gold-format"),
+    (Setting::Labels, "labels"),
+    (Setting::LabelScheme, "label-scheme"),
+    (Setting::MaxSeqLength, "max-seq-length"),
+    (Setting::Mode, "mode"),
+    (Setting::ModelRevision, "model-revision"),
+    (Setting::Suffix, "suffix"),
+    (Setting::Threads, "threads"),
+    (Setting::Threshold, "threshold"),
+    (Setting::Token, "token"),
+    (Setting::ZeroDivision, "zero-division"),
+];
+
+const DOWNLOAD: &[(Setting, &str)] = &[(Setting::ModelRevision, "model-revision"), (Setting::Token, "token")];
+
 const SCORE: &[(Setting, &str)] = &[
     (Setting::GoldColumn, "gold-column"),
     (Setting::GoldFormat, "gold-format"),
@@ -160,6 +185,8 @@ impl Dialect {
         match command {
             "train" | "run_ner_no_trainer" | "compare" => Dialect::Train,
             "predict" => Dialect::Predict,
+            "evaluate" => Dialect::Evaluate,
+            "download" => Dialect::Download,
             "score" => Dialect::Score,
             "demo" => Dialect::Demo,
             name if name.starts_with("evaluate") => Dialect::SpanEvaluator,
@@ -170,14 +197,22 @@ impl Dialect {
 
     /// Returns what the caller can do, as a clause: `` pass `--label_column_name` ``. What this command cannot do is
     /// left out.
-    fn clause(self, remedy: &Remedy) -> Option<String> {
+    fn clause(self, remedy: &Remedy, spell: Spell<'_>) -> Option<String> {
         let remedy = remedy.within(&|setting| self.name(setting).is_some())?;
-        Some(remedy.clause(&|setting, value| self.spelled(setting, value)))
+        Some(remedy.clause(&|setting, value| match self.is_key(setting) {
+            true => self.key(setting, value),
+            false => spell(self.name(setting).expect("a remedy within the settings of this command"), value),
+        }))
     }
 
     /// Returns a note with its remedy.
     pub fn note(self, note: &Note) -> String {
-        let text = match note.remedy.as_ref().and_then(|remedy| self.clause(remedy)) {
+        self.note_by(note, &option)
+    }
+
+    /// Returns a note with its remedy, whose options `spell` spells.
+    pub fn note_by(self, note: &Note, spell: Spell<'_>) -> String {
+        let text = match note.remedy.as_ref().and_then(|remedy| self.clause(remedy, spell)) {
             None => note.to_string(),
             Some(clause) => format!("{note}: {clause}"),
         };
@@ -186,8 +221,13 @@ impl Dialect {
 
     /// Returns an error with its causes and what the caller can do about it.
     pub fn error(self, error: &anyhow::Error) -> String {
+        self.error_by(error, &option)
+    }
+
+    /// Returns an error with its causes and what the caller can do about it; `spell` spells options.
+    pub fn error_by(self, error: &anyhow::Error, spell: Spell<'_>) -> String {
         let causes = causes(error);
-        let text = match tagsmith_app::error::remedy(error).and_then(|remedy| self.clause(&remedy)) {
+        let text = match tagsmith_app::error::remedy(error).and_then(|remedy| self.clause(&remedy, spell)) {
             None => causes,
             Some(clause) => format!("{causes}: {clause}"),
         };
@@ -202,15 +242,10 @@ impl Dialect {
         Some(if is_flag { format!("--{name}") } else { format!("--{name} {value}") })
     }
 
-    /// Returns a setting as this command spells it, with a value where there is one.
-    fn spelled(self, setting: Setting, value: Option<&str>) -> String {
-        let name = self.name(setting).expect("a remedy within the settings of this command");
-        match (self.is_key(setting), value) {
-            (true, None) => format!("`{name}`"),
-            (true, Some(value)) => format!("`{name}: {value}`"),
-            (false, None) => format!("`--{name}`"),
-            (false, Some(value)) => format!("`--{name} {value}`"),
-        }
+    /// Returns a key of a span trainer's JSON file, with a value where there is one.
+    fn key(self, setting: Setting, value: Option<&str>) -> String {
+        let name = self.name(setting).expect("a key of the file");
+        value.map_or_else(|| format!("`{name}`"), |value| format!("`{name}: {value}`"))
     }
 
     /// Returns whether the setting is a key of a span trainer's JSON file.
@@ -227,6 +262,8 @@ impl Dialect {
         match self {
             Dialect::Train => TRAIN,
             Dialect::Predict => PREDICT,
+            Dialect::Evaluate => EVALUATE,
+            Dialect::Download => DOWNLOAD,
             Dialect::Score => SCORE,
             Dialect::SpanTrainer => SPAN_TRAINER,
             Dialect::SpanEvaluator => SPAN_EVALUATOR,
@@ -234,6 +271,14 @@ impl Dialect {
             Dialect::Other => &[],
         }
     }
+}
+
+/// Spells an option, given its name and a value where there is one.
+pub type Spell<'a> = &'a dyn Fn(&str, Option<&str>) -> String;
+
+/// Spells an option of the command line.
+fn option(name: &str, value: Option<&str>) -> String {
+    value.map_or_else(|| format!("`--{name}`"), |value| format!("`--{name} {value}`"))
 }
 
 /// Returns an error with its causes. A cause that begins as the error before it (both name the file) stands for both.
@@ -259,9 +304,11 @@ mod tests {
     use tagsmith_spans::config::keys::KEYS;
 
     /// The commands of each dialect.
-    const COMMANDS: [(Dialect, &[&str]); 6] = [
+    const COMMANDS: [(Dialect, &[&str]); 8] = [
         (Dialect::Train, &["train", "run_ner_no_trainer", "compare"]),
         (Dialect::Predict, &["predict"]),
+        (Dialect::Evaluate, &["evaluate"]),
+        (Dialect::Download, &["download"]),
         (Dialect::Score, &["score"]),
         (
             Dialect::SpanTrainer,
@@ -306,7 +353,9 @@ mod tests {
             }
         }
         // Every command is in the table, but those that take no advice.
-        for command in command().get_subcommands().filter(|command| command.get_name() != "env") {
+        for command in
+            command().get_subcommands().filter(|command| !["completions", "env", "man"].contains(&command.get_name()))
+        {
             let name = command.get_name();
             assert!(COMMANDS.iter().any(|(_, names)| names.contains(&name)), "{name}");
         }

@@ -33,4 +33,4 @@ pub use crate::cpu::product::operand::{Operand, Precision, Start};
 pub use crate::cpu::product::product;
 pub use crate::device::Device;
 pub use crate::error::Error;
-pub use threads::{ThreadRefused, set_between_regions_hook, set_threads, threads};
+pub use threads::{ThreadRefused, forget_threads, set_between_regions_hook, set_threads, threads};

@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, TryLockError};
 
 /// Number of times that a waiting thread looks before it sleeps: some 50 µs.
@@ -58,32 +58,58 @@ struct Pool {
     sleepers: AtomicUsize,
     bed: Mutex<()>,
     wake: Condvar,
+    /// Number of threads to begin with; 0 for as many as the system lets this process use.
+    wanted: usize,
 }
 
 // SAFETY: `region` is written by the holder of `turn` while no worker is inside, and read by workers inside.
 unsafe impl Sync for Pool {}
 
-static POOL: Pool = Pool {
-    turn: Mutex::new(()),
-    threads: AtomicUsize::new(0),
-    spawned: AtomicUsize::new(0),
-    state: AtomicU64::new(0),
-    region: UnsafeCell::new(None),
-    panicked: Mutex::new(None),
-    sleepers: AtomicUsize::new(0),
-    bed: Mutex::new(()),
-    wake: Condvar::new(),
-};
+impl Pool {
+    const fn new(wanted: usize) -> Pool {
+        Pool {
+            turn: Mutex::new(()),
+            threads: AtomicUsize::new(0),
+            spawned: AtomicUsize::new(0),
+            state: AtomicU64::new(0),
+            region: UnsafeCell::new(None),
+            panicked: Mutex::new(None),
+            sleepers: AtomicUsize::new(0),
+            bed: Mutex::new(()),
+            wake: Condvar::new(),
+            wanted,
+        }
+    }
+}
+
+static FIRST: Pool = Pool::new(0);
+
+/// The pool in use. The workers of a pool that was in use before a fork are not in the child.
+static POOL: AtomicPtr<Pool> = AtomicPtr::new((&raw const FIRST).cast_mut());
+
+fn pool() -> &'static Pool {
+    // SAFETY: it points to a pool that lives as long as the process, and pools are only shared.
+    unsafe { &*POOL.load(Ordering::Acquire) }
+}
 
 /// Returns how many threads compute: what [`set_threads`] said, or as many as the system lets this process use.
 pub fn threads() -> usize {
-    match POOL.threads.load(Ordering::Relaxed) {
-        0 => {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = pool();
+    match (pool.threads.load(Ordering::Relaxed), pool.wanted) {
+        (0, wanted) => {
+            let all = || std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = if wanted == 0 { all() } else { wanted };
             set_threads(threads).map_or_else(|refused| refused.given, |()| threads)
         }
-        threads => threads,
+        (threads, _) => threads,
     }
+}
+
+/// Forgets the pool's threads. The child of a fork calls this, for it has no thread but the one that forked. As many as there
+/// were begin again when they are needed. Nothing may be computing.
+pub fn forget_threads() {
+    let wanted = pool().threads.load(Ordering::Relaxed);
+    POOL.store(Box::leak(Box::new(Pool::new(wanted))), Ordering::Release);
 }
 
 /// The system's refusal of a thread. Those that it has given compute.
@@ -116,42 +142,43 @@ impl std::error::Error for ThreadRefused {
 /// If `threads` is 0.
 pub fn set_threads(threads: usize) -> Result<(), ThreadRefused> {
     assert!(threads > 0, "threads: at least the calling one computes");
-    let _turn = POOL.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    for number in POOL.spawned.load(Ordering::Relaxed)..threads - 1 {
+    let pool = pool();
+    let _turn = pool.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    for number in pool.spawned.load(Ordering::Relaxed)..threads - 1 {
         let name = format!("kernel {}", number + 1);
-        if let Err(reason) = std::thread::Builder::new().name(name).spawn(move || worker(number)) {
-            POOL.threads.store(number + 1, Ordering::Relaxed);
+        if let Err(reason) = std::thread::Builder::new().name(name).spawn(move || worker(pool, number)) {
+            pool.threads.store(number + 1, Ordering::Relaxed);
             return Err(ThreadRefused { given: number + 1, reason });
         }
-        POOL.spawned.store(number + 1, Ordering::Relaxed);
+        pool.spawned.store(number + 1, Ordering::Relaxed);
     }
-    POOL.threads.store(threads, Ordering::Relaxed);
+    pool.threads.store(threads, Ordering::Relaxed);
     Ok(())
 }
 
-fn worker(number: usize) -> ! {
+fn worker(pool: &Pool, number: usize) -> ! {
     let mut seen = 0;
     loop {
-        let state = await_region(number, seen);
-        if POOL.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        let state = await_region(pool, number, seen);
+        if pool.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             continue;
         }
         seen = state / OPEN;
         // SAFETY: while this thread counts as inside, the caller keeps the region as it is.
-        let region = unsafe { *POOL.region.get() }.expect("an open region is there");
+        let region = unsafe { *pool.region.get() }.expect("an open region is there");
         // SAFETY: the caller returns only when nobody is inside.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| unsafe { region.run() })) {
-            *POOL.panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+            *pool.panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
         }
-        POOL.state.fetch_sub(1, Ordering::AcqRel);
+        pool.state.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// Waits for an open region that is not the one already worked on.
-fn await_region(number: usize, seen: u64) -> u64 {
+fn await_region(pool: &Pool, number: usize, seen: u64) -> u64 {
     let ready = || {
-        let state = POOL.state.load(Ordering::SeqCst);
-        (state & OPEN != 0 && state / OPEN != seen && number + 1 < POOL.threads.load(Ordering::Relaxed))
+        let state = pool.state.load(Ordering::SeqCst);
+        (state & OPEN != 0 && state / OPEN != seen && number + 1 < pool.threads.load(Ordering::Relaxed))
             .then_some(state)
     };
     for _ in 0..LOOKS {
@@ -160,14 +187,14 @@ fn await_region(number: usize, seen: u64) -> u64 {
         }
         std::hint::spin_loop();
     }
-    let mut bed = POOL.bed.lock().unwrap_or_else(PoisonError::into_inner);
-    POOL.sleepers.fetch_add(1, Ordering::SeqCst);
+    let mut bed = pool.bed.lock().unwrap_or_else(PoisonError::into_inner);
+    pool.sleepers.fetch_add(1, Ordering::SeqCst);
     loop {
         if let Some(state) = ready() {
-            POOL.sleepers.fetch_sub(1, Ordering::SeqCst);
+            pool.sleepers.fetch_sub(1, Ordering::SeqCst);
             return state;
         }
-        bed = POOL.wake.wait(bed).unwrap_or_else(PoisonError::into_inner);
+        bed = pool.wake.wait(bed).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -194,7 +221,8 @@ fn region<F: Fn(usize) + Sync>(count: usize, work: F) {
     if count <= 1 || threads() == 1 {
         return (0..count).for_each(work);
     }
-    let turn = match POOL.turn.try_lock() {
+    let pool = pool();
+    let turn = match pool.turn.try_lock() {
         Err(TryLockError::WouldBlock) => None,
         Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
         Ok(turn) => Some(turn),
@@ -209,32 +237,32 @@ fn region<F: Fn(usize) + Sync>(count: usize, work: F) {
     let next = AtomicUsize::new(0);
     let region = Region { call: call::<F>, work: (&raw const work).cast(), next: &raw const next, count };
     // SAFETY: the turn is ours and the last region was left closed and empty.
-    unsafe { *POOL.region.get() = Some(region) };
-    let number = POOL.state.load(Ordering::Relaxed) / OPEN + 1;
+    unsafe { *pool.region.get() = Some(region) };
+    let number = pool.state.load(Ordering::Relaxed) / OPEN + 1;
     // A region with an odd number is open.
     debug_assert!(number % 2 == 1);
-    POOL.state.store(number * OPEN, Ordering::SeqCst);
-    let close = Close;
-    if POOL.sleepers.load(Ordering::SeqCst) > 0 {
-        drop(POOL.bed.lock().unwrap_or_else(PoisonError::into_inner));
-        POOL.wake.notify_all();
+    pool.state.store(number * OPEN, Ordering::SeqCst);
+    let close = Close(pool);
+    if pool.sleepers.load(Ordering::SeqCst) > 0 {
+        drop(pool.bed.lock().unwrap_or_else(PoisonError::into_inner));
+        pool.wake.notify_all();
     }
     // SAFETY: both live in this frame, which `close` leaves only when nobody is inside.
     unsafe { region.run() };
     drop(close);
-    if let Some(panic) = POOL.panicked.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(panic) = pool.panicked.lock().unwrap_or_else(PoisonError::into_inner).take() {
         resume_unwind(panic);
     }
 }
 
 /// Closes the region and waits until it is empty, also when the caller's own part panicked.
-struct Close;
+struct Close(&'static Pool);
 
 impl Drop for Close {
     fn drop(&mut self) {
-        POOL.state.fetch_add(OPEN, Ordering::AcqRel);
+        self.0.state.fetch_add(OPEN, Ordering::AcqRel);
         let mut looks = 0u32;
-        while POOL.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
+        while self.0.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
             looks += 1;
             // A worker inside may be waiting for our processor.
             if looks.is_multiple_of(LOOKS) {

@@ -119,6 +119,11 @@ impl Tagger {
         self.reader.clone()
     }
 
+    /// Returns the longest window in pieces, special ones and the labels included.
+    pub fn max_length(&self) -> usize {
+        self.reader.max_length
+    }
+
     /// Returns the names that [`WordLabel::label`] counts: IOB2 tags of the labels.
     pub fn word_labels(&self) -> &[String] {
         &self.word_labels

@@ -61,6 +61,21 @@ pub struct Mention {
     pub start: u32,
     /// One past the last code point.
     pub end: u32,
+    /// The entity as its pieces show it; none where whole spans are scored.
+    pub in_pieces: Option<InPieces>,
+}
+
+/// An entity as its pieces show it, which is what transformers' pipeline returns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InPieces {
+    /// The pieces' spelling, put together by the tokenizer: lower-cased for uncased models.
+    pub word: String,
+    /// The number of its first piece in the text, special ones counted.
+    pub index: u32,
+    /// The first code point of the first piece. White space that pieces hold stays.
+    pub start: u32,
+    /// One past the last code point of the last piece.
+    pub end: u32,
 }
 
 /// What a tagger found in an input.
@@ -188,6 +203,6 @@ impl<'t> CodePoints<'t> {
 
     /// Returns the entity with this label, probability and place.
     pub fn mention(&self, label: String, score: f32, (start, end): (u32, u32)) -> Mention {
-        Mention { text: self.slice(start, end).to_owned(), label, score, start, end }
+        Mention { text: self.slice(start, end).to_owned(), label, score, start, end, in_pieces: None }
     }
 }

@@ -28,7 +28,8 @@ use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{
-    AddedToken, Encoding, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior,
+    AddedToken, Decoder, Encoding, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    SplitDelimiterBehavior,
 };
 
 /// transformers writes 10³⁰ for "no limit" and takes anything above 10²⁰ as that.
@@ -217,6 +218,20 @@ impl Tokenizer {
     pub fn spelled(&self, pieces: &Pieces) -> Vec<usize> {
         let is = |&at: &usize| self.special.contains(&pieces.ids[at]) && Some(pieces.ids[at]) != self.unknown;
         pieces.content().filter(is).collect()
+    }
+
+    /// Returns the spelling of a piece in the vocabulary, such as `##ich`. The unknown piece is spelled as the text that it
+    /// stands for.
+    pub fn spelling(&self, id: u32, covered: &str) -> String {
+        let known = self.for_words.id_to_token(id).filter(|_| Some(id) != self.unknown);
+        known.unwrap_or_else(|| covered.to_owned())
+    }
+
+    /// Returns pieces' spellings put together to a text, as transformers' `convert_tokens_to_string` does.
+    pub fn put_together(&self, spellings: Vec<String>) -> String {
+        let joined = spellings.join(" ");
+        // A decoder that refuses what it is given would be a fault of its file; the pieces are then shown as they are.
+        self.for_words.get_decoder().and_then(|decoder| decoder.decode(spellings).ok()).unwrap_or(joined)
     }
 
     /// Returns a token's id, if there is such a token.

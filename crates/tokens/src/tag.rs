@@ -16,7 +16,7 @@ use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, 
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::{self, Style};
-use tagsmith_text::tagged::{CodePoints, Content, Input, Mention, Tagged, Tally, Watch, WordLabel, joined};
+use tagsmith_text::tagged::{CodePoints, Content, InPieces, Input, Mention, Tagged, Tally, Watch, WordLabel, joined};
 use tagsmith_text::tokenizer::{self, Pieces, Tokenizer};
 
 /// Why something cannot be tagged.
@@ -188,6 +188,11 @@ impl Tagger {
         self.reader.clone()
     }
 
+    /// Returns the longest window in pieces, special ones included.
+    pub fn max_length(&self) -> usize {
+        self.reader.options.max_length
+    }
+
     /// Returns the names that [`WordLabel::label`] counts.
     pub fn labels(&self) -> &[String] {
         &self.reader.options.labels
@@ -200,7 +205,7 @@ impl Tagger {
     pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>, Error> {
         let all: usize = inputs.iter().map(Encoded::rows).sum();
         let done = Cell::new(0);
-        tag(&self.reader.options, inputs, tally, |batch| {
+        tag((&self.reader.tokenizer, &self.reader.options), inputs, tally, |batch| {
             let scores = self.model.infer(batch)?;
             done.set(done.get() + batch.rows());
             watch(done.get(), all);
@@ -251,7 +256,7 @@ pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Res
 /// # Errors
 /// What `infer` cannot compute; scores that are not numbers.
 pub fn tag(
-    options: &TagOptions,
+    (tokenizer, options): (&Tokenizer, &TagOptions),
     inputs: Vec<Encoded>,
     tally: &mut Tally,
     infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
@@ -277,7 +282,7 @@ pub fn tag(
             let place = || format!("{place} word {} {:?}", word + 1, prepared.words[word]);
             tally.add_important("{word gives|words give} the model nothing to read and got a stopgap label", place);
         }
-        let (entities, blank) = mentions(&prepared, &rows, options);
+        let (entities, blank) = mentions(&prepared, &rows, (tokenizer, options));
         for _ in 0..blank {
             tally.add("{entity|entities} of white space alone {is|are} left out", || place.clone());
         }
@@ -413,17 +418,41 @@ fn word_labels(first_pieces: &[Option<u32>], rows: &[&[f32]], names: &[String]) 
 }
 
 /// Returns the entities without white space around them, and how many were nothing else.
-fn mentions(prepared: &Prepared, rows: &[&[f32]], options: &TagOptions) -> (Vec<Mention>, usize) {
+fn mentions(
+    prepared: &Prepared,
+    rows: &[&[f32]],
+    (tokenizer, options): (&Tokenizer, &TagOptions),
+) -> (Vec<Mention>, usize) {
     let read = |&at: &usize| rows[at].iter().any(|&probability| probability != 0.0);
-    let piece = |at: usize| {
+    let piece = |&at: &usize| {
         let (start, end) = prepared.spans[at];
         PieceScores { probabilities: rows[at], start, end, continues: prepared.continues[at] }
     };
-    let pieces: Vec<PieceScores> = prepared.pieces.content().filter(read).map(piece).collect();
+    let places: Vec<usize> = prepared.pieces.content().filter(read).collect();
+    let pieces: Vec<PieceScores> = places.iter().map(piece).collect();
     let letters = CodePoints::new(&prepared.text);
     let found = aggregate(options.strategy, options.scheme, &options.labels, &pieces);
     let count = found.len();
-    let mention = |it: Entity| Some(letters.mention(it.label, it.score, letters.trimmed(it.start, it.end)?));
+    let spelling = |&at: &usize| {
+        let (start, end) = prepared.spans[at];
+        tokenizer.spelling(prepared.pieces.ids[at], letters.slice(start, end))
+    };
+    let word = |places: &[usize]| match options.strategy {
+        Strategy::None => places.iter().map(spelling).collect(),
+        Strategy::Simple => tokenizer.put_together(places.iter().map(spelling).collect()),
+        // The pipeline puts words together, and then the entity of them.
+        _ => {
+            let words = places.chunk_by(|_, &at| prepared.continues[at]);
+            let words = words.map(|word| tokenizer.put_together(word.iter().map(spelling).collect()));
+            tokenizer.put_together(words.collect())
+        }
+    };
+    let mention = |it: Entity| {
+        let places = &places[it.pieces];
+        let in_pieces = InPieces { word: word(places), index: places[0] as u32, start: it.start, end: it.end };
+        let mention = letters.mention(it.label, it.score, letters.trimmed(it.start, it.end)?);
+        Some(Mention { in_pieces: Some(in_pieces), ..mention })
+    };
     let mentions: Vec<Mention> = found.into_iter().filter_map(mention).collect();
     let blank = count - mentions.len();
     (mentions, blank)

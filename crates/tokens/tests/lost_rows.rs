@@ -85,7 +85,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
     let tagged = |word: &str| {
         let input = Input { place: "test:1".into(), content: Content::Words(vec![word.into()]) };
         let encoded = encode(&tokenizer, &options, &input).expect("it has pieces");
-        tag(&options, vec![encoded], &mut Tally::default(), |batch| model.infer(batch))
+        tag((&tokenizer, &options), vec![encoded], &mut Tally::default(), |batch| model.infer(batch))
     };
     tagged("jo").expect("the file is whole");
     cut();

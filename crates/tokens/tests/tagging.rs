@@ -46,7 +46,7 @@ fn tag(
     infer: impl Fn(&Batch) -> Vec<f32>,
 ) -> Result<Vec<Tagged>, Error> {
     let inputs = inputs.iter().map(|input| encode(tokenizer, options, input)).collect::<Result<_, _>>()?;
-    Ok(tag::tag(options, inputs, tally, |batch| Ok(infer(batch))).expect("the scorer has no rows to read"))
+    Ok(tag::tag((tokenizer, options), inputs, tally, |batch| Ok(infer(batch))).expect("the scorer has no rows to read"))
 }
 
 fn one(tokenizer: &Tokenizer, options: &TagOptions, content: Content, infer: impl Fn(&Batch) -> Vec<f32>) -> Tagged {

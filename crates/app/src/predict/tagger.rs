@@ -89,7 +89,10 @@ pub const BATCH_TOKENS: usize = 2048;
 /// assert!(tagger.labels()[label.label as usize].len() > 0 && label.probability > 0.0);
 /// # Ok::<(), anyhow::Error>(())
 /// ```
-pub struct Tagger(Kind);
+pub struct Tagger {
+    kind: Kind,
+    folder: PathBuf,
+}
 
 enum Kind {
     /// A token classifier.
@@ -117,6 +120,11 @@ enum EncodedKind {
 }
 
 impl Tagger {
+    /// Returns whether the model is a label-conditioned span tagger.
+    pub fn scores_spans(&self) -> bool {
+        matches!(self.kind, Kind::Spans(_))
+    }
+
     /// Loads the model of a folder, or of a name on the hub. Returns notes about its files beside the tagger.
     ///
     /// # Errors
@@ -135,20 +143,33 @@ impl Tagger {
         };
         notes.extend(options.bf16.then(|| precision::bf16_note(&device)));
         notes.extend(more);
-        Ok((Tagger(kind), notes))
+        Ok((Tagger { kind, folder }, notes))
     }
 
     /// Returns what encodes inputs.
     pub fn encoder(&self) -> Encoder {
-        Encoder(match &self.0 {
+        Encoder(match &self.kind {
             Kind::Tokens(tagger) => EncoderKind::Tokens(tagger.reader()),
             Kind::Spans(tagger) => EncoderKind::Spans(tagger.reader()),
         })
     }
 
+    /// Returns the folder of the model's files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the longest window in pieces, special ones included.
+    pub fn max_length(&self) -> usize {
+        match &self.kind {
+            Kind::Tokens(tagger) => tagger.max_length(),
+            Kind::Spans(tagger) => tagger.max_length(),
+        }
+    }
+
     /// Returns the names of words' labels, in the order of their ids: a span tagger's are IOB2 tags of its labels.
     pub fn labels(&self) -> &[String] {
-        match &self.0 {
+        match &self.kind {
             Kind::Tokens(tagger) => tagger.labels(),
             Kind::Spans(tagger) => tagger.word_labels(),
         }
@@ -156,7 +177,7 @@ impl Tagger {
 
     /// Returns whether every word gets a label. Entities that may overlap have no label a word.
     pub fn labels_words(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Tokens(_) => true,
             Kind::Spans(tagger) => tagger.labels_words(),
         }
@@ -171,7 +192,7 @@ impl Tagger {
     /// If an input was encoded for a model of the other kind.
     pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>> {
         const OTHER: &str = "tag: an input of another tagger's encoder";
-        match &self.0 {
+        match &self.kind {
             Kind::Tokens(tagger) => {
                 let of_kind = |Encoded(input)| match input {
                     EncodedKind::Tokens(input) => input,

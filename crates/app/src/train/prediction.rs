@@ -50,7 +50,7 @@ pub fn word_labels<'a>(
     let mut tally = Tally::default();
     let encoded = parallel::map(&partly, alignment.threads, |input| encode(alignment.tokenizer, &options, input));
     let encoded = encoded.into_iter().collect::<Result<_, _>>().context("the test split cannot be tagged")?;
-    let tagged = tag(&options, encoded, &mut tally, |batch| model.infer(batch))?;
+    let tagged = tag((alignment.tokenizer, &options), encoded, &mut tally, |batch| model.infer(batch))?;
     for (at, tagged) in places.into_iter().zip(tagged) {
         labels[at] = Some(tagged.labels.iter().map(|word| word.label).collect());
     }

@@ -112,7 +112,8 @@ fn line(text: &mut String, option: &Opt, program: &Program, width: usize) {
     .expect("a string takes all");
 }
 
-fn description(option: &Opt, program: &Program) -> String {
+/// Returns what an option does, or what became of it.
+pub fn description(option: &Opt, program: &Program) -> String {
     let mut what = match option.fate {
         Fate::Renamed(to) => format!("→ --{to}"),
         Fate::Translated(_) | Fate::Device(_) => format!("→ --{}", option.text),

@@ -57,6 +57,15 @@ impl UsageError {
         }
     }
 
+    /// The option or word that is probably meant.
+    pub fn meant(&self) -> Option<&str> {
+        match self {
+            UsageError::Unknown { meant, .. } | UsageError::Ambiguous { meant, .. } => meant.as_deref(),
+            UsageError::WrongValue { meant, .. } => *meant,
+            _ => None,
+        }
+    }
+
     /// What to do about it, in the words of a command.
     pub fn hint(&self, command: &str) -> String {
         match self {

@@ -21,9 +21,9 @@ pub const CONFIG: &str = "config";
 /// Words of other programs for what the commands do.
 const OTHER_COMMANDS: [(&[&str], &str); 4] = [
     (
-        &["evaluate", "eval", "test", "validate"],
-        "`tagsmith train --do_eval` evaluates a model on a file, `tagsmith score` compares files of labels, and \
-         `tagsmith evaluate_bi_encoder` and `evaluate_cross_encoder` evaluate span taggers",
+        &["eval", "test", "validate"],
+        "`tagsmith evaluate` evaluates a model on a file, `tagsmith score` compares files of labels, and \
+         `tagsmith evaluate_bi_encoder` and `evaluate_cross_encoder` evaluate span taggers as the originals do",
     ),
     (&["tag", "infer", "inference", "run", "pipeline", "annotate"], "`tagsmith predict` tags documents"),
     (&["fit", "finetune", "fine_tune", "ner", "run_ner.py"], "`tagsmith train` fine-tunes a model"),
@@ -428,8 +428,8 @@ mod tests {
     fn commands_nobody_knows_get_a_suggestion() {
         assert_eq!(settled("trian").unwrap_err(), "there is no command `trian`; did you mean `tagsmith train`?");
         assert_eq!(settled("compar").unwrap_err(), "there is no command `compar`; did you mean `tagsmith compare`?");
-        let evaluate = settled("evaluate").unwrap_err();
-        assert!(evaluate.contains("`tagsmith train --do_eval`") && evaluate.contains("`tagsmith score`"), "{evaluate}");
+        let evaluate = settled("eval").unwrap_err();
+        assert!(evaluate.contains("`tagsmith evaluate`") && evaluate.contains("`tagsmith score`"), "{evaluate}");
         assert_eq!(settled("xyzzy").unwrap_err(), "there is no command `xyzzy`; `tagsmith --help` lists the commands");
     }
 }

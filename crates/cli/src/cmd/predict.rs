@@ -27,7 +27,6 @@ use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// Returns the command.
 pub fn command() -> Command {
-    let number = |name| option(name).value_name("N").value_parser(value_parser!(usize));
     Command::new("predict")
         .about("Tag documents with a trained model")
         .long_about(
@@ -74,33 +73,41 @@ pub fn command() -> Command {
                 .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
                 .ignore_case(true)
                 .help("How a token classifier's tags become entities: a scheme's strict rules, or word by word [default: the labels show it]"),
-            number("max-seq-length").help("Pieces in a window, special ones included [default: the model's]"),
-            number("stride").help("Pieces that neighboring windows share at most [default: a quarter of a window]"),
-            number("batch-tokens")
-                .default_value("2048")
-                .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
-            option("labels").value_name("NAMES").help(
-                "What a label-conditioned model looks for: person,place,… or a JSON file, also with descriptions",
-            ),
-            option("threshold")
-                .value_name("T")
-                .help("Its threshold: a number, cls or label_token [default: the model's]"),
-            option("decoding")
-                .value_parser(Mode::NAMES)
-                .help("Which of its entities may share pieces: none; one inside another; those of different labels [default: flat]"),
-            option("bf16")
-                .alias("fp16")
-                .action(ArgAction::SetTrue)
-                .help("Products of factors rounded to bf16, on a GPU activations too; sums and all else stay f32"),
-            number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
-            option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
-            option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
-            option("token")
-                .value_name("TOKEN")
-                .help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
             quiet(),
         ])
-        .args(device::args(true))
+        .args(tagger_args())
+}
+
+/// Returns the options that say how a model tags, and where.
+pub fn tagger_args() -> Vec<Arg> {
+    let number = |name| option(name).value_name("N").value_parser(value_parser!(usize));
+    let args = [
+        number("max-seq-length").help("Pieces in a window, special ones included [default: the model's]"),
+        number("stride").help("Pieces that neighboring windows share at most [default: a quarter of a window]"),
+        number("batch-tokens")
+            .default_value("2048")
+            .help("Pieces that the model reads at once, at most; bounds memory, changes no result"),
+        option("labels").value_name("NAMES").help(
+            "What a label-conditioned model looks for: person,place,… or a JSON file, also with descriptions",
+        ),
+        option("threshold")
+            .value_name("T")
+            .help("Its threshold: a number, cls or label_token [default: the model's]"),
+        option("decoding")
+            .value_parser(Mode::NAMES)
+            .help("Which of its entities may share pieces: none; one inside another; those of different labels [default: flat]"),
+        option("bf16")
+            .alias("fp16")
+            .action(ArgAction::SetTrue)
+            .help("Products of factors rounded to bf16, on a GPU activations too; sums and all else stay f32"),
+        number("threads").help("Threads to compute with [default: the physical cores this process may use]"),
+        option("model-revision").value_name("REVISION").help("Branch, tag or commit of a model on the hub"),
+        option("cache-dir").value_name("DIR").help("Where the hub's files are kept [default: as Python's]"),
+        option("token")
+            .value_name("TOKEN")
+            .help("The hub's token [default: HF_TOKEN, or what `hf auth login` left]"),
+    ];
+    args.into_iter().chain(device::args(true)).collect()
 }
 
 fn option(name: &'static str) -> Arg {
@@ -176,26 +183,35 @@ fn format(name: &str) -> OutputFormat {
 /// Returns the model and what it does with each document.
 fn options(matches: &ArgMatches) -> Result<PredictOptions> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
+    Ok(PredictOptions {
+        model: text("model").context("clap asks for the model")?,
+        input_format: text("input-format").and_then(|name| Format::named(&name)),
+        text_column: text("text-column"),
+        tagger: TaggerOptions {
+            strategy: text("aggregation-strategy").and_then(|name| Strategy::named(&name)),
+            label_scheme: text("label-scheme").and_then(|name| LabelScheme::named(&name)),
+            ..tagger_options(matches)?
+        },
+        threads: at_least_one(matches, "threads")?,
+    })
+}
+
+/// Returns what [`tagger_args`] say.
+pub fn tagger_options(matches: &ArgMatches) -> Result<TaggerOptions> {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
     let number = |name: &str| matches.get_one::<usize>(name).copied();
-    let tagger = TaggerOptions {
+    Ok(TaggerOptions {
         revision: text("model-revision"),
         max_seq_length: number("max-seq-length"),
         stride: number("stride"),
         batch_tokens: at_least_one(matches, "batch-tokens")?,
-        strategy: text("aggregation-strategy").and_then(|name| Strategy::named(&name)),
-        label_scheme: text("label-scheme").and_then(|name| LabelScheme::named(&name)),
+        strategy: None,
+        label_scheme: None,
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),
         bf16: matches.get_flag("bf16"),
         device: device::of(matches),
-    };
-    Ok(PredictOptions {
-        model: text("model").context("clap asks for the model")?,
-        input_format: text("input-format").and_then(|name| Format::named(&name)),
-        text_column: text("text-column"),
-        tagger,
-        threads: at_least_one(matches, "threads")?,
     })
 }
 
@@ -212,7 +228,7 @@ fn labels(argument: &str) -> Result<Value> {
 }
 
 /// Returns a number that is not 0, if it is given.
-fn at_least_one(matches: &ArgMatches, name: &str) -> Result<Option<usize>> {
+pub fn at_least_one(matches: &ArgMatches, name: &str) -> Result<Option<usize>> {
     match matches.get_one::<usize>(name) {
         Some(0) => bail!("`--{name} 0`: at least one is needed"),
         number => Ok(number.copied()),

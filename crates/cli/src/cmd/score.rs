@@ -43,51 +43,50 @@ pub fn command() -> Command {
         .arg(text("pred-column", "Column or key of the predicted labels [default: the last column]"))
         .arg(format("gold-format", "How GOLD is written [default: told from the file]"))
         .arg(format("pred-format", "How PRED is written [default: told from the file]"))
-        .arg(Arg::new("mode").long("mode").value_parser(Mode::NAMES).help(
-            "Entities by the forgiving rules or by a scheme's, words, or error detection \
-                 [default: told from the gold labels]",
-        ))
-        .arg(
-            Arg::new("label-scheme")
-                .long("label-scheme")
-                .aliases(["label_scheme", "scheme"])
-                .value_name("SCHEME")
-                .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
-                .ignore_case(true)
-                .default_value("auto")
-                .hide_default_value(true)
-                .help("Score strictly by this scheme, or word by word [default: told from the gold labels]"),
-        )
+        .args(rules_args())
         .arg(
             Arg::new("labels")
                 .long("labels")
                 .value_name("FILE")
                 .help("With --mode ged: a label a line; means are over all of them [default: those that occur]"),
         )
-        .arg(Arg::new("suffix").long("suffix").action(ArgAction::SetTrue).help("Tags end in their letter: PER-B"))
-        .arg(
-            Arg::new("zero-division")
-                .long("zero-division")
-                .value_parser(["0", "1"])
-                .default_value("0")
-                .help("What a ratio without a denominator counts as"),
-        )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print a JSON object instead of a table"))
-        .arg(
-            Arg::new("digits")
-                .long("digits")
-                .value_parser(value_parser!(u8).range(0..=17))
-                .default_value("4")
-                .help("Digits after the point in the table"),
-        )
-        .arg(
-            Arg::new("min-f1")
-                .long("min-f1")
-                .value_name("F1")
-                .value_parser(share)
-                .help("Exit with status 1 if the micro F1 (with --mode ged: the macro F1) is below this (0 to 1)"),
-        )
         .arg(quiet())
+}
+
+/// Returns the options that say how labels are scored, and how the figures are shown.
+pub fn rules_args() -> [Arg; 7] {
+    [
+        Arg::new("mode").long("mode").value_parser(Mode::NAMES).help(
+            "Entities by the forgiving rules or by a scheme's, words, or error detection \
+                 [default: told from the gold labels]",
+        ),
+        Arg::new("label-scheme")
+            .long("label-scheme")
+            .aliases(["label_scheme", "scheme"])
+            .value_name("SCHEME")
+            .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
+            .ignore_case(true)
+            .default_value("auto")
+            .hide_default_value(true)
+            .help("Score strictly by this scheme, or word by word [default: told from the gold labels]"),
+        Arg::new("suffix").long("suffix").action(ArgAction::SetTrue).help("Tags end in their letter: PER-B"),
+        Arg::new("zero-division")
+            .long("zero-division")
+            .value_parser(["0", "1"])
+            .default_value("0")
+            .help("What a ratio without a denominator counts as"),
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print a JSON object instead of a table"),
+        Arg::new("digits")
+            .long("digits")
+            .value_parser(value_parser!(u8).range(0..=17))
+            .default_value("4")
+            .help("Digits after the point in the table"),
+        Arg::new("min-f1")
+            .long("min-f1")
+            .value_name("F1")
+            .value_parser(share)
+            .help("Exit with status 1 if the micro F1 (with --mode ged: the macro F1) is below this (0 to 1)"),
+    ]
 }
 
 /// Reads a number from 0 to 1.
@@ -103,11 +102,14 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<u8> {
         io::stdin().read_to_end(&mut content).context("standard input")?;
         request.stream = Some(content);
     }
-    let scored = score(&request)?;
-    let mut terminal = Terminal::new(Dialect::Score, style(matches));
+    show(matches, &score(&request)?, Terminal::new(Dialect::Score, style(matches)))
+}
+
+/// Shows notes and figures, and returns the exit status: 1 if `--min-f1` is not reached.
+pub fn show(matches: &ArgMatches, scored: &Scored, mut terminal: Terminal) -> anyhow::Result<u8> {
     scored.notes.iter().for_each(|note| terminal.note(note));
     terminal.finish()?;
-    print(&shown(matches, &scored))?;
+    print(&shown(matches, scored))?;
     let missed = missed_bar(matches, scored.f1());
     missed.iter().for_each(|missed| aside(missed));
     Ok(if missed.is_some() { BELOW_BAR } else { 0 })
@@ -125,14 +127,23 @@ fn request(matches: &ArgMatches) -> ScoreRequest {
         pred_column: text("pred-column"),
         gold_format: format("gold-format"),
         pred_format: format("pred-format"),
+        labels: text("labels"),
+        ..rules(matches)
+    }
+}
+
+/// Returns a request without files, with what [`rules_args`] say.
+pub fn rules(matches: &ArgMatches) -> ScoreRequest {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    ScoreRequest {
         mode: text("mode").and_then(|name| Mode::named(&name)),
         label_scheme: text("label-scheme").and_then(|name| LabelScheme::named(&name)).unwrap_or_default(),
-        labels: text("labels"),
         suffix: matches.get_flag("suffix"),
         zero_division: match text("zero-division").as_deref() {
             Some("1") => ZeroDivision::One,
             _ => ZeroDivision::Zero,
         },
+        ..ScoreRequest::default()
     }
 }
 

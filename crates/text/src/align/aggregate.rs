@@ -6,6 +6,7 @@
 use crate::labels::label_scheme::LabelScheme;
 use crate::labels::reading::TagReader;
 use crate::labels::scheme::Span;
+use std::ops::Range;
 
 /// The way in which labels of pieces become entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,21 +69,28 @@ pub struct Entity {
     pub start: u32,
     /// Where it ends.
     pub end: u32,
+    /// Its pieces, counted in those that were given.
+    pub pieces: Range<usize>,
 }
 
 /// Returns the entities of one text. `labels` names the K labels; `O` is outside every entity. `scheme` says how tags
 /// become entities; by [`LabelScheme::Words`] each word is an entity under the label's whole name.
 pub fn aggregate(strategy: Strategy, scheme: LabelScheme, labels: &[String], pieces: &[PieceScores]) -> Vec<Entity> {
+    let mut first_piece = 0;
+    let mut tag = |word: &[PieceScores]| {
+        let (label, score) = match strategy {
+            Strategy::Average => most_probable_of_mean(word),
+            Strategy::Max => surest(word),
+            _ => most_probable(word[0].probabilities),
+        };
+        let (first, last) = (&word[0], &word[word.len() - 1]);
+        let from = first_piece;
+        first_piece += word.len();
+        Tagged { label, score, start: first.start, end: last.end, from, to: first_piece, continues: first.continues }
+    };
     let tagged: Vec<Tagged> = match strategy {
-        Strategy::None | Strategy::Simple => pieces.chunks(1).map(|piece| tag_first(piece)).collect(),
-        _ => pieces
-            .chunk_by(|_, piece| piece.continues)
-            .map(|word| match strategy {
-                Strategy::First => tag_first(word),
-                Strategy::Average => tag_average(word),
-                _ => tag_max(word),
-            })
-            .collect(),
+        Strategy::None | Strategy::Simple => pieces.chunks(1).map(tag).collect(),
+        _ => pieces.chunk_by(|_, piece| piece.continues).map(&mut tag).collect(),
     };
     if strategy == Strategy::None {
         let outside = |piece: &&Tagged| labels[piece.label] != "O";
@@ -109,32 +117,29 @@ struct Tagged {
     score: f32,
     start: u32,
     end: u32,
+    /// Its first piece.
+    from: usize,
+    /// One past its last piece.
+    to: usize,
     /// Whether it belongs to the word of the piece before.
     continues: bool,
 }
 
 impl Tagged {
-    fn new(parts: &[PieceScores], (label, score): (usize, f32)) -> Tagged {
-        let (first, last) = (&parts[0], &parts[parts.len() - 1]);
-        Tagged { label, score, start: first.start, end: last.end, continues: first.continues }
-    }
-
     /// The parts of an entity as one, with the first one's label and the mean score.
     fn whole(parts: &[Tagged]) -> Tagged {
         let sum: f64 = parts.iter().map(|part| part.score as f64).sum();
-        Tagged { score: (sum / parts.len() as f64) as f32, end: parts[parts.len() - 1].end, ..parts[0] }
+        let last = &parts[parts.len() - 1];
+        Tagged { score: (sum / parts.len() as f64) as f32, end: last.end, to: last.to, ..parts[0] }
     }
 
     fn entity(&self, label: String) -> Entity {
-        Entity { label, score: self.score, start: self.start, end: self.end }
+        Entity { label, score: self.score, start: self.start, end: self.end, pieces: self.from..self.to }
     }
 }
 
-fn tag_first(word: &[PieceScores]) -> Tagged {
-    Tagged::new(word, most_probable(word[0].probabilities))
-}
-
-fn tag_max(word: &[PieceScores]) -> Tagged {
+/// Returns the label of the surest piece and its probability.
+fn surest(word: &[PieceScores]) -> (usize, f32) {
     let mut surest = most_probable(word[0].probabilities);
     for piece in &word[1..] {
         let candidate = most_probable(piece.probabilities);
@@ -142,10 +147,11 @@ fn tag_max(word: &[PieceScores]) -> Tagged {
             surest = candidate;
         }
     }
-    Tagged::new(word, surest)
+    surest
 }
 
-fn tag_average(word: &[PieceScores]) -> Tagged {
+/// Returns the most probable label of the pieces' mean and its probability.
+fn most_probable_of_mean(word: &[PieceScores]) -> (usize, f32) {
     let mut mean = word[0].probabilities.to_vec();
     for piece in &word[1..] {
         for (sum, probability) in mean.iter_mut().zip(piece.probabilities) {
@@ -153,7 +159,7 @@ fn tag_average(word: &[PieceScores]) -> Tagged {
         }
     }
     mean.iter_mut().for_each(|sum| *sum /= word.len() as f32);
-    Tagged::new(word, most_probable(&mean))
+    most_probable(&mean)
 }
 
 /// Returns the label of the highest probability, the first of equals, and that probability.

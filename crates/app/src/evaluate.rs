@@ -1,0 +1,106 @@
+//! Evaluation of a model of either kind: the words of a file are tagged, and the labels scored against the file's.
+
+use crate::error::refusal;
+use crate::events::{Events, Progress};
+use crate::machine::threads;
+use crate::predict::tagger::{Tagger, TaggerOptions, is_span_tagger};
+use crate::score::{ScoreRequest, Scored, score_labeled};
+use anyhow::Result;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tagsmith_data::labeled::{LabelFile, Labeled, LabeledSentence};
+use tagsmith_hub::Hub;
+use tagsmith_hub::model::Part;
+use tagsmith_message::{Remedy, Setting, quote_all};
+use tagsmith_ranks::World;
+use tagsmith_text::labels::reading::Rules;
+use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::parallel;
+use tagsmith_text::tagged::{Content, Input, Tally};
+
+/// Sentences that are tagged at once.
+const CHUNK: usize = 1024;
+
+/// A request to evaluate a model.
+#[derive(Clone, Debug)]
+pub struct EvaluateRequest {
+    /// The model's folder, or its name on the hub.
+    pub model: String,
+    /// How the model tags. A span tagger without labels looks for the types in the file.
+    pub tagger: TaggerOptions,
+    /// The file, as gold labels, and how they are scored. There are no predictions yet.
+    pub score: ScoreRequest,
+    /// Threads; without them, as many as this process has physical cores.
+    pub threads: Option<usize>,
+}
+
+/// Evaluates a model as `request` asks.
+///
+/// # Errors
+/// A request that cannot be done, with a remedy; files that cannot be read; labels that cannot be scored.
+pub fn evaluate(request: &EvaluateRequest, hub: &Hub, events: &mut dyn Events) -> Result<Scored> {
+    let file = &request.score.gold;
+    let labels = LabelFile::open(Path::new(file), request.score.gold_format)?;
+    let gold = labels.read(request.score.gold_column.as_deref(), Setting::GoldColumn, None)?;
+    if gold.sentences.iter().any(|sentence| sentence.words.is_empty() && !sentence.labels.is_empty()) {
+        let remedy = Remedy::to_do("name a file of words and labels, or score a file of predictions");
+        return Err(refusal(format!("{file}: there are labels without words, and a model reads words"), remedy));
+    }
+    let threads = threads::set(request.threads, &World::alone(), events)?;
+    let mut options = request.tagger.clone();
+    let folder = hub.model(&request.model, options.revision.as_deref(), &Part::ALL)?;
+    if is_span_tagger(&folder) && options.labels.is_none() {
+        let types = types(&gold);
+        events.say(format!("the model looks for the types in {file}: {}", quote_all(types.iter().map(String::as_str))));
+        options.labels = Some(types.into_iter().map(Value::from).collect());
+    }
+    let (tagger, notes) = Tagger::load(&request.model, &options, hub)?;
+    events.notes(&notes);
+    if !tagger.labels_words() {
+        let flat = Remedy::Unset(Setting::Decoding);
+        return Err(refusal("entities that may overlap have no label a word, which is what is scored", flat));
+    }
+    let predicted = tag(&gold, &tagger, threads, events)?;
+    score_labeled(&request.score, &gold, &predicted)
+}
+
+/// Returns the labels that a model gives the words.
+fn tag(gold: &Labeled, tagger: &Tagger, threads: usize, events: &mut dyn Events) -> Result<Labeled> {
+    let encoder = tagger.encoder();
+    let mut predicted = Labeled { source: "the model".into(), sentences: Vec::new(), notes: Vec::new() };
+    let mut tally = Tally::default();
+    let all = gold.sentences.len() as u64;
+    for sentences in gold.sentences.chunks(CHUNK) {
+        let input = |sentence: &LabeledSentence| Input {
+            place: format!("{}:{}", gold.source, sentence.line),
+            content: Content::Words(sentence.words.clone()),
+        };
+        let encoded = parallel::map(sentences, threads, |sentence| encoder.encode(&input(sentence)));
+        let encoded = encoded.into_iter().collect::<Result<Vec<_>>>()?;
+        let before = predicted.sentences.len() as u64;
+        let shared = RefCell::new(&mut *events);
+        let tagged = tagger.tag_encoded(encoded, &mut tally, &|done, of| {
+            let done = before + sentences.len() as u64 * done as u64 / of.max(1) as u64;
+            let done = done.min(all.saturating_sub(1));
+            shared.borrow_mut().progress(Progress { work: "evaluation", done, of: Some(all), unit: "sentences" });
+        })?;
+        predicted.sentences.extend(sentences.iter().zip(tagged).map(|(sentence, tagged)| LabeledSentence {
+            line: sentence.line,
+            labels: tagged.labels.iter().map(|word| tagger.labels()[word.label as usize].clone()).collect(),
+            words: sentence.words.clone(),
+        }));
+    }
+    events.progress(Progress { work: "evaluation", done: all, of: Some(all), unit: "sentences" });
+    predicted.notes = tally.notes().to_vec();
+    Ok(predicted)
+}
+
+/// Returns the types of the entities in a file, in the order of their names.
+fn types(gold: &Labeled) -> Vec<String> {
+    let labels: BTreeSet<&String> = gold.sentences.iter().flat_map(|sentence| &sentence.labels).collect();
+    let tags = labels.into_iter().filter_map(|label| Rules::Conlleval.tag(label, Style::Prefix));
+    let types: BTreeSet<&str> = tags.filter(|tag| tag.letter != 'O').map(|tag| tag.kind).collect();
+    types.into_iter().map(str::to_owned).collect()
+}

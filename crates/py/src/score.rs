@@ -1,0 +1,160 @@
+//! Scores of labels.
+
+use crate::error::{Told, raised, told};
+use crate::json::to_python;
+use anyhow::{Context, anyhow};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tagsmith_app::score::{Mode, ScoreRequest, score as score_request};
+use tagsmith_cli::keywords::Keywords;
+use tagsmith_data::labeled::LabelFile;
+use tagsmith_message::{Note, Setting};
+use tagsmith_text::labels::label_scheme::LabelScheme;
+use tagsmith_text::labels::reading::Rules;
+use tagsmith_text::labels::scheme::{Scheme, Style};
+use tagsmith_text::score::{Method, Scorer, ZeroDivision, table};
+
+/// Returns the way of reading tags: a scheme's strict rules, or those of the CoNLL script.
+fn method(scheme: Option<&str>, suffix: bool) -> anyhow::Result<Method> {
+    let style = if suffix { Style::Suffix } else { Style::Prefix };
+    match scheme.map(named).transpose()? {
+        Some(scheme) => Ok(Method::Strict(scheme, style)),
+        None => Ok(Method::Conlleval(style)),
+    }
+}
+
+fn named(scheme: &str) -> anyhow::Result<Scheme> {
+    match LabelScheme::named(scheme) {
+        Some(LabelScheme::Strict(scheme)) => Ok(scheme),
+        _ => Err(anyhow!("there is no scheme `{scheme}`")),
+    }
+}
+
+fn zero_division(value: f64) -> ZeroDivision {
+    if value == 0.0 { ZeroDivision::Zero } else { ZeroDivision::One }
+}
+
+/// Scores predicted labels of sentences against gold ones. `labels` says how: entities by the CoNLL script's rules
+/// (`conlleval`), by a scheme's (`IOB2`), word by word (`words`), or as the labels show (none). Returns the figures and
+/// notes.
+///
+/// # Errors
+/// Sentences of different lengths; labels that the scheme does not know.
+#[pyfunction]
+#[pyo3(signature = (gold, predicted, labels=None, suffix=false, zero_division_value=0.0))]
+pub fn score<'py>(
+    py: Python<'py>,
+    gold: Vec<Vec<String>>,
+    predicted: Vec<Vec<String>>,
+    labels: Option<&str>,
+    suffix: bool,
+    zero_division_value: f64,
+) -> PyResult<(Bound<'py, PyAny>, Vec<Told>)> {
+    let scored = py.detach(|| -> anyhow::Result<(Value, Vec<Note>)> {
+        let style = if suffix { Style::Suffix } else { Style::Prefix };
+        let mut notes = Vec::new();
+        let method = match labels {
+            None => {
+                let mut names: Vec<&str> = gold.iter().flatten().map(String::as_str).collect();
+                names.sort_unstable();
+                names.dedup();
+                let (method, note) = Method::for_labels(&names, style);
+                notes.extend(note);
+                method
+            }
+            Some("words") => Method::Words,
+            Some("conlleval") => method(None, suffix)?,
+            Some(scheme) => method(Some(scheme), suffix)?,
+        };
+        if gold.len() != predicted.len() {
+            let (gold, predicted) = (gold.len(), predicted.len());
+            return Err(anyhow!("there are {gold} gold sentences but {predicted} predicted ones"));
+        }
+        let mut scorer = Scorer::new(method);
+        for (number, (gold, predicted)) in (1..).zip(gold.iter().zip(&predicted)) {
+            scorer.add(gold, predicted).with_context(|| format!("sentence {number}"))?;
+        }
+        let score = scorer.score(zero_division(zero_division_value));
+        notes.extend(score.notes.iter().cloned());
+        let mut figures = table::json(&score, method);
+        let counts = scorer.counts();
+        for (name, count) in &counts.types {
+            let kind = &mut figures["types"][name];
+            kind["correct"] = count.correct.into();
+            kind["predicted"] = count.predicted.into();
+        }
+        figures["correct_words"] = counts.correct_words.into();
+        Ok((figures, notes))
+    });
+    let (figures, notes) = scored.map_err(|error| raised("score", &error))?;
+    Ok((to_python(py, &figures)?, told("score", &notes)))
+}
+
+/// Scores a file of predicted labels as `tagsmith score` does. Returns what its `--json` prints.
+///
+/// # Errors
+/// See [`tagsmith_app::score::score`].
+#[pyfunction]
+#[pyo3(signature = (gold, predicted, mode=None, label_scheme=None, suffix=false, zero_division_value=0.0))]
+pub fn score_files<'py>(
+    py: Python<'py>,
+    gold: String,
+    predicted: Option<String>,
+    mode: Option<&str>,
+    label_scheme: Option<&str>,
+    suffix: bool,
+    zero_division_value: f64,
+) -> PyResult<Bound<'py, PyAny>> {
+    let scored = py.detach(|| -> anyhow::Result<Value> {
+        let mode = mode.map(|name| Mode::named(name).ok_or_else(|| anyhow!("there is no mode `{name}`")));
+        let scheme =
+            label_scheme.map(|name| LabelScheme::named(name).ok_or_else(|| anyhow!("there is no scheme `{name}`")));
+        let request = ScoreRequest {
+            gold,
+            pred: predicted,
+            mode: mode.transpose()?,
+            label_scheme: scheme.transpose()?.unwrap_or_default(),
+            suffix,
+            zero_division: zero_division(zero_division_value),
+            ..ScoreRequest::default()
+        };
+        Ok(score_request(&request)?.json(&|note| Keywords::of("score").note(note)))
+    });
+    to_python(py, &scored.map_err(|error| raised("score", &error))?)
+}
+
+/// Returns the entities of a sentence's tags: type, first word, last word.
+///
+/// # Errors
+/// A tag that the scheme does not know.
+#[pyfunction]
+#[pyo3(signature = (tags, scheme=None, suffix=false))]
+pub fn entities(tags: Vec<String>, scheme: Option<&str>, suffix: bool) -> PyResult<Vec<(String, usize, usize)>> {
+    let found = || -> anyhow::Result<Vec<(String, usize, usize)>> {
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let spans = match method(scheme, suffix)? {
+            Method::Strict(scheme, style) => scheme.spans(&tags, style)?,
+            Method::Conlleval(style) => Rules::Conlleval.spans(&tags, style),
+            Method::Words => unreachable!("words are no entities"),
+        };
+        Ok(spans.into_iter().map(|span| (span.kind.to_owned(), span.start, span.end - 1)).collect())
+    };
+    found().map_err(|error| raised("score", &error))
+}
+
+/// Reads a file of words and labels, as training does. Returns the words and labels of its sentences, and notes.
+///
+/// # Errors
+/// A file that cannot be read.
+#[pyfunction]
+pub fn read<'py>(py: Python<'py>, file: PathBuf) -> PyResult<(Bound<'py, PyAny>, Vec<Told>)> {
+    let labeled = py.detach(|| LabelFile::open(Path::new(&file), None)?.read(None, Setting::LabelColumn, None));
+    let labeled = labeled.map_err(|error| raised("train", &error.into()))?;
+    let sentences: Value = labeled
+        .sentences
+        .iter()
+        .map(|sentence| json!({ "words": sentence.words, "labels": sentence.labels }))
+        .collect();
+    Ok((to_python(py, &sentences)?, told("train", &labeled.notes)))
+}

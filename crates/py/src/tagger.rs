@@ -1,0 +1,221 @@
+//! Taggers.
+
+use crate::error::{Told, raised, told};
+use crate::fork;
+use crate::json::from_python;
+use anyhow::{Result, anyhow};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use std::path::PathBuf;
+use tagsmith_app::events::Recording;
+use tagsmith_app::machine::device::{DeviceArgs, DeviceChoice};
+use tagsmith_app::machine::threads;
+use tagsmith_app::predict::tagger::{self, TaggerOptions};
+use tagsmith_cli::keywords::hub;
+use tagsmith_message::Note;
+use tagsmith_ranks::World;
+use tagsmith_spans::find::decode::Mode;
+use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::labels::label_scheme::LabelScheme;
+use tagsmith_text::parallel;
+use tagsmith_text::tagged::{Content, Input, Mention, Tagged, Tally, UNWATCHED};
+
+/// Inputs that are tagged between two looks for a signal, such as Ctrl-C.
+const CHUNK: usize = 64;
+
+/// A model that tags texts and words.
+#[pyclass(frozen)]
+pub struct Tagger {
+    inner: tagger::Tagger,
+    threads: usize,
+    notes: Vec<Note>,
+}
+
+/// A text, or words.
+#[derive(FromPyObject)]
+enum Given {
+    #[pyo3(transparent, annotation = "str")]
+    Text(String),
+    #[pyo3(transparent, annotation = "list[str]")]
+    Words(Vec<String>),
+}
+
+/// Returns the choice of a name, or the error that lists the names.
+fn choice<T>(
+    option: &str,
+    name: Option<&str>,
+    named: impl Fn(&str) -> Option<T>,
+    names: &dyn Fn() -> String,
+) -> Result<Option<T>> {
+    let Some(name) = name else { return Ok(None) };
+    let refused = || anyhow!("`{option}=\"{name}\"`: there are {}", names());
+    Ok(Some(named(name).ok_or_else(refused)?))
+}
+
+#[pymethods]
+impl Tagger {
+    /// Loads the model of a folder or of a name on the hub.
+    #[new]
+    #[pyo3(signature = (
+        model, *, revision=None, precision="f32", threads=None, batch_tokens=None, max_seq_length=None, stride=None,
+        aggregation_strategy=None, label_scheme=None, labels=None, threshold=None, decoding=None, device="auto",
+        cuda_libraries=None, cache_dir=None, token=None,
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "each is a keyword in Python")]
+    fn new(
+        py: Python<'_>,
+        model: PathBuf,
+        revision: Option<String>,
+        precision: &str,
+        threads: Option<usize>,
+        batch_tokens: Option<usize>,
+        max_seq_length: Option<usize>,
+        stride: Option<usize>,
+        aggregation_strategy: Option<&str>,
+        label_scheme: Option<&str>,
+        labels: Option<&Bound<'_, PyAny>>,
+        threshold: Option<&Bound<'_, PyAny>>,
+        decoding: Option<&str>,
+        device: &str,
+        cuda_libraries: Option<PathBuf>,
+        cache_dir: Option<&str>,
+        token: Option<&str>,
+    ) -> PyResult<Tagger> {
+        let labels = labels.map(from_python).transpose()?;
+        let threshold = threshold.map(|threshold| Ok::<_, PyErr>(threshold.str()?.to_string())).transpose()?;
+        let load = || -> Result<Tagger> {
+            let bf16 = choice(
+                "precision",
+                Some(precision),
+                |name| match name {
+                    "f32" => Some(false),
+                    "bf16" => Some(true),
+                    _ => None,
+                },
+                &|| "f32 and bf16".into(),
+            )?;
+            let device = choice("device", Some(device), DeviceChoice::named, &|| DeviceChoice::NAMES.into())?;
+            let strategies = || Strategy::NAMES.join(", ");
+            let options = TaggerOptions {
+                revision,
+                max_seq_length,
+                stride,
+                batch_tokens: at_least_one("batch_tokens", batch_tokens)?,
+                strategy: choice("aggregation_strategy", aggregation_strategy, Strategy::named, &strategies)?,
+                label_scheme: choice("label_scheme", label_scheme, LabelScheme::named, &|| {
+                    LabelScheme::NAMES.join(", ")
+                })?,
+                labels,
+                threshold,
+                decoding: choice("decoding", decoding, Mode::named, &|| Mode::NAMES.join(", "))?,
+                bf16: bf16.unwrap_or_default(),
+                device: DeviceArgs { device: device.unwrap_or_default(), cuda_libraries, place: 0 },
+            };
+            let _inside = fork::enter();
+            let mut events = Recording::default();
+            let threads = threads::set(at_least_one("threads", threads)?, &World::alone(), &mut events)?;
+            let hub = hub(cache_dir, token);
+            let (inner, notes) = tagger::Tagger::load(&model.display().to_string(), &options, &hub)?;
+            events.notes.extend(notes);
+            Ok(Tagger { inner, threads, notes: events.notes })
+        };
+        py.detach(load).map_err(|error| raised("predict", &error))
+    }
+
+    /// Tags texts and lists of words, in their order. Returns an object a document, and notes.
+    fn tag<'py>(&self, py: Python<'py>, given: Vec<Given>) -> PyResult<(Bound<'py, PyList>, Vec<Told>)> {
+        let documents = PyList::empty(py);
+        let mut tally = Tally::default();
+        let inputs: Vec<Input> = (1..).zip(given).map(|(number, given)| input(number, given)).collect();
+        for inputs in inputs.chunks(CHUNK) {
+            let tagged = py.detach(|| self.tag_some(inputs, &mut tally));
+            for tagged in tagged.map_err(|error| raised("predict", &error))? {
+                documents.append(self.document(py, &tagged)?)?;
+            }
+            py.check_signals()?;
+        }
+        Ok((documents, told("predict", tally.notes())))
+    }
+
+    /// The folder of the model's files.
+    #[getter]
+    fn folder(&self) -> PathBuf {
+        self.inner.folder().to_owned()
+    }
+
+    /// The names of words' labels, in the order of their ids.
+    #[getter]
+    fn labels(&self) -> Vec<String> {
+        self.inner.labels().to_vec()
+    }
+
+    /// The longest window in pieces, special ones included.
+    #[getter]
+    fn max_length(&self) -> usize {
+        self.inner.max_length()
+    }
+
+    /// Whether the model is a label-conditioned span tagger.
+    #[getter]
+    fn scores_spans(&self) -> bool {
+        self.inner.scores_spans()
+    }
+
+    /// What there was to say of the model's files and the machine.
+    #[getter]
+    fn notes(&self) -> Vec<Told> {
+        told("predict", &self.notes)
+    }
+}
+
+impl Tagger {
+    fn tag_some(&self, inputs: &[Input], tally: &mut Tally) -> Result<Vec<Tagged>> {
+        let _inside = fork::enter();
+        let encoder = self.inner.encoder();
+        let encoded = parallel::map(inputs, self.threads, |input| encoder.encode(input));
+        self.inner.tag_encoded(encoded.into_iter().collect::<Result<_>>()?, tally, UNWATCHED)
+    }
+
+    /// Returns a document as a Python dictionary.
+    fn document<'py>(&self, py: Python<'py>, tagged: &Tagged) -> PyResult<Bound<'py, PyDict>> {
+        let names = self.inner.labels();
+        let document = PyDict::new(py);
+        document.set_item("text", &tagged.text)?;
+        document.set_item("words", &tagged.words)?;
+        let labels: Vec<&str> = tagged.labels.iter().map(|word| names[word.label as usize].as_str()).collect();
+        document.set_item("labels", (labels.len() == tagged.words.len()).then_some(labels))?;
+        let scores: Vec<f32> = tagged.labels.iter().map(|word| word.probability).collect();
+        document.set_item("scores", scores)?;
+        let entities = tagged.entities.iter().map(|mention| entity(py, mention)).collect::<PyResult<Vec<_>>>()?;
+        document.set_item("entities", entities)?;
+        Ok(document)
+    }
+}
+
+fn entity<'py>(py: Python<'py>, mention: &Mention) -> PyResult<Bound<'py, PyDict>> {
+    let entity = PyDict::new(py);
+    entity.set_item("text", &mention.text)?;
+    entity.set_item("label", &mention.label)?;
+    entity.set_item("score", mention.score)?;
+    entity.set_item("start", mention.start)?;
+    entity.set_item("end", mention.end)?;
+    if let Some(pieces) = &mention.in_pieces {
+        entity.set_item("in_pieces", (&pieces.word, pieces.index, pieces.start, pieces.end))?;
+    }
+    Ok(entity)
+}
+
+fn input(number: usize, given: Given) -> Input {
+    let content = match given {
+        Given::Text(text) => Content::Text(text),
+        Given::Words(words) => Content::Words(words),
+    };
+    Input { place: format!("input {number}"), content }
+}
+
+fn at_least_one(option: &str, number: Option<usize>) -> Result<Option<usize>> {
+    match number {
+        Some(0) => Err(anyhow!("`{option}=0`: at least one is needed")),
+        number => Ok(number),
+    }
+}
