@@ -5,7 +5,7 @@
 //! | [`train::train`] | [`options::TrainArgs`] | [`report::Finished`] |
 //! | [`compare::compare`] | [`compare::CompareRequest`] | a table |
 //! | [`predict::predict`] | [`predict::PredictRequest`] | [`predict::Predicted`] |
-//! | [`evaluate::evaluate`] | [`evaluate::EvaluateRequest`] | [`score::Scored`] |
+//! | [`score::evaluate::evaluate`] | [`score::evaluate::EvaluateRequest`] | [`score::Scored`] |
 //! | [`score::score`] | [`score::ScoreRequest`] | [`score::Scored`] |
 //! | [`spans::train::train_spans`] | [`spans::train::SpanTrainRequest`] | [`spans::train::SpanTrained`] |
 //! | [`spans::evaluate::evaluate_spans`] | [`spans::evaluate::SpanEvaluateRequest`] | [`spans::evaluate::SpanEvaluated`] |
@@ -21,7 +21,6 @@
 pub mod compare;
 pub mod demo;
 pub mod error;
-pub mod evaluate;
 pub mod events;
 pub mod machine;
 pub mod options;

@@ -1,6 +1,7 @@
 //! Precision, recall and F1 of predicted labels against gold ones.
 
 mod error_detection;
+pub mod evaluate;
 mod request;
 
 use crate::error::refusal;

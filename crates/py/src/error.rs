@@ -7,7 +7,7 @@ use tagsmith_cli::keywords::Keywords;
 use tagsmith_message::Note;
 
 create_exception!(
-    _tagsmith,
+    tagsmith,
     TagsmithError,
     PyValueError,
     "What cannot be done as it was asked for, with what can be done about it."

@@ -9,8 +9,8 @@ use crate::terminal::{Style, Terminal};
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches, Command};
-use tagsmith_app::evaluate::{EvaluateRequest, evaluate};
 use tagsmith_app::score::ScoreRequest;
+use tagsmith_app::score::evaluate::{EvaluateRequest, evaluate};
 use tagsmith_data::format::Format;
 
 /// Returns the command.

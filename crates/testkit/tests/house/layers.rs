@@ -13,12 +13,14 @@ const FLOORS: &[&[&str]] = &[
     &["spans", "tokens"],
     &["app"],
     &["bench", "cli"],
+    &["py"],
 ];
 
 /// Dependencies that only these crates may have.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("anyhow", &["app", "bench", "cli"]),
+    ("anyhow", &["app", "bench", "cli", "py"]),
     ("clap", &["cli"]),
+    ("pyo3", &["py"]),
     ("indicatif", &["cli"]),
     ("mpi", &["ranks"]),
     ("tokenizers", &["text"]),
@@ -69,7 +71,7 @@ fn floor(package: &str) -> Option<usize> {
 /// Dependencies that lead sideways or up, or that belong to another crate.
 fn wrong_arrows(package: &str, manifest: &str) -> Vec<String> {
     let Some(own) = floor(package) else { return vec![format!("{package}: on no floor")] };
-    let wrong = |name: &String| match name.strip_prefix("tagsmith-") {
+    let wrong = |name: &String| match name.strip_prefix("tagsmith-").or((name == "tagsmith").then_some("cli")) {
         Some(other) => floor(other).is_none_or(|floor| floor >= own),
         None => RESERVED.iter().any(|(reserved, crates)| reserved == name && !crates.contains(&package)),
     };

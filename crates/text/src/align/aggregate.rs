@@ -69,7 +69,7 @@ pub struct Entity {
     pub start: u32,
     /// Where it ends.
     pub end: u32,
-    /// Its pieces, counted in those that were given.
+    /// The places of its pieces among those that were given.
     pub pieces: Range<usize>,
 }
 
@@ -117,9 +117,9 @@ struct Tagged {
     score: f32,
     start: u32,
     end: u32,
-    /// Its first piece.
+    /// The first piece.
     from: usize,
-    /// One past its last piece.
+    /// One past the last piece.
     to: usize,
     /// Whether it belongs to the word of the piece before.
     continues: bool,
