@@ -116,7 +116,8 @@ fn of_tsv(text: &str) -> (Format, &'static str) {
 fn columns(text: &str) -> Option<&'static str> {
     // The last line may be cut off.
     let (whole, _) = text.rsplit_once('\n')?;
-    let (mut rows, mut hashes): (Vec<(bool, Vec<&str>)>, Vec<(&str, Vec<&str>)>) = (Vec::new(), Vec::new());
+    let mut rows: Vec<(bool, Vec<&str>)> = Vec::new();
+    let mut hashes: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut begins = true;
     for line in whole.lines() {
         let cells = split(line);
