@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod folder_lock;
+pub mod links;
 pub mod memory;
 pub mod neighbors;
 pub mod precision;
@@ -12,7 +13,7 @@ use device::DeviceArgs;
 use serde_json::{Map, Value, json};
 use std::fs;
 use tagsmith_kernel::Level;
-use tagsmith_kernel::device::{DeviceInfo, Found, Places, devices};
+use tagsmith_kernel::device::{DeviceInfo, Found, Places, devices, nccl};
 use tagsmith_ranks::World;
 use tagsmith_train::memory::size;
 
@@ -64,7 +65,7 @@ pub fn host() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
-/// Returns NVIDIA's driver and library, and the GPUs; where one is missing, what brings it.
+/// Returns NVIDIA's driver and libraries, and the GPUs; where one is missing, what brings it.
 fn gpus(places: &Places) -> Map<String, Value> {
     let mut facts = Map::new();
     let mut tell = |name: &str, value: Value| _ = facts.insert(name.into(), value);
@@ -82,6 +83,10 @@ fn gpus(places: &Places) -> Map<String, Value> {
             };
             tell("nvidia_driver", found(&first.driver));
             tell("cublaslt", first.products.as_ref().map_or_else(|missing| json!(missing), found));
+            tell(
+                "nccl",
+                nccl(places).map_or_else(|missing| json!(missing.to_string()), |found| json!(links::told(&found))),
+            );
             tell("gpus", gpus.iter().map(|gpu| self::gpu(places, gpu)).collect());
         }
     }

@@ -18,7 +18,7 @@ mod upload;
 
 use crate::events::{Events, Progress};
 use crate::machine::device::news;
-use crate::machine::{precision, threads};
+use crate::machine::{links, precision, threads};
 use crate::options::TrainArgs;
 use crate::report::about::{About, Part};
 use crate::report::clock::now_to_the_minute;
@@ -175,6 +175,9 @@ impl Run<'_> {
             tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
         let notes = freeze(&mut model.params, &args.learning.freeze)?;
         notes.iter().for_each(|note| events.say(note));
+        if let Some(note) = links::link(&args.machine.device, world, device)? {
+            events.note(&note);
+        }
         memory::check(&args.learning, world, (&model, device), read, *events)?;
         let task = TokenTask { model: model.moved(device)?, loss: options::loss(&args.learning) };
         let (mut learner, _) = Learner::new(task, options::step(&args.learning), &[])?;
@@ -194,6 +197,7 @@ impl Run<'_> {
             notify: &mut |event| recorder.training(event, &mut **shared.borrow_mut()),
         };
         let outcome = trainer::train(&mut learner, job, resume)?;
+        device.unlink()?;
         let output = &args.output.output_dir;
         if world.is_first() {
             let task = learner.model();

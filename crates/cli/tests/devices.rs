@@ -64,6 +64,7 @@ fn a_missing_library_is_told_with_what_brings_it() {
     // A library that a machine has would be found in the system's places.
     let run = |line: &str| run(scratch.folder(), line);
     let env = run("env --cuda_libraries driver").ended(0);
+    assert!(env.stdout.contains("\nnccl           "), "{}", env.stdout);
     if !env.stdout.contains("pip install nvidia-cublas-cu12") {
         return;
     }
@@ -83,9 +84,12 @@ fn gpus_are_listed_and_tested() {
     let run = |line: &str| run(scratch.folder(), line);
     let text = run("env --cuda_libraries gpu").ended(0).stdout;
     let gpu = "gpus           number 1, name Fake 71, compute capability 9.0, memory 1.1 GB, free 1.1 GB\n";
-    for line in
-        [gpu, "nvidia driver  CUDA 12.4, gpu/libcuda.so.1\n", "cublaslt       CUDA 12.2, gpu/libcublasLt.so.12\n"]
-    {
+    let libraries = [
+        "nvidia driver  CUDA 12.4, gpu/libcuda.so.1\n",
+        "cublaslt       CUDA 12.2, gpu/libcublasLt.so.12\n",
+        "nccl           2.27.3, gpu/libnccl.so.2\n",
+    ];
+    for line in libraries.into_iter().chain([gpu]) {
         assert!(text.contains(line), "{line}\n{text}");
     }
     let facts: Value = serde_json::from_str(&run("env --json --cuda_libraries gpu").ended(0).stdout).unwrap();

@@ -161,12 +161,20 @@ fn ranks_with_an_emulated_gpu_each_learn_what_one_process_learns() {
     scratch.good(1, &short(1, "cpu"));
     scratch.good(1, &(short(1, "one") + " --device emulated"));
     for output in ["two", "again"] {
-        scratch.good(2, &(short(2, output) + " --device emulated"));
+        let said = scratch.good(2, &(short(2, output) + " --device emulated")).stderr;
+        // They say how gradients travel, once.
+        let how = "gradients travel through host memory: emulated GPUs have no links\n";
+        assert_eq!(said.matches(how).count(), 1, "{said}");
     }
     for one in ["cpu", "one"] {
         assert_close(&scratch, one, "two", (LOSS_APART, WEIGHT_APART));
     }
     assert!(scratch.weights("two") == scratch.weights("again"));
+    // Three ranks of two sentences, where the order of sums matters, for as long as sixteen sentences fill their rounds.
+    let six = |output: &str| short(4, output).replace("--max_steps 6", "--max_steps 2") + " --device emulated";
+    scratch.good(3, &six("three"));
+    scratch.good(1, &six("six").replace("--per_device_train_batch_size 2", "--per_device_train_batch_size 6"));
+    assert_close(&scratch, "six", "three", (LOSS_APART, WEIGHT_APART));
     scratch.good(2, &(short(4, "half") + " --device emulated"));
     let (a, b) = (scratch.losses("one"), scratch.losses("half"));
     assert!(a.iter().zip(b).any(|(a, b)| (a / b - 1.0).abs() > 100.0 * LOSS_APART), "half a batch passes");

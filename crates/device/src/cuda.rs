@@ -1,4 +1,4 @@
-//! Real GPUs: NVIDIA's driver and cublasLt, which are loaded while the program runs. Neither is needed to build or start it.
+//! Real GPUs: NVIDIA's driver, cublasLt and NCCL, which are loaded while the program runs. None is needed to build or start it.
 //!
 //! # What this driver does not do
 //! It uses one stream, so copies and kernels do not overlap. It does not wait where a caller need not.
@@ -14,17 +14,19 @@ mod library;
 mod products;
 mod worker;
 
-pub use library::{Found, Places};
+pub use library::{Found, FoundNccl, Places};
 
 use crate::asked::Work;
 use crate::error::Error;
 use crate::gpu::Driver;
 use crate::launch::Launch;
+use crate::link::{Key, Link, Message};
 use crate::multiply::Multiply;
 use allocations::Allocations;
 use calls::cublas_lt::{self, CublasLt};
 use calls::driver::{self, Context, Stream};
 use calls::module::Module;
+use calls::nccl::{Communicator, Nccl};
 use calls::staging::Staging;
 use products::{Products, WORKSPACE};
 use std::ffi::CString;
@@ -91,13 +93,31 @@ pub fn memory(places: &Places, ordinal: usize) -> Result<(u64, u64), Error> {
     Context::of(&driver, ordinal)?.memory()
 }
 
+/// Returns the NCCL that links GPUs.
+///
+/// # Errors
+/// There is none, it is too old, or it refuses.
+pub fn nccl(places: &Places) -> Result<FoundNccl, Error> {
+    Nccl::load(places).map(|nccl| nccl.found().clone())
+}
+
+/// Makes the key of a new link between GPUs. One process makes it, which then waits for the others.
+///
+/// # Errors
+/// There is no NCCL; what it says.
+pub fn link_key(places: &Places) -> Result<Key, Error> {
+    Nccl::load(places)?.key()
+}
+
 /// A GPU behind NVIDIA's driver.
 pub struct Cuda {
     name: String,
     memory: u64,
-    /// What a call changes, in the order of the stream.
-    host: Mutex<Host>,
-    allocations: Mutex<Allocations>,
+    slot: String,
+    places: Places,
+    /// What a call changes, in the order of the stream. It is locked before the allocations, where both are.
+    host: Arc<Mutex<Host>>,
+    allocations: Arc<Mutex<Allocations>>,
     // The module and the stream go after all that uses them.
     _module: Module,
     stream: Arc<Stream>,
@@ -136,17 +156,18 @@ pub fn open(places: &Places, ordinal: usize, ptx: &str) -> Result<Cuda, Error> {
     let library = CublasLt::load(places, driver.found(), &stream)?;
     let pieces = (0..PIECES).map(|_| Staging::of(&stream, PIECE)).collect::<Result<Vec<_>, _>>()?;
     let worker = Worker::new(stream.clone(), kernels, Products::new(library), properties.memory);
-    let mut cuda = Cuda {
+    let cuda = Cuda {
         name: properties.name,
         memory: properties.memory,
-        host: Mutex::new(Host { worker, pieces, next: 0 }),
-        allocations: Mutex::default(),
+        slot: properties.slot,
+        places: places.clone(),
+        host: Arc::new(Mutex::new(Host { worker, pieces, next: 0 })),
+        allocations: Arc::default(),
         _module: module,
         stream,
     };
     let workspace = cuda.allocate(WORKSPACE as u64)?;
-    let host = cuda.host.get_mut().unwrap_or_else(PoisonError::into_inner);
-    host.worker.products().set_workspace(workspace);
+    lock(&cuda.host).worker.products().set_workspace(workspace);
     Ok(cuda)
 }
 
@@ -306,12 +327,57 @@ impl Driver for Cuda {
         let refusal = host.worker.refusal()?;
         Some(format!("its kernels are launched one by one, which takes longer, since it makes no graphs: {refusal}"))
     }
+
+    fn slot(&self) -> Option<String> {
+        Some(self.slot.clone())
+    }
+
+    fn link(&self, key: &Key, place: usize, members: usize) -> Result<Box<dyn Link>, Error> {
+        let communicator = Communicator::of(Nccl::load(&self.places)?, &self.stream, key, place, members)?;
+        Ok(Box::new(Linked { communicator, host: self.host.clone(), allocations: self.allocations.clone() }))
+    }
+}
+
+/// A link by NCCL. Its messages are work of the device's one stream. They are never part of a chunk, so of no graph.
+struct Linked {
+    communicator: Communicator,
+    host: Arc<Mutex<Host>>,
+    allocations: Arc<Mutex<Allocations>>,
+}
+
+impl fmt::Debug for Linked {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Linked").field("communicator", &self.communicator).finish_non_exhaustive()
+    }
+}
+
+impl Link for Linked {
+    fn exchange(&self, messages: &[Message]) -> Result<(), Error> {
+        // Held to the end: no other thread captures or frees while NCCL is called.
+        let mut host = lock(&self.host);
+        let allocations = lock(&self.allocations);
+        for message in messages {
+            allocations.check("message", message.address, 4 * message.floats)?;
+        }
+        drop(allocations);
+        // What was asked for before reaches the stream before.
+        host.worker.flush()?;
+        self.communicator.exchange(messages)
+    }
+
+    fn end(self: Box<Self>) -> Result<(), Error> {
+        lock(&self.host).worker.flush()?;
+        self.communicator.destroy()
+    }
 }
 
 impl Drop for Cuda {
     fn drop(&mut self) {
+        // A link may be there longer than the device. It finds no work that uses what is given back here.
+        let worker = &mut lock(&self.host).worker;
+        let _ = worker.finish();
+        worker.forget_graphs();
         let addresses = lock(&self.allocations).take();
-        let _ = self.stream.wait();
         // Nobody can be told of an error here.
         addresses.into_iter().for_each(|address| _ = self.stream.context().free(address));
     }

@@ -5,10 +5,11 @@
 
 use crate::error::Error;
 use crate::launch::Launch;
+use crate::link::{Key, Link, Message};
 use crate::multiply::Multiply;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// What a GPU must be able to do. There are three: CUDA's driver, the emulator and the recorder. All work of one device is done in the
 /// order in which it is asked for. Only [`Driver::download`] and [`Driver::wait`] wait for it, so errors of work may be told
@@ -82,6 +83,20 @@ pub trait Driver: Send + Sync + fmt::Debug {
     fn remark(&self) -> Option<String> {
         None
     }
+
+    /// Returns where the device is plugged into its machine; `None` for one that no other process can have.
+    fn slot(&self) -> Option<String> {
+        None
+    }
+
+    /// Links the device, as member `place` of `members`, to those of the other processes that call this with the same key.
+    /// It waits for all of them.
+    ///
+    /// # Errors
+    /// The device has no links; what the library says.
+    fn link(&self, _key: &Key, _place: usize, _members: usize) -> Result<Box<dyn Link>, Error> {
+        Err(Error::Unsupported(format!("{} has no links to other GPUs", self.name())))
+    }
 }
 
 /// A GPU. Clones are the same device.
@@ -90,6 +105,8 @@ pub struct Gpu(Arc<Inside>);
 
 #[derive(Debug)]
 struct Inside {
+    /// The link to other processes' GPUs. It goes before the driver.
+    link: Mutex<Option<Box<dyn Link>>>,
     driver: Box<dyn Driver>,
     /// Rooms that were dropped, by size.
     free: Mutex<BTreeMap<u64, BTreeSet<u64>>>,
@@ -100,7 +117,7 @@ struct Inside {
 impl Gpu {
     /// Makes a GPU of its driver.
     pub fn new(driver: Box<dyn Driver>) -> Gpu {
-        Gpu(Arc::new(Inside { driver, free: Mutex::default(), failed: OnceLock::new() }))
+        Gpu(Arc::new(Inside { link: Mutex::default(), driver, free: Mutex::default(), failed: OnceLock::new() }))
     }
 
     /// Returns the driver.
@@ -149,6 +166,46 @@ impl Gpu {
     /// The device's first error.
     pub fn check(&self) -> Result<(), Error> {
         self.0.failed.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Links this GPU to those of other processes, see [`Driver::link`].
+    ///
+    /// # Errors
+    /// The device has no links; what the library says.
+    pub fn link(&self, key: &Key, place: usize, members: usize) -> Result<(), Error> {
+        let link = self.driver().link(key, place, members)?;
+        *self.the_link() = Some(link);
+        Ok(())
+    }
+
+    /// Returns whether this GPU is linked to others.
+    pub fn is_linked(&self) -> bool {
+        self.the_link().is_some()
+    }
+
+    /// Exchanges memory with the GPUs that this one is linked to, see [`Link::exchange`].
+    ///
+    /// # Panics
+    /// If it is not linked.
+    pub fn exchange(&self, messages: &[Message]) {
+        if !messages.is_empty() {
+            let link = self.the_link();
+            self.ask(|_| link.as_ref().expect("gpu: messages need a link").exchange(messages));
+        }
+    }
+
+    /// Ends the link, if there is one: see [`Link::end`].
+    ///
+    /// # Errors
+    /// The device's first error; what the library says.
+    pub fn unlink(&self) -> Result<(), Error> {
+        self.check()?;
+        let link = self.the_link().take();
+        link.map_or(Ok(()), Link::end)
+    }
+
+    fn the_link(&self) -> MutexGuard<'_, Option<Box<dyn Link>>> {
+        self.0.link.lock().expect("no thread panics while it holds the link")
     }
 
     /// Gives the memory of all dropped rooms back to the driver.

@@ -6,7 +6,8 @@
 //! does nothing and counts: so the work of real sizes is known without a GPU.
 //!
 //! # What this crate does not do
-//! It does not know tensors, shapes or gradients: addresses, bytes and numbers of threads only.
+//! It does not know tensors, shapes, gradients or ranks: addresses, bytes and numbers of threads only. Where a GPU is linked
+//! to others, it knows them by number.
 
 #![allow(unsafe_code)]
 
@@ -16,6 +17,7 @@ pub mod emulator;
 pub mod gpu;
 pub mod kernels;
 pub mod launch;
+pub mod link;
 pub mod multiply;
 pub mod plans;
 pub mod recorder;

@@ -1,5 +1,6 @@
 //! Computation on the processor: products, vector instructions, sums of rows.
 
+pub(crate) mod add;
 pub(crate) mod decay;
 #[cfg(target_arch = "x86_64")]
 mod features;

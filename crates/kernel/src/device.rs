@@ -2,7 +2,8 @@
 
 pub use tagsmith_device::Error;
 pub use tagsmith_device::asked::{Asked, Work};
-pub use tagsmith_device::cuda::{DeviceInfo, Found, Places, chunks, devices, memory};
+pub use tagsmith_device::cuda::{DeviceInfo, Found, FoundNccl, Places, chunks, devices, link_key, memory, nccl};
+pub use tagsmith_device::link::Key;
 pub use tagsmith_device::recorder::Recorder;
 
 use tagsmith_device::cuda;
@@ -69,6 +70,42 @@ impl Device {
         match self {
             Device::Processor => None,
             Device::Gpu(gpu) => gpu.driver().remark(),
+        }
+    }
+
+    /// Returns where a GPU is plugged into its machine; `None` for one that no other process can have.
+    pub fn slot(&self) -> Option<String> {
+        match self {
+            Device::Processor => None,
+            Device::Gpu(gpu) => gpu.driver().slot(),
+        }
+    }
+
+    /// Links a GPU, as member `place` of `members`, to those of the other processes that call this with the same key. From
+    /// then on [`exchange`](crate::memory::messages::exchange) reaches them. It waits for all of them.
+    ///
+    /// # Errors
+    /// The device has no links; what the library says.
+    pub fn link(&self, key: &Key, place: usize, members: usize) -> Result<(), Error> {
+        match self {
+            Device::Processor => Err(Error::Unsupported("a processor has no links to GPUs".to_owned())),
+            Device::Gpu(gpu) => gpu.link(key, place, members),
+        }
+    }
+
+    /// Returns whether this is a GPU that is linked to others.
+    pub fn is_linked(&self) -> bool {
+        matches!(self, Device::Gpu(gpu) if gpu.is_linked())
+    }
+
+    /// Ends the link of a GPU, if there is one, after all its work. All members of the link call this.
+    ///
+    /// # Errors
+    /// The device's first error; what the library says.
+    pub fn unlink(&self) -> Result<(), Error> {
+        match self {
+            Device::Processor => Ok(()),
+            Device::Gpu(gpu) => gpu.unlink(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The engine of a build without MPI: there is nothing to join.
 
-use crate::transfer::Transfer;
+use crate::message::Message;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Joined {
         match *self {}
     }
 
-    pub fn during<T>(&self, _: Vec<Transfer<'_>>, _: impl FnOnce() -> T) -> (T, Duration) {
+    pub fn during<T>(&self, _: Vec<Message<'_>>, _: impl FnOnce() -> T) -> (T, Duration) {
         match *self {}
     }
 

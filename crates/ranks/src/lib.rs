@@ -12,21 +12,19 @@
 #[cfg(not(feature = "mpi"))]
 mod alone;
 pub mod launcher;
+mod message;
 #[cfg(feature = "mpi")]
 mod mpi;
-mod transfer;
 
 #[cfg(feature = "mpi")]
 use self::mpi as engine;
 use crate::launcher::Launcher;
-pub use crate::transfer::Transfer;
-use crate::transfer::part;
+pub use crate::message::Message;
 #[cfg(not(feature = "mpi"))]
 use alone as engine;
 use engine::Joined;
 use std::cell::Cell;
 use std::io::Write;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// All ranks of a job, as this process sees them.
@@ -77,11 +75,6 @@ impl World {
         self.joined.as_ref().map_or(1, Joined::size)
     }
 
-    /// Returns this rank's part of `len` numbers. All ranks but the last have equally many, in whole cache lines.
-    pub fn part(&self, len: usize) -> Range<usize> {
-        part(len, self.rank(), self.size())
-    }
-
     /// Whether this is the rank that prints and writes.
     pub fn is_first(&self) -> bool {
         self.rank() == 0
@@ -113,20 +106,13 @@ impl World {
         self.gather(&[]);
     }
 
-    /// Runs `work` while the transfers are underway, and returns when both are over. The transfers of all ranks have the
-    /// same kinds and sizes.
+    /// Runs `work` while the messages are underway, and returns when both are over.
     ///
     /// # Panics
-    /// If there is one rank, or `receive` does not have room for a part of each other rank.
-    pub fn during<T>(&self, transfers: Vec<Transfer<'_>>, work: impl FnOnce() -> T) -> T {
+    /// If there is one rank.
+    pub fn during<T>(&self, messages: Vec<Message<'_>>, work: impl FnOnce() -> T) -> T {
         let Some(joined) = &self.joined else { panic!("ranks: one alone has nobody to exchange with") };
-        for transfer in &transfers {
-            if let Transfer::Exchange { parts, receive } = transfer {
-                let others = (self.size() - 1) * self.part(parts.len()).len();
-                assert_eq!(receive.len(), others, "ranks: a part comes from each other rank");
-            }
-        }
-        let (value, waited) = joined.during(transfers, work);
+        let (value, waited) = joined.during(messages, work);
         self.waited.set(self.waited.get() + waited);
         value
     }
@@ -188,15 +174,5 @@ mod tests {
         assert_eq!(world.sum(0.1), 0.1);
         assert!(world.redirect_output().unwrap().is_none());
         assert_eq!(world.waited(), 0.0);
-    }
-
-    #[test]
-    fn each_number_is_in_one_rank_s_part() {
-        for ranks in 1..6 {
-            for len in [0, 1, 15, 16, 17, 64, 100, 1000] {
-                let parts = (0..ranks).map(|rank| part(len, rank, ranks));
-                assert_eq!(parts.flatten().collect::<Vec<_>>(), (0..len).collect::<Vec<_>>(), "{len} on {ranks}");
-            }
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The engine of a build with MPI: ranks of an MPI job.
 
-use crate::transfer::{Transfer, part};
+use crate::message::Message;
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
 use mpi::environment::{Universe, initialize_with_threading, library_version};
@@ -74,40 +74,19 @@ impl Joined {
         gathered
     }
 
-    pub fn during<T>(&self, transfers: Vec<Transfer<'_>>, work: impl FnOnce() -> T) -> (T, Duration) {
+    pub fn during<T>(&self, messages: Vec<Message<'_>>, work: impl FnOnce() -> T) -> (T, Duration) {
         request::scope(|scope| {
             let mut underway = Vec::new();
+            let process = |rank: usize| self.ranks.process_at_rank(rank as i32);
             // Between two ranks messages are matched in the order in which both begin them.
-            let others = |rank: &usize| *rank != self.rank();
-            for transfer in transfers {
-                match transfer {
-                    Transfer::Exchange { parts, receive } => {
-                        let own = part(parts.len(), self.rank(), self.size()).len();
-                        let mut rest = receive;
-                        for rank in (0..self.size()).filter(others) {
-                            let other = self.ranks.process_at_rank(rank as i32);
-                            let (from, after) = rest.split_at_mut(own);
-                            rest = after;
-                            underway.push(WaitGuard::from(other.immediate_receive_into(scope, from)));
-                            let to = &parts[part(parts.len(), rank, self.size())];
-                            underway.push(WaitGuard::from(other.immediate_send(scope, to)));
-                        }
+            for message in messages {
+                match message {
+                    Message::To(ranks, floats) => {
+                        let sent = ranks.into_iter().map(|rank| process(rank).immediate_send(scope, floats));
+                        underway.extend(sent.map(WaitGuard::from));
                     }
-                    Transfer::Gather { parts } => {
-                        let (all, mut rest) = (parts.len(), parts);
-                        let mut cut = Vec::with_capacity(self.size());
-                        for rank in 0..self.size() {
-                            let (one, after) = rest.split_at_mut(part(all, rank, self.size()).len());
-                            cut.push(one);
-                            rest = after;
-                        }
-                        let own: &mut [f32] = std::mem::take(&mut cut[self.rank()]);
-                        let own: &[f32] = own;
-                        for (rank, from) in cut.into_iter().enumerate().filter(|(rank, _)| others(rank)) {
-                            let other = self.ranks.process_at_rank(rank as i32);
-                            underway.push(WaitGuard::from(other.immediate_receive_into(scope, from)));
-                            underway.push(WaitGuard::from(other.immediate_send(scope, own)));
-                        }
+                    Message::From(rank, floats) => {
+                        underway.push(WaitGuard::from(process(rank).immediate_receive_into(scope, floats)));
                     }
                 }
             }

@@ -27,7 +27,7 @@ pub enum Error {
     Memory {
         /// What the run takes.
         planned: String,
-        /// What the process may use, or the GPU has.
+        /// What the process may use, of its machine's memory or the GPU's.
         allowed: String,
         /// What makes it fit.
         remedy: Remedy,

@@ -82,9 +82,14 @@ pub fn plan(model: &Model, work: &Work<'_>, memory: Memory) -> Result<String, Er
 fn on_device(model: &Model, work: &Work<'_>) -> Footprint {
     let planned = footprint(model, work);
     let rounded = model.precision == Precision::Bf16;
-    let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, rounded);
+    let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, ranks(model, work), rounded);
     let activations = planned.activations / FLOAT * if rounded { ROUNDED } else { FLOAT };
     Footprint { weights, gradients, optimizer, activations, data: 0, reading: 0, ..planned }
+}
+
+/// Returns the ranks, and what a layer's backward completes.
+fn ranks(model: &Model, work: &Work<'_>) -> Ranks {
+    Ranks { count: work.ranks as u64, stage: largest_stage(model) }
 }
 
 /// Counts for a batch in which the longest texts and the texts with the most labels meet.
@@ -115,7 +120,7 @@ pub fn footprint(model: &Model, work: &Work<'_>) -> Footprint {
     let different = |ids: &mut dyn Iterator<Item = &u32>| ids.collect::<HashSet<_>>().len() as u64;
     let ids = |encoded: &'_ [Encoded]| encoded.iter().flat_map(|it| it.ids.clone()).collect::<HashSet<u32>>();
     let of_labels_all = different(&mut work.labels.iter().flatten());
-    let ranks = Ranks { count: work.ranks as u64, stage: largest_stage(model) };
+    let ranks = ranks(model, work);
     let [parameters_weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |slot| {
         if slot.name.starts_with(TYPE_ENCODER) {
             let update = (work.accumulation * label_rows) as u64;

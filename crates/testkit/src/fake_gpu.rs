@@ -1,4 +1,4 @@
-//! A library that stands in for NVIDIA's driver and cublasLt: it shows two GPUs whose kernels do nothing.
+//! A library that stands in for NVIDIA's driver, cublasLt and NCCL: it shows two GPUs whose kernels do nothing.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// The library's names for a driver of CUDA 12.
-pub const NAMES: &[&str] = &["libcuda.so.1", "libcublasLt.so.12"];
+pub const NAMES: &[&str] = &["libcuda.so.1", "libcublasLt.so.12", "libnccl.so.2"];
 
 /// Returns the bytes of the library, which is compiled once.
 pub fn library() -> &'static [u8] {

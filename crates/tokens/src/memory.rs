@@ -42,9 +42,7 @@ pub fn footprint(model: &Model, work: &Work) -> Footprint {
         learned: work.examples.different_pieces(work.examples),
         update: (work.accumulation * work.examples.longest(work.batch_size)) as u64,
     };
-    let stage = dense(&model.params.slots) / model.config.shape.layers.max(1) as u64;
-    let ranks = Ranks { count: work.ranks as u64, stage };
-    let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks, |_| rows);
+    let [weights, gradients, optimizer] = parameters(&model.params.slots, ranks(model, work), |_| rows);
     let (activations, rows) = activations(model, work);
     Footprint {
         weights,
@@ -61,10 +59,16 @@ pub fn footprint(model: &Model, work: &Work) -> Footprint {
     }
 }
 
+/// Returns the ranks, and what a layer's backward completes.
+fn ranks(model: &Model, work: &Work) -> Ranks {
+    let stage = dense(&model.params.slots) / model.config.shape.layers.max(1) as u64;
+    Ranks { count: work.ranks as u64, stage }
+}
+
 /// Counts what a device holds for a model that is to learn there in its precision. The data stay with the processor.
 pub fn on_device(model: &Model, work: &Work) -> Footprint {
     let rounded = model.precision == Precision::Bf16;
-    let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, rounded);
+    let [weights, gradients, optimizer] = parameters_on_device(&model.params.slots, ranks(model, work), rounded);
     let (activations, rows) = activations(model, work);
     let activations = activations * if rounded { ROUNDED } else { FLOAT };
     Footprint { weights, gradients, optimizer, activations, rows, data: 0, reading: 0 }

@@ -3,11 +3,13 @@
 pub mod exchange;
 mod freeze;
 pub mod optimizer;
+pub mod peers;
 
 use crate::error::Error;
 use crate::learner::exchange::Exchange;
 pub use crate::learner::freeze::freeze;
 use crate::learner::optimizer::Optimizer;
+use crate::learner::peers::{Linked, Peers};
 use crate::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 use crate::trainer::same_on_all_ranks;
 use std::path::Path;
@@ -203,6 +205,8 @@ impl<M: Trainable> Learner<M> {
     fn accumulate(&mut self, world: &World, update: &Update<M::Batch>) -> Result<f64, Error> {
         let stream = Stream::new(self.options.seed).child(self.updates);
         let (totals, checkpoint_layers) = (update.totals, self.options.gradient_checkpointing);
+        let linked = Linked(world);
+        let peers: &dyn Peers = if self.device().is_linked() { &linked } else { world };
         let mut loss = 0.0;
         let last = update.micro_batches.len().saturating_sub(1);
         for (number, part) in update.micro_batches.iter().enumerate() {
@@ -210,14 +214,14 @@ impl<M: Trainable> Learner<M> {
             if number < last || world.size() == 1 {
                 loss += self.model.learn(&part.batch, &pass, &mut self.grads)?;
             } else {
-                let mut reduction = self.exchange.begin(world, self.model.params(), &mut self.grads);
+                let mut reduction = self.exchange.begin(peers, self.model.params(), &mut self.grads);
                 loss += self.model.learn(&part.batch, &pass, &mut reduction)?;
                 loss = reduction.finish(loss);
             }
         }
         if update.micro_batches.is_empty() {
             // The other ranks have something to learn from.
-            loss = self.exchange.begin(world, self.model.params(), &mut self.grads).finish(loss);
+            loss = self.exchange.begin(peers, self.model.params(), &mut self.grads).finish(loss);
         }
         Ok(loss)
     }

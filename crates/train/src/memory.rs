@@ -10,7 +10,6 @@
 //! | a table | 24 bytes a row for the weights, 8 for the optimizer and 20 for those that learn |
 
 use std::fmt;
-use tagsmith_kernel::Device;
 use tagsmith_kernel::params::Slot;
 
 /// Bytes of a number.
@@ -87,15 +86,13 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// Returns the memories that a run on a device takes a part of. The process may use `allowed` bytes.
-    ///
-    /// # Errors
-    /// What the device's driver says.
-    pub fn of_run(device: &Device, allowed: Option<u64>) -> Result<Vec<Memory>, tagsmith_kernel::device::Error> {
-        Ok(match device.free_memory()? {
+    /// Returns the memories that a run takes a part of. The process may use `allowed` bytes; where a GPU learns, `free` bytes
+    /// of it.
+    pub fn of_run(allowed: Option<u64>, free: Option<u64>) -> Vec<Memory> {
+        match free {
             None => vec![Memory::Process(allowed)],
             Some(free) => vec![Memory::BesideGpu(allowed), Memory::Gpu(free)],
-        })
+        }
     }
 
     /// Returns what lies in this memory: of a run on the processor, or of one on a GPU.
@@ -127,7 +124,7 @@ impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.allowed()) {
             (_, None) => f.write_str("the system does not say how much there is"),
-            (Memory::Gpu(_), Some(free)) => write!(f, "the GPU has {}", size(free)),
+            (Memory::Gpu(_), Some(free)) => write!(f, "this process may use {} of the GPU", size(free)),
             (_, Some(allowed)) => write!(f, "this process may use {}", size(allowed)),
         }
     }
@@ -204,12 +201,15 @@ pub fn parameters(slots: &[Slot], ranks: Ranks, rows: impl Fn(&Slot) -> TableRow
     bytes
 }
 
-/// Counts the bytes of weights, gradients and optimizer on a device, where tables are whole. With bf16 a device holds the
-/// weights rounded, too.
-pub fn parameters_on_device(slots: &[Slot], rounded: bool) -> [u64; 3] {
-    let all: u64 = slots.iter().map(|slot| slot.len() as u64).sum();
-    let learning: u64 = slots.iter().filter(|slot| !slot.frozen).map(|slot| slot.len() as u64).sum();
-    [(FLOAT + u64::from(rounded) * ROUNDED) * all, FLOAT * all, 2 * FLOAT * learning]
+/// Counts the bytes of weights, gradients (with other ranks' parts of a stage's) and optimizer on a device, where tables are
+/// whole. With bf16 a device holds the weights rounded, too.
+pub fn parameters_on_device(slots: &[Slot], ranks: Ranks, rounded: bool) -> [u64; 3] {
+    let count =
+        |counts: &dyn Fn(&&Slot) -> bool| slots.iter().filter(counts).map(|slot| slot.len() as u64).sum::<u64>();
+    let (all, learning) = (count(&|_| true), count(&|slot| !slot.frozen));
+    // Tables are complete in one stage.
+    let received = (ranks.stage + count(&|slot| slot.sparse && !slot.frozen)) * (ranks.count - 1) / ranks.count;
+    [(FLOAT + u64::from(rounded) * ROUNDED) * all, FLOAT * (all + received), 2 * FLOAT * learning]
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 //!
 //! It is what the system has available, or what is left of the limits of its control groups and of its own (`ulimit`).
 
+use super::neighbors;
 use crate::error::refusal;
 use anyhow::Result;
 use std::fs;
+use tagsmith_kernel::Device;
 use tagsmith_message::Remedy;
-use tagsmith_train::memory::size;
+use tagsmith_ranks::World;
+use tagsmith_train::memory::{Memory, size};
 
 /// Where control groups of version 2 and of version 1 keep their numbers.
 const GROUPS: [Group; 2] = [
@@ -62,6 +65,30 @@ impl Limit {
         let limit = field(&read("/proc/self/limits")?, self.name)?;
         Some(limit.saturating_sub(kilobytes(&read("/proc/self/status")?, self.used)?))
     }
+}
+
+/// Returns the memories that a run on this device takes a part of. Ranks on one machine have equal shares of its memory,
+/// and ranks on one GPU of the GPU's. All ranks call this, before they put anything on the device.
+///
+/// # Errors
+/// What the device's driver says.
+pub fn of_run(world: &World, device: &Device) -> Result<Vec<Memory>> {
+    let allowed = allowed().map(|bytes| bytes / neighbors::count(world) as u64);
+    let mine = (neighbors::gpu(device), device.free_memory()?);
+    let gpus = world.gather(&serde_json::to_vec(&mine)?);
+    let gpus = gpus.iter().map(|bytes| serde_json::from_slice(bytes)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Memory::of_run(allowed, share(&mine, &gpus)))
+}
+
+/// A GPU by its name ([`neighbors::gpu`]), and the bytes that are free there.
+type Free = (Option<String>, Option<u64>);
+
+/// Returns a rank's share of its GPU. Of several ranks on a GPU, the last to look saw what all of them had taken.
+fn share(mine: &Free, gpus: &[Free]) -> Option<u64> {
+    let (gpu, free) = mine;
+    let here: Vec<u64> =
+        gpus.iter().filter(|(other, _)| gpu.is_some() && other == gpu).filter_map(|(_, free)| *free).collect();
+    here.iter().min().map(|least| least / here.len() as u64).or(*free)
 }
 
 /// Refuses limits under which no command can do its work: an allocation that the system refuses would end it without a
@@ -203,6 +230,17 @@ mod tests {
         check_allowed(&[status, ("/proc/self/limits", &of(9999, 400))], Some(350));
         check_allowed(&[status, ("/proc/self/limits", &of(220, 400))], Some(250));
         check_allowed(&[status, ("/proc/self/limits", &of(10, 400))], Some(50));
+    }
+
+    #[test]
+    fn ranks_on_one_gpu_have_equal_shares_of_it() {
+        let on = |gpu: &str, free: u64| (Some(gpu.to_owned()), Some(free));
+        let ranks = [on("a 1", 900), on("a 2", 1000), on("a 1", 600), on("b 1", 800)];
+        let shares: Vec<_> = ranks.iter().map(|mine| share(mine, &ranks)).collect();
+        assert_eq!(shares, [Some(300), Some(1000), Some(300), Some(800)]);
+        // An emulated GPU is its rank's own, and a processor has none.
+        let own = [(None, Some(900)), (None, Some(800)), (None, None)];
+        assert_eq!(own.each_ref().map(|mine| share(mine, &own)), [Some(900), Some(800), None]);
     }
 
     #[test]

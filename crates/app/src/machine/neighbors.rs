@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use tagsmith_kernel::Device;
 use tagsmith_ranks::World;
 
 /// The cores of each rank on this machine, this one's among them. Machines are told apart by their kernels, since
@@ -26,6 +27,11 @@ pub fn count(world: &World) -> usize {
 pub fn place(world: &World) -> usize {
     let all = world.gather(machine().as_bytes());
     all[..world.rank()].iter().filter(|other| **other == machine().as_bytes()).count()
+}
+
+/// What no other GPU is called: its machine, and where it is plugged in there. `None` for a GPU that no other rank can have.
+pub fn gpu(device: &Device) -> Option<String> {
+    device.slot().map(|slot| format!("{} {slot}", machine()))
 }
 
 /// What no other running kernel is called.

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
-use tagsmith_ranks::{Transfer, World};
+use tagsmith_ranks::{Message, World};
 use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
@@ -59,25 +59,30 @@ pub fn rehearse(world: &World, events: &mut dyn Events) -> Result<Rehearsal> {
 
 /// Returns a line about the speed of messages.
 ///
-/// It has the time of a small gathering, and how many bytes a second a large exchange moves out of each rank. As many
+/// It has the time of a small exchange, and how many bytes a second a large exchange moves out of each rank. As many
 /// move into it.
 fn speed(world: &World) -> String {
     const TIMES: usize = 50;
     const NUMBERS: usize = 1 << 18;
-    let mut one_each = vec![1.0; 16 * world.size()];
-    let parts = vec![1.0; NUMBERS * world.size()];
-    let mut receive = vec![0.0; NUMBERS * (world.size() - 1)];
+    const FEW: usize = 16;
+    let others: Vec<usize> = (0..world.size()).filter(|&rank| rank != world.rank()).collect();
+    let (sent, mut received) = (vec![1.0; NUMBERS], vec![0.0; NUMBERS * others.len()]);
+    // Every rank sends so many numbers to every other.
+    let mut exchange = |numbers: usize| {
+        let began = world.waited();
+        let to = Message::To(others.clone(), &sent[..numbers]);
+        let parts = received.chunks_exact_mut(NUMBERS).map(|part| &mut part[..numbers]);
+        let from = others.iter().zip(parts).map(|(&rank, part)| Message::From(rank, part));
+        world.during(from.chain([to]).collect(), || ());
+        world.waited() - began
+    };
     let (mut small, mut large) = (0.0, 0.0);
     for _ in 0..TIMES {
-        let began = world.waited();
-        world.during(vec![Transfer::Gather { parts: &mut one_each }], || ());
-        let between = world.waited();
-        world.during(vec![Transfer::Exchange { parts: &parts, receive: &mut receive }], || ());
-        small += between - began;
-        large += world.waited() - between;
+        small += exchange(FEW);
+        large += exchange(NUMBERS);
     }
     let (small, bytes) = (1e6 * small / TIMES as f64, (4 * NUMBERS * (world.size() - 1) * TIMES) as f64);
-    format!("a gathering of small messages takes {small:.0} µs; {:.2} GB/s leave each rank", bytes / large / 1e9)
+    format!("an exchange of small messages takes {small:.0} µs; {:.2} GB/s leave each rank", bytes / large / 1e9)
 }
 
 fn acquainted(world: &World) -> Result<()> {

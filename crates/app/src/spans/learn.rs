@@ -3,8 +3,8 @@
 use super::log::Log;
 use super::request::SpanTrainRequest;
 use crate::events::{Event as Reported, Events, Progress};
-use crate::machine::memory::allowed;
-use crate::machine::neighbors;
+use crate::machine::links;
+use crate::machine::memory::of_run;
 use crate::options::{Origin, OutputArgs, ReportArgs};
 use crate::report::about::{About, Part};
 use crate::report::clock::now_to_the_minute;
@@ -35,7 +35,6 @@ use tagsmith_text::tagged::Watch;
 use tagsmith_train::checkpoint::newest;
 use tagsmith_train::checkpoint::state::{Record, TrainerState};
 use tagsmith_train::learner::Learner;
-use tagsmith_train::memory::Memory;
 use tagsmith_train::trainer::{Event, Job, Outcome, results, train};
 
 /// A run whose data and tokenizers are there.
@@ -89,6 +88,9 @@ impl Inputs<'_> {
             source: &source,
         };
         let feed = SpanFeed::new(data, &config.run, world)?;
+        if let Some(note) = links::link(&request.device, world, device)? {
+            log.note(&note)?;
+        }
         for plan in self.plan_memory(&model, &feed)? {
             log.note(&Note::once(plan))?;
         }
@@ -118,6 +120,7 @@ impl Inputs<'_> {
             },
         };
         let outcome = train(&mut learner, job, resume)?;
+        device.unlink()?;
         failed?;
         let best = outcome.state.best_model_checkpoint.clone().map(PathBuf::from);
         let best = best.or_else(|| newest(&config.run.output));
@@ -247,8 +250,7 @@ impl Inputs<'_> {
     }
 
     /// Says what the run will hold, and refuses a run that holds more than this process may. Validation texts are
-    /// encoded for it, so that more labels than a prompt holds are refused before the first step. Ranks on one machine
-    /// have equal shares of its memory.
+    /// encoded for it, so that more labels than a prompt holds are refused before the first step.
     fn plan_memory(&self, model: &Model, feed: &SpanFeed<'_>) -> Result<Vec<String>> {
         let Inputs { config, tokenizers, examples, validation, world, .. } = *self;
         let labels_evaluated = labels_of(validation);
@@ -275,9 +277,7 @@ impl Inputs<'_> {
             gradient_checkpointing: config.step.gradient_checkpointing,
             ranks: world.size(),
         };
-        let here = neighbors::count(world) as u64;
-        let allowed = allowed().map(|bytes| bytes / here);
-        let memories = Memory::of_run(self.device, allowed)?;
+        let memories = of_run(world, self.device)?;
         Ok(memories.into_iter().map(|memory| memory::plan(model, &work, memory)).collect::<Result<_, _>>()?)
     }
 }

@@ -4,8 +4,7 @@ use super::evaluation::rows_at_once;
 use super::read::Read;
 use crate::error::refusal;
 use crate::events::Events;
-use crate::machine::memory::allowed;
-use crate::machine::neighbors;
+use crate::machine::memory::of_run;
 use crate::options::LearningArgs;
 use tagsmith_kernel::Device;
 use tagsmith_message::{Remedy, Setting};
@@ -14,8 +13,8 @@ use tagsmith_tokens::memory::{Work, footprint, on_device};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::memory::{Footprint, Memory};
 
-/// Says what the run will hold, and refuses a run that holds more than this process may, or more than a GPU has. Ranks on
-/// one machine have equal shares of its memory.
+/// Says what the run will hold, and refuses a run that holds more than this process may, or more than a GPU has: see
+/// [`of_run`].
 pub fn check(
     learning: &LearningArgs,
     world: &World,
@@ -35,9 +34,7 @@ pub fn check(
         gradient_checkpointing: learning.gradient_checkpointing,
         ranks: world.size(),
     };
-    let here = neighbors::count(world) as u64;
-    let allowed = allowed().map(|bytes| bytes / here);
-    for memory in Memory::of_run(device, allowed)? {
+    for memory in of_run(world, device)? {
         events.say(verdict(memory, model, &work)?);
     }
     Ok(())
@@ -153,9 +150,12 @@ mod tests {
         // A GPU holds no data, and in bf16 half the activations.
         let there = on_device(&model, &work).learning();
         let said = verdict(Memory::Gpu(there), &model, &work).unwrap();
-        assert!(said.starts_with("the GPU's memory: ") && said.contains("; the GPU has "), "{said}");
+        assert!(said.starts_with("the GPU's memory: ") && said.ends_with(" of the GPU"), "{said}");
         let refused = verdict(Memory::Gpu(there - 1), &model, &work).unwrap_err();
-        assert!(refused.to_string().ends_with(&format!("but the GPU has {}", size(there - 1))), "{refused}");
+        assert!(
+            refused.to_string().ends_with(&format!("but this process may use {} of the GPU", size(there - 1))),
+            "{refused}"
+        );
         assert_eq!(crate::error::remedy(&refused).unwrap().clause(&spell), lower);
         assert!(remedy(Memory::Gpu(1), &model, &work).clause(&spell).starts_with("pass Freeze"));
         // Where the data are the most of it, they alone are named.

@@ -1,16 +1,17 @@
-//! Every call of the driver and of cublasLt, as safe functions: nothing outside this folder calls a library.
+//! Every call of the driver, of cublasLt and of NCCL, as safe functions: nothing outside this folder calls a library.
 //!
-//! Functions are looked up by name in a library that was loaded. The compiler holds their types against those of
-//! `cudarc`, which come from NVIDIA's headers. The functions of `cudarc` itself are not called. They return an enum, so
+//! Functions are looked up by name in a library that was loaded. The compiler holds the types of the driver's and
+//! cublasLt's against those of `cudarc`, which come from NVIDIA's headers. The functions of `cudarc` itself are not called. They return an enum, so
 //! a code that a newer driver invents would be undefined behavior. They panic where a function is missing.
 
 pub(super) mod cublas_lt;
 pub(super) mod driver;
 pub(super) mod graph;
 pub(super) mod module;
+pub(super) mod nccl;
 pub(super) mod staging;
 
-/// What every function returns: `CUresult` or `cublasStatus_t` as the number it is. 0 is success.
+/// What every function returns: `CUresult`, `cublasStatus_t` or `ncclResult_t` as the number it is. 0 is success.
 pub(super) type Code = u32;
 
 /// A library's functions: the names of the headers, and their addresses.

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The most work in a chunk. The device computes one while the host collects the next. It must last longer than that, and
-/// a step must have several: BERT-base's has some 520 pieces of work.
+/// a step must have several: BERT-base's has some 420 pieces of work.
 pub const CHUNK: usize = 64;
 
 /// The least work for which a graph is made. Shorter chunks stand between uploads, and a graph's launch takes about as long as

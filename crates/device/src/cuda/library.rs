@@ -28,8 +28,17 @@ pub struct Found {
     pub path: PathBuf,
 }
 
-/// Folders below a named one where NVIDIA's wheels put cublasLt: those for CUDA 12 and for CUDA 13.
-const WHEELS: &[&str] = &["nvidia/cublas/lib", "nvidia/cu13/lib"];
+/// NCCL, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundNccl {
+    /// The version: (2, 27, 3) is 2.27.3. Members of a link have the same.
+    pub version: (u32, u32, u32),
+    /// The file it was loaded from.
+    pub path: PathBuf,
+}
+
+/// Folders below a named one where NVIDIA's wheels put libraries: cublasLt for CUDA 12, all for CUDA 13 but NCCL, and NCCL.
+const WHEELS: &[&str] = &["nvidia/cublas/lib", "nvidia/cu13/lib", "nvidia/nccl/lib"];
 
 /// Folders that the loader often does not know.
 const USUAL: &[&str] = &["/usr/local/cuda/lib64", "/opt/cuda/lib64", "/usr/lib/wsl/lib"];
@@ -42,6 +51,9 @@ pub(super) const LT_13: &[&str] = if cfg!(windows) { &["cublasLt64_13.dll"] } el
 
 /// The names of cublasLt for CUDA 12.
 pub(super) const LT_12: &[&str] = if cfg!(windows) { &["cublasLt64_12.dll"] } else { &["libcublasLt.so.12"] };
+
+/// The names of NCCL, whose versions for CUDA 12 and CUDA 13 have the same.
+pub(super) const NCCL: &[&str] = &["libnccl.so.2"];
 
 /// A loaded library. It stays loaded until the process ends, since the driver leaves threads and exit handlers behind.
 #[derive(Debug)]

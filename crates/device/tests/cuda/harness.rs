@@ -1,4 +1,4 @@
-//! Makes folders with the library that stands in for the driver and cublasLt, and asks it what happened.
+//! Makes folders with the library that stands in for the driver, cublasLt and NCCL, and asks it what happened.
 
 use std::ffi::{CString, c_char, c_int};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use tagsmith_device::cuda::Places;
 use tagsmith_testkit::fake_gpu::{NAMES, library, put};
 use tempfile::TempDir;
 
-/// A folder with a copy of the library under the driver's and cublasLt's names, which nobody else uses.
+/// A folder with a copy of the library under the driver's, cublasLt's and NCCL's names, which nobody else uses.
 pub struct Fake {
     folder: TempDir,
     library: libloading::Library,

@@ -9,6 +9,7 @@ mod errors;
 mod graphs;
 mod harness;
 mod libraries;
+mod links;
 mod products;
 mod work;
 

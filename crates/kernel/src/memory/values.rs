@@ -1,5 +1,6 @@
 //! Floats on the processor or on a device, and parts of them that operations read and write.
 
+use crate::cpu::add::add;
 use crate::cpu::simd::bf16_bits;
 use crate::device::{Device, Error};
 use crate::memory::floats::Floats;
@@ -283,6 +284,30 @@ impl<'a> ViewMut<'a> {
         self.len() == 0
     }
 
+    /// Returns the floats, to read.
+    pub fn view(&self) -> View<'_> {
+        match self {
+            ViewMut::Host(values) => View::Host(values),
+            ViewMut::Device(part) => View::Device(*part),
+        }
+    }
+
+    /// Returns the floats, to read from now on.
+    pub fn into_view(self) -> View<'a> {
+        match self {
+            ViewMut::Host(values) => View::Host(values),
+            ViewMut::Device(part) => View::Device(part),
+        }
+    }
+
+    /// Returns the GPU that the floats lie on, if they lie on one.
+    pub(crate) fn gpu(&self) -> Option<&'a Gpu> {
+        match self {
+            ViewMut::Host(_) => None,
+            ViewMut::Device(part) => Some(part.room.gpu()),
+        }
+    }
+
     /// Returns a range of the floats.
     ///
     /// # Panics
@@ -308,6 +333,16 @@ impl<'a> ViewMut<'a> {
                 (ViewMut::Device(part.part(0..middle)), ViewMut::Device(part.part(middle..part.len)))
             }
         }
+    }
+
+    /// Takes the first `count` floats off the view.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn take(&mut self, count: usize) -> ViewMut<'a> {
+        let (first, rest) = std::mem::replace(self, ViewMut::Host(&mut [])).split_at(count);
+        *self = rest;
+        first
     }
 
     /// Returns the floats of the processor.
@@ -367,45 +402,26 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// Adds floats to those of this view on a device, one by one.
+    /// Adds floats to those of this view, one by one. Where both lie on the same device they are added there.
     ///
     /// # Panics
-    /// If the view lies on the processor, there are others than as many f32, or they lie on another device.
-    pub(crate) fn add_there(self, more: View) {
+    /// If there are others than as many f32, or they lie on another device.
+    pub fn add(self, more: View) {
         assert_eq!(self.len(), more.len(), "values: a sum of another length");
-        let ViewMut::Device(sum) = self else { panic!("{ON_PROCESSOR}") };
-        let gpu = sum.room.gpu();
-        match more {
-            View::Host(_) => {
-                let mut there = Values::unfilled_on(gpu, Element::F32, more.len());
+        match (self, more) {
+            (ViewMut::Host(sum), View::Host(more)) => add(more, sum),
+            (ViewMut::Host(_), View::Device(_)) => panic!("{ON_DEVICE}"),
+            (ViewMut::Device(sum), View::Host(_)) => {
+                let mut there = Values::unfilled_on(sum.room.gpu(), Element::F32, more.len());
                 there.view_mut(0..more.len()).copy_from(more);
-                ViewMut::Device(sum).add_there(there.view(0..more.len()));
+                ViewMut::Device(sum).add(there.view(0..more.len()));
             }
-            View::Device(more) => {
+            (ViewMut::Device(sum), View::Device(more)) => {
                 assert_eq!((sum.element, more.element), (Element::F32, Element::F32), "values: a sum of another type");
                 let (x, y) = (more.address(), sum.address());
-                gpu.launch(&Add { element: Element::F32, x, y, n: sum.len }.launch());
+                sum.room.gpu().launch(&Add { element: Element::F32, x, y, n: sum.len }.launch());
             }
         }
-    }
-
-    /// Runs `work` with the floats of these views in the memory of the process. Those of a device come here and go back.
-    /// Where it fails, `work` gets zeros: the device keeps its error.
-    pub(crate) fn on_processor<T>(views: Vec<ViewMut<'_>>, work: impl for<'l> FnOnce(Vec<&'l mut [f32]>) -> T) -> T {
-        let mut copies: Vec<(DevicePart, Vec<f32>)> = Vec::new();
-        for view in &views {
-            if let ViewMut::Device(part) = view {
-                copies.push((*part, part.download().unwrap_or_else(|_| vec![0.0; part.len])));
-            }
-        }
-        let mut here = copies.iter_mut().map(|(_, copy)| &mut copy[..]);
-        let slices = views.into_iter().map(|view| match view {
-            ViewMut::Host(values) => values,
-            ViewMut::Device(_) => here.next().expect("each part of a device has a copy"),
-        });
-        let value = work(slices.collect());
-        copies.iter().for_each(|(part, copy)| part.upload(copy));
-        value
     }
 
     /// Copies the floats of `from` to this view.

@@ -1,7 +1,7 @@
 //! Sums of table rows: words, positions and token types.
 
 use super::gpu;
-use crate::cpu::reduce::add;
+use crate::cpu::add::add;
 use crate::memory::tensor::Tensor;
 use crate::params::TableGradient;
 use crate::params::table::Rows;

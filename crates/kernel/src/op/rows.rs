@@ -2,7 +2,7 @@
 
 use super::embedding;
 use super::gpu;
-use crate::cpu::reduce::add;
+use crate::cpu::add::add;
 use crate::memory::tensor::Tensor;
 use crate::params::table::Rows;
 

@@ -4,9 +4,10 @@
 //! start, an end or a width share a summand: three small products and this sum replace one product of N rows.
 
 use super::gpu;
+use crate::cpu::add::add;
 use crate::cpu::product::operand::{Operand, Precision, Start};
 use crate::cpu::product::product;
-use crate::cpu::reduce::{add, add_columns, for_each_column_block};
+use crate::cpu::reduce::{add_columns, for_each_column_block};
 use crate::memory::tensor::Tensor;
 use crate::memory::values::View;
 use crate::params::GradSlot;

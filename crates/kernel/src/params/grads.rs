@@ -1,6 +1,5 @@
 //! All gradients of a step in one buffer, addressed by slot.
 
-use crate::cpu::reduce::add;
 use crate::device::Error;
 use crate::memory::values::{Values, View, ViewMut};
 use crate::params::row_gradients::RowGradients;
@@ -59,8 +58,7 @@ impl<'a> GradSlot<'a> {
         assert_eq!(self.len(), gradient.len(), "grads: a gradient of another length");
         match self {
             GradSlot::Overwrite(buffer) => buffer.copy_from(gradient),
-            GradSlot::Add(ViewMut::Host(buffer)) => add(gradient.host(), buffer),
-            GradSlot::Add(buffer) => buffer.add_there(gradient),
+            GradSlot::Add(buffer) => buffer.add(gradient),
         }
     }
 }
@@ -184,17 +182,15 @@ impl Grads {
         unsafe { self.values.detached(range) }
     }
 
-    /// Runs `work` with the gradients of these spans of slots, each as one, in the memory of the process. Meanwhile it may
-    /// write those of all other slots. A slot that was not written is filled with zeros.
-    ///
-    /// Gradients on a device come here and go back. Where it fails, `work` gets zeros: the device keeps its error.
+    /// Runs `work` with the gradients of these spans of slots, each as one. Meanwhile it may write those of all other
+    /// slots. A slot that was not written is filled with zeros.
     ///
     /// # Panics
     /// If a slot is in two spans, or `work` asks for one of them.
     pub fn lend<T>(
         &mut self,
         spans: &[Range<usize>],
-        work: impl for<'l> FnOnce(Vec<&'l mut [f32]>, &'l mut Grads) -> T,
+        work: impl for<'l> FnOnce(Vec<ViewMut<'l>>, &'l mut Grads) -> T,
     ) -> T {
         for slot in spans.iter().cloned().flatten() {
             assert!(self.sparse[slot].is_none(), "grads: a table's gradients are rows");
@@ -211,7 +207,7 @@ impl Grads {
             unsafe { values.detached(offsets[slots.start]..offsets[slots.end]) }
         };
         let parts: Vec<ViewMut> = spans.iter().map(part).collect();
-        let value = ViewMut::on_processor(parts, |lent| work(lent, self));
+        let value = work(parts, self);
         spans.iter().cloned().flatten().for_each(|slot| self.lent[slot] = false);
         value
     }
@@ -318,10 +314,11 @@ mod tests {
     fn what_is_lent_is_whole_and_comes_back() {
         let (params, mut grads) = grads();
         grads.span(SlotId(1), 1).unwrap().put(View::Host(&[1.0; 20]));
-        grads.lend(&[1..3, 0..1], |mut lent, grads| {
+        grads.lend(&[1..3, 0..1], |lent, grads| {
+            let lent: Vec<&mut [f32]> = lent.into_iter().map(ViewMut::into_host).collect();
             // What was not written is 0.
             assert!(lent[0][..20] == [1.0; 20] && lent[0][20..] == [0.0; 20] && lent[1] == [0.0; 20]);
-            lent[0].fill(2.0);
+            lent.into_iter().next().expect("two are lent").fill(2.0);
             grads.span(SlotId(3), 1).unwrap().put(View::Host(&[3.0; 20]));
         });
         let values = |slot| grads.dense(&params, SlotId(slot)).unwrap().host()[19];

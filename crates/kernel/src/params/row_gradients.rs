@@ -1,6 +1,6 @@
 //! Gradients of a table of which a batch reads few rows.
 
-use crate::cpu::reduce::add;
+use crate::cpu::add::add;
 use crate::memory::tensor::Tensor;
 
 /// Gradient of a table of which few rows were read; only those rows have one.

@@ -6,13 +6,16 @@
 //! While stage i computes, the gradients of stage i − 1 travel to be summed, and the sums of stage i − 2 travel back.
 //! Rows of tables follow as rows when all else is done, each rank's to every rank.
 //!
-//! The order in which ranks begin journeys is that of the buckets, whatever is complete when: MPI matches them by order.
+//! The order in which ranks begin journeys is that of the buckets, whatever is complete when: messages are matched by
+//! order. Parts are added where gradients lie, and travel as [`Peers`] do it.
 
+use crate::learner::peers::Peers;
 use std::mem;
 use std::ops::Range;
+use tagsmith_kernel::memory::messages::Message;
+use tagsmith_kernel::memory::tensor::Tensor;
+use tagsmith_kernel::memory::values::ViewMut;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
-use tagsmith_kernel::set_between_regions_hook;
-use tagsmith_ranks::{Transfer, World};
 
 /// Numbers in a bucket at least: smaller ones would be all latency.
 const BUCKET_MIN: usize = 1 << 16;
@@ -21,7 +24,7 @@ const BUCKET_MIN: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub struct Exchange {
     plan: Option<Plan>,
-    received: Vec<f32>,
+    received: Option<Tensor>,
 }
 
 /// Which slots are complete after which stage, as the first step's backward taught it.
@@ -52,7 +55,7 @@ const NEVER: u32 = u32::MAX;
 /// The last backward pass of a step, whose gradients become the sums of all ranks.
 pub struct Reduction<'a> {
     exchange: &'a mut Exchange,
-    world: &'a World,
+    peers: &'a dyn Peers,
     params: &'a Params,
     grads: &'a mut Grads,
     /// The stage that last wrote each slot.
@@ -68,12 +71,12 @@ pub struct Reduction<'a> {
 
 impl Exchange {
     /// Watches a step's last backward pass over `grads`.
-    pub fn begin<'a>(&'a mut self, world: &'a World, params: &'a Params, grads: &'a mut Grads) -> Reduction<'a> {
+    pub fn begin<'a>(&'a mut self, peers: &'a dyn Peers, params: &'a Params, grads: &'a mut Grads) -> Reduction<'a> {
         grads.take_writes();
         let stages = vec![NEVER; params.slots.len()];
         Reduction {
             exchange: self,
-            world,
+            peers,
             params,
             grads,
             stages,
@@ -91,9 +94,9 @@ impl Exchange {
 
 impl Plan {
     /// Returns the plan of the first rank that had a backward pass. All ranks get the same, whatever each of them did.
-    fn agreed(world: &World, params: &Params, stages: &[u32], writes: &[u32]) -> Plan {
+    fn agreed(peers: &dyn Peers, params: &Params, stages: &[u32], writes: &[u32]) -> Plan {
         let mine: Vec<u8> = stages.iter().chain(writes).flat_map(|number| number.to_le_bytes()).collect();
-        let all = world.gather(&mine);
+        let all = peers.gather(&mine);
         let numbers = |bytes: &Vec<u8>| -> Vec<u32> {
             bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect()
         };
@@ -154,7 +157,7 @@ impl Reduction<'_> {
     /// If a gradient was written after it had left.
     pub fn finish(mut self, value: f64) -> f64 {
         if self.exchange.plan.is_none() {
-            self.exchange.plan = Some(Plan::agreed(self.world, self.params, &self.stages, self.grads.writes()));
+            self.exchange.plan = Some(Plan::agreed(self.peers, self.params, &self.stages, self.grads.writes()));
         }
         for (slot, writes) in &self.left {
             let name = &self.params.slots[*slot].name;
@@ -173,7 +176,7 @@ impl Reduction<'_> {
 
     /// Sends the next bucket and takes back the one before it, while `work` runs.
     fn advance(&mut self, work: &mut dyn FnMut(&mut Grads)) {
-        let Reduction { exchange, world, grads, next, returning, left, .. } = self;
+        let Reduction { exchange, peers, params, grads, next, returning, left, .. } = self;
         let Exchange { plan: Some(plan), received } = &mut **exchange else {
             unreachable!("exchange: nothing leaves before there is a plan")
         };
@@ -182,29 +185,21 @@ impl Reduction<'_> {
         if let Some(bucket) = leaving {
             left.extend(plan.buckets[bucket].slots().map(|slot| (slot, grads.writes()[slot])));
         }
-        let spans = [of(leaving), of(returned)].concat();
-        grads.lend(&spans, |mut lent, grads| {
-            let (sent, returned) = lent.split_at_mut(of(leaving).len());
-            let own: Vec<Range<usize>> = sent.iter().map(|span| world.part(span.len())).collect();
-            received.resize((world.size() - 1) * own.iter().map(Range::len).sum::<usize>(), 0.0);
-            let mut transfers = Vec::with_capacity(spans.len());
-            let mut rest = &mut received[..];
-            for (span, own) in sent.iter().zip(&own) {
-                let (receive, after) = rest.split_at_mut((world.size() - 1) * own.len());
-                rest = after;
-                transfers.push(Transfer::Exchange { parts: span, receive });
-            }
-            transfers.extend(returned.iter_mut().map(|span| Transfer::Gather { parts: span }));
-            world.during(transfers, || {
-                set_between_regions_hook(Some(tagsmith_ranks::progress));
-                work(grads);
-                set_between_regions_hook(None);
+        let (rank, ranks) = (peers.rank(), peers.size());
+        grads.lend(&[of(leaving), of(returned)].concat(), |mut sent, grads| {
+            let returned = sent.split_off(of(leaving).len());
+            let own: Vec<Range<usize>> = sent.iter().map(|span| part(span.len(), rank, ranks)).collect();
+            let mut received = room(received, params, (ranks - 1) * own.iter().map(Range::len).sum::<usize>());
+            let mut messages = parts_to_add(&sent, received.part(0..received.len()), (rank, ranks));
+            messages.extend(returned.into_iter().flat_map(|span| sums_to_know(span, (rank, ranks))));
+            messages.retain(|message| match message {
+                Message::To(_, floats) => !floats.is_empty(),
+                Message::From(_, floats) => !floats.is_empty(),
             });
-            let mut rest = &received[..];
+            peers.during(messages, &mut || work(grads));
             for (span, own) in sent.iter_mut().zip(own) {
-                let (parts, after) = rest.split_at((world.size() - 1) * own.len());
-                rest = after;
-                add_in_order(world.rank(), &mut span[own], parts);
+                let parts = received.take((ranks - 1) * own.len());
+                add_in_order(rank, span.part(own), parts);
             }
         });
         *returning = leaving.is_some();
@@ -222,7 +217,7 @@ impl Reduction<'_> {
             gradients.rows.iter().for_each(|row| message.extend(row.to_le_bytes()));
             gradients.values.iter().for_each(|value| message.extend(value.to_le_bytes()));
         }
-        let messages = self.world.gather(&message);
+        let messages = self.peers.gather(&message);
         let mut rests: Vec<&[u8]> = messages.iter().map(|message| &message[..]).collect();
         let sum = rests.iter_mut().map(|rest| f64::from_le_bytes(take(rest))).sum();
         for &table in &tables {
@@ -240,25 +235,71 @@ impl Reduction<'_> {
     }
 }
 
-/// Sets `own` to the sum of all ranks' parts in the order of ranks. `others` holds the other ranks' parts, one after
-/// another.
-fn add_in_order(rank: usize, own: &mut [f32], others: &[f32]) {
-    if own.is_empty() {
-        return;
+/// Returns room for so many floats where gradients lie.
+fn room<'r>(received: &'r mut Option<Tensor>, params: &Params, len: usize) -> ViewMut<'r> {
+    if received.as_ref().is_none_or(|room| room.rows() < len) {
+        *received = Some(Tensor::on(&params.device(), len, 1, &vec![0.0; len]));
     }
-    let (before, after) = others.split_at(rank * own.len());
-    let mut before = before.chunks_exact(own.len());
-    if let Some(first) = before.next() {
-        // a + b == b + a, so two ranks may add in either order. With three or more the order of ranks decides, so a rank
-        // must not start with its own values.
-        let between: Vec<&[f32]> = before.collect();
-        for (i, x) in own.iter_mut().enumerate() {
-            *x += between.iter().fold(first[i], |sum, part| sum + part[i]);
+    received.as_mut().expect("there is room").view_mut().split_at(len).0
+}
+
+/// Floats in a cache line, which no two ranks' parts share.
+const LINE: usize = 16;
+
+/// Returns the part of one rank: all but the last have equally many floats, in whole cache lines.
+fn part(len: usize, rank: usize, ranks: usize) -> Range<usize> {
+    let size = len.div_ceil(ranks).next_multiple_of(LINE);
+    (rank * size).min(len)..((rank + 1) * size).min(len)
+}
+
+/// Each rank gets its part of these spans from every other rank. Those of a span come one after another to `received`, in
+/// the order of ranks.
+fn parts_to_add<'m>(
+    spans: &'m [ViewMut<'_>],
+    mut received: ViewMut<'m>,
+    (rank, ranks): (usize, usize),
+) -> Vec<Message<'m>> {
+    let mut messages = Vec::new();
+    for span in spans {
+        let own = part(span.len(), rank, ranks).len();
+        for other in (0..ranks).filter(|&other| other != rank) {
+            messages.push(Message::From(other, received.take(own)));
+            messages.push(Message::To(vec![other], span.view().part(part(span.len(), other, ranks))));
         }
     }
-    for part in after.chunks_exact(own.len()) {
-        own.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+    messages
+}
+
+/// Each rank's part of this span goes to every other rank.
+fn sums_to_know(mut span: ViewMut<'_>, (rank, ranks): (usize, usize)) -> Vec<Message<'_>> {
+    let len = span.len();
+    let message = |of: usize| {
+        let floats = span.take(part(len, of, ranks).len());
+        match of == rank {
+            true => Message::To((0..ranks).filter(|&other| other != rank).collect(), floats.into_view()),
+            false => Message::From(of, floats),
+        }
+    };
+    (0..ranks).map(message).collect()
+}
+
+/// Sets `own` to the sum of all ranks' parts in the order of ranks. `others` holds the other ranks' parts, one after
+/// another; sums are made in it.
+fn add_in_order(rank: usize, mut own: ViewMut<'_>, mut others: ViewMut<'_>) {
+    let len = own.len();
+    if len == 0 {
+        return;
     }
+    let mut before: Vec<ViewMut<'_>> = (0..others.len() / len).map(|_| others.take(len)).collect();
+    let after = before.split_off(rank);
+    let mut before = before.into_iter();
+    if let Some(mut sum) = before.next() {
+        before.for_each(|part| sum.part(0..len).add(part.view()));
+        // a + b == b + a, so the sum of those before may be added to this rank's own. With three or more the order of ranks
+        // decides, so a rank must not start with its own values.
+        own.part(0..len).add(sum.view());
+    }
+    after.into_iter().for_each(|part| own.part(0..len).add(part.view()));
 }
 
 /// Takes the first N bytes off a message.

@@ -38,6 +38,7 @@ functions! {
     cuDeviceGet(*mut CUdevice, c_int);
     cuDeviceGetName(*mut c_char, c_int, CUdevice);
     cuDeviceTotalMem_v2(*mut usize, CUdevice);
+    cuDeviceGetPCIBusId(*mut c_char, c_int, CUdevice);
     cuDeviceGetAttribute(*mut c_int, CUdevice_attribute, CUdevice);
     cuDevicePrimaryCtxRetain(*mut CUcontext, CUdevice);
     cuDevicePrimaryCtxRelease_v2(CUdevice);
@@ -82,6 +83,8 @@ pub(crate) struct Properties {
     pub(crate) name: String,
     pub(crate) memory: u64,
     pub(crate) capability: (u32, u32),
+    /// Where it is plugged in: domain, bus, device and function of PCI.
+    pub(crate) slot: String,
 }
 
 /// The driver, initialized.
@@ -158,12 +161,14 @@ impl Driver {
         self.check("cuDeviceGetName", code)?;
         let mut memory = 0;
         // SAFETY: cuDeviceTotalMem writes one size_t to the pointer; the device is the driver's.
-        let code = unsafe { (self.functions.cuDeviceTotalMem_v2)(&raw mut memory, device) };
-        self.check("cuDeviceTotalMem", code)?;
+        self.check("cuDeviceTotalMem", unsafe { (self.functions.cuDeviceTotalMem_v2)(&raw mut memory, device) })?;
         let major = self.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)?;
         let minor = self.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device)?;
-        let name = CStr::from_bytes_until_nul(&name).map(|name| name.to_string_lossy().into_owned());
-        Ok(Properties { name: name.unwrap_or_default(), memory: memory as u64, capability: (major, minor) })
+        let mut slot = [0u8; 32];
+        // SAFETY: cuDeviceGetPCIBusId writes at most `len` bytes to the pointer, with a zero at the end: 13 are documented.
+        let code = unsafe { (self.functions.cuDeviceGetPCIBusId)(slot.as_mut_ptr().cast(), 32, device) };
+        self.check("cuDeviceGetPCIBusId", code)?;
+        Ok(Properties { name: text(&name), memory: memory as u64, capability: (major, minor), slot: text(&slot) })
     }
 
     fn attribute(&self, attribute: CUdevice_attribute, device: CUdevice) -> Result<u32, Error> {
@@ -196,6 +201,11 @@ impl Driver {
         // SAFETY: as above: not null, ends with a zero, lasts.
         (said == 0 && !text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
     }
+}
+
+/// Returns the text before the first zero.
+fn text(bytes: &[u8]) -> String {
+    CStr::from_bytes_until_nul(bytes).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The primary context of a device, which is kept as long as this value is.

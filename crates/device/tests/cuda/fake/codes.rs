@@ -121,3 +121,15 @@ pub const CUBLAS: &[(u32, &str)] = &[
     (15, "CUBLAS_STATUS_NOT_SUPPORTED"),
     (16, "CUBLAS_STATUS_LICENSE_ERROR"),
 ];
+
+/// Codes of NCCL, with what it says of them.
+pub const NCCL: &[(u32, &str)] = &[
+    (1, "unhandled cuda error (run with NCCL_DEBUG=INFO for details)"),
+    (2, "unhandled system error (run with NCCL_DEBUG=INFO for details)"),
+    (3, "internal error - please report this issue to the NCCL developers"),
+    (4, "invalid argument (run with NCCL_DEBUG=WARN for details)"),
+    (5, "invalid usage (run with NCCL_DEBUG=WARN for details)"),
+    (6, "remote process exited or there was a network error"),
+    (7, "NCCL operation in progress"),
+    (8, "timeout"),
+];

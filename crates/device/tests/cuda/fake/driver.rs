@@ -1,6 +1,6 @@
 //! The driver. What each function does to `State`, and what it refuses, is what cuda.h says.
 
-use crate::{CURRENT, State, Work, codes, destroy, state, strings};
+use crate::{CURRENT, State, Work, call, codes, destroy, run, state, strings};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 pub const INVALID_VALUE: u32 = 1;
@@ -89,6 +89,17 @@ pub unsafe extern "C" fn cuDeviceGetName(out: *mut u8, size: c_int, device: c_in
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuDeviceGetPCIBusId(out: *mut u8, size: c_int, device: c_int) -> u32 {
+    driver!(state, "cuDeviceGetPCIBusId");
+    let name = format!("0000:{:02x}:00.0\0", state.setting("bus", device as u64));
+    if name.len() > size as usize {
+        return INVALID_VALUE;
+    }
+    unsafe { std::ptr::copy_nonoverlapping(name.as_ptr(), out, name.len()) };
+    0
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceTotalMem_v2(out: *mut usize, _device: c_int) -> u32 {
     driver!(state, "cuDeviceTotalMem_v2");
     unsafe { *out = state.setting("memory", 1 << 30) as usize };
@@ -108,15 +119,18 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(out: *mut c_int, attribute: c_int,
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuDevicePrimaryCtxRetain(out: *mut u64, _device: c_int) -> u32 {
+pub unsafe extern "C" fn cuDevicePrimaryCtxRetain(out: *mut u64, device: c_int) -> u32 {
     driver!(state, "cuDevicePrimaryCtxRetain");
-    unsafe { *out = state.make("context") };
+    let context = state.make("context");
+    state.devices.insert(context, device);
+    unsafe { *out = context };
     0
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuDevicePrimaryCtxRelease_v2(_device: c_int) -> u32 {
-    let context = state().live.iter().find(|(_, (kind, _))| *kind == "context").map(|(handle, _)| *handle);
+pub unsafe extern "C" fn cuDevicePrimaryCtxRelease_v2(device: c_int) -> u32 {
+    let context = state().devices.iter().find(|(_, of)| **of == device).map(|(handle, _)| *handle);
+    context.map(|context| state().devices.remove(&context));
     destroy("cuDevicePrimaryCtxRelease_v2", "context", context.unwrap_or(0), false)
 }
 
@@ -133,7 +147,9 @@ pub unsafe extern "C" fn cuCtxSetCurrent(context: u64) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuStreamCreate(out: *mut u64, flags: c_uint) -> u32 {
     driver!(state, "cuStreamCreate", context true);
-    unsafe { *out = state.make("stream") };
+    let stream = state.make("stream");
+    state.streams.insert(stream, CURRENT.get());
+    unsafe { *out = stream };
     if flags == 1 { 0 } else { INVALID_VALUE }
 }
 
@@ -143,7 +159,7 @@ pub unsafe extern "C" fn cuStreamSynchronize(stream: u64) -> u32 {
     if state.spoils() {
         return CAPTURE_UNSUPPORTED;
     }
-    state.run(None);
+    let state = run(state, None);
     if state.is(stream, "stream") { 0 } else { INVALID_VALUE }
 }
 
@@ -168,7 +184,7 @@ pub unsafe extern "C" fn cuEventRecord(event: u64, stream: u64) -> u32 {
     if !state.is(event, "event") || !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
-    state.queue.push(Work::Event(event));
+    state.queue().push_back(Work::Event(event));
     0
 }
 
@@ -178,7 +194,7 @@ pub unsafe extern "C" fn cuEventSynchronize(event: u64) -> u32 {
     if state.spoils() {
         return CAPTURE_UNSUPPORTED;
     }
-    state.run(Some(event));
+    let state = run(state, Some(event));
     if state.is(event, "event") { 0 } else { INVALID_VALUE }
 }
 
@@ -229,7 +245,7 @@ pub unsafe extern "C" fn cuMemHostAlloc(out: *mut u64, bytes: usize, _flags: c_u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemFreeHost(address: u64) -> u32 {
     let used = |work: &Work| matches!(work, Work::Copy { from, to, .. } if *from == address || *to == address);
-    let busy = state().queue.iter().any(used);
+    let busy = state().queue().iter().any(used);
     destroy("cuMemFreeHost", "pinned memory", address, busy)
 }
 
@@ -340,11 +356,11 @@ pub unsafe extern "C" fn cuLaunchKernel(
     driver!(state, "cuLaunchKernel", context true);
     let counts = [x, y, z, i, j, k];
     // SAFETY: the header asks for a pointer to a value of each parameter.
-    let Some(line) = (unsafe { state.launch_line(function, counts, parameters) }) else { return INVALID_VALUE };
+    let Some((line, work)) = (unsafe { state.launch(function, counts, parameters) }) else { return INVALID_VALUE };
     if shared != 0 || !extra.is_null() || !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
-    state.put(line, Work::Kernel);
+    state.put(line, work);
     0
 }
 
@@ -360,20 +376,28 @@ impl State {
         self.live.values().map(bytes).sum()
     }
 
-    /// Returns a launch as a line of the log, or nothing where it is not right.
-    pub unsafe fn launch_line(
+    /// Returns a launch as a line of the log and as work, or nothing where it is not right.
+    pub unsafe fn launch(
         &self,
         function: u64,
         counts: [c_uint; 6],
         parameters: *const *const u8,
-    ) -> Option<String> {
+    ) -> Option<(String, Work)> {
         let (name, sizes) = self.kernels.get(&function)?;
         let value = |(at, size): (usize, &usize)| unsafe {
             let from = *parameters.add(at);
             if *size == 8 { from.cast::<u64>().read() } else { u64::from(from.cast::<u32>().read()) }
         };
-        let values: Vec<String> = sizes.iter().enumerate().map(|pair| format!("{:#x}", value(pair))).collect();
+        let values: Vec<u64> = sizes.iter().enumerate().map(value).collect();
+        let work = match values[..] {
+            [x, y, count] if name == "add_f32" => {
+                let held = [x, y].iter().all(|at| self.holds("device memory", *at, 4 * count as usize));
+                held.then_some(Work::Add { x, y, count })?
+            }
+            _ => Work::Kernel,
+        };
         let right = counts.iter().all(|count| *count > 0) && counts[3..].iter().product::<c_uint>() <= 1024;
-        right.then(|| format!("launch {name} {counts:?} {}", values.join(" ")))
+        let values: Vec<String> = values.iter().map(|value| format!("{value:#x}")).collect();
+        right.then(|| (format!("launch {name} {counts:?} {}", values.join(" ")), work))
     }
 }

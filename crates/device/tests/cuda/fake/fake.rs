@@ -1,32 +1,51 @@
-//! A library with the functions of the driver and of cublasLt that we call, for tests on machines without a GPU.
+//! A library with the functions of the driver, of cublasLt and of NCCL that we call, for tests on machines without a GPU.
 //!
-//! `harness.rs` compiles it and puts it under both names into a folder. Device memory is memory of the host. A stream's work
+//! `harness.rs` compiles it and puts it under all names into a folder. Device memory is memory of the host. A stream's work
 //! is done as late as the headers allow: when something waits for it. What breaks a function's contract gets the code that
 //! the header names. Every call is recorded, and any call can be told to fail.
+//!
+//! Kernels do nothing, but for the sum of floats. Several threads may be several ranks, each with a device of its own.
 
 // Names are those of the headers.
 #![allow(non_snake_case, non_camel_case_types, clippy::missing_safety_doc, clippy::too_many_arguments, unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard};
+use std::time::Duration;
 
 mod codes;
 mod cublas_lt;
 mod driver;
 mod graph;
+mod nccl;
 
 /// Work of a stream.
 #[derive(Clone)]
 enum Work {
     /// Kernels do nothing.
     Kernel,
-    Copy { from: u64, to: u64, bytes: usize },
-    Fill { at: u64, value: u8, bytes: usize },
+    Copy {
+        from: u64,
+        to: u64,
+        bytes: usize,
+    },
+    Fill {
+        at: u64,
+        value: u8,
+        bytes: usize,
+    },
     Event(u64),
     Product(Product),
+    /// The sum of floats: y += x.
+    Add {
+        x: u64,
+        y: u64,
+        count: u64,
+    },
+    Messages(nccl::Group),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -66,19 +85,31 @@ struct State {
     /// Workspace, reduction schemes, alignments of A, B, C, D.
     preferences: BTreeMap<u64, [u64; 6]>,
     kernels: BTreeMap<u64, (String, Vec<usize>)>,
-    queue: Vec<Work>,
-    /// The capture that goes on.
-    capture: Option<graph::Capture>,
+    /// The captures that go on, by their contexts, whose streams capture.
+    captures: BTreeMap<u64, graph::Capture>,
     /// Nodes of graphs, and of executable graphs, which keep them as they were made or set.
     graphs: BTreeMap<u64, Vec<graph::Node>>,
-    /// What was put into the stream, in its order, one line each. What was captured is not, until its graph is launched.
+    /// What was put into streams, in its order, one line each. What was captured is not, until its graph is launched.
     log: Vec<String>,
+    /// The device of each context.
+    devices: BTreeMap<u64, c_int>,
+    /// The context of each stream: each has one.
+    streams: BTreeMap<u64, u64>,
+    /// The work of each context's stream.
+    queues: BTreeMap<u64, VecDeque<Work>>,
+    links: nccl::Links,
     calls: Vec<String>,
     notes: Vec<String>,
     failure: Option<(String, u32, u64)>,
 }
 
 static STATE: LazyLock<Mutex<State>> = LazyLock::new(Mutex::default);
+
+/// Something happened that another rank may wait for.
+static MOVED: Condvar = Condvar::new();
+
+/// How long a rank waits for others before the library says that nobody comes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 thread_local! {
     static CURRENT: Cell<u64> = const { Cell::new(0) };
@@ -144,8 +175,8 @@ impl State {
             return false;
         }
         let (_, bytes) = self.live.remove(&handle).expect("it is there");
-        if kind == "device memory" && !self.queue.is_empty() {
-            self.queue.clear();
+        if kind == "device memory" {
+            self.queue().clear();
         }
         if let Some(origin) = self.origins.remove(&handle) {
             // SAFETY: the memory came from `allocate` with this layout.
@@ -154,43 +185,88 @@ impl State {
         true
     }
 
-    /// Puts work into the stream, or into the graph that is captured.
+    /// Puts work into the stream of the calling thread's context, or into the graph that it captures.
     fn put(&mut self, line: String, work: Work) {
-        match &mut self.capture {
+        match self.captures.get_mut(&CURRENT.get()) {
             Some(capture) => {
                 self.next += 1;
                 capture.add(self.next, line, work);
             }
             None => {
                 self.log.push(line);
-                self.queue.push(work);
+                self.queue().push_back(work);
             }
         }
     }
 
-    /// Whether this thread captures: then what waits, allocates or frees must not be asked for, and ends the capture.
+    /// Whether a capture forbids this thread to wait, allocate or free. That ends the capture.
     fn spoils(&mut self) -> bool {
-        self.capture.as_mut().is_some_and(graph::Capture::spoil)
+        self.captures.values_mut().fold(false, |spoils, capture| capture.spoil() | spoils)
     }
 
-    /// Does work up to an event, or all.
-    fn run(&mut self, until: Option<u64>) {
+    /// Returns the work of the calling thread's context.
+    fn queue(&mut self) -> &mut VecDeque<Work> {
+        self.queues.entry(CURRENT.get()).or_default()
+    }
+
+    /// Does work of a context up to an event, or all. Returns whether that is done: messages may have to wait.
+    fn progress(&mut self, context: u64, until: Option<u64>) -> bool {
+        let mut queue = std::mem::take(self.queues.entry(context).or_default());
         let end = match until {
-            Some(event) => self.queue.iter().rposition(|work| matches!(work, Work::Event(e) if *e == event)),
-            None => self.queue.len().checked_sub(1),
+            Some(event) => queue.iter().rposition(|work| matches!(work, Work::Event(e) if *e == event)),
+            None => queue.len().checked_sub(1),
         };
-        let Some(end) = end else { return };
-        for work in self.queue.drain(..=end).collect::<Vec<_>>() {
-            match work {
-                // SAFETY: ranges were found within allocations when the work was asked for.
-                Work::Copy { from, to, bytes } => unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) },
-                // SAFETY: as above.
-                Work::Fill { at, value, bytes } => unsafe { std::ptr::write_bytes(at as *mut u8, value, bytes) },
-                Work::Event(_) | Work::Kernel => {}
-                Work::Product(product) => product.compute(),
+        let mut left = end.map_or(0, |end| end + 1);
+        while left > 0 {
+            let work = queue.pop_front().expect("it was counted");
+            if let Some(waits) = self.work(work) {
+                queue.push_front(waits);
+                break;
             }
+            left -= 1;
+        }
+        self.queues.insert(context, queue);
+        left == 0
+    }
+
+    /// Does a piece of work, and returns it if it has to wait.
+    fn work(&mut self, work: Work) -> Option<Work> {
+        match work {
+            // SAFETY: ranges were found within allocations when the work was asked for.
+            Work::Copy { from, to, bytes } => unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) },
+            // SAFETY: as above.
+            Work::Fill { at, value, bytes } => unsafe { std::ptr::write_bytes(at as *mut u8, value, bytes) },
+            Work::Event(_) | Work::Kernel => {}
+            Work::Product(product) => product.compute(),
+            Work::Add { x, y, count } => {
+                for i in 0..count {
+                    // SAFETY: as above.
+                    unsafe { *((y + 4 * i) as *mut f32) += *((x + 4 * i) as *const f32) };
+                }
+            }
+            Work::Messages(group) => return self.pass(group).map(Work::Messages),
+        }
+        None
+    }
+}
+
+/// Does work of the calling thread's context up to an event, or all. Where it waits for messages, others' work is done.
+fn run(mut state: MutexGuard<'static, State>, until: Option<u64>) -> MutexGuard<'static, State> {
+    let context = CURRENT.get();
+    while !state.progress(context, until) {
+        let others: Vec<u64> = state.queues.keys().copied().filter(|other| *other != context).collect();
+        others.into_iter().for_each(|other| _ = state.progress(other, None));
+        if state.progress(context, until) {
+            break;
+        }
+        let (again, waited) = MOVED.wait_timeout(state, PATIENCE).unwrap_or_else(std::sync::PoisonError::into_inner);
+        state = again;
+        if waited.timed_out() {
+            state.notes.push("nobody sends what is waited for".to_owned());
+            state.queue().clear();
         }
     }
+    state
 }
 
 impl Matrix {
@@ -261,7 +337,7 @@ fn destroy(name: &str, kind: &str, handle: u64, settled: bool) -> u32 {
     if settled && state.spoils() {
         state.notes.push(format!("{name} in a capture"));
     }
-    if settled && !state.queue.is_empty() {
+    if settled && !state.queue().is_empty() {
         state.notes.push(format!("{name} with work to do"));
     }
     let released = state.release(handle, kind);
@@ -278,8 +354,8 @@ pub unsafe extern "C" fn fake_fail(name: *const c_char, code: u32, wait: u64) {
     // SAFETY: tests pass a string with a zero at its end.
     let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
     let mut state = state();
-    state.queue.clear();
-    state.capture = None;
+    state.queues.clear();
+    state.captures.clear();
     state.failure = (code != 0).then_some((name, code, wait));
 }
 

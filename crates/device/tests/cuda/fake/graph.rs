@@ -1,7 +1,7 @@
 //! Captures and graphs. What each function does to `State`, and what it refuses, is what cuda.h says.
 
 use crate::driver::{CAPTURE_UNSUPPORTED, INVALID_VALUE};
-use crate::{Work, destroy, driver};
+use crate::{CURRENT, Work, destroy, driver};
 use std::ffi::{c_int, c_uint, c_ulonglong, c_void};
 use std::thread::ThreadId;
 
@@ -62,11 +62,13 @@ pub unsafe extern "C" fn cuStreamBeginCapture_v2(stream: u64, mode: c_int) -> u3
     if !state.is(stream, "stream") || !(0..=2).contains(&mode) {
         return INVALID_VALUE;
     }
-    if state.capture.is_some() {
+    let context = CURRENT.get();
+    if state.captures.contains_key(&context) {
         return ILLEGAL_STATE;
     }
     let thread = std::thread::current().id();
-    state.capture = Some(Capture { thread, mode, valid: true, nodes: Vec::new(), last: Vec::new() });
+    let capture = Capture { thread, mode, valid: true, nodes: Vec::new(), last: Vec::new() };
+    state.captures.insert(context, capture);
     0
 }
 
@@ -83,7 +85,7 @@ pub unsafe extern "C" fn cuStreamGetCaptureInfo_v2(
     if !state.is(stream, "stream") {
         return INVALID_VALUE;
     }
-    let Some(capture) = &state.capture else {
+    let Some(capture) = state.captures.get(&CURRENT.get()) else {
         unsafe { (*status, *count) = (0, 0) };
         return 0;
     };
@@ -99,7 +101,7 @@ pub unsafe extern "C" fn cuStreamEndCapture(stream: u64, out: *mut u64) -> u32 {
     if code != 0 && state.setting("stuck", 0) == 1 {
         return code;
     }
-    let Some(capture) = state.capture.take() else { return ILLEGAL_STATE };
+    let Some(capture) = state.captures.remove(&CURRENT.get()) else { return ILLEGAL_STATE };
     let own = capture.mode == 2 || capture.thread == std::thread::current().id();
     match (code, state.is(stream, "stream"), own, capture.valid) {
         (0, true, true, true) => {}
@@ -136,21 +138,22 @@ pub unsafe extern "C" fn cuGraphExecKernelNodeSetParams_v2(
     driver!(state, "cuGraphExecKernelNodeSetParams_v2", context true);
     let new = unsafe { &*parameters };
     // The node must still be one of a graph.
+    let is_kernel = |work: &Work| matches!(work, Work::Kernel | Work::Add { .. });
     let there = state.graphs.iter().any(|(graph, nodes)| {
-        state.is(*graph, "graph") && nodes.iter().any(|own| own.handle == node && matches!(own.work, Work::Kernel))
+        state.is(*graph, "graph") && nodes.iter().any(|own| own.handle == node && is_kernel(&own.work))
     });
     let forgets = state.setting("forgetful", 0) == 1;
     let right = state.is(executable, "executable graph") && new.shared == 0 && new.extra.is_null();
     // SAFETY: the header asks for a pointer to a value of each parameter.
-    let line = unsafe { state.launch_line(new.function, new.counts, new.parameters) };
-    let (Some(line), true, true) = (line, there, right) else { return INVALID_VALUE };
+    let launch = unsafe { state.launch(new.function, new.counts, new.parameters) };
+    let (Some((line, work)), true, true) = (launch, there, right) else { return INVALID_VALUE };
     let nodes = state.graphs.get_mut(&executable).expect("it is there");
     let Some(node) = nodes.iter_mut().find(|own| own.handle == node) else { return INVALID_VALUE };
     // A test may ask for a driver that forgets.
     if forgets {
         return 0;
     }
-    node.line = line;
+    (node.line, node.work) = (line, work);
     0
 }
 
