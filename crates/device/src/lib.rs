@@ -19,7 +19,6 @@ pub mod kernels;
 pub mod launch;
 pub mod link;
 pub mod multiply;
-pub mod plans;
 pub mod recorder;
 pub mod traffic;
 

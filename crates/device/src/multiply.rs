@@ -1,5 +1,7 @@
 //! Products as cublasLt takes them: column-major, with leading dimensions.
 
+pub mod plans;
+
 use crate::traffic::Traffic;
 
 /// The type of a matrix's elements.

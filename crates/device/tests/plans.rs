@@ -1,8 +1,8 @@
 //! Plans of products against their definition: a column-major evaluator of `Multiply`, as its documentation says, and loops
 //! over rows and columns, both in f64.
 
+use tagsmith_device::multiply::plans::{self, Factor, Plan, RowMajor, Start};
 use tagsmith_device::multiply::{Element, Matrix, Multiply};
-use tagsmith_device::plans::{self, Factor, Plan, RowMajor, Start};
 
 /// Computes C = op(A) · op(B) + bias + beta · C in column-major memory; addresses count bytes of f32.
 fn evaluate(multiply: &Multiply, memory: &mut [f64]) {

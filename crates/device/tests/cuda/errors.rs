@@ -9,7 +9,7 @@ use tagsmith_device::cuda;
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::launch::{Arg, Launch};
 use tagsmith_device::multiply::Element;
-use tagsmith_device::plans::{self, Plan, RowMajor, Start};
+use tagsmith_device::multiply::plans::{self, Plan, RowMajor, Start};
 use tagsmith_device::traffic::Traffic;
 
 /// Functions that end something. Nobody can be told that they failed.

@@ -7,8 +7,8 @@ use tagsmith_device::cuda::chunks::CHUNK;
 use tagsmith_device::cuda::{self, Cuda};
 use tagsmith_device::gpu::Driver;
 use tagsmith_device::launch::{Arg, Launch};
+use tagsmith_device::multiply::plans::{self, Plan, RowMajor, Start};
 use tagsmith_device::multiply::{Element, Multiply};
-use tagsmith_device::plans::{self, Plan, RowMajor, Start};
 use tagsmith_device::traffic::Traffic;
 
 /// Bytes of a room.

@@ -4,8 +4,8 @@ use crate::harness::{Fake, PTX};
 use tagsmith_device::Error;
 use tagsmith_device::cuda::{self, Cuda};
 use tagsmith_device::gpu::Driver;
+use tagsmith_device::multiply::plans::{self, Plan, RowMajor, Start};
 use tagsmith_device::multiply::{Element, Multiply};
-use tagsmith_device::plans::{self, Plan, RowMajor, Start};
 
 fn open(fake: &Fake) -> Cuda {
     let cuda = cuda::open(&fake.places(), 0, PTX).expect("it opens");

@@ -9,7 +9,7 @@ use tagsmith_device::kernels::activation::{Activation, Backward, Forward};
 use tagsmith_device::kernels::elementwise::Join;
 use tagsmith_device::kernels::sums::{ColumnSums, sum_blocks};
 use tagsmith_device::multiply::Element;
-use tagsmith_device::plans::{self, RowMajor, Start};
+use tagsmith_device::multiply::plans::{self, RowMajor, Start};
 
 /// Returns y = x · Wᵀ + b.
 pub fn forward(x: &Tensor, weight: View, bias: View) -> Tensor {

@@ -9,7 +9,7 @@ use tagsmith_device::gpu::Room;
 use tagsmith_device::kernels::elementwise::{Narrow, Scale};
 use tagsmith_device::kernels::learning::Dot;
 use tagsmith_device::multiply::Element;
-use tagsmith_device::plans::{self, Start};
+use tagsmith_device::multiply::plans::{self, Start};
 
 /// Rows of x, and the vectors that they are compared with.
 pub type Group = (Range<u64>, Range<u64>);

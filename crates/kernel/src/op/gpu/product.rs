@@ -4,7 +4,7 @@ use crate::memory::tensor::Tensor;
 use crate::memory::values::{View, ViewMut};
 use tagsmith_device::gpu::Gpu;
 use tagsmith_device::multiply::Element;
-use tagsmith_device::plans::{Plan, RowMajor};
+use tagsmith_device::multiply::plans::{Plan, RowMajor};
 
 /// Returns a tensor as a factor.
 pub fn of(x: &Tensor) -> RowMajor {

@@ -9,7 +9,7 @@ use crate::params::GradSlot;
 use std::ops::Range;
 use tagsmith_device::kernels::rows::SpanSum;
 use tagsmith_device::multiply::Element;
-use tagsmith_device::plans::{self, RowMajor, Start};
+use tagsmith_device::multiply::plans::{self, RowMajor, Start};
 
 /// Returns the product of x with the columns of a weight (E, any), E = `outputs`.
 pub fn project(x: &Tensor, weight: View, outputs: usize, columns: Range<usize>) -> Tensor {
