@@ -2,7 +2,7 @@
 # Checks a real GPU within ten minutes: under compute-sanitizer at tiny size, plain at the sizes of real models, and in a
 # race against the Hugging Face Trainer where Python has it.
 #
-#     cargo build --release && MODEL=bert TRAIN=train.conll DEV=dev.conll bench/device_check.sh > device_check.txt
+#     cargo build --release --package tagsmith --package tagsmith-bench && MODEL=bert TRAIN=train.conll DEV=dev.conll bench/device_check.sh > device_check.txt
 #
 # MODEL is a folder such as `bench/shapes.py bert-base` writes; without it there is no race. DEVICE (cuda:0) and LIBRARIES, a
 # folder of NVIDIA's libraries, may be set too. It has never run on a real GPU.

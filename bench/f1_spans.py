@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--train", required=True, nargs="+")
     parser.add_argument("--test", required=True, nargs="+")
     parser.add_argument("--results", required=True, type=Path)
-    parser.add_argument("--tagsmith", default="target/release/tagsmith")
+    parser.add_argument("--tagsmith", default="target/dist/tagsmith")
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
     parser.add_argument("--steps", type=int, default=200)

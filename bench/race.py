@@ -57,7 +57,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("model", "train", "dev"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--tagsmith", default="target/release/tagsmith")
+    parser.add_argument("--tagsmith", default="target/dist/tagsmith")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batch", type=int, default=8, help="sentences a step, of both")
     parser.add_argument("--rounds", type=int, default=3)

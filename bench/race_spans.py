@@ -111,7 +111,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("encoder", "train", "test"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--tagsmith", default="target/release/tagsmith")
+    parser.add_argument("--tagsmith", default="target/dist/tagsmith")
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--hidden", type=int, default=384, help="E")
