@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -197,7 +196,7 @@ def _no_unicode(inputs: list[Any]) -> _tagsmith.TagsmithError:
 
 def is_generator(inputs: Any) -> bool:
     """Returns whether inputs come one by one."""
-    return inspect.isgenerator(inputs) or isinstance(inputs, Iterator)
+    return isinstance(inputs, Iterator)
 
 
 def _load(model: str, offset_unit: str, options: dict[str, Any], fingerprint: str) -> Tagger:

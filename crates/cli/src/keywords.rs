@@ -25,8 +25,10 @@ impl Keywords {
 
     /// Returns an error with its causes and what the caller can do about it.
     pub fn error(self, error: &anyhow::Error) -> String {
-        let hint = error.downcast_ref::<UsageError>().and_then(UsageError::meant);
-        let hint = hint.map(|name| format!("; did you mean `{name}`?"));
+        let hint = error.downcast_ref::<UsageError>().and_then(|error| match error {
+            UsageError::Refused { remedy, .. } => Some(format!(": {remedy}")),
+            error => error.meant().map(|name| format!("; did you mean `{name}`?")),
+        });
         self.0.error_by(error, &|setting, value| self.spelled(setting, value)) + &hint.unwrap_or_default()
     }
 

@@ -66,6 +66,9 @@ fn what_cannot_be_evaluated_is_said_in_a_line() {
     scratch.write("labels.txt", "O B-PER\nO\n");
     let ran = run(&scratch, "evaluate model labels.txt --threads 1").ended(2);
     ran.says("labels.txt: there are labels without words, and a model reads words: name a file of words and labels");
+    scratch.write("empty.conll", "");
+    let ran = run(&scratch, "evaluate model empty.conll --threads 1").ended(2);
+    ran.says("empty.conll: there is no word to evaluate on: name a file of words and labels");
     let ran = run(&scratch, "evaluate model missing.conll").ended(2);
     assert!(ran.error().contains("missing.conll"), "{}", ran.stderr);
     scratch.write("words.conll", "Jo O\n");
@@ -85,6 +88,11 @@ fn a_span_tagger_is_evaluated_too() {
     ran.says("the model looks for the types in words.conll: `person`, `place`");
     let figures: Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!((&figures["number"], &figures["words"]), (&2.into(), &4.into()), "{figures}");
+    // A run's folder stands for its best checkpoint, as for `predict`.
+    scratch.write("run/best_checkpoint", "../bi_encoder");
+    let of_run = run(&scratch, "evaluate run words.conll --threads 1 --threshold 0.01 --json").ended(0);
+    of_run.says("run: this is the folder of a run; the model is its best checkpoint");
+    assert_eq!(of_run.stdout, ran.stdout);
     let ran = run(&scratch, "evaluate bi_encoder words.conll --threads 1 --decoding nested").ended(2);
     assert!(ran.error().ends_with("leave out `--decoding`"), "{}", ran.stderr);
 }

@@ -105,6 +105,7 @@ impl Tagger {
                 label_scheme: choice("label_scheme", label_scheme, LabelScheme::named, &|| {
                     LabelScheme::NAMES.join(", ")
                 })?,
+                in_pieces: true,
                 labels,
                 threshold,
                 decoding: choice("decoding", decoding, Mode::named, &|| Mode::NAMES.join(", "))?,

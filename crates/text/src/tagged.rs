@@ -61,7 +61,7 @@ pub struct Mention {
     pub start: u32,
     /// One past the last code point.
     pub end: u32,
-    /// The entity as its pieces show it; none where whole spans are scored.
+    /// The entity as its pieces show it; none where nobody asked for that, or where whole spans are scored.
     pub in_pieces: Option<InPieces>,
 }
 

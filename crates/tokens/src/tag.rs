@@ -96,6 +96,8 @@ pub struct Request {
     pub strategy: Strategy,
     /// How tags are read.
     pub scheme: LabelScheme,
+    /// Whether entities show their pieces too.
+    pub in_pieces: bool,
 }
 
 /// A request made definite for one model.
@@ -113,6 +115,8 @@ pub struct TagOptions {
     pub strategy: Strategy,
     /// How tags are read.
     pub scheme: LabelScheme,
+    /// Whether entities show their pieces too.
+    pub in_pieces: bool,
     /// Rows of the model's token table.
     pub vocab_size: usize,
     /// Rows of its token-type table; 0 if it has none.
@@ -139,6 +143,7 @@ impl TagOptions {
             batch_tokens: request.batch_tokens,
             strategy: request.strategy,
             scheme: request.scheme,
+            in_pieces: request.in_pieces,
             vocab_size: config.shape.vocab_size,
             type_vocab_size: config.shape.type_vocab_size,
         })
@@ -449,9 +454,10 @@ fn mentions(
     };
     let mention = |it: Entity| {
         let places = &places[it.pieces];
-        let in_pieces = InPieces { word: word(places), index: places[0] as u32, start: it.start, end: it.end };
+        let in_pieces = || InPieces { word: word(places), index: places[0] as u32, start: it.start, end: it.end };
+        let in_pieces = options.in_pieces.then(in_pieces);
         let mention = letters.mention(it.label, it.score, letters.trimmed(it.start, it.end)?);
-        Some(Mention { in_pieces: Some(in_pieces), ..mention })
+        Some(Mention { in_pieces, ..mention })
     };
     let mentions: Vec<Mention> = found.into_iter().filter_map(mention).collect();
     let blank = count - mentions.len();

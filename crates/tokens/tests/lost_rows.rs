@@ -80,6 +80,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         batch_tokens: 100,
         strategy: Strategy::Simple,
         scheme: LabelScheme::Auto,
+        in_pieces: false,
     };
     let options = TagOptions::new(&model.config, &tokenizer, request).expect("it is possible");
     let tagged = |word: &str| {

@@ -24,6 +24,7 @@ fn options(labels: &[&str], strategy: Strategy) -> TagOptions {
         batch_tokens: 1000,
         strategy,
         scheme: LabelScheme::Auto,
+        in_pieces: false,
         vocab_size: 10_000,
         type_vocab_size: 2,
     }

@@ -38,6 +38,8 @@ pub struct TaggerOptions {
     pub strategy: Option<Strategy>,
     /// The way in which a token classifier's tags are read; without it, [`LabelScheme::Auto`].
     pub label_scheme: Option<LabelScheme>,
+    /// Whether a token classifier's entities show their pieces too.
+    pub in_pieces: bool,
     /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
     pub labels: Option<Value>,
     /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
@@ -130,12 +132,7 @@ impl Tagger {
     /// # Errors
     /// Files that are missing or damaged; a choice that this kind of model does not have, with a remedy.
     pub fn load(source: &str, options: &TaggerOptions, hub: &Hub) -> Result<(Tagger, Vec<Note>)> {
-        // A folder that is here is taken as it is: only its kind says which files belong into it.
-        let folder = match Path::new(source).is_dir() {
-            true => PathBuf::from(source),
-            false => hub.model(source, options.revision.as_deref(), &Part::ALL)?,
-        };
-        let (folder, mut notes) = model_folder(&folder)?;
+        let (folder, mut notes) = located(source, options.revision.as_deref(), hub)?;
         let precision = if options.bf16 { Precision::Bf16 } else { Precision::F32 };
         let (kind, device, more) = match is_span_tagger(&folder) {
             true => span_tagger(&folder, options, precision, hub)?,
@@ -234,6 +231,18 @@ impl Encoder {
     }
 }
 
+/// Returns the folder of a model that is a folder, or a name on the hub, with notes about it.
+///
+/// # Errors
+/// What the hub says; see [`model_folder`].
+pub fn located(source: &str, revision: Option<&str>, hub: &Hub) -> Result<(PathBuf, Vec<Note>)> {
+    // A folder that is here is taken as it is: only its kind says which files belong into it.
+    match Path::new(source).is_dir() {
+        true => model_folder(Path::new(source)),
+        false => model_folder(&hub.model(source, revision, &Part::ALL)?),
+    }
+}
+
 /// Returns the folder that holds a model: the given one, or the best checkpoint of the span tagger's run that it holds.
 ///
 /// # Errors
@@ -295,6 +304,7 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
         strategy: options.strategy.unwrap_or(Strategy::First),
         scheme: options.label_scheme.unwrap_or_default(),
+        in_pieces: options.in_pieces,
     };
     let (device, mut notes) = options.device.open()?;
     let loaded = tokens::Tagger::load(folder, request, precision, &device);

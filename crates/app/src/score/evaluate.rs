@@ -3,7 +3,7 @@
 use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::threads;
-use crate::predict::tagger::{Tagger, TaggerOptions, is_span_tagger};
+use crate::predict::tagger::{Tagger, TaggerOptions, is_span_tagger, located};
 use crate::score::{ScoreRequest, Scored, score_labeled};
 use anyhow::Result;
 use serde_json::Value;
@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use tagsmith_data::labeled::{LabelFile, Labeled, LabeledSentence};
 use tagsmith_hub::Hub;
-use tagsmith_hub::model::Part;
 use tagsmith_message::{Remedy, Setting, quote_all};
 use tagsmith_ranks::World;
 use tagsmith_text::labels::reading::Rules;
@@ -48,15 +47,20 @@ pub fn evaluate(request: &EvaluateRequest, hub: &Hub, events: &mut dyn Events) -
         let remedy = Remedy::to_do("name a file of words and labels, or score a file of predictions");
         return Err(refusal(format!("{file}: there are labels without words, and a model reads words"), remedy));
     }
+    if gold.sentences.iter().all(|sentence| sentence.words.is_empty()) {
+        let remedy = Remedy::to_do("name a file of words and labels");
+        return Err(refusal(format!("{file}: there is no word to evaluate on"), remedy));
+    }
     let threads = threads::set(request.threads, &World::alone(), events)?;
     let mut options = request.tagger.clone();
-    let folder = hub.model(&request.model, options.revision.as_deref(), &Part::ALL)?;
+    let (folder, notes) = located(&request.model, options.revision.as_deref(), hub)?;
+    events.notes(&notes);
     if is_span_tagger(&folder) && options.labels.is_none() {
         let types = types(&gold);
         events.say(format!("the model looks for the types in {file}: {}", quote_all(types.iter().map(String::as_str))));
         options.labels = Some(types.into_iter().map(Value::from).collect());
     }
-    let (tagger, notes) = Tagger::load(&request.model, &options, hub)?;
+    let (tagger, notes) = Tagger::load(&folder.display().to_string(), &options, hub)?;
     events.notes(&notes);
     if !tagger.labels_words() {
         let flat = Remedy::Unset(Setting::Decoding);

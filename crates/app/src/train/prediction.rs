@@ -45,6 +45,7 @@ pub fn word_labels<'a>(
         batch_tokens,
         strategy: Strategy::Simple,
         scheme: LabelScheme::Auto,
+        in_pieces: false,
     };
     let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
     let mut tally = Tally::default();

@@ -16,7 +16,7 @@ pub fn command() -> Command {
         .about("Ask what to compute on, and write accelerate's configuration, which train reads")
         .args([
             Arg::new("action")
-                .value_name("config")
+                .value_name("ACTION")
                 .required(true)
                 .value_parser(["config"])
                 .help("Ask, and write the answers"),

@@ -207,6 +207,7 @@ pub fn tagger_options(matches: &ArgMatches) -> Result<TaggerOptions> {
         batch_tokens: at_least_one(matches, "batch-tokens")?,
         strategy: None,
         label_scheme: None,
+        in_pieces: false,
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),
