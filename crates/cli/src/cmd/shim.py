@@ -34,11 +34,11 @@ def first(words, processes, path):
     mpirun = shutil.which("mpirun") or shutil.which("mpiexec")
     if mpirun is None:
         end(f"{processes} processes need MPI, and there is no `mpirun`: apt install openmpi-bin, or start one process")
-    if os.path.exists(path):
-        os.unlink(path)
-    with open(path, "w+") as file:
+    # The file appears under its name with the lock held and a line in it, whenever this process is killed.
+    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), prefix="first-", delete=False) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         print("running", file=file, flush=True)
+        os.replace(file.name, path)
         left = {name: value for name, value in os.environ.items() if name not in LAUNCHERS}
         status = subprocess.run([mpirun, "-n", str(processes), *words], env=left).returncode
         status = status if status >= 0 else 128 - status
@@ -52,7 +52,7 @@ def first(words, processes, path):
 def other(path):
     """Waits for the first process. Returns its status, or 1 if it ended without one."""
     deadline = time.monotonic() + PATIENCE
-    while not os.path.exists(path) or os.path.getsize(path) == 0:
+    while not os.path.exists(path):
         if time.monotonic() > deadline:
             end("the first process of this launcher did not begin")
         time.sleep(0.1)
