@@ -10,6 +10,7 @@ __all__ = [
     "after_fork_in_parent",
     "before_fork",
     "entities",
+    "evaluate",
     "read",
     "run_command_line",
     "score",
@@ -18,6 +19,8 @@ __all__ = [
     "version",
 ]
 
+_Callback = Callable[[dict[str, Any]], None]
+
 class TagsmithError(ValueError): ...
 
 @final
@@ -25,23 +28,9 @@ class Tagger:
     def __new__(
         cls,
         model: str,
-        *,
-        revision: str | None = None,
-        precision: str = "f32",
-        threads: int | None = None,
-        batch_tokens: int | None = None,
-        max_seq_length: int | None = None,
-        stride: int | None = None,
-        aggregation_strategy: str | None = None,
-        label_scheme: str | None = None,
-        labels: Any = None,
-        threshold: Any = None,
-        decoding: str | None = None,
-        device: str = "auto",
-        cuda_libraries: str | None = None,
-        cache_dir: str | None = None,
-        token: str | None = None,
+        **options: Any,
     ) -> Tagger: ...
+    def evaluate(self, file: str, rules: dict[str, Any], callback: _Callback) -> dict[str, Any]: ...
     def tag(self, given: list[Any]) -> tuple[list[dict[str, Any]], list[tuple[bool, str]]]: ...
     @property
     def folder(self) -> Any: ...
@@ -59,7 +48,7 @@ def run_command_line(words: list[str]) -> int: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-def train(options: dict[str, Any], callback: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]: ...
+def train(options: dict[str, Any], callback: _Callback | None = None) -> dict[str, Any]: ...
 def read(file: str) -> tuple[list[dict[str, Any]], list[tuple[bool, str]]]: ...
 def entities(tags: list[str], scheme: str | None = None, suffix: bool = False) -> list[tuple[str, int, int]]: ...
 def score(
@@ -69,11 +58,5 @@ def score(
     suffix: bool = False,
     zero_division_value: float = 0.0,
 ) -> tuple[dict[str, Any], list[tuple[bool, str]]]: ...
-def score_files(
-    gold: str,
-    predicted: str | None,
-    mode: str | None = None,
-    label_scheme: str | None = None,
-    suffix: bool = False,
-    zero_division_value: float = 0.0,
-) -> dict[str, Any]: ...
+def score_files(gold: str, predicted: str | None, rules: dict[str, Any]) -> dict[str, Any]: ...
+def evaluate(model: str, file: str, rules: dict[str, Any], callback: _Callback, **options: Any) -> dict[str, Any]: ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _tagsmith
-from .notes import log, logger
+from .notes import log, on_event
 from .tagger import Tagger
 
 
@@ -38,16 +38,14 @@ def score(
 ) -> dict[str, Any]:
     """Scores predicted labels against gold ones: two files, or two lists of sentences of labels.
 
-    Returns what `tagsmith score --json` prints. Lists also give counts: `correct` and `predicted` of each type, and
-    `correct_words`. `mode` is "conlleval", "strict" or "words"; without it, the labels decide.
+    Returns what `tagsmith score --json` prints. `mode` is "conlleval", "strict" or "words"; without it, the labels decide.
     """
-    if zero_division not in (0, 1):
-        raise _tagsmith.TagsmithError(f"`zero_division={zero_division}`: a figure without a count is 0 or 1")
+    rules = _rules(mode, label_scheme, suffix, zero_division)
     if isinstance(gold, (str, os.PathLike)):
         if not isinstance(pred, (str, os.PathLike, type(None))):
             raise _tagsmith.TagsmithError("`pred=` is a list, but `gold=` is a file: give two files or two lists")
         predicted = None if pred is None else os.fspath(pred)
-        return _tagsmith.score_files(os.fspath(gold), predicted, mode, label_scheme, suffix, float(zero_division))
+        return _tagsmith.score_files(os.fspath(gold), predicted, rules)
     if pred is None:
         raise _tagsmith.TagsmithError("`pred=` is missing: give a list of sentences of labels")
     if isinstance(pred, (str, os.PathLike)):
@@ -62,12 +60,31 @@ def score(
     return figures
 
 
-def evaluate(model: str | os.PathLike[str] | Tagger, file: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
-    """Tags the words of a file of words and labels with a model, and scores its labels. Options are those of `Tagger`."""
-    tagger = model if isinstance(model, Tagger) else Tagger(model, **options)
-    sentences = read(file)
-    documents = tagger.tag([sentence.words for sentence in sentences])
-    if any(document.labels is None for document in documents):
-        raise _tagsmith.TagsmithError('`decoding="flat"` is needed: entities that may overlap have no label a word')
-    logger.info("%d sentences of %s are tagged by %s", len(sentences), os.fspath(file), tagger)
-    return score([sentence.labels for sentence in sentences], [document.labels for document in documents])
+def evaluate(
+    model: str | os.PathLike[str] | Tagger,
+    file: str | os.PathLike[str],
+    *,
+    mode: str | None = None,
+    label_scheme: str | None = None,
+    suffix: bool = False,
+    zero_division: float = 0,
+    **options: Any,
+) -> dict[str, Any]:
+    """Tags the words of a file of words and labels with a model, and scores its labels.
+
+    Returns what `tagsmith evaluate --json` prints. The first four options are those of `score`; the others are those of
+    `Tagger`, for a model that is not one yet.
+    """
+    rules = _rules(mode, label_scheme, suffix, zero_division)
+    if isinstance(model, Tagger):
+        if options:
+            name = next(iter(options))
+            raise _tagsmith.TagsmithError(f"`{name}=` comes too late: the tagger has its options")
+        return model.evaluate(file, rules)
+    return _tagsmith.evaluate(os.fspath(model), os.fspath(file), rules, on_event, **options)
+
+
+def _rules(mode: str | None, label_scheme: str | None, suffix: bool, zero_division: float) -> dict[str, Any]:
+    if zero_division not in (0, 1):
+        raise _tagsmith.TagsmithError(f"`zero_division={zero_division}`: a figure without a count is 0 or 1")
+    return {"mode": mode, "label_scheme": label_scheme, "suffix": suffix, "zero_division": float(zero_division)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _tagsmith
-from .notes import log
+from .notes import log, on_event
 
 OFFSET_UNITS = ("code_point", "utf16", "byte")
 
@@ -59,9 +59,6 @@ class Tagger:
     def __init__(self, model: str | os.PathLike[str], *, offset_unit: str = "code_point", **options: Any) -> None:
         if offset_unit not in OFFSET_UNITS:
             raise _tagsmith.TagsmithError(f'`offset_unit="{offset_unit}"`: there are {", ".join(OFFSET_UNITS)}')
-        negative = next((name for name, value in options.items() if isinstance(value, int) and value < 0), None)
-        if negative is not None:
-            raise _tagsmith.TagsmithError(f"`{negative}={options[negative]}`: no number below 0 fits")
         self._model = os.fspath(model)
         self._options = options
         self.offset_unit = offset_unit
@@ -125,6 +122,10 @@ class Tagger:
         if isinstance(tagged, Document):
             return [entity.to_dict() for entity in tagged.entities]
         return [[entity.to_dict() for entity in document.entities] for document in tagged]
+
+    def evaluate(self, file: str | os.PathLike[str], rules: dict[str, Any]) -> dict[str, Any]:
+        """Tags the words of a file and scores their labels: see `tagsmith.evaluate`."""
+        return self._native.evaluate(os.fspath(file), rules, on_event)
 
     def __call__(self, inputs: Any, *, is_split_into_words: bool = False) -> Any:
         """Returns what `entities` returns."""

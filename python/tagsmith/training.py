@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _tagsmith
-from .notes import log
+from .notes import on_event
 
 
 def train(*, callback: Callable[[dict[str, Any]], None] | None = None, **options: Any) -> dict[str, Any]:
@@ -17,11 +17,10 @@ def train(*, callback: Callable[[dict[str, Any]], None] | None = None, **options
     "note") and its figures. An exception of it ends the run. Notes are logged.
     """
 
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "note":
-            log([(event["important"], event["text"])])
+    def hear(event: dict[str, Any]) -> None:
+        on_event(event)
         if callback is not None:
             callback(event)
 
     given = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()}
-    return _tagsmith.train(given, on_event)
+    return _tagsmith.train(given, hear)

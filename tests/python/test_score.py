@@ -74,6 +74,22 @@ def test_evaluate(tagger, model, tmp_path):
     assert 0 < words_right < 7
     file.write_text("\n\n".join("\n".join(f"{word} O" for word in sentence) for sentence in words) + "\n", encoding="utf-8")
     assert tagsmith.evaluate(tagger, file)["overall_accuracy"] == pytest.approx(words_right / 7)
+    # Rules of scoring reach the scorer, and notes are part of the result.
+    words_alone = tagsmith.evaluate(tagger, file, mode="words")
+    assert words_alone["method"] == "words" and words_alone["types"]["O"]["correct"] == words_right
+    assert words_alone["correct_words"] == words_right and isinstance(words_alone["notes"], list)
+
+
+def test_evaluate_refuses(tagger, model, tmp_path, refused):
+    file = write(tmp_path / "gold.conll", GOLD)
+    for words, call in {
+        "`threads=` comes too late": lambda: tagsmith.evaluate(tagger, file, threads=1),
+        "leave out `labels=`": lambda: tagsmith.evaluate(model, file, labels=["person"]),
+        "there is no mode": lambda: tagsmith.evaluate(model, file, mode="soft"),
+        "missing.conll": lambda: tagsmith.evaluate(tagger, tmp_path / "missing.conll"),
+    }.items():
+        refused(tagsmith.TagsmithError, words, call)
+    refused(TypeError, "a tagger has no option `thread=`", lambda: tagsmith.evaluate(model, file, thread=1))
 
 
 def test_errors(tmp_path, refused):

@@ -2,9 +2,11 @@
 //!
 //! Everything here computes without Python's lock. Options are spelled as keywords by [`tagsmith_cli::keywords`].
 
+mod callback;
 mod error;
 mod fork;
 mod json;
+mod options;
 mod score;
 mod tagger;
 mod train;
@@ -22,7 +24,7 @@ mod _tagsmith {
     #[pymodule_export]
     use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
-    use crate::score::{entities, read, score, score_files};
+    use crate::score::{entities, evaluate, read, score, score_files};
     #[pymodule_export]
     use crate::tagger::Tagger;
     #[pymodule_export]

@@ -1,17 +1,22 @@
 //! Scores of labels.
 
+use crate::callback::Callback;
 use crate::error::{Told, raised, told};
+use crate::fork;
 use crate::json::to_python;
+use crate::options::Asked;
 use anyhow::{Context, anyhow};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use tagsmith_app::score::evaluate::EvaluateRequest;
 use tagsmith_app::score::{Mode, ScoreRequest, score as score_request};
 use tagsmith_cli::keywords::Keywords;
 use tagsmith_data::labeled::LabelFile;
 use tagsmith_message::{Note, Setting};
 use tagsmith_text::labels::label_scheme::LabelScheme;
-use tagsmith_text::labels::reading::Rules;
+use tagsmith_text::labels::reading::Rules as Reading;
 use tagsmith_text::labels::scheme::{Scheme, Style};
 use tagsmith_text::score::{Method, Scorer, ZeroDivision, table};
 
@@ -77,18 +82,40 @@ pub fn score<'py>(
         }
         let score = scorer.score(zero_division(zero_division_value));
         notes.extend(score.notes.iter().cloned());
-        let mut figures = table::json(&score, method);
-        let counts = scorer.counts();
-        for (name, count) in &counts.types {
-            let kind = &mut figures["types"][name];
-            kind["correct"] = count.correct.into();
-            kind["predicted"] = count.predicted.into();
-        }
-        figures["correct_words"] = counts.correct_words.into();
-        Ok((figures, notes))
+        Ok((table::json(&score, method), notes))
     });
     let (figures, notes) = scored.map_err(|error| raised("score", &error))?;
     Ok((to_python(py, &figures)?, told("score", &notes)))
+}
+
+/// How a file's labels are scored.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Rules {
+    mode: Option<String>,
+    label_scheme: Option<String>,
+    suffix: bool,
+    zero_division: f64,
+}
+
+impl Rules {
+    /// Returns a request to score a file of gold labels.
+    ///
+    /// # Errors
+    /// A mode or a scheme that does not exist.
+    pub fn request(self, gold: String) -> PyResult<ScoreRequest> {
+        let mode = self.mode.map(|name| Mode::named(&name).ok_or_else(|| anyhow!("there is no mode `{name}`")));
+        let scheme = |name: String| LabelScheme::named(&name).ok_or_else(|| anyhow!("there is no scheme `{name}`"));
+        let label_scheme = self.label_scheme.map(scheme);
+        Ok(ScoreRequest {
+            gold,
+            mode: mode.transpose().map_err(|error| raised("score", &error))?,
+            label_scheme: label_scheme.transpose().map_err(|error| raised("score", &error))?.unwrap_or_default(),
+            suffix: self.suffix,
+            zero_division: zero_division(self.zero_division),
+            ..ScoreRequest::default()
+        })
+    }
 }
 
 /// Scores a file of predicted labels as `tagsmith score` does. Returns what its `--json` prints.
@@ -96,32 +123,42 @@ pub fn score<'py>(
 /// # Errors
 /// See [`tagsmith_app::score::score`].
 #[pyfunction]
-#[pyo3(signature = (gold, predicted, mode=None, label_scheme=None, suffix=false, zero_division_value=0.0))]
+#[pyo3(signature = (gold, predicted, rules))]
 pub fn score_files<'py>(
     py: Python<'py>,
     gold: String,
     predicted: Option<String>,
-    mode: Option<&str>,
-    label_scheme: Option<&str>,
-    suffix: bool,
-    zero_division_value: f64,
+    rules: Rules,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let scored = py.detach(|| -> anyhow::Result<Value> {
-        let mode = mode.map(|name| Mode::named(name).ok_or_else(|| anyhow!("there is no mode `{name}`")));
-        let scheme =
-            label_scheme.map(|name| LabelScheme::named(name).ok_or_else(|| anyhow!("there is no scheme `{name}`")));
-        let request = ScoreRequest {
-            gold,
-            pred: predicted,
-            mode: mode.transpose()?,
-            label_scheme: scheme.transpose()?.unwrap_or_default(),
-            suffix,
-            zero_division: zero_division(zero_division_value),
-            ..ScoreRequest::default()
-        };
-        Ok(score_request(&request)?.json(&|note| Keywords::of("score").note(note)))
-    });
-    to_python(py, &scored.map_err(|error| raised("score", &error))?)
+    let request = ScoreRequest { pred: predicted, ..rules.request(gold)? };
+    let scored = py.detach(|| score_request(&request));
+    let scored = scored.map_err(|error| raised("score", &error))?;
+    to_python(py, &scored.json(&|note| Keywords::of("score").note(note)))
+}
+
+/// Evaluates a model as `tagsmith evaluate` does. Returns what its `--json` prints; `callback` hears the events.
+///
+/// # Errors
+/// See [`tagsmith_app::score::evaluate::evaluate`].
+#[pyfunction]
+#[pyo3(signature = (model, file, rules, callback, **options))]
+pub fn evaluate<'py>(
+    py: Python<'py>,
+    model: String,
+    file: String,
+    rules: Rules,
+    callback: Py<PyAny>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let asked = Asked::by(options)?;
+    let hub = asked.hub();
+    let Asked { tagger, threads, .. } = asked;
+    let request = EvaluateRequest { model, tagger, score: rules.request(file)?, threads };
+    Callback::hears(py, "evaluate", Some(callback), |events| {
+        let _inside = fork::enter();
+        let scored = tagsmith_app::score::evaluate::evaluate(&request, &hub, events)?;
+        Ok(scored.json(&|note| Keywords::of("evaluate").note(note)))
+    })
 }
 
 /// Returns the entities of a sentence's tags: type, first word, last word.
@@ -135,7 +172,7 @@ pub fn entities(tags: Vec<String>, scheme: Option<&str>, suffix: bool) -> PyResu
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         let spans = match method(scheme, suffix)? {
             Method::Strict(scheme, style) => scheme.spans(&tags, style)?,
-            Method::Conlleval(style) => Rules::Conlleval.spans(&tags, style),
+            Method::Conlleval(style) => Reading::Conlleval.spans(&tags, style),
             Method::Words => unreachable!("words are no entities"),
         };
         Ok(spans.into_iter().map(|span| (span.kind.to_owned(), span.start, span.end - 1)).collect())

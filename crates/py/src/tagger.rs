@@ -1,22 +1,21 @@
 //! Taggers.
 
+use crate::callback::Callback;
 use crate::error::{Told, raised, told};
 use crate::fork;
-use crate::json::from_python;
-use anyhow::{Result, anyhow};
+use crate::options::Asked;
+use crate::score::Rules;
+use anyhow::Result;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::path::PathBuf;
 use tagsmith_app::events::Recording;
-use tagsmith_app::machine::device::{DeviceArgs, DeviceChoice};
 use tagsmith_app::machine::threads;
-use tagsmith_app::predict::tagger::{self, TaggerOptions};
-use tagsmith_cli::keywords::hub;
+use tagsmith_app::predict::tagger;
+use tagsmith_app::score::evaluate::evaluate_by;
+use tagsmith_cli::keywords::Keywords;
 use tagsmith_message::Note;
 use tagsmith_ranks::World;
-use tagsmith_spans::find::decode::Mode;
-use tagsmith_text::align::aggregate::Strategy;
-use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::parallel;
 use tagsmith_text::tagged::{Content, Input, Mention, Tagged, Tally, UNWATCHED};
 
@@ -40,83 +39,19 @@ enum Given {
     Words(Vec<String>),
 }
 
-/// Returns the choice of a name, or the error that lists the names.
-fn choice<T>(
-    option: &str,
-    name: Option<&str>,
-    named: impl Fn(&str) -> Option<T>,
-    names: &dyn Fn() -> String,
-) -> Result<Option<T>> {
-    let Some(name) = name else { return Ok(None) };
-    let refused = || anyhow!("`{option}=\"{name}\"`: there are {}", names());
-    Ok(Some(named(name).ok_or_else(refused)?))
-}
-
 #[pymethods]
 impl Tagger {
     /// Loads the model of a folder or of a name on the hub.
     #[new]
-    #[pyo3(signature = (
-        model, *, revision=None, precision="f32", threads=None, batch_tokens=None, max_seq_length=None, stride=None,
-        aggregation_strategy=None, label_scheme=None, labels=None, threshold=None, decoding=None, device="auto",
-        cuda_libraries=None, cache_dir=None, token=None,
-    ))]
-    #[allow(clippy::too_many_arguments, reason = "each is a keyword in Python")]
-    fn new(
-        py: Python<'_>,
-        model: PathBuf,
-        revision: Option<String>,
-        precision: &str,
-        threads: Option<usize>,
-        batch_tokens: Option<usize>,
-        max_seq_length: Option<usize>,
-        stride: Option<usize>,
-        aggregation_strategy: Option<&str>,
-        label_scheme: Option<&str>,
-        labels: Option<&Bound<'_, PyAny>>,
-        threshold: Option<&Bound<'_, PyAny>>,
-        decoding: Option<&str>,
-        device: &str,
-        cuda_libraries: Option<PathBuf>,
-        cache_dir: Option<&str>,
-        token: Option<&str>,
-    ) -> PyResult<Tagger> {
-        let labels = labels.map(from_python).transpose()?;
-        let threshold = threshold.map(|threshold| Ok::<_, PyErr>(threshold.str()?.to_string())).transpose()?;
+    #[pyo3(signature = (model, **options))]
+    fn new(py: Python<'_>, model: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<Tagger> {
+        let asked = Asked::by(options)?;
         let load = || -> Result<Tagger> {
-            let bf16 = choice(
-                "precision",
-                Some(precision),
-                |name| match name {
-                    "f32" => Some(false),
-                    "bf16" => Some(true),
-                    _ => None,
-                },
-                &|| "f32 and bf16".into(),
-            )?;
-            let device = choice("device", Some(device), DeviceChoice::named, &|| DeviceChoice::NAMES.into())?;
-            let strategies = || Strategy::NAMES.join(", ");
-            let options = TaggerOptions {
-                revision,
-                max_seq_length,
-                stride,
-                batch_tokens: at_least_one("batch_tokens", batch_tokens)?,
-                strategy: choice("aggregation_strategy", aggregation_strategy, Strategy::named, &strategies)?,
-                label_scheme: choice("label_scheme", label_scheme, LabelScheme::named, &|| {
-                    LabelScheme::NAMES.join(", ")
-                })?,
-                in_pieces: true,
-                labels,
-                threshold,
-                decoding: choice("decoding", decoding, Mode::named, &|| Mode::NAMES.join(", "))?,
-                bf16: bf16.unwrap_or_default(),
-                device: DeviceArgs { device: device.unwrap_or_default(), cuda_libraries, place: 0 },
-            };
             let _inside = fork::enter();
             let mut events = Recording::default();
-            let threads = threads::set(at_least_one("threads", threads)?, &World::alone(), &mut events)?;
-            let hub = hub(cache_dir, token);
-            let (inner, notes) = tagger::Tagger::load(&model.display().to_string(), &options, &hub)?;
+            let threads = threads::set(asked.threads, &World::alone(), &mut events)?;
+            let (inner, notes) =
+                tagger::Tagger::load(&model.display().to_string(), &asked.tagger, &asked.hub())?;
             events.notes.extend(notes);
             Ok(Tagger { inner, threads, notes: events.notes })
         };
@@ -139,6 +74,24 @@ impl Tagger {
             py.check_signals()?;
         }
         Ok((documents, told("predict", tally.notes())))
+    }
+
+    /// Tags the words of a file and scores their labels. Returns what `tagsmith evaluate --json` prints; `callback` hears
+    /// the events.
+    #[pyo3(signature = (file, rules, callback))]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        file: String,
+        rules: Rules,
+        callback: Py<PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = rules.request(file)?;
+        Callback::hears(py, "evaluate", Some(callback), |events| {
+            let _inside = fork::enter();
+            let scored = evaluate_by(&self.inner, &request, self.threads, events)?;
+            Ok(scored.json(&|note| Keywords::of("evaluate").note(note)))
+        })
     }
 
     /// The folder of the model's files.
@@ -228,11 +181,4 @@ fn at_once(inputs: &[Input]) -> usize {
         bytes <= CHUNK
     };
     inputs.iter().take_while(fits).count().max(1)
-}
-
-fn at_least_one(option: &str, number: Option<usize>) -> Result<Option<usize>> {
-    match number {
-        Some(0) => Err(anyhow!("`{option}=0`: at least one is needed")),
-        number => Ok(number),
-    }
 }

@@ -62,7 +62,7 @@ impl Judgment<'_> {
             Judgment::Labels(_, score) => {
                 let types = score.types.iter().map(|kind| {
                     let metrics = kind.metrics;
-                    (kind.name.clone(), [metrics.precision, metrics.recall, metrics.f1], kind.support)
+                    (kind.name.clone(), [metrics.precision, metrics.recall, metrics.f1], kind.count.gold)
                 });
                 ("F1", types.collect())
             }

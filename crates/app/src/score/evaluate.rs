@@ -41,16 +41,7 @@ pub struct EvaluateRequest {
 /// A request that cannot be done, with a remedy; files that cannot be read; labels that cannot be scored.
 pub fn evaluate(request: &EvaluateRequest, hub: &Hub, events: &mut dyn Events) -> Result<Scored> {
     let file = &request.score.gold;
-    let labels = LabelFile::open(Path::new(file), request.score.gold_format)?;
-    let gold = labels.read(request.score.gold_column.as_deref(), Setting::GoldColumn, None)?;
-    if gold.sentences.iter().any(|sentence| sentence.words.is_empty() && !sentence.labels.is_empty()) {
-        let remedy = Remedy::to_do("name a file of words and labels, or score a file of predictions");
-        return Err(refusal(format!("{file}: there are labels without words, and a model reads words"), remedy));
-    }
-    if gold.sentences.iter().all(|sentence| sentence.words.is_empty()) {
-        let remedy = Remedy::to_do("name a file of words and labels");
-        return Err(refusal(format!("{file}: there is no word to evaluate on"), remedy));
-    }
+    let gold = read(&request.score)?;
     let threads = threads::set(request.threads, &World::alone(), events)?;
     let mut options = request.tagger.clone();
     let (folder, notes) = located(&request.model, options.revision.as_deref(), hub)?;
@@ -62,12 +53,52 @@ pub fn evaluate(request: &EvaluateRequest, hub: &Hub, events: &mut dyn Events) -
     }
     let (tagger, notes) = Tagger::load(&folder.display().to_string(), &options, hub)?;
     events.notes(&notes);
+    scored(&request.score, &gold, &tagger, threads, events)
+}
+
+/// Evaluates a tagger on the file of `request`, as gold labels.
+///
+/// # Errors
+/// Those of [`evaluate`], but of the model.
+pub fn evaluate_by(
+    tagger: &Tagger,
+    request: &ScoreRequest,
+    threads: usize,
+    events: &mut dyn Events,
+) -> Result<Scored> {
+    scored(request, &read(request)?, tagger, threads, events)
+}
+
+/// Reads the words and gold labels.
+fn read(request: &ScoreRequest) -> Result<Labeled> {
+    let file = &request.gold;
+    let labels = LabelFile::open(Path::new(file), request.gold_format)?;
+    let gold = labels.read(request.gold_column.as_deref(), Setting::GoldColumn, None)?;
+    if gold.sentences.iter().any(|sentence| sentence.words.is_empty() && !sentence.labels.is_empty()) {
+        let remedy = Remedy::to_do("name a file of words and labels, or score a file of predictions");
+        return Err(refusal(format!("{file}: there are labels without words, and a model reads words"), remedy));
+    }
+    if gold.sentences.iter().all(|sentence| sentence.words.is_empty()) {
+        let remedy = Remedy::to_do("name a file of words and labels");
+        return Err(refusal(format!("{file}: there is no word to evaluate on"), remedy));
+    }
+    Ok(gold)
+}
+
+/// Tags the words and scores the labels.
+fn scored(
+    request: &ScoreRequest,
+    gold: &Labeled,
+    tagger: &Tagger,
+    threads: usize,
+    events: &mut dyn Events,
+) -> Result<Scored> {
     if !tagger.labels_words() {
         let flat = Remedy::Unset(Setting::Decoding);
         return Err(refusal("entities that may overlap have no label a word, which is what is scored", flat));
     }
-    let predicted = tag(&gold, &tagger, threads, events)?;
-    score_labeled(&request.score, &gold, &predicted)
+    let predicted = tag(gold, tagger, threads, events)?;
+    score_labeled(request, gold, &predicted)
 }
 
 /// Returns the labels that a model gives the words.

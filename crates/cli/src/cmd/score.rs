@@ -234,13 +234,17 @@ mod tests {
                       "precision": 1.0,
                       "recall": 1.0,
                       "f1": 1.0,
-                      "number": 1
+                      "number": 1,
+                      "predicted": 1,
+                      "correct": 1
                     },
                     "PER": {
                       "precision": 0.5,
                       "recall": 0.5,
                       "f1": 0.5,
-                      "number": 2
+                      "number": 2,
+                      "predicted": 2,
+                      "correct": 1
                     }
                   },
                   "overall_precision": 0.6666666666666666,
@@ -259,6 +263,7 @@ mod tests {
                   },
                   "number": 3,
                   "words": 6,
+                  "correct_words": 5,
                   "sentences": 2,
                   "notes": [
                     "predictions.txt is read as `lines`: 2 sentences of labels",
@@ -440,7 +445,9 @@ mod tests {
                       "recall": 0.5,
                       "f1": 0.6666666666666666,
                       "f0.5": 0.8333333333333334,
-                      "number": 2
+                      "number": 2,
+                      "predicted": 2,
+                      "correct": 1
                     },
                     "i": {
                       "precision": 0.5,

@@ -80,7 +80,7 @@ impl Counts {
             .map(|(name, count)| TypeScore {
                 name: name.clone(),
                 metrics: Metrics::of(*count, zero_division),
-                support: count.gold,
+                count: *count,
             })
             .collect();
         let mut total = Count::default();
@@ -94,6 +94,7 @@ impl Counts {
             accuracy: ratio(self.correct_words, self.words, zero_division),
             support: total.gold,
             words: self.words,
+            correct_words: self.correct_words,
             sentences: self.sentences,
             notes: self.notes(zero_division),
             types,
@@ -166,8 +167,8 @@ pub struct TypeScore {
     pub name: String,
     /// The type's precision, recall and F1.
     pub metrics: Metrics,
-    /// The number of entities in the gold.
-    pub support: u64,
+    /// The type's entities: right, predicted, gold.
+    pub count: Count,
 }
 
 /// The figures of an evaluation.
@@ -187,6 +188,8 @@ pub struct Score {
     pub support: u64,
     /// Words scored.
     pub words: u64,
+    /// Words whose label is right.
+    pub correct_words: u64,
     /// Sentences scored.
     pub sentences: u64,
     /// Ratios without a denominator, labels read in an unexpected way.
@@ -201,11 +204,11 @@ impl Score {
         let mut map = Map::new();
         let overall = if entity_level { "overall_" } else { "" };
         if entity_level {
-            for TypeScore { name, metrics, support } in &self.types {
+            for TypeScore { name, metrics, count } in &self.types {
                 map.insert(format!("{name}_precision"), metrics.precision.into());
                 map.insert(format!("{name}_recall"), metrics.recall.into());
                 map.insert(format!("{name}_f1"), metrics.f1.into());
-                map.insert(format!("{name}_number"), (*support).into());
+                map.insert(format!("{name}_number"), count.gold.into());
             }
         }
         map.insert(format!("{overall}precision"), self.micro.precision.into());
@@ -239,7 +242,7 @@ fn weighted_average(types: &[TypeScore], total: Count, zero_division: ZeroDivisi
         return Metrics { precision: rest, recall: zero_division.value(), f1: rest };
     }
     Metrics::map(|get| {
-        let values: Vec<f64> = types.iter().map(|kind| get(&kind.metrics) * kind.support as f64).collect();
+        let values: Vec<f64> = types.iter().map(|kind| get(&kind.metrics) * kind.count.gold as f64).collect();
         numpy_sum::sum(&values) / total.gold as f64
     })
 }

@@ -15,7 +15,7 @@ pub fn table(score: &Score, digits: usize) -> String {
         format!("{name:>width$}  {precision:>9.digits$} {recall:>9.digits$} {f1:>9.digits$} {support:>9}\n")
     };
     let mut text = format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
-    text.extend(score.types.iter().map(|kind| row(&kind.name, &kind.metrics, kind.support)));
+    text.extend(score.types.iter().map(|kind| row(&kind.name, &kind.metrics, kind.count.gold)));
     text.push('\n');
     for (name, metrics) in
         [("micro avg", &score.micro), ("macro avg", &score.macro_average), ("weighted avg", &score.weighted)]
@@ -26,7 +26,8 @@ pub fn table(score: &Score, digits: usize) -> String {
 }
 
 /// Returns everything in a score, with the numbers of words and sentences that it comes from. The keys are `method`,
-/// `types` (each with `precision`, `recall`, `f1` and `number`), the `overall_` figures, `macro` and `weighted`.
+/// `types` (each with `precision`, `recall`, `f1`, and its numbers of entities: `number` in the gold, `predicted`,
+/// `correct`), the `overall_` figures, `macro` and `weighted`.
 pub fn json(score: &Score, method: Method) -> Value {
     let metrics = |metrics: &Metrics| {
         let Metrics { precision, recall, f1 } = metrics;
@@ -35,7 +36,9 @@ pub fn json(score: &Score, method: Method) -> Value {
     let mut types = Map::new();
     for kind in &score.types {
         let mut object = metrics(&kind.metrics);
-        object["number"] = kind.support.into();
+        object["number"] = kind.count.gold.into();
+        object["predicted"] = kind.count.predicted.into();
+        object["correct"] = kind.count.correct.into();
         types.insert(kind.name.clone(), object);
     }
     json!({
@@ -49,6 +52,7 @@ pub fn json(score: &Score, method: Method) -> Value {
         "weighted": metrics(&score.weighted),
         "number": score.support,
         "words": score.words,
+        "correct_words": score.correct_words,
         "sentences": score.sentences,
     })
 }

@@ -70,7 +70,7 @@ fn difference(case: &Value, score: &Score, ulps: u64) -> Option<String> {
     }
     if let Some(expected) = case["types"].as_array() {
         let fits = |(expected, kind): (&Value, &TypeScore)| {
-            expected[0] == kind.name && row(&expected.as_array().unwrap()[1..], kind.metrics, kind.support)
+            expected[0] == kind.name && row(&expected.as_array().unwrap()[1..], kind.metrics, kind.count.gold)
         };
         if expected.len() != score.types.len() || !expected.iter().zip(&score.types).all(fits) {
             return Some(format!("types: {:?} are not {expected:?}", score.types));
@@ -133,7 +133,7 @@ fn the_corpora_reject_wrong_twins() {
         }),
         ("macro over the gold's types only", DEFAULT, &|case| {
             let mut score = score(method(case), &sentences(case), zero_division(case));
-            let gold: Vec<_> = score.types.iter().filter(|kind| kind.support > 0).cloned().collect();
+            let gold: Vec<_> = score.types.iter().filter(|kind| kind.count.gold > 0).cloned().collect();
             score.macro_average = macro_average(&gold, zero_division(case));
             score
         }),
@@ -263,7 +263,7 @@ fn metrics_have_the_names_and_the_order_of_run_ner() {
         .assert_eq(&text(false));
     expect![[r#"{"LOC_precision":0.0,"LOC_recall":0.0,"LOC_f1":0.0,"LOC_number":2,"PER_precision":0.5,"PER_recall":1.0,"PER_f1":0.6666666666666666,"PER_number":1,"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5,"f1_macro":0.3333333333333333}"#]]
         .assert_eq(&text(true));
-    expect![[r#"{"method":"conlleval","types":{"LOC":{"precision":0.0,"recall":0.0,"f1":0.0,"number":2},"PER":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666,"number":1}},"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5,"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},"weighted":{"precision":0.16666666666666666,"recall":0.3333333333333333,"f1":0.2222222222222222},"number":3,"words":4,"sentences":1}"#]]
+    expect![[r#"{"method":"conlleval","types":{"LOC":{"precision":0.0,"recall":0.0,"f1":0.0,"number":2,"predicted":0,"correct":0},"PER":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666,"number":1,"predicted":2,"correct":1}},"overall_precision":0.5,"overall_recall":0.3333333333333333,"overall_f1":0.4,"overall_accuracy":0.5,"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},"weighted":{"precision":0.16666666666666666,"recall":0.3333333333333333,"f1":0.2222222222222222},"number":3,"words":4,"correct_words":2,"sentences":1}"#]]
         .assert_eq(&table::json(&score, scorer.method()).to_string());
 }
 
