@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// The function by whose address the driver's file is found.
 const FIRST: &str = "cuInit";
 
+/// What a program without a loader says.
+const STATIC: &str = "this tagsmith is a static program, which cannot load NVIDIA's driver: use the one for glibc, as the wheel \
+    has it";
+
 /// What a user does about a driver that is missing or too old.
 const REMEDY: &str = "install NVIDIA's driver 530 or later (Debian and Ubuntu: `apt install nvidia-driver`)";
 
@@ -100,6 +104,9 @@ impl Driver {
     /// # Errors
     /// There is none, it is too old, or it refuses.
     pub(crate) fn load(places: &Places) -> Result<Arc<Driver>, Error> {
+        if cfg!(all(target_env = "musl", target_feature = "crt-static")) {
+            return Err(Error::Missing(STATIC.into()));
+        }
         let library = Library::load(DRIVER, places).map_err(|reasons| {
             let reasons: String = reasons.iter().map(|reason| format!(" ({reason})")).collect();
             Error::Missing(format!("there is no NVIDIA driver: {} cannot be loaded{reasons}; {REMEDY}", DRIVER[0]))
