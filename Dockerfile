@@ -1,4 +1,4 @@
-# The static program alone: no shell, no packages. Build the program first:
+# The static program alone: no shell, no packages, no MPI. Build the program first:
 # cargo build --profile dist --target x86_64-unknown-linux-musl --package tagsmith
 FROM scratch
 ARG PROGRAM=target/x86_64-unknown-linux-musl/dist/tagsmith
