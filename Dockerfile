@@ -1,4 +1,4 @@
-# The static program alone: no shell, no packages, nothing to update. From a clone:
+# The static program alone: no shell, no packages, nothing to update, and so no MPI and no GPU. From a clone:
 #   cargo build --profile dist --target x86_64-unknown-linux-musl --locked
 #   mkdir -p image/amd64 && cp target/x86_64-unknown-linux-musl/dist/tagsmith image/amd64/
 #   docker build --tag tagsmith .

@@ -30,12 +30,20 @@ pub fn facts(args: &DeviceArgs, world: &World) -> Value {
         "instructions": format!("{:?} in use, of {}", Level::in_use(), levels.join(", ")),
         "bf16": Level::in_use().bf16_path(),
         "memory": memory::allowed().map_or("the system does not say".into(), size),
-        "mpi": tagsmith_ranks::library().unwrap_or_else(|| "not in this build (cargo feature `mpi`)".into()),
+        "mpi": mpi(world),
         "ranks": ranks(world),
     });
     let Value::Object(mut facts) = facts else { unreachable!("facts are an object") };
     facts.extend(gpus(&args.places()));
     facts.into()
+}
+
+/// Returns the MPI that `world` is a job of, or the libraries that a job could join.
+fn mpi(world: &World) -> String {
+    match world.mpi() {
+        Some(joined) => joined.to_owned(),
+        None => tagsmith_ranks::libraries().map_or_else(|none| none, |all| all.join("; ")),
+    }
 }
 
 fn ranks(world: &World) -> String {

@@ -90,9 +90,14 @@ pub fn run(words: Vec<OsString>) -> u8 {
     end(world, status)
 }
 
+/// How long the last line of a rank may take to its launcher, before all ranks are ended. MPICH's launcher drops what it has not
+/// read by then.
+const LINE_ON_ITS_WAY: Duration = Duration::from_millis(200);
+
 /// Ends a process that failed. The other ranks may be waiting for this rank, and would wait for ever.
 fn end(world: &World, status: i32) -> u8 {
     if world.size() > 1 {
+        thread::sleep(LINE_ON_ITS_WAY);
         world.abort(status);
         std::process::exit(status);
     }

@@ -10,7 +10,8 @@ pub fn is_asked(words: &[OsString]) -> bool {
     words.len() == 2 && is(&["--version", "-V"]) && is(&["--json"])
 }
 
-/// Returns the version, the commit that a release was built of, the target, and what the processor offers.
+/// Returns the version, the commit that a release was built of, the target, what the processor offers,
+/// and whether an MPI library can be loaded.
 pub fn json() -> Value {
     let levels: Vec<String> = Level::available().iter().map(|level| format!("{level:?}")).collect();
     json!({
@@ -19,6 +20,6 @@ pub fn json() -> Value {
         "commit": option_env!("TAGSMITH_COMMIT"),
         "target": env!("TAGSMITH_TARGET"),
         "instructions": { "in_use": format!("{:?}", Level::in_use()), "available": levels },
-        "mpi": cfg!(feature = "mpi"),
+        "mpi": tagsmith_ranks::can_load_mpi(),
     })
 }

@@ -1,7 +1,7 @@
 //! Ranks: several processes that compute together, exchange numbers and sum them.
 //!
-//! Messages are MPI's: the feature `mpi` links it, and without the feature there is one rank. Crates above see the
-//! difference only in [`World::size`]. All ranks make the same calls in the same order, from the thread that joined.
+//! Messages are MPI's, whose library is loaded when a launcher has started several processes. Crates above see the difference
+//! only in [`World::size`]. All ranks make the same calls in the same order, from the thread that joined.
 //!
 //! MPI does not add numbers, since it does not promise an order of additions. Parts travel, and the rank that receives
 //! them adds them in the order of ranks. So a sum's bits are a function of its parts and of the number of ranks.
@@ -9,20 +9,15 @@
 //! # What this crate does not do
 //! It has no sockets, and it does not start processes: a launcher does.
 
-#[cfg(not(feature = "mpi"))]
-mod alone;
 pub mod launcher;
 mod message;
-#[cfg(feature = "mpi")]
 mod mpi;
+mod output;
 
-#[cfg(feature = "mpi")]
-use self::mpi as engine;
 use crate::launcher::Launcher;
 pub use crate::message::Message;
-#[cfg(not(feature = "mpi"))]
-use alone as engine;
-use engine::Joined;
+pub use mpi::progress;
+use mpi::{Joined, find};
 use std::cell::Cell;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -49,20 +44,21 @@ impl World {
     }
 
     fn join_as(launcher: &Launcher) -> Result<World, String> {
-        if !launcher.starts_mpi() || library().is_none() {
-            return launcher.refuse_several(library().is_some()).map(|()| World::alone());
+        if launcher.size() <= 1 {
+            return Ok(World::alone());
         }
-        let world = World { joined: Joined::join()?, waited: Cell::default() };
-        if world.size() != launcher.size() {
-            return Err(format!(
-                "{} started {} processes, but {} sees {}: use the launcher of that MPI",
-                launcher.name(),
-                launcher.size(),
-                engine::NAME,
-                world.size()
-            ));
+        let Some(maker) = launcher.maker() else { return Err(launcher.without_mpi()) };
+        let joined = Joined::join(maker).map_err(|reason| launcher.refusal(&reason))?;
+        if joined.size() != launcher.size() {
+            let problem = format!("{} sees {}: use the launcher of that MPI", joined.name(), joined.size());
+            return Err(launcher.refusal(&problem));
         }
-        Ok(world)
+        Ok(World { joined: Some(joined), waited: Cell::default() })
+    }
+
+    /// Returns the MPI that this rank has joined: its name, its version, and where its library is. `None` of a process alone.
+    pub fn mpi(&self) -> Option<&str> {
+        self.joined.as_ref().map(Joined::name)
     }
 
     /// Returns the number of this process, counted from 0.
@@ -136,7 +132,7 @@ impl World {
     /// The system does not allow it.
     pub fn redirect_output(&self) -> std::io::Result<Option<Box<dyn Write + Send>>> {
         match &self.joined {
-            Some(joined) if !self.is_first() => joined.redirect_output().map(Some),
+            Some(_) if !self.is_first() => output::discard().map(Some),
             _ => Ok(None),
         }
     }
@@ -150,15 +146,19 @@ impl World {
     }
 }
 
-/// Lets the messages of [`World::during`] move on. The `work` of that call calls it now and then, on the thread that
-/// joined.
-pub fn progress() {
-    engine::progress();
+/// Returns the MPI libraries that a job could join, each with its name, its version and where it is. They are loaded, and
+/// not begun.
+///
+/// # Errors
+/// There is none, or this program cannot load libraries.
+pub fn libraries() -> Result<Vec<String>, String> {
+    let named = |found: &find::Found| format!("{} ({})", found.name(), found.path.display());
+    find::all().map(|all| all.iter().map(named).collect())
 }
 
-/// Returns the name and version of the MPI that this build can join, if there is one.
-pub fn library() -> Option<String> {
-    engine::library()
+/// Returns whether this program can load an MPI library: a static one cannot.
+pub fn can_load_mpi() -> bool {
+    find::can_load().is_ok()
 }
 
 #[cfg(test)]

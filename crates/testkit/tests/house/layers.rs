@@ -22,7 +22,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("pyo3", &["py"]),
     ("indicatif", &["cli"]),
-    ("mpi", &["ranks"]),
+    ("libloading", &["device", "ranks"]),
     ("tokenizers", &["text"]),
     ("ureq", &["hub"]),
 ];
@@ -43,10 +43,10 @@ const RIM: &[&str] = &[
 
 /// The exceptions: which rank a process is, a launcher tells in the environment; and a rank's output is redirected.
 const ALLOWED: &[(&str, &str)] =
-    &[("crates/ranks/src/launcher.rs", "env::var"), ("crates/ranks/src/mpi.rs", "stderr()")];
+    &[("crates/ranks/src/launcher.rs", "env::var"), ("crates/ranks/src/output.rs", "stderr()")];
 
-/// Options of other programs: of a launcher, of Cargo, and of the command that downloads a data set of the hub.
-const FOREIGN: &[&str] = &["--mpi=pmix", "--features mpi", "--repo-type dataset"];
+/// Options of other programs: of a launcher, and of the command that downloads a data set of the hub.
+const FOREIGN: &[&str] = &["--mpi=pmix", "--repo-type dataset"];
 
 /// The names in one section of a manifest.
 pub fn section(manifest: &str, name: &str) -> Vec<String> {
