@@ -14,7 +14,7 @@ from . import _tagsmith
 from ._tagsmith import TagsmithError
 from .pipeline import TokenClassificationPipeline, pipeline
 from .scoring import Sentence, evaluate, read, score
-from .tagger import Document, Entity, Tagger
+from .tagger import Document, Entity, Tagger, opened
 from .training import train
 
 __all__ = [
@@ -39,3 +39,4 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_tagsmith.after_fork_in_parent,
         after_in_child=_tagsmith.after_fork_in_child,
     )
+    os.register_at_fork(after_in_child=opened.after_fork_in_child)

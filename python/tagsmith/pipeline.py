@@ -46,6 +46,7 @@ def pipeline(
     if "labels" not in options:
         # Span taggers, which are given labels, score whole spans and put no pieces together.
         options["aggregation_strategy"] = aggregation_strategy
+        options["outside"] = "O" not in (ignore_labels := frozenset(ignore_labels))
     tagger = Tagger(model, device=_device(device), **options)
     return TokenClassificationPipeline(tagger, aggregation_strategy, ignore_labels)
 
@@ -59,8 +60,6 @@ class TokenClassificationPipeline:
         self.tagger = tagger
         self.aggregation_strategy = aggregation_strategy
         self.ignore_labels = frozenset(ignore_labels)
-        if "O" not in self.ignore_labels:
-            raise TagsmithError('`ignore_labels=` lacks "O": words outside of entities are in `Tagger.tag(…).labels`')
 
     def __call__(self, inputs: Any, *, is_split_into_words: bool = False, **options: Any) -> Any:
         """Returns the entities of a text, or a list of them for each of several inputs. A generator gives a generator.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -90,13 +91,20 @@ class Tagger:
     def fingerprint(self) -> str:
         """SHA-256 of the names and contents of the model's files."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.iterdir()):
-            if path.is_file() and path.suffix in _FILES:
-                digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-                with path.open("rb") as file:
-                    while block := file.read(1 << 20):
-                        digest.update(block)
+        for path in self._files():
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
         return digest.hexdigest()
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix in _FILES)
+
+    def _state(self) -> list[tuple[str, int, int, int]]:
+        """Returns what the system knows of the model's files. A file that is written again has another state."""
+        states = [(path.name, path.stat()) for path in self._files()]
+        return [(name, state.st_ino, state.st_size, state.st_mtime_ns) for name, state in states]
 
     def tag(self, inputs: Any, *, is_split_into_words: bool = False) -> Any:
         """Tags a text, or each of several inputs: texts, or lists of words.
@@ -177,15 +185,15 @@ def as_list(inputs: Any) -> list[Any]:
         inputs = inputs.to_pylist()
     elif hasattr(inputs, "tolist"):
         inputs = inputs.tolist()
-    return [one if isinstance(one, str) else _words(one) for one in inputs]
+    return [one if isinstance(one, str) else _words(one, number) for number, one in enumerate(inputs, 1)]
 
 
-def _words(one: Any) -> list[str]:
+def _words(one: Any, number: int) -> list[str]:
     if one is None or isinstance(one, (bytes, float, int, dict)) or not isinstance(one, Iterable):
-        raise TypeError(f"a document is a text or a list of words, not {type(one).__name__}")
+        raise TypeError(f"input {number}: a document is a text or a list of words, not {type(one).__name__}")
     words = list(one.tolist() if hasattr(one, "tolist") else one)
     if any(not isinstance(word, str) for word in words):
-        raise TypeError("a document is a text or a list of words")
+        raise TypeError(f"input {number}: a document is a text or a list of words")
     return words
 
 
@@ -200,8 +208,40 @@ def is_generator(inputs: Any) -> bool:
     return isinstance(inputs, Iterator)
 
 
+class _Opened:
+    """The taggers that were unpickled in this process, of which it keeps the last ones.
+
+    An engine sends a tagger along with each part of its data. A process reads the model's files for the first part only.
+    """
+
+    KEPT = 4
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taggers: dict[str, tuple[Tagger, list[tuple[str, int, int, int]]]] = {}
+
+    def load(self, model: str, offset_unit: str, options: dict[str, Any], fingerprint: str) -> Tagger:
+        """Returns the tagger that was pickled, or the error that the model's files are others by now."""
+        key = repr((os.path.abspath(model), offset_unit, sorted(options.items()), fingerprint))
+        with self._lock:
+            tagger, state = self._taggers.pop(key, (None, None))
+            if tagger is None or tagger._state() != state:
+                tagger = Tagger(model, offset_unit=offset_unit, **options)
+                state = tagger._state()
+                if tagger.fingerprint != fingerprint:
+                    raise _tagsmith.TagsmithError(f"`{model}` is not the model that was pickled: its files are others here")
+            self._taggers[key] = tagger, state or []
+            while len(self._taggers) > self.KEPT:
+                del self._taggers[next(iter(self._taggers))]
+        return tagger
+
+    def after_fork_in_child(self) -> None:
+        """Gives up the lock, which a thread of the parent may have held."""
+        self._lock = threading.Lock()
+
+
+opened = _Opened()
+
+
 def _load(model: str, offset_unit: str, options: dict[str, Any], fingerprint: str) -> Tagger:
-    tagger = Tagger(model, offset_unit=offset_unit, **options)
-    if tagger.fingerprint != fingerprint:
-        raise _tagsmith.TagsmithError(f"`{model}` is not the model that was pickled: its files are others here")
-    return tagger
+    return opened.load(model, offset_unit, options, fingerprint)

@@ -30,10 +30,15 @@ def given(row):
     return row["text"] if "text" in row else row["words"]
 
 
-def visible(row, strategy):
-    """The expected entities without those of white space alone, which tagsmith leaves out."""
+def name(entity):
+    return entity.get("entity", entity.get("entity_group"))
+
+
+def visible(row, strategy, ignored=("O",)):
+    """The expected entities without the ignored ones, and without those of white space alone, which tagsmith leaves out."""
     text = row["text"] if "text" in row else " ".join(row["words"])
-    return [entity for entity in row[strategy] if text[entity["start"] : entity["end"]].strip()]
+    seen = [entity for entity in row[strategy] if text[entity["start"] : entity["end"]].strip()]
+    return [entity for entity in seen if name(entity) not in ignored]
 
 
 def same(found, wanted):
@@ -94,7 +99,7 @@ def test_wrong_twins_are_rejected(family):
 def test_entities_of_white_space_are_left_out():
     """transformers gives a byte-level model's spaces as entities of their own."""
     row = next(row for row in expected("modernbert") if row.get("text") == " \t\n  ")
-    assert row["none"] and not visible(row, "none")
+    assert row["none"] and not visible(row, "none", ())
     assert tagsmith.pipeline("ner", MODELS / "modernbert")(row["text"]) == []
 
 
@@ -163,12 +168,26 @@ def test_kinds_of_inputs(model):
 
 
 def test_ignored_labels(model):
+    """transformers groups pieces of `O` like those of a type, and leaves out ignored groups afterwards."""
     row = expected("bert")[0]
-    for strategy, name, ignored in [("simple", "entity_group", "PER"), ("none", "entity", "B-PER")]:
-        wanted = [entity for entity in row[strategy] if entity[name] != ignored]
-        assert len(wanted) < len(row[strategy])
+    for strategy, ignored in [("simple", "PER"), ("none", "B-PER")]:
+        wanted = visible(row, strategy, ["O", ignored])
+        assert len(wanted) < len(visible(row, strategy))
         pipe = tagsmith.pipeline("ner", model, aggregation_strategy=strategy, ignore_labels=["O", ignored])
         assert same(pipe(row["text"]), wanted)
+
+
+@pytest.mark.parametrize("ignored", [[], ["MISC", "B-PER"]])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_or_not_the_outside_is_ignored(family, strategy, ignored):
+    pipe = tagsmith.pipeline("ner", MODELS / family, aggregation_strategy=strategy, ignore_labels=ignored)
+    rows = expected(family)
+    found = pipe([given(row) for row in rows], is_split_into_words=True)
+    assert all(same(found, visible(row, strategy, ignored)) for found, row in zip(found, rows, strict=True))
+    # The wrong twin: groups that are made of what is left.
+    assert sum(any(name(entity) == "O" for entity in one) for one in found) > 20
+    assert not all(same(one, visible(row, strategy)) for one, row in zip(found, rows))
 
 
 def test_arguments_without_effect_are_logged(model, caplog):
@@ -185,7 +204,6 @@ def test_errors(model, refused):
         'task="translation"': lambda: tagsmith.pipeline("translation", model),
         "`model=` is missing": lambda: tagsmith.pipeline("ner"),
         "no/such/folder": lambda: tagsmith.pipeline("ner", "no/such/folder/here"),
-        '`ignore_labels=` lacks "O"': lambda: tagsmith.pipeline("ner", model, ignore_labels=[]),
         "`tokenizer=`": lambda: tagsmith.pipeline("ner", model, tokenizer=MODELS / "roberta"),
         'aggregation_strategy="mean"': lambda: tagsmith.pipeline("ner", model, aggregation_strategy="mean"),
         '`torch_dtype="int8"`': lambda: tagsmith.pipeline("ner", model, torch_dtype="int8"),
@@ -199,5 +217,5 @@ def test_errors(model, refused):
     for wrong in [None, 3, b"Jo", {"text": "Jo"}]:
         refused(TypeError, f"not {type(wrong).__name__}", lambda: pipe(wrong))
     for wrong in [None, 3, b"Jo", {"text": "Jo"}]:
-        refused(TypeError, f"not {type(wrong).__name__}", lambda: pipe([wrong]))
+        refused(TypeError, f"input 2: a document is a text or a list of words, not {type(wrong).__name__}", lambda: pipe(["", wrong]))
     refused(TypeError, "a list of words", lambda: pipe([["Jo", 3]]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,9 +29,11 @@ def put(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-def start(script: Path, folder: Path, rank: int, size: int, path: str, *words: str) -> subprocess.Popen[str]:
+def start(
+    script: Path, folder: Path, rank: int, size: int, path: str, *words: str, **more: str
+) -> subprocess.Popen[str]:
     """Starts a script as a launcher starts one of its processes."""
-    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": 29500}
+    told = {**more, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": 29500}
     environment = {**os.environ, **{name: str(value) for name, value in told.items()}, "PATH": path, "TMPDIR": str(folder)}
     command = [sys.executable, str(script), *words]
     return subprocess.Popen(command, env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -69,6 +72,55 @@ def test_a_first_process_that_is_killed_does_not_leave_the_others_waiting(script
         assert first.poll() is None
     first.kill()
     assert other.wait(timeout=60) == 1
+
+
+@pytest.mark.parametrize(
+    "words, more, wanted",
+    [
+        ([], {"ACCELERATE_MIXED_PRECISION": "bf16", "ACCELERATE_USE_CPU": "True"}, ["--bf16", "--device", "cpu"]),
+        ([], {"ACCELERATE_MIXED_PRECISION": "fp16", "ACCELERATE_USE_CPU": "False"}, ["--bf16"]),
+        (["--fp16", "--use_cpu"], {"ACCELERATE_MIXED_PRECISION": "bf16", "ACCELERATE_USE_CPU": "True"}, []),
+        (["--bf16=no"], {"ACCELERATE_MIXED_PRECISION": "bf16"}, []),
+        ([], {"ACCELERATE_MIXED_PRECISION": "no", "ACCELERATE_USE_FSDP": "false"}, []),
+    ],
+)
+def test_answers_of_accelerate_become_options(
+    scripts: Path, tmp_path: Path, words: list[str], more: dict[str, str], wanted: list[str]
+) -> None:
+    """accelerate tells them its processes in the environment, whichever file or option they are from."""
+    seen = tmp_path / "seen"
+    put(tmp_path / "bin", "mpirun", f'#!/bin/sh\nprintf "%s " "$@" > {seen}\n')
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    processes = [start(scripts / "run_ner.py", tmp_path, rank, 2, path, *words, **more) for rank in (0, 1)]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert seen.read_text().split() == ["-n", "2", str(PROGRAM), "train", *words, *wanted]
+    assert errors == [f"accelerate's answers: {' '.join(wanted)}\n" if wanted else "", ""]
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [({"ACCELERATE_USE_FSDP": "true"}, "ACCELERATE_USE_FSDP is set"), ({"ACCELERATE_MIXED_PRECISION": "fp8"}, "asks for fp8")],
+)
+def test_answers_that_cannot_be_honored_end_the_run(scripts: Path, tmp_path: Path, more: dict[str, str], words: str) -> None:
+    process = start(scripts / "train_bi_encoder.py", tmp_path, 0, 1, os.environ["PATH"], **more)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and words in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_launcher_that_ends_its_processes_ends_the_job(scripts: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """torchrun ends its processes by SIGTERM, and knows nothing of mpirun."""
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    lines = f"trap 'touch {ended}; exit 7' {number.name[3:]}\ntouch {began}\nwhile :; do sleep 0.1; done\n"
+    put(tmp_path / "bin", "mpirun", f"#!/bin/sh\n{lines}")
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    first = start(scripts / "run_ner.py", tmp_path, 0, 2, path)
+    other = start(scripts / "run_ner.py", tmp_path, 1, 2, path)
+    while not began.exists():
+        assert first.poll() is None
+    first.send_signal(number)
+    assert first.wait(timeout=60) == 7 and ended.exists()
+    assert other.wait(timeout=60) == 7
 
 
 def test_what_is_missing_is_said_in_a_line(scripts: Path, tmp_path: Path) -> None:

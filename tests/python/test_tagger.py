@@ -113,6 +113,35 @@ def test_pickle(tmp_path, model, refused):
     refused(tagsmith.TagsmithError, "is not the model that was pickled", lambda: pickle.loads(pickled))
 
 
+def test_a_process_opens_a_pickled_tagger_once(tmp_path, model):
+    """An engine sends a tagger with each part of its data. Other options, files or fingerprints are other taggers."""
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    pickled = pickle.dumps(tagsmith.Tagger(folder, threads=1))
+    first = pickle.loads(pickled)
+    assert pickle.loads(pickled) is first
+    assert pickle.loads(pickle.dumps(tagsmith.Tagger(folder, threads=1, stride=5))) is not first
+    assert pickle.loads(pickle.dumps(tagsmith.Tagger(folder, threads=1, offset_unit="byte"))) is not first
+    # A file that is written again is read again, and its contents are compared.
+    shutil.copy(model / "config.json", folder / "config.json")
+    again = pickle.loads(pickled)
+    assert again is not first and pickle.loads(pickled) is again
+    # Memory stays bounded: the taggers that were asked for last are kept.
+    for stride in range(1, 5):
+        pickle.loads(pickle.dumps(tagsmith.Tagger(folder, stride=stride)))
+    assert pickle.loads(pickled) is not again
+
+
+def test_threads_unpickle_one_tagger(tagger):
+    pickled, found = pickle.dumps(tagger), []
+    threads = [threading.Thread(target=lambda: found.append(pickle.loads(pickled)), daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert len(found) == 8 and len(set(map(id, found))) == 1
+
+
 def test_threads_give_the_same(tagger):
     texts = [f"{TEXT} Jo moved to {number}" for number in range(40)]
     wanted = tagger.entities(texts)

@@ -65,6 +65,7 @@ impl Asked {
             "label_scheme" => {
                 options.label_scheme = Some(choice(name, value, LabelScheme::named, &LabelScheme::NAMES.join(", "))?);
             }
+            "outside" => options.outside = value.extract()?,
             "labels" => options.labels = Some(from_python(value)?),
             "threshold" => options.threshold = Some(value.str()?.to_string()),
             "decoding" => options.decoding = Some(choice(name, value, Mode::named, &Mode::NAMES.join(", "))?),

@@ -12,7 +12,7 @@ use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::Remedy;
-use tagsmith_text::align::aggregate::{Entity, PieceScores, Strategy, aggregate, most_probable};
+use tagsmith_text::align::aggregate::{Entity, OUTSIDE, PieceScores, Strategy, aggregate, most_probable};
 use tagsmith_text::align::windows::Plan;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::{self, Style};
@@ -98,6 +98,8 @@ pub struct Request {
     pub scheme: LabelScheme,
     /// Whether entities show their pieces too.
     pub in_pieces: bool,
+    /// Whether what is in no entity is given as well, under the label `O`.
+    pub outside: bool,
 }
 
 /// A request made definite for one model.
@@ -117,6 +119,8 @@ pub struct TagOptions {
     pub scheme: LabelScheme,
     /// Whether entities show their pieces too.
     pub in_pieces: bool,
+    /// Whether what is in no entity is given as well, under the label `O`.
+    pub outside: bool,
     /// Rows of the model's token table.
     pub vocab_size: usize,
     /// Rows of its token-type table; 0 if it has none.
@@ -144,6 +148,7 @@ impl TagOptions {
             strategy: request.strategy,
             scheme: request.scheme,
             in_pieces: request.in_pieces,
+            outside: request.outside,
             vocab_size: config.shape.vocab_size,
             type_vocab_size: config.shape.type_vocab_size,
         })
@@ -291,7 +296,7 @@ pub fn tag(
         for _ in 0..blank {
             tally.add("{entity|entities} of white space alone {is|are} left out", || place.clone());
         }
-        tally.entities += entities.len();
+        tally.entities += entities.iter().filter(|it| it.label != OUTSIDE).count();
         Tagged { text: prepared.text, words: prepared.words, labels, entities }
     };
     Ok(inputs.into_iter().zip(probabilities).map(read_off).collect())
@@ -436,7 +441,7 @@ fn mentions(
     let places: Vec<usize> = prepared.pieces.content().filter(read).collect();
     let pieces: Vec<PieceScores> = places.iter().map(piece).collect();
     let letters = CodePoints::new(&prepared.text);
-    let found = aggregate(options.strategy, options.scheme, &options.labels, &pieces);
+    let found = aggregate(options.strategy, options.scheme, options.outside, &options.labels, &pieces);
     let count = found.len();
     let spelling = |&at: &usize| {
         let (start, end) = prepared.spans[at];

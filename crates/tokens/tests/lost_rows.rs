@@ -81,6 +81,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         strategy: Strategy::Simple,
         scheme: LabelScheme::Auto,
         in_pieces: false,
+        outside: false,
     };
     let options = TagOptions::new(&model.config, &tokenizer, request).expect("it is possible");
     let tagged = |word: &str| {

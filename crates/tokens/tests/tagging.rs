@@ -25,6 +25,7 @@ fn options(labels: &[&str], strategy: Strategy) -> TagOptions {
         strategy,
         scheme: LabelScheme::Auto,
         in_pieces: false,
+        outside: false,
         vocab_size: 10_000,
         type_vocab_size: 2,
     }

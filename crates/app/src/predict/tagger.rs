@@ -40,6 +40,8 @@ pub struct TaggerOptions {
     pub label_scheme: Option<LabelScheme>,
     /// Whether a token classifier's entities show their pieces too.
     pub in_pieces: bool,
+    /// Whether a token classifier gives what is in no entity as well, under the label `O`.
+    pub outside: bool,
     /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
     pub labels: Option<Value>,
     /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
@@ -305,6 +307,7 @@ fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision
         strategy: options.strategy.unwrap_or(Strategy::First),
         scheme: options.label_scheme.unwrap_or_default(),
         in_pieces: options.in_pieces,
+        outside: options.outside,
     };
     let (device, mut notes) = options.device.open()?;
     let loaded = tokens::Tagger::load(folder, request, precision, &device);

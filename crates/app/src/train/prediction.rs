@@ -46,6 +46,7 @@ pub fn word_labels<'a>(
         strategy: Strategy::Simple,
         scheme: LabelScheme::Auto,
         in_pieces: false,
+        outside: false,
     };
     let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
     let mut tally = Tally::default();

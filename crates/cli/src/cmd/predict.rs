@@ -208,6 +208,7 @@ pub fn tagger_options(matches: &ArgMatches) -> Result<TaggerOptions> {
         strategy: None,
         label_scheme: None,
         in_pieces: false,
+        outside: false,
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),

@@ -73,9 +73,19 @@ pub struct Entity {
     pub pieces: Range<usize>,
 }
 
+/// The label of what is outside of every entity.
+pub const OUTSIDE: &str = "O";
+
 /// Returns the entities of one text. `labels` names the K labels; `O` is outside every entity. `scheme` says how tags
-/// become entities; by [`LabelScheme::Words`] each word is an entity under the label's whole name.
-pub fn aggregate(strategy: Strategy, scheme: LabelScheme, labels: &[String], pieces: &[PieceScores]) -> Vec<Entity> {
+/// become entities; by [`LabelScheme::Words`] each word is an entity under the label's whole name. With `outside`, what
+/// is in no entity is given as well, in its place, under the label [`OUTSIDE`].
+pub fn aggregate(
+    strategy: Strategy,
+    scheme: LabelScheme,
+    outside: bool,
+    labels: &[String],
+    pieces: &[PieceScores],
+) -> Vec<Entity> {
     let mut first_piece = 0;
     let mut tag = |word: &[PieceScores]| {
         let (label, score) = match strategy {
@@ -92,22 +102,31 @@ pub fn aggregate(strategy: Strategy, scheme: LabelScheme, labels: &[String], pie
         Strategy::None | Strategy::Simple => pieces.chunks(1).map(tag).collect(),
         _ => pieces.chunk_by(|_, piece| piece.continues).map(&mut tag).collect(),
     };
+    let asked = |it: &Entity| outside || it.label != OUTSIDE;
     if strategy == Strategy::None {
-        let outside = |piece: &&Tagged| labels[piece.label] != "O";
-        return tagged.iter().filter(outside).map(|piece| piece.entity(labels[piece.label].clone())).collect();
+        return tagged.iter().map(|piece| piece.entity(labels[piece.label].clone())).filter(asked).collect();
     }
     let Some(reader) = TagReader::for_entities(labels, scheme) else {
-        return tagged
-            .chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]))
-            .filter_map(|group| entity(group, labels))
-            .collect();
+        let groups = tagged.chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]));
+        return groups.map(|group| entity(group, labels)).filter(asked).collect();
     };
     // Pieces of a word that repeat its label are one tag: `S-LOC S-LOC` in one word is not two entities.
     let repeats = |a: &Tagged, b: &Tagged| b.continues && a.label == b.label;
     let tags: Vec<&[Tagged]> = tagged.chunk_by(repeats).collect();
     let spans = reader.spans(tags.iter().map(|parts| parts[0].label));
-    let whole = |span: Span<&str>| Tagged::whole(&tags[span.start..span.end].concat()).entity(span.kind.to_owned());
-    spans.into_iter().map(whole).collect()
+    let whole = |(range, kind): (Range<usize>, &str)| Tagged::whole(&tags[range].concat()).entity(kind.to_owned());
+    let between = if outside { between(&spans, tags.len()) } else { Vec::new() };
+    let between = between.into_iter().map(|range| (range, OUTSIDE));
+    let mut found: Vec<Entity> = spans.iter().map(|it| (it.start..it.end, it.kind)).chain(between).map(whole).collect();
+    found.sort_by_key(|it| it.pieces.start);
+    found
+}
+
+/// Returns the ranges of `0..end` that are in no span. Spans come in their order and do not overlap.
+fn between(spans: &[Span<&str>], end: usize) -> Vec<Range<usize>> {
+    let starts = [0].into_iter().chain(spans.iter().map(|span| span.end));
+    let ends = spans.iter().map(|span| span.start).chain([end]);
+    starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| start..end).collect()
 }
 
 /// A piece or a word with the label that was decided.
@@ -180,15 +199,12 @@ fn joins(last: &str, next: &str) -> bool {
     !next.starts_with("B-") && kind(last) == kind(next)
 }
 
-fn entity(group: &[Tagged], labels: &[String]) -> Option<Entity> {
+fn entity(group: &[Tagged], labels: &[String]) -> Entity {
     let first = labels[group[0].label].as_str();
     // transformers takes what stands after the first hyphen, whatever stands before it: it cuts `E-PER` here, but not in
     // `joins`.
     let kind = first.split_once('-').map_or(first, |(_, kind)| kind);
-    if kind == "O" {
-        return None;
-    }
-    Some(Tagged::whole(group).entity(kind.to_owned()))
+    Tagged::whole(group).entity(kind.to_owned())
 }
 
 #[cfg(test)]
@@ -203,6 +219,10 @@ mod tests {
     }
 
     fn entities_by(scheme: LabelScheme, strategy: Strategy, labels: &[&str], pieces: &str) -> Vec<String> {
+        found(scheme, strategy, false, labels, pieces)
+    }
+
+    fn found(scheme: LabelScheme, strategy: Strategy, outside: bool, labels: &[&str], pieces: &str) -> Vec<String> {
         let names: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
         let rows: Vec<(bool, Vec<f32>)> = pieces
             .split(' ')
@@ -221,7 +241,7 @@ mod tests {
                 continues: *continues,
             })
             .collect();
-        let found = aggregate(strategy, scheme, &names, &scores);
+        let found = aggregate(strategy, scheme, outside, &names, &scores);
         found.iter().map(|it| format!("{} {}..{} {}", it.label, it.start, it.end, it.score)).collect()
     }
 
@@ -243,6 +263,32 @@ mod tests {
         // The wrong twin: the pipeline's grouping, which models with `B-` and `I-` alone keep.
         let pipeline = ["O", "B-PER", "B-LOC", "E-PER", "MISC"];
         assert_eq!(entities(Strategy::First, &pipeline, "B-PER E-PER"), ["PER 0..1 0.5", "PER 2..3 0.5"]);
+    }
+
+    /// Between entities stands what is in none, in the order of the text. Entities are as without it.
+    #[test]
+    fn what_is_outside_is_given_where_it_is_asked_for() {
+        let read = |outside, pieces| found(LabelScheme::Auto, Strategy::First, outside, &LABELS, pieces);
+        let cases = [
+            (
+                "O O B-PER E-PER O S-LOC S-LOC O",
+                vec!["O 0..3", "PER 4..7", "O 8..9", "LOC 10..11", "LOC 12..13", "O 14..15"],
+            ),
+            ("B-PER E-PER", vec!["PER 0..3"]),
+            ("O +O O", vec!["O 0..5"]),
+        ];
+        for (pieces, wanted) in cases {
+            let all = read(true, pieces);
+            assert_eq!(all, wanted.iter().map(|it| format!("{it} 0.5")).collect::<Vec<_>>());
+            let inside: Vec<String> = all.into_iter().filter(|it| !it.starts_with("O ")).collect();
+            assert_eq!(read(false, pieces), inside);
+        }
+        // By strict rules, a tag that begins no entity is outside too.
+        let strict = |pieces| {
+            let scheme = LabelScheme::named("iob2").unwrap();
+            found(scheme, Strategy::First, true, &["O", "B-PER", "I-PER"], pieces)
+        };
+        assert_eq!(strict("I-PER O B-PER I-PER"), ["O 0..3 0.5", "PER 4..7 0.5"]);
     }
 
     /// A scheme that is asked for is read by its strict rules, as `score` reads it.
