@@ -1,5 +1,6 @@
 //! Prediction: documents in, words with labels and entities out.
 
+pub mod anonymize;
 pub(crate) mod entity;
 mod feed;
 pub mod output;
@@ -8,11 +9,11 @@ mod shards;
 mod share;
 pub mod tagger;
 
-use crate::anonymize::anonymizer::Counts;
 use crate::error::refusal;
 use crate::events::{Event, Events, Progress};
 use crate::machine::{folder_lock, threads};
 use crate::predict::tagger::{Tagger, TaggerOptions};
+use anonymize::anonymizer::Counts;
 use anyhow::Result;
 use feed::{Chunk, End};
 use output::{Destination, Form, Output, OutputFormat};

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tagsmith_app::anonymize::found::Found;
-use tagsmith_app::anonymize::operator::{Operator, Operators};
-use tagsmith_app::anonymize::rewrite::rewrite;
 use tagsmith_app::error;
+use tagsmith_app::predict::anonymize::found::Found;
+use tagsmith_app::predict::anonymize::operator::{Operator, Operators};
+use tagsmith_app::predict::anonymize::rewrite::rewrite;
 use tagsmith_testkit::golden;
 
 /// What Presidio's server would answer, or the error. `twin` changes the results first.
@@ -43,7 +43,8 @@ fn texts_become_what_presidio_makes_of_them() {
     }
     // Rules that somebody may take for Presidio's.
     let inside = |a: &Found, b: &Found| a.start >= b.start && a.end <= b.end;
-    let twins: [(&str, &dyn Fn(&mut Vec<Found>)); 4] = [
+    type Twin<'t> = (&'t str, &'t dyn Fn(&mut Vec<Found>));
+    let twins: [Twin<'_>; 4] = [
         ("the first of equals stays", &|found| found.reverse()),
         ("the better of two stays, whichever holds the other", &|found| {
             let all = found.clone();

@@ -1,7 +1,7 @@
 //! Tagged documents as JSON lines, columns, or text with brackets; anonymized ones as JSON lines or text.
 
+use super::anonymize::anonymizer::{Anonymizer, Counts};
 use super::entity::bracketed;
-use crate::anonymize::anonymizer::{Anonymizer, Counts};
 use crate::error::refusal;
 use crate::events::Events;
 use anyhow::{Context, Result, bail};

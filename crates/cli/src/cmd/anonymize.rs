@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use tagsmith_app::anonymize::anonymizer::Anonymizer;
-use tagsmith_app::anonymize::label_map::LabelMap;
-use tagsmith_app::anonymize::operator::{HashType, Operator, Operators};
-use tagsmith_app::anonymize::{AnonymizeRequest, anonymize};
+use tagsmith_app::predict::anonymize::anonymizer::Anonymizer;
+use tagsmith_app::predict::anonymize::label_map::LabelMap;
+use tagsmith_app::predict::anonymize::operator::{HashType, Operator, Operators};
+use tagsmith_app::predict::anonymize::{AnonymizeRequest, anonymize};
 use tagsmith_app::predict::output::{AnonymizedFormat, Destination};
 
 /// Options that are for one operator.

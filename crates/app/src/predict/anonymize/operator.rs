@@ -20,7 +20,7 @@ pub enum Operator {
     Replace(Option<String>),
     /// Nothing in their place.
     Redact,
-    /// The same letters.
+    /// Letters that stay as they are.
     Keep,
     /// Another letter in the place of some of them.
     Mask {
@@ -166,8 +166,8 @@ impl Operators {
     /// Returns what a request to Presidio has as `anonymizers`: `{"PERSON": {"type": "redact"}, "DEFAULT": …}`.
     ///
     /// # Errors
-    /// An operator that Presidio would refuse for an entity of its type, or whose keys it would ignore; `encrypt`,
-    /// `decrypt` and `custom`, which are not offered.
+    /// An operator that Presidio would refuse for an entity of its type; a key that it would ignore. `encrypt`, `decrypt`
+    /// and `custom` are not offered.
     pub fn from_json(anonymizers: &Value) -> Result<Operators> {
         let Some(anonymizers) = anonymizers.as_object() else {
             let remedy = Remedy::to_do("give an object with an operator for each type");
