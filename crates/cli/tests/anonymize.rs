@@ -12,8 +12,11 @@ fn scratch() -> Scratch {
     scratch
 }
 
-/// What `predict` finds in each document: texts and their entities (type, first and last code point).
-fn found(scratch: &Scratch, file: &str) -> Vec<(Vec<char>, Vec<(String, usize, usize)>)> {
+/// The letters of a text, and its entities: type, first and last code point.
+type Document = (Vec<char>, Vec<(String, usize, usize)>);
+
+/// What `predict` finds in each document.
+fn found(scratch: &Scratch, file: &str) -> Vec<Document> {
     let out = scratch.good(&format!("predict --model model --threads 1 {file}")).stdout;
     let document = |line: &str| {
         let document: Value = serde_json::from_str(line).unwrap();
@@ -28,10 +31,7 @@ fn found(scratch: &Scratch, file: &str) -> Vec<(Vec<char>, Vec<(String, usize, u
 }
 
 /// A document with `new(type, letters)` in the place of entities. Those of one type with spaces between are one.
-fn rewritten(
-    (text, entities): &(Vec<char>, Vec<(String, usize, usize)>),
-    new: impl Fn(&str, &[char]) -> String,
-) -> String {
+fn rewritten((text, entities): &Document, new: impl Fn(&str, &[char]) -> String) -> String {
     let mut joined: Vec<(String, usize, usize)> = Vec::new();
     for (label, start, end) in entities.iter().cloned() {
         match joined.last_mut() {
