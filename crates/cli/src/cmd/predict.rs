@@ -209,6 +209,7 @@ pub fn tagger_options(matches: &ArgMatches) -> Result<TaggerOptions> {
         label_scheme: None,
         in_pieces: false,
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
+        may_lack_labels: false,
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),
         bf16: matches.get_flag("bf16"),
