@@ -26,8 +26,8 @@ pub fn table(score: &Score, digits: usize) -> String {
 }
 
 /// Returns everything in a score, with the numbers of words and sentences that it comes from. The keys are `method`,
-/// `types` (each with `precision`, `recall`, `f1`, and its numbers of entities: `number` in the gold, `predicted`,
-/// `correct`), the `overall_` figures, `macro` and `weighted`.
+/// `types`, the `overall_` figures, `macro` and `weighted`. Each type has `precision`, `recall`, `f1`, and its numbers of
+/// entities: `number` in the gold, `predicted` and `correct`.
 pub fn json(score: &Score, method: Method) -> Value {
     let metrics = |metrics: &Metrics| {
         let Metrics { precision, recall, f1 } = metrics;
