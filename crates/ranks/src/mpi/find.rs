@@ -86,11 +86,16 @@ pub fn of(maker: Maker) -> Result<Found, String> {
         Maker::OpenMpi => "`apt install openmpi-bin`",
         Maker::Unknown => "`apt install openmpi-bin`, or mpich",
     };
-    let found = match reasons.is_empty() {
-        true => format!("no MPI library is found ({})", names(maker).join(", ")),
-        false => format!("no MPI library can be loaded ({})", reasons.join("; ")),
-    };
-    Err(format!("{found}: install the launcher's ({package}), or name its folder in `LD_LIBRARY_PATH`"))
+    let none = none(maker, &reasons);
+    Err(format!("{none}: install the launcher's ({package}), or name its folder in `LD_LIBRARY_PATH`"))
+}
+
+/// Returns that there is no library: the names that were looked for, or why those that are there cannot be loaded.
+fn none(maker: Maker, reasons: &[String]) -> String {
+    match reasons {
+        [] => format!("no MPI library is found ({})", names(maker).join(", ")),
+        reasons => format!("no MPI library can be loaded ({})", reasons.join("; ")),
+    }
 }
 
 /// Returns every library that is found, each once.
@@ -99,15 +104,18 @@ pub fn of(maker: Maker) -> Result<Found, String> {
 /// There is none.
 pub fn all() -> Result<Vec<Found>, String> {
     can_load()?;
-    let mut all: Vec<Found> = Vec::new();
+    let (mut all, mut reasons): (Vec<Found>, Vec<String>) = Default::default();
     for path in places(Maker::Unknown) {
-        let Ok(library) = Library::load(path.as_os_str(), false) else { continue };
-        let found = Found { library, path };
-        if all.iter().all(|other| other.library.description() != found.library.description()) {
-            all.push(found);
+        match Library::load(path.as_os_str(), false) {
+            Ok(library) if all.iter().all(|other| other.library.description() != library.description()) => {
+                all.push(Found { library, path });
+            }
+            Ok(_) => {}
+            Err(reason) if is_absence(&path, &reason) => {}
+            Err(reason) => reasons.push(format!("{}: {reason}", path.display())),
         }
     }
-    if all.is_empty() { Err(format!("none is found ({})", names(Maker::Unknown).join(", "))) } else { Ok(all) }
+    if all.is_empty() { Err(none(Maker::Unknown, &reasons)) } else { Ok(all) }
 }
 
 /// Whether this program can load libraries.
@@ -171,6 +179,14 @@ mod tests {
             names
         };
         assert_eq!(sorted(Maker::OpenMpi), sorted(Maker::Mpich));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_no_library_has_is_absent() {
+        let name = Path::new("libmpi-that-nobody-has.so.12");
+        let reason = Library::load(name.as_os_str(), false).err().unwrap();
+        assert!(is_absence(name, &reason), "{reason}");
     }
 
     #[test]

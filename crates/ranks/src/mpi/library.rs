@@ -452,11 +452,13 @@ unsafe fn symbol<T: Copy>(library: &libloading::Library, name: &str) -> Option<T
 #[cfg(unix)]
 fn open(name: &OsStr, global: bool) -> Result<libloading::Library, String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
+    use std::error::Error;
     let scope = if global { RTLD_GLOBAL } else { RTLD_LOCAL };
     // SAFETY: MPI libraries may be loaded at any time: their initializers ask nothing of the program. A file of such a name that is
     // another library is the user's own affair.
     let opened = unsafe { Library::open(Some(name), RTLD_NOW | scope) };
-    opened.map(Into::into).map_err(|error| error.to_string())
+    // The loader's own words are the cause.
+    opened.map(Into::into).map_err(|error| error.source().map_or_else(|| error.to_string(), ToString::to_string))
 }
 
 /// Opens nothing: there are no names to open.
