@@ -11,6 +11,8 @@ pub mod env;
 pub mod evaluate;
 pub mod predict;
 pub mod score;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod shims;
 pub mod spans;
 pub mod train;

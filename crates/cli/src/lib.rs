@@ -175,7 +175,7 @@ fn hook_panics(fatal: FatalOutput) {
 }
 
 fn command() -> Command {
-    Command::new("tagsmith")
+    let command = Command::new("tagsmith")
         .version(env!("CARGO_PKG_VERSION"))
         .term_width(terminal::width::of_help())
         .about("Fine-tune, evaluate and run token classifiers.")
@@ -195,7 +195,10 @@ fn command() -> Command {
         .subcommand(cmd::shims::command())
         .subcommand(cmd::accelerate::command())
         .subcommand(cmd::completions::command())
-        .subcommand(cmd::completions::command_of_manual())
+        .subcommand(cmd::completions::command_of_manual());
+    #[cfg(feature = "serve")]
+    let command = command.subcommand(cmd::serve::command());
+    command
 }
 
 fn run_command(matches: &ArgMatches, joined: &Result<World, String>) -> anyhow::Result<u8> {
@@ -234,6 +237,8 @@ fn of_one_process(name: &str) -> Option<Run> {
         "evaluate" => Some(cmd::evaluate::run),
         "man" => Some(cmd::completions::run_manual),
         "score" => Some(cmd::score::run),
+        #[cfg(feature = "serve")]
+        "serve" => Some(cmd::serve::run),
         "shims" => Some(cmd::shims::run),
         _ => None,
     }

@@ -11,6 +11,8 @@ pub enum Dialect {
     Predict,
     /// `evaluate`.
     Evaluate,
+    /// `serve`.
+    Serve,
     /// `download`.
     Download,
     /// `score`.
@@ -86,6 +88,21 @@ const PREDICT: &[(Setting, &str)] = &[
     (Setting::OutputDir, "output-dir"),
     (Setting::OutputFormat, "output-format"),
     (Setting::TextColumn, "text-column"),
+    (Setting::Threads, "threads"),
+    (Setting::Threshold, "threshold"),
+    (Setting::Token, "token"),
+];
+
+const SERVE: &[(Setting, &str)] = &[
+    (Setting::AggregationStrategy, "aggregation-strategy"),
+    (Setting::BatchTokens, "batch-tokens"),
+    (Setting::CudaLibraries, "cuda-libraries"),
+    (Setting::Decoding, "decoding"),
+    (Setting::Device, "device"),
+    (Setting::Labels, "labels"),
+    (Setting::LabelScheme, "label-scheme"),
+    (Setting::MaxSeqLength, "max-seq-length"),
+    (Setting::ModelRevision, "model-revision"),
     (Setting::Threads, "threads"),
     (Setting::Threshold, "threshold"),
     (Setting::Token, "token"),
@@ -186,6 +203,7 @@ impl Dialect {
             "train" | "run_ner_no_trainer" | "compare" => Dialect::Train,
             "predict" | "anonymize" => Dialect::Predict,
             "evaluate" => Dialect::Evaluate,
+            "serve" => Dialect::Serve,
             "download" => Dialect::Download,
             "score" => Dialect::Score,
             "demo" => Dialect::Demo,
@@ -263,6 +281,7 @@ impl Dialect {
             Dialect::Train => TRAIN,
             Dialect::Predict => PREDICT,
             Dialect::Evaluate => EVALUATE,
+            Dialect::Serve => SERVE,
             Dialect::Download => DOWNLOAD,
             Dialect::Score => SCORE,
             Dialect::SpanTrainer => SPAN_TRAINER,
@@ -304,10 +323,12 @@ mod tests {
     use tagsmith_spans::config::keys::KEYS;
 
     /// The commands of each dialect.
-    const COMMANDS: [(Dialect, &[&str]); 8] = [
+    const COMMANDS: [(Dialect, &[&str]); 9] = [
         (Dialect::Train, &["train", "run_ner_no_trainer", "compare"]),
         (Dialect::Predict, &["predict"]),
         (Dialect::Evaluate, &["evaluate"]),
+        #[cfg(feature = "serve")]
+        (Dialect::Serve, &["serve"]),
         (Dialect::Download, &["download"]),
         (Dialect::Score, &["score"]),
         (

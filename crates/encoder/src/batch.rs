@@ -71,9 +71,38 @@ pub fn by_tokens(lengths: &[usize], tokens_max: usize) -> Vec<Vec<usize>> {
     groups
 }
 
+/// Computes something of every sequence, group by group as [`by_tokens`] makes them. Returns it in the sequences' order.
+///
+/// # Errors
+/// What `compute` cannot compute. It is given the indices of a group.
+///
+/// # Panics
+/// If it returns another number of results.
+pub fn each_by_tokens<T, E>(
+    lengths: &[usize],
+    tokens_max: usize,
+    mut compute: impl FnMut(&[usize]) -> Result<Vec<T>, E>,
+) -> Result<Vec<T>, E> {
+    let mut all: Vec<Option<T>> = lengths.iter().map(|_| None).collect();
+    for group in by_tokens(lengths, tokens_max) {
+        let computed = compute(&group)?;
+        assert_eq!(computed.len(), group.len(), "batch: a result a sequence");
+        group.iter().zip(computed).for_each(|(&at, result)| all[at] = Some(result));
+    }
+    Ok(all.into_iter().map(|result| result.expect("a sequence is in a group")).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_sequences() {
+        let lengths = [3, 9, 1, 3, 20];
+        let same = each_by_tokens(&lengths, 9, |group| Ok::<_, ()>(group.iter().map(|&at| lengths[at]).collect()));
+        assert_eq!(same, Ok(lengths.to_vec()));
+        assert_eq!(each_by_tokens(&lengths, 9, |_| Err::<Vec<()>, _>("no")), Err("no"));
+    }
 
     #[test]
     fn groups_are_sorted_and_bounded() {

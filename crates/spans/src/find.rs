@@ -4,11 +4,12 @@ pub mod decode;
 
 use crate::batch::collate;
 use crate::batch::encode::{Encoded, Encoding, Prompt, plain_labels};
-use crate::config::{Architecture, Threshold};
+use crate::config::{Architecture, Config, Threshold};
 use crate::error::Error;
 use crate::find::decode::{Candidate, candidates, probability};
 use crate::folder::Tokenizers;
 use crate::model::Model;
+use std::collections::HashSet;
 use tagsmith_encoder::batch::{Batch, by_tokens};
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_message::{Note, Wording, counted};
@@ -37,13 +38,27 @@ impl Query {
     /// # Errors
     /// No label, an empty or a repeated one; a label that the tokenizer refuses; rows of a word table that cannot be read.
     pub fn new(model: &Model, tokenizers: &Tokenizers, labels: Vec<String>) -> Result<Query, Error> {
+        Query::with_threshold(model, tokenizers, labels, model.config.threshold_token)
+    }
+
+    /// Encodes the labels for a threshold that a prompt may hold.
+    ///
+    /// # Errors
+    /// The errors of [`Query::new`].
+    pub fn with_threshold(
+        model: &Model,
+        tokenizers: &Tokenizers,
+        labels: Vec<String>,
+        learned: Threshold,
+    ) -> Result<Query, Error> {
         check_labels(&labels)?;
         let cross = model.config.architecture == Architecture::CrossEncoder;
         let reader = tokenizers.labels.as_ref().filter(|_| !cross).unwrap_or(&tokenizers.text);
         let (plain, spelled) = plain_labels(reader, &labels)?;
         let (mut prompt, mut batch, mut cut) = (None, None, 0);
         if cross {
-            prompt = Some(Prompt::new(&model.config, &plain));
+            let config = Config { threshold_token: learned, ..model.config.clone() };
+            prompt = Some(Prompt::new(&config, &plain));
         } else {
             let (labels, longer) = collate::labels(reader, &plain)?;
             (batch, cut) = (Some(labels), longer);
@@ -89,7 +104,7 @@ impl Query {
         let mut done = 0;
         for batch in share(world.rank()) {
             let inputs: Vec<&Encoded> = batch.iter().map(|&number| encoded[number]).collect();
-            for candidates in self.score(model, &inputs, bar)? {
+            for candidates in self.score(model, &inputs, &vec![bar; inputs.len()])? {
                 mine.extend((candidates.len() as u64).to_le_bytes());
                 candidates.iter().for_each(|it| mine.extend(to_bytes(it)));
             }
@@ -108,7 +123,16 @@ impl Query {
         Ok(found)
     }
 
-    fn score(&self, model: &Model, encoded: &[&Encoded], bar: Threshold) -> Result<Vec<Vec<Candidate>>, Error> {
+    /// Returns each input's spans whose score is above its bar. The model reads all inputs at once.
+    ///
+    /// # Errors
+    /// Rows of a word table that cannot be read; scores that are not numbers.
+    pub fn score(
+        &self,
+        model: &Model,
+        encoded: &[&Encoded],
+        bars: &[Threshold],
+    ) -> Result<Vec<Vec<Candidate>>, Error> {
         let c = self.labels.len();
         let (batch, listed) = collate::batch(&model.config, encoded, self.batch.clone());
         let scores = model.infer(&batch, self.vectors.as_ref())?;
@@ -116,7 +140,7 @@ impl Query {
             return Err(Error::NotNumbers);
         }
         let candidates_of = |(number, listed): (usize, &collate::Listed)| {
-            let bars: Vec<f64> = match bar {
+            let bars: Vec<f64> = match bars[number] {
                 Threshold::Number(number) => vec![f64::from(number); c],
                 // Column 0 stands before the spans.
                 _ => scores.row(batch.texts[number].spans.start).iter().map(|&x| probability(x)).collect(),
@@ -160,11 +184,12 @@ fn check_labels(labels: &[String]) -> Result<(), Error> {
     if labels.is_empty() {
         return Err(Error::Setting("there is no label to look for: name at least one".into()));
     }
+    let mut seen = HashSet::new();
     for (number, label) in labels.iter().enumerate() {
         if label.trim().is_empty() {
             return Err(Error::Setting(format!("label {} is empty: give it a name", number + 1)));
         }
-        if labels[..number].contains(label) {
+        if !seen.insert(label) {
             return Err(Error::Setting(format!("the label `{label}` is given twice: name every label once")));
         }
     }

@@ -1,14 +1,13 @@
 //! From words or running text to labels and entities: encode, cut into windows, score in batches, merge, read off.
 
 use std::cell::Cell;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::of_device;
 use crate::folder::Head;
 use crate::model::Model;
-use tagsmith_encoder::batch::{Batch, by_tokens};
+use tagsmith_encoder::batch::{Batch, each_by_tokens};
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::Remedy;
@@ -155,6 +154,19 @@ impl TagOptions {
     }
 }
 
+/// What may differ from input to input. What is not chosen is as the tagger was loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choices {
+    /// How entities are formed.
+    pub strategy: Option<Strategy>,
+    /// How many pieces windows share at most.
+    pub stride: Option<usize>,
+    /// Whether entities show their pieces too.
+    pub in_pieces: Option<bool>,
+    /// Whether what is in no entity is given as well, under the label `O`.
+    pub outside: Option<bool>,
+}
+
 /// A model with its tokenizer.
 pub struct Tagger {
     model: Model,
@@ -162,8 +174,9 @@ pub struct Tagger {
 }
 
 /// The part of a tagger that turns inputs into pieces and windows: all that tagging does without the model.
+#[derive(Clone)]
 pub struct Reader {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     options: TagOptions,
 }
 
@@ -190,7 +203,7 @@ impl Tagger {
         notes.extend(of_weights);
         let beyond = tokenizer.pieces_beyond(options.vocab_size);
         notes.extend(tokenizer.notes.iter().chain(&beyond).map(ToString::to_string));
-        Ok((Tagger { model, reader: Arc::new(Reader { tokenizer, options }) }, notes))
+        Ok((Tagger { model, reader: Arc::new(Reader { tokenizer: Arc::new(tokenizer), options }) }, notes))
     }
 
     /// Returns what encodes inputs. It can be handed to other threads.
@@ -203,17 +216,12 @@ impl Tagger {
         self.reader.options.max_length
     }
 
-    /// Returns the names that [`WordLabel::label`] counts.
-    pub fn labels(&self) -> &[String] {
-        &self.reader.options.labels
-    }
-
     /// Tags encoded inputs, in their order.
     ///
     /// # Errors
     /// Rows of the word table that cannot be read; scores that are not numbers.
     pub fn tag(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>, Error> {
-        let all: usize = inputs.iter().map(Encoded::rows).sum();
+        let all: usize = inputs.iter().map(Encoded::all_rows).sum();
         let done = Cell::new(0);
         tag((&self.reader.tokenizer, &self.reader.options), inputs, tally, |batch| {
             let scores = self.model.infer(batch)?;
@@ -222,9 +230,46 @@ impl Tagger {
             Ok(scores)
         })
     }
+
+    /// Returns the probabilities of the pieces of some windows, all of which the model reads at once.
+    ///
+    /// # Errors
+    /// Rows of the word table that cannot be read.
+    pub fn infer(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>, Error> {
+        Ok(probabilities(windows, self.reader.options.labels.len(), &|batch: &Batch| self.model.infer(batch))?)
+    }
+
+    /// Reads an input's labels and entities off the probabilities of its windows.
+    ///
+    /// # Errors
+    /// Probabilities that are not numbers.
+    pub fn finish(&self, input: Encoded, windows: &[Vec<f32>], tally: &mut Tally) -> Result<Tagged, Error> {
+        finish((&self.reader.tokenizer, &self.reader.options), input, windows, tally)
+    }
 }
 
 impl Reader {
+    /// Returns a reader of the same tokenizer with other choices.
+    pub fn with(&self, choices: &Choices) -> Reader {
+        let mut reader = self.clone();
+        let options = &mut reader.options;
+        options.strategy = choices.strategy.unwrap_or(options.strategy);
+        options.stride = choices.stride.unwrap_or(options.stride);
+        options.in_pieces = choices.in_pieces.unwrap_or(options.in_pieces);
+        options.outside = choices.outside.unwrap_or(options.outside);
+        reader
+    }
+
+    /// Returns the names that [`WordLabel::label`] counts.
+    pub fn labels(&self) -> &[String] {
+        &self.options.labels
+    }
+
+    /// Returns the tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// Cuts an input into words, pieces and windows.
     ///
     /// # Errors
@@ -239,12 +284,34 @@ pub struct Encoded {
     place: String,
     prepared: Prepared,
     plan: Plan,
+    strategy: Strategy,
+    in_pieces: bool,
+    outside: bool,
 }
 
+/// One window of an input: the input, and the window's number.
+pub type Window<'a> = (&'a Encoded, usize);
+
 impl Encoded {
+    /// Counts the windows.
+    pub fn windows(&self) -> usize {
+        self.plan.windows.len()
+    }
+
+    /// Counts the rows that the model reads of a window: its pieces, with the special ones around them.
+    pub fn rows(&self, window: usize) -> usize {
+        let pieces = &self.prepared.pieces;
+        self.plan.windows[window].len() + pieces.prefix + pieces.suffix
+    }
+
+    /// Counts the pieces, special ones included.
+    pub fn pieces(&self) -> usize {
+        self.prepared.pieces.len()
+    }
+
     /// Counts the rows that the model reads, in all windows.
-    fn rows(&self) -> usize {
-        self.plan.windows.iter().map(|window| rows_of(&self.prepared.pieces, window)).sum()
+    fn all_rows(&self) -> usize {
+        (0..self.windows()).map(|window| self.rows(window)).sum()
     }
 }
 
@@ -258,10 +325,12 @@ pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Res
     let prepared = prepare(tokenizer, content.clone()).map_err(refused)?;
     check_tables(&prepared.pieces, options, place)?;
     let plan = Plan::new(&prepared.pieces, options.max_length, options.stride).map_err(refused)?;
-    Ok(Encoded { place: place.clone(), prepared, plan })
+    let TagOptions { strategy, in_pieces, outside, .. } = *options;
+    Ok(Encoded { place: place.clone(), prepared, plan, strategy, in_pieces, outside })
 }
 
-/// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels).
+/// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels). Windows of like length share batches
+/// of at most `options.batch_tokens` rows.
 ///
 /// # Errors
 /// What `infer` cannot compute; scores that are not numbers.
@@ -271,35 +340,76 @@ pub fn tag(
     tally: &mut Tally,
     infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
 ) -> Result<Vec<Tagged>, Error> {
-    for Encoded { place, prepared, plan } in &inputs {
-        tally.count(place, prepared.words.len(), plan.windows.len());
-        for word in &plan.parted {
-            let place = || format!("{place} word {}", word + 1);
-            tally.add("{word is|words are} longer than a whole window and {was|were} read in parts", place);
-        }
+    let windows: Vec<Window<'_>> =
+        inputs.iter().flat_map(|input| (0..input.windows()).map(move |window| (input, window))).collect();
+    let lengths: Vec<usize> = windows.iter().map(|(input, window)| input.rows(*window)).collect();
+    let of_windows = each_by_tokens(&lengths, options.batch_tokens, |group| {
+        let group: Vec<Window<'_>> = group.iter().map(|&at| windows[at]).collect();
+        probabilities(&group, options.labels.len(), &infer)
+    })?;
+    let mut of_windows = of_windows.into_iter();
+    let finished = inputs.into_iter().map(|input| {
+        let own: Vec<Vec<f32>> = of_windows.by_ref().take(input.windows()).collect();
+        finish((tokenizer, options), input, &own, tally)
+    });
+    finished.collect()
+}
+
+/// Returns the probabilities (its pieces × labels) of each window. The windows are one batch.
+///
+/// # Errors
+/// What `infer` cannot compute.
+fn probabilities(
+    windows: &[Window<'_>],
+    labels: usize,
+    infer: &impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
+) -> Result<Vec<Vec<f32>>, tagsmith_kernel::Error> {
+    let mut batch = Batch::default();
+    for (input, window) in windows {
+        let (pieces, window) = (&input.prepared.pieces, &input.plan.windows[*window]);
+        batch.push(&pieces.around(&pieces.ids, window.clone()), &pieces.around(&pieces.types, window.clone()), &[]);
     }
-    let sequences: Vec<(&Pieces, &Plan)> = inputs.iter().map(|input| (&input.prepared.pieces, &input.plan)).collect();
-    let probabilities = probabilities(&sequences, options.labels.len(), options.batch_tokens, infer)?;
-    // An infinite score makes the probabilities of its piece NaN.
-    let is_bad = |probabilities: &Vec<f32>| probabilities.iter().any(|probability| !probability.is_finite());
-    if let Some(at) = probabilities.iter().position(is_bad) {
-        return Err(Error::NotNumbers { place: inputs[at].place.clone() });
-    }
-    let read_off = |(Encoded { place, prepared, .. }, probabilities): (Encoded, Vec<f32>)| {
-        let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
-        let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
-        for word in stopgaps {
-            let place = || format!("{place} word {} {:?}", word + 1, prepared.words[word]);
-            tally.add_important("{word gives|words give} the model nothing to read and got a stopgap label", place);
-        }
-        let (entities, blank) = mentions(&prepared, &rows, (tokenizer, options));
-        for _ in 0..blank {
-            tally.add("{entity|entities} of white space alone {is|are} left out", || place.clone());
-        }
-        tally.entities += entities.iter().filter(|it| it.label != OUTSIDE).count();
-        Tagged { text: prepared.text, words: prepared.words, labels, entities }
+    let scores = infer(&batch)?;
+    assert_eq!(scores.len(), batch.rows() * labels, "tag: {} rows of {labels} labels", batch.rows());
+    let of_window = |((input, window), &start): (&Window<'_>, &u32)| {
+        let first = start as usize + input.prepared.pieces.prefix;
+        let rows = &scores[first * labels..(first + input.plan.windows[*window].len()) * labels];
+        rows.chunks_exact(labels).flat_map(softmax).collect()
     };
-    Ok(inputs.into_iter().zip(probabilities).map(read_off).collect())
+    Ok(windows.iter().zip(&batch.starts).map(of_window).collect())
+}
+
+/// Merges the probabilities of an input's windows as [`Plan::merge`] says, and reads its labels and entities off them.
+fn finish(
+    (tokenizer, options): (&Tokenizer, &TagOptions),
+    input: Encoded,
+    windows: &[Vec<f32>],
+    tally: &mut Tally,
+) -> Result<Tagged, Error> {
+    let Encoded { place, prepared, plan, .. } = &input;
+    tally.count(place, prepared.words.len(), plan.windows.len());
+    for word in &plan.parted {
+        let place = || format!("{place} word {}", word + 1);
+        tally.add("{word is|words are} longer than a whole window and {was|were} read in parts", place);
+    }
+    let probabilities = plan.merge(&prepared.pieces, options.labels.len(), windows);
+    // An infinite score makes the probabilities of its piece NaN.
+    if probabilities.iter().any(|probability| !probability.is_finite()) {
+        return Err(Error::NotNumbers { place: input.place });
+    }
+    let rows: Vec<&[f32]> = probabilities.chunks_exact(options.labels.len()).collect();
+    let (labels, stopgaps) = word_labels(&prepared.first_pieces, &rows, &options.labels);
+    for word in stopgaps {
+        let place = || format!("{place} word {} {:?}", word + 1, prepared.words[word]);
+        tally.add_important("{word gives|words give} the model nothing to read and got a stopgap label", place);
+    }
+    let (entities, blank) = mentions(&input, &rows, (tokenizer, options));
+    for _ in 0..blank {
+        tally.add("{entity|entities} of white space alone {is|are} left out", || place.clone());
+    }
+    tally.entities += entities.iter().filter(|it| it.label != OUTSIDE).count();
+    let Prepared { text, words, .. } = input.prepared;
+    Ok(Tagged { text, words, labels, entities })
 }
 
 /// An input in pieces, with everything that leads back from them to its text.
@@ -353,51 +463,6 @@ fn check_tables(pieces: &Pieces, options: &TagOptions, place: &str) -> Result<()
     if options.type_vocab_size > 0 { beyond(&pieces.types, options.type_vocab_size, "token type") } else { Ok(()) }
 }
 
-/// Counts the rows that the model reads of a window: its pieces, with the special ones around them.
-fn rows_of(pieces: &Pieces, window: &Range<usize>) -> usize {
-    window.len() + pieces.prefix + pieces.suffix
-}
-
-/// The probabilities of every piece (T × K) of each sequence. Windows of like length share batches of at most
-/// `batch_tokens` rows, and are merged as [`Plan::merge`] says.
-///
-/// # Errors
-/// What `infer` cannot compute.
-pub fn probabilities(
-    sequences: &[(&Pieces, &Plan)],
-    labels: usize,
-    batch_tokens: usize,
-    infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
-) -> Result<Vec<Vec<f32>>, tagsmith_kernel::Error> {
-    let windows: Vec<(&Pieces, Range<usize>)> = sequences
-        .iter()
-        .flat_map(|&(pieces, plan)| plan.windows.iter().map(move |window| (pieces, window.clone())))
-        .collect();
-    let lengths: Vec<usize> = windows.iter().map(|(pieces, window)| rows_of(pieces, window)).collect();
-    let mut of_windows = vec![Vec::new(); windows.len()];
-    for group in by_tokens(&lengths, batch_tokens) {
-        let mut batch = Batch::default();
-        for &at in &group {
-            let (pieces, window) = &windows[at];
-            batch.push(&pieces.around(&pieces.ids, window.clone()), &pieces.around(&pieces.types, window.clone()), &[]);
-        }
-        let scores = infer(&batch)?;
-        assert_eq!(scores.len(), batch.rows() * labels, "tag: {} rows of {labels} labels", batch.rows());
-        for (&at, &start) in group.iter().zip(&batch.starts) {
-            let (pieces, window) = &windows[at];
-            let first = start as usize + pieces.prefix;
-            let rows = scores[first * labels..(first + window.len()) * labels].chunks_exact(labels);
-            of_windows[at] = rows.flat_map(softmax).collect();
-        }
-    }
-    let mut of_windows = of_windows.into_iter();
-    let merge = |&(pieces, plan): &(&Pieces, &Plan)| {
-        let windows: Vec<Vec<f32>> = of_windows.by_ref().take(plan.windows.len()).collect();
-        plan.merge(pieces, labels, &windows)
-    };
-    Ok(sequences.iter().map(merge).collect())
-}
-
 /// exp(score − highest) / Σ exp(score − highest), in f32 as the pipeline has it.
 pub fn softmax(scores: &[f32]) -> Vec<f32> {
     let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -429,7 +494,7 @@ fn word_labels(first_pieces: &[Option<u32>], rows: &[&[f32]], names: &[String]) 
 
 /// Returns the entities without white space around them, and how many were nothing else.
 fn mentions(
-    prepared: &Prepared,
+    Encoded { prepared, strategy, in_pieces, outside, .. }: &Encoded,
     rows: &[&[f32]],
     (tokenizer, options): (&Tokenizer, &TagOptions),
 ) -> (Vec<Mention>, usize) {
@@ -441,13 +506,13 @@ fn mentions(
     let places: Vec<usize> = prepared.pieces.content().filter(read).collect();
     let pieces: Vec<PieceScores> = places.iter().map(piece).collect();
     let letters = CodePoints::new(&prepared.text);
-    let found = aggregate(options.strategy, options.scheme, options.outside, &options.labels, &pieces);
+    let found = aggregate(*strategy, options.scheme, *outside, &options.labels, &pieces);
     let count = found.len();
     let spelling = |&at: &usize| {
         let (start, end) = prepared.spans[at];
         tokenizer.spelling(prepared.pieces.ids[at], letters.slice(start, end))
     };
-    let word = |places: &[usize]| match options.strategy {
+    let word = |places: &[usize]| match strategy {
         Strategy::None => places.iter().map(spelling).collect(),
         Strategy::Simple => tokenizer.put_together(places.iter().map(spelling).collect()),
         // The pipeline puts words together, and then the entity of them.
@@ -459,8 +524,8 @@ fn mentions(
     };
     let mention = |it: Entity| {
         let places = &places[it.pieces];
-        let in_pieces = || InPieces { word: word(places), index: places[0] as u32, start: it.start, end: it.end };
-        let in_pieces = options.in_pieces.then(in_pieces);
+        let shown = || InPieces { word: word(places), index: places[0] as u32, start: it.start, end: it.end };
+        let in_pieces = in_pieces.then(shown);
         let mention = letters.mention(it.label, it.score, letters.trimmed(it.start, it.end)?);
         Some(Mention { in_pieces, ..mention })
     };

@@ -1,27 +1,33 @@
 //! One tagger over both kinds of models: a folder or a name in, texts or words in, one result type out.
 
+mod encoded;
+mod loading;
+
+pub use encoded::{Encoded, Encoder, Tokenizing};
+pub use loading::{is_span_tagger, located, model_folder};
+
 use crate::error::refusal;
 use crate::machine::device::DeviceArgs;
 use crate::machine::precision;
-use anyhow::{Context, Result};
+use anyhow::Result;
+use encoded::{EncoderKind, OTHER, TokenizingKind};
+use loading::{
+    A_SPAN_TAGGER, A_TOKEN_CLASSIFIER, FINDS_ITS_OWN, HAS_NO_THRESHOLD, NEVER_OVERLAPS, SCORES_WHOLE, is_other, labels,
+    no_labels, refuse_given, span_tagger, threshold_of, token_classifier,
+};
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tagsmith_files::together::MODEL;
+use std::sync::{Arc, Mutex, PoisonError};
 use tagsmith_hub::Hub;
-use tagsmith_hub::model::Part;
-use tagsmith_kernel::{Device, Precision};
+use tagsmith_kernel::Precision;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_spans::config::Threshold;
-use tagsmith_spans::find::decode::Mode;
-use tagsmith_spans::folder;
-use tagsmith_spans::tag::{self as spans, Label};
+use tagsmith_spans::find::decode::{Candidate, Mode};
+use tagsmith_spans::tag::{self as spans, Label, LabelSet};
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::tagged::{Input, Tagged, Tally, UNWATCHED, Watch};
 use tagsmith_tokens::tag as tokens;
-use tagsmith_train::checkpoint;
 
 /// The choices of a tagger. A choice that the model's kind does not have is refused.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +50,8 @@ pub struct TaggerOptions {
     pub outside: bool,
     /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
     pub labels: Option<Value>,
+    /// Whether a span tagger may be loaded without labels, because its inputs bring their own.
+    pub may_lack_labels: bool,
     /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
     pub threshold: Option<String>,
     /// Which of a span tagger's entities may share pieces; without it, [`Mode::Flat`].
@@ -96,6 +104,41 @@ pub const BATCH_TOKENS: usize = 2048;
 pub struct Tagger {
     kind: Kind,
     folder: PathBuf,
+    /// The choices of inputs that choose nothing themselves.
+    options: TaggerOptions,
+    /// What encodes such inputs; none where a span tagger has no labels yet.
+    encoder: Option<Encoder>,
+    /// The labels that a span tagger looked for of late, the newest last.
+    label_sets: Mutex<Vec<KnownLabels>>,
+}
+
+/// Labels with the kind of learned threshold that they were encoded for.
+struct KnownLabels {
+    labels: Vec<Label>,
+    learned: Threshold,
+    set: Arc<LabelSet>,
+}
+
+/// Sets of labels that a span tagger keeps encoded.
+const LABEL_SETS: usize = 16;
+
+/// What may differ from input to input. What is not chosen is as the tagger was loaded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choices {
+    /// The way in which a token classifier's pieces become entities.
+    pub strategy: Option<Strategy>,
+    /// Whether a token classifier's entities show their pieces too.
+    pub in_pieces: Option<bool>,
+    /// Whether a token classifier gives what is in no entity as well, under the label `O`.
+    pub outside: Option<bool>,
+    /// Pieces that neighboring windows share at most.
+    pub stride: Option<usize>,
+    /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
+    pub labels: Option<Value>,
+    /// A span tagger's threshold: a number, `cls` or `label_token`.
+    pub threshold: Option<String>,
+    /// Which of a span tagger's entities may share pieces.
+    pub decoding: Option<Mode>,
 }
 
 enum Kind {
@@ -105,22 +148,15 @@ enum Kind {
     Spans(Box<spans::Tagger>),
 }
 
-/// The part of a tagger that needs no model: inputs in, pieces and windows out. Other threads can have a clone.
-#[derive(Clone)]
-pub struct Encoder(EncoderKind);
+/// One window of an input: the input, and the window's number.
+pub type Window<'a> = (&'a Encoded, usize);
 
-#[derive(Clone)]
-enum EncoderKind {
-    Tokens(Arc<tokens::Reader>),
-    Spans(Arc<spans::Reader>),
-}
+/// What the model says of a window.
+pub struct Scores(ScoresKind);
 
-/// An input as the model will read it.
-pub struct Encoded(EncodedKind);
-
-enum EncodedKind {
-    Tokens(tokens::Encoded),
-    Spans(spans::Encoded),
+enum ScoresKind {
+    Tokens(Vec<f32>),
+    Spans(Vec<Candidate>),
 }
 
 impl Tagger {
@@ -142,15 +178,95 @@ impl Tagger {
         };
         notes.extend(options.bf16.then(|| precision::bf16_note(&device)));
         notes.extend(more);
-        Ok((Tagger { kind, folder }, notes))
+        let options = options.clone();
+        let mut tagger = Tagger { kind, folder, options, encoder: None, label_sets: Mutex::default() };
+        if !tagger.scores_spans() || tagger.options.labels.is_some() || !tagger.options.may_lack_labels {
+            let (encoder, more) = tagger.encoder_by(&Choices::default())?;
+            notes.extend(more);
+            tagger.encoder = Some(encoder);
+        }
+        Ok((tagger, notes))
     }
 
-    /// Returns what encodes inputs.
+    /// Returns what encodes inputs that choose nothing themselves.
+    ///
+    /// # Panics
+    /// If the tagger was loaded without labels that it needs.
     pub fn encoder(&self) -> Encoder {
-        Encoder(match &self.kind {
-            Kind::Tokens(tagger) => EncoderKind::Tokens(tagger.reader()),
-            Kind::Spans(tagger) => EncoderKind::Spans(tagger.reader()),
-        })
+        self.encoder.clone().expect("tag: the tagger was loaded with labels")
+    }
+
+    /// Returns whether inputs need no choices: the tagger is a token classifier, or has labels to look for.
+    pub fn has_labels(&self) -> bool {
+        self.encoder.is_some()
+    }
+
+    /// Returns what encodes inputs by these choices, with notes about labels.
+    ///
+    /// # Errors
+    /// A choice that this kind of model does not have, or a span tagger without labels, with a remedy. Labels that the
+    /// model cannot look for.
+    pub fn encoder_by(&self, choices: &Choices) -> Result<(Encoder, Vec<Note>)> {
+        match &self.kind {
+            Kind::Tokens(tagger) => {
+                let for_spans = [
+                    (choices.labels.is_some(), Setting::Labels, FINDS_ITS_OWN),
+                    (choices.threshold.is_some(), Setting::Threshold, HAS_NO_THRESHOLD),
+                    (choices.decoding.is_some(), Setting::Decoding, NEVER_OVERLAPS),
+                ];
+                refuse_given(A_TOKEN_CLASSIFIER, &for_spans)?;
+                let choices = tokens::Choices {
+                    strategy: choices.strategy,
+                    stride: choices.stride,
+                    in_pieces: choices.in_pieces,
+                    outside: choices.outside,
+                };
+                Ok((Encoder(EncoderKind::Tokens(Arc::new(tagger.reader().with(&choices)))), Vec::new()))
+            }
+            Kind::Spans(tagger) => {
+                refuse_given(A_SPAN_TAGGER, &[(is_other(choices.strategy), Setting::AggregationStrategy, SCORES_WHOLE)])?;
+                let given = choices.labels.as_ref().or(self.options.labels.as_ref()).ok_or_else(no_labels)?;
+                let labels = labels(given).ok_or_else(|| {
+                    let message = "the labels are neither a list of names nor an object of names and descriptions";
+                    refusal(message, Remedy::set(Setting::Labels).so_as("as `person,place` or as a JSON file"))
+                })?;
+                let threshold = choices.threshold.as_ref().or(self.options.threshold.as_ref());
+                let threshold = threshold.map(|word| threshold_of(word, tagger.is_contrastive())).transpose()?;
+                let set = self.label_set(tagger, labels, threshold)?;
+                let choices = spans::Choices {
+                    threshold,
+                    decoding: choices.decoding.or(self.options.decoding).unwrap_or_default(),
+                    stride: choices.stride.or(self.options.stride),
+                };
+                let notes = set.notes().to_vec();
+                Ok((Encoder(EncoderKind::Spans(tagger.reader(&set, &choices))), notes))
+            }
+        }
+    }
+
+    /// Returns labels as the model reads them. Those that were looked for of late are encoded already.
+    fn label_set(
+        &self,
+        tagger: &spans::Tagger,
+        labels: Vec<Label>,
+        threshold: Option<Threshold>,
+    ) -> Result<Arc<LabelSet>> {
+        let learned = tagger.learned(threshold);
+        let mut known = self.label_sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = known.iter().position(|known| known.learned == learned && known.labels == labels) {
+            let found = known.remove(at);
+            let set = found.set.clone();
+            known.push(found);
+            return Ok(set);
+        }
+        drop(known);
+        let set = Arc::new(tagger.label_set(&labels, threshold)?);
+        let mut known = self.label_sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == LABEL_SETS {
+            known.remove(0);
+        }
+        known.push(KnownLabels { labels, learned, set: set.clone() });
+        Ok(set)
     }
 
     /// Returns the folder of the model's files.
@@ -168,18 +284,12 @@ impl Tagger {
 
     /// Returns the names of words' labels, in the order of their ids: a span tagger's are IOB2 tags of its labels.
     pub fn labels(&self) -> &[String] {
-        match &self.kind {
-            Kind::Tokens(tagger) => tagger.labels(),
-            Kind::Spans(tagger) => tagger.word_labels(),
-        }
+        self.encoder.as_ref().map_or(&[], Encoder::labels)
     }
 
     /// Returns whether every word gets a label. Entities that may overlap have no label a word.
     pub fn labels_words(&self) -> bool {
-        match &self.kind {
-            Kind::Tokens(_) => true,
-            Kind::Spans(tagger) => tagger.labels_words(),
-        }
+        self.encoder.as_ref().is_some_and(Encoder::labels_words)
     }
 
     /// Tags encoded inputs, in their order. `watch` hears how far the work is.
@@ -190,23 +300,72 @@ impl Tagger {
     /// # Panics
     /// If an input was encoded for a model of the other kind.
     pub fn tag_encoded(&self, inputs: Vec<Encoded>, tally: &mut Tally, watch: Watch<'_>) -> Result<Vec<Tagged>> {
-        const OTHER: &str = "tag: an input of another tagger's encoder";
         match &self.kind {
             Kind::Tokens(tagger) => {
-                let of_kind = |Encoded(input)| match input {
-                    EncodedKind::Tokens(input) => input,
-                    EncodedKind::Spans(_) => panic!("{OTHER}"),
-                };
-                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally, watch)?)
+                Ok(tagger.tag(inputs.into_iter().map(Encoded::into_tokens).collect(), tally, watch)?)
             }
             Kind::Spans(tagger) => {
-                let of_kind = |Encoded(input)| match input {
-                    EncodedKind::Spans(input) => input,
-                    EncodedKind::Tokens(_) => panic!("{OTHER}"),
-                };
-                Ok(tagger.tag(inputs.into_iter().map(of_kind).collect(), tally, watch)?)
+                Ok(tagger.tag(inputs.into_iter().map(Encoded::into_spans).collect(), tally, watch)?)
             }
         }
+    }
+
+    /// Returns what the model says of some windows, all of which it reads at once. [`Tagger::tag_encoded`] is this, window by
+    /// window, and [`Tagger::finish`]: an input's result is the same whatever its windows are read with.
+    ///
+    /// # Errors
+    /// Rows of the model's word table that cannot be read; scores that are not numbers.
+    ///
+    /// # Panics
+    /// If an input was encoded for a model of the other kind, or the windows do not share batches.
+    pub fn infer(&self, windows: &[Window<'_>]) -> Result<Vec<Scores>> {
+        match &self.kind {
+            Kind::Tokens(tagger) => {
+                let windows: Vec<_> = windows.iter().map(|(input, window)| (input.tokens(), *window)).collect();
+                let scores = tagger.infer(&windows)?;
+                Ok(scores.into_iter().map(|scores| Scores(ScoresKind::Tokens(scores))).collect())
+            }
+            Kind::Spans(tagger) => {
+                let windows: Vec<_> = windows.iter().map(|(input, window)| (input.spans(), *window)).collect();
+                let found = tagger.infer(&windows)?;
+                Ok(found.into_iter().map(|found| Scores(ScoresKind::Spans(found))).collect())
+            }
+        }
+    }
+
+    /// Returns what was found in an input by what the model says of its windows, all of them in their order.
+    ///
+    /// # Errors
+    /// Scores that are not numbers.
+    ///
+    /// # Panics
+    /// If the scores are another input's.
+    pub fn finish(&self, input: Encoded, scores: Vec<Scores>, tally: &mut Tally) -> Result<Tagged> {
+        match &self.kind {
+            Kind::Tokens(tagger) => {
+                let of_kind = |Scores(scores)| match scores {
+                    ScoresKind::Tokens(scores) => scores,
+                    ScoresKind::Spans(_) => panic!("{OTHER}"),
+                };
+                let scores: Vec<Vec<f32>> = scores.into_iter().map(of_kind).collect();
+                Ok(tagger.finish(input.into_tokens(), &scores, tally)?)
+            }
+            Kind::Spans(tagger) => {
+                let of_kind = |Scores(found)| match found {
+                    ScoresKind::Spans(found) => found,
+                    ScoresKind::Tokens(_) => panic!("{OTHER}"),
+                };
+                Ok(tagger.finish(input.into_spans(), scores.into_iter().map(of_kind).collect(), tally))
+            }
+        }
+    }
+
+    /// Returns the tokenizer of texts.
+    pub fn tokenizer(&self) -> Tokenizing {
+        Tokenizing(match &self.kind {
+            Kind::Tokens(tagger) => TokenizingKind::Tokens(tagger.reader()),
+            Kind::Spans(tagger) => TokenizingKind::Spans(tagger.tokenizers().clone()),
+        })
     }
 
     /// Tags inputs, in their order.
@@ -217,168 +376,5 @@ impl Tagger {
         let encoder = self.encoder();
         let encoded = inputs.iter().map(|input| encoder.encode(input)).collect::<Result<_>>()?;
         self.tag_encoded(encoded, &mut Tally::default(), UNWATCHED)
-    }
-}
-
-impl Encoder {
-    /// Cuts an input into words, pieces and windows.
-    ///
-    /// # Errors
-    /// An input that cannot be read, with its place.
-    pub fn encode(&self, input: &Input) -> Result<Encoded> {
-        Ok(Encoded(match &self.0 {
-            EncoderKind::Tokens(reader) => EncodedKind::Tokens(reader.encode(input)?),
-            EncoderKind::Spans(reader) => EncodedKind::Spans(reader.encode(input)?),
-        }))
-    }
-}
-
-/// Returns the folder of a model that is a folder, or a name on the hub, with notes about it.
-///
-/// # Errors
-/// What the hub says; see [`model_folder`].
-pub fn located(source: &str, revision: Option<&str>, hub: &Hub) -> Result<(PathBuf, Vec<Note>)> {
-    // A folder that is here is taken as it is: only its kind says which files belong into it.
-    match Path::new(source).is_dir() {
-        true => model_folder(Path::new(source)),
-        false => model_folder(&hub.model(source, revision, &Part::ALL)?),
-    }
-}
-
-/// Returns the folder that holds a model: the given one, or the best checkpoint of the span tagger's run that it holds.
-///
-/// # Errors
-/// A folder whose model is not whole, or which holds only checkpoints of a run that has not ended.
-pub fn model_folder(folder: &Path) -> Result<(PathBuf, Vec<Note>)> {
-    const BEST: &str = "best_checkpoint";
-    let link = folder.join(BEST);
-    // Where the system has no links, a file names the checkpoint.
-    let best = match fs::read_to_string(&link) {
-        Ok(name) => folder.join(name.trim()),
-        Err(_) => link,
-    };
-    let shown = folder.display();
-    if MODEL.waits_in(folder) && !folder.join(MODEL.key).exists() {
-        let remedy = Remedy::to_do("go on with that run, which then puts the files into their places");
-        return Err(refusal(format!("`{shown}`: a run was interrupted while it saved this model"), remedy));
-    }
-    if folder.join(MODEL.key).exists() {
-        return Ok((folder.to_owned(), Vec::new()));
-    }
-    if best.join(MODEL.key).exists() {
-        let note = format!("{shown}: this is the folder of a run; the model is its best checkpoint");
-        return Ok((best, vec![Note::once(note)]));
-    }
-    match checkpoint::newest(folder) {
-        None => Ok((folder.to_owned(), Vec::new())),
-        Some(newest) => {
-            let remedy =
-                Remedy::to_do(format!("let the run end, or name a checkpoint, such as `{}`", newest.display()));
-            Err(refusal(format!("`{shown}` is the folder of a run that has not ended, and holds no model"), remedy))
-        }
-    }
-}
-
-/// Returns whether a folder holds a span tagger.
-pub fn is_span_tagger(folder: &Path) -> bool {
-    let config = fs::read(folder.join("config.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    folder.join("token_encoder_config.json").exists()
-        || config.is_some_and(|config| config.get("token_encoder").is_some())
-}
-
-/// A tagger, where it computes, and notes about both.
-type Loaded = (Kind, Device, Vec<Note>);
-
-fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<Loaded> {
-    let for_spans = [
-        (options.labels.is_some(), Setting::Labels, "finds its own labels and looks for no others"),
-        (
-            options.threshold.is_some(),
-            Setting::Threshold,
-            "gives each word its most probable label and has no threshold",
-        ),
-        (options.decoding.is_some(), Setting::Decoding, "gives each word one label, so entities never overlap"),
-    ];
-    refuse_given(folder, "a token classifier", &for_spans)?;
-    let request = tokens::Request {
-        max_seq_length: options.max_seq_length,
-        stride: options.stride,
-        batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
-        strategy: options.strategy.unwrap_or(Strategy::First),
-        scheme: options.label_scheme.unwrap_or_default(),
-        in_pieces: options.in_pieces,
-        outside: options.outside,
-    };
-    let (device, mut notes) = options.device.open()?;
-    let loaded = tokens::Tagger::load(folder, request, precision, &device);
-    if let Err(tokens::Error::Scheme(error)) = &loaded {
-        return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
-    }
-    let (tagger, more) = loaded.with_context(|| folder.display().to_string())?;
-    notes.extend(more.into_iter().map(Note::once));
-    Ok((Kind::Tokens(Box::new(tagger)), device, notes))
-}
-
-fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Precision, hub: &Hub) -> Result<Loaded> {
-    let other_strategy = options.strategy.is_some_and(|strategy| strategy != Strategy::First);
-    let for_tokens = [
-        (other_strategy, Setting::AggregationStrategy, "scores whole spans, so no pieces are put together"),
-        (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
-    ];
-    refuse_given(folder, "a span tagger", &for_tokens)?;
-    let Some(given) = &options.labels else {
-        let remedy = Remedy::set(Setting::Labels).so_as("to name them");
-        return Err(refusal("a span tagger looks for labels, and none are given", remedy));
-    };
-    let labels = labels(given).ok_or_else(|| {
-        let message = "the labels are neither a list of names nor an object of names and descriptions";
-        refusal(message, Remedy::set(Setting::Labels).so_as("as `person,place` or as a JSON file"))
-    })?;
-    let (mut model, notes) = folder::load(folder)?;
-    let threshold = options.threshold.as_deref().map(|word| {
-        Threshold::parse(word, model.config.contrastive()).map_err(|why| {
-            refusal(format!("the threshold {why}"), Remedy::set(Setting::Threshold).so_as("with a number from 0 to 1"))
-        })
-    });
-    let threshold = threshold.transpose()?;
-    model.precision = precision;
-    let (device, mut said) = options.device.open()?;
-    let model = model.moved(&device)?;
-    let tokenizers = folder::tokenizers(folder, &model.config, hub)?;
-    let request = spans::Request {
-        labels,
-        threshold,
-        decoding: options.decoding.unwrap_or_default(),
-        max_seq_length: options.max_seq_length,
-        stride: options.stride,
-        batch_tokens: options.batch_tokens.unwrap_or(BATCH_TOKENS),
-    };
-    let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
-    said.extend(notes.into_iter().map(Note::once).chain(more));
-    Ok((Kind::Spans(Box::new(tagger)), device, said))
-}
-
-/// Refuses the first choice that is given and that this kind of model does not have, with the reason.
-fn refuse_given(folder: &Path, kind: &str, choices: &[(bool, Setting, &str)]) -> Result<()> {
-    match choices.iter().find(|(is_given, ..)| *is_given) {
-        Some(&(_, setting, why)) => {
-            Err(refusal(format!("{}: this is {kind}: it {why}", folder.display()), Remedy::Unset(setting)))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Returns the labels of a list of names or an object of names and descriptions; none where it is something else.
-fn labels(given: &Value) -> Option<Vec<Label>> {
-    match given {
-        Value::Array(names) => names.iter().map(|name| Some(Label::new(name.as_str()?, None))).collect(),
-        Value::Object(names) => {
-            let label = |(name, said): (&String, &Value)| match said {
-                Value::Null => Some(Label::new(name, None)),
-                said => Some(Label::new(name, Some(said.as_str()?))),
-            };
-            names.iter().map(label).collect()
-        }
-        _ => None,
     }
 }

@@ -238,6 +238,7 @@ pub fn tagger_options(matches: &ArgMatches) -> Result<TaggerOptions> {
         in_pieces: false,
         outside: false,
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
+        may_lack_labels: false,
         threshold: text("threshold"),
         decoding: text("decoding").and_then(|name| Mode::named(&name)),
         bf16: matches.get_flag("bf16"),

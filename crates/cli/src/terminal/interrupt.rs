@@ -42,6 +42,24 @@ struct State {
     goes_on: String,
 }
 
+/// What the first signal does instead of ending the process.
+type Ending = Box<dyn FnOnce() + Send>;
+
+static ENDING: Mutex<Option<Ending>> = Mutex::new(None);
+
+/// Lets the first signal do this instead of ending the process. The next one ends it.
+pub fn ends_by(ending: impl FnOnce() + Send + 'static) {
+    if let Ok(mut place) = ENDING.lock() {
+        *place = Some(Box::new(ending));
+    }
+}
+
+/// Does what the first signal does. Returns whether there is such a thing.
+fn ends_itself() -> bool {
+    let ending = ENDING.lock().ok().and_then(|mut ending| ending.take());
+    ending.map(|ending| ending()).is_some()
+}
+
 /// The command of this process.
 static STATE: Mutex<State> = Mutex::new(State::NEW);
 
@@ -176,7 +194,8 @@ mod signals {
         let wait = || {
             let heeded = [SIGINT, SIGTERM].into_iter().filter(|&signal| !is_ignored(signal));
             let Ok(mut signals) = Signals::new(heeded) else { return };
-            if let Some(signal) = signals.forever().next() {
+            let ends = |_: &i32| !super::ends_itself();
+            if let Some(signal) = signals.forever().find(ends) {
                 super::say();
                 // Ends this process as the signal would have done, which a shell sees as 128 and its number.
                 _ = emulate_default_handler(signal);

@@ -1,6 +1,7 @@
 //! Whole runs of the trainer on a few texts.
 
 use crate::harness::{NAMES, config, copy, encoder, examples, golden, hub, run, run_model, tokenizer};
+use std::sync::Arc;
 use tagsmith_kernel::check::{assert_close, assert_far};
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
@@ -8,7 +9,7 @@ use tagsmith_spans::batch::encode::added_tokens;
 use tagsmith_spans::evaluate::assess;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_spans::folder::{self, Tokenizers};
-use tagsmith_spans::tag::{Label, Request, Tagger};
+use tagsmith_spans::tag::{Choices, Label, Request, Tagger};
 use tagsmith_text::tagged::{Content, Input, Tally, UNWATCHED};
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainer::options::Keep;
@@ -177,18 +178,13 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         assert_eq!(assessed.expect_err("evaluation reads rows").to_string(), lost, "{name}");
 
         let (model, tokenizers) = open();
-        let request = Request {
-            labels: vec![Label::new("place", None)],
-            threshold: None,
-            decoding: Mode::Flat,
-            max_seq_length: None,
-            stride: None,
-            batch_tokens: 100,
-        };
-        let (tagger, _) = Tagger::new(model, tokenizers, request).expect("it takes the label");
+        let request = Request { max_seq_length: None, batch_tokens: 100 };
+        let (tagger, _) = Tagger::new(model, tokenizers, request).expect("it has positions");
+        let labels = Arc::new(tagger.label_set(&[Label::new("place", None)], None).expect("it takes the label"));
         cut().expect("cutting works");
         let content = Content::Words(vec!["rotterdam".into()]);
-        let input = tagger.reader().encode(&Input { place: "test:1".into(), content }).expect("it has pieces");
+        let reader = tagger.reader(&labels, &Choices::default());
+        let input = reader.encode(&Input { place: "test:1".into(), content }).expect("it has pieces");
         let tagged = tagger.tag(vec![input], &mut Tally::default(), UNWATCHED);
         assert_eq!(tagged.expect_err("tagging reads rows").to_string(), lost, "{name}");
     }

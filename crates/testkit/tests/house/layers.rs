@@ -12,19 +12,22 @@ const FLOORS: &[&[&str]] = &[
     &["train"],
     &["spans", "tokens"],
     &["app"],
+    &["serve"],
     &["bench", "cli"],
     &["py"],
 ];
 
 /// Dependencies that only these crates may have.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("anyhow", &["app", "bench", "cli", "py"]),
+    ("anyhow", &["app", "bench", "cli", "py", "serve"]),
+    ("axum", &["serve"]),
     ("clap", &["cli"]),
     ("pyo3", &["py"]),
     ("indicatif", &["cli"]),
     ("libloading", &["device", "ranks"]),
     ("tokenizers", &["text"]),
-    ("ureq", &["hub"]),
+    ("tokio", &["serve"]),
+    ("ureq", &["hub", "serve"]),
 ];
 
 /// What only the command line may do.

@@ -1,0 +1,30 @@
+//! Texts that are part of the program: the page, the description of all routes.
+
+use super::health;
+use crate::http::frame::page;
+use crate::http::{App, Reply, with_type};
+use axum::extract::{Request, State};
+use axum::http::header;
+use std::sync::Arc;
+
+const OPENAPI: &str = include_str!("../openapi.json");
+const PAGE: &str = include_str!("../page.html");
+const DOCS: &str = include_str!("../docs.html");
+
+/// Shows the page to browsers, and answers everybody else that the server is alive.
+pub async fn root(state: State<Arc<App>>, request: Request) -> Reply {
+    let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.contains("text/html"))
+    });
+    if wants_page { Ok(page(PAGE)) } else { health::health(state, request).await }
+}
+
+/// Describes all routes.
+pub async fn openapi() -> Reply {
+    Ok(with_type(OPENAPI.into(), "application/json"))
+}
+
+/// Shows the description of all routes.
+pub async fn docs() -> Reply {
+    Ok(page(DOCS))
+}

@@ -1,0 +1,5 @@
+//! The server: every route against its router, and whole servers on the loopback.
+
+mod contract;
+mod harness;
+mod openapi;
