@@ -211,7 +211,11 @@ impl Engine {
         let why = if is_full {
             format!("the texts that wait take as much memory as they may ({} bytes)", shared.limits.queued_bytes)
         } else {
-            format!("the answer would take some {:.1} s, and the request waits {:.1} s", wait.as_secs_f64(), left.as_secs_f64())
+            format!(
+                "the answer would take some {:.1} s, and the request waits {:.1} s",
+                wait.as_secs_f64(),
+                left.as_secs_f64()
+            )
         };
         Err(Refusal::new(Kind::Overloaded, why).after(after.as_secs_f64().ceil().max(1.0) as u64))
     }

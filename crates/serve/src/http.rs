@@ -153,4 +153,3 @@ pub fn with_type(body: Body, kind: &'static str) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
-

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 const STATUSES: [u16; 17] = [200, 201, 204, 400, 401, 404, 405, 408, 413, 415, 422, 429, 431, 499, 500, 503, 504];
 
 /// Upper bounds of times, in seconds.
-const SECONDS: [f64; 18] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0,
-];
+const SECONDS: [f64; 18] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0];
 
 /// Upper bounds of sizes are powers of two up to this one.
 const SIZES: usize = 21;
@@ -120,10 +119,8 @@ impl Metrics {
         };
         let routes = named(&mut routes.iter().map(|route| (*route).to_owned()));
         let types = named(&mut types.iter().cloned());
-        let of_route = |_| OfRoute {
-            statuses: [const { AtomicU64::new(0) }; STATUSES.len() + 1],
-            durations: Histogram::new(),
-        };
+        let of_route =
+            |_| OfRoute { statuses: [const { AtomicU64::new(0) }; STATUSES.len() + 1], durations: Histogram::new() };
         let build: Vec<String> = build.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
         Metrics {
             of_routes: (0..routes.len()).map(of_route).collect(),

@@ -90,7 +90,8 @@ impl Refusal {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         let mut message = causes.join(": ");
         let remedy = tagsmith_app::error::remedy(error);
-        if let Some(remedy) = remedy.as_ref().and_then(|remedy| remedy.within(&|setting| parameter(setting).is_some())) {
+        if let Some(remedy) = remedy.as_ref().and_then(|remedy| remedy.within(&|setting| parameter(setting).is_some()))
+        {
             let spell = |setting: Setting, value: Option<&str>| {
                 let name = parameter(setting).unwrap_or_default();
                 value.map_or_else(|| format!("`{name}`"), |value| format!("`{name}` as `{value}`"))

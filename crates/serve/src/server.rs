@@ -81,8 +81,8 @@ pub fn open(served: Served, settings: Settings, log: Option<Log>) -> Result<(Arc
     .collect();
     let metrics = Arc::new(Metrics::new(&paths, &types, &build));
     let workers = settings.tokenization_workers;
-    let engine = Engine::start(tagger, &settings.limits, workers, metrics.clone())
-        .context("the system gives no thread")?;
+    let engine =
+        Engine::start(tagger, &settings.limits, workers, metrics.clone()).context("the system gives no thread")?;
     let warm_up = engine.warm_up()?;
     let phase = Phase::default();
     let app = App { engine, settings, model, metrics, phase, reading: AtomicUsize::new(0), log };

@@ -127,12 +127,7 @@ impl Query {
     ///
     /// # Errors
     /// Rows of a word table that cannot be read; scores that are not numbers.
-    pub fn score(
-        &self,
-        model: &Model,
-        encoded: &[&Encoded],
-        bars: &[Threshold],
-    ) -> Result<Vec<Vec<Candidate>>, Error> {
+    pub fn score(&self, model: &Model, encoded: &[&Encoded], bars: &[Threshold]) -> Result<Vec<Vec<Candidate>>, Error> {
         let c = self.labels.len();
         let (batch, listed) = collate::batch(&model.config, encoded, self.batch.clone());
         let scores = model.infer(&batch, self.vectors.as_ref())?;

@@ -224,7 +224,10 @@ impl Tagger {
                 Ok((Encoder(EncoderKind::Tokens(Arc::new(tagger.reader().with(&choices)))), Vec::new()))
             }
             Kind::Spans(tagger) => {
-                refuse_given(A_SPAN_TAGGER, &[(is_other(choices.strategy), Setting::AggregationStrategy, SCORES_WHOLE)])?;
+                refuse_given(
+                    A_SPAN_TAGGER,
+                    &[(is_other(choices.strategy), Setting::AggregationStrategy, SCORES_WHOLE)],
+                )?;
                 let given = choices.labels.as_ref().or(self.options.labels.as_ref()).ok_or_else(no_labels)?;
                 let labels = labels(given).ok_or_else(|| {
                     let message = "the labels are neither a list of names nor an object of names and descriptions";

@@ -163,7 +163,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         ("threads", threads.to_string()),
     ];
     if !address.ip().is_loopback() && settings.api_keys.is_empty() {
-        terminal.note(&tagsmith_message::Note::once(format!("whoever reaches {address} may ask: `--api-key` asks for a key")).important());
+        terminal.note(
+            &tagsmith_message::Note::once(format!("whoever reaches {address} may ask: `--api-key` asks for a key"))
+                .important(),
+        );
     }
     let (app, warm_up) = server::open(Served { tagger, model, build }, settings, log(matches))?;
     if let Some(warm_up) = warm_up {
@@ -217,7 +220,9 @@ fn of_environment(name: &str) -> Option<String> {
 fn number(matches: &ArgMatches, name: &str) -> Result<usize> {
     let is_given = matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
     match of_environment(name).filter(|_| !is_given) {
-        Some(word) => word.parse().with_context(|| format!("`--{name}` from the environment: `{word}` is not a number")),
+        Some(word) => {
+            word.parse().with_context(|| format!("`--{name}` from the environment: `{word}` is not a number"))
+        }
         None => Ok(matches.get_one::<usize>(name).copied().unwrap_or_default()),
     }
 }

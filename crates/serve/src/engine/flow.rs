@@ -37,21 +37,11 @@ pub enum Part {
     /// An input whose answer was kept.
     Kept(Arc<Document>),
     /// An input in windows, with the scores of those that were computed.
-    Cut {
-        encoded: Encoded,
-        scores: Vec<Scores>,
-        key: Option<Key>,
-        characters: usize,
-    },
+    Cut { encoded: Encoded, scores: Vec<Scores>, key: Option<Key>, characters: usize },
 }
 
 impl Flow {
-    pub fn new(
-        number: u64,
-        job: Job,
-        reply: oneshot::Sender<Result<Answer, Refusal>>,
-        shared: Arc<Shared>,
-    ) -> Flow {
+    pub fn new(number: u64, job: Job, reply: oneshot::Sender<Result<Answer, Refusal>>, shared: Arc<Shared>) -> Flow {
         let now = Instant::now();
         Flow {
             number,

@@ -191,7 +191,8 @@ fn read_off(shared: &Shared, flow: &mut Flow) -> Result<Answer, Refusal> {
 
 /// Runs work whose panic is a mistake of this program and fails one request alone.
 pub fn caught<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    let mistake = |_| Err(Refusal::new(Kind::Internal, "a mistake of this program: its log on standard error has more"));
+    let mistake =
+        |_| Err(Refusal::new(Kind::Internal, "a mistake of this program: its log on standard error has more"));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(mistake)
 }
 

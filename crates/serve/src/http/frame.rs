@@ -183,7 +183,8 @@ pub async fn no_such_method() -> Refusal {
 pub fn page(text: &'static str) -> Response {
     let mut response = with_type(Body::from(text), "text/html; charset=utf-8");
     let headers = response.headers_mut();
-    let policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let policy =
+        "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response

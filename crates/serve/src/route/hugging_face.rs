@@ -182,4 +182,3 @@ fn shown<'d>(document: &'d Document, Asked { parameters, strategy }: &Asked) -> 
     let entities = document.tagged.entities.iter().filter(|it| !parameters.ignored.contains(&it.label));
     entities.map(found).collect()
 }
-

@@ -119,7 +119,9 @@ fn asked(app: &App, mut fields: Fields) -> Result<Asked, Refusal> {
     let shown: HashSet<String> = shown.unwrap_or_else(|| vec!["entities".into()]).into_iter().collect();
     if let Some(other) = shown.iter().find(|name| !["entities", "words"].contains(&name.as_str())) {
         let other = tagsmith_message::quote(other);
-        return Err(Refusal::validation(format!("`parameters.return`: there is no {other}: there are entities, words")));
+        return Err(Refusal::validation(format!(
+            "`parameters.return`: there is no {other}: there are entities, words"
+        )));
     }
     Ok(Asked { parameters, shows_entities: shown.contains("entities"), shows_words: shown.contains("words") })
 }
@@ -136,9 +138,7 @@ fn named(value: Value, place: &str) -> Result<Named, Refusal> {
     }
     let content = match (fields.text("text")?, fields.take("tokens")) {
         (Some(text), None) => Content::Text(text),
-        (None, Some(words)) => {
-            Content::Words(strings(words).ok_or_else(|| fields.wrong("tokens", "a list of texts"))?)
-        }
+        (None, Some(words)) => Content::Words(strings(words).ok_or_else(|| fields.wrong("tokens", "a list of texts"))?),
         _ => return Err(Refusal::validation(format!("`{place}` needs `text` or `tokens`, one of them"))),
     };
     fields.end()?;

@@ -13,9 +13,10 @@ const DOCS: &str = include_str!("../docs.html");
 
 /// Shows the page to browsers, and answers everybody else that the server is alive.
 pub async fn root(state: State<Arc<App>>, request: Request) -> Reply {
-    let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| {
-        accept.to_str().is_ok_and(|accept| accept.contains("text/html"))
-    });
+    let wants_page = request
+        .headers()
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
     if wants_page { Ok(page(PAGE)) } else { health::health(state, request).await }
 }
 

@@ -50,11 +50,8 @@ fn pieces(tokenizer: &Tokenizer, input: &Input, special: bool, unit: OffsetUnit)
     let piece = |at: usize| {
         let (start, end) = pieces.offsets[at];
         let is_special = !content.contains(&at);
-        let text = if is_special {
-            tokenizer.spelling(pieces.ids[at], "")
-        } else {
-            letters.slice(start, end).to_owned()
-        };
+        let text =
+            if is_special { tokenizer.spelling(pieces.ids[at], "") } else { letters.slice(start, end).to_owned() };
         let place = |code_point| (!is_special).then(|| offsets.of(code_point));
         Piece { id: pieces.ids[at], text, special: is_special, start: place(start), stop: place(end) }
     };

@@ -63,7 +63,9 @@ fn an_answer_is_the_tagger_s() {
         let answer = answer.json();
         assert_eq!(answer["model"]["id"], "model");
         let names = kit.app.engine.tagger().labels();
-        for ((result, tagged), id) in answer["results"].as_array().expect("results").iter().zip(&tagged).zip([json!("7"), json!(8)]) {
+        for ((result, tagged), id) in
+            answer["results"].as_array().expect("results").iter().zip(&tagged).zip([json!("7"), json!(8)])
+        {
             assert_eq!(result["id"], id);
             assert_eq!(result["words"], json!(tagged.words));
             let labels: Vec<&str> = tagged.labels.iter().map(|word| names[word.label as usize].as_str()).collect();
@@ -76,7 +78,12 @@ fn an_answer_is_the_tagger_s() {
                 assert_eq!(float(&entity["score"]), mention.score);
                 assert_eq!(
                     (&entity["text"], &entity["label"], entity["start"].as_u64(), entity["end"].as_u64()),
-                    (&json!(mention.text), &json!(mention.label), Some(u64::from(mention.start)), Some(u64::from(mention.end)))
+                    (
+                        &json!(mention.text),
+                        &json!(mention.label),
+                        Some(u64::from(mention.start)),
+                        Some(u64::from(mention.end))
+                    )
                 );
             }
             assert_eq!(result["read"]["truncated_at"], Value::Null);
@@ -147,7 +154,8 @@ fn a_span_tagger_looks_for_what_a_request_names() {
                 decoding: tagsmith_spans::find::decode::Mode::named("nested"),
                 ..Choices::default()
             };
-            let tagger = tagger(&kit.scratch, name, TaggerOptions { may_lack_labels: true, ..TaggerOptions::default() });
+            let tagger =
+                tagger(&kit.scratch, name, TaggerOptions { may_lack_labels: true, ..TaggerOptions::default() });
             let (encoder, _) = tagger.encoder_by(&choices).expect("it takes the labels");
             let input = Input { place: "x".into(), content: Content::Text(TEXT.into()) };
             let encoded = encoder.encode(&input).expect("it encodes");
@@ -202,7 +210,8 @@ fn every_error_is_the_one_body() {
         let long = fresh(&"x".repeat(9 << 20));
         let body = assert_error(&kit.post("/", &json!({"inputs": long})).await, 413, "payload_too_large");
         assert!(body["error"].as_str().unwrap().contains("8388608"), "{body}");
-        let body = assert_error(&kit.post("/", &json!({"inputs": "x".repeat((1 << 20) + 1)})).await, 413, "payload_too_large");
+        let body =
+            assert_error(&kit.post("/", &json!({"inputs": "x".repeat((1 << 20) + 1)})).await, 413, "payload_too_large");
         assert!(body["error"].as_str().unwrap().contains("1048577 characters, and 1048576"), "{body}");
         let body = assert_error(&kit.post("/", &json!({"inputs": vec!["x"; 257]})).await, 413, "payload_too_large");
         assert!(body["error"].as_str().unwrap().contains("257 inputs, and 256"), "{body}");

@@ -23,7 +23,15 @@ fn wrong(value: &Value, schema: &Value, document: &Value, place: &str) -> Option
     }
     for key in schema.as_object().expect("a schema is an object").keys() {
         let known = [
-            "type", "enum", "anyOf", "properties", "required", "additionalProperties", "items", "minimum", "description",
+            "type",
+            "enum",
+            "anyOf",
+            "properties",
+            "required",
+            "additionalProperties",
+            "items",
+            "minimum",
+            "description",
         ];
         assert!(known.contains(&key.as_str()), "{place}: the test does not know `{key}`");
     }

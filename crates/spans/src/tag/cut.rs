@@ -208,7 +208,8 @@ impl Cut {
         }
         // In an overlap of windows they count twice.
         for _ in 0..windows.iter().map(|window| window.encoded.spelled).sum() {
-            let what = "{special token|special tokens} that words spell (such as `[SEP]`) {was|were} read as ordinary letters";
+            let what =
+                "{special token|special tokens} that words spell (such as `[SEP]`) {was|were} read as ordinary letters";
             tally.add(what, || place.clone());
         }
     }
@@ -273,8 +274,7 @@ mod tests {
             format: AnnotationFormat::Tokens,
         };
         let long = "กรุงเทพเป็นเมืองใหญ่".repeat(20);
-        let encode =
-            |content: Content| cutter.cut(&Input { place: "test:1".into(), content }).expect("it is encoded");
+        let encode = |content: Content| cutter.cut(&Input { place: "test:1".into(), content }).expect("it is encoded");
         let encoded = encode(Content::Text(format!("{long} Jo")));
         assert!(encoded.words.len() > 3 && encoded.parted == [0], "{:?}", encoded.words);
         let (last, parts) = encoded.words.split_last().expect("it has words");
