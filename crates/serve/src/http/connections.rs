@@ -24,6 +24,9 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Time in which clients hear that the server is ending before it takes no more connections.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// Time that a new connection waits for a place, where all others have requests in progress.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Time without a request after which an ending server has nothing more to do.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -148,8 +151,12 @@ async fn accept(
         if table.places.available_permits() == 0 {
             table.end_idlest();
         }
-        let Ok(place) = table.places.acquire().await else { return };
-        place.forget();
+        let patience = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
+        match timeout(patience, table.places.acquire()).await {
+            Ok(Ok(place)) => place.forget(),
+            // All places have requests in progress.
+            _ => continue,
+        }
         number += 1;
         _ = stream.set_nodelay(true);
         tokio::spawn(connection(app.clone(), router.clone(), stream, table.clone(), number));

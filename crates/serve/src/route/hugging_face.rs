@@ -10,6 +10,7 @@ use crate::json::Fields;
 use crate::offsets::Offsets;
 use crate::refusal::{Kind, Refusal};
 use axum::extract::{Path, Request, State};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -131,8 +132,15 @@ fn options(fields: &mut Fields) -> Result<bool, Refusal> {
 /// Returns parameters that stand in the query. What looks like JSON is JSON.
 pub fn of_query(query: Option<&str>) -> Value {
     let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-    Value::Object(pairs.map(|(name, text)| (name.to_owned(), value(text))).collect::<Map<String, Value>>())
+    let plain = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    let value = |text: &str| {
+        let text = plain(text);
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    };
+    Value::Object(pairs.map(|(name, text)| (plain(name), value(text))).collect::<Map<String, Value>>())
 }
 
 fn asked(app: &App, mut fields: Fields) -> Result<Asked, Refusal> {

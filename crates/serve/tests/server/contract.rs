@@ -1,10 +1,11 @@
 //! What clients send, and what they get.
 
-use crate::harness::{assert_error, fresh, request, run, spans, tagger, tokens};
+use crate::harness::{assert_error, fresh, request, run, settings, spans, tagger, tokens, tokens_by};
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 use tagsmith_app::predict::tagger::{Choices, TaggerOptions};
+use tagsmith_serve::settings::{Limits, Settings};
 use tagsmith_text::tagged::{Content, Input, Tally, UNWATCHED};
 
 const TEXT: &str = "jo lives in millville";
@@ -131,7 +132,7 @@ fn offsets_slice_the_input_in_every_unit() {
 #[test]
 fn a_span_tagger_looks_for_what_a_request_names() {
     run(async {
-        for name in ["bi_encoder_bce", "cross_encoder_bce"] {
+        for name in ["bi_encoder", "cross_encoder", "contrastive_bi_encoder"] {
             let kit = spans(name);
             let refused = kit.post("/v1/tag", &json!({"inputs": TEXT})).await;
             let body = assert_error(&refused, 422, "validation");
@@ -213,6 +214,10 @@ fn every_error_is_the_one_body() {
         let body =
             assert_error(&kit.post("/", &json!({"inputs": "x".repeat((1 << 20) + 1)})).await, 413, "payload_too_large");
         assert!(body["error"].as_str().unwrap().contains("1048577 characters, and 1048576"), "{body}");
+        let body = json!({"inputs": "jo ".repeat(300_000)}).to_string();
+        let small = tokens_by(Settings { limits: Limits { windows: 100, ..settings().limits }, ..settings() });
+        let body = assert_error(&small.post_text("/", body).await, 413, "payload_too_large");
+        assert!(body["error"].as_str().unwrap().contains("100 are the most"), "{body}");
         let body = assert_error(&kit.post("/", &json!({"inputs": vec!["x"; 257]})).await, 413, "payload_too_large");
         assert!(body["error"].as_str().unwrap().contains("257 inputs, and 256"), "{body}");
     });
@@ -226,7 +231,7 @@ fn a_stream_of_lines_becomes_a_stream_of_lines() {
         lines[7] = "{\"id\": 7, \"txt\": \"x\"}".into();
         lines[8] = "not json".into();
         lines[9] = String::new();
-        let mut request = request("/v1/tag?return=[\"entities\",\"words\"]", lines.join("\n"));
+        let mut request = request("/v1/tag?return=%5B%22entities%22,+%22words%22%5D", lines.join("\n"));
         request.headers_mut().insert("content-type", "application/x-ndjson".parse().unwrap());
         let answer = kit.send(request).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-ndjson")));

@@ -5,7 +5,6 @@ use axum::http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use tagsmith_app::predict::tagger::{Tagger, TaggerOptions};
 use tagsmith_hub::{Hub, Settings as HubSettings};
 use tagsmith_serve::http::{App, Model};
@@ -39,7 +38,8 @@ impl Response {
     }
 }
 
-/// Returns settings as the command line's defaults are, but for a small batch: tests compute little at once.
+/// Returns settings as the command line's defaults are, but for small batches and many windows: the tests' models read little
+/// at once.
 pub fn settings() -> Settings {
     Settings {
         address: "127.0.0.1:0".parse().expect("an address"),
@@ -49,7 +49,7 @@ pub fn settings() -> Settings {
         cors_allow_origin: None,
         hf_default_none: false,
         tokenization_workers: 2,
-        limits: Limits { batch_tokens: 256, request_timeout: Duration::from_secs(60), ..Limits::default() },
+        limits: Limits { batch_tokens: 256, windows: 1 << 20, ..Limits::default() },
     }
 }
 

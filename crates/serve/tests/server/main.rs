@@ -1,5 +1,7 @@
 //! The server: every route against its router, and whole servers on the loopback.
 
+mod client;
 mod contract;
 mod harness;
+mod live;
 mod openapi;
