@@ -2,30 +2,13 @@
 
 use serde_json::Value;
 use std::fs;
-use tagsmith_encoder::config::Config;
 use tagsmith_testkit::program::{self, Ran};
 use tagsmith_testkit::scratch::Scratch;
-use tagsmith_tokens::model::Model;
 
-const LABELS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
-
-/// A folder with a random BERT of one layer in `model`.
+/// A folder with a small model in `model`.
 fn scratch() -> Scratch {
     let scratch = Scratch::empty();
-    for name in ["tokenizer.json", "tokenizer_config.json"] {
-        scratch.copy(format!("pieces/bert-cased/{name}"), &format!("model/{name}"));
-    }
-    let names: serde_json::Map<String, Value> =
-        (0..).zip(LABELS).map(|(id, label): (usize, _)| (id.to_string(), label.into())).collect();
-    let config = serde_json::json!({
-        "model_type": "bert", "vocab_size": 1000, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "intermediate_size": 32, "max_position_embeddings": 40, "type_vocab_size": 2, "hidden_act": "gelu",
-        "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
-        "initializer_range": 0.8, "pad_token_id": 0, "id2label": names,
-    });
-    scratch.write("model/config.json", config.to_string());
-    let (config, _) = Config::read(&scratch.path("model")).unwrap();
-    Model::new(config, 3).save(&scratch.path("model")).unwrap();
+    scratch.put_tagger("bert", "model");
     scratch
 }
 
@@ -49,7 +32,7 @@ fn a_model_is_evaluated_on_a_file() {
     // Word by word: one label of nine is another.
     let (first, rest) = predicted.split_once('\n').expect("lines");
     let (word, label) = first.split_once('\t').expect("columns");
-    let other = LABELS.iter().find(|other| **other != label).expect("there are five");
+    let other = ["O", "B-PER"].into_iter().find(|other| *other != label).expect("one of two is another");
     scratch.write("other.conll", format!("{word}\t{other}\n{rest}"));
     let words = figures(run(&scratch, "evaluate model other.conll --threads 1 --json --mode words"));
     assert_eq!(words["overall_f1"].as_f64(), Some(8.0 / 9.0), "{words}");
