@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -15,9 +14,6 @@ from . import _tagsmith
 from .notes import log, on_event
 
 OFFSET_UNITS = ("code_point", "utf16", "byte")
-
-# Endings of the files that decide what a model says.
-_FILES = (".json", ".safetensors", ".bin", ".model", ".txt")
 
 
 @dataclass(frozen=True)
@@ -89,21 +85,12 @@ class Tagger:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the names and contents of the model's files."""
-        digest = hashlib.sha256()
-        for path in self._files():
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        return digest.hexdigest()
-
-    def _files(self) -> list[Path]:
-        return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix in _FILES)
+        """SHA-256 of the names and contents of the files that decide what the model says. Servers show the same."""
+        return self._native.fingerprint
 
     def _state(self) -> list[tuple[str, int, int, int]]:
         """Returns what the system knows of the model's files. A file that is written again has another state."""
-        states = [(path.name, path.stat()) for path in self._files()]
+        states = [(str(path), os.stat(path)) for path in self._native.files]
         return [(name, state.st_ino, state.st_size, state.st_mtime_ns) for name, state in states]
 
     def tag(self, inputs: Any, *, is_split_into_words: bool = False) -> Any:

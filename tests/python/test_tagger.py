@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 import shutil
 import signal
+import struct
 import threading
 import time
 
@@ -61,12 +62,13 @@ def test_fingerprint_is_of_names_and_contents(tmp_path, model):
     for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]:
         shutil.copy(model / name, folder / name)
         contents = (folder / name).read_bytes()
-        digest.update(name.encode() + b"\0" + str(len(contents)).encode() + b"\0" + contents)
-    (folder / "README.md").write_text("no part of the model")
+        digest.update(struct.pack("<Q", len(name)) + name.encode() + hashlib.sha256(contents).digest())
+    for other in ["README.md", "eval_results.json", "trainer_state.json"]:
+        (folder / other).write_text("no part of the model")
     tagger = tagsmith.Tagger(folder)
-    assert tagger.fingerprint == digest.hexdigest()
+    assert tagger.fingerprint == f"sha256:{digest.hexdigest()}"
     (folder / "config.json").write_bytes((folder / "config.json").read_bytes() + b" ")
-    assert tagger.fingerprint != digest.hexdigest()
+    assert tagger.fingerprint != f"sha256:{digest.hexdigest()}"
 
 
 def test_stream_keeps_the_order_and_asks_for_a_chunk_at_a_time(tagger):

@@ -3,6 +3,7 @@
 pub mod anonymize;
 pub(crate) mod entity;
 mod feed;
+pub mod fingerprint;
 pub mod output;
 pub(crate) mod predicted;
 mod shards;

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyList};
 use std::path::PathBuf;
 use tagsmith_app::events::Recording;
 use tagsmith_app::machine::threads;
-use tagsmith_app::predict::tagger;
+use tagsmith_app::predict::{fingerprint, tagger};
 use tagsmith_app::score::evaluate::evaluate_by;
 use tagsmith_cli::keywords::Keywords;
 use tagsmith_message::Note;
@@ -97,6 +97,19 @@ impl Tagger {
     #[getter]
     fn folder(&self) -> PathBuf {
         self.inner.folder().to_owned()
+    }
+
+    /// The files that decide what the model answers.
+    #[getter]
+    fn files(&self) -> PyResult<Vec<PathBuf>> {
+        let files = fingerprint::files(self.inner.folder()).map_err(|error| raised("predict", &error))?;
+        Ok(files.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The fingerprint of these files, as a server shows it.
+    #[getter]
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| fingerprint::of(self.inner.folder())).map_err(|error| raised("predict", &error))
     }
 
     /// The names of words' labels, in the order of their ids.

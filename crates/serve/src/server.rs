@@ -8,11 +8,9 @@ use crate::route::{self, info};
 use crate::settings::Settings;
 use anyhow::{Context, Result};
 use axum::Router;
-use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -118,57 +116,6 @@ pub fn run(app: Arc<App>, listener: TcpListener, stop: &Stop) -> Result<()> {
     // Connections without a request in progress go.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served.context("the system refuses the address")
-}
-
-/// Returns the SHA-256 of a model's files: whoever gets the same answers to all questions has the same.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn fingerprint(folder: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    list(folder, folder, &mut files)?;
-    files.sort();
-    let mut hash = Sha256::new();
-    for (name, path) in files {
-        hash.update(name.len().to_le_bytes());
-        hash.update(name);
-        hash.update(hash_of(&path).with_context(|| path.display().to_string())?);
-    }
-    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{digits}"))
-}
-
-/// Returns the SHA-256 of a file.
-fn hash_of(path: &Path) -> io::Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut part = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut part)? {
-            0 => return Ok(hash.finalize().into()),
-            read => hash.update(&part[..read]),
-        }
-    }
-}
-
-/// Lists the files that decide answers, by their names in the folder.
-fn list(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
-    const PARTS: [&str; 4] = ["token_tokenizer", "type_tokenizer", "token_encoder", "type_encoder"];
-    const KINDS: [&str; 5] = [".safetensors", ".bin", ".json", ".model", ".txt"];
-    // What a training leaves beside its model.
-    const RESULTS: [&str; 6] = ["optimizer", "trainer_state", "training_args", "loop_state", "results", "predictions"];
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry.with_context(|| folder.display().to_string())?.path();
-        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        if path.is_dir() {
-            if PARTS.contains(&name.as_str()) {
-                list(root, &path, files)?;
-            }
-        } else if KINDS.iter().any(|kind| name.ends_with(kind)) && !RESULTS.iter().any(|part| name.contains(part)) {
-            files.push((name, path));
-        }
-    }
-    Ok(())
 }
 
 /// Returns the commit of a folder of the hub's cache.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 use tagsmith_app::machine::threads;
+use tagsmith_app::predict::fingerprint;
 use tagsmith_app::predict::tagger::{Tagger, TaggerOptions, located};
 use tagsmith_kernel::Level;
 use tagsmith_message::counted;
@@ -150,7 +151,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let (folder, notes) = located(&source, options.revision.as_deref(), &hub)?;
     notes.iter().for_each(|note| terminal.note(note));
     let hashed = folder.clone();
-    let hashing = thread::Builder::new().spawn(move || server::fingerprint(&hashed)).context("no thread")?;
+    let hashing = thread::Builder::new().spawn(move || fingerprint::of(&hashed)).context("no thread")?;
     let precision = if options.bf16 { "bf16" } else { "f32" };
     let (tagger, notes) = Tagger::load(&folder.display().to_string(), &options, &hub)?;
     notes.iter().for_each(|note| terminal.note(note));

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tagsmith_app::predict::fingerprint;
 use tagsmith_app::predict::tagger::{Tagger, TaggerOptions};
 use tagsmith_hub::{Hub, Settings as HubSettings};
 use tagsmith_serve::http::{App, Model};
@@ -78,7 +79,7 @@ pub fn spans(name: &str) -> Kit {
 
 fn kit(scratch: Scratch, name: &str, options: TaggerOptions, settings: Settings) -> Kit {
     let tagger = tagger(&scratch, name, options);
-    let fingerprint = server::fingerprint(tagger.folder()).expect("the files are there");
+    let fingerprint = fingerprint::of(tagger.folder()).expect("the files are there");
     let model = Model { id: name.into(), revision: None, fingerprint, precision: "f32" };
     let served = Served { tagger, model, build: Vec::new() };
     let (app, _) = server::open(served, settings, None).expect("it opens");
