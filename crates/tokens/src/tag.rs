@@ -163,6 +163,8 @@ pub struct Choices {
     pub stride: Option<usize>,
     /// Whether entities show their pieces too.
     pub in_pieces: Option<bool>,
+    /// Whether what is in no entity is given as well, under the label `O`.
+    pub outside: Option<bool>,
 }
 
 /// A model with its tokenizer.
@@ -254,6 +256,7 @@ impl Reader {
         options.strategy = choices.strategy.unwrap_or(options.strategy);
         options.stride = choices.stride.unwrap_or(options.stride);
         options.in_pieces = choices.in_pieces.unwrap_or(options.in_pieces);
+        options.outside = choices.outside.unwrap_or(options.outside);
         reader
     }
 
@@ -283,6 +286,7 @@ pub struct Encoded {
     plan: Plan,
     strategy: Strategy,
     in_pieces: bool,
+    outside: bool,
 }
 
 /// One window of an input: the input, and the window's number.
@@ -321,8 +325,8 @@ pub fn encode(tokenizer: &Tokenizer, options: &TagOptions, input: &Input) -> Res
     let prepared = prepare(tokenizer, content.clone()).map_err(refused)?;
     check_tables(&prepared.pieces, options, place)?;
     let plan = Plan::new(&prepared.pieces, options.max_length, options.stride).map_err(refused)?;
-    let (strategy, in_pieces) = (options.strategy, options.in_pieces);
-    Ok(Encoded { place: place.clone(), prepared, plan, strategy, in_pieces })
+    let TagOptions { strategy, in_pieces, outside, .. } = *options;
+    Ok(Encoded { place: place.clone(), prepared, plan, strategy, in_pieces, outside })
 }
 
 /// Tags inputs, in their order, with whatever gives a batch's scores (rows × labels). Windows of like length share batches
@@ -490,7 +494,7 @@ fn word_labels(first_pieces: &[Option<u32>], rows: &[&[f32]], names: &[String]) 
 
 /// Returns the entities without white space around them, and how many were nothing else.
 fn mentions(
-    Encoded { prepared, strategy, in_pieces, .. }: &Encoded,
+    Encoded { prepared, strategy, in_pieces, outside, .. }: &Encoded,
     rows: &[&[f32]],
     (tokenizer, options): (&Tokenizer, &TagOptions),
 ) -> (Vec<Mention>, usize) {
@@ -502,7 +506,7 @@ fn mentions(
     let places: Vec<usize> = prepared.pieces.content().filter(read).collect();
     let pieces: Vec<PieceScores> = places.iter().map(piece).collect();
     let letters = CodePoints::new(&prepared.text);
-    let found = aggregate(*strategy, options.scheme, options.outside, &options.labels, &pieces);
+    let found = aggregate(*strategy, options.scheme, *outside, &options.labels, &pieces);
     let count = found.len();
     let spelling = |&at: &usize| {
         let (start, end) = prepared.spans[at];

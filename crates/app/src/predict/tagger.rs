@@ -129,6 +129,8 @@ pub struct Choices {
     pub strategy: Option<Strategy>,
     /// Whether a token classifier's entities show their pieces too.
     pub in_pieces: Option<bool>,
+    /// Whether a token classifier gives what is in no entity as well, under the label `O`.
+    pub outside: Option<bool>,
     /// Pieces that neighboring windows share at most.
     pub stride: Option<usize>,
     /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
@@ -217,6 +219,7 @@ impl Tagger {
                     strategy: choices.strategy,
                     stride: choices.stride,
                     in_pieces: choices.in_pieces,
+                    outside: choices.outside,
                 };
                 Ok((Encoder(EncoderKind::Tokens(Arc::new(tagger.reader().with(&choices)))), Vec::new()))
             }

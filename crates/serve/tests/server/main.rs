@@ -1,5 +1,6 @@
 //! The server: every route against its router, and whole servers on the loopback.
 
+mod clients;
 mod contract;
 mod harness;
 mod openapi;
