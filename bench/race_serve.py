@@ -12,7 +12,7 @@ of columns. The loads:
 - mixed: one to forty sentences a request.
 - long: short requests, while one more client sends a document of --long-bytes again and again.
 
-A load has --connections clients, each of which asks as soon as it is answered. p50 and p99 are of the time from a request's
+A load has --connections clients, each of which asks as soon as it is answered; they share the machine with the server. p50 and p99 are of the time from a request's
 first byte to its answer's last, in ms; under `long` they are those of short requests. ready_s runs from the start of the
 process to the first answer; idle_mb is the memory of the process then, peak_mb at its end. The answers' cache of tagsmith is off,
 as all texts come again and again. alike is the share of the first 50 sentences for which a server finds the entities that

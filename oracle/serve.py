@@ -57,7 +57,7 @@ CONFIG = """<View>
 
 def hugging_face(body):
     given = body.get("parameters") or {}
-    strategy, ignored = given.get("aggregation_strategy") or "simple", given.get("ignore_labels") or ["O"]
+    strategy, ignored = given.get("aggregation_strategy", "simple"), given.get("ignore_labels", ["O"])
     if strategy not in STRATEGIES:
         return 422, {"error": f"`aggregation_strategy` is {strategy}: there are {', '.join(STRATEGIES)}"}
     key = "entity" if strategy == "none" else "entity_group"
@@ -180,6 +180,8 @@ def cases():
     for strategy in STRATEGIES:
         yield "huggingface_hub", strategy, of_hub, (SAMPLES[0],), {"aggregation_strategy": strategy}
     yield "huggingface_hub", "ignore", of_hub, (SAMPLES[0],), {"aggregation_strategy": "simple", "ignore_labels": ["O", "PER"]}
+    for strategy in ("none", "simple"):
+        yield "huggingface_hub", "nothing is ignored", of_hub, (SAMPLES[0],), {"aggregation_strategy": strategy, "ignore_labels": []}
     yield "huggingface_hub", "stride", of_hub, (SAMPLES[1],), {"aggregation_strategy": "first", "stride": 8}
     yield "huggingface_hub", "a refused strategy", of_hub, (SAMPLES[0],), {"aggregation_strategy": "mean"}
     for text in SAMPLES[:4]:

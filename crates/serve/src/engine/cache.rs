@@ -76,9 +76,10 @@ pub struct Asked(Sha256);
 
 impl Asked {
     pub fn new(choices: &Choices) -> Asked {
-        let Choices { strategy, in_pieces, stride, labels, threshold, decoding } = choices;
+        let Choices { strategy, in_pieces, outside, stride, labels, threshold, decoding } = choices;
         let labels = labels.as_ref().map(ToString::to_string);
-        let words = format!("{strategy:?} {in_pieces:?} {stride:?} {labels:?} {threshold:?} {decoding:?}\n");
+        let words =
+            format!("{strategy:?} {in_pieces:?} {outside:?} {stride:?} {labels:?} {threshold:?} {decoding:?}\n");
         let mut hash = Sha256::new();
         hash.update(words);
         Asked(hash)
@@ -143,6 +144,7 @@ mod tests {
             of(Choices { labels: Some(json!(["b"])), ..plain() }, &text("ab")),
             of(Choices { threshold: Some("0.5".into()), ..plain() }, &text("ab")),
             of(Choices { in_pieces: Some(true), ..plain() }, &text("ab")),
+            of(Choices { outside: Some(true), ..plain() }, &text("ab")),
         ];
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tagsmith_app::predict::tagger::Choices;
 use tagsmith_message::counted;
 use tagsmith_spans::find::decode::Mode;
-use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::align::aggregate::{OUTSIDE, Strategy};
 use tagsmith_text::tagged::{Content, Input};
 
 /// Choices that several dialects have.
@@ -35,15 +35,19 @@ impl Parameters {
         let strategy = fields.choice("aggregation_strategy", Strategy::named, &Strategy::NAMES)?;
         let decoding = fields.choice("decoding", Mode::named, &Mode::NAMES)?;
         let unit = fields.choice("offset_unit", OffsetUnit::named, &OffsetUnit::NAMES)?;
+        let ignored = fields.texts("ignore_labels")?;
+        // What is outside of entities is left out, unless a request names what to leave out and `O` is not among it.
+        let outside = ignored.as_ref().is_some_and(|labels| !labels.iter().any(|label| label == OUTSIDE));
         let choices = Choices {
             strategy,
             in_pieces: None,
+            outside: outside.then_some(true),
             stride: fields.count("stride")?,
             labels: labels(fields, limits)?,
             threshold: threshold(fields)?,
             decoding,
         };
-        let ignored: HashSet<String> = fields.texts("ignore_labels")?.unwrap_or_default().into_iter().collect();
+        let ignored: HashSet<String> = ignored.unwrap_or_default().into_iter().collect();
         let deadline = fields.count("deadline_ms")?.map(|milliseconds| Duration::from_millis(milliseconds as u64));
         Ok(Parameters { choices, ignored, unit: unit.unwrap_or_default(), deadline })
     }

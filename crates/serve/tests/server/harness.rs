@@ -11,6 +11,7 @@ use tagsmith_hub::{Hub, Settings as HubSettings};
 use tagsmith_serve::http::{App, Model};
 use tagsmith_serve::server::{self, Served};
 use tagsmith_serve::settings::{Limits, Settings};
+use tagsmith_testkit::golden;
 use tagsmith_testkit::scratch::Scratch;
 use tower::ServiceExt;
 
@@ -75,6 +76,12 @@ pub fn spans(name: &str) -> Kit {
     let scratch = Scratch::empty();
     scratch.put_span_tagger(name);
     kit(scratch, name, TaggerOptions { may_lack_labels: true, ..TaggerOptions::default() }, settings())
+}
+
+/// Returns what is served, with a token classifier of golden/pipeline, of which transformers' answers are known.
+pub fn pipeline(family: &str) -> Kit {
+    let folder = golden::path("pipeline").join(family).display().to_string();
+    kit(Scratch::empty(), &folder, TaggerOptions::default(), settings())
 }
 
 fn kit(scratch: Scratch, name: &str, options: TaggerOptions, settings: Settings) -> Kit {

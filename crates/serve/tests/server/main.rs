@@ -1,6 +1,7 @@
 //! The server: every route against its router, and whole servers on the loopback.
 
 mod client;
+mod clients;
 mod contract;
 mod harness;
 mod live;
