@@ -1,5 +1,7 @@
 //! Connections: how many there are, how long they may be idle or stuck, and their end.
 
+mod watched;
+
 use super::App;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -13,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use watched::Watched;
 
 /// Time between two looks at connections that are stuck.
 const ROUND: Duration = Duration::from_secs(1);
@@ -189,14 +191,14 @@ async fn connection(app: Arc<App>, router: Router, stream: TcpStream, table: Arc
     });
     table.all().insert(number, own.clone());
     let _leaving = Leaving { table: table.clone(), number };
-    let io = TokioIo::new(Watched { stream, own: own.clone(), began: table.began });
+    let io = TokioIo::new(Watched::new(stream, own.clone(), table.began));
     let counted = own.clone();
     let service = axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
         let busy = Busy::new(&counted);
         async move {
             let response = next.run(request).await;
             // The request is in progress until its answer's last byte is passed on.
-            response.map(|body| axum::body::Body::new(Held { body, busy }))
+            response.map(|body| axum::body::Body::new(Held { body, _busy: busy }))
         }
     });
     let service = TowerToHyperService::new(router.layer(service));
@@ -238,8 +240,7 @@ impl Drop for Busy {
 /// A body with the request that is in progress as long as it is.
 struct Held {
     body: axum::body::Body,
-    #[allow(dead_code, reason = "it counts as long as it lives")]
-    busy: Busy,
+    _busy: Busy,
 }
 
 impl axum::body::HttpBody for Held {
@@ -259,64 +260,5 @@ impl axum::body::HttpBody for Held {
 
     fn size_hint(&self) -> hyper::body::SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that notes when something moved.
-struct Watched {
-    stream: TcpStream,
-    own: Arc<Connection>,
-    began: Instant,
-}
-
-impl Watched {
-    fn moved(&self) {
-        self.own.last.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
-        self.own.is_stuck.store(poll.is_pending(), Ordering::Relaxed);
-        if poll.is_ready() {
-            self.moved();
-        }
-        poll
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if poll.is_ready() {
-            self.moved();
-        }
-        poll
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.wrote(poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
