@@ -1,6 +1,6 @@
 //! A stream that notes when something moved, and gives errors of the HTTP library the body that all errors have.
 
-use super::Connection;
+use super::table::Connection;
 use crate::http::frame;
 use std::io;
 use std::pin::Pin;
