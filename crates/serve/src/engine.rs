@@ -10,113 +10,37 @@
 mod cache;
 mod compute;
 mod flow;
+mod job;
 mod pace;
 mod queue;
+mod shared;
+mod work;
 mod workers;
+
+pub use compute::WarmUp;
+pub use job::{Answer, Document, Job, Spent, bytes_of};
 
 use crate::metrics::{Metrics, Reason};
 use crate::refusal::{Kind, Refusal};
 use crate::settings::Limits;
 use cache::Cache;
 use flow::Flow;
-use pace::{Ledger, Pace};
+use pace::{Entry, Ledger, Pace, locked};
 use queue::Queue;
+use shared::Shared;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-use tagsmith_app::predict::tagger::{Choices, Encoder, Tagger};
-use tagsmith_text::tagged::{Content, Input, Tagged};
+use std::time::Instant;
+use tagsmith_app::predict::tagger::Tagger;
 use tokio::sync::oneshot;
-use workers::{Task, Workers};
-
-/// Something to tag.
-pub struct Job {
-    /// The inputs.
-    pub inputs: Vec<Input>,
-    /// What they choose.
-    pub choices: Choices,
-    /// The time after which nobody waits for the answer.
-    pub deadline: Instant,
-    /// Whether answers that are kept may be given, and kept.
-    pub may_cache: bool,
-}
-
-/// An answer.
-pub struct Answer {
-    /// The documents, in the order of the inputs.
-    pub documents: Vec<Arc<Document>>,
-    /// What encoded the inputs. It knows the labels of words.
-    pub encoder: Encoder,
-    /// What there is to say about the labels that were looked for, a line each.
-    pub notes: Vec<String>,
-    /// How long it took.
-    pub spent: Spent,
-}
-
-/// A tagged input.
-pub struct Document {
-    /// What was found.
-    pub tagged: Tagged,
-    /// Code points of the input.
-    pub characters: usize,
-    /// Pieces that the model read.
-    pub pieces: usize,
-    /// Windows that the model read.
-    pub windows: usize,
-    /// What there is to say about this input, a line each.
-    pub notes: Vec<String>,
-    /// The code point where the first word begins whose end was not read, if there is one.
-    pub unread_from: Option<u32>,
-}
-
-/// Where the time of a request went.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spent {
-    /// Cutting texts into pieces and windows.
-    pub tokenizing: Duration,
-    /// Waiting for the first turn.
-    pub waiting: Duration,
-    /// Turns, from the first to the last.
-    pub computing: Duration,
-    /// Windows that were computed; those of kept answers are not among them.
-    pub windows: usize,
-}
-
-/// What all threads of an engine share.
-struct Shared {
-    tagger: Arc<Tagger>,
-    limits: Limits,
-    queue: Queue,
-    workers: Workers,
-    cache: Mutex<Cache>,
-    pace: Mutex<Pace>,
-    ledger: Mutex<Ledger>,
-    metrics: Arc<Metrics>,
-    /// Whether every request is refused.
-    is_closed: AtomicBool,
-    next: AtomicU64,
-}
-
-/// Returns what a mutex guards. A thread that panicked leaves it whole: no guard is held across foreign code.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use workers::{Task, Workers, caught, closing};
 
 /// The engine of one model.
 pub struct Engine {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// A figure of the warm-up.
-#[derive(Clone, Copy, Debug)]
-pub struct WarmUp {
-    /// Pieces of the batch.
-    pub pieces: usize,
-    /// Pieces that the model reads in a second.
-    pub pieces_per_second: f64,
 }
 
 impl Engine {
@@ -131,16 +55,15 @@ impl Engine {
             queue: Queue::new(limits.batch_tokens),
             workers: Workers::new(workers.max(2)),
             cache: Mutex::new(Cache::new(limits.cache_bytes)),
-            pace: Mutex::default(),
-            ledger: Mutex::default(),
+            pace: Mutex::<Pace>::default(),
+            ledger: Arc::default(),
             metrics,
             is_closed: AtomicBool::new(false),
-            next: AtomicU64::new(0),
         });
         let mut threads = Vec::new();
         for number in 0..workers.max(2) {
             let shared = shared.clone();
-            threads.push(thread::Builder::new().name(format!("worker {number}")).spawn(move || workers::run(&shared))?);
+            threads.push(thread::Builder::new().name(format!("worker {number}")).spawn(move || work::run(&shared))?);
         }
         let computing = shared.clone();
         threads.push(thread::Builder::new().name("compute".into()).spawn(move || compute::run(&computing))?);
@@ -184,26 +107,24 @@ impl Engine {
             return Err(closing());
         }
         let bytes = job.inputs.iter().map(bytes_of).sum();
-        let number = shared.next.fetch_add(1, Ordering::Relaxed);
-        self.admit(number, bytes, job.deadline)?;
+        let entry = self.admit(bytes, pace::guess(bytes), job.deadline)?;
         let (reply, receiver) = oneshot::channel();
-        let flow = Flow::new(number, job, reply, shared.clone());
+        let flow = Flow::new(job, reply, entry, shared.metrics.clone());
         shared.workers.give(Task::Encode(Box::new(flow)), bytes);
         Ok(receiver)
     }
 
     /// Enters a job into the ledger, or says when it may come again.
-    fn admit(&self, number: u64, bytes: usize, deadline: Instant) -> Result<(), Refusal> {
+    fn admit(&self, bytes: usize, pieces: usize, deadline: Instant) -> Result<Entry, Refusal> {
         let shared = &self.shared;
-        let pieces = pace::guess(bytes);
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut ledger = locked(&shared.ledger);
+        let ledger = locked(&shared.ledger);
         let pace = *locked(&shared.pace);
         let wait = pace.time(ledger.ahead_of(pieces) + pieces);
         let is_full = ledger.bytes() > 0 && ledger.bytes() + bytes > shared.limits.queued_bytes;
         if !is_full && wait <= left {
-            ledger.enter(number, pieces, bytes);
-            return Ok(());
+            drop(ledger);
+            return Ok(Ledger::enter(&shared.ledger, pieces, bytes));
         }
         let after = if is_full { pace.time(ledger.pieces()) } else { wait.saturating_sub(left) };
         drop(ledger);
@@ -230,20 +151,24 @@ impl Engine {
         work: impl FnOnce(&Tagger) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (reply, receiver) = oneshot::channel();
+        // It takes no time of the model, but memory as everything else.
+        let entry = self.admit(bytes, 0, Instant::now())?;
         let tagger = self.shared.tagger.clone();
         let work = move || {
             if !reply.is_closed() {
-                _ = reply.send(workers::caught(|| work(&tagger)));
+                let done = caught(|| work(&tagger));
+                drop(entry);
+                _ = reply.send(done);
             }
         };
         self.shared.workers.give(Task::Aside(Box::new(work)), bytes);
         receiver.await.unwrap_or_else(|_| Err(closing()))
     }
 
-    /// Counts requests in progress, windows and pieces that wait.
+    /// Counts requests in progress, and their windows and pieces that are still to be read.
     pub fn load(&self) -> [usize; 3] {
-        let (windows, pieces) = self.shared.queue.load();
-        [locked(&self.shared.ledger).len(), windows, pieces]
+        let ledger = locked(&self.shared.ledger);
+        [ledger.len(), ledger.windows(), ledger.pieces()]
     }
 
     /// Refuses everything from now on, also what is in progress.
@@ -262,17 +187,5 @@ impl Drop for Engine {
             // A thread that panicked has said so.
             _ = thread.join();
         }
-    }
-}
-
-fn closing() -> Refusal {
-    Refusal::new(Kind::Unavailable, "the server is ending").after(1)
-}
-
-/// Counts the bytes of an input.
-pub fn bytes_of(input: &Input) -> usize {
-    match &input.content {
-        Content::Text(text) => text.len(),
-        Content::Words(words) => words.iter().map(|word| word.len() + 1).sum(),
     }
 }

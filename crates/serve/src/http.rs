@@ -132,7 +132,7 @@ pub fn json_about(value: &impl Serialize, answer: &Answer, app: &App) -> Reply {
     let work = Work::of(answer);
     let [tokenizing, waiting, computing] = work.spent;
     app.metrics.spent(tokenizing, waiting, computing);
-    answer.documents.iter().for_each(|document| app.metrics.document(document));
+    answer.documents.iter().for_each(|document| document.count(&app.metrics));
     let headers = response.headers_mut();
     for (name, value) in [
         ("x-compute-characters", work.characters as u128),

@@ -173,19 +173,17 @@ impl Metrics {
         self.inferring.put(computing.as_secs_f64(), seconds);
     }
 
-    /// Counts a tagged input.
-    pub fn document<'d>(&self, document: &'d crate::engine::Document) {
-        self.input_pieces.put(document.pieces as f64, size);
-        self.input_characters.put(document.characters as f64, size);
-        if document.unread_from.is_some() {
+    /// Counts a tagged input, with the types of its entities.
+    pub fn document<'d>(&self, sizes: [usize; 2], is_truncated: bool, types: impl Iterator<Item = &'d str>) {
+        let [characters, pieces] = sizes;
+        self.input_pieces.put(pieces as f64, size);
+        self.input_characters.put(characters as f64, size);
+        if is_truncated {
             self.truncated.fetch_add(1, Ordering::Relaxed);
         }
-        let of_type = |label: &'d str| {
-            let at = self.types.iter().position(|known| known == label).unwrap_or(self.types.len() - 1);
-            &self.of_types[at]
-        };
-        for entity in &document.tagged.entities {
-            of_type(&entity.label).fetch_add(1, Ordering::Relaxed);
+        for kind in types {
+            let at = self.types.iter().position(|known| known == kind).unwrap_or(self.types.len() - 1);
+            self.of_types[at].fetch_add(1, Ordering::Relaxed);
         }
     }
 

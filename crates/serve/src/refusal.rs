@@ -9,6 +9,8 @@ use tagsmith_message::{Setting, bounded};
 /// A reason why a request gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Bytes that are not a request of HTTP.
+    Http,
     /// A body that is not JSON.
     Json,
     /// A key that is missing or wrong.
@@ -39,6 +41,7 @@ impl Kind {
     /// Returns the status, and the name that clients see.
     pub fn facts(self) -> (StatusCode, &'static str) {
         match self {
+            Kind::Http => (StatusCode::BAD_REQUEST, "invalid_http"),
             Kind::Json => (StatusCode::BAD_REQUEST, "invalid_json"),
             Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Kind::NotFound => (StatusCode::NOT_FOUND, "not_found"),

@@ -4,8 +4,10 @@ pub mod health;
 pub mod hugging_face;
 pub mod info;
 pub mod native;
+pub mod offsets;
 pub mod page;
 pub mod parameters;
+pub mod stream;
 pub mod tokenize;
 
 use crate::http::{App, frame};
@@ -21,7 +23,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/predict", post(hugging_face::any)),
         ("/invocations", post(hugging_face::any)),
         ("/models/{*id}", post(hugging_face::of_model)),
-        ("/v1/tag", post(native::tag)),
+        ("/v1/tag", post(stream::tag)),
         ("/v1/tokenize", post(tokenize::tokenize)),
         ("/tokenize", post(tokenize::tokenize)),
         ("/v1/model", get(info::model)),

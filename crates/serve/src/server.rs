@@ -1,5 +1,7 @@
 //! A server from its start to its end.
 
+pub mod check;
+
 use crate::engine::{Engine, WarmUp};
 use crate::http::connections;
 use crate::http::{App, Log, Model, Phase};

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Returns the fingerprint of the model in a folder: `sha256:` and the hash of, for each file, its name's length in 8 bytes,
-/// its name, and the SHA-256 of its content.
+/// Returns the fingerprint of the model in a folder: `sha256:` and a hash of its files. Of each file it hashes the name's
+/// length in 8 bytes, the name, and the SHA-256 of the content.
 ///
 /// # Errors
 /// A file that cannot be read.

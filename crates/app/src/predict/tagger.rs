@@ -2,68 +2,30 @@
 
 mod encoded;
 mod loading;
+mod options;
 
 pub use encoded::{Encoded, Encoder, Tokenizing};
 pub use loading::{is_span_tagger, located, model_folder};
+pub use options::{BATCH_TOKENS, Choices, TaggerOptions};
 
 use crate::error::refusal;
-use crate::machine::device::DeviceArgs;
 use crate::machine::precision;
 use anyhow::Result;
 use encoded::{EncoderKind, OTHER, TokenizingKind};
 use loading::{
-    A_SPAN_TAGGER, A_TOKEN_CLASSIFIER, FINDS_ITS_OWN, HAS_NO_THRESHOLD, NEVER_OVERLAPS, SCORES_WHOLE, is_other, labels,
-    no_labels, refuse_given, span_tagger, threshold_of, token_classifier,
+    A_SPAN_TAGGER, A_TOKEN_CLASSIFIER, FINDS_ITS_OWN, HAS_NO_THRESHOLD, Kind, NEVER_OVERLAPS, SCORES_WHOLE, is_other,
+    labels, no_labels, refuse_given, span_tagger, threshold_of, token_classifier,
 };
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tagsmith_hub::Hub;
 use tagsmith_kernel::Precision;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_spans::config::Threshold;
-use tagsmith_spans::find::decode::{Candidate, Mode};
+use tagsmith_spans::find::decode::Candidate;
 use tagsmith_spans::tag::{self as spans, Label, LabelSet};
-use tagsmith_text::align::aggregate::Strategy;
-use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::tagged::{Input, Tagged, Tally, UNWATCHED, Watch};
 use tagsmith_tokens::tag as tokens;
-
-/// The choices of a tagger. A choice that the model's kind does not have is refused.
-#[derive(Clone, Debug, Default)]
-pub struct TaggerOptions {
-    /// The branch, tag or commit of a name on the hub.
-    pub revision: Option<String>,
-    /// The longest window in pieces; without it, the model's.
-    pub max_seq_length: Option<usize>,
-    /// Pieces that neighboring windows share at most; without it, a quarter of a window.
-    pub stride: Option<usize>,
-    /// Pieces that the model reads at once, at most; without it, [`BATCH_TOKENS`].
-    pub batch_tokens: Option<usize>,
-    /// The way in which a token classifier's pieces become entities; without it, [`Strategy::First`].
-    pub strategy: Option<Strategy>,
-    /// The way in which a token classifier's tags are read; without it, [`LabelScheme::Auto`].
-    pub label_scheme: Option<LabelScheme>,
-    /// Whether a token classifier's entities show their pieces too.
-    pub in_pieces: bool,
-    /// Whether a token classifier gives what is in no entity as well, under the label `O`.
-    pub outside: bool,
-    /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
-    pub labels: Option<Value>,
-    /// Whether a span tagger may be loaded without labels, because its inputs bring their own.
-    pub may_lack_labels: bool,
-    /// A span tagger's threshold: a number, `cls` or `label_token`; without it, the model's.
-    pub threshold: Option<String>,
-    /// Which of a span tagger's entities may share pieces; without it, [`Mode::Flat`].
-    pub decoding: Option<Mode>,
-    /// Whether the factors of products are rounded to bf16.
-    pub bf16: bool,
-    /// Where the model runs.
-    pub device: DeviceArgs,
-}
-
-/// Pieces that a model reads at once where the options do not say.
-pub const BATCH_TOKENS: usize = 2048;
 
 /// A model that tags texts and words.
 ///
@@ -121,32 +83,6 @@ struct KnownLabels {
 
 /// Sets of labels that a span tagger keeps encoded.
 const LABEL_SETS: usize = 16;
-
-/// What may differ from input to input. What is not chosen is as the tagger was loaded.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Choices {
-    /// The way in which a token classifier's pieces become entities.
-    pub strategy: Option<Strategy>,
-    /// Whether a token classifier's entities show their pieces too.
-    pub in_pieces: Option<bool>,
-    /// Whether a token classifier gives what is in no entity as well, under the label `O`.
-    pub outside: Option<bool>,
-    /// Pieces that neighboring windows share at most.
-    pub stride: Option<usize>,
-    /// Labels that a span tagger looks for: an array of names, or an object of names and descriptions.
-    pub labels: Option<Value>,
-    /// A span tagger's threshold: a number, `cls` or `label_token`.
-    pub threshold: Option<String>,
-    /// Which of a span tagger's entities may share pieces.
-    pub decoding: Option<Mode>,
-}
-
-enum Kind {
-    /// A token classifier.
-    Tokens(Box<tokens::Tagger>),
-    /// A label-conditioned span tagger.
-    Spans(Box<spans::Tagger>),
-}
 
 /// One window of an input: the input, and the window's number.
 pub type Window<'a> = (&'a Encoded, usize);

@@ -1,6 +1,6 @@
 //! `tagsmith serve`: a tagger over HTTP.
 
-use super::predict::{at_least_one, tagger_args, tagger_options};
+use super::predict::{at_least_one, entity_args, tagger_args, tagger_options};
 use super::{quiet, style};
 use crate::environment::variable;
 use crate::open_hub::{self, Asked};
@@ -8,7 +8,6 @@ use crate::spelling::Dialect;
 use crate::terminal::streams::{aside, print};
 use crate::terminal::{Style, Terminal, interrupt};
 use anyhow::{Context, Result, bail, ensure};
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 use std::fs;
@@ -86,14 +85,6 @@ pub fn command() -> Command {
                 .value_parser(["simple", "none"])
                 .default_value("simple")
                 .help("The aggregation strategy of requests in Hugging Face's dialect that name none"),
-            option("aggregation-strategy")
-                .value_parser(Strategy::NAMES)
-                .help("How a token classifier's pieces become entities in the other dialects [default: first]"),
-            option("label-scheme")
-                .value_name("SCHEME")
-                .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
-                .ignore_case(true)
-                .help("How a token classifier's tags become entities [default: the labels show it]"),
             option("tokenization-workers")
                 .value_name("N")
                 .value_parser(value_parser!(usize))
@@ -116,6 +107,7 @@ pub fn command() -> Command {
                 .help("A line a request on standard output, without any text of it"),
             quiet(),
         ])
+        .args(entity_args())
         .args(tagger_args())
 }
 
@@ -183,7 +175,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
 /// Asks a server whether it is well. Returns the exit status.
 fn check(url: &str) -> u8 {
-    match tagsmith_serve::check::ask(url) {
+    match server::check::ask(url) {
         Ok(_) => 0,
         Err(why) => {
             aside(&format!("{url}: {why}"));

@@ -1,7 +1,7 @@
 //! Answers that are kept for the same question: exact, because an answer depends on the text and the choices alone.
 
-use super::Document;
 use super::flow::Key;
+use super::job::Document;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,13 +1,23 @@
 //! The one thread that computes: batch by batch, as the queue gives them.
 
+use super::pace::locked;
 use super::queue::Turn;
+use super::shared::Shared;
 use super::workers::{Task, caught};
-use super::{Shared, WarmUp, bytes_of, locked};
 use crate::refusal::Refusal;
 use anyhow::Result;
 use std::time::Instant;
 use tagsmith_app::predict::tagger::{Choices, Encoded, Scores, Tagger, Window};
 use tagsmith_text::tagged::{Content, Input};
+
+/// A figure of the warm-up.
+#[derive(Clone, Copy, Debug)]
+pub struct WarmUp {
+    /// Pieces of the batch.
+    pub pieces: usize,
+    /// Pieces that the model reads in a second.
+    pub pieces_per_second: f64,
+}
 
 /// Computes until the end.
 pub fn run(shared: &Shared) {
@@ -44,11 +54,10 @@ fn compute(shared: &Shared, mut batch: Vec<Turn>, began: Instant) {
 }
 
 fn infer(tagger: &Tagger, batch: &[Turn]) -> Result<Vec<Scores>, Refusal> {
-    let windows = |turn: &'_ Turn| -> Vec<(usize, usize)> { turn.windows.clone() };
-    let all: Vec<Window<'_>> = batch
-        .iter()
-        .flat_map(|turn| windows(turn).into_iter().map(|(part, window)| (turn.flow.encoded(part), window)))
-        .collect();
+    let mut all: Vec<Window<'_>> = Vec::new();
+    for turn in batch {
+        all.extend(turn.windows.iter().map(|&(part, window)| (turn.flow.encoded(part), window)));
+    }
     caught(|| tagger.infer(&all).map_err(|error| Refusal::of(&error)))
 }
 
@@ -72,7 +81,6 @@ pub fn warm_up(shared: &Shared) -> Result<Option<WarmUp>> {
     // Words of one letter are a piece each, so the windows are full.
     let text = "a ".repeat(shared.limits.batch_tokens.max(tagger.max_length()));
     let input = Input { place: "warm-up".into(), content: Content::Text(text) };
-    debug_assert!(bytes_of(&input) > 0);
     let encoded: Encoded = encoder.encode(&input)?;
     let mut batch: Vec<Window<'_>> = Vec::new();
     let mut pieces = 0;

@@ -1,7 +1,8 @@
 //! One request on its way through the engine.
 
-use super::{Answer, Document, Job, Shared, Spent, locked};
-use crate::metrics::Reason;
+use super::job::{Answer, Document, Job, Spent};
+use super::pace::Entry;
+use crate::metrics::{Metrics, Reason};
 use crate::refusal::Refusal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +12,8 @@ use tokio::sync::oneshot;
 /// A key of the cache.
 pub type Key = [u8; 32];
 
-/// A request on its way. Wherever it is dropped, its entry of the ledger goes.
+/// A request on its way. Wherever it is dropped, its entry of the ledger goes with it.
 pub struct Flow {
-    pub number: u64,
     pub job: Job,
     pub parts: Vec<Part>,
     pub encoder: Option<Encoder>,
@@ -29,7 +29,8 @@ pub struct Flow {
     pub began: Option<Instant>,
     pub ended: Option<Instant>,
     reply: Option<oneshot::Sender<Result<Answer, Refusal>>>,
-    shared: Arc<Shared>,
+    entry: Entry,
+    metrics: Arc<Metrics>,
 }
 
 /// One input of a request.
@@ -41,10 +42,9 @@ pub enum Part {
 }
 
 impl Flow {
-    pub fn new(number: u64, job: Job, reply: oneshot::Sender<Result<Answer, Refusal>>, shared: Arc<Shared>) -> Flow {
+    pub fn new(job: Job, reply: oneshot::Sender<Result<Answer, Refusal>>, entry: Entry, metrics: Arc<Metrics>) -> Flow {
         let now = Instant::now();
         Flow {
-            number,
             job,
             parts: Vec::new(),
             encoder: None,
@@ -56,7 +56,8 @@ impl Flow {
             began: None,
             ended: None,
             reply: Some(reply),
-            shared,
+            entry,
+            metrics,
         }
     }
 
@@ -68,7 +69,7 @@ impl Flow {
     /// Sends the answer, or why there is none.
     pub fn answer(&mut self, answer: Result<Answer, Refusal>) {
         // The ledger is true before the client can ask again.
-        locked(&self.shared.ledger).strike(self.number);
+        self.entry.strike();
         if let Some(reply) = self.reply.take() {
             // Whoever is gone needs no answer.
             _ = reply.send(answer);
@@ -84,10 +85,16 @@ impl Flow {
         self.rows = self.parts.iter().map(rows).sum();
         self.next = (0, 0);
         self.skip();
+        self.correct();
+    }
+
+    /// Tells the ledger what is still to be computed.
+    fn correct(&self) {
+        self.entry.correct(self.rows, self.windows_left());
     }
 
     /// Counts the windows that are still to be computed.
-    pub fn windows_left(&self) -> usize {
+    fn windows_left(&self) -> usize {
         let computed = |part: &Part| if let Part::Cut { scores, .. } = part { scores.len() } else { 0 };
         self.windows() - self.parts.iter().map(computed).sum::<usize>()
     }
@@ -150,7 +157,7 @@ impl Flow {
         }
         self.skip();
         self.ended = Some(Instant::now());
-        locked(&self.shared.ledger).correct(self.number, self.rows);
+        self.correct();
     }
 
     /// Returns whether every window is computed.
@@ -186,8 +193,7 @@ impl Flow {
 impl Drop for Flow {
     fn drop(&mut self) {
         if self.reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
-            self.shared.metrics.reject(Reason::Gone);
+            self.metrics.reject(Reason::Gone);
         }
-        locked(&self.shared.ledger).strike(self.number);
     }
 }

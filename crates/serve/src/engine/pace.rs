@@ -1,6 +1,7 @@
 //! How fast the model reads, and how much is promised.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bytes of text that are a piece, where nobody has counted yet. English has some four letters a piece.
@@ -37,43 +38,85 @@ impl Pace {
     }
 }
 
+/// Returns what a mutex guards. A thread that panicked leaves it whole: no guard is held across foreign code.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What is promised: the pieces that each request has still to be read, and the bytes of its texts.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    requests: BTreeMap<u64, (usize, usize)>,
+    requests: BTreeMap<u64, Promised>,
+    next: u64,
     bytes: usize,
 }
 
+/// What one request was promised.
+#[derive(Clone, Copy, Debug)]
+struct Promised {
+    pieces: usize,
+    windows: usize,
+    bytes: usize,
+}
+
+/// A request's place in the ledger, which goes with it.
+pub struct Entry {
+    ledger: Arc<Mutex<Ledger>>,
+    number: u64,
+}
+
+impl Entry {
+    /// Corrects what is still to be read.
+    pub fn correct(&self, pieces: usize, windows: usize) {
+        if let Some(request) = locked(&self.ledger).requests.get_mut(&self.number) {
+            (request.pieces, request.windows) = (pieces, windows);
+        }
+    }
+
+    /// Strikes the request out.
+    pub fn strike(&self) {
+        locked(&self.ledger).strike(self.number);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.strike();
+    }
+}
+
 impl Ledger {
-    /// Enters a request.
-    pub fn enter(&mut self, number: u64, pieces: usize, bytes: usize) {
-        self.requests.insert(number, (pieces, bytes));
-        self.bytes += bytes;
+    /// Enters a request. Nobody holds the ledger.
+    pub fn enter(ledger: &Arc<Mutex<Ledger>>, pieces: usize, bytes: usize) -> Entry {
+        let mut own = locked(ledger);
+        own.next += 1;
+        own.bytes += bytes;
+        let number = own.next;
+        own.requests.insert(number, Promised { pieces, windows: 0, bytes });
+        drop(own);
+        Entry { ledger: ledger.clone(), number }
     }
 
-    /// Corrects the pieces that a request has still to be read.
-    pub fn correct(&mut self, number: u64, pieces: usize) {
-        if let Some(request) = self.requests.get_mut(&number) {
-            request.0 = pieces;
+    fn strike(&mut self, number: u64) {
+        if let Some(request) = self.requests.remove(&number) {
+            self.bytes -= request.bytes;
         }
     }
 
-    /// Strikes a request out.
-    pub fn strike(&mut self, number: u64) {
-        if let Some((_, bytes)) = self.requests.remove(&number) {
-            self.bytes -= bytes;
-        }
-    }
-
-    /// Counts the pieces that are read before a new request of `pieces` has its last: requests take turns, so of each other
-    /// one as many as of the new one at most.
+    /// Counts the pieces that are read before a new request of `pieces` has its last. Requests take turns: of each other one
+    /// as many are read as of the new one, at most.
     pub fn ahead_of(&self, pieces: usize) -> usize {
-        self.requests.values().map(|&(left, _)| left.min(pieces)).sum()
+        self.requests.values().map(|request| request.pieces.min(pieces)).sum()
     }
 
-    /// Counts the pieces of all requests.
+    /// Counts the pieces of all requests that are still to be read.
     pub fn pieces(&self) -> usize {
-        self.requests.values().map(|&(left, _)| left).sum()
+        self.requests.values().map(|request| request.pieces).sum()
+    }
+
+    /// Counts the windows of all requests that are still to be read.
+    pub fn windows(&self) -> usize {
+        self.requests.values().map(|request| request.windows).sum()
     }
 
     /// Counts the bytes of all requests.
@@ -93,15 +136,21 @@ mod tests {
 
     #[test]
     fn a_short_request_waits_for_little_of_a_long_one() {
-        let mut ledger = Ledger::default();
-        ledger.enter(1, 100_000, 400_000);
-        ledger.enter(2, 30, 100);
-        assert_eq!((ledger.ahead_of(20), ledger.pieces(), ledger.bytes()), (40, 100_030, 400_100));
-        ledger.correct(1, 10);
-        assert_eq!(ledger.ahead_of(20), 30);
-        ledger.strike(1);
-        ledger.strike(1);
-        assert_eq!((ledger.ahead_of(20), ledger.bytes(), ledger.len()), (20, 100, 1));
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let long = Ledger::enter(&ledger, 100_000, 400_000);
+        let short = Ledger::enter(&ledger, 30, 100);
+        let figures = || {
+            let ledger = locked(&ledger);
+            (ledger.ahead_of(20), ledger.pieces(), ledger.bytes(), ledger.len())
+        };
+        assert_eq!(figures(), (40, 100_030, 400_100, 2));
+        long.correct(10, 1);
+        assert_eq!(figures(), (30, 40, 400_100, 2));
+        long.strike();
+        drop(long);
+        assert_eq!(figures(), (20, 30, 100, 1));
+        drop(short);
+        assert_eq!(figures(), (0, 0, 0, 0));
     }
 
     #[test]

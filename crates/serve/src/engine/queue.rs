@@ -2,10 +2,10 @@
 //!
 //! A request that had no turn yet is *fresh*; one that needs more than a turn *waits*. A batch is of fresh requests or of
 //! waiting ones, in turns while there are both. So a short request is computed with other short ones, after one turn of the
-//! waiting ones at most, and those that wait get at least every other batch.
+//! waiting ones at most. Those that wait get every other batch, at least.
 
 use super::flow::Flow;
-use super::locked;
+use super::pace::locked;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -110,13 +110,6 @@ impl Queue {
             }
         }
         batch
-    }
-
-    /// Counts windows and rows that wait.
-    pub fn load(&self) -> (usize, usize) {
-        let state = locked(&self.state);
-        let flows = || state.fresh.iter().chain(&state.waiting);
-        (flows().map(|flow| flow.windows_left()).sum(), flows().map(|flow| flow.rows).sum())
     }
 
     /// Ends the queue and everything in it.

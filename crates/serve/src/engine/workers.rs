@@ -1,13 +1,11 @@
-//! Threads that cut texts into windows, and read entities off what was computed.
+//! What there is to do beside computing, and who may do it.
 
-use super::flow::{Flow, Part};
-use super::{Answer, Document, Shared, cache, locked};
+use super::flow::Flow;
+use super::pace::locked;
 use crate::refusal::{Kind, Refusal};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
-use tagsmith_text::tagged::{Content, Input, Tally};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Bytes from which a request is a large one. One worker is left for those that are not.
 const LARGE: usize = 16 << 10;
@@ -58,7 +56,7 @@ impl Workers {
     }
 
     /// Returns the next task, and whether it is a large one; none after the end.
-    fn next(&self) -> Option<(Task, bool)> {
+    pub fn next(&self) -> Option<(Task, bool)> {
         let mut state = locked(&self.state);
         loop {
             if state.is_closed {
@@ -77,7 +75,8 @@ impl Workers {
         }
     }
 
-    fn done(&self, was_large: bool) {
+    /// Hears that a task is done.
+    pub fn done(&self, was_large: bool) {
         if was_large {
             locked(&self.state).busy -= 1;
             self.wake.notify_all();
@@ -95,100 +94,6 @@ impl Workers {
     }
 }
 
-/// Works until the end.
-pub fn run(shared: &Arc<Shared>) {
-    while let Some((task, is_large)) = shared.workers.next() {
-        match task {
-            Task::Encode(flow) => encode(shared, flow),
-            Task::Finish(flow) => finish(shared, flow),
-            Task::Aside(work) => _ = caught(|| Ok(work())),
-        }
-        shared.workers.done(is_large);
-    }
-}
-
-/// Cuts the inputs of a request into windows and puts it into the queue, or answers it.
-fn encode(shared: &Shared, mut flow: Box<Flow>) {
-    if flow.is_given_up() {
-        return;
-    }
-    let cut = caught(|| cut(shared, &mut flow));
-    flow.encoded = Instant::now();
-    if let Err(refusal) = cut {
-        return flow.answer(Err(refusal));
-    }
-    flow.rewind();
-    let windows = flow.windows();
-    if windows > shared.limits.windows {
-        let max = shared.limits.windows;
-        let message = format!("the request has {windows} windows, and {max} are the most: send its inputs one by one");
-        return flow.answer(Err(Refusal::new(Kind::TooLarge, message)));
-    }
-    locked(&shared.ledger).correct(flow.number, flow.rows);
-    if flow.is_complete() { finish(shared, flow) } else { shared.queue.enter(flow) }
-}
-
-fn cut(shared: &Shared, flow: &mut Flow) -> Result<(), Refusal> {
-    let (encoder, notes) = shared.tagger.encoder_by(&flow.job.choices).map_err(|error| Refusal::of(&error))?;
-    let asked = flow.job.may_cache.then(|| cache::Asked::new(&flow.job.choices));
-    let mut parts = Vec::with_capacity(flow.job.inputs.len());
-    for input in std::mem::take(&mut flow.job.inputs) {
-        if flow.is_given_up() {
-            break;
-        }
-        let key = asked.as_ref().map(|asked| asked.key(&input.content));
-        if let Some(kept) = key.and_then(|key| locked(&shared.cache).get(&key)) {
-            shared.metrics.hit();
-            parts.push(Part::Kept(kept));
-            continue;
-        }
-        let characters = characters(&input);
-        // Whatever the tokenizer refuses is the client's text or choice.
-        let refused = |error: anyhow::Error| Refusal { kind: Kind::Validation, ..Refusal::of(&error) };
-        let encoded = encoder.encode(&input).map_err(refused)?;
-        let scores = Vec::with_capacity(encoded.windows());
-        parts.push(Part::Cut { encoded, scores, key, characters });
-    }
-    flow.notes = notes.iter().map(ToString::to_string).collect();
-    (flow.parts, flow.encoder) = (parts, Some(encoder));
-    Ok(())
-}
-
-/// Reads the entities of a request off and answers it.
-pub fn finish(shared: &Shared, mut flow: Box<Flow>) {
-    if flow.is_given_up() {
-        return;
-    }
-    let answer = caught(|| read_off(shared, &mut flow));
-    flow.answer(answer);
-}
-
-fn read_off(shared: &Shared, flow: &mut Flow) -> Result<Answer, Refusal> {
-    let spent = flow.spent();
-    let mut documents = Vec::with_capacity(flow.parts.len());
-    for part in std::mem::take(&mut flow.parts) {
-        let (encoded, scores, key, characters) = match part {
-            Part::Kept(document) => {
-                documents.push(document);
-                continue;
-            }
-            Part::Cut { encoded, scores, key, characters } => (encoded, scores, key, characters),
-        };
-        let (pieces, windows, unread_from) = (encoded.pieces(), encoded.windows(), encoded.unread_from());
-        let mut tally = Tally::default();
-        let tagged = shared.tagger.finish(encoded, scores, &mut tally).map_err(|error| Refusal::of(&error))?;
-        let notes: Vec<String> = tally.notes().iter().map(ToString::to_string).collect();
-        let document = Arc::new(Document { tagged, characters, pieces, windows, notes, unread_from });
-        if let Some(key) = key {
-            locked(&shared.cache).put(key, &document);
-        }
-        documents.push(document);
-    }
-    let encoder = flow.encoder.take().expect("it was encoded");
-    let notes = std::mem::take(&mut flow.notes);
-    Ok(Answer { documents, encoder, notes, spent })
-}
-
 /// Runs work whose panic is a mistake of this program and fails one request alone.
 pub fn caught<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     let mistake =
@@ -196,9 +101,7 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(mistake)
 }
 
-fn characters(input: &Input) -> usize {
-    match &input.content {
-        Content::Text(text) => text.chars().count(),
-        Content::Words(words) => (words.iter().map(|word| word.chars().count() + 1).sum::<usize>()).saturating_sub(1),
-    }
+/// Returns the refusal of an engine that is closed.
+pub fn closing() -> Refusal {
+    Refusal::new(Kind::Unavailable, "the server is ending").after(1)
 }

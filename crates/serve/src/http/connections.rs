@@ -1,22 +1,25 @@
 //! Connections: how many there are, how long they may be idle or stuck, and their end.
 
+mod table;
+mod watched;
+
 use super::App;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use table::{Connection, Table};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
+use watched::Watched;
 
 /// Time between two looks at connections that are stuck.
 const ROUND: Duration = Duration::from_secs(1);
@@ -30,60 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time without a request after which an ending server has nothing more to do.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// The connections that there are.
-struct Table {
-    all: Mutex<BTreeMap<u64, Arc<Connection>>>,
-    began: Instant,
-    places: Semaphore,
-}
-
-/// What is known of a connection.
-struct Connection {
-    /// Milliseconds from the table's beginning to the last byte that was read or written.
-    last: AtomicU64,
-    /// Whether the client does not take what is written.
-    is_stuck: AtomicBool,
-    /// Requests in progress: one or none.
-    requests: AtomicUsize,
-    /// Tells the connection to end.
-    end: Notify,
-}
-
-impl Table {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-
-    /// Ends the connection that has been idle for longest. Returns whether there was one.
-    fn end_idlest(&self) -> bool {
-        let all = self.all();
-        let idle = all.values().filter(|it| it.requests.load(Ordering::Acquire) == 0);
-        let idlest = idle.min_by_key(|it| it.last.load(Ordering::Relaxed));
-        idlest.inspect(|it| it.end.notify_one()).is_some()
-    }
-
-    /// Ends connections whose clients do not take their answers.
-    fn end_stuck(&self, patience: Duration) {
-        let before = self.now().saturating_sub(patience.as_millis() as u64);
-        let is_stuck =
-            |it: &&Arc<Connection>| it.is_stuck.load(Ordering::Relaxed) && it.last.load(Ordering::Relaxed) < before;
-        self.all().values().filter(is_stuck).for_each(|it| it.end.notify_one());
-    }
-
-    fn requests(&self) -> usize {
-        self.all().values().map(|it| it.requests.load(Ordering::Acquire)).sum()
-    }
-}
-
 /// Serves connections until `stop` says so, and then those requests that are in progress.
 pub async fn serve(app: Arc<App>, router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let limits = &app.settings.limits;
-    let places = Semaphore::new(limits.connections);
-    let table = Arc::new(Table { all: Mutex::default(), began: Instant::now(), places });
+    let table = Arc::new(Table::new(limits.connections));
     let sweeping = tokio::spawn(sweep(table.clone(), limits.body_timeout));
     let accepting = tokio::spawn(accept(app.clone(), router, listener, table.clone(), stop.clone()));
     _ = stop.wait_for(|stops| *stops).await;
@@ -189,14 +142,14 @@ async fn connection(app: Arc<App>, router: Router, stream: TcpStream, table: Arc
     });
     table.all().insert(number, own.clone());
     let _leaving = Leaving { table: table.clone(), number };
-    let io = TokioIo::new(Watched { stream, own: own.clone(), began: table.began });
+    let io = TokioIo::new(Watched::new(stream, own.clone(), table.began));
     let counted = own.clone();
     let service = axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
         let busy = Busy::new(&counted);
         async move {
             let response = next.run(request).await;
             // The request is in progress until its answer's last byte is passed on.
-            response.map(|body| axum::body::Body::new(Held { body, busy }))
+            response.map(|body| axum::body::Body::new(Held { body, _busy: busy }))
         }
     });
     let service = TowerToHyperService::new(router.layer(service));
@@ -238,8 +191,7 @@ impl Drop for Busy {
 /// A body with the request that is in progress as long as it is.
 struct Held {
     body: axum::body::Body,
-    #[allow(dead_code, reason = "it counts as long as it lives")]
-    busy: Busy,
+    _busy: Busy,
 }
 
 impl axum::body::HttpBody for Held {
@@ -259,64 +211,5 @@ impl axum::body::HttpBody for Held {
 
     fn size_hint(&self) -> hyper::body::SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that notes when something moved.
-struct Watched {
-    stream: TcpStream,
-    own: Arc<Connection>,
-    began: Instant,
-}
-
-impl Watched {
-    fn moved(&self) {
-        self.own.last.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
-        self.own.is_stuck.store(poll.is_pending(), Ordering::Relaxed);
-        if poll.is_ready() {
-            self.moved();
-        }
-        poll
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if poll.is_ready() {
-            self.moved();
-        }
-        poll
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.wrote(poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -155,6 +155,26 @@ fn share(app: &App, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, x-request-id"));
 }
 
+/// Returns the whole answer to bytes that are not a request of HTTP.
+pub fn answer_to_noise(status: u16) -> Vec<u8> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let message = match status {
+        StatusCode::URI_TOO_LONG => "the request's address is too long",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's header is too long",
+        _ => "this is not a request of HTTP that can be read",
+    };
+    let id = request_id(&HeaderMap::new());
+    let mut body = Refusal::new(Kind::Http, message).body(&id);
+    body["code"] = status.as_u16().into();
+    let (body, reason) = (body.to_string(), status.canonical_reason().unwrap_or("error"));
+    let (code, length) = (status.as_u16(), body.len());
+    format!(
+        "HTTP/1.1 {code} {reason}\r\ncontent-type: application/json\r\nx-request-id: {id}\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 /// Returns the number that a client gave its request, or a new one.
 fn request_id(headers: &HeaderMap) -> String {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request"));

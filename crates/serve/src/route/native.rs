@@ -1,16 +1,13 @@
 //! The native dialect: everything that a tagger knows, for texts and for words, one by one or as a stream.
 
-mod stream;
-
 use super::hugging_face::deadline;
 use super::parameters::{Parameters, inputs};
 use crate::engine::{Answer, Document, Job};
 use crate::http::{App, Model, Reply, body, json_about};
 use crate::json::{Fields, strings};
-use crate::offsets::Offsets;
 use crate::refusal::Refusal;
+use crate::route::offsets::Offsets;
 use axum::extract::{Request, State};
-use axum::http::header;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -30,7 +27,7 @@ struct Tagged<'d> {
 
 /// One input's result.
 #[derive(Serialize)]
-struct Shown<'d> {
+pub(super) struct Shown<'d> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'d Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,24 +65,20 @@ struct Read {
 }
 
 /// An input and its name.
-struct Named {
-    id: Option<Value>,
-    content: Content,
+pub(super) struct Named {
+    pub id: Option<Value>,
+    pub content: Content,
 }
 
 /// Whatever an answer depends on beside its inputs.
-struct Asked {
-    parameters: Parameters,
+pub(super) struct Asked {
+    pub parameters: Parameters,
     shows_entities: bool,
     shows_words: bool,
 }
 
 /// Tags texts and words.
 pub async fn tag(State(app): State<Arc<App>>, request: Request) -> Reply {
-    let kind = request.headers().get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
-    if kind.is_some_and(|kind| kind.starts_with(b"application/x-ndjson")) {
-        return stream::tag(app, request);
-    }
     let deadline = deadline(&request);
     let mut fields = Fields::of(body::json(&app, request).await?, "")?;
     let given = fields.take("inputs").ok_or_else(|| fields.wrong("inputs", "there"))?;
@@ -112,7 +105,7 @@ pub async fn tag(State(app): State<Arc<App>>, request: Request) -> Reply {
     json_about(&tagged, &answer, &app)
 }
 
-fn asked(app: &App, mut fields: Fields) -> Result<Asked, Refusal> {
+pub(super) fn asked(app: &App, mut fields: Fields) -> Result<Asked, Refusal> {
     let parameters = Parameters::take(&mut fields, &app.settings.limits)?;
     let shown = fields.texts("return")?;
     fields.end()?;
@@ -127,7 +120,7 @@ fn asked(app: &App, mut fields: Fields) -> Result<Asked, Refusal> {
 }
 
 /// Returns an input: a text, or an object with `text` or `tokens`, and an `id` that comes back.
-fn named(value: Value, place: &str) -> Result<Named, Refusal> {
+pub(super) fn named(value: Value, place: &str) -> Result<Named, Refusal> {
     if let Value::String(text) = value {
         return Ok(Named { id: None, content: Content::Text(text) });
     }
@@ -149,7 +142,12 @@ fn shown<'d>(id: Option<&'d Value>, document: &'d Document, answer: &'d Answer, 
     show(id, document, &answer.encoder, asked)
 }
 
-fn show<'d>(id: Option<&'d Value>, document: &'d Document, encoder: &'d Encoder, asked: &Asked) -> Shown<'d> {
+pub(super) fn show<'d>(
+    id: Option<&'d Value>,
+    document: &'d Document,
+    encoder: &'d Encoder,
+    asked: &Asked,
+) -> Shown<'d> {
     let tagged = &document.tagged;
     let offsets = Offsets::new(&tagged.text, asked.parameters.unit);
     let entities = || {

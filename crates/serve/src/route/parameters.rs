@@ -1,8 +1,8 @@
 //! What requests choose: `parameters` of all dialects that have them, and the inputs.
 
 use crate::json::{Fields, strings};
-use crate::offsets::OffsetUnit;
 use crate::refusal::{Kind, Refusal};
+use crate::route::offsets::OffsetUnit;
 use crate::settings::Limits;
 use serde_json::Value;
 use std::collections::HashSet;

@@ -39,6 +39,19 @@ fn hugging_face_s_client_gets_what_it_parses() {
         assert_eq!(vertex, json!({"predictions": [found, found]}));
         assert_eq!(kit.post("/models/model", &json!({"inputs": TEXT})).await.json(), json!(found));
         assert_error(&kit.post("/models/other/model", &json!({"inputs": TEXT})).await, 404, "not_found");
+        // transformers leaves out what `ignore_labels` names, and nothing else.
+        let ask = async |ignored: Value| {
+            let parameters = json!({"aggregation_strategy": "none", "ignore_labels": ignored});
+            kit.post("/", &json!({"inputs": TEXT, "parameters": parameters})).await.json()
+        };
+        let labels = |answer: &Value| -> Vec<String> {
+            answer.as_array().expect("a list").iter().map(|it| it["entity"].as_str().expect("a label").into()).collect()
+        };
+        assert_eq!(ask(json!(["O"])).await, pieces.json());
+        let (all, some) = (labels(&ask(json!([])).await), labels(&pieces.json()));
+        assert_eq!(all.iter().filter(|label| *label != "O").collect::<Vec<_>>(), some.iter().collect::<Vec<_>>());
+        let first = &some[0];
+        assert!(!labels(&ask(json!([first, "O"])).await).contains(first));
         // The query stands in for parameters that the body does not have.
         let by_query = kit.post("/?aggregation_strategy=none", &json!({"inputs": TEXT})).await.json();
         assert_eq!(by_query, pieces.json());
@@ -287,4 +300,49 @@ fn the_server_says_what_it_is() {
         let metrics = kit.get("/metrics").await.text;
         assert!(metrics.contains("tagsmith_requests_total{route=\"/health\",status=\"200\"} 2"), "{metrics}");
     });
+}
+
+/// Whatever JSON comes, there is an answer or the one error body: nothing panics, and nothing is a mistake of the program.
+#[test]
+fn any_json_is_answered_or_refused() {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+        Just(json!("first")),
+    ];
+    let value = leaf.prop_recursive(3, 24, 4, |inner| {
+        let key = prop_oneof![
+            Just("text".to_owned()),
+            Just("tokens".to_owned()),
+            Just("id".to_owned()),
+            Just("stride".to_owned()),
+            Just("aggregation_strategy".to_owned()),
+            Just("return".to_owned()),
+            Just("labels".to_owned()),
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key, inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    });
+    let kit = tokens();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let requests = (value.clone(), value, prop_oneof![Just("/"), Just("/v1/tag"), Just("/v1/tokenize")]);
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let test = |(inputs, parameters, path): (Value, Value, &str)| {
+        let body = json!({"inputs": inputs, "parameters": parameters});
+        let answer = runtime.block_on(kit.post(path, &body));
+        match answer.status {
+            200 => _ = answer.json(),
+            422 => _ = assert_error(&answer, 422, "validation"),
+            status => return Err(TestCaseError::fail(format!("{status}: {}", answer.text))),
+        }
+        Ok(())
+    };
+    runner.run(&requests, test).expect("every request is answered or refused");
 }

@@ -92,6 +92,7 @@ fn a_long_document_delays_no_short_one() {
         });
         soon("the document is being read", || kit.app.engine.load()[1] > 100);
         shorts(&live);
+        assert_eq!(live.get("/health").status, 200);
         assert!(!is_done.load(Ordering::Acquire), "short ones were answered while the long one was read");
     });
 }
@@ -191,6 +192,17 @@ fn rude_clients_disturb_nobody() {
     let mut noise = live.connect();
     noise.write_all(&[0xff; 4000]).expect("it is sent");
     well();
+    for (noise, status) in [
+        (b"GET / HTTP/1.1\r\nbroken\r\n\r\n".to_vec(), 400),
+        ([b"GET /".as_slice(), &[b'x'; 70_000], b" HTTP/1.1\r\n\r\n"].concat(), 414),
+        ([b"GET / HTTP/1.1\r\n".as_slice(), &b"a: b\r\n".repeat(200), b"\r\n"].concat(), 431),
+    ] {
+        let mut stream = live.connect();
+        stream.write_all(&noise).expect("it is sent");
+        let answer = read(&mut stream).expect("an answer");
+        assert_eq!((answer.status, &answer.json()["error_type"]), (status, &json!("invalid_http")), "{answer:?}");
+        assert_eq!(answer.json()["code"], status);
+    }
     // A hundred megabytes, with and without a length.
     let body = vec![b'x'; 100 << 20];
     let answer = live.ask("POST", "/", "", &body).expect("an answer");

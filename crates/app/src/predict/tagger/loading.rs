@@ -1,6 +1,6 @@
 //! Where a tagger's model is, and how it is loaded.
 
-use super::{BATCH_TOKENS, Kind, TaggerOptions};
+use super::options::{BATCH_TOKENS, TaggerOptions};
 use crate::error::refusal;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -69,6 +69,14 @@ pub fn is_span_tagger(folder: &Path) -> bool {
     let config = fs::read(folder.join("config.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     folder.join("token_encoder_config.json").exists()
         || config.is_some_and(|config| config.get("token_encoder").is_some())
+}
+
+/// Either kind of tagger.
+pub(super) enum Kind {
+    /// A token classifier.
+    Tokens(Box<tokens::Tagger>),
+    /// A label-conditioned span tagger.
+    Spans(Box<spans::Tagger>),
 }
 
 /// A tagger, where it computes, and notes about both.

@@ -3,15 +3,16 @@
 //! Each line is an input, and becomes a line, in its order. A line that cannot be tagged becomes a line that says why. Parameters
 //! stand in the query. A client that does not read is not read from.
 
-use super::{Asked, Shown, asked, named, show};
+use super::hugging_face::of_query;
+use super::native::{self, Asked, Shown, asked, named, show};
+use super::parameters::bounded;
 use crate::engine::{Answer, Job};
 use crate::http::{App, Reply, body, with_type};
 use crate::json::{self, Fields};
 use crate::refusal::{Kind, Refusal};
-use crate::route::hugging_face::of_query;
-use crate::route::parameters::bounded;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::http::header;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde::Serialize;
@@ -47,8 +48,17 @@ struct Line<'d> {
     shown: Shown<'d>,
 }
 
+/// Tags a stream of lines, or a body of JSON.
+pub async fn tag(State(app): State<Arc<App>>, request: Request) -> Reply {
+    let kind = request.headers().get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
+    match kind.is_some_and(|kind| kind.starts_with(b"application/x-ndjson")) {
+        true => lines(app, request),
+        false => native::tag(State(app), request).await,
+    }
+}
+
 /// Tags a stream of lines.
-pub fn tag(app: Arc<App>, request: Request) -> Reply {
+fn lines(app: Arc<App>, request: Request) -> Reply {
     body::is_json(request.headers(), "application/x-ndjson")?;
     let fields = Fields::of(of_query(request.uri().query()), "parameters")?;
     let asked = Arc::new(asked(&app, fields)?);
@@ -146,7 +156,7 @@ async fn one(app: &App, asked: &Asked, line: &[u8], number: usize) -> String {
     match patient(app, asked, input).await {
         Ok(answer) => {
             app.metrics.spent(answer.spent.tokenizing, answer.spent.waiting, answer.spent.computing);
-            app.metrics.document(&answer.documents[0]);
+            answer.documents[0].count(&app.metrics);
             let shown = show(id.as_ref(), &answer.documents[0], &answer.encoder, asked);
             serde_json::to_string(&Line { shown }).expect("strings and numbers are JSON") + "\n"
         }
