@@ -31,6 +31,8 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/health", get(health::health)),
         ("/ping", get(health::health)),
         ("/metrics", get(info::metrics)),
+        ("/page.js", get(page::script)),
+        ("/page.css", get(page::style)),
         ("/openapi.json", get(page::openapi)),
         ("/docs", get(page::docs)),
     ]

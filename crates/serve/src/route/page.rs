@@ -8,7 +8,9 @@ use axum::http::header;
 use std::sync::Arc;
 
 const OPENAPI: &str = include_str!("../openapi.json");
-const PAGE: &str = include_str!("../page.html");
+const PAGE: &str = include_str!("../page/page.html");
+const SCRIPT: &str = include_str!("../page/page.js");
+const STYLE: &str = include_str!("../page/page.css");
 const DOCS: &str = include_str!("../docs.html");
 
 /// Shows the page to browsers, and answers everybody else that the server is alive.
@@ -18,6 +20,16 @@ pub async fn root(state: State<Arc<App>>, request: Request) -> Reply {
         .get(header::ACCEPT)
         .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
     if wants_page { Ok(page(PAGE)) } else { health::health(state, request).await }
+}
+
+/// Answers the page's script.
+pub async fn script() -> Reply {
+    Ok(with_type(SCRIPT.into(), "text/javascript; charset=utf-8"))
+}
+
+/// Answers the page's style.
+pub async fn style() -> Reply {
+    Ok(with_type(STYLE.into(), "text/css; charset=utf-8"))
 }
 
 /// Describes all routes.

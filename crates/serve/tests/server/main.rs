@@ -1,8 +1,10 @@
 //! The server: every route against its router, and whole servers on the loopback.
 
+mod browser;
 mod client;
 mod clients;
 mod contract;
 mod harness;
 mod live;
 mod openapi;
+mod page;
