@@ -5,6 +5,7 @@
 //! | [`train::train`] | [`options::TrainArgs`] | [`report::Finished`] |
 //! | [`compare::compare`] | [`compare::CompareRequest`] | a table |
 //! | [`predict::predict`] | [`predict::PredictRequest`] | [`predict::Predicted`] |
+//! | [`predict::anonymize::anonymize`] | [`predict::anonymize::AnonymizeRequest`] | [`predict::anonymize::Anonymized`] |
 //! | [`score::evaluate::evaluate`] | [`score::evaluate::EvaluateRequest`] | [`score::Scored`] |
 //! | [`score::score`] | [`score::ScoreRequest`] | [`score::Scored`] |
 //! | [`spans::train::train_spans`] | [`spans::train::SpanTrainRequest`] | [`spans::train::SpanTrained`] |

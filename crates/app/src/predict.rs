@@ -1,5 +1,6 @@
 //! Prediction: documents in, words with labels and entities out.
 
+pub mod anonymize;
 pub(crate) mod entity;
 mod feed;
 pub mod output;
@@ -12,9 +13,10 @@ use crate::error::refusal;
 use crate::events::{Event, Events, Progress};
 use crate::machine::{folder_lock, threads};
 use crate::predict::tagger::{Tagger, TaggerOptions};
+use anonymize::anonymizer::Counts;
 use anyhow::Result;
 use feed::{Chunk, End};
-use output::{Destination, Output, OutputFormat};
+use output::{Destination, Form, Output, OutputFormat};
 use serde_json::{Map, Value, json};
 use shards::Shard;
 use share::Share;
@@ -89,27 +91,54 @@ pub enum Work {
 /// written.
 pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut dyn Events) -> Result<Predicted> {
     let started = Instant::now();
-    let PredictRequest { work, options } = &request;
+    let PredictRequest { work, mut options } = request;
     let share = if matches!(work, Work::Folder { .. }) { Share::whole() } else { Share::of(world) };
-    let mut options = options.clone();
     options.tagger.device = options.tagger.device.of_rank(world);
-    let _lock = match work {
+    let _lock = match &work {
         Work::Folder { folder, .. } => folder_lock::lock(folder, world, events)?,
         Work::One { .. } => None,
     };
-    let mut tasks = tasks(request.work, &options, (world, share), events)?.into_iter();
+    let tasks = tasks(work, &options, (world, share), events)?;
+    let (predicted, _) = tag_files(tasks, &options, hub, (world, share, started), events)?;
+    Ok(predicted)
+}
+
+/// Tags one file in this process alone. Returns what the model did, and what became of entities.
+///
+/// # Errors
+/// See [`predict`].
+pub(crate) fn tag_one(
+    task: Task,
+    options: PredictOptions,
+    hub: &Hub,
+    events: &mut dyn Events,
+) -> Result<(Predicted, Counts)> {
+    let started = Instant::now();
+    sweep_for(&task.destination, events)?;
+    tag_files(vec![task], &options, hub, (&World::alone(), Share::whole(), started), events)
+}
+
+/// Tags files, one after another.
+fn tag_files(
+    tasks: Vec<Task>,
+    options: &PredictOptions,
+    hub: &Hub,
+    (world, share, started): (&World, Share, Instant),
+    events: &mut dyn Events,
+) -> Result<(Predicted, Counts)> {
+    let mut tasks = tasks.into_iter();
     // What cannot be opened, to read or to write, is refused before a model is read.
-    let first = tasks.next().map(|task| task.open(&options)).transpose()?;
+    let first = tasks.next().map(|task| task.open(options)).transpose()?;
     let threads = threads::set(options.threads, world, events)?;
     let (tagger, notes) = Tagger::load(&options.model, &options.tagger, hub)?;
     events.notes(&notes);
-    let rest = tasks.map(|task| task.open(&options));
+    let rest = tasks.map(|task| task.open(options));
     let mut work = first.into_iter().map(Ok).chain(rest).map(|opened| {
         let opened: Opened = opened?;
         check_format(&opened.output, &tagger)?;
         Ok(opened)
     });
-    let mut tally = Tally::default();
+    let (mut tally, mut counts) = (Tally::default(), Counts::default());
     let mut notes = Vec::new();
     let mut outcome = Ok(());
     while let (Ok(()), Some(opened)) = (&outcome, work.next()) {
@@ -117,7 +146,7 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
             let chunks = feed::start(documents, &way.meter, share, tagger.encoder(), threads)?;
             let events = RefCell::new(&mut *events);
             let watch = |progress: Progress<'_>| events.borrow_mut().progress(progress);
-            tag_all(chunks, (world, share), &tagger, output, (&mut tally, &mut notes), (&way, &watch))
+            tag_all(chunks, (world, share), &tagger, output, (&mut tally, &mut notes, &mut counts), (&way, &watch))
         });
     }
     // A rank that failed ends the job: no other rank waits for it.
@@ -126,14 +155,14 @@ pub fn predict(request: PredictRequest, hub: &Hub, world: &World, events: &mut d
         outcome = Ok(());
     }
     notes.extend_from_slice(tally.notes());
-    let counts = [tally.documents, tally.words, tally.entities, tally.windows].map(|count| count as f64);
-    let [documents, words, entities, windows] = say_all(world, &notes, counts, events).map(|count| count as u64);
+    let tallied = [tally.documents, tally.words, tally.entities, tally.windows].map(|count| count as f64);
+    let [documents, words, entities, windows] = say_all(world, &notes, tallied, events).map(|count| count as u64);
     let predicted = Predicted { documents, words, entities, windows, seconds: started.elapsed().as_secs_f64() };
     // Where nothing was tagged before an error, the error says all.
     if outcome.is_ok() || predicted.documents > 0 {
         events.event(Event::Predicted(&predicted));
     }
-    outcome.map(|()| predicted)
+    outcome.map(|()| (predicted, counts))
 }
 
 /// Refuses a column of labels where a word may be in two entities.
@@ -146,11 +175,11 @@ fn check_format(output: &Output, tagger: &Tagger) -> Result<()> {
     Err(refusal("entities that may overlap cannot be written as a column of labels", Remedy::AnyOf(vec![flat, other])))
 }
 
-/// A source, a destination and the format to write.
-struct Task {
-    source: Source,
-    destination: Destination,
-    format: OutputFormat,
+/// A source, a destination and what to write.
+pub(crate) struct Task {
+    pub source: Source,
+    pub destination: Destination,
+    pub form: Form,
 }
 
 /// A source and a destination that are open.
@@ -191,7 +220,7 @@ impl Task {
             bytes = fs::metadata(file).ok().map(|data| data.len());
         }
         let documents = Documents::open(self.source, options.input_format, &columns)?;
-        let output = Output::open(self.destination, self.format)?;
+        let output = Output::open(self.destination, self.form, documents.format() == Format::Text)?;
         Ok(Opened { documents, output, way: Way { meter: columns.meter, bytes } })
     }
 }
@@ -210,7 +239,7 @@ fn tasks(
             let task = |Shard { input, output, format }| Task {
                 source: Source::File(input),
                 destination: Destination::File(output),
-                format,
+                form: Form::Tagged(format),
             };
             Ok(shards.into_iter().map(task).collect())
         }
@@ -222,14 +251,20 @@ fn tasks(
             let nowhere = || Destination::Stream(Box::new(io::sink()));
             let (destination, format) =
                 if share.is_first() { (destination, format) } else { (nowhere(), OutputFormat::Jsonl) };
-            if let Destination::File(file) = &destination
-                && let Some(folder) = file.parent().filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
-            {
-                output::sweep(folder, file.file_name(), events)?;
-            }
-            Ok(vec![Task { source, destination, format }])
+            sweep_for(&destination, events)?;
+            Ok(vec![Task { source, destination, form: Form::Tagged(format) }])
         }
     }
+}
+
+/// Removes what killed processes left of a file that is to be written. Says so.
+fn sweep_for(destination: &Destination, events: &mut dyn Events) -> Result<()> {
+    if let Destination::File(file) = destination
+        && let Some(folder) = file.parent().filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+    {
+        output::sweep(folder, file.file_name(), events)?;
+    }
+    Ok(())
 }
 
 /// Returns what decides the content of the files, for a later run that goes on with them.
@@ -286,7 +321,7 @@ fn tag_all(
     (world, share): (&World, Share),
     tagger: &Tagger,
     mut output: Output,
-    (tally, notes): (&mut Tally, &mut Vec<Note>),
+    (tally, notes, counts): (&mut Tally, &mut Vec<Note>, &mut Counts),
     (way, watch): (&Way, &dyn Fn(Progress<'_>)),
 ) -> Result<()> {
     let mut before = 0;
@@ -318,7 +353,9 @@ fn tag_all(
         output.flush()?;
         outcome?;
         if last.is_some() {
-            notes.extend(output.finish()?);
+            let (said, counted) = output.finish()?;
+            notes.extend(said);
+            *counts = counted;
             return Ok(());
         }
     }
@@ -341,7 +378,7 @@ mod tests {
             threads: None,
         };
         let destination = Destination::Stream(Box::new(io::sink()));
-        let task = Task { source: Source::File(file), destination, format: OutputFormat::Jsonl };
+        let task = Task { source: Source::File(file), destination, form: Form::Tagged(OutputFormat::Jsonl) };
         let Opened { mut documents, way, .. } = task.open(&options).unwrap();
         while documents.read().unwrap().is_some() {}
         assert_eq!((way.meter.bytes(), way.bytes), (bytes, Some(bytes)));

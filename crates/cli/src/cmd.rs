@@ -1,6 +1,7 @@
 //! The commands. Each exports `command()`, its arguments, and `run()`, which returns the exit status.
 
 pub mod accelerate;
+pub mod anonymize;
 pub mod compare;
 pub mod completions;
 pub mod demo;

@@ -180,6 +180,7 @@ fn command() -> Command {
         .subcommand(cmd::compare::command())
         .subcommand(cmd::score::command())
         .subcommand(cmd::predict::command())
+        .subcommand(cmd::anonymize::command())
         .subcommand(cmd::evaluate::command())
         .subcommand(cmd::demo::command())
         .subcommand(cmd::train::command_without_trainer())
@@ -224,6 +225,7 @@ type Run = fn(&ArgMatches) -> anyhow::Result<u8>;
 fn of_one_process(name: &str) -> Option<Run> {
     match name {
         "accelerate" => Some(cmd::accelerate::run),
+        "anonymize" => Some(cmd::anonymize::run),
         "completions" => Some(cmd::completions::run),
         "demo" => Some(cmd::demo::run),
         "download" => Some(cmd::download::run),

@@ -7,7 +7,7 @@ use tagsmith_message::{Note, Remedy, Setting, bounded};
 pub enum Dialect {
     /// `train` and `compare`: the options of run_ner.py.
     Train,
-    /// `predict`.
+    /// `predict` and `anonymize`.
     Predict,
     /// `evaluate`.
     Evaluate,
@@ -201,7 +201,7 @@ impl Dialect {
     pub fn of(command: &str) -> Dialect {
         match command {
             "train" | "run_ner_no_trainer" | "compare" => Dialect::Train,
-            "predict" => Dialect::Predict,
+            "predict" | "anonymize" => Dialect::Predict,
             "evaluate" => Dialect::Evaluate,
             "serve" => Dialect::Serve,
             "download" => Dialect::Download,

@@ -37,6 +37,8 @@ pub struct Documents {
     notes: Vec<Note>,
     /// Files that come after this one.
     rest: VecDeque<Part>,
+    /// The format of the first file.
+    format: Format,
     options: ReadOptions,
 }
 
@@ -72,7 +74,7 @@ impl Documents {
             return Err(Error::path(source, problem).with_remedy(Remedy::set(Setting::InputFormat)));
         }
         let notes = note.into_iter().chain(decided).collect();
-        Ok(Documents { reader, notes, rest, options: options.clone() })
+        Ok(Documents { reader, notes, rest, format, options: options.clone() })
     }
 
     /// Returns the next document and its size in bytes, or `None` at the end.
@@ -99,6 +101,11 @@ impl Documents {
             true => Err(Limit::Document.exceeded(place, "document")),
             false => Ok(Some((tagged::Input { place, content: row.content }, bytes))),
         }
+    }
+
+    /// Returns the format of the source, or of its first file.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Returns what was decided, skipped or guessed so far.

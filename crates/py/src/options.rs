@@ -79,12 +79,7 @@ impl Asked {
 }
 
 /// Returns the choice of a name, or the error that lists the names.
-fn choice<T>(
-    option: &str,
-    value: &Bound<'_, PyAny>,
-    named: impl Fn(&str) -> Option<T>,
-    names: &str,
-) -> PyResult<T> {
+fn choice<T>(option: &str, value: &Bound<'_, PyAny>, named: impl Fn(&str) -> Option<T>, names: &str) -> PyResult<T> {
     let name: String = value.extract()?;
     named(&name).ok_or_else(|| refused(anyhow!("`{option}=\"{name}\"`: there are {names}")))
 }

@@ -50,8 +50,7 @@ impl Tagger {
             let _inside = fork::enter();
             let mut events = Recording::default();
             let threads = threads::set(asked.threads, &World::alone(), &mut events)?;
-            let (inner, notes) =
-                tagger::Tagger::load(&model.display().to_string(), &asked.tagger, &asked.hub())?;
+            let (inner, notes) = tagger::Tagger::load(&model.display().to_string(), &asked.tagger, &asked.hub())?;
             events.notes.extend(notes);
             Ok(Tagger { inner, threads, notes: events.notes })
         };

@@ -1,5 +1,6 @@
-//! Tagged documents as JSON lines, columns, or text with brackets.
+//! Tagged documents as JSON lines, columns, or text with brackets; anonymized ones as JSON lines or text.
 
+use super::anonymize::anonymizer::{Anonymizer, Counts};
 use super::entity::bracketed;
 use crate::error::refusal;
 use crate::events::Events;
@@ -7,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::ops::Add;
 use std::path::{Path, PathBuf};
 use tagsmith_data::write::parquet::Table;
 use tagsmith_data::write::{conll, json_lines};
@@ -51,13 +53,35 @@ impl OutputFormat {
     }
 }
 
-/// A writer of tagged documents.
+/// A format of anonymized documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnonymizedFormat {
+    /// The text.
+    Text,
+    /// An object a line: the text, and what stands where something was found.
+    Jsonl,
+}
+
+/// What is written of a document.
+pub enum Form {
+    /// The document with its entities.
+    Tagged(OutputFormat),
+    /// The document with something else in their place. Without a format, the source's decides it.
+    Anonymized(Box<Anonymizer>, Option<AnonymizedFormat>),
+}
+
+/// A writer of documents that were tagged.
 pub struct Output {
     sink: Sink,
-    format: OutputFormat,
     /// What errors of the system are about.
     place: String,
-    brackets: Brackets,
+    writing: Writing,
+}
+
+/// What is written, and what was written so far.
+enum Writing {
+    Tagged(OutputFormat, Brackets),
+    Anonymized(Box<Anonymizer>, AnonymizedFormat, Counts),
 }
 
 /// Texts with entities in brackets, and what they could not show.
@@ -68,17 +92,17 @@ struct Brackets {
 }
 
 impl Output {
-    /// Opens a stream, or a file that appears when [`Output::finish`] says so.
-    pub fn open(destination: Destination, format: OutputFormat) -> Result<Output> {
+    /// Opens a stream, or a file that appears when [`Output::finish`] says so. `of_lines` says whether the source is
+    /// lines of text.
+    pub fn open(destination: Destination, form: Form, of_lines: bool) -> Result<Output> {
         let place = match &destination {
             Destination::File(file) => file.display().to_string(),
             Destination::Stream(_) => "standard output".to_owned(),
         };
+        let is_table = matches!(form, Form::Tagged(OutputFormat::Parquet));
         let sink = match destination {
-            Destination::File(file) if format == OutputFormat::Parquet => {
-                Sink::Table(Box::new(Table::new(Staged::create(file)?)?))
-            }
-            Destination::Stream(_) if format == OutputFormat::Parquet => {
+            Destination::File(file) if is_table => Sink::Table(Box::new(Table::new(Staged::create(file)?)?)),
+            Destination::Stream(_) if is_table => {
                 return Err(refusal(
                     "a Parquet file cannot be a stream",
                     Remedy::set(Setting::Output).so_as("to name it"),
@@ -87,20 +111,37 @@ impl Output {
             Destination::File(file) => Sink::File(Staged::create(file)?),
             Destination::Stream(stream) => Sink::Stream(BufWriter::new(stream)),
         };
-        let color = format == OutputFormat::Text { color: true };
-        Ok(Output { sink, format, place, brackets: Brackets { color, hidden: 0 } })
+        let writing = match form {
+            Form::Tagged(format) => {
+                let color = format == OutputFormat::Text { color: true };
+                Writing::Tagged(format, Brackets { color, hidden: 0 })
+            }
+            Form::Anonymized(anonymizer, format) => {
+                let default = if of_lines { AnonymizedFormat::Text } else { AnonymizedFormat::Jsonl };
+                Writing::Anonymized(anonymizer, format.unwrap_or(default), Counts::default())
+            }
+        };
+        Ok(Output { sink, place, writing })
     }
 
     /// Writes one document. `labels` names the labels of words.
     pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
-        let names: Vec<&str> = tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect();
+        let names = || tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect::<Vec<&str>>();
         if let Sink::Table(table) = &mut self.sink {
-            return table.write(tagged, &names).with_context(|| self.place.clone());
+            return table.write(tagged, &names()).with_context(|| self.place.clone());
         }
-        let text = match self.format {
-            OutputFormat::Jsonl | OutputFormat::Parquet => json_lines::line(tagged, &names),
-            OutputFormat::Conll => conll::lines(tagged, &names)?,
-            OutputFormat::Text { .. } => self.brackets.text(tagged) + "\n",
+        let text = match &mut self.writing {
+            Writing::Tagged(OutputFormat::Jsonl | OutputFormat::Parquet, _) => json_lines::line(tagged, &names()),
+            Writing::Tagged(OutputFormat::Conll, _) => conll::lines(tagged, &names())?,
+            Writing::Tagged(OutputFormat::Text { .. }, brackets) => brackets.text(tagged) + "\n",
+            Writing::Anonymized(anonymizer, format, counts) => {
+                let rewritten = anonymizer.anonymize(tagged, counts)?;
+                match format {
+                    AnonymizedFormat::Text => rewritten.text,
+                    AnonymizedFormat::Jsonl => serde_json::to_string(&rewritten)?,
+                }
+                .add("\n")
+            }
         };
         self.sink.write_all(&text).with_context(|| self.place.clone())
     }
@@ -118,22 +159,22 @@ impl Output {
 
     /// Returns whether each word has a line of its own.
     pub fn is_columns(&self) -> bool {
-        self.format == OutputFormat::Conll
+        matches!(self.writing, Writing::Tagged(OutputFormat::Conll, _))
     }
 
-    /// Ends the output. The note says how many entities the text could not show.
-    pub fn finish(mut self) -> Result<Option<Note>> {
+    /// Ends the output. Returns notes about what the text could not show or what became of entities, and the counts of
+    /// the latter.
+    pub fn finish(mut self) -> Result<(Vec<Note>, Counts)> {
         self.flush()?;
         match self.sink {
             Sink::Stream(_) => {}
             Sink::File(staged) => staged.publish()?,
             Sink::Table(table) => table.finish().with_context(|| self.place.clone())?.publish()?,
         }
-        let hidden = self.brackets.hidden;
-        let what = "{} {overlaps another|overlap others} and cannot be shown as text";
-        let said = Wording::new(what, &[&counted(hidden, "entity")]);
-        let note = Note::once(said.of(hidden)).important();
-        Ok((hidden > 0).then(|| note.with_remedy(Remedy::SetTo(Setting::OutputFormat, "jsonl".into()))))
+        Ok(match self.writing {
+            Writing::Tagged(_, brackets) => (brackets.note().into_iter().collect(), Counts::default()),
+            Writing::Anonymized(.., counts) => (counts.notes(), counts),
+        })
     }
 }
 
@@ -214,6 +255,14 @@ pub fn sweep(folder: &Path, file: Option<&OsStr>, events: &mut dyn Events) -> Re
 }
 
 impl Brackets {
+    /// Returns how many entities the text could not show.
+    fn note(&self) -> Option<Note> {
+        let what = "{} {overlaps another|overlap others} and cannot be shown as text";
+        let said = Wording::new(what, &[&counted(self.hidden, "entity")]);
+        let note = Note::once(said.of(self.hidden)).important();
+        (self.hidden > 0).then(|| note.with_remedy(Remedy::SetTo(Setting::OutputFormat, "jsonl".into())))
+    }
+
     /// Returns the text with each entity in brackets: `Jo moved to [Zürich LOC]`.
     fn text(&mut self, tagged: &Tagged) -> String {
         let mut out = String::new();

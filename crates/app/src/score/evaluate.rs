@@ -60,12 +60,7 @@ pub fn evaluate(request: &EvaluateRequest, hub: &Hub, events: &mut dyn Events) -
 ///
 /// # Errors
 /// Those of [`evaluate`], but of the model.
-pub fn evaluate_by(
-    tagger: &Tagger,
-    request: &ScoreRequest,
-    threads: usize,
-    events: &mut dyn Events,
-) -> Result<Scored> {
+pub fn evaluate_by(tagger: &Tagger, request: &ScoreRequest, threads: usize, events: &mut dyn Events) -> Result<Scored> {
     scored(request, &read(request)?, tagger, threads, events)
 }
 

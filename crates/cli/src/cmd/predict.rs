@@ -7,7 +7,7 @@ use crate::terminal::interrupt::{Writes, writes};
 use crate::terminal::streams::Output;
 use crate::terminal::{Style, Terminal, color};
 use anyhow::{Context, Result, bail, ensure};
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, ValueRange};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -20,6 +20,7 @@ use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_data::documents::Source;
 use tagsmith_data::format::Format;
 use tagsmith_files::strict_json::Distinct;
+use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
 use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
@@ -33,49 +34,64 @@ pub fn command() -> Command {
             "Tag documents with a trained model.\n\nEvery word gets a label, however long the document: what the model \
              cannot read at once goes through overlapping windows. Offsets count Unicode code points.",
         )
+        .args(input_args(0.., "What to tag, unpacked if it ends in .gz; `-` or nothing reads standard input"))
         .args([
-            option("model")
-                .alias("model_name_or_path")
-                .value_name("MODEL")
-                .required(true)
-                .help("Folder with config.json, model.safetensors and tokenizer.json, or a name on the hub"),
-            Arg::new("input")
-                .value_name("FILE")
-                .num_args(0..)
-                .value_parser(value_parser!(OsString))
-                .help("What to tag, unpacked if it ends in .gz; `-` or nothing reads standard input"),
-            option("input-format")
-                .value_parser(input_formats())
-                .default_value("auto")
-                .help("text: a document a line; jsonl: objects with `text`, `tokens` or `words`; conll: a word a line"),
-            option("text-column")
-                .alias("text-column-name")
-                .value_name("NAME")
-                .help("The key or column that holds the text or the words (for conll a name or a number from 0)"),
             option("output-format")
                 .value_parser(["jsonl", "conll", "text", "parquet"])
                 .help("Default: text on a terminal, jsonl elsewhere; parquet for Parquet files in --output-dir"),
-            option("output")
-                .short('o')
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Write here instead of standard output: all of it or, after an error, nothing"),
+            output_arg(),
             option("output-dir")
                 .value_name("DIR")
                 .conflicts_with("output")
                 .value_parser(value_parser!(PathBuf))
                 .help("Write a file here for each FILE, or each file in a folder FILE; what is there already is done. mpirun shares them"),
-            option("aggregation-strategy")
-                .value_parser(Strategy::NAMES)
-                .help("How a token classifier's pieces become entities, as in transformers' pipeline; `first` never splits a word [default: first]"),
-            option("label-scheme")
-                .value_name("SCHEME")
-                .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
-                .ignore_case(true)
-                .help("How a token classifier's tags become entities: a scheme's strict rules, or word by word [default: the labels show it]"),
             quiet(),
         ])
+        .args(entity_args())
         .args(tagger_args())
+}
+
+/// Returns the options that say which model reads which documents.
+pub fn input_args(files: impl Into<ValueRange>, input: &'static str) -> [Arg; 4] {
+    [
+        option("model")
+            .alias("model_name_or_path")
+            .value_name("MODEL")
+            .required(true)
+            .help("Folder with config.json, model.safetensors and tokenizer.json, or a name on the hub"),
+        Arg::new("input").value_name("FILE").num_args(files).value_parser(value_parser!(OsString)).help(input),
+        option("input-format")
+            .value_parser(input_formats())
+            .default_value("auto")
+            .help("text: a document a line; jsonl: objects with `text`, `tokens` or `words`; conll: a word a line"),
+        option("text-column")
+            .alias("text-column-name")
+            .value_name("NAME")
+            .help("The key or column that holds the text or the words (for conll a name or a number from 0)"),
+    ]
+}
+
+/// Returns the option that names the file to write.
+pub fn output_arg() -> Arg {
+    option("output")
+        .short('o')
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Write here instead of standard output: all of it or, after an error, nothing")
+}
+
+/// Returns the options that say how a token classifier's labels become entities.
+pub fn entity_args() -> [Arg; 2] {
+    [
+        option("aggregation-strategy")
+            .value_parser(Strategy::NAMES)
+            .help("How a token classifier's pieces become entities, as in transformers' pipeline; `first` never splits a word [default: first]"),
+        option("label-scheme")
+            .value_name("SCHEME")
+            .value_parser(PossibleValuesParser::new(LabelScheme::NAMES))
+            .ignore_case(true)
+            .help("How a token classifier's tags become entities: a scheme's strict rules, or word by word [default: the labels show it]"),
+    ]
 }
 
 /// Returns the options that say how a model tags, and where.
@@ -122,25 +138,32 @@ fn input_formats() -> PossibleValuesParser {
 
 /// Runs the command. Returns the exit status.
 pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
-    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let request = PredictRequest { work: work(matches)?, options: options(matches)? };
     writes(match &request.work {
         Work::One { destination: Destination::Stream(_), .. } => Writes::Stream,
         Work::One { destination: Destination::File(file), .. } => Writes::File(file.clone()),
         Work::Folder { folder, .. } => Writes::Files(folder.clone()),
     });
+    let streams = matches!(&request.work, Work::One { destination: Destination::Stream(_), .. });
+    let (hub, mut terminal) = opened(matches, Dialect::Predict, streams);
+    predict(request, &hub, world, &mut terminal)?;
+    terminal.finish()?;
+    Ok(0)
+}
+
+/// Returns the hub and the terminal. `streams` says whether results go to standard output.
+pub fn opened(matches: &ArgMatches, dialect: Dialect, streams: bool) -> (Hub, Terminal) {
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let style = style(matches);
     let Style { shows_progress, level, .. } = style;
     let asked = Asked { cache_dir: text("cache-dir"), token: text("token"), plain: !shows_progress, level };
     let hub = open_hub::open(asked);
-    let mut terminal = Terminal::new(Dialect::Predict, style);
+    let mut terminal = Terminal::new(dialect, style);
     // Results that appear on the terminal are progress enough, and would be written over a bar.
-    if matches!(&request.work, Work::One { destination: Destination::Stream(_), .. }) && io::stdout().is_terminal() {
+    if streams && io::stdout().is_terminal() {
         terminal.hide_progress();
     }
-    predict(request, &hub, world, &mut terminal)?;
-    terminal.finish()?;
-    Ok(0)
+    (hub, terminal)
 }
 
 /// Returns what to read and where to write.
@@ -150,14 +173,8 @@ fn work(matches: &ArgMatches) -> Result<Work> {
     if let Some(folder) = matches.get_one::<PathBuf>("output-dir") {
         return Ok(Work::Folder { inputs, folder: folder.clone(), format });
     }
-    if inputs.is_empty() && io::stdin().is_terminal() {
-        bail!("there is nothing to read: name a FILE, pipe text in, or pass `-` to type it here");
-    }
     ensure!(inputs.len() <= 1, "several files become several files: say where with `--output-dir`");
-    let source = match inputs.into_iter().next().filter(|name| name.as_os_str() != "-") {
-        Some(file) => Source::File(file),
-        None => Source::Stream { name: "standard input".into(), bytes: Box::new(io::stdin()) },
-    };
+    let source = source(inputs.into_iter().next())?;
     let (destination, default) = match matches.get_one::<PathBuf>("output") {
         Some(file) => (Destination::File(file.clone()), OutputFormat::Jsonl),
         None if io::stdout().is_terminal() => (Destination::Stream(Box::new(Output)), self::format("text")),
@@ -168,6 +185,17 @@ fn work(matches: &ArgMatches) -> Result<Work> {
         (format, _) => format,
     };
     Ok(Work::One { source, destination, format })
+}
+
+/// Returns the source of a name; without one, and of `-`, standard input.
+pub fn source(name: Option<PathBuf>) -> Result<Source> {
+    if name.is_none() && io::stdin().is_terminal() {
+        bail!("there is nothing to read: name a FILE, pipe text in, or pass `-` to type it here");
+    }
+    Ok(match name.filter(|name| name.as_os_str() != "-") {
+        Some(file) => Source::File(file),
+        None => Source::Stream { name: "standard input".into(), bytes: Box::new(io::stdin()) },
+    })
 }
 
 /// Returns the format of a name.
@@ -181,7 +209,7 @@ fn format(name: &str) -> OutputFormat {
 }
 
 /// Returns the model and what it does with each document.
-fn options(matches: &ArgMatches) -> Result<PredictOptions> {
+pub fn options(matches: &ArgMatches) -> Result<PredictOptions> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     Ok(PredictOptions {
         model: text("model").context("clap asks for the model")?,
@@ -222,7 +250,11 @@ fn labels(argument: &str) -> Result<Value> {
     if !argument.ends_with(".json") {
         return Ok(argument.split(',').map(str::trim).collect());
     }
-    let path = Path::new(argument);
+    json(Path::new(argument))
+}
+
+/// Returns what a JSON file holds.
+pub fn json(path: &Path) -> Result<Value> {
     let text = fs::read(path).with_context(|| path.display().to_string())?;
     let Distinct(value) = serde_json::from_slice(&text)
         .with_context(|| format!("{}: this is not JSON that can be read", path.display()))?;
