@@ -1,12 +1,17 @@
 //! The routes: a file a dialect. [`routes`] is the one list of all paths.
 
+pub mod detectors;
+pub mod gliner;
 pub mod health;
 pub mod hugging_face;
 pub mod info;
+pub mod kserve;
+pub mod label_studio;
 pub mod native;
 pub mod offsets;
 pub mod page;
 pub mod parameters;
+pub mod presidio;
 pub mod stream;
 pub mod tokenize;
 
@@ -23,6 +28,22 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/predict", post(hugging_face::any)),
         ("/invocations", post(hugging_face::any)),
         ("/models/{*id}", post(hugging_face::of_model)),
+        ("/analyze", post(presidio::analyze)),
+        ("/supportedentities", get(presidio::supported_entities)),
+        ("/recognizers", get(presidio::recognizers)),
+        ("/anonymize", post(presidio::anonymize)),
+        ("/anonymizers", get(presidio::anonymizers)),
+        ("/setup", post(label_studio::setup)),
+        ("/webhook", post(label_studio::webhook)),
+        ("/versions", get(label_studio::versions)),
+        ("/gliner", post(gliner::find)),
+        ("/api/v1/text/contents", post(detectors::contents)),
+        ("/v2", get(kserve::server)),
+        ("/v2/health/live", get(kserve::live)),
+        ("/v2/health/ready", get(kserve::ready)),
+        ("/v2/models/{id}", get(kserve::model)),
+        ("/v2/models/{id}/ready", get(kserve::model_ready)),
+        ("/v2/models/{id}/infer", post(kserve::infer)),
         ("/v1/tag", post(stream::tag)),
         ("/v1/tokenize", post(tokenize::tokenize)),
         ("/tokenize", post(tokenize::tokenize)),
@@ -35,6 +56,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/page.css", get(page::style)),
         ("/openapi.json", get(page::openapi)),
         ("/docs", get(page::docs)),
+        ("/docs/doccano", get(page::doccano)),
     ]
 }
 

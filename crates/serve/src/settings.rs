@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tagsmith_app::predict::anonymize::label_map::LabelMap;
 
 /// A server's choices.
 #[derive(Clone, Debug)]
@@ -19,10 +20,34 @@ pub struct Settings {
     pub cors_allow_origin: Option<String>,
     /// Whether a request in Hugging Face's dialect that names no strategy gets pieces instead of entities.
     pub hf_default_none: bool,
+    /// The types that Presidio's clients see in the place of the model's.
+    pub label_map: LabelMap,
+    /// How a task's score for Label Studio comes from those of its entities.
+    pub task_score: TaskScore,
     /// Threads that cut texts into pieces.
     pub tokenization_workers: usize,
     /// Limits.
     pub limits: Limits,
+}
+
+/// A task's score for Label Studio, which orders tasks by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskScore {
+    /// The lowest of its entities' scores.
+    #[default]
+    Min,
+    /// Their mean.
+    Mean,
+}
+
+impl TaskScore {
+    /// The names, in the order of the variants.
+    pub const NAMES: [&str; 2] = ["min", "mean"];
+
+    /// Returns the way of that name.
+    pub fn named(name: &str) -> Option<TaskScore> {
+        [TaskScore::Min, TaskScore::Mean].into_iter().zip(Self::NAMES).find(|(_, of)| *of == name).map(|(it, _)| it)
+    }
 }
 
 /// What a server takes at most.

@@ -99,14 +99,18 @@ fn anonymizer(matches: &ArgMatches) -> Result<Anonymizer> {
     if let Some(threshold) = score_threshold.filter(|threshold| !(0.0..=1.0).contains(threshold)) {
         bail!("`--score-threshold {threshold}`: scores are from 0 to 1");
     }
-    let label_map = match matches.get_one::<String>("label-map") {
-        None => LabelMap::default(),
-        Some(file) if file.ends_with(".json") => {
-            LabelMap::from_json(&predict::json(Path::new(file))?).with_context(|| file.clone())?
-        }
-        Some(list) => LabelMap::parse(list).context("`--label-map`")?,
-    };
+    let label_map = label_map(matches)?.unwrap_or_default();
     Ok(Anonymizer { operators: operators(matches)?, label_map, score_threshold })
+}
+
+/// Returns the types of labels that `--label-map` names, in a list or a file.
+pub fn label_map(matches: &ArgMatches) -> Result<Option<LabelMap>> {
+    let Some(given) = matches.get_one::<String>("label-map") else { return Ok(None) };
+    let map = match given.ends_with(".json") {
+        true => LabelMap::from_json(&predict::json(Path::new(given))?).with_context(|| given.clone()),
+        false => LabelMap::parse(given).context("`--label-map`"),
+    };
+    map.map(Some)
 }
 
 /// Returns the operator that the options name, and those of the file.

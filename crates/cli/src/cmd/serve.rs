@@ -1,5 +1,6 @@
 //! `tagsmith serve`: a tagger over HTTP.
 
+use super::anonymize;
 use super::predict::{at_least_one, entity_args, tagger_args, tagger_options};
 use super::{quiet, style};
 use crate::environment::variable;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 use tagsmith_app::machine::threads;
+use tagsmith_app::predict::anonymize::label_map::LabelMap;
 use tagsmith_app::predict::fingerprint;
 use tagsmith_app::predict::tagger::{Tagger, TaggerOptions, located};
 use tagsmith_kernel::Level;
@@ -23,7 +25,7 @@ use tagsmith_message::counted;
 use tagsmith_ranks::World;
 use tagsmith_serve::http::{Log, Model};
 use tagsmith_serve::server::{self, Served, Stop};
-use tagsmith_serve::settings::{Limits, Settings};
+use tagsmith_serve::settings::{Limits, Settings, TaskScore};
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 
@@ -85,6 +87,13 @@ pub fn command() -> Command {
                 .value_parser(["simple", "none"])
                 .default_value("simple")
                 .help("The aggregation strategy of requests in Hugging Face's dialect that name none"),
+            option("label-map").value_name("NAMES").help(
+                "The types that Presidio's clients see: PER=PERSON,LOC=PLACE, or a JSON file [default: presidio, its own names]",
+            ),
+            option("ls-score")
+                .value_parser(TaskScore::NAMES)
+                .default_value("min")
+                .help("How a task's score for Label Studio comes from those of its entities"),
             option("tokenization-workers")
                 .value_name("N")
                 .value_parser(value_parser!(usize))
@@ -256,6 +265,8 @@ fn settings(matches: &ArgMatches) -> Result<Settings> {
         metrics_auth: matches.get_flag("metrics-auth"),
         cors_allow_origin: text(matches, "cors-allow-origin"),
         hf_default_none: text(matches, "hf-default").as_deref() == Some("none"),
+        label_map: anonymize::label_map(matches)?.unwrap_or_else(LabelMap::presidio),
+        task_score: text(matches, "ls-score").as_deref().and_then(TaskScore::named).unwrap_or_default(),
         tokenization_workers: workers,
         limits,
     })

@@ -3,6 +3,7 @@
 //! SageMaker (`/invocations`) asks the same; Vertex packs it into `instances`. Every text is read whole: `stride` is the overlap
 //! of windows, and nothing is cut.
 
+use super::label_studio;
 use super::parameters::{Parameters, inputs, texts};
 use crate::engine::{Answer, Document, Job};
 use crate::http::{App, Deadline, Reply, body, json_about};
@@ -51,7 +52,10 @@ pub async fn any(State(app): State<Arc<App>>, request: Request) -> Reply {
     if has("inputs") {
         return answer(&app, body, query.as_deref(), deadline).await;
     }
-    Err(Refusal::validation("the body has neither `inputs` nor `instances`"))
+    if has("tasks") {
+        return label_studio::predict(&app, body, deadline).await;
+    }
+    Err(Refusal::validation("the body has none of `inputs`, `instances` and `tasks`"))
 }
 
 /// Answers under the path of the old Inference API, which names the model.

@@ -29,8 +29,18 @@ pub async fn info(State(app): State<Arc<App>>) -> Reply {
     info["model"] = json!(app.model);
     info["limits"] = limits.to_json();
     info["hf_default"] = json!(if app.settings.hf_default_none { "none" } else { "simple" });
+    info["label_map"] = label_map(&app);
     info["needs_key"] = json!(!app.settings.api_keys.is_empty());
     json_of(&info)
+}
+
+/// Returns the types that Presidio's clients see, and those that have no other name there.
+fn label_map(app: &App) -> Value {
+    let types = types(app.engine.tagger().labels());
+    let map = &app.settings.label_map;
+    let (without, with): (Vec<&String>, Vec<&String>) = types.iter().partition(|kind| map.lacks(kind));
+    let named: Map<String, Value> = with.iter().map(|kind| ((*kind).clone(), map.of(kind).into())).collect();
+    json!({ "types": named, "unmapped": without })
 }
 
 /// Describes the model.

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 use tagsmith_app::predict::tagger::Encoder;
-use tagsmith_text::tagged::Content;
+use tagsmith_text::tagged::{Content, Mention};
 
 /// An answer.
 #[derive(Serialize)]
@@ -44,14 +44,19 @@ pub(super) struct Shown<'d> {
     notes: &'d [String],
 }
 
-/// An entity.
+/// An entity, in the unit that the client counts in.
 #[derive(Serialize)]
-struct Entity<'d> {
-    text: &'d str,
-    label: &'d str,
-    score: f32,
-    start: u32,
-    end: u32,
+pub struct Entity<'d> {
+    /// The text between `start` and `end`.
+    pub text: &'d str,
+    /// The type.
+    pub label: &'d str,
+    /// The probability that the model gives it.
+    pub score: f32,
+    /// Where it starts.
+    pub start: u32,
+    /// One past its end.
+    pub end: u32,
 }
 
 /// How much of an input the model read.
@@ -142,6 +147,20 @@ fn shown<'d>(id: Option<&'d Value>, document: &'d Document, answer: &'d Answer, 
     show(id, document, &answer.encoder, asked)
 }
 
+/// Returns a document's entities, without those that the client does not want.
+pub fn entities<'d>(document: &'d Document, parameters: &Parameters) -> Vec<Entity<'d>> {
+    let offsets = Offsets::new(&document.tagged.text, parameters.unit);
+    let entity = |it: &'d Mention| Entity {
+        text: &it.text,
+        label: &it.label,
+        score: it.score,
+        start: offsets.of(it.start),
+        end: offsets.of(it.end),
+    };
+    let wanted = document.tagged.entities.iter().filter(|it| !parameters.ignored.contains(&it.label));
+    wanted.map(entity).collect()
+}
+
 pub(super) fn show<'d>(
     id: Option<&'d Value>,
     document: &'d Document,
@@ -150,22 +169,11 @@ pub(super) fn show<'d>(
 ) -> Shown<'d> {
     let tagged = &document.tagged;
     let offsets = Offsets::new(&tagged.text, asked.parameters.unit);
-    let entities = || {
-        let entities = tagged.entities.iter().filter(|it| !asked.parameters.ignored.contains(&it.label));
-        let entity = |it: &'d tagsmith_text::tagged::Mention| Entity {
-            text: &it.text,
-            label: &it.label,
-            score: it.score,
-            start: offsets.of(it.start),
-            end: offsets.of(it.end),
-        };
-        entities.map(entity).collect()
-    };
     let has_labels = asked.shows_words && tagged.labels.len() == tagged.words.len();
     let names = encoder.labels();
     Shown {
         id,
-        entities: asked.shows_entities.then(entities),
+        entities: asked.shows_entities.then(|| entities(document, &asked.parameters)),
         words: asked.shows_words.then_some(&tagged.words),
         labels: has_labels.then(|| tagged.labels.iter().map(|word| names[word.label as usize].as_str()).collect()),
         scores: has_labels.then(|| tagged.labels.iter().map(|word| word.probability).collect()),

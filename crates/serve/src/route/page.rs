@@ -13,6 +13,9 @@ const SCRIPT: &str = include_str!("../page/page.js");
 const STYLE: &str = include_str!("../page/page.css");
 const DOCS: &str = include_str!("../docs.html");
 
+/// A template with which doccano reads answers in Hugging Face's dialect.
+const DOCCANO: &str = include_str!("../doccano.jinja");
+
 /// Shows the page to browsers, and answers everybody else that the server is alive.
 pub async fn root(state: State<Arc<App>>, request: Request) -> Reply {
     let wants_page = request
@@ -40,4 +43,9 @@ pub async fn openapi() -> Reply {
 /// Shows the description of all routes.
 pub async fn docs() -> Reply {
     Ok(page(DOCS))
+}
+
+/// Shows the template that doccano needs to read answers.
+pub async fn doccano() -> Reply {
+    Ok(with_type(DOCCANO.into(), "text/plain; charset=utf-8"))
 }

@@ -1,12 +1,14 @@
 //! What requests choose: `parameters` of all dialects that have them, and the inputs.
 
+use crate::engine::{Answer, Job};
+use crate::http::App;
 use crate::json::{Fields, strings};
 use crate::refusal::{Kind, Refusal};
 use crate::route::offsets::OffsetUnit;
 use crate::settings::Limits;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tagsmith_app::predict::tagger::Choices;
 use tagsmith_message::counted;
 use tagsmith_spans::find::decode::Mode;
@@ -81,6 +83,15 @@ fn labels(fields: &mut Fields, limits: &Limits) -> Result<Option<Value>, Refusal
         return Err(Refusal::new(Kind::TooLarge, message));
     }
     Ok(Some(labels))
+}
+
+/// Tags texts.
+///
+/// # Errors
+/// Texts beyond the limits; what the engine refuses.
+pub async fn tag(app: &App, texts: Vec<String>, choices: Choices, deadline: Instant) -> Result<Answer, Refusal> {
+    let inputs = inputs(texts.into_iter().map(Content::Text).collect(), &app.settings.limits)?;
+    app.engine.tag(Job { inputs, choices, deadline, may_cache: true }).await
 }
 
 /// Returns inputs as the engine takes them.

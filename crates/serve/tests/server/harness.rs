@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tagsmith_app::predict::anonymize::label_map::LabelMap;
 use tagsmith_app::predict::fingerprint;
 use tagsmith_app::predict::tagger::{Tagger, TaggerOptions};
 use tagsmith_hub::{Hub, Settings as HubSettings};
 use tagsmith_serve::http::{App, Model};
 use tagsmith_serve::server::{self, Served};
-use tagsmith_serve::settings::{Limits, Settings};
+use tagsmith_serve::settings::{Limits, Settings, TaskScore};
 use tagsmith_testkit::golden;
 use tagsmith_testkit::scratch::Scratch;
 use tower::ServiceExt;
@@ -50,6 +51,8 @@ pub fn settings() -> Settings {
         metrics_auth: false,
         cors_allow_origin: None,
         hf_default_none: false,
+        label_map: LabelMap::presidio(),
+        task_score: TaskScore::Min,
         tokenization_workers: 2,
         limits: Limits { batch_tokens: 256, windows: 1 << 20, ..Limits::default() },
     }

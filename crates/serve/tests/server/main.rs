@@ -4,6 +4,7 @@ mod browser;
 mod client;
 mod clients;
 mod contract;
+mod dialects;
 mod harness;
 mod live;
 mod openapi;

@@ -303,9 +303,7 @@ fn nameless(browser: &mut Browser) -> Vec<String> {
         .filter(|node| node["ignored"] != true && roles.contains(&node["role"]["value"].as_str().unwrap_or_default()))
         .collect();
     assert!(nodes.len() > 15, "{} controls", nodes.len());
-    let is_nameless = |node: &&&Value| {
-        node["name"]["value"].as_str().is_none_or(|name| name.trim().is_empty())
-    };
+    let is_nameless = |node: &&&Value| node["name"]["value"].as_str().is_none_or(|name| name.trim().is_empty());
     nodes.iter().filter(is_nameless).map(|node| node["role"].to_string()).collect()
 }
 
