@@ -185,7 +185,7 @@ fn kserve_s_clients_get_tensors() {
         let kit = tokens();
         let tensor =
             |shape: Value, data: Value| json!({"name": "text", "shape": shape, "datatype": "BYTES", "data": data});
-        let ask = json!({"id": "1", "inputs": [tensor(json!([2]), json!([TEXT, ""]))], "parameters": {"offset_unit": "utf16"}});
+        let ask = json!({"id": "1", "inputs": [tensor(json!([2]), json!([TEXT, ""]))], "parameters": {"aggregation_strategy": "first"}});
         let answer = kit.post("/v2/models/model/infer", &ask).await.json();
         assert_eq!((&answer["model_name"], &answer["id"]), (&json!("model"), &json!("1")), "{answer}");
         let output = &answer["outputs"][0];
