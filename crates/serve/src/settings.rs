@@ -36,7 +36,7 @@ pub enum TaskScore {
     /// The lowest of its entities' scores.
     #[default]
     Min,
-    /// Their mean.
+    /// The mean of their scores.
     Mean,
 }
 
