@@ -87,7 +87,8 @@ pub fn pipeline(family: &str) -> Kit {
     kit(Scratch::empty(), &folder, TaggerOptions::default(), settings())
 }
 
-fn kit(scratch: Scratch, name: &str, options: TaggerOptions, settings: Settings) -> Kit {
+/// Returns what is served, with a model of a folder.
+pub fn kit(scratch: Scratch, name: &str, options: TaggerOptions, settings: Settings) -> Kit {
     let tagger = tagger(&scratch, name, options);
     let fingerprint = fingerprint::of(tagger.folder()).expect("the files are there");
     let model = Model { id: name.into(), revision: None, fingerprint, precision: "f32" };
