@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use tagsmith_app::predict::tagger::Choices;
 
-/// The score of a task in which nothing is found. It comes after all others.
-const NOTHING_FOUND: f32 = 2.0;
+/// The score of a task in which nothing is found: nothing is in doubt. Label Studio's library refuses more than 1.
+const NOTHING_FOUND: f32 = 1.0;
 
 /// Events that Label Studio sends.
 const EVENTS: [&str; 4] = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "START_TRAINING"];

@@ -2,7 +2,7 @@
 
 use crate::refusal::Refusal;
 use roxmltree::{Document, Node, ParsingOptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Nodes of a configuration, at most.
 const NODES_MAX: u32 = 100_000;
@@ -19,8 +19,10 @@ pub struct Config {
     pub to_name: String,
     /// The key of the text in a task's data.
     pub key: String,
-    /// The project's label for each label of a model.
+    /// What the project writes for each label of a model.
     labels: BTreeMap<String, String>,
+    /// The labels' values, each once: what people read.
+    values: BTreeSet<String>,
 }
 
 impl Config {
@@ -41,7 +43,8 @@ impl Config {
             match (target.tag_name().name(), key) {
                 ("Text", Some(key)) => {
                     let (from_name, to_name, key) = (name.to_owned(), to.to_owned(), key.to_owned());
-                    return Ok(Config { from_name, to_name, key, labels: model_labels(labels) });
+                    let values = valued(labels).map(|(_, value)| value.to_owned()).collect();
+                    return Ok(Config { from_name, to_name, key, labels: model_labels(labels), values });
                 }
                 ("HyperText" | "Paragraphs", _) => other = Some(target.tag_name().name().to_owned()),
                 _ => {}
@@ -53,36 +56,40 @@ impl Config {
         }))
     }
 
-    /// Returns the project's label for a model's, if it has one.
+    /// Returns what the project writes for a label of a model, if it has one: an alias before a value, as its annotators do.
     pub fn label(&self, label: &str) -> Option<&str> {
         self.labels.get(label).map(String::as_str)
     }
 
-    /// Returns the project's labels, each once.
-    pub fn values(&self) -> Vec<&str> {
-        let mut values: Vec<&str> = self.labels.values().map(String::as_str).collect();
-        values.sort_unstable();
-        values.dedup();
-        values
+    /// Returns the labels' values, each once.
+    pub fn values(&self) -> &BTreeSet<String> {
+        &self.values
     }
 }
 
-/// Returns the labels of a model that become the project's: an equal name before an alias, and that before
-/// `predicted_values`.
+/// Returns the labels that have a value, and their values.
+fn valued<'a, 'i>(labels: Node<'a, 'i>) -> impl Iterator<Item = (Node<'a, 'i>, &'a str)> {
+    let all = labels.descendants().filter(|node| node.has_tag_name("Label"));
+    all.filter_map(|label| Some((label, label.attribute("value")?)))
+}
+
+/// Returns what the project writes for labels of a model: those named as a value before those named as an alias, and these
+/// before `predicted_values`.
 fn model_labels(labels: Node<'_, '_>) -> BTreeMap<String, String> {
-    let all: Vec<Node<'_, '_>> = labels.descendants().filter(|node| node.has_tag_name("Label")).collect();
     let mut map = BTreeMap::new();
-    let mut add = |name: &str, value: &str| {
+    let mut add = |name: &str, written: &str| {
         if !name.is_empty() {
-            map.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            map.entry(name.to_owned()).or_insert_with(|| written.to_owned());
         }
     };
-    let valued = || all.iter().filter_map(|label| Some((label, label.attribute("value")?)));
-    valued().for_each(|(_, value)| add(value, value));
-    valued().for_each(|(label, value)| add(label.attribute("alias").unwrap_or_default(), value));
-    for (label, value) in valued() {
+    let alias = |label: Node<'_, '_>| label.attribute("alias").filter(|alias| !alias.is_empty()).map(str::to_owned);
+    let all: Vec<(Node<'_, '_>, &str, String)> =
+        valued(labels).map(|(label, value)| (label, value, alias(label).unwrap_or_else(|| value.to_owned()))).collect();
+    all.iter().for_each(|(_, value, written)| add(value, written));
+    all.iter().for_each(|(_, _, written)| add(written, written));
+    for (label, _, written) in &all {
         let names = label.attribute(PREDICTED).unwrap_or_default();
-        names.split(',').for_each(|name| add(name.trim(), value));
+        names.split(',').for_each(|name| add(name.trim(), written));
     }
     map
 }
@@ -108,10 +115,12 @@ mod tests {
         let of = |label| config.label(label);
         assert_eq!(
             [of("PER"), of("ORG"), of("LOC"), of("GPE")].map(Option::unwrap),
-            ["PER", "Organization", "Place", "Place"]
+            ["PER", "ORG", "Place", "Place"]
         );
+        // A model that is told the values finds them, and the project writes the alias.
+        assert_eq!(of("Organization"), Some("ORG"));
         assert_eq!(of("MISC"), None);
-        assert_eq!(config.values(), ["Organization", "PER", "Place"]);
+        assert_eq!(Vec::from_iter(config.values()), ["Organization", "PER", "Place"]);
     }
 
     #[test]
