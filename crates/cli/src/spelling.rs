@@ -323,9 +323,9 @@ mod tests {
     use tagsmith_spans::config::keys::KEYS;
 
     /// The commands of each dialect.
-    const COMMANDS: [(Dialect, &[&str]); 9] = [
+    const COMMANDS: &[(Dialect, &[&str])] = &[
         (Dialect::Train, &["train", "run_ner_no_trainer", "compare"]),
-        (Dialect::Predict, &["predict"]),
+        (Dialect::Predict, &["predict", "anonymize"]),
         (Dialect::Evaluate, &["evaluate"]),
         #[cfg(feature = "serve")]
         (Dialect::Serve, &["serve"]),
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn no_command_advises_an_option_that_it_does_not_have() {
-        for (dialect, names) in COMMANDS {
+        for &(dialect, names) in COMMANDS {
             for name in names {
                 assert_eq!(Dialect::of(name), dialect);
                 for &setting in Setting::ALL {

@@ -26,7 +26,7 @@ impl Drop for Running {
 
 fn command(scratch: &Scratch, arguments: &[&str]) -> Command {
     let mut command = program::isolated(program::path(), scratch.folder());
-    command.args(["serve", "--threads", "1", "--port", "0"]).args(arguments);
+    command.args(["serve", "--threads", "1"]).args(arguments).env("PORT", "0");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -445,9 +445,7 @@ mod tests {
                       "recall": 0.5,
                       "f1": 0.6666666666666666,
                       "f0.5": 0.8333333333333334,
-                      "number": 2,
-                      "predicted": 2,
-                      "correct": 1
+                      "number": 2
                     },
                     "i": {
                       "precision": 0.5,
