@@ -7,8 +7,10 @@ use tagsmith_message::{Note, Remedy, Setting, bounded};
 pub enum Dialect {
     /// `train` and `compare`: the options of run_ner.py.
     Train,
-    /// `predict` and `anonymize`.
+    /// `predict`.
     Predict,
+    /// `anonymize`.
+    Anonymize,
     /// `evaluate`.
     Evaluate,
     /// `serve`.
@@ -86,6 +88,25 @@ const PREDICT: &[(Setting, &str)] = &[
     (Setting::ModelRevision, "model-revision"),
     (Setting::Output, "output"),
     (Setting::OutputDir, "output-dir"),
+    (Setting::OutputFormat, "output-format"),
+    (Setting::TextColumn, "text-column"),
+    (Setting::Threads, "threads"),
+    (Setting::Threshold, "threshold"),
+    (Setting::Token, "token"),
+];
+
+const ANONYMIZE: &[(Setting, &str)] = &[
+    (Setting::AggregationStrategy, "aggregation-strategy"),
+    (Setting::BatchTokens, "batch-tokens"),
+    (Setting::CudaLibraries, "cuda-libraries"),
+    (Setting::Decoding, "decoding"),
+    (Setting::Device, "device"),
+    (Setting::InputFormat, "input-format"),
+    (Setting::Labels, "labels"),
+    (Setting::LabelScheme, "label-scheme"),
+    (Setting::MaxSeqLength, "max-seq-length"),
+    (Setting::ModelRevision, "model-revision"),
+    (Setting::Output, "output"),
     (Setting::OutputFormat, "output-format"),
     (Setting::TextColumn, "text-column"),
     (Setting::Threads, "threads"),
@@ -201,7 +222,8 @@ impl Dialect {
     pub fn of(command: &str) -> Dialect {
         match command {
             "train" | "run_ner_no_trainer" | "compare" => Dialect::Train,
-            "predict" | "anonymize" => Dialect::Predict,
+            "predict" => Dialect::Predict,
+            "anonymize" => Dialect::Anonymize,
             "evaluate" => Dialect::Evaluate,
             "serve" => Dialect::Serve,
             "download" => Dialect::Download,
@@ -280,6 +302,7 @@ impl Dialect {
         match self {
             Dialect::Train => TRAIN,
             Dialect::Predict => PREDICT,
+            Dialect::Anonymize => ANONYMIZE,
             Dialect::Evaluate => EVALUATE,
             Dialect::Serve => SERVE,
             Dialect::Download => DOWNLOAD,
@@ -325,7 +348,8 @@ mod tests {
     /// The commands of each dialect.
     const COMMANDS: &[(Dialect, &[&str])] = &[
         (Dialect::Train, &["train", "run_ner_no_trainer", "compare"]),
-        (Dialect::Predict, &["predict", "anonymize"]),
+        (Dialect::Predict, &["predict"]),
+        (Dialect::Anonymize, &["anonymize"]),
         (Dialect::Evaluate, &["evaluate"]),
         #[cfg(feature = "serve")]
         (Dialect::Serve, &["serve"]),

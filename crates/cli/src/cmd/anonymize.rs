@@ -87,7 +87,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let options = predict::options(matches)?;
     let request = AnonymizeRequest { source, destination, format, options, anonymizer: anonymizer(matches)? };
     writes(written);
-    let (hub, mut terminal) = predict::opened(matches, Dialect::Predict, output.is_none());
+    let (hub, mut terminal) = predict::opened(matches, Dialect::Anonymize, output.is_none());
     anonymize(request, &hub, &mut terminal)?;
     terminal.finish()?;
     Ok(0)
