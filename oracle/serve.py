@@ -87,7 +87,8 @@ def anonymize(body):
         items = [one | {"start": one["start"] + len(name) + 2 - (found["end"] - found["start"]),
                         "end": one["end"] + len(name) + 2 - (found["end"] - found["start"])} for one in items]  # fmt: skip
         at = found["start"]
-        items.append({"start": at, "end": at + len(name) + 2, "entity_type": name, "text": f"<{name}>", "operator": "replace"})
+        items.append({"start": at, "end": at + len(name) + 2, "entity_type": name, "text": f"<{name}>", "operator": "replace",
+                      "score": found["score"]})  # fmt: skip
     return 200, {"text": text, "items": items}
 
 
