@@ -17,7 +17,12 @@ pub fn run(shared: &Arc<Shared>) {
         match task {
             Task::Encode(flow) => encode(shared, flow),
             Task::Finish(flow) => finish(shared, flow),
-            Task::Aside(work) => _ = caught(|| Ok(work())),
+            Task::Aside(work) => {
+                _ = caught(|| {
+                    work();
+                    Ok(())
+                });
+            }
         }
         shared.workers.done(is_large);
     }
@@ -62,7 +67,7 @@ fn cut(shared: &Shared, flow: &mut Flow) -> Result<(), Refusal> {
         let refused = |error: anyhow::Error| Refusal { kind: Kind::Validation, ..Refusal::of(&error) };
         let encoded = encoder.encode(&input).map_err(refused)?;
         let scores = Vec::with_capacity(encoded.windows());
-        parts.push(Part::Cut { encoded, scores, key, characters });
+        parts.push(Part::Cut { encoded: Box::new(encoded), scores, key, characters });
     }
     flow.notes = notes.iter().map(ToString::to_string).collect();
     (flow.parts, flow.encoder) = (parts, Some(encoder));
@@ -91,7 +96,7 @@ fn read_off(shared: &Shared, flow: &mut Flow) -> Result<Answer, Refusal> {
         };
         let (pieces, windows, unread_from) = (encoded.pieces(), encoded.windows(), encoded.unread_from());
         let mut tally = Tally::default();
-        let tagged = shared.tagger.finish(encoded, scores, &mut tally).map_err(|error| Refusal::of(&error))?;
+        let tagged = shared.tagger.finish(*encoded, scores, &mut tally).map_err(|error| Refusal::of(&error))?;
         let notes: Vec<String> = tally.notes().iter().map(ToString::to_string).collect();
         let document = Arc::new(Document { tagged, characters, pieces, windows, notes, unread_from });
         if let Some(key) = key {

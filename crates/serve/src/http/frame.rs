@@ -95,9 +95,8 @@ fn admitted(app: &App, request: &mut Request, began: Instant) -> Result<(), Refu
     let is_open = is_read && (OPEN.contains(&path) || path.starts_with("/v2/health") || path == "/v2");
     let is_metrics = path == "/metrics" && !app.settings.metrics_auth;
     let keys = &app.settings.api_keys;
-    if !(keys.is_empty() || is_open || is_metrics || is_preflight(app, request))
-        && !keys::is_known(request.headers(), keys)
-    {
+    let needs_none = keys.is_empty() || is_open || is_metrics || is_preflight(app, request);
+    if !(needs_none || keys::is_known(request.headers(), keys)) {
         let message = "a key is needed: send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
         return Err(Refusal::new(Kind::Unauthorized, message));
     }

@@ -73,7 +73,7 @@ fn wrong(value: &Value, schema: &Value, document: &Value, place: &str) -> Option
         let one = |(at, item)| wrong(item, &schema["items"], document, &format!("{place}[{at}]"));
         return items.iter().enumerate().find_map(one);
     }
-    let Some(object) = value.as_object() else { return None };
+    let object = value.as_object()?;
     let none = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&none);
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -113,10 +113,7 @@ mod tests {
         let config = Config::read(config).unwrap();
         assert_eq!((&*config.from_name, &*config.to_name, &*config.key), ("label", "text", "body"));
         let of = |label| config.label(label);
-        assert_eq!(
-            [of("PER"), of("ORG"), of("LOC"), of("GPE")].map(Option::unwrap),
-            ["PER", "ORG", "Place", "Place"]
-        );
+        assert_eq!([of("PER"), of("ORG"), of("LOC"), of("GPE")].map(Option::unwrap), ["PER", "ORG", "Place", "Place"]);
         // A model that is told the values finds them, and the project writes the alias.
         assert_eq!(of("Organization"), Some("ORG"));
         assert_eq!(of("MISC"), None);
