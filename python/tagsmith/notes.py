@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+
+# `typing` takes as long to import as all else here, and type checkers alone need it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 logger = logging.getLogger("tagsmith")
 

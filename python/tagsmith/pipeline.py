@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from ._tagsmith import TagsmithError
 from .notes import logger
 from .tagger import Tagger, as_list, is_generator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 TASKS = ("token-classification", "ner", "pos")
 

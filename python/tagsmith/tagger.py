@@ -7,11 +7,14 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 from . import _tagsmith
 from .notes import log, on_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 OFFSET_UNITS = ("code_point", "utf16", "byte")
 
@@ -81,7 +84,8 @@ class Tagger:
     @property
     def folder(self) -> Path:
         """The folder of the model's files."""
-        return Path(self._native.folder)
+        folder: Path = self._native.folder
+        return folder
 
     @property
     def fingerprint(self) -> str:

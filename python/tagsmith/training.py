@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 from . import _tagsmith
 from .notes import on_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def train(*, callback: Callable[[dict[str, Any]], None] | None = None, **options: Any) -> dict[str, Any]:
