@@ -48,6 +48,7 @@ type Ending = Box<dyn FnOnce() + Send>;
 static ENDING: Mutex<Option<Ending>> = Mutex::new(None);
 
 /// Lets the first signal do this instead of ending the process. The next one ends it.
+#[cfg(feature = "serve")]
 pub fn ends_by(ending: impl FnOnce() + Send + 'static) {
     if let Ok(mut place) = ENDING.lock() {
         *place = Some(Box::new(ending));
