@@ -82,18 +82,19 @@ def started(program, log):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
-    parser.add_argument("clients", nargs="*", choices=CLIENTS, default=CLIENTS)
+    parser.add_argument("clients", nargs="*", choices=CLIENTS, help="all of them where none is named")
     options = parser.parse_args()
+    clients = options.clients or CLIENTS
     text = (serve.ROOT / "golden" / "serve" / "clients.jsonl").read_text(encoding="utf-8")
     recorded = [json.loads(line) for line in text.splitlines()]
     rejects_twins(recorded)
     calls = list(serve.cases())
-    counts, wrong = dict.fromkeys(options.clients, 0), 0
+    counts, wrong = dict.fromkeys(clients, 0), 0
     with tempfile.NamedTemporaryFile("w+") as log:
         process, url = started(os.path.abspath(options.program), log)
         try:
             for line, case in zip(recorded, [*calls, None], strict=True):
-                if line["client"] not in options.clients:
+                if line["client"] not in clients:
                     continue
                 if case is None:
                     right, found = of_label_studio(url, line)
