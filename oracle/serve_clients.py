@@ -82,9 +82,11 @@ def started(program, log):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
-    parser.add_argument("clients", nargs="*", choices=CLIENTS, help="all of them where none is named")
+    parser.add_argument("clients", nargs="*", metavar="CLIENT", help=f"{', '.join(CLIENTS)}; all of them where none is named")
     options = parser.parse_args()
     clients = options.clients or CLIENTS
+    if unknown := set(clients) - set(CLIENTS):
+        parser.error(f"there is no client {unknown.pop()}")
     text = (serve.ROOT / "golden" / "serve" / "clients.jsonl").read_text(encoding="utf-8")
     recorded = [json.loads(line) for line in text.splitlines()]
     rejects_twins(recorded)
