@@ -75,76 +75,45 @@ const TRAIN: &[(Setting, &str)] = &[
     (Setting::Threads, "threads"),
 ];
 
-const PREDICT: &[(Setting, &str)] = &[
-    (Setting::AggregationStrategy, "aggregation-strategy"),
+/// Settings of every command that loads a tagger.
+const TAGGER: &[(Setting, &str)] = &[
     (Setting::BatchTokens, "batch-tokens"),
     (Setting::CudaLibraries, "cuda-libraries"),
     (Setting::Decoding, "decoding"),
     (Setting::Device, "device"),
-    (Setting::InputFormat, "input-format"),
     (Setting::Labels, "labels"),
     (Setting::LabelScheme, "label-scheme"),
     (Setting::MaxSeqLength, "max-seq-length"),
     (Setting::ModelRevision, "model-revision"),
+    (Setting::Threads, "threads"),
+    (Setting::Threshold, "threshold"),
+    (Setting::Token, "token"),
+];
+
+const PREDICT: &[(Setting, &str)] = &[
+    (Setting::AggregationStrategy, "aggregation-strategy"),
+    (Setting::InputFormat, "input-format"),
     (Setting::Output, "output"),
     (Setting::OutputDir, "output-dir"),
     (Setting::OutputFormat, "output-format"),
     (Setting::TextColumn, "text-column"),
-    (Setting::Threads, "threads"),
-    (Setting::Threshold, "threshold"),
-    (Setting::Token, "token"),
 ];
 
 const ANONYMIZE: &[(Setting, &str)] = &[
     (Setting::AggregationStrategy, "aggregation-strategy"),
-    (Setting::BatchTokens, "batch-tokens"),
-    (Setting::CudaLibraries, "cuda-libraries"),
-    (Setting::Decoding, "decoding"),
-    (Setting::Device, "device"),
     (Setting::InputFormat, "input-format"),
-    (Setting::Labels, "labels"),
-    (Setting::LabelScheme, "label-scheme"),
-    (Setting::MaxSeqLength, "max-seq-length"),
-    (Setting::ModelRevision, "model-revision"),
     (Setting::Output, "output"),
     (Setting::OutputFormat, "output-format"),
     (Setting::TextColumn, "text-column"),
-    (Setting::Threads, "threads"),
-    (Setting::Threshold, "threshold"),
-    (Setting::Token, "token"),
 ];
 
-const SERVE: &[(Setting, &str)] = &[
-    (Setting::AggregationStrategy, "aggregation-strategy"),
-    (Setting::BatchTokens, "batch-tokens"),
-    (Setting::CudaLibraries, "cuda-libraries"),
-    (Setting::Decoding, "decoding"),
-    (Setting::Device, "device"),
-    (Setting::Labels, "labels"),
-    (Setting::LabelScheme, "label-scheme"),
-    (Setting::MaxSeqLength, "max-seq-length"),
-    (Setting::ModelRevision, "model-revision"),
-    (Setting::Threads, "threads"),
-    (Setting::Threshold, "threshold"),
-    (Setting::Token, "token"),
-];
+const SERVE: &[(Setting, &str)] = &[(Setting::AggregationStrategy, "aggregation-strategy")];
 
 const EVALUATE: &[(Setting, &str)] = &[
-    (Setting::BatchTokens, "batch-tokens"),
-    (Setting::CudaLibraries, "cuda-libraries"),
-    (Setting::Decoding, "decoding"),
-    (Setting::Device, "device"),
     (Setting::GoldColumn, "gold-column"),
     (Setting::GoldFormat, "gold-format"),
-    (Setting::Labels, "labels"),
-    (Setting::LabelScheme, "label-scheme"),
-    (Setting::MaxSeqLength, "max-seq-length"),
     (Setting::Mode, "mode"),
-    (Setting::ModelRevision, "model-revision"),
     (Setting::Suffix, "suffix"),
-    (Setting::Threads, "threads"),
-    (Setting::Threshold, "threshold"),
-    (Setting::Token, "token"),
     (Setting::ZeroDivision, "zero-division"),
 ];
 
@@ -295,9 +264,16 @@ impl Dialect {
 
     /// Returns the setting's name without hyphens before it; none where this command does not have it.
     fn name(self, setting: Setting) -> Option<&'static str> {
-        self.settings().iter().find(|(known, _)| *known == setting).map(|&(_, name)| name)
+        let shared = if self.loads_a_tagger() { TAGGER } else { &[] };
+        self.settings().iter().chain(shared).find(|(known, _)| *known == setting).map(|&(_, name)| name)
     }
 
+    /// Returns whether the command has the settings of [`TAGGER`].
+    fn loads_a_tagger(self) -> bool {
+        matches!(self, Dialect::Predict | Dialect::Anonymize | Dialect::Evaluate | Dialect::Serve)
+    }
+
+    /// Returns the settings that the command has beside those.
     fn settings(self) -> &'static [(Setting, &'static str)] {
         match self {
             Dialect::Train => TRAIN,
