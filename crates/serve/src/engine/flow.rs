@@ -38,7 +38,7 @@ pub enum Part {
     /// An input whose answer was kept.
     Kept(Arc<Document>),
     /// An input in windows, with the scores of those that were computed.
-    Cut { encoded: Box<Encoded>, scores: Vec<Scores>, key: Option<Key>, characters: usize },
+    Cut { encoded: Box<Encoded>, scores: Vec<Scores>, key: Option<Key> },
 }
 
 impl Flow {

@@ -9,7 +9,7 @@ use super::workers::{Task, caught};
 use crate::refusal::{Kind, Refusal};
 use std::sync::Arc;
 use std::time::Instant;
-use tagsmith_text::tagged::{Content, Input, Tally};
+use tagsmith_text::tagged::Tally;
 
 /// Works until the end.
 pub fn run(shared: &Arc<Shared>) {
@@ -62,12 +62,11 @@ fn cut(shared: &Shared, flow: &mut Flow) -> Result<(), Refusal> {
             parts.push(Part::Kept(kept));
             continue;
         }
-        let characters = characters(&input);
         // Whatever the tokenizer refuses is the client's text or choice.
         let refused = |error: anyhow::Error| Refusal { kind: Kind::Validation, ..Refusal::of(&error) };
         let encoded = encoder.encode(&input).map_err(refused)?;
         let scores = Vec::with_capacity(encoded.windows());
-        parts.push(Part::Cut { encoded: Box::new(encoded), scores, key, characters });
+        parts.push(Part::Cut { encoded: Box::new(encoded), scores, key });
     }
     flow.notes = notes.iter().map(ToString::to_string).collect();
     (flow.parts, flow.encoder) = (parts, Some(encoder));
@@ -87,17 +86,18 @@ fn read_off(shared: &Shared, flow: &mut Flow) -> Result<Answer, Refusal> {
     let spent = flow.spent();
     let mut documents = Vec::with_capacity(flow.parts.len());
     for part in std::mem::take(&mut flow.parts) {
-        let (encoded, scores, key, characters) = match part {
+        let (encoded, scores, key) = match part {
             Part::Kept(document) => {
                 documents.push(document);
                 continue;
             }
-            Part::Cut { encoded, scores, key, characters } => (encoded, scores, key, characters),
+            Part::Cut { encoded, scores, key } => (encoded, scores, key),
         };
         let (pieces, windows, unread_from) = (encoded.pieces(), encoded.windows(), encoded.unread_from());
         let mut tally = Tally::default();
         let tagged = shared.tagger.finish(*encoded, scores, &mut tally).map_err(|error| Refusal::of(&error))?;
         let notes: Vec<String> = tally.notes().iter().map(ToString::to_string).collect();
+        let characters = tagged.text.chars().count();
         let document = Arc::new(Document { tagged, characters, pieces, windows, notes, unread_from });
         if let Some(key) = key {
             locked(&shared.cache).put(key, &document);
@@ -107,11 +107,4 @@ fn read_off(shared: &Shared, flow: &mut Flow) -> Result<Answer, Refusal> {
     let encoder = flow.encoder.take().expect("it was encoded");
     let notes = std::mem::take(&mut flow.notes);
     Ok(Answer { documents, encoder, notes, spent })
-}
-
-fn characters(input: &Input) -> usize {
-    match &input.content {
-        Content::Text(text) => text.chars().count(),
-        Content::Words(words) => (words.iter().map(|word| word.chars().count() + 1).sum::<usize>()).saturating_sub(1),
-    }
 }

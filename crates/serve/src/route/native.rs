@@ -2,7 +2,7 @@
 
 use super::hugging_face::deadline;
 use super::parameters::{Parameters, inputs};
-use crate::engine::{Answer, Document, Job};
+use crate::engine::{Document, Job};
 use crate::http::{App, Model, Reply, body, json_about};
 use crate::json::{Fields, strings};
 use crate::refusal::Refusal;
@@ -105,8 +105,9 @@ pub async fn tag(State(app): State<Arc<App>>, request: Request) -> Reply {
     let deadline = asked.parameters.deadline.map_or(deadline, |wait| deadline.min(Instant::now() + wait));
     let choices = asked.parameters.choices.clone();
     let answer = app.engine.tag(Job { inputs, choices, deadline, may_cache: true }).await?;
-    let results = ids.iter().zip(&answer.documents).map(|(id, document)| shown(id.as_ref(), document, &answer, &asked));
-    let tagged = Tagged { model: &app.model, results: results.collect(), notes: &answer.notes };
+    let documents = ids.iter().zip(&answer.documents);
+    let results = documents.map(|(id, document)| show(id.as_ref(), document, &answer.encoder, &asked)).collect();
+    let tagged = Tagged { model: &app.model, results, notes: &answer.notes };
     json_about(&tagged, &answer, &app)
 }
 
@@ -143,10 +144,6 @@ pub(super) fn named(value: Value, place: &str) -> Result<Named, Refusal> {
     Ok(Named { id, content })
 }
 
-fn shown<'d>(id: Option<&'d Value>, document: &'d Document, answer: &'d Answer, asked: &Asked) -> Shown<'d> {
-    show(id, document, &answer.encoder, asked)
-}
-
 /// Returns a document's entities, without those that the client does not want.
 pub fn entities<'d>(document: &'d Document, parameters: &Parameters) -> Vec<Entity<'d>> {
     let offsets = Offsets::new(&document.tagged.text, parameters.unit);
@@ -161,6 +158,7 @@ pub fn entities<'d>(document: &'d Document, parameters: &Parameters) -> Vec<Enti
     wanted.map(entity).collect()
 }
 
+/// Returns what a client sees of a document.
 pub(super) fn show<'d>(
     id: Option<&'d Value>,
     document: &'d Document,

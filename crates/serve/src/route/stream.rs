@@ -4,7 +4,7 @@
 //! stand in the query. A client that does not read is not read from.
 
 use super::hugging_face::of_query;
-use super::native::{self, Asked, Shown, asked, named, show};
+use super::native::{self, Asked, asked, named, show};
 use super::parameters::bounded;
 use crate::engine::{Answer, Job};
 use crate::http::{App, Reply, body, with_type};
@@ -39,13 +39,6 @@ struct Failed<'r> {
     error: &'r str,
     error_type: &'static str,
     code: u16,
-}
-
-/// A line of the answer.
-#[derive(Serialize)]
-struct Line<'d> {
-    #[serde(flatten)]
-    shown: Shown<'d>,
 }
 
 /// Tags a stream of lines, or a body of JSON.
@@ -83,6 +76,8 @@ impl Drop for Begun {
 async fn read(app: Arc<App>, asked: Arc<Asked>, mut body: Body, begun: Sender<Begun>) {
     let limits = &app.settings.limits;
     let mut bytes: Vec<u8> = Vec::new();
+    // Bytes in which no line ends: they are not looked at again.
+    let mut searched = 0;
     let mut number = 0;
     loop {
         let end = match timeout(limits.body_timeout, body.frame()).await {
@@ -97,15 +92,18 @@ async fn read(app: Arc<App>, asked: Arc<Asked>, mut body: Body, begun: Sender<Be
             Err(_) => Some(Some(Refusal::new(Kind::SlowBody, "no more lines came in time"))),
         };
         let mut from = 0;
-        while let Some(length) = bytes[from..].iter().position(|&byte| byte == b'\n') {
+        while let Some(length) = bytes[searched..].iter().position(|&byte| byte == b'\n') {
             number += 1;
-            let line = bytes[from..from + length].to_vec();
-            from += length + 1;
+            let end = searched + length;
+            let line = bytes[from..end].to_vec();
+            from = end + 1;
+            searched = from;
             if begin(&app, &asked, line, number, &begun).await.is_err() {
                 return;
             }
         }
         bytes.drain(..from);
+        searched = bytes.len();
         let is_long = bytes.len() > limits.body_bytes;
         let refusal = match end {
             None if is_long => {
@@ -158,7 +156,7 @@ async fn one(app: &App, asked: &Asked, line: &[u8], number: usize) -> String {
             app.metrics.spent(answer.spent.tokenizing, answer.spent.waiting, answer.spent.computing);
             answer.documents[0].count(&app.metrics);
             let shown = show(id.as_ref(), &answer.documents[0], &answer.encoder, asked);
-            serde_json::to_string(&Line { shown }).expect("strings and numbers are JSON") + "\n"
+            serde_json::to_string(&shown).expect("strings and numbers are JSON") + "\n"
         }
         Err(refusal) => failed(id.as_ref(), number, &refusal),
     }
