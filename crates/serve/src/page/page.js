@@ -406,10 +406,15 @@ function tagSoon() {
 
 // The answer, the command, the link
 
+/** Returns what a request leaves out: without `O` among named labels, what is outside of entities would be given too. */
+function ignored() {
+  return off.size ? ["O", ...off] : [];
+}
+
 /** Returns the request that has the answer that is shown, with places in the present unit. */
 function request() {
-  const ignored = [...off];
-  const parameters = { ...last.parameters, ...(ignored.length && { ignore_labels: ignored }), offset_unit: unit() };
+  const labels = ignored();
+  const parameters = { ...last.parameters, ...(labels.length && { ignore_labels: labels }), offset_unit: unit() };
   return JSON.stringify({ inputs: last.text, parameters });
 }
 
@@ -558,7 +563,7 @@ async function tagFile(file) {
   const made = [];
   const query = new URLSearchParams({ offset_unit: unit() });
   for (const [name, value] of Object.entries(choices())) query.set(name, typeof value === "string" ? value : JSON.stringify(value));
-  if (off.size) query.set("ignore_labels", JSON.stringify([...off]));
+  if (off.size) query.set("ignore_labels", JSON.stringify(ignored()));
   const take = async ([answer, bytes]) => {
     for (const result of await answer) {
       counts.documents += 1;
