@@ -342,7 +342,7 @@ fn ranks_of(launcher: u32) -> Vec<u32> {
 fn await_that(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what} does not happen");
+        assert!(began.elapsed() < Duration::from_secs(300), "{what} does not happen");
         sleep(Duration::from_millis(20));
     }
 }
@@ -356,7 +356,8 @@ fn a_killed_rank_ends_the_job_and_the_last_checkpoint_is_whole(mpi: Mpi, launche
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the launcher starts")
     };
     let job = piped(&mut scratch.command(2, &[&long]));
-    await_that("a checkpoint", || scratch.path("out/checkpoint-15").exists());
+    // Not that of one step: a fast run removes it before a slow test looks.
+    await_that("a checkpoint", || tagsmith_train::checkpoint::newest(&scratch.path("out")).is_some());
     let ranks = ranks_of(job.id());
     assert_eq!(ranks.len(), 2, "{ranks:?}");
     assert!(Command::new("kill").args(["-9", &ranks[1].to_string()]).status().unwrap().success());

@@ -20,7 +20,7 @@ const TRAIN: &str = "train --model_name_or_path model --train_file data.json --v
 fn wait_until(child: &mut Child, holds: impl Fn(&Child) -> bool) {
     let began = Instant::now();
     while !holds(child) {
-        assert!(began.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "it does not come");
+        assert!(began.elapsed() < Duration::from_secs(300) && child.try_wait().unwrap().is_none(), "it does not come");
         sleep(Duration::from_millis(20));
     }
 }

@@ -22,7 +22,7 @@ fn long(words: usize) -> String {
 fn soon(what: &str, is: impl Fn() -> bool) {
     let began = Instant::now();
     while !is() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(300), "{what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -261,7 +261,7 @@ fn a_server_ends_without_one_broken_reply() {
         soon("clients are answered", || answered.load(Ordering::Relaxed) > 200);
         ends.store(true, Ordering::Release);
         let took = live.end();
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(took < Duration::from_secs(60), "{took:?}");
     });
 }
 
