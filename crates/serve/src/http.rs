@@ -8,6 +8,7 @@ pub mod keys;
 use crate::engine::{Answer, Engine};
 use crate::metrics::Metrics;
 use crate::refusal::{Kind, Refusal};
+use crate::route::label_studio::training::Training;
 use crate::settings::Settings;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -15,8 +16,9 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// What a request's answer is.
 pub type Reply = Result<Response, Refusal>;
@@ -33,8 +35,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Whether requests are welcome.
     pub phase: Phase,
-    /// Bytes of bodies that are being read.
-    pub reading: AtomicUsize,
+    /// Room for bodies that are being read and lines that are worked on, in bytes.
+    pub room: Arc<Semaphore>,
+    /// What "Start training" of Label Studio begins.
+    pub training: Option<Training>,
     /// Hears of every request.
     pub log: Option<Log>,
 }

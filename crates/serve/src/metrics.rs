@@ -1,6 +1,6 @@
 //! Figures for Prometheus: fixed arrays of counters, so memory does not grow with what clients send.
 
-mod process;
+pub mod process;
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,9 +3,9 @@
 pub mod check;
 
 use crate::engine::{Engine, WarmUp};
-use crate::http::connections;
-use crate::http::{App, Log, Model, Phase};
+use crate::http::{App, Log, Model, Phase, body, connections};
 use crate::metrics::Metrics;
+use crate::route::label_studio::training::Training;
 use crate::route::{self, info};
 use crate::settings::Settings;
 use anyhow::{Context, Result};
@@ -14,7 +14,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tagsmith_app::predict::tagger::Tagger;
 use tokio::sync::watch;
@@ -85,7 +84,9 @@ pub fn open(served: Served, settings: Settings, log: Option<Log>) -> Result<(Arc
         Engine::start(tagger, &settings.limits, workers, metrics.clone()).context("the system gives no thread")?;
     let warm_up = engine.warm_up()?;
     let phase = Phase::default();
-    let app = App { engine, settings, model, metrics, phase, reading: AtomicUsize::new(0), log };
+    let room = Arc::new(body::room(settings.limits.body_bytes));
+    let training = settings.on_train.clone().map(Training::by);
+    let app = App { engine, settings, model, metrics, phase, room, training, log };
     Ok((Arc::new(app), warm_up))
 }
 

@@ -24,6 +24,8 @@ pub struct Settings {
     pub label_map: LabelMap,
     /// How a task's score for Label Studio comes from those of its entities.
     pub task_score: TaskScore,
+    /// The command that Label Studio's "Start training" begins; none where nobody is trained.
+    pub on_train: Option<String>,
     /// Threads that cut texts into pieces.
     pub tokenization_workers: usize,
     /// Limits.

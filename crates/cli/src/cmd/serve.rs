@@ -94,6 +94,9 @@ pub fn command() -> Command {
                 .value_parser(TaskScore::NAMES)
                 .default_value("min")
                 .help("How a task's score for Label Studio comes from those of its entities"),
+            option("on-train").value_name("COMMAND").help(
+                "What Label Studio's \"Start training\" begins, one at a time; it reads the event as JSON",
+            ),
             option("tokenization-workers")
                 .value_name("N")
                 .value_parser(value_parser!(usize))
@@ -170,10 +173,16 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
                 .important(),
         );
     }
+    let limits = settings.limits.clone();
     let (app, warm_up) = server::open(Served { tagger, model, build }, settings, log(matches))?;
     if let Some(warm_up) = warm_up {
         let pace = counted(warm_up.pieces_per_second as usize, "piece");
-        terminal.say(&format!("warm: {} at once, {pace} a second", counted(warm_up.pieces, "piece")));
+        let memory = warm_up.resident.map_or_else(String::new, |bytes| {
+            // Beside the program, texts in progress and answers that are kept take memory.
+            let more = (limits.queued_bytes + limits.cache_bytes) >> 20;
+            format!("; {} MB in memory, and up to {more} MB of texts and answers", bytes >> 20)
+        });
+        terminal.say(&format!("warm: {} at once, {pace} a second{memory}", counted(warm_up.pieces, "piece")));
     }
     // Scripts read the port here.
     aside(&format!("serving at http://{address} after {:.2} s", began.elapsed().as_secs_f64()));
@@ -267,6 +276,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings> {
         hf_default_none: text(matches, "hf-default").as_deref() == Some("none"),
         label_map: anonymize::label_map(matches)?.unwrap_or_else(LabelMap::presidio),
         task_score: text(matches, "ls-score").as_deref().and_then(TaskScore::named).unwrap_or_default(),
+        on_train: text(matches, "on-train"),
         tokenization_workers: workers,
         limits,
     })

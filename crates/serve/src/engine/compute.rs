@@ -4,6 +4,7 @@ use super::pace::locked;
 use super::queue::Turn;
 use super::shared::Shared;
 use super::workers::{Task, caught};
+use crate::metrics::process;
 use crate::refusal::Refusal;
 use anyhow::Result;
 use std::time::Instant;
@@ -17,6 +18,8 @@ pub struct WarmUp {
     pub pieces: usize,
     /// Pieces that the model reads in a second.
     pub pieces_per_second: f64,
+    /// Bytes of memory in use after it, where the system says so.
+    pub resident: Option<u64>,
 }
 
 /// Computes until the end.
@@ -97,5 +100,5 @@ pub fn warm_up(shared: &Shared) -> Result<Option<WarmUp>> {
     tagger.infer(&batch)?;
     let time = began.elapsed();
     locked(&shared.pace).measure(pieces, time);
-    Ok(Some(WarmUp { pieces, pieces_per_second: pieces as f64 / time.as_secs_f64() }))
+    Ok(Some(WarmUp { pieces, pieces_per_second: pieces as f64 / time.as_secs_f64(), resident: process::resident() }))
 }

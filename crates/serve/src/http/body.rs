@@ -9,11 +9,14 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-/// Bytes of all bodies that are being read, as a multiple of the longest.
+/// Bytes of all bodies and lines that are held, as a multiple of the longest body.
 const BODIES_AT_A_TIME: usize = 8;
+
+/// The least room in bytes, which a frame of a body never exceeds.
+pub const ROOM_MIN: usize = 2 << 20;
 
 /// How much of a body that is too long is read to its end, as a multiple of the longest. A client that still sends when its
 /// connection closes would lose the answer.
@@ -77,7 +80,7 @@ pub async fn read(app: &App, request: Request) -> Result<Vec<u8>, Refusal> {
         read_past(body, length, limits.body_bytes, until).await;
         return Err(too_long(app, Some(length)));
     }
-    let mut room = Room { all: &app.reading, own: 0 };
+    let mut held: Option<OwnedSemaphorePermit> = None;
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(SHORT));
     loop {
         let Ok(frame) = timeout_at(until, body.frame()).await else {
@@ -93,10 +96,12 @@ pub async fn read(app: &App, request: Request) -> Result<Vec<u8>, Refusal> {
             read_past(body, usize::MAX, limits.body_bytes, until).await;
             return Err(too_long(app, None));
         }
-        room.take(data.len());
-        if room.all.load(Ordering::Relaxed) > limits.body_bytes * BODIES_AT_A_TIME {
-            app.metrics.reject(Reason::Overloaded);
-            return Err(Refusal::new(Kind::Overloaded, "too many long bodies come at the same time").after(1));
+        match app.room.clone().try_acquire_many_owned(permits(data.len())) {
+            Ok(more) => hold(&mut held, more),
+            Err(_) => {
+                app.metrics.reject(Reason::Overloaded);
+                return Err(Refusal::new(Kind::Overloaded, "too many long bodies come at the same time").after(1));
+            }
         }
         bytes.extend_from_slice(&data);
     }
@@ -123,21 +128,20 @@ fn too_long(app: &App, given: Option<usize>) -> Refusal {
     Refusal::new(Kind::TooLarge, format!("the body has {given} bytes, and {limit} are the most: send it in parts"))
 }
 
-/// Bytes of a body that is being read, in the sum over all.
-struct Room<'a> {
-    all: &'a AtomicUsize,
-    own: usize,
+/// Returns the room, in bytes, for all bodies that are being read and all lines of streams that are worked on.
+pub fn room(longest_body: usize) -> Semaphore {
+    Semaphore::new(longest_body.saturating_mul(BODIES_AT_A_TIME).clamp(ROOM_MIN, Semaphore::MAX_PERMITS))
 }
 
-impl Room<'_> {
-    fn take(&mut self, bytes: usize) {
-        self.own += bytes;
-        self.all.fetch_add(bytes, Ordering::Relaxed);
-    }
+/// Returns the permits that bytes need: one a byte.
+pub fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.own, Ordering::Relaxed);
+/// Adds permits to those that are held.
+pub fn hold(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
     }
 }

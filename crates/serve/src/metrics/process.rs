@@ -37,7 +37,8 @@ pub fn exposition() -> String {
     out
 }
 
-fn resident() -> Option<u64> {
+/// Returns the bytes of memory in use.
+pub fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

@@ -3,12 +3,13 @@
 //! Every task gets exactly one prediction, in the order of the tasks, also where nothing is found: Label Studio matches them by place.
 
 mod config;
+pub mod training;
 
 use super::parameters::tag;
 use crate::engine::Document;
 use crate::http::{App, Reply, body, json_about, json_of};
 use crate::json::Fields;
-use crate::refusal::Refusal;
+use crate::refusal::{Kind, Refusal};
 use crate::settings::TaskScore;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
@@ -18,12 +19,16 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Instant;
 use tagsmith_app::predict::tagger::Choices;
+use training::Wish;
 
 /// The score of a task in which nothing is found: nothing is in doubt. Label Studio's library refuses more than 1.
 const NOTHING_FOUND: f32 = 1.0;
 
+/// The event of the button "Start training".
+const START: &str = "START_TRAINING";
+
 /// Events that Label Studio sends.
-const EVENTS: [&str; 4] = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "START_TRAINING"];
+const EVENTS: [&str; 4] = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", START];
 
 /// An answer.
 #[derive(Serialize)]
@@ -138,7 +143,7 @@ pub async fn setup(State(app): State<Arc<App>>, request: Request) -> Reply {
     json_of(&json!({ "model_version": version(&app) }))
 }
 
-/// Hears of an event. Nobody is trained by it, and the answer says so.
+/// Hears of an event. "Start training" begins the caller's command, if there is one; the answer says what happens.
 pub async fn webhook(State(app): State<Arc<App>>, request: Request) -> Reply {
     let body = body::json(&app, request).await?;
     let action = body.get("action").and_then(Value::as_str);
@@ -146,8 +151,15 @@ pub async fn webhook(State(app): State<Arc<App>>, request: Request) -> Reply {
     if !EVENTS.contains(&action) {
         return json_of(&json!({ "status": "Unknown event" }));
     }
-    let mut response =
-        json_of(&json!({ "result": { "job": null, "message": "this server does not train" }, "status": "ok" }))?;
+    let (job, message) = match &app.training {
+        None => (None, "this server does not train"),
+        Some(_) if action != START => (None, "only `START_TRAINING` begins a training"),
+        Some(training) => match training.begin(&body).map_err(|error| Refusal::new(Kind::Internal, error))? {
+            Wish::Began(number) => (Some(number), "the training began"),
+            Wish::Busy => (None, "an earlier training still runs"),
+        },
+    };
+    let mut response = json_of(&json!({ "result": { "job": job, "message": message }, "status": "ok" }))?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }

@@ -24,11 +24,15 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tagsmith_text::tagged::Input;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// Lines that are worked on at a time. They fill batches, however short they are.
+/// Lines that a stream has in work at a time. They fill batches, however short they are.
 const LINES_AHEAD: usize = 64;
+
+/// Bytes of the lines that a stream has in work, as a multiple of the longest line. A line that is read has room beside one in work.
+const BYTES_AHEAD: usize = 2;
 
 /// A line of the answer about a line that could not be tagged.
 #[derive(Serialize)]
@@ -63,12 +67,42 @@ fn lines(app: Arc<App>, request: Request) -> Reply {
     Ok(with_type(Body::new(Lines(lines)), "application/x-ndjson"))
 }
 
-/// A line that is being tagged. It is given up with its stream.
-struct Begun(JoinHandle<String>);
+/// A line that is being tagged. It is given up with its stream, and holds its bytes' room until then.
+struct Begun {
+    work: JoinHandle<String>,
+    _held: Vec<OwnedSemaphorePermit>,
+}
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.0.abort();
+        self.work.abort();
+    }
+}
+
+/// The room of a stream: its own, and its part of that of all.
+struct Room {
+    rooms: [Arc<Semaphore>; 2],
+    held: [Option<OwnedSemaphorePermit>; 2],
+}
+
+impl Room {
+    fn of(app: &App) -> Room {
+        let own = app.settings.limits.body_bytes.saturating_mul(BYTES_AHEAD);
+        let own = own.clamp(body::ROOM_MIN, Semaphore::MAX_PERMITS);
+        Room { rooms: [Arc::new(Semaphore::new(own)), app.room.clone()], held: [None, None] }
+    }
+
+    /// Waits for room for more bytes. Lines in work give theirs back.
+    async fn wait(&mut self, bytes: usize) {
+        for (room, held) in self.rooms.iter().zip(&mut self.held) {
+            let more = room.clone().acquire_many_owned(body::permits(bytes)).await;
+            body::hold(held, more.expect("nobody closes the room"));
+        }
+    }
+
+    /// Gives the room of some bytes to a line.
+    fn split(&mut self, bytes: usize) -> Vec<OwnedSemaphorePermit> {
+        self.held.iter_mut().flatten().filter_map(|held| held.split(bytes)).collect()
     }
 }
 
@@ -76,16 +110,21 @@ impl Drop for Begun {
 async fn read(app: Arc<App>, asked: Arc<Asked>, mut body: Body, begun: Sender<Begun>) {
     let limits = &app.settings.limits;
     let mut bytes: Vec<u8> = Vec::new();
+    let mut room = Room::of(&app);
     // Bytes in which no line ends: they are not looked at again.
     let mut searched = 0;
     let mut number = 0;
     loop {
         let end = match timeout(limits.body_timeout, body.frame()).await {
             Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    bytes.extend_from_slice(&data);
+                let data = frame.into_data().unwrap_or_default();
+                match timeout(limits.body_timeout, room.wait(data.len())).await {
+                    Ok(()) => {
+                        bytes.extend_from_slice(&data);
+                        None
+                    }
+                    Err(_) => Some(Some(Refusal::new(Kind::Overloaded, "too many long lines come at the same time"))),
                 }
-                None
             }
             Ok(Some(Err(_))) => Some(Some(Refusal::new(Kind::Json, "the body broke off"))),
             Ok(None) => Some(None),
@@ -96,9 +135,11 @@ async fn read(app: Arc<App>, asked: Arc<Asked>, mut body: Body, begun: Sender<Be
             number += 1;
             let end = searched + length;
             let line = bytes[from..end].to_vec();
+            // The line's end counts too.
+            let held = room.split(line.len() + 1);
             from = end + 1;
             searched = from;
-            if begin(&app, &asked, line, number, &begun).await.is_err() {
+            if begin(&app, &asked, line, number, held, &begun).await.is_err() {
                 return;
             }
         }
@@ -113,13 +154,14 @@ async fn read(app: Arc<App>, asked: Arc<Asked>, mut body: Body, begun: Sender<Be
             None => continue,
             Some(None) => {
                 // The last line may have no end.
-                _ = begin(&app, &asked, std::mem::take(&mut bytes), number + 1, &begun).await;
+                let held = room.split(bytes.len());
+                _ = begin(&app, &asked, std::mem::take(&mut bytes), number + 1, held, &begun).await;
                 return;
             }
             Some(Some(refusal)) => refusal,
         };
         let text = failed(None, number + 1, &refusal);
-        _ = begun.send(Begun(tokio::spawn(async move { text }))).await;
+        _ = begun.send(Begun { work: tokio::spawn(async move { text }), _held: Vec::new() }).await;
         return;
     }
 }
@@ -130,6 +172,7 @@ async fn begin(
     asked: &Arc<Asked>,
     line: Vec<u8>,
     number: usize,
+    held: Vec<OwnedSemaphorePermit>,
     begun: &Sender<Begun>,
 ) -> Result<(), ()> {
     if line.iter().all(u8::is_ascii_whitespace) {
@@ -137,7 +180,7 @@ async fn begin(
     }
     let (app, asked) = (app.clone(), asked.clone());
     let work = tokio::spawn(async move { one(&app, &asked, &line, number).await });
-    begun.send(Begun(work)).await.map_err(|_| ())
+    begun.send(Begun { work, _held: held }).await.map_err(|_| ())
 }
 
 /// Tags a line. Returns the line of the answer.
@@ -190,7 +233,7 @@ fn failed(id: Option<&Value>, line: usize, refusal: &Refusal) -> String {
 /// Passes finished lines on, in their order.
 async fn write(mut begun: Receiver<Begun>, out: Sender<String>) {
     while let Some(mut line) = begun.recv().await {
-        let Ok(text) = (&mut line.0).await else { return };
+        let Ok(text) = (&mut line.work).await else { return };
         if out.send(text).await.is_err() {
             return;
         }

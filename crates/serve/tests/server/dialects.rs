@@ -3,8 +3,15 @@
 //! Requests are written as the clients' own code writes them: Presidio's API description and LiteLLM's guardrail, Label Studio's
 //! `api_connector.py`, the protocols of KServe and of detectors, GLiNER's server.
 
-use crate::harness::{Kit, assert_error, run, spans, tokens};
+use crate::harness::{Kit, assert_error, run, settings, spans, tokens, tokens_by};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+use tagsmith_serve::settings::Settings;
+use tagsmith_testkit::scratch::Scratch;
+use tokio::time::sleep;
 
 const TEXT: &str = "jo lives in millville 🎉";
 const CONFIG: &str = r#"<View><Labels name="label" toName="text"><Label value="Person" alias="PER"/></Labels>
@@ -179,6 +186,37 @@ fn label_studio_gets_one_prediction_a_task() {
     });
 }
 
+/// "Start training" begins the caller's command, once at a time, and gives it the event.
+#[test]
+#[cfg(unix)]
+fn label_studio_s_button_begins_the_command() {
+    run(async {
+        let scratch = Scratch::empty();
+        let [fifo, heard] = ["fifo", "heard"].map(|name| scratch.path(name).display().to_string());
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        // It ends when something comes through the pipe.
+        let command = format!("cat > {heard}; read line < {fifo}; mv {heard} {heard}.whole");
+        let kit = tokens_by(Settings { on_train: Some(command), ..settings() });
+        let event = json!({"action": "START_TRAINING", "project": {"id": 3}});
+        let begins = async || kit.post("/webhook", &event).await.json()["result"].clone();
+        let first = begins().await;
+        assert!(first["job"].is_u64(), "{first}");
+        let second = begins().await;
+        assert_eq!((&second["job"], &second["message"]), (&json!(null), &json!("an earlier training still runs")));
+        let other = kit.post("/webhook", &json!({"action": "ANNOTATION_CREATED"})).await.json();
+        assert_eq!(other["result"]["job"], json!(null));
+        std::fs::write(&fifo, "end\n").unwrap();
+        let mut third = begins().await;
+        while third["job"].is_null() {
+            sleep(Duration::from_millis(5)).await;
+            third = begins().await;
+        }
+        let whole: Value = serde_json::from_slice(&std::fs::read(format!("{heard}.whole")).unwrap()).unwrap();
+        assert_eq!(whole, event);
+        std::fs::write(&fifo, "end\n").unwrap();
+    });
+}
+
 #[test]
 fn kserve_s_clients_get_tensors() {
     run(async {
@@ -268,4 +306,89 @@ fn doccano_s_template_reads_what_is_answered() {
             assert!(template.text.contains(&format!("entity.{key}")) && !entity[key].is_null(), "{key}");
         }
     });
+}
+
+/// Returns the places of all values in a value, as JSON pointers.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{at}/{index}"), found));
+        }
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| places(field, &format!("{at}/{name}"), found)),
+        _ => {}
+    }
+}
+
+/// A good request of any dialect in which one value is another one is answered, or refused with the one error body.
+#[test]
+fn one_wrong_value_is_answered_or_refused() {
+    let span = json!({"start": 0, "end": 2, "entity_type": "PERSON", "score": 0.9});
+    let recognizer = json!({"name": "Zip", "supported_language": "en", "supported_entity": "ZIP", "context": ["zip"],
+        "patterns": [{"name": "zip", "regex": "[0-9]{5}", "score": 0.1}], "deny_list": ["jo"]});
+    let good = [
+        (
+            "/analyze",
+            json!({"text": TEXT, "language": "en", "entities": ["PERSON"], "score_threshold": 0.1,
+            "return_decision_process": true, "ad_hoc_recognizers": [recognizer], "allow_list": ["jo"],
+            "allow_list_match": "regex", "regex_flags": 26}),
+        ),
+        (
+            "/anonymize",
+            json!({"text": TEXT, "analyzer_results": [span], "anonymizers": {"DEFAULT": {"type": "mask",
+            "masking_char": "*", "chars_to_mask": 4, "from_end": true}, "PERSON": {"type": "hash", "hash_type": "sha256"}}}),
+        ),
+        ("/predict", json!({"tasks": [{"id": 7, "data": {"body": TEXT}}], "label_config": CONFIG, "project": "1.1"})),
+        ("/setup", json!({"project": "1.17", "schema": CONFIG, "hostname": "http://x", "access_token": "t"})),
+        ("/webhook", json!({"action": "START_TRAINING", "project": {"id": 1}})),
+        ("/invocations", json!({"instances": [{"text": TEXT}, TEXT], "parameters": {"stride": 2}})),
+        (
+            "/v2/models/model/infer",
+            json!({"id": "1", "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES",
+            "data": [TEXT]}], "parameters": {}}),
+        ),
+        ("/api/v1/text/contents", json!({"contents": [TEXT], "detector_params": {}})),
+        (
+            "/v1/tag",
+            json!({"inputs": [{"id": "7", "text": TEXT}, {"tokens": ["jo", "york"]}], "parameters": {
+            "aggregation_strategy": "first", "offset_unit": "utf16", "return": ["words"], "deadline_ms": 5000}}),
+        ),
+        ("/v1/tokenize", json!({"inputs": [TEXT], "add_special_tokens": true})),
+    ];
+    let kit = tokens();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for (path, body) in &good {
+        let answer = runtime.block_on(kit.post(path, body));
+        assert!([200, 201].contains(&answer.status), "{path}: {}", answer.text);
+    }
+    let wrong = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        prop_oneof![Just(-1.0), Just(1e308), Just(0.5), any::<f64>()].prop_map(Value::from),
+        "\\PC{0,6}".prop_map(Value::from),
+        prop_oneof![Just("(a+)+$"), Just("(?<"), Just("<View>"), Just("\u{feff}"), Just("🎉")].prop_map(Value::from),
+        prop_oneof![Just(json!([])), Just(json!({})), Just(json!([[]])), Just(json!({"x": [1]})), Just(json!([null]))],
+    ];
+    let requests = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), wrong);
+    let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
+    let test = |(request, place, wrong): (prop::sample::Index, prop::sample::Index, Value)| {
+        let (path, body) = request.get(&good);
+        let mut found = Vec::new();
+        places(body, "", &mut found);
+        let mut body = body.clone();
+        let place = &found[place.index(found.len())];
+        *body.pointer_mut(place).expect("a place") = wrong;
+        let answer = runtime.block_on(kit.post(path, &body));
+        match answer.status {
+            200 | 201 => _ = answer.json(),
+            400 | 404 | 413 | 422 => {
+                let kind = answer.json()["error_type"].as_str().expect("a kind").to_owned();
+                assert_error(&answer, answer.status, &kind);
+            }
+            status => return Err(TestCaseError::fail(format!("{path} {body}: {status}: {}", answer.text))),
+        }
+        Ok(())
+    };
+    runner.run(&requests, test).expect("every request is answered or refused");
 }

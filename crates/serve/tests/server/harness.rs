@@ -53,6 +53,7 @@ pub fn settings() -> Settings {
         hf_default_none: false,
         label_map: LabelMap::presidio(),
         task_score: TaskScore::Min,
+        on_train: None,
         tokenization_workers: 2,
         limits: Limits { batch_tokens: 256, windows: 1 << 20, ..Limits::default() },
     }
