@@ -16,11 +16,12 @@ A load has --connections clients, each of which asks as soon as it is answered; 
 first byte to its answer's last, in ms; under `long` they are those of short requests. ready_s runs from the start of the
 process to the first answer; idle_mb is the memory of the process then, peak_mb at its end. The answers' cache of tagsmith is off,
 as all texts come again and again. alike is the share of the first 50 sentences for which a server finds the entities that
-`lock` finds. Prints a table, and one JSON line at the end.
+`lock` finds. client_share is the part of one processor that all clients took. Prints a table, and one JSON line at the end.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import signal
@@ -38,6 +39,8 @@ from rivals.conll import sentences
 HERE = Path(__file__).parent
 LOADS = ("short", "mixed", "long")
 PATIENCE = 120
+# Texts of a client, which come again and again.
+TEXTS = 500
 
 
 def free_port():
@@ -96,56 +99,92 @@ class Server:
                 self.process.wait()
 
 
-async def client(port, requests, until, times):
-    """Asks one request after the other until the time is over; notes how long each took."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for asked in requests:
-            began = time.perf_counter()
-            if began >= until:
+class Client(asyncio.Protocol):
+    """Asks one request after the other until the time is over; notes how long each took. It shares the processor with the server, so it
+    does as little as it can: requests are bytes before the time begins, and of an answer only its status and length are read."""
+
+    def __init__(self, requests, until, times, ended):
+        self.requests, self.until, self.times, self.ended = requests, until, times, ended
+        self.got = bytearray()
+        self.whole = 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.ask()
+
+    def ask(self):
+        self.began = time.perf_counter()
+        if self.began >= self.until:
+            self.transport.close()
+            return
+        self.transport.write(next(self.requests))
+
+    def data_received(self, data):
+        self.got += data
+        if not self.whole:
+            head = self.got.find(b"\r\n\r\n")
+            if head < 0:
                 return
-            writer.write(asked)
-            head = await reader.readuntil(b"\r\n\r\n")
-            lines = head.decode("latin-1").lower().split("\r\n")
-            if " 200 " not in lines[0]:
-                raise SystemExit(f"a request is refused: {lines[0]}")
-            length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length:")), None)
-            if length is None:
-                raise SystemExit("an answer has no length")
-            await reader.readexactly(length)
-            times.append(time.perf_counter() - began)
-    finally:
-        writer.close()
+            lines = bytes(self.got[:head]).lower()
+            if b" 200 " not in lines[:16]:
+                return self.fail(f"a request is refused: {lines[:80]}")
+            at = lines.find(b"content-length:")
+            if at < 0:
+                return self.fail("an answer has no length")
+            self.whole = head + 4 + int(lines[at + 15 :].split(b"\r", 1)[0])
+        if len(self.got) >= self.whole:
+            self.times.append(time.perf_counter() - self.began)
+            self.whole = 0
+            self.got.clear()
+            self.ask()
+
+    def fail(self, why):
+        if not self.ended.done():
+            self.ended.set_exception(RuntimeError(why))
+        self.transport.close()
+
+    def connection_lost(self, error):
+        if not self.ended.done():
+            if error or (not self.whole and time.perf_counter() < self.until):
+                self.ended.set_exception(error or RuntimeError("a connection ends before its time"))
+            else:
+                self.ended.set_result(None)
+
+
+async def client(port, requests, until, times):
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    await loop.create_connection(lambda: Client(requests, until, times, ended), "127.0.0.1", port)
+    await ended
 
 
 def texts(load, rows, seed):
-    """Endless texts of a load, each client its own."""
+    """Texts of a load, each client its own."""
     draw = random.Random(seed)
-    while True:
+    for _ in range(TEXTS):
         count = draw.choice((1, 1, 1, 2, 3, 5, 8, 13, 40)) if load == "mixed" else 1
         yield " ".join(draw.choice(rows) for _ in range(count))
 
 
 async def under_load(server, load, rows, options, seconds):
-    until = time.perf_counter() + seconds
     stride = options.stride if load != "short" else None
-    times, long_times, clients = [], [], []
-    for number in range(options.connections):
-        requests = (request(text, stride) for text in texts(load, rows, number))
-        clients.append(client(server.port, requests, until, times))
+    loads = [[request(text, stride) for text in texts(load, rows, number)] for number in range(options.connections)]
+    until = time.perf_counter() + seconds
+    times, long_times = [], []
+    clients = [client(server.port, itertools.cycle(asked), until, times) for asked in loads]
     if load == "long":
         document, draw = [], random.Random(0)
         while sum(map(len, document)) < options.long_bytes:
             document.append(draw.choice(rows))
         asked = request(" ".join(document), options.stride)
-        clients.append(client(server.port, iter(lambda: asked, None), until, long_times))
-    began = time.perf_counter()
+        clients.append(client(server.port, itertools.cycle([asked]), until, long_times))
+    began, busy = time.perf_counter(), time.process_time()
     await asyncio.gather(*clients)
-    passed = time.perf_counter() - began
+    passed, busy = time.perf_counter() - began, time.process_time() - busy
     ordered = sorted(times)
     at = lambda share: round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2)
     return {"requests": len(times), "per_s": round(len(times) / passed, 1), "p50_ms": at(0.5), "p99_ms": at(0.99),
-            "documents": len(long_times)}  # fmt: skip
+            "documents": len(long_times), "client_share": round(busy / passed, 3)}  # fmt: skip
 
 
 def same(found, wanted):
@@ -182,7 +221,7 @@ def main():
                     sys.exit(ran.stderr[-4000:])
                 commands[name] = [*rival, "onnx", "--model", options.model, "--onnx", file]
         measured, answers = [], {}
-        print(f"{'round':>5} {'server':>10} {'load':>6} {'per s':>9} {'p50 ms':>9} {'p99 ms':>9} {'documents':>9} {'peak MB':>8}")
+        print(f"{'round':>5} {'server':>10} {'load':>6} {'per s':>9} {'p50 ms':>9} {'p99 ms':>9} {'documents':>9} {'peak MB':>8} {'client':>6}")
         for number in range(options.rounds):
             for name in options.servers.split(","):
                 server = Server(name, commands[name], options)
@@ -196,7 +235,7 @@ def main():
                                 "peak_mb": server.memory("VmHWM")}  # fmt: skip
                         measured.append(row)
                         print(f"{number + 1:5} {name:>10} {load:>6} {row['per_s']:9.1f} {row['p50_ms']:9.2f} {row['p99_ms']:9.2f} "
-                              f"{row['documents']:9} {row['peak_mb']:8.0f}", flush=True)  # fmt: skip
+                              f"{row['documents']:9} {row['peak_mb']:8.0f} {row['client_share']:6.2f}", flush=True)  # fmt: skip
                 finally:
                     server.stop()
     summary = {}
@@ -206,7 +245,7 @@ def main():
         summary[name] = {key: median(key, of_server) for key in ("ready_s", "idle_mb", "peak_mb")}
         for load in options.loads.split(","):
             of_load = [row for row in of_server if row["load"] == load]
-            summary[name][load] = {key: median(key, of_load) for key in ("per_s", "p50_ms", "p99_ms")}
+            summary[name][load] = {key: median(key, of_load) for key in ("per_s", "p50_ms", "p99_ms", "client_share")}
         if "lock" in answers:
             alike = [same(*pair) for pair in zip(answers[name], answers["lock"])]
             summary[name]["alike"] = round(sum(alike) / len(alike), 3)
