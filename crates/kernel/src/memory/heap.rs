@@ -3,9 +3,15 @@
 //! Rust ends a process that gets no memory with an abort, which looks like a mistake of the program. A program that makes
 //! [`Heap`] its global allocator ends by a function of its own instead.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(target_env = "musl")]
+use mimalloc::MiMalloc as System;
+#[cfg(not(target_env = "musl"))]
+use std::alloc::System;
+use std::alloc::{GlobalAlloc, Layout};
 
 /// The system's allocator. Where the system gives no memory, a function ends the process.
+///
+/// The allocator of musl has one lock for all threads, so that a static program has mimalloc instead.
 ///
 /// Requests that could be answered with an error (`try_reserve`) end the process too: an allocator cannot tell them from
 /// others.
