@@ -165,7 +165,7 @@ fn a_comparison_goes_on_after_what_failed() {
     };
     let runs = vec![run("plain", &|_| {}), run("lost", &|args| args.data.train_file = Some("no/such/file".into()))];
     let mut events = Recording::default();
-    let request = CompareRequest { output_dir: folder.path("all"), runs };
+    let request = CompareRequest { output_dir: folder.path("all"), rungs: vec![runs], eta: 1 };
     let (table, outcome) = compare(request, &World::alone(), &mut events);
     assert!(outcome.unwrap_err().to_string().contains("the run `lost`"));
     assert!(table.unwrap().contains("plain"));
@@ -176,6 +176,39 @@ fn a_comparison_goes_on_after_what_failed() {
         .filter(|it| it.ends_with(" begins") || it.ends_with(" ends"))
         .collect();
     assert_eq!(runs, ["plain begins", "plain ends", "lost begins"]);
+}
+
+/// Of four trials of a rung the best two go on, by their evaluations' loss.
+#[test]
+fn the_better_trials_of_a_rung_go_on() {
+    let folder = Scratch::with_tagger();
+    let rung = |rung: usize| {
+        let trial = |trial: usize| {
+            let mut args = training(folder.folder());
+            args.output.output_dir = folder.path("all").join(format!("{rung}-{trial}"));
+            // The second and the fourth learn something.
+            args.learning.learning_rate = if trial % 2 == 1 { 0.01 } else { 1e-9 };
+            args.times.metric_for_best_model = Some("loss".into());
+            args.times.greater_is_better = false;
+            let task = PlannedTask::Tokens(Box::new((args, hubs(folder.folder()))));
+            PlannedRun { name: format!("{rung}-{trial}"), task, notes: Vec::new() }
+        };
+        (0..4).map(trial).collect::<Vec<_>>()
+    };
+    let mut events = Recording::default();
+    let request = CompareRequest { output_dir: folder.path("all"), rungs: vec![rung(0), rung(1)], eta: 2 };
+    let (table, outcome) = compare(request, &World::alone(), &mut events);
+    outcome.unwrap();
+    let table = table.unwrap();
+    let figure = |name: &str| -> f64 {
+        let file = folder.path("all").join(name).join("all_results.json");
+        serde_json::from_slice::<Value>(&fs::read(file).unwrap()).unwrap()["eval_loss"].as_f64().unwrap()
+    };
+    assert!(figure("0-1") < figure("0-0") && figure("0-3") < figure("0-2"));
+    let made: Vec<String> =
+        ["1-0", "1-1", "1-2", "1-3"].iter().filter(|it| table.contains(*it)).map(|it| (*it).to_owned()).collect();
+    assert_eq!(made, ["1-1", "1-3"], "{table}");
+    assert!(!folder.path("all/1-0").exists());
 }
 
 /// A stream whose bytes a test can see.

@@ -25,7 +25,7 @@ pub mod words;
 pub use option::DEVICE;
 use parse::Given;
 pub use parse::UsageError;
-pub use plan::{Line, Plan};
+pub use plan::{Line, Plan, PlannedLine};
 use program::Program;
 pub use train::{RimArgs, TrainLine};
 

@@ -49,6 +49,7 @@ const TRAIN: &[(Setting, &str)] = &[
     (Setting::ValidationSize, "validation_size"),
     (Setting::BatchSize, "per_device_train_batch_size"),
     (Setting::BatchTokens, "batch_tokens"),
+    (Setting::DoEval, "do_eval"),
     (Setting::DoTrain, "do_train"),
     (Setting::DropLast, "dataloader_drop_last"),
     (Setting::EvalStrategy, "eval_strategy"),
@@ -135,6 +136,7 @@ const SCORE: &[(Setting, &str)] = &[
 const SPAN_TRAINER: &[(Setting, &str)] = &[
     (Setting::BatchSize, "per_device_train_batch_size"),
     (Setting::BatchTokens, "batch_tokens"),
+    (Setting::DoEval, "do_eval"),
     (Setting::DoTrain, "do_train"),
     (Setting::DropLast, "dataloader_drop_last"),
     (Setting::EvalStrategy, "eval_strategy"),

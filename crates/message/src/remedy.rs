@@ -81,6 +81,8 @@ settings! {
     BatchSize,
     /// Sub-tokens that are computed at once.
     BatchTokens,
+    /// Evaluation after training.
+    DoEval,
     /// Training at all.
     DoTrain,
     /// Whether an epoch's last, smaller batch is left out.

@@ -1,9 +1,12 @@
 //! Several runs in one file, for `tagsmith compare`.
 
+mod search;
+
 use super::parse::{Given, RUNS, UsageError, command_line, json_object, json_options};
 use super::program::RUN_NER;
 use super::span_run::{self, SpanLine};
 use super::{TrainLine, origin, resolve};
+use search::Search;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,8 +16,10 @@ use std::path::{Path, PathBuf};
 pub struct Plan {
     /// The folder of the comparison, in which each run has a folder.
     pub output_dir: PathBuf,
-    /// The runs.
-    pub runs: Vec<PlannedLine>,
+    /// The runs, rung by rung. Without a search there is one rung.
+    pub rungs: Vec<Vec<PlannedLine>>,
+    /// One of how many runs of a rung goes on to the next.
+    pub eta: usize,
 }
 
 /// A run of a plan.
@@ -44,30 +49,38 @@ impl Line {
     }
 }
 
-/// The two keys of a plan.
+/// The keys of a plan beside its runs.
 const OPTIONS: &str = "options";
+const SEARCH: &str = "search";
 
 impl Plan {
     /// Reads `PLAN.json [OPTIONS]`.
     ///
-    /// `options` are those of all runs, and `runs` maps each run's name to options of its own. The words after the file
-    /// count for all runs.
+    /// `options` are those of all runs, and `runs` maps each run's name to options of its own, or `search` draws them. The
+    /// words after the file count for all runs.
     pub fn read(words: &[String]) -> Result<Plan, UsageError> {
         let [file, more @ ..] = words else {
             return Err(refused("no plan is given", "give a file: tagsmith compare PLAN.json"));
         };
         let plan = json_object(Path::new(file))?;
-        if let Some(strange) = plan.keys().find(|key| ![OPTIONS, RUNS].contains(&key.as_str())) {
+        if let Some(strange) = plan.keys().find(|key| ![OPTIONS, RUNS, SEARCH].contains(&key.as_str())) {
             if !plan.contains_key(RUNS) && RUN_NER.options().any(|option| option.name == strange) {
                 let message = format!("`{file}` holds the options of one run, and is not a plan of several");
                 return Err(refused(message, format!("`tagsmith train {file}` makes one run")));
             }
             return Err(refused(
                 format!("{file}: `{strange}` is not a part of a plan"),
-                "a plan is an object of `options`, which all runs share, and `runs`, names and options of each",
+                "a plan is an object of `options`, which all runs share, and `runs`, names and options of each, or `search`",
             ));
         }
         let shared = object(file, OPTIONS, plan.get(OPTIONS).unwrap_or(&Json::Object(Map::new())))?;
+        if let Some(search) = plan.get(SEARCH) {
+            if plan.contains_key(RUNS) {
+                let remedy = "leave out one of them: a search makes the runs";
+                return Err(refused(format!("{file}: there are both `runs` and a `search`"), remedy));
+            }
+            return Plan::searching(file, &Search::read(file, search)?, &shared, more);
+        }
         let named = object(file, RUNS, plan.get(RUNS).unwrap_or(&Json::Null))?;
         let mut runs = Vec::new();
         let mut folders = BTreeSet::new();
@@ -78,7 +91,6 @@ impl Plan {
                 let remedy = "say `output_dir` once, among the `options`: each run has a folder in it";
                 return Err(refused(format!("{file}: `{name}` has an `output_dir` of its own"), remedy));
             }
-            let mut line = line(file, &shared, &own, more)?;
             let folder = folder_of(name);
             if folder.is_empty() || !folders.insert(folder.clone()) {
                 return Err(refused(
@@ -88,19 +100,40 @@ impl Plan {
                     "give the runs names that differ in letters or digits",
                 ));
             }
-            let own_dir = line.output_dir();
-            output_dir = std::mem::take(own_dir);
-            *own_dir = output_dir.join(folder);
-            if let Line::Tokens(line) = &mut line {
-                origin::move_to(&mut line.args.origin, &line.args.output.output_dir);
-            }
+            let line = line_in(&folder, line(file, &shared, &own, more)?, &mut output_dir);
             runs.push(PlannedLine { name: name.clone(), line });
         }
         if runs.is_empty() {
             return Err(refused(format!("{file}: there are no runs"), "name at least one among `runs`"));
         }
-        Ok(Plan { output_dir, runs })
+        Ok(Plan { output_dir, rungs: vec![runs], eta: 1 })
     }
+
+    /// Returns the plan of a search.
+    fn searching(file: &str, search: &Search, shared: &Map<String, Json>, more: &[String]) -> Result<Plan, UsageError> {
+        let mut output_dir = PathBuf::new();
+        let mut rungs = Vec::new();
+        for trials in search.rungs(file, shared)? {
+            let mut runs = Vec::new();
+            for trial in trials {
+                let line = line_in(&trial.folder, line(file, shared, &trial.options, more)?, &mut output_dir);
+                runs.push(PlannedLine { name: trial.name, line });
+            }
+            rungs.push(runs);
+        }
+        Ok(Plan { output_dir, rungs, eta: search.eta as usize })
+    }
+}
+
+/// Gives a run its folder in the comparison's, whose name is put into `output_dir`.
+fn line_in(folder: &str, mut line: Line, output_dir: &mut PathBuf) -> Line {
+    let own_dir = line.output_dir();
+    *output_dir = std::mem::take(own_dir);
+    *own_dir = output_dir.join(folder);
+    if let Line::Tokens(line) = &mut line {
+        origin::move_to(&mut line.args.origin, &line.args.output.output_dir);
+    }
+    line
 }
 
 /// What a run trains: `shared` keys, those of its `own`, and what is typed behind the plan.
@@ -179,7 +212,7 @@ mod tests {
     fn runs_may_train_span_taggers() {
         let plan = read(SPANS, "--max_steps 9 --resume-from-checkpoint last").unwrap();
         assert_eq!(plan.output_dir, Path::new("o"));
-        let [first, second] = [&spans(&plan.runs[0]).request, &spans(&plan.runs[1]).request];
+        let [first, second] = [&spans(&plan.rungs[0][0]).request, &spans(&plan.rungs[0][1]).request];
         assert_eq!((first.config.run.output.as_path(), second.config.seed), (Path::new("o/both"), 7));
         assert!(first.resume && first.decoding.name() == "nested" && first.config.run.max_steps == Some(9));
         assert!(!first.parity.tags && second.parity.tags && second.parity.overlapping && !second.parity.last_piece);
@@ -230,7 +263,7 @@ mod tests {
     #[test]
     fn words_after_a_plan_of_span_taggers_are_read_as_those_of_token_classifiers() {
         let of = |more: &str| read(SPANS, more).unwrap();
-        let first = |plan: &Plan| spans(&plan.runs[0]).request.clone();
+        let first = |plan: &Plan| spans(&plan.rungs[0][0]).request.clone();
         // Hyphens, a beginning, Python's truth, a number without its zero, several files, the last of two.
         let request = first(&of("--max-st 7 --bf16 --do_train False --do_eval --validation_file a b --dropout .5"));
         assert_eq!(
@@ -255,20 +288,35 @@ mod tests {
     fn each_run_has_its_own_options_among_the_shared() {
         let plan = read(PLAN, "").unwrap();
         assert_eq!(plan.output_dir, Path::new("o"));
-        let runs: Vec<_> = plan
-            .runs
+        let runs: Vec<_> = plan.rungs[0]
             .iter()
             .map(|run| (run.name.as_str(), tokens(run).args.output.output_dir.to_str().unwrap()))
             .collect();
         assert_eq!(runs, [("1,000 sentences", "o/1-000-sentences"), ("Frozen!", "o/frozen")]);
-        let [first, second] = [&tokens(&plan.runs[0]).args, &tokens(&plan.runs[1]).args];
+        let [first, second] = [&tokens(&plan.rungs[0][0]).args, &tokens(&plan.rungs[0][1]).args];
         assert_eq!((first.data.max_train_samples, first.learning.seed), (Some(1000), 1));
         assert_eq!((second.data.max_train_samples, second.learning.seed), (None, 2));
         assert_eq!(second.learning.freeze, ["embeddings"]);
         // What is typed counts for all.
         let plan = read(PLAN, "--seed 3 --output_dir p").unwrap();
-        assert!(plan.runs.iter().all(|run| tokens(run).args.learning.seed == 3));
-        assert_eq!(tokens(&plan.runs[1]).args.output.output_dir, Path::new("p/frozen"));
+        assert!(plan.rungs[0].iter().all(|run| tokens(run).args.learning.seed == 3));
+        assert_eq!(tokens(&plan.rungs[0][1]).args.output.output_dir, Path::new("p/frozen"));
+    }
+
+    #[test]
+    fn a_search_makes_runs_of_its_trials() {
+        let plan = r#"{
+            "options": {"model_name_or_path": "m", "train_file": "t", "output_dir": "o", "do_train": true, "max_steps": 90},
+            "search": {"trials": 4, "rungs": 2, "ranges": {"warmup_steps": {"from": 5, "to": 9}}}
+        }"#;
+        let read = read(plan, "--seed 3").unwrap();
+        assert_eq!((read.output_dir.as_path(), read.eta, read.rungs.len()), (Path::new("o"), 3, 2));
+        for (number, (short, long)) in (1..).zip(read.rungs[0].iter().zip(&read.rungs[1])) {
+            let [short, long] = [tokens(short), tokens(long)].map(|line| &line.args);
+            assert_eq!(short.output.output_dir, Path::new(&format!("o/rung-1-trial-{number}")));
+            assert_eq!((short.learning.max_steps, long.learning.max_steps), (Some(30), Some(90)));
+            assert_eq!((short.learning.seed, short.learning.warmup_steps), (3, long.learning.warmup_steps));
+        }
     }
 
     #[test]
@@ -287,6 +335,7 @@ mod tests {
             error("{\"seed\": 1}", ""),
             error("{\"runs\": {\"a\": {\"sed\": 1}}}", ""),
             error("{\"runs\": {\"a\": {\"output_dir\": \"x\"}}}", ""),
+            error(&PLAN.replace("\"runs\"", "\"search\": {}, \"runs\""), ""),
             error(&PLAN.replace("Frozen!", "1.000 Sentences"), ""),
             error(&PLAN.replace("Frozen!", "!"), ""),
             error(PLAN, "stray"),
@@ -301,6 +350,7 @@ mod tests {
             plan.json` holds the options of one run, and is not a plan of several
             there is no option `sed`
             plan.json: `a` has an `output_dir` of its own
+            plan.json: there are both `runs` and a `search`
             plan.json: the run `1.000 Sentences` would have the folder `1-000-sentences`, which is not a name or is another run's
             plan.json: the run `!` would have the folder ``, which is not a name or is another run's
             `stray` follows no option

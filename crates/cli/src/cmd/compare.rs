@@ -1,7 +1,7 @@
 //! `tagsmith compare PLAN.json`: several trainings one after another, and their results beside each other.
 
 use super::train::{open_hubs, style, words};
-use crate::args::{Line, Plan, accelerate, help};
+use crate::args::{Line, Plan, PlannedLine, accelerate, help};
 use crate::open_hub::{self, Asked};
 use crate::spelling::Dialect;
 use crate::terminal::interrupt::{Writes, this_command, writes};
@@ -31,6 +31,15 @@ loss_normalization and threads.
     {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\",
                  \"output_dir\": \"out\", \"do_train\": true},
      \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
+
+A `search` in the place of `runs` draws them: each of `ranges` is a list, or two
+ends with a scale. With more `rungs` than one, trials begin short, and one of
+`eta` (3) goes on to a run of eta times the length, by its evaluation; those of
+the last rung are as long as the options say.
+
+     \"search\": {\"trials\": 9, \"seed\": 42, \"rungs\": 2, \"eta\": 3, \"ranges\": {
+        \"learning_rate\": {\"from\": 1e-5, \"to\": 1e-3, \"scale\": \"log\"},
+        \"per_device_train_batch_size\": [8, 16, 32]}}
 ";
 
 /// Returns the command. The plan's reader takes all its arguments.
@@ -68,31 +77,17 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let plan = Plan::read(&words)?;
-    let (mut runs, mut styles) = (Vec::new(), Vec::new());
-    for planned in plan.runs {
-        let (task, notes) = match planned.line {
-            Line::Tokens(mut line) => {
-                accelerate::apply(&mut line, world.size())?;
-                styles.push(style(&line.rim));
-                let hubs = open_hubs(&line.rim);
-                (PlannedTask::Tokens(Box::new((line.args, hubs))), line.lines)
-            }
-            Line::Spans(line) => {
-                let plain = line.request.config.disable_tqdm;
-                let style = Style { shows_progress: !plain, ..Style::default() };
-                styles.push(style);
-                let level = style.level;
-                let asked = Asked { cache_dir: line.cache_dir.as_deref(), token: line.token.as_deref(), plain, level };
-                let hub = open_hub::open(asked);
-                (PlannedTask::Spans(Box::new((line.request, hub))), Vec::new())
-            }
-        };
-        runs.push(PlannedRun { name: planned.name, task, notes: notes.into_iter().map(Note::once).collect() });
+    let mut styles = Vec::new();
+    let mut rungs = Vec::new();
+    for lines in plan.rungs {
+        let runs = lines.into_iter().map(|planned| run_of(planned, world, &mut styles));
+        rungs.push(runs.collect::<anyhow::Result<Vec<_>>>()?);
     }
     let goes_on = Dialect::Train.typed(Setting::Resume, "last").unwrap_or_default();
     writes(Writes::Runs(plan.output_dir.clone(), this_command(&goes_on)));
     let mut terminal = Terminal::of_runs(styles).of_ranks(world);
-    let (table, outcome) = compare(CompareRequest { output_dir: plan.output_dir, runs }, world, &mut terminal);
+    let (table, outcome) =
+        compare(CompareRequest { output_dir: plan.output_dir, rungs, eta: plan.eta }, world, &mut terminal);
     if let Some(table) = table {
         let room = io::stdout().is_terminal().then(width::of_terminal).flatten();
         let widest = table.lines().map(|line| line.chars().count()).max().unwrap_or_default();
@@ -104,6 +99,28 @@ pub fn run(matches: &ArgMatches, world: &World) -> anyhow::Result<u8> {
     outcome?;
     terminal.finish()?;
     Ok(0)
+}
+
+/// Returns a run as it is asked for, and adds how it shows itself.
+fn run_of(planned: PlannedLine, world: &World, styles: &mut Vec<Style>) -> anyhow::Result<PlannedRun> {
+    let (task, notes) = match planned.line {
+        Line::Tokens(mut line) => {
+            accelerate::apply(&mut line, world.size())?;
+            styles.push(style(&line.rim));
+            let hubs = open_hubs(&line.rim);
+            (PlannedTask::Tokens(Box::new((line.args, hubs))), line.lines)
+        }
+        Line::Spans(line) => {
+            let plain = line.request.config.disable_tqdm;
+            let style = Style { shows_progress: !plain, ..Style::default() };
+            styles.push(style);
+            let level = style.level;
+            let asked = Asked { cache_dir: line.cache_dir.as_deref(), token: line.token.as_deref(), plain, level };
+            let hub = open_hub::open(asked);
+            (PlannedTask::Spans(Box::new((line.request, hub))), Vec::new())
+        }
+    };
+    Ok(PlannedRun { name: planned.name, task, notes: notes.into_iter().map(Note::once).collect() })
 }
 
 #[cfg(test)]
