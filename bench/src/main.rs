@@ -40,8 +40,9 @@ use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::{View, ViewMut};
 use tagsmith_kernel::op::activation::{self, Activation};
 use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
+use tagsmith_kernel::op::label_loss::{self, Objective};
 use tagsmith_kernel::op::sequences::Sequences;
-use tagsmith_kernel::op::{attention, cross_entropy, layer_norm, linear};
+use tagsmith_kernel::op::{attention, layer_norm, linear};
 use tagsmith_kernel::params::{GradSlot, Grads, Slot};
 use tagsmith_kernel::product;
 use tagsmith_kernel::random::stream::Stream;
@@ -294,7 +295,8 @@ impl Bench<'_> {
                 grads.clear();
                 let (scores, saved) = model.forward(&batch, pass);
                 let factor = 1.0 / batch.counted() as f64;
-                let loss = cross_entropy::forward(&scores, &batch.labels, 0.0, factor);
+                let plain = Objective::cross_entropy(0.0);
+                let loss = label_loss::forward(&scores, &batch.labels, &plain, factor).expect("the processor works");
                 saved.backward(model, &batch, &loss.dscores, &mut grads);
                 vec![loss.sum.read().expect("the processor works") as f32]
             });

@@ -3,7 +3,7 @@
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::{Device, Precision};
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
+use tagsmith_tokens::learn::{LossOptions, TokenTask};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, StepOptions};
 
@@ -54,7 +54,7 @@ pub fn learner(
     if let Device::Gpu(_) = device {
         model = model.to(device)?;
     }
-    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    let loss = LossOptions::PLAIN;
     let task = TokenTask { model, loss };
     Ok(Learner::new(task, StepOptions::default(), &[]).expect("nothing is frozen").0)
 }

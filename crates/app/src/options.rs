@@ -233,6 +233,16 @@ pub struct LearningArgs {
     pub max_grad_norm: f64,
     /// Share of the label's weight that all labels get.
     pub label_smoothing_factor: f64,
+    /// The loss of a word: `cross_entropy`, `focal` or `dice`.
+    pub loss: String,
+    /// The exponent of the focal loss, where that is the loss.
+    pub focal_gamma: Option<f64>,
+    /// The exponent of the dice loss, where that is the loss.
+    pub dice_alpha: Option<f64>,
+    /// The weights of labels: `none`, the name of a rule, or a file: see [`crate::train::weights::ClassWeights`].
+    pub class_weights: String,
+    /// The weight of the label `O`, if another.
+    pub o_weight: Option<f64>,
     /// What a loss is divided by: `token`, `mean-of-means` or `sum-of-means`.
     pub loss_scaling: String,
     /// Names of the parameters that do not learn.

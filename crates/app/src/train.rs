@@ -15,6 +15,7 @@ mod read;
 mod reading;
 pub(crate) mod record;
 mod upload;
+pub mod weights;
 
 use crate::events::{Events, Progress};
 use crate::machine::device::news;
@@ -170,7 +171,12 @@ impl Run<'_> {
         let Run { args, world, measure, read, recorder, events, .. } = self;
         let (args, world, measure): (&TrainArgs, &World, &Measure<'_>) = (args, world, measure);
         let options = options::run(args, criterion(args, measure, &read.to_evaluate, *events)?)?;
-        let arguments = serde_json::to_value(args).context("the options as JSON")?;
+        let mut arguments = serde_json::to_value(args).context("the options as JSON")?;
+        let labels = measure.labels;
+        let weights = weights::weights(&args.learning, labels, &read.to_learn, *events)?;
+        if !weights.is_empty() {
+            arguments["label_weights"] = weights::json(labels, &weights);
+        }
         let attachments: Vec<_> =
             tokenizer.files().map(|(name, text)| (name.to_owned(), text.into_bytes())).into_iter().collect();
         let notes = freeze(&mut model.params, &args.learning.freeze)?;
@@ -179,7 +185,7 @@ impl Run<'_> {
             events.note(&note);
         }
         memory::check(&args.learning, world, (&model, device), read, *events)?;
-        let task = TokenTask { model: model.moved(device)?, loss: options::loss(&args.learning) };
+        let task = TokenTask { model: model.moved(device)?, loss: options::loss(&args.learning, &weights) };
         let (mut learner, _) = Learner::new(task, options::step(&args.learning), &[])?;
         // Nothing needs these examples after training.
         let to_learn = std::mem::replace(&mut read.to_learn, Examples::in_memory(&[]));
@@ -189,7 +195,7 @@ impl Run<'_> {
         let watch = |progress: Progress<'_>| shared.borrow_mut().progress(progress);
         let job = Job {
             options: &options,
-            feed: &TokenFeed::new(&to_learn, &options, world),
+            feed: &TokenFeed::new(&to_learn, &options, &weights, world),
             world,
             arguments: &arguments,
             save: &|task: &TokenTask, folder: &Path| task.save(folder, &attachments),

@@ -58,6 +58,7 @@ const TRAIN: &[(Setting, &str)] = &[
     (Setting::IgnoreMismatchedLabels, "ignore_mismatched_labels"),
     (Setting::IgnoreMismatchedSizes, "ignore_mismatched_sizes"),
     (Setting::LearningRate, "learning_rate"),
+    (Setting::OutsideWeight, "o_weight"),
     (Setting::MaxSeqLength, "max_seq_length"),
     (Setting::Metric, "metric_for_best_model"),
     (Setting::Resume, "resume_from_checkpoint"),

@@ -20,7 +20,7 @@ pub struct Batch {
     /// Where each sequence begins, and R at the end: sequences + 1 numbers.
     pub starts: Vec<u32>,
     /// One label a row; empty where there are none. A negative label is not counted, as in the loss
-    /// (`kernel/op/cross_entropy.rs`).
+    /// (`kernel/op/label_loss.rs`).
     pub labels: Vec<i32>,
 }
 

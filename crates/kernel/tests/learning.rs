@@ -1,6 +1,7 @@
 //! What training needs beside the layers: losses, rows of tables, dropout, the optimizer and sums, against references in
 //! f64 written from their formulas.
 
+use serde_json::Value;
 use std::sync::Arc;
 use tagsmith_kernel::Device;
 use tagsmith_kernel::check::{
@@ -11,12 +12,13 @@ use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
 use tagsmith_kernel::op::clip::{Clip, clip};
-use tagsmith_kernel::op::cross_entropy::{self, Loss};
+use tagsmith_kernel::op::label_loss::{self, Form, Loss, Objective};
 use tagsmith_kernel::op::{dropout, embedding};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
 use tagsmith_kernel::random::stream::Stream;
+use tagsmith_testkit::golden;
 
 #[test]
 fn cross_entropies() {
@@ -35,8 +37,9 @@ fn cross_entropies() {
         let want = finite_differences(&wide(&scores), &[0.25], reference);
         let counted_all: Vec<f64> = want.iter().map(|d| d * 3.0 / 5.0).collect();
         on_every_device(|device, place| {
+            let loss = Objective::cross_entropy(smoothing);
             let Loss { sum, dscores } =
-                cross_entropy::forward(&Tensor::on(device, 5, k, &scores), &labels, smoothing, 0.25);
+                label_loss::forward(&Tensor::on(device, 5, k, &scores), &labels, &loss, 0.25).expect("it works");
             let sum = sum.read().expect("the device works");
             assert!((sum - reference(&wide(&scores))[0]).abs() <= 1e-6, "{place} {smoothing}: {sum}");
             let dscores = read(&dscores);
@@ -47,7 +50,8 @@ fn cross_entropies() {
     on_every_device(|device, place| {
         let sum = |scores: &[f32], labels: &[i32]| {
             let scores = Tensor::on(device, labels.len(), 3, scores);
-            cross_entropy::forward(&scores, labels, 0.0, 1.0).sum.read().expect("the device works")
+            let loss = label_loss::forward(&scores, labels, &Objective::cross_entropy(0.0), 1.0);
+            loss.and_then(|loss| loss.sum.read()).expect("the device works")
         };
         let huge = sum(&[1e4, -1e4, 0.0], &[1]);
         assert!((huge - 2e4).abs() < 1e-3, "{place}: {huge}");
@@ -57,10 +61,135 @@ fn cross_entropies() {
 }
 
 #[test]
-#[should_panic(expected = "cross_entropy: label 3 of 3")]
+#[should_panic(expected = "label_loss: label 3 of 3")]
 fn a_label_beyond_the_classes_is_our_mistake() {
     let device = Device::emulated(1).expect("the emulator knows our kernels");
-    cross_entropy::forward(&Tensor::on(&device, 2, 3, &[0.0; 6]), &[-100, 3], 0.0, 1.0);
+    let scores = Tensor::on(&device, 2, 3, &[0.0; 6]);
+    drop(label_loss::forward(&scores, &[-100, 3], &Objective::cross_entropy(0.0), 1.0));
+}
+
+/// A loss of a golden row (golden/losses, written by oracle/losses.py).
+fn form_of(row: &Value) -> Form {
+    let number = |key: &str| row[key].as_f64();
+    match (number("gamma"), number("alpha")) {
+        (Some(gamma), _) => Form::Focal { gamma },
+        (_, Some(alpha)) => Form::Dice { alpha },
+        _ => Form::CrossEntropy { smoothing: number("smoothing").unwrap_or(0.0) },
+    }
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(floats).collect(),
+        number => vec![number.as_f64().expect("a number")],
+    }
+}
+
+#[test]
+fn losses_of_labels_are_pytorchs() {
+    let mut refused = [0; 3];
+    let rows = golden::lines("losses/rows.jsonl");
+    for row in &rows {
+        let labels: Vec<i32> = floats(&row["labels"]).iter().map(|&label| label as i32).collect();
+        let scores: Vec<f32> = floats(&row["scores"]).iter().map(|&score| score as f32).collect();
+        let (weights, want) = (floats(&row["weights"]), floats(&row["gradient"]));
+        let loss = Objective { form: form_of(row), weights: &weights };
+        let k = scores.len() / labels.len();
+        let compute = |device: &Device, loss: &Objective| {
+            let scores = Tensor::on(device, labels.len(), k, &scores);
+            let Loss { sum, dscores } = label_loss::forward(&scores, &labels, loss, 1.0).expect("the device works");
+            (sum.read().expect("the device works"), read(&dscores))
+        };
+        on_every_device(|device, place| {
+            let (sum, dscores) = compute(device, &loss);
+            let (want_sum, what) = (row["sum"].as_f64().expect("a number"), format!("{place} {loss:?}"));
+            assert!((sum - want_sum).abs() <= 1e-6 * want_sum.abs(), "{what}: {sum} for {want_sum}");
+            assert_close(&what, &dscores, &want, 2.0, k);
+        });
+        // Wrong twins: no weights, another exponent, and a focal loss whose factor is taken for a constant.
+        let (_, unweighted) = compute(&Device::Processor, &Objective { weights: &[], ..loss });
+        if !weights.is_empty() {
+            assert_far("without weights", &unweighted, &want, 2.0, k);
+            refused[0] += 1;
+        }
+        let other = match loss.form {
+            Form::CrossEntropy { smoothing } => Form::CrossEntropy { smoothing: smoothing + 0.01 },
+            Form::Focal { gamma } => Form::Focal { gamma: gamma + 0.01 },
+            Form::Dice { alpha } => Form::Dice { alpha: alpha + 0.01 },
+        };
+        assert_far(
+            "another exponent",
+            &compute(&Device::Processor, &Objective { form: other, ..loss }).1,
+            &want,
+            2.0,
+            k,
+        );
+        refused[1] += 1;
+        if let Form::Focal { gamma } = loss.form
+            && gamma > 0.0
+        {
+            let (_, plain) = compute(&Device::Processor, &Objective { form: Form::Focal { gamma: 0.0 }, ..loss });
+            let constant = focal_without_the_derivative(gamma, &scores, &labels, &plain);
+            assert_far("the derivative of (1 − p)^γ is missing", &constant, &want, 2.0, k);
+            refused[2] += 1;
+        }
+    }
+    assert_eq!(refused, [rows.len() / 2, rows.len(), rows.len() / 4]);
+}
+
+/// The gradient of cross-entropy, each row times its (1 − p)^γ.
+fn focal_without_the_derivative(gamma: f64, scores: &[f32], labels: &[i32], plain: &[f32]) -> Vec<f32> {
+    let k = scores.len() / labels.len();
+    let mut found = plain.to_vec();
+    for ((row, label), d) in scores.chunks_exact(k).zip(labels).zip(found.chunks_exact_mut(k)) {
+        let exps: Vec<f64> = row.iter().map(|&s| f64::from(s).exp()).collect();
+        let p = usize::try_from(*label).map_or(1.0, |label| exps[label] / exps.iter().sum::<f64>());
+        d.iter_mut().for_each(|d| *d = (f64::from(*d) * (1.0 - p).powf(gamma)) as f32);
+    }
+    found
+}
+
+#[test]
+fn gradients_of_losses_are_finite_differences() {
+    let (k, labels) = (4, [2, -100, 0, 3]);
+    let (scores, weights) = (random(3, 4 * k, 3.0), [0.5, 2.0, 1.0, 3.0]);
+    let forms = [
+        Form::CrossEntropy { smoothing: 0.2 },
+        Form::Focal { gamma: 0.5 },
+        Form::Focal { gamma: 2.0 },
+        Form::Dice { alpha: 0.01 },
+        Form::Dice { alpha: 1.0 },
+    ];
+    for form in forms {
+        let loss = Objective { form, weights: &weights };
+        // A step of 1/64 keeps the scores exact in f32. Its error is of the order of its square.
+        let at = |scores: &[f32]| {
+            let scores = Tensor::from_slice(4, k, scores);
+            label_loss::forward(&scores, &labels, &loss, 1.0).expect("the processor works")
+        };
+        let got = at(&scores).dscores;
+        for place in 0..scores.len() {
+            let moved = |by: f32| {
+                let mut scores = scores.clone();
+                scores[place] += by;
+                at(&scores).sum.read().expect("the processor works")
+            };
+            let want = (moved(1.0 / 64.0) - moved(-1.0 / 64.0)) * 32.0;
+            assert!((f64::from(got.data()[place]) - want).abs() < 1e-3, "{form:?} {place}: {want}");
+        }
+    }
+}
+
+#[test]
+fn losses_of_certain_rows_are_numbers() {
+    // Probabilities that are 0 and 1 in f64.
+    let scores = Tensor::from_slice(2, 3, &[2e3, 0.0, -2e3, 2e3, 0.0, -2e3]);
+    for form in [Form::Focal { gamma: 0.5 }, Form::Focal { gamma: 2.0 }, Form::Dice { alpha: 0.01 }] {
+        let loss = label_loss::forward(&scores, &[0, 2], &Objective { form, weights: &[] }, 1.0);
+        let Loss { sum, dscores } = loss.expect("the processor works");
+        assert!(sum.read().expect("the processor works").is_finite(), "{form:?}");
+        assert!(dscores.data().iter().all(|d| d.is_finite()), "{form:?}: {:?}", dscores.data());
+    }
 }
 
 #[test]

@@ -99,6 +99,8 @@ settings! {
     IgnoreMismatchedSizes,
     /// The highest learning rate.
     LearningRate,
+    /// The weight of the label `O` in the loss.
+    OutsideWeight,
     /// The longest sequence or window in pieces.
     MaxSeqLength,
     /// The metric that chooses the best model.

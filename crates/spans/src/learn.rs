@@ -96,6 +96,7 @@ pub fn update(batches: Vec<GoldBatch>) -> Update<GoldBatch> {
     let totals = Totals {
         batches: batches.len(),
         counted: batches.iter().map(|(batch, _)| batch.texts.len()).sum(),
+        weight: batches.iter().map(|(batch, _)| batch.texts.len() as f64).sum(),
         pieces: batches.iter().map(|(batch, _)| batch.text.rows()).sum(),
     };
     let place = |(place, batch)| MicroBatch { batch, place: place as u64 };

@@ -3,6 +3,7 @@
 use crate::batch::collate;
 use crate::error::Error;
 use crate::examples::Examples;
+use crate::learn::weights::weight_of;
 use crate::memory::rows_at_once;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_message::Note;
@@ -18,14 +19,16 @@ use tagsmith_train::trainer::same_on_all_ranks::fingerprint;
 pub struct TokenFeed<'a> {
     examples: &'a Examples,
     options: &'a Options,
+    weights: &'a [f64],
     ranks: usize,
     rank: usize,
 }
 
 impl<'a> TokenFeed<'a> {
-    /// A feed of this rank's share of the examples' updates.
-    pub fn new(examples: &'a Examples, options: &'a Options, world: &World) -> TokenFeed<'a> {
-        TokenFeed { examples, options, ranks: world.size(), rank: world.rank() }
+    /// A feed of this rank's share of the examples' updates. `weights` are those of the loss: see
+    /// [`crate::learn::LossOptions`].
+    pub fn new(examples: &'a Examples, options: &'a Options, weights: &'a [f64], world: &World) -> TokenFeed<'a> {
+        TokenFeed { examples, options, weights, ranks: world.size(), rank: world.rank() }
     }
 
     fn order(&self) -> Order<'_> {
@@ -49,9 +52,10 @@ impl<'a> TokenFeed<'a> {
                     place += rows;
                 }
             }
-            let counts = |label: &&i32| **label != IGNORE;
-            totals.counted +=
-                examples.iter().map(|example| example.labels.iter().filter(counts).count()).sum::<usize>();
+            for Example { labels, .. } in &examples {
+                totals.counted += labels.iter().filter(|&&label| label != IGNORE).count();
+                totals.weight += weight_of(labels, self.weights);
+            }
             totals.pieces += lengths.iter().sum::<usize>();
             padded_pieces += lengths.iter().max().unwrap_or(&0) * lengths.len();
         }

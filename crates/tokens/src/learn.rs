@@ -1,21 +1,23 @@
 //! A token classifier in training: its loss, and what the engine asks of it.
 
+pub mod weights;
+
 use crate::error::Error;
+use crate::learn::weights::weight_of;
 use crate::model::Model;
 use std::path::Path;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::family::architecture;
-use tagsmith_kernel::op::cross_entropy::{self, Loss};
+use tagsmith_kernel::op::label_loss::{self, Form, Loss, Objective};
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
-use tagsmith_text::align::IGNORE;
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 
 /// How micro-batch losses become one gradient: the exact way, and both of the original's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossScaling {
-    /// Sum over the step's counted labels, divided once by their number.
+    /// Sum over the step's counted labels, divided once by the sum of their weights: without weights, by their number.
     Token,
     /// Mean of the micro-batches' means, as in transformers 4.
     MeanOfMeans,
@@ -24,12 +26,20 @@ pub enum LossScaling {
 }
 
 /// The options of a token classifier's loss.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LossOptions {
-    /// ε of label smoothing, from 0 to 1.
-    pub label_smoothing: f64,
+    /// The loss of a label.
+    pub form: Form,
+    /// The weight of each label of the model; empty where each has the weight 1.
+    pub weights: Vec<f64>,
     /// How micro-batches combine.
     pub scaling: LossScaling,
+}
+
+impl LossOptions {
+    /// Cross-entropy without weights, divided once by the step's counted labels.
+    pub const PLAIN: LossOptions =
+        LossOptions { form: Form::CrossEntropy { smoothing: 0.0 }, weights: Vec::new(), scaling: LossScaling::Token };
 }
 
 /// A token classifier with its loss.
@@ -56,13 +66,16 @@ impl TokenTask {
     }
 
     /// The factor of a micro-batch's summed loss.
-    fn factor(&self, counted: usize, update: Totals) -> f64 {
-        // A micro-batch without a counted label adds nothing, whatever it is multiplied by.
-        let mean = 1.0 / counted.max(1) as f64;
+    fn factor(&self, batch: &Batch, update: Totals) -> f64 {
+        let mean = || match weight_of(&batch.labels, &self.loss.weights) {
+            // A micro-batch without a counted label adds nothing, whatever it is multiplied by.
+            0.0 => 1.0,
+            weight => 1.0 / weight,
+        };
         match self.loss.scaling {
-            LossScaling::Token => 1.0 / update.counted as f64,
-            LossScaling::MeanOfMeans => mean / update.batches as f64,
-            LossScaling::SumOfMeans => mean,
+            LossScaling::Token => 1.0 / update.weight,
+            LossScaling::MeanOfMeans => mean() / update.batches as f64,
+            LossScaling::SumOfMeans => mean(),
         }
     }
 }
@@ -87,8 +100,9 @@ impl Trainable for TokenTask {
         let Pass { stream, place, totals, checkpoint_layers } = *pass;
         let forward = architecture::Pass { dropout: Some(stream), first_row: place as usize, checkpoint_layers };
         let (scores, saved) = self.model.forward(batch, forward);
-        let factor = self.factor(batch.counted(), totals);
-        let Loss { sum, dscores } = cross_entropy::forward(&scores, &batch.labels, self.loss.label_smoothing, factor);
+        let factor = self.factor(batch, totals);
+        let loss = Objective { form: self.loss.form, weights: &self.loss.weights };
+        let Loss { sum, dscores } = label_loss::forward(&scores, &batch.labels, &loss, factor)?;
         saved.backward(&self.model, batch, &dscores, grads);
         // A device is asked for the loss when it has all its work.
         Ok(sum.read()? * factor)
@@ -113,14 +127,20 @@ impl Trainable for TokenTask {
     }
 }
 
-/// The update that one rank makes alone of these micro-batches.
+/// The update that one rank makes alone of these micro-batches, where no label has a weight.
 pub fn update(batches: Vec<Batch>) -> Update<Batch> {
+    weighted_update(batches, &[])
+}
+
+/// The update that one rank makes alone of these micro-batches. `weights` are those of [`LossOptions`].
+pub fn weighted_update(batches: Vec<Batch>, weights: &[f64]) -> Update<Batch> {
     let mut totals = Totals { batches: batches.len(), ..Totals::default() };
     let mut micro_batches = Vec::with_capacity(batches.len());
     for batch in batches {
         let place = totals.pieces as u64;
         totals.pieces += batch.rows();
-        totals.counted += batch.labels.iter().filter(|&&label| label != IGNORE).count();
+        totals.counted += batch.counted();
+        totals.weight += weight_of(&batch.labels, weights);
         micro_batches.push(MicroBatch { batch, place });
     }
     let batches_done = totals.batches as u64;

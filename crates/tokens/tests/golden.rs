@@ -8,7 +8,7 @@ use tagsmith_encoder::family::architecture::Pass;
 use tagsmith_encoder::modernbert;
 use tagsmith_kernel::check::{assert_close, assert_far, distance, read, tolerance, wide};
 use tagsmith_kernel::device::Error as DeviceError;
-use tagsmith_kernel::op::cross_entropy;
+use tagsmith_kernel::op::label_loss::{self, Objective};
 use tagsmith_kernel::params::{Grads, Slot, SlotId};
 use tagsmith_kernel::{Device, Precision};
 use tagsmith_message::{Remedy, Setting};
@@ -82,7 +82,8 @@ fn gradients(model: &Model, batch: &Batch, smoothing: f64, pass: Pass) -> (f64, 
     model.fetch(batch).expect("its rows can be read");
     let (scores, saved) = model.forward(batch, pass);
     let counted = batch.counted() as f64;
-    let loss = cross_entropy::forward(&scores, &batch.labels, smoothing, 1.0 / counted);
+    let loss = Objective::cross_entropy(smoothing);
+    let loss = label_loss::forward(&scores, &batch.labels, &loss, 1.0 / counted).expect("the device works");
     saved.backward(model, batch, &loss.dscores, &mut grads);
     let named = model.params.slots.iter().enumerate().map(|(number, slot)| {
         let gradient = grads.copy(&model.params, SlotId(number)).expect("the device works");

@@ -13,7 +13,7 @@ use tagsmith_tokens::batch::collate;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
 use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::folder::Head;
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::learn::{LossOptions, TokenTask, update};
 use tagsmith_tokens::model::Model;
 use tagsmith_tokens::tag::{Request, TagOptions, encode, tag};
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
@@ -60,7 +60,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
     lost(&evaluated(&[seen.clone(), unseen.clone()]).expect_err("new rows are needed"));
 
     for frozen in [&[][..], &["embeddings".to_owned()]] {
-        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+        let loss = LossOptions::PLAIN;
         let task = TokenTask { model: open(), loss };
         let (mut learner, _) = Learner::new(task, StepOptions::default(), frozen).expect("there are embeddings");
         let mut step = |example: &Example| {

@@ -9,7 +9,7 @@ use tagsmith_ranks::World;
 use tagsmith_text::align::Example;
 use tagsmith_tokens::batch::collate;
 use tagsmith_tokens::examples::Examples;
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::learn::{LossOptions, TokenTask, update};
 use tagsmith_tokens::memory::{Work, footprint, on_device};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
@@ -72,7 +72,7 @@ fn work<'a>(examples: &'a Examples, batch_tokens: Option<usize>, gradient_checkp
 fn grown(make: impl Fn() -> Model, examples: &Examples, gradient_checkpointing: bool) -> (u64, Footprint) {
     let before = status("VmRSS");
     let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
-    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    let loss = LossOptions::PLAIN;
     let (mut learner, _) = Learner::new(TokenTask { model: make(), loss }, options, &[]).unwrap();
     let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
     let footprint = footprint(&learner.model().model, &work);
@@ -155,7 +155,7 @@ fn the_plan_of_a_gpu_is_what_a_step_takes() {
             let free = || device.free_memory().expect("the device works").expect("it is a GPU");
             let before = free();
             let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
-            let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+            let loss = LossOptions::PLAIN;
             let model = model.to(&device).expect("there is room");
             let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &[]).unwrap();
             let batch = collate(&examples.iter().collect::<Result<Vec<_>, _>>().unwrap());

@@ -60,7 +60,7 @@ use tagsmith_message::Note;
 /// let (mut learner, _) = Learner::new(Weight(params), StepOptions::default(), &[])?;
 /// let update = Update {
 ///     micro_batches: vec![MicroBatch { batch: (), place: 0 }],
-///     totals: Totals { batches: 1, counted: 1, pieces: 1 },
+///     totals: Totals { batches: 1, counted: 1, weight: 1.0, pieces: 1 },
 ///     batches_done: 1,
 ///     padded_pieces: 1,
 ///     notes: Vec::new(),
@@ -120,12 +120,15 @@ pub struct Pass {
 }
 
 /// Counts over all micro-batches of an update, on all ranks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Batches: `per_device_train_batch_size` examples each, however they are cut into micro-batches.
     pub batches: usize,
     /// Whatever the loss counts: labels of words, or texts. An update that counts nothing changes nothing.
     pub counted: usize,
+    /// The sum of weights of what is counted, where labels have weights; else their number. Each rank adds them in the
+    /// order of the data, so all ranks have the same bits.
+    pub weight: f64,
     /// Pieces read, special ones included.
     pub pieces: usize,
 }

@@ -9,7 +9,7 @@ use tagsmith_kernel::Precision;
 use tagsmith_kernel::memory::floats::taken;
 use tagsmith_kernel::memory::tensor::{expect_rows, release_free_memory};
 use tagsmith_ranks::World;
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::learn::{LossOptions, TokenTask, update};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
@@ -38,7 +38,7 @@ fn only_the_first_step_takes_buffers() {
     for precision in [Precision::F32, Precision::Bf16] {
         let mut model = Model::new(config.clone(), 1);
         model.precision = precision;
-        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+        let loss = LossOptions::PLAIN;
         let (mut learner, _) = Learner::new(TokenTask { model, loss }, options.clone(), &[]).unwrap();
         let mut step = |batch: Batch| {
             let report = learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-3, 1.0));

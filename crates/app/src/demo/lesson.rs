@@ -17,7 +17,7 @@ use tagsmith_tokens::error::Error;
 use tagsmith_tokens::evaluate::{EvalOptions, evaluate};
 use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::feed::TokenFeed;
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
+use tagsmith_tokens::learn::{LossOptions, TokenTask};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::learner::{Learner, StepOptions};
@@ -91,7 +91,7 @@ impl Lesson {
         let validation = self.examples(&self.corpus.validation)?;
         let options = self.options();
         let step_options = StepOptions { weight_decay: 0.01, seed: self.seed, ..StepOptions::default() };
-        let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+        let loss = LossOptions::PLAIN;
         let mut learner = Learner::new(TokenTask { model, loss }, step_options, &[])?.0;
         let mut evaluate = |task: &TokenTask| {
             let f1 = self.marks(&task.model, &validation, &self.corpus.validation)?.score.micro.f1;
@@ -100,7 +100,7 @@ impl Lesson {
         let world = World::alone();
         let job = Job {
             options: &options,
-            feed: &TokenFeed::new(&examples, &options, &world),
+            feed: &TokenFeed::new(&examples, &options, &[], &world),
             world: &world,
             arguments: &Value::Null,
             save: &|task: &TokenTask, folder| task.save(folder, &[]),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_ranks::{Message, World};
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask, update};
+use tagsmith_tokens::learn::{LossOptions, TokenTask, update};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 use tagsmith_train::trainer::order::{Order, Sampling};
@@ -169,6 +169,6 @@ fn learner() -> Result<Learner<TokenTask>> {
     });
     let Value::Object(config) = config else { unreachable!("an object was written") };
     let (config, _) = Config::from_json("config.json".into(), config)?;
-    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    let loss = LossOptions::PLAIN;
     Ok(Learner::new(TokenTask { model: Model::new(config, 7), loss }, StepOptions::default(), &[])?.0)
 }

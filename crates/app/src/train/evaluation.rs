@@ -64,7 +64,8 @@ fn remedy(labels: &LabelSet) -> Remedy {
 
 /// The way in which every split of a run is measured.
 pub struct Measure<'a> {
-    labels: &'a LabelSet,
+    /// The labels in the order of the head's rows.
+    pub labels: &'a LabelSet,
     world: &'a World,
     method: Method,
     /// Whether labels are types without a letter, which no rules of tags can take apart.

@@ -1,6 +1,7 @@
 //! The request's choices in the types of the crates below.
 
 use crate::options::{DataArgs, Interval, LearningArgs, TimesArgs, TrainArgs};
+use tagsmith_kernel::op::label_loss::Form;
 use tagsmith_text::align::LabelAll;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_tokens::learn::{LossOptions, LossScaling};
@@ -39,10 +40,15 @@ pub fn step(learning: &LearningArgs) -> StepOptions {
     }
 }
 
-/// Returns the options of the loss.
-pub fn loss(learning: &LearningArgs) -> LossOptions {
+/// Returns the options of the loss. `weights` are those of labels, or empty.
+pub fn loss(learning: &LearningArgs, weights: &[f64]) -> LossOptions {
     LossOptions {
-        label_smoothing: learning.label_smoothing_factor,
+        form: match (learning.focal_gamma, learning.dice_alpha) {
+            (Some(gamma), _) => Form::Focal { gamma },
+            (_, Some(alpha)) => Form::Dice { alpha },
+            _ => Form::CrossEntropy { smoothing: learning.label_smoothing_factor },
+        },
+        weights: weights.to_vec(),
         scaling: match learning.loss_scaling.as_str() {
             "mean-of-means" => LossScaling::MeanOfMeans,
             "sum-of-means" => LossScaling::SumOfMeans,

@@ -33,6 +33,8 @@ const OPTIMIZERS: &[&str] = &[
     "apollo_adamw_layerwise", "stable_adamw",
 ];
 
+const LOSSES: &[&str] = &["cross_entropy", "focal", "dice"];
+
 const RANKS: &str = "mpirun or srun starts the processes, which talk over MPI";
 const FIRST: &str = "the first process alone prints and writes";
 const EVALUATION: &str = "evaluation computes as training does: `--bf16` decides";
@@ -108,6 +110,12 @@ pub const OPTIONS: &[Opt] = &[
     float("adam_epsilon", "1e-8").training("AdamW's epsilon"),
     float("max_grad_norm", "1.0").training("clip the gradients' global norm; 0 does not clip"),
     float("label_smoothing_factor", "0.0").training("label smoothing"),
+    choice("loss", LOSSES, "cross_entropy").beyond().training("loss of a word: cross-entropy, focal loss or dice loss"),
+    float_unset("focal_gamma").beyond().training("exponent of the focal loss (default: 2)"),
+    float_unset("dice_alpha").beyond().training("exponent of the dice loss (default: 0.01)"),
+    text("class_weights", "none").beyond()
+        .training("weights of labels: none, inverse, sqrt_inverse, effective:0.999, or a JSON file with a number for each"),
+    float_unset("o_weight").beyond().training("weight of the label O (default: that of --class_weights)"),
     choice("optim", OPTIMIZERS, "adamw_torch_fused").training("the AdamW spellings; another optimizer is refused"),
     choice("loss_scaling", &["token", "mean-of-means", "sum-of-means"], "token").beyond()
         .training("divide the loss by the update's labels, or as transformers 4, or as 5.23 did"),
@@ -253,6 +261,7 @@ pub const OPTIONS: &[Opt] = &[
     choice_unset("dataloader_multiprocessing_context", STARTS).no_effect(ONE_LOADER),
     flag_on("dataloader_in_order").no_effect(ONE_LOADER),
     flag_on("remove_unused_columns").no_effect("only the columns of words and labels are read"),
+    dict("label_weights").beyond().no_effect("a run's file lists with it what --class_weights came to"),
     list("label_names").no_effect("the labels are the label column's"),
     text("length_column_name", "length").no_effect("lengths are counted"),
     flag_unset("ddp_find_unused_parameters").no_effect(RANKS),

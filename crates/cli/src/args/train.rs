@@ -15,6 +15,7 @@ use tagsmith_app::options::{
     TaskArgs, TimesArgs, TrainArgs,
 };
 use tagsmith_app::report::tracking::Format;
+use tagsmith_app::train::weights::ClassWeights;
 use tagsmith_train::memory::parse_size;
 use tagsmith_train::schedule::plateau::NAME as PLATEAU;
 
@@ -126,6 +127,11 @@ fn check(args: &TrainArgs, values: &Values) -> Result<(), UsageError> {
     if !ADAMW.contains(&optimizer.as_str()) {
         let message = format!("the optimizer `{optimizer}` is not in this build, AdamW is");
         return Err(refused(message, "leave `--optim` out, or say `--optim adamw_torch`"));
+    }
+    if args.learning.label_smoothing_factor > 0.0 && args.learning.loss != "cross_entropy" {
+        let message =
+            format!("`--label_smoothing_factor` is defined for cross-entropy, not for `--loss {}`", args.learning.loss);
+        return Err(refused(message, "leave either out"));
     }
     if args.learning.train_sampling_strategy == "batch_rebalance" {
         let message = "`--train_sampling_strategy batch_rebalance` is not in this build";
@@ -260,6 +266,16 @@ fn resolve_learning(values: &Values) -> Result<LearningArgs, UsageError> {
             |x| (0.0..=1.0).contains(&x),
             "a number from 0 to 1",
         )?,
+        focal_gamma: of_loss(values, "focal", "focal_gamma", 2.0)?,
+        dice_alpha: of_loss(values, "dice", "dice_alpha", 0.01)?,
+        loss: word(values, "loss"),
+        class_weights: class_weights(values)?,
+        o_weight: match values.float("o_weight") {
+            Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
+                return Err(out_of_range("o_weight", &weight.to_string(), "a number above 0"));
+            }
+            weight => weight,
+        },
         loss_scaling: word(values, "loss_scaling"),
         freeze: values.list("freeze"),
         gradient_checkpointing: values.flag("gradient_checkpointing"),
@@ -268,6 +284,34 @@ fn resolve_learning(values: &Values) -> Result<LearningArgs, UsageError> {
         seed,
         data_seed: whole(values, "data_seed", 0)?.unwrap_or(seed),
     })
+}
+
+/// Returns the exponent of a loss, where that is the loss.
+fn of_loss(values: &Values, loss: &str, name: &str, default: f64) -> Result<Option<f64>, UsageError> {
+    let (is_it, given) = (word(values, "loss") == loss, values.float(name));
+    match given {
+        Some(_) if !is_it => {
+            Err(refused(format!("`--{name}` is about another loss"), format!("say --loss {loss}, or leave it out")))
+        }
+        Some(number) if !(number >= 0.0 && number.is_finite()) => {
+            Err(out_of_range(name, &number.to_string(), "a number of 0 or more"))
+        }
+        _ => Ok(is_it.then(|| given.unwrap_or(default))),
+    }
+}
+
+/// Returns how labels get their weights.
+fn class_weights(values: &Values) -> Result<String, UsageError> {
+    let text = word(values, "class_weights");
+    match ClassWeights::named(&text) {
+        Some(ClassWeights::Listed(file)) => Ok(expanded(&file).display().to_string()),
+        Some(_) => Ok(text),
+        None => Err(out_of_range(
+            "class_weights",
+            &text,
+            &format!("{}, with a number from 0 to below 1", ClassWeights::WORDS),
+        )),
+    }
 }
 
 fn resolve_hub(values: &Values) -> Result<HubArgs, UsageError> {

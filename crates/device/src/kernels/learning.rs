@@ -20,7 +20,7 @@ const LOSS_THREADS: u32 = 128;
 /// scores (rows, classes), labels (rows), i32 → dscores (rows, classes), losses (rows), f64. Labels are below `classes`;
 /// a row with a negative one has loss 0 and gradient 0.
 /// # Source
-/// `kernel/op/cross_entropy.rs`.
+/// `kernel/op/label_loss.rs`.
 #[derive(Clone, Copy, Debug)]
 pub struct CrossEntropy {
     /// The type of scores and dscores.

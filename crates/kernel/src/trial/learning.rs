@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::memory::values::View;
 use crate::op::adamw::{self, AdamW, Kept, Part};
 use crate::op::clip::clip;
-use crate::op::cross_entropy;
+use crate::op::label_loss::{self, Objective};
 
 pub(super) const TRIALS: &[Trial] = &[
     Trial { name: "cross-entropy", prepare: loss },
@@ -25,7 +25,8 @@ fn loss(place: Place<'_>, size: &Size) -> Result<Run, Error> {
     // Every fifth row is not counted.
     let labels: Vec<i32> = (0..rows).map(|row| if row % 5 == 4 { -100 } else { (row * 3 % classes) as i32 }).collect();
     Ok(Box::new(move || {
-        let loss = cross_entropy::forward(&scores, &labels, 0.1, 1.0 / rows as f64);
+        let loss = label_loss::forward(&scores, &labels, &Objective::cross_entropy(0.1), 1.0 / rows as f64);
+        let loss = loss.expect("a device is asked for nothing");
         vec![
             Outcome::new("the gradient", loss.dscores, (8.0, classes), 1),
             Outcome::new("the sum", Found::Scalar(loss.sum), (8.0, rows), 0),

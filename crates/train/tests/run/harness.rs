@@ -20,7 +20,7 @@ use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::error::Error;
 use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::feed::TokenFeed;
-use tagsmith_tokens::learn::{LossOptions, LossScaling, TokenTask};
+use tagsmith_tokens::learn::{LossOptions, TokenTask};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
 use tagsmith_train::learner::{Learner, StepOptions};
@@ -57,7 +57,7 @@ impl Subject for Tokens {
     }
 
     fn with_feed<T>(options: &Options, run: impl FnOnce(&FeedOf<'_, TokenTask>) -> T) -> T {
-        run(&TokenFeed::new(&Examples::in_memory(&examples()), options, &World::alone()))
+        run(&TokenFeed::new(&Examples::in_memory(&examples()), options, &[], &World::alone()))
     }
 
     fn save(task: &TokenTask, folder: &Path) -> Result<(), Error> {
@@ -234,7 +234,7 @@ pub fn model(labels: usize, dropout: f64) -> Model {
 }
 
 fn task(labels: usize, dropout: f64) -> TokenTask {
-    let loss = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+    let loss = LossOptions::PLAIN;
     TokenTask { model: model(labels, dropout), loss }
 }
 
@@ -321,7 +321,7 @@ pub fn run_with(
     resume: Option<&Path>,
 ) -> (Result<Outcome, String>, Heard) {
     let examples = Examples::in_memory(examples);
-    let feed = TokenFeed::new(&examples, options, &World::alone());
+    let feed = TokenFeed::new(&examples, options, &[], &World::alone());
     run_job(learner, options, &feed, &Tokens::save, &mut |task| Ok(evaluate(&task.model)), resume)
 }
 

@@ -30,7 +30,7 @@ fn ten_steps_on_a_gpu_are_pytorchs() {
         ten_steps_of(name, emulated(&golden_model(name), 2), loss, options, frozen, begins)
     };
     for name in ["bert", "modernbert"] {
-        let smoothed = LossOptions { label_smoothing: 0.1, ..LOSS };
+        let smoothed = smoothed();
         assert_same(name, "smoothed.", &of(name, smoothed, OPTIONS, &[], &[0]));
         assert_same(name, "frozen.", &of(name, LOSS, OPTIONS, &["embeddings"], &[0]));
         let scaling = LossScaling::MeanOfMeans;

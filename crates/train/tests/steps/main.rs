@@ -2,12 +2,14 @@
 
 mod devices;
 mod launches;
+mod losses;
 
 use std::path::PathBuf;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_kernel::Precision;
 use tagsmith_kernel::check::{distance, tolerance};
+use tagsmith_kernel::op::label_loss::Form;
 use tagsmith_kernel::params::SlotId;
 use tagsmith_ranks::World;
 use tagsmith_testkit::golden::{self, Expected};
@@ -68,7 +70,12 @@ const OPTIONS: StepOptions = StepOptions {
     seed: 1,
 };
 
-const LOSS: LossOptions = LossOptions { label_smoothing: 0.0, scaling: LossScaling::Token };
+const LOSS: LossOptions = LossOptions::PLAIN;
+
+/// The loss with a smoothing of 0.1.
+fn smoothed() -> LossOptions {
+    LossOptions { form: Form::CrossEntropy { smoothing: 0.1 }, ..LOSS }
+}
 
 /// A learner without other ranks.
 fn learner(model: Model, options: StepOptions) -> Learner<TokenTask> {
@@ -251,7 +258,7 @@ fn neither_how_a_step_is_cut_nor_threads_change_a_bit() {
 #[test]
 fn smoothing_freezing_and_checkpointing() {
     for name in FAMILIES {
-        let smoothed = ten_steps_by(name, LossOptions { label_smoothing: 0.1, ..LOSS }, OPTIONS, &[], &[0]);
+        let smoothed = ten_steps_by(name, smoothed(), OPTIONS, &[], &[0]);
         assert_same(name, "smoothed.", &smoothed);
         assert_same(name, "frozen.", &ten_steps(name, OPTIONS, &["embeddings"], &[0]));
         let mut checkpointed = ten_steps(name, StepOptions { gradient_checkpointing: true, ..OPTIONS }, &[], &[0]);
