@@ -43,7 +43,7 @@ fn every_command_of_the_program_is_listed() {
 fn every_command_runs() {
     let scratch = Scratch::empty();
     // The examples lie where they do in the repository.
-    for name in ["names.conll", "train.json", "plan.json"] {
+    for name in ["names.conll", "train.json", "plan.json", "search.json"] {
         scratch.write(&format!("examples/{name}"), document(&format!("examples/{name}")));
     }
     let mut run = 0;
