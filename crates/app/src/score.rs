@@ -1,12 +1,14 @@
 //! Precision, recall and F1 of predicted labels against gold ones.
 
+mod chance;
 mod error_detection;
 pub mod evaluate;
+mod judge;
 mod request;
+mod shown;
 
 use crate::error::refusal;
-use anyhow::{Context, bail};
-use serde_json::Value;
+use anyhow::bail;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tagsmith_data::format::Format;
@@ -14,11 +16,15 @@ use tagsmith_data::labeled::{LabelFile, Labeled};
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::score::analysis::Analysis;
+use tagsmith_text::score::calibration::Calibration;
 use tagsmith_text::score::error_detection as errors;
-use tagsmith_text::score::table;
+use tagsmith_text::score::seen::Known;
 use tagsmith_text::score::{Method, Score, Scorer};
 
-pub use request::{Mode, STREAM, ScoreRequest};
+pub use chance::{Comparison, Intervals};
+use judge::judge;
+pub use request::{Chance, Mode, STREAM, ScoreRequest, Unit};
 
 /// Scores of predicted labels.
 #[derive(Clone, Debug)]
@@ -27,6 +33,16 @@ pub struct Scored {
     pub notes: Vec<Note>,
     /// The figures.
     pub figures: Figures,
+    /// Whether SemEval's figures stand in the place of seqeval's.
+    shows_semeval: bool,
+    /// What became of the entities, where entities are scored.
+    pub analysis: Option<Analysis>,
+    /// The intervals of the figures, where they were asked for.
+    pub intervals: Option<Intervals>,
+    /// The second prediction beside the first, where there are two.
+    pub comparison: Option<Box<Comparison>>,
+    /// Whether the model's probabilities mean what they say, where a model was asked.
+    pub calibration: Option<Calibrations>,
 }
 
 /// Figures of predicted labels.
@@ -38,10 +54,27 @@ pub enum Figures {
     Errors(errors::Score, String),
 }
 
+/// Reliability curves of a model's probabilities.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Calibrations {
+    /// All words.
+    pub words: Calibration,
+    /// Words that the model takes for a part of an entity. Most words are outside, and the model is sure of them.
+    pub entity_words: Calibration,
+}
+
 impl Scored {
     fn new(mut notes: Vec<Note>, figures: Figures) -> Scored {
         Note::important_first(&mut notes);
-        Scored { notes, figures }
+        Scored {
+            notes,
+            figures,
+            shows_semeval: false,
+            analysis: None,
+            intervals: None,
+            comparison: None,
+            calibration: None,
+        }
     }
 
     /// Returns the figure that says most: the micro F1, or the macro F1 of error detection.
@@ -49,32 +82,6 @@ impl Scored {
         match &self.figures {
             Figures::Labels(score, _) => score.micro.f1,
             Figures::Errors(score, _) => score.all.f1,
-        }
-    }
-
-    /// Returns everything as a JSON object. `show` writes a note.
-    pub fn json(&self, show: &dyn Fn(&Note) -> String) -> Value {
-        let mut object = match &self.figures {
-            Figures::Labels(score, method) => table::json(score, *method),
-            Figures::Errors(score, correct) => error_detection::json(score, correct),
-        };
-        object["notes"] = self.notes.iter().map(|note| Value::from(show(note))).collect();
-        object
-    }
-
-    /// Returns a table with `digits` digits after the point.
-    pub fn table(&self, digits: usize) -> String {
-        match &self.figures {
-            Figures::Labels(score, method) => {
-                let Score { sentences, words, accuracy, .. } = score;
-                format!(
-                    "{}\naccuracy {accuracy:.digits$} over {} in {}; scored by {method}\n",
-                    table::table(score, digits),
-                    counted(*words as usize, "word"),
-                    counted(*sentences as usize, "sentence")
-                )
-            }
-            Figures::Errors(score, _) => error_detection::table(score, digits),
         }
     }
 }
@@ -85,17 +92,25 @@ impl Scored {
 /// A request that cannot be done, with a remedy; files that cannot be read, or that do not label the same words.
 pub fn score(request: &ScoreRequest) -> anyhow::Result<Scored> {
     let (gold, predicted) = read_both(request)?;
-    score_labeled(request, &gold, &predicted)
+    let second = read_second(request)?;
+    score_labeled(request, &gold, &predicted, second.as_ref())
 }
 
 /// Scores labels that were read as `request` asks.
 ///
 /// # Errors
 /// A request that cannot be done, with a remedy; labels that are not of the same words.
-pub(crate) fn score_labeled(request: &ScoreRequest, gold: &Labeled, predicted: &Labeled) -> anyhow::Result<Scored> {
+pub(crate) fn score_labeled(
+    request: &ScoreRequest,
+    gold: &Labeled,
+    predicted: &Labeled,
+    second: Option<&Labeled>,
+) -> anyhow::Result<Scored> {
     let mut notes = gold.notes.clone();
-    notes.extend(predicted.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
-    same_shape(gold, predicted)?;
+    for other in [Some(predicted), second].into_iter().flatten() {
+        notes.extend(other.notes.iter().filter(|note| !gold.notes.contains(note)).cloned());
+        same_shape(gold, other)?;
+    }
     if request.mode == Some(Mode::ErrorDetection) {
         error_detection::refuse_others(request)?;
         notes.extend(words_differ(gold, predicted));
@@ -107,16 +122,60 @@ pub(crate) fn score_labeled(request: &ScoreRequest, gold: &Labeled, predicted: &
         return Err(refusal("a list of labels is for error detection alone", Remedy::AnyOf(remedies)));
     }
     let method = method(request, gold, &mut notes)?;
+    let known = known(request, method, gold, &mut notes)?;
+    let documents = chance::documents(request, gold)?;
     let mut scorer = Scorer::new(method);
-    for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
-        scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
-            format!("{}:{} against {}:{}", gold.source, gold_sentence.line, predicted.source, sentence.line)
-        })?;
-    }
-    let score = scorer.score(request.zero_division);
+    let first = judge(request, (&mut scorer, known.as_ref()), gold, predicted)?;
     notes.extend(words_differ(gold, predicted));
-    notes.extend(score.notes.iter().cloned());
-    Ok(Scored::new(notes, Figures::Labels(score, method)))
+    notes.extend(first.score.notes.iter().cloned());
+    let mut scored = Scored::new(notes, Figures::Labels(first.score.clone(), method));
+    scored.shows_semeval = request.mode == Some(Mode::SemEval);
+    scored.analysis.clone_from(&first.analysis);
+    let draw = request.chance.unwrap_or_default();
+    if request.chance.is_some() {
+        scored.intervals =
+            Some(Intervals::of(request, &draw, documents.as_deref(), first.units.clone(), scorer.kinds()));
+    }
+    if let Some(second) = second {
+        scored.notes.extend(words_differ(gold, second));
+        let other = judge(request, (&mut scorer, known.as_ref()), gold, second)?;
+        scored.comparison = Some(Box::new(Comparison::of(
+            request,
+            &draw,
+            documents.as_deref(),
+            (predicted, first),
+            (second, other),
+            scorer.kinds(),
+        )));
+        Note::important_first(&mut scored.notes);
+    }
+    Ok(scored)
+}
+
+/// Returns the mentions of the training data, where they are asked for.
+fn known(
+    request: &ScoreRequest,
+    method: Method,
+    gold: &Labeled,
+    notes: &mut Vec<Note>,
+) -> anyhow::Result<Option<Known>> {
+    let Some(path) = &request.known else { return Ok(None) };
+    let unset = || Remedy::Unset(Setting::KnownFile);
+    let Some(reading) = method.reading() else {
+        return Err(refusal("mentions are entities, and words are scored", unset()));
+    };
+    if gold.sentences.iter().any(|sentence| sentence.words.is_empty() && !sentence.labels.is_empty()) {
+        let message = format!("{} has labels without words, so nothing says which mentions were seen", gold.source);
+        return Err(refusal(message, unset()));
+    }
+    let training = LabelFile::open(Path::new(path), None)?.read(None, Setting::GoldColumn, None)?;
+    let mut known = Known::default();
+    training.sentences.iter().for_each(|sentence| known.learn(&sentence.words, &sentence.labels, reading));
+    notes.extend(training.notes.into_iter().filter(|note| note.important));
+    if known.is_empty() {
+        notes.push(Note::once(format!("{path} has no mention, so none was seen")).important());
+    }
+    Ok(Some(known))
 }
 
 /// Returns the note about words that both files have, but spelled otherwise.
@@ -140,9 +199,8 @@ fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyh
     let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
     let asked = request.label_scheme;
     Ok(match (request.mode, asked) {
-        (None | Some(Mode::Strict), LabelScheme::Strict(_)) | (None | Some(Mode::Words), LabelScheme::Words) => {
-            Method::of(asked, &[""; 0], style).0
-        }
+        (None | Some(Mode::Strict | Mode::SemEval), LabelScheme::Strict(_))
+        | (None | Some(Mode::Words), LabelScheme::Words) => Method::of(asked, &[""; 0], style).0,
         (Some(Mode::Strict), LabelScheme::Auto) => {
             let (method, note) = Method::strict_detected(labels, style)
                 .map_err(|error| refusal(format!("{}: {error}", gold.source), Remedy::set(Setting::LabelScheme)))?;
@@ -150,6 +208,22 @@ fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyh
             method
         }
         (Some(Mode::Conlleval), LabelScheme::Auto) => Method::Conlleval(style),
+        (Some(Mode::SemEval), LabelScheme::Auto) => {
+            let labels: Vec<&str> = labels.collect::<BTreeSet<_>>().into_iter().collect();
+            match Method::for_labels(&labels, style) {
+                (Method::Words, note) => {
+                    let why = note.map_or_else(String::new, |note| format!(": {note}"));
+                    return Err(refusal(
+                        format!("the mode `semeval` is about entities{why}"),
+                        Remedy::Unset(Setting::Mode),
+                    ));
+                }
+                (method, note) => {
+                    notes.extend(note);
+                    method
+                }
+            }
+        }
         (Some(_), LabelScheme::Auto) => Method::Words,
         (Some(mode), asked) => {
             let (message, other) = match asked {
@@ -207,6 +281,16 @@ fn same_shape(gold: &Labeled, predicted: &Labeled) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Reads the second prediction, if there is one.
+fn read_second(request: &ScoreRequest) -> anyhow::Result<Option<Labeled>> {
+    let Some(path) = request.second.as_deref() else { return Ok(None) };
+    if path == STREAM || request.pred.is_none() {
+        return Err(refusal("two predictions are compared as two files", Remedy::to_do("name both files")));
+    }
+    let file = LabelFile::open(Path::new(path), request.pred_format)?;
+    Ok(Some(file.read(request.pred_column.as_deref(), Setting::PredColumn, None)?))
 }
 
 fn read_both(request: &ScoreRequest) -> anyhow::Result<(Labeled, Labeled)> {

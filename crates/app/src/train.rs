@@ -17,10 +17,12 @@ pub(crate) mod record;
 mod upload;
 pub mod weights;
 
+use crate::check::Checked;
 use crate::events::{Events, Progress};
 use crate::machine::device::news;
 use crate::machine::{links, precision, threads};
 use crate::options::TrainArgs;
+use crate::predict::fingerprint;
 use crate::report::about::{About, Part};
 use crate::report::clock::now_to_the_minute;
 use crate::report::diagnosis::Diagnosis;
@@ -102,7 +104,9 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         data: used.collect::<Result<_, _>>()?,
         labels: labels.names().to_vec(),
         ended: String::new(),
+        hashes: if args.reporting.html_report { hashes(args)? } else { Vec::new() },
     };
+    let checked = data.checked(args.tasks, events)?;
     let read = Read::align(args, data, &alignment, &rooms, events)?;
     let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
     let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
@@ -120,6 +124,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         epoch: json!(0),
         diagnosis: None,
         tested: None,
+        checked,
     };
     let model = match args.tasks.do_train {
         true => run.learn(model, &device, &tokenizer, claimed.resume.as_deref())?,
@@ -157,6 +162,8 @@ struct Run<'a> {
     diagnosis: Option<Diagnosis>,
     /// What the model gets wrong in the test split.
     tested: Option<Diagnosis>,
+    /// What was found in the data.
+    checked: Option<Checked>,
 }
 
 impl Run<'_> {
@@ -285,6 +292,7 @@ impl Run<'_> {
             metric: self.measure.main_metric(chosen, &self.read.to_evaluate)?,
             diagnosis: self.diagnosis,
             tested: self.tested,
+            checked: self.checked,
             settings: serde_json::to_value(args).context("the options as JSON")?,
             origin: args.origin.clone(),
             about,
@@ -295,6 +303,14 @@ impl Run<'_> {
         }
         Ok(finished)
     }
+}
+
+/// Returns the names of the run's data files, with the SHA-256 of each.
+fn hashes(args: &TrainArgs) -> anyhow::Result<Vec<(String, String)>> {
+    let data = &args.data;
+    let files = [&data.train_file, &data.validation_file, &data.test_file].into_iter().flatten();
+    let files = files.filter(|file| Path::new(file).is_file());
+    files.map(|file| Ok((file.clone(), fingerprint::of_file(Path::new(file))?))).collect()
 }
 
 /// Measures a model on examples and reports how far that is.

@@ -183,6 +183,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(cmd::train::command())
         .subcommand(cmd::compare::command())
+        .subcommand(cmd::check::command())
         .subcommand(cmd::score::command())
         .subcommand(cmd::predict::command())
         .subcommand(cmd::anonymize::command())
@@ -231,6 +232,7 @@ fn of_one_process(name: &str) -> Option<Run> {
     match name {
         "accelerate" => Some(cmd::accelerate::run),
         "anonymize" => Some(cmd::anonymize::run),
+        "check" => Some(cmd::check::run),
         "completions" => Some(cmd::completions::run),
         "demo" => Some(cmd::demo::run),
         "download" => Some(cmd::download::run),

@@ -11,6 +11,8 @@ pub enum Dialect {
     Predict,
     /// `anonymize`.
     Anonymize,
+    /// `check`.
+    Check,
     /// `evaluate`.
     Evaluate,
     /// `serve`.
@@ -109,27 +111,38 @@ const ANONYMIZE: &[(Setting, &str)] = &[
     (Setting::TextColumn, "text-column"),
 ];
 
+const CHECK: &[(Setting, &str)] =
+    &[(Setting::Fix, "fix"), (Setting::Labels, "labels"), (Setting::Output, "output"), (Setting::Token, "token")];
+
 const SERVE: &[(Setting, &str)] = &[(Setting::AggregationStrategy, "aggregation-strategy")];
 
 const EVALUATE: &[(Setting, &str)] = &[
+    (Setting::Confidence, "confidence"),
     (Setting::GoldColumn, "gold-column"),
     (Setting::GoldFormat, "gold-format"),
+    (Setting::KnownFile, "train"),
     (Setting::Mode, "mode"),
+    (Setting::Parity, "parity"),
     (Setting::Suffix, "suffix"),
+    (Setting::Unit, "unit"),
     (Setting::ZeroDivision, "zero-division"),
 ];
 
 const DOWNLOAD: &[(Setting, &str)] = &[(Setting::ModelRevision, "model-revision"), (Setting::Token, "token")];
 
 const SCORE: &[(Setting, &str)] = &[
+    (Setting::Confidence, "confidence"),
     (Setting::GoldColumn, "gold-column"),
     (Setting::GoldFormat, "gold-format"),
+    (Setting::KnownFile, "train"),
     (Setting::Labels, "labels"),
     (Setting::LabelScheme, "label-scheme"),
     (Setting::Mode, "mode"),
+    (Setting::Parity, "parity"),
     (Setting::PredColumn, "pred-column"),
     (Setting::PredFormat, "pred-format"),
     (Setting::Suffix, "suffix"),
+    (Setting::Unit, "unit"),
     (Setting::ZeroDivision, "zero-division"),
 ];
 
@@ -196,6 +209,7 @@ impl Dialect {
             "train" | "run_ner_no_trainer" | "compare" => Dialect::Train,
             "predict" => Dialect::Predict,
             "anonymize" => Dialect::Anonymize,
+            "check" => Dialect::Check,
             "evaluate" => Dialect::Evaluate,
             "serve" => Dialect::Serve,
             "download" => Dialect::Download,
@@ -282,6 +296,7 @@ impl Dialect {
             Dialect::Train => TRAIN,
             Dialect::Predict => PREDICT,
             Dialect::Anonymize => ANONYMIZE,
+            Dialect::Check => CHECK,
             Dialect::Evaluate => EVALUATE,
             Dialect::Serve => SERVE,
             Dialect::Download => DOWNLOAD,
@@ -329,6 +344,7 @@ mod tests {
         (Dialect::Train, &["train", "run_ner_no_trainer", "compare"]),
         (Dialect::Predict, &["predict"]),
         (Dialect::Anonymize, &["anonymize"]),
+        (Dialect::Check, &["check"]),
         (Dialect::Evaluate, &["evaluate"]),
         #[cfg(feature = "serve")]
         (Dialect::Serve, &["serve"]),

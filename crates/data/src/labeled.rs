@@ -1,7 +1,7 @@
 //! The input of scoring: the labels of a file, sentence by sentence, with their words where it has them.
 
 use crate::bytes::input::Input;
-use crate::bytes::lines::Limit;
+use crate::bytes::lines::{Limit, Lines};
 use crate::dataset::load_of;
 use crate::error::{Error, at_line};
 use crate::format::arrow::ClassNames;
@@ -9,6 +9,7 @@ use crate::format::decide::decide;
 use crate::format::{self, Format, Opened, Request};
 use crate::read_options::{Meter, ReadOptions, Wanted};
 use crate::rows::split_builder::collect;
+use crate::rules::sentence_ends::is_document_start;
 use crate::span_examples::EVALUATED;
 use std::fs;
 use std::io::{BufRead, Read};
@@ -117,6 +118,32 @@ impl LabelFile {
         let split = collect(opened.reader, &source, &options.room)
             .map_err(|error| error.with_setting(Setting::LabelColumn, setting))?;
         of_split(split, self.note.clone(), setting)
+    }
+
+    /// Returns the lines at which documents begin: `-DOCSTART-` lines of columns, `# newdoc` comments of CoNLL-U. Other
+    /// formats have none. What is before the first is a document too.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn document_starts(&self) -> Result<Vec<u64>, Error> {
+        let begins: fn(&str) -> bool = match self.format {
+            Format::Conll => |line| line.split_whitespace().next().is_some_and(is_document_start),
+            Format::Conllu => |line| line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with("newdoc")),
+            _ => return Ok(Vec::new()),
+        };
+        let source = self.path.display().to_string();
+        let input = match &self.content {
+            None => Input::open(&self.path, &Meter::default())?,
+            Some(content) => Input::from_bytes(content.clone()),
+        };
+        let mut lines = Lines::new(input, &source, Limit::Item);
+        let mut starts = Vec::new();
+        while let Some((number, line)) = lines.next()? {
+            if begins(line) {
+                starts.push(number);
+            }
+        }
+        Ok(starts)
     }
 
     fn opened(&self, source: &str, options: &ReadOptions) -> Result<Opened, Error> {

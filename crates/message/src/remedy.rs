@@ -115,6 +115,14 @@ settings! {
     WarmupSteps,
 
     // Scores.
+    /// The share of resamples inside an interval.
+    Confidence,
+    /// The training data, whose mentions are those that were seen.
+    KnownFile,
+    /// A departure from this program's own way of counting.
+    Parity,
+    /// What chance draws: sentences or documents.
+    Unit,
     /// What the entities of an evaluated span tagger count: code points or words.
     EvaluationFormat,
     /// What is scored.
@@ -125,6 +133,8 @@ settings! {
     ZeroDivision,
 
     // Output.
+    /// What is mended of the data.
+    Fix,
     /// The file to write.
     Output,
     /// The folder to write to.

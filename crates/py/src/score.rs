@@ -11,13 +11,15 @@ use pyo3::types::PyDict;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tagsmith_app::score::evaluate::EvaluateRequest;
-use tagsmith_app::score::{Mode, ScoreRequest, score as score_request};
+use tagsmith_app::score::{Chance, Mode, ScoreRequest, Unit, score as score_request};
 use tagsmith_cli::keywords::Keywords;
 use tagsmith_data::labeled::LabelFile;
 use tagsmith_message::{Note, Setting};
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::reading::Rules as Reading;
 use tagsmith_text::labels::scheme::{Scheme, Style};
+use tagsmith_text::score::analysis::Analyzer;
+use tagsmith_text::score::semeval::Pairing;
 use tagsmith_text::score::{Method, Scorer, ZeroDivision, table};
 
 /// Returns the way of reading tags: a scheme's strict rules, or those of the CoNLL script.
@@ -77,12 +79,19 @@ pub fn score<'py>(
             return Err(anyhow!("there are {gold} gold sentences but {predicted} predicted ones"));
         }
         let mut scorer = Scorer::new(method);
+        let zero_division = zero_division(zero_division_value);
+        let mut analyzer = Analyzer::new(Pairing::Passes, None, zero_division);
         for (number, (gold, predicted)) in (1..).zip(gold.iter().zip(&predicted)) {
             scorer.add(gold, predicted).with_context(|| format!("sentence {number}"))?;
+            analyzer.add(&scorer, &scorer.found(), &[]);
         }
-        let score = scorer.score(zero_division(zero_division_value));
+        let score = scorer.score(zero_division);
         notes.extend(score.notes.iter().cloned());
-        Ok((table::json(&score, method), notes))
+        let mut figures = table::json(&score, method);
+        if method.reading().is_some() {
+            figures.as_object_mut().expect("it was made as one").extend(analyzer.finish(&scorer).json());
+        }
+        Ok((figures, notes))
     });
     let (figures, notes) = scored.map_err(|error| raised("score", &error))?;
     Ok((to_python(py, &figures)?, told("score", &notes)))
@@ -96,41 +105,78 @@ pub struct Rules {
     label_scheme: Option<String>,
     suffix: bool,
     zero_division: f64,
+    parity: Option<String>,
+    train: Option<String>,
+    confidence: Option<f64>,
+    resamples: Option<usize>,
+    unit: Option<String>,
+    seed: Option<u64>,
 }
 
 impl Rules {
     /// Returns a request to score a file of gold labels.
     ///
     /// # Errors
-    /// A mode or a scheme that does not exist.
+    /// A mode, a scheme, a program or a unit that does not exist; a confidence that is not between 0 and 1.
     pub fn request(self, gold: String) -> PyResult<ScoreRequest> {
+        let chance = self.chance().map_err(|error| raised("score", &error))?;
         let mode = self.mode.map(|name| Mode::named(&name).ok_or_else(|| anyhow!("there is no mode `{name}`")));
         let scheme = |name: String| LabelScheme::named(&name).ok_or_else(|| anyhow!("there is no scheme `{name}`"));
         let label_scheme = self.label_scheme.map(scheme);
+        let pairing = match self.parity.as_deref() {
+            None => Pairing::Passes,
+            Some("nervaluate") => Pairing::Nervaluate,
+            Some(other) => return Err(raised("score", &anyhow!("there is no program `{other}` to be like"))),
+        };
         Ok(ScoreRequest {
             gold,
             mode: mode.transpose().map_err(|error| raised("score", &error))?,
             label_scheme: label_scheme.transpose().map_err(|error| raised("score", &error))?.unwrap_or_default(),
             suffix: self.suffix,
             zero_division: zero_division(self.zero_division),
+            pairing,
+            known: self.train,
+            chance,
             ..ScoreRequest::default()
         })
     }
+
+    /// Returns what chance draws, where anything of it is asked for.
+    fn chance(&self) -> anyhow::Result<Option<Chance>> {
+        if self.confidence.is_none() && self.resamples.is_none() && self.unit.is_none() {
+            return Ok(None);
+        }
+        let usual = Chance::default();
+        let named = |name: &String| Unit::named(name).ok_or_else(|| anyhow!("there is no unit `{name}`"));
+        let chance = Chance {
+            confidence: self.confidence.unwrap_or(usual.confidence),
+            resamples: self.resamples.unwrap_or(usual.resamples),
+            unit: self.unit.as_ref().map(named).transpose()?.unwrap_or_default(),
+            seed: self.seed.unwrap_or(usual.seed),
+            ..usual
+        };
+        if !(chance.confidence > 0.0 && chance.confidence < 1.0) || chance.resamples == 0 {
+            return Err(anyhow!("an interval holds a share between 0 and 1 of at least one resample"));
+        }
+        Ok(Some(chance))
+    }
 }
 
-/// Scores a file of predicted labels as `tagsmith score` does. Returns what its `--json` prints.
+/// Scores a file of predicted labels as `tagsmith score` does, and compares it with a second one if there is one. Returns
+/// what its `--json` prints.
 ///
 /// # Errors
 /// See [`tagsmith_app::score::score`].
 #[pyfunction]
-#[pyo3(signature = (gold, predicted, rules))]
+#[pyo3(signature = (gold, predicted, rules, second=None))]
 pub fn score_files<'py>(
     py: Python<'py>,
     gold: String,
     predicted: Option<String>,
     rules: Rules,
+    second: Option<String>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let request = ScoreRequest { pred: predicted, ..rules.request(gold)? };
+    let request = ScoreRequest { pred: predicted, second, ..rules.request(gold)? };
     let scored = py.detach(|| score_request(&request));
     let scored = scored.map_err(|error| raised("score", &error))?;
     to_python(py, &scored.json(&|note| Keywords::of("score").note(note)))

@@ -13,19 +13,32 @@
 //! assert_eq!((score.micro.precision, score.micro.recall), (1.0, 0.5));
 //! ```
 
+pub mod analysis;
+pub mod bootstrap;
+pub mod calibration;
+pub mod confusion;
+mod draws;
+pub mod error_classes;
 pub mod error_detection;
+pub mod lengths;
+pub mod matching;
 mod method;
 mod metrics;
 pub mod numpy_sum;
+pub mod paired;
+pub mod seen;
+pub mod semeval;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod units;
 
 use crate::labels::reading::SpanReader;
 use crate::labels::scheme::{self, Span, Tag, UNTYPED};
 use std::collections::HashMap;
 use tagsmith_message::{Note, counted};
 
+use crate::score::matching::Found;
 pub use crate::score::method::Method;
 pub use crate::score::metrics::{Count, Counts, Metrics, Score, TypeScore, ZeroDivision};
 
@@ -57,6 +70,8 @@ pub struct Scorer {
     words: u64,
     correct_words: u64,
     sentences: u64,
+    /// Words, and right ones, of the last sentence.
+    last: (usize, usize),
     gold: Side,
     predicted: Side,
 }
@@ -108,6 +123,16 @@ impl Side {
         };
         reader.sentence(&self.tags, &mut self.spans)
     }
+
+    /// Counts the words of entities from the sentence's first, which has `before` places before it. Odd letters can end an
+    /// entity that never began. Such an entity then begins where the one before it ends.
+    fn count_from_the_sentence(&mut self, before: usize) {
+        let mut free = 0;
+        for span in &mut self.spans {
+            (span.start, span.end) = (span.start.saturating_sub(before).max(free), span.end - before);
+            free = span.end;
+        }
+    }
 }
 
 impl Scorer {
@@ -124,6 +149,7 @@ impl Scorer {
             words: 0,
             correct_words: 0,
             sentences: 0,
+            last: (0, 0),
             gold: Side::new(method),
             predicted: Side::new(method),
         }
@@ -137,6 +163,18 @@ impl Scorer {
             assert_eq!(id as usize, index, "scorer: the label `{}` is listed twice", label.as_ref());
         }
         scorer
+    }
+
+    /// Returns a scorer that has counted nothing yet, with this scorer's numbers of labels and types.
+    #[must_use]
+    pub fn emptied(&self) -> Scorer {
+        Scorer {
+            labels: self.labels.clone(),
+            tags: self.tags.clone(),
+            kinds: self.kinds.clone(),
+            counts: vec![Count::default(); self.counts.len()],
+            ..Scorer::new(self.method)
+        }
     }
 
     /// Returns the method of this scorer.
@@ -188,10 +226,29 @@ impl Scorer {
         self.gold.read().map_err(|at| self.foreign(gold[at]))?;
         self.predicted.read().map_err(|at| self.foreign(predicted[at]))?;
         self.count_spans();
+        let correct = gold.iter().zip(predicted).filter(|(gold, predicted)| gold == predicted).count();
+        let before = match self.method {
+            Method::Conlleval(_) => (self.words + self.sentences) as usize,
+            Method::Strict(..) | Method::Words => 0,
+        };
+        self.gold.count_from_the_sentence(before);
+        self.predicted.count_from_the_sentence(before);
+        self.last = (gold.len(), correct);
         self.words += gold.len() as u64;
-        self.correct_words += gold.iter().zip(predicted).filter(|(gold, predicted)| gold == predicted).count() as u64;
+        self.correct_words += correct as u64;
         self.sentences += 1;
         Ok(())
+    }
+
+    /// Returns the entities of the sentence that was counted last, with types as places in [`Scorer::kinds`].
+    pub fn found(&self) -> Found<'_> {
+        let (words, correct) = self.last;
+        Found::new(&self.gold.spans, &self.predicted.spans, words, correct)
+    }
+
+    /// Returns the names of the types so far.
+    pub fn kinds(&self) -> &[String] {
+        &self.kinds.names
     }
 
     fn foreign(&self, label: u32) -> Error {

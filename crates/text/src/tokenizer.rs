@@ -220,6 +220,11 @@ impl Tokenizer {
         pieces.content().filter(is).collect()
     }
 
+    /// Returns whether a piece stands for what the vocabulary lacks.
+    pub fn is_unknown(&self, id: u32) -> bool {
+        self.unknown == Some(id)
+    }
+
     /// Returns the spelling of a piece in the vocabulary, such as `##ich`. The unknown piece is spelled as the text that it
     /// stands for.
     pub fn spelling(&self, id: u32, covered: &str) -> String {

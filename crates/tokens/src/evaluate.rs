@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub not_finite: usize,
     /// For each example the most probable label of each row, the lowest id of equals.
     pub predictions: Vec<Vec<u32>>,
+    /// For each example the probability of that label.
+    pub probabilities: Vec<Vec<f32>>,
 }
 
 /// Runs `infer` (rows × `labels` scores of a batch) over the examples, those of like length together.
@@ -72,23 +74,28 @@ pub fn evaluate(
             found.extend((counted(&example.labels) as u32).to_le_bytes());
             let predicted = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
             found.extend(predicted.flat_map(u32::to_le_bytes));
+            found.extend(rows.chunks_exact(labels).map(highest_probability).flat_map(f32::to_le_bytes));
         }
     }
     let mut predictions = vec![Vec::new(); examples.len()];
+    let mut probabilities = vec![Vec::new(); examples.len()];
     let mut losses = vec![(0.0, 0); examples.len()];
     let mut not_finite = 0;
     for (rank, found) in world.gather(&found).iter().enumerate() {
         let mut rest = &found[..];
         for &at in share(rank).flatten() {
-            let (loss, bad, counted, predicted);
+            let (loss, bad, counted, predicted, probable);
             (loss, rest) = rest.split_first_chunk().expect("a loss for each example of a rank");
             (bad, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
             not_finite += u32::from_le_bytes(*bad) as usize;
             (counted, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
             (predicted, rest) = rest.split_at(4 * lengths[at]);
+            (probable, rest) = rest.split_at(4 * lengths[at]);
             losses[at] = (f64::from_le_bytes(*loss), u32::from_le_bytes(*counted) as usize);
             let label = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
             predictions[at] = predicted.chunks_exact(4).map(label).collect();
+            let probability = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            probabilities[at] = probable.chunks_exact(4).map(probability).collect();
         }
     }
     let mut sums = Sums::default();
@@ -107,7 +114,15 @@ pub fn evaluate(
         examples_left_out,
         not_finite,
         predictions,
+        probabilities,
     })
+}
+
+/// Returns the softmax of a row at its highest score.
+fn highest_probability(row: &[f32]) -> f32 {
+    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|&score| f64::from(score - highest).exp()).sum();
+    (1.0 / sum) as f32
 }
 
 /// Sums over the batches that count a label.

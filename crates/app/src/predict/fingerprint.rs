@@ -22,6 +22,15 @@ pub fn of(folder: &Path) -> Result<String> {
     Ok(format!("sha256:{digits}"))
 }
 
+/// Returns the SHA-256 of a file, as digits.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn of_file(path: &Path) -> Result<String> {
+    let hash = hash_of(path).with_context(|| path.display().to_string())?;
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Returns the files that decide what a model answers: their names in the folder, in order, and their paths.
 ///
 /// # Errors

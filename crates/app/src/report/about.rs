@@ -15,6 +15,8 @@ pub struct About {
     pub labels: Vec<String>,
     /// The time at which the run ended, as text.
     pub ended: String,
+    /// Names of files with the SHA-256 of each.
+    pub hashes: Vec<(String, String)>,
 }
 
 /// One split that a run used.

@@ -16,6 +16,29 @@ pub enum Scale {
     FromZero,
 }
 
+/// The point of a line that is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Best {
+    /// The highest, the first of equals.
+    Highest,
+    /// The lowest, the first of equals.
+    Lowest,
+    /// None.
+    None,
+}
+
+impl Best {
+    /// Returns that point.
+    fn of(self, points: &[(f64, f64)]) -> Option<(f64, f64)> {
+        let better: fn(f64, f64) -> bool = match self {
+            Best::Highest => |new, old| new > old,
+            Best::Lowest => |new, old| new < old,
+            Best::None => return None,
+        };
+        points.iter().copied().reduce(|best, next| if better(next.1, best.1) { next } else { best })
+    }
+}
+
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 260.0;
 /// Room for half of the last step's label.
@@ -33,7 +56,7 @@ const SCORES_SPAN: f64 = 0.2;
 pub const STYLES: usize = 6;
 
 /// The chart, or nothing where no line has two points: a point alone is a number, not a drawing.
-pub fn lines(title: &str, scale: Scale, lines: &[Line]) -> String {
+pub fn lines(title: &str, (scale, best): (Scale, Best), lines: &[Line]) -> String {
     let known: Vec<(&str, Vec<(f64, f64)>)> = lines
         .iter()
         .map(|(name, points)| (*name, points.iter().copied().filter(|point| point.1.is_finite()).collect()))
@@ -52,9 +75,15 @@ pub fn lines(title: &str, scale: Scale, lines: &[Line]) -> String {
     let x = |step: f64| left + steps.part(step) * (WIDTH - left - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - values.part(value) * (HEIGHT - TOP - BOTTOM);
     let mut svg = format!(
-        "<figure><figcaption>{0}{1}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{0}\">\n",
+        "<figure><figcaption>{0}{1}{2}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{0}\">\n",
         escaped(title),
-        escaped(&coinciding(&known))
+        escaped(&coinciding(&known)),
+        match &known[..] {
+            [(_, points)] => best.of(points).map_or(String::new(), |(step, value)| {
+                format!(" <span class=\"best\">best {} at step {step}</span>", figure(value))
+            }),
+            _ => String::new(),
+        }
     );
     let mut push = |text: std::fmt::Arguments| svg.write_fmt(text).expect("a string takes all");
     for mark in values.marks() {
@@ -76,6 +105,15 @@ pub fn lines(title: &str, scale: Scale, lines: &[Line]) -> String {
         let corners: Vec<String> = points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
         let style = number % STYLES;
         push(format_args!("<polyline class=\"line c{style}\" points=\"{}\"/>\n", corners.join(" ")));
+        if let Some((step, value)) = best.of(points).filter(|_| points.len() > 1) {
+            push(format_args!(
+                "<circle class=\"ring c{style}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"7\"><title>best of {}: {} at step {step}</title></circle>\n",
+                x(step),
+                y(value),
+                escaped(name),
+                figure(value)
+            ));
+        }
         // Few points are marked, and tell their value; many would hide the line.
         for point in points.iter().filter(|_| points.len() <= 40) {
             push(format_args!(
@@ -270,7 +308,7 @@ mod tests {
     #[test]
     fn no_text_is_cut() {
         for (last, value) in [(3.0, 0.5), (1_000_000.0, 12_345.0), (999.0, 0.00005)] {
-            let svg = lines("t", Scale::FromZero, &[("a", vec![(1.0, value), (last, value / 3.0)])]);
+            let svg = lines("t", (Scale::FromZero, Best::None), &[("a", vec![(1.0, value), (last, value / 3.0)])]);
             let texts: Vec<&str> = svg.split("<text").skip(1).collect();
             assert!(texts.len() > 5, "{svg}");
             for text in texts {
@@ -285,7 +323,7 @@ mod tests {
     #[test]
     fn a_line_goes_through_its_points() {
         let points = vec![(0.0, 0.0), (5.0, f64::NAN), (10.0, 1.0)];
-        let svg = lines("loss <x>", Scale::Score, &[("a & b", points), ("none", Vec::new())]);
+        let svg = lines("loss <x>", (Scale::Score, Best::None), &[("a & b", points), ("none", Vec::new())]);
         // From the lower left corner of the field to the upper right one; what is not a number is left out.
         assert!(svg.contains("points=\"29.8,226.0 434.0,12.0\""), "{svg}");
         assert!(
@@ -293,22 +331,40 @@ mod tests {
         );
         assert_eq!(svg.matches("class=\"dot").count(), 2);
         let many = (0..100).map(|step| (f64::from(step), 1.0)).collect();
-        assert!(!lines("t", Scale::FromZero, &[("a", many)]).contains("class=\"dot"));
+        assert!(!lines("t", (Scale::FromZero, Best::None), &[("a", many)]).contains("class=\"dot"));
+    }
+
+    #[test]
+    fn the_best_point_is_marked() {
+        let points = vec![(1.0, 0.5), (2.0, 0.75), (3.0, 0.75), (4.0, 0.25)];
+        for (best, said) in [(Best::Highest, "best 0.7500 at step 2"), (Best::Lowest, "best 0.2500 at step 4")] {
+            let svg = lines("t", (Scale::Score, best), &[("a", points.clone())]);
+            assert_eq!((svg.matches(said).count(), svg.matches("class=\"ring c0\"").count()), (1, 1), "{svg}");
+            // Of several lines each has its mark, and the caption is short.
+            let svg = lines("t", (Scale::Score, best), &[("a", points.clone()), ("b", points.clone())]);
+            assert_eq!((svg.matches(said).count(), svg.matches("class=\"ring").count()), (0, 2));
+        }
+        assert!(!lines("t", (Scale::Score, Best::None), &[("a", points)]).contains("ring"));
     }
 
     #[test]
     fn a_point_alone_is_not_drawn() {
-        assert_eq!(lines("t", Scale::Score, &[("a", Vec::new())]), "");
-        assert_eq!(lines("t", Scale::Score, &[("a", vec![(500.0, 0.5)]), ("b", vec![(9.0, f64::NAN)])]), "");
+        assert_eq!(lines("t", (Scale::Score, Best::None), &[("a", Vec::new())]), "");
+        assert_eq!(
+            lines("t", (Scale::Score, Best::None), &[("a", vec![(500.0, 0.5)]), ("b", vec![(9.0, f64::NAN)])]),
+            ""
+        );
         // Beside a line it is.
-        let svg = lines("t", Scale::Score, &[("a", vec![(1.0, 0.5)]), ("b", vec![(1.0, 0.2), (2.0, 0.4)])]);
+        let svg =
+            lines("t", (Scale::Score, Best::None), &[("a", vec![(1.0, 0.5)]), ("b", vec![(1.0, 0.2), (2.0, 0.4)])]);
         assert_eq!(svg.matches("class=\"dot").count(), 3);
     }
 
     #[test]
     fn lines_that_coincide_are_named_and_look_different() {
         let points = || vec![(1.0, 0.5), (2.0, 0.75)];
-        let svg = lines("F1", Scale::Score, &[("a", points()), ("b", vec![(1.0, 0.1)]), ("<c>", points())]);
+        let svg =
+            lines("F1", (Scale::Score, Best::None), &[("a", points()), ("b", vec![(1.0, 0.1)]), ("<c>", points())]);
         assert!(svg.contains("<figcaption>F1; the same: “a”, “&lt;c&gt;”</figcaption>"), "{svg}");
         let shapes: std::collections::BTreeSet<String> = (0..STYLES).map(|style| mark(style, 0.0, 0.0)).collect();
         assert_eq!(shapes.len(), STYLES);

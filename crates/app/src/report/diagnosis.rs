@@ -1,5 +1,7 @@
 //! What a model gets wrong: scores by type, which types it takes for which, the sentences with the most errors.
 
+use super::entities::{Counted, Entities, Gatherer};
+use std::collections::BTreeMap;
 use tagsmith_text::align::{Example, IGNORE};
 use tagsmith_text::labels::scheme::Tag;
 use tagsmith_text::score::{Method, Score, error_detection};
@@ -33,6 +35,10 @@ pub struct Diagnosis {
     pub confusion: Vec<Vec<u64>>,
     /// The sentences with the most wrong words, the worst first.
     pub worst: Vec<Sentence>,
+    /// What became of the entities, where entities are scored.
+    pub entities: Option<Entities>,
+    /// The place and the words of the sentences that `entities` shows errors of, by their numbers.
+    pub shown: BTreeMap<usize, (String, Vec<String>)>,
 }
 
 /// A sentence with errors.
@@ -87,7 +93,7 @@ impl Diagnosis {
     pub fn new(
         split: &Split,
         examples: &Examples,
-        predictions: &[Vec<u32>],
+        (predictions, probabilities): (&[Vec<u32>], &[Vec<f32>]),
         labels: &[String],
         judgment: Judgment<'_>,
     ) -> Result<Diagnosis, tagsmith_files::Error> {
@@ -95,9 +101,19 @@ impl Diagnosis {
         let mut confusion = vec![vec![0; kinds.len()]; kinds.len()];
         let mut worst = Vec::new();
         let mut words = 0;
+        let mut gatherer = match judgment {
+            Judgment::Labels(method, _) => Gatherer::new(method, labels),
+            Judgment::Errors(..) => None,
+        };
         for (at, example) in examples.iter().enumerate() {
             let mut wrong = 0;
-            for (_, gold, predicted) in of_words(&example?, &predictions[at]) {
+            let example = example?;
+            let counted = of_words(&example, &predictions[at]);
+            if let Some(gatherer) = &mut gatherer {
+                let sure = probabilities.get(at).map(|of| probabilities_of_words(&example, of));
+                gatherer.add(at, &counted, sure.as_deref());
+            }
+            for (_, gold, predicted) in counted {
                 words += 1;
                 confusion[kind_of[gold]][kind_of[predicted]] += 1;
                 wrong += usize::from(gold != predicted);
@@ -120,6 +136,12 @@ impl Diagnosis {
         };
         let worst = worst.into_iter().map(shown).collect::<Result<_, tagsmith_files::Error>>()?;
         let (measure, types) = judgment.types();
+        let entities = gatherer.map(Gatherer::finish);
+        let mut texts = BTreeMap::new();
+        for sample in entities.iter().flat_map(|entities| &entities.samples) {
+            let sentence = split.sentences.get(sample.sentence)?;
+            texts.insert(sample.sentence, (format!("{}:{}", split.source, sentence.line), sentence.words));
+        }
         Ok(Diagnosis {
             source: split.source.clone(),
             words,
@@ -130,20 +152,30 @@ impl Diagnosis {
             kinds,
             confusion,
             worst,
+            entities,
+            shown: texts,
         })
     }
 }
 
 /// Returns the words that count in an example: the number, the gold label and the predicted label of each.
-fn of_words(example: &Example, predicted: &[u32]) -> Vec<(usize, usize, usize)> {
+fn of_words(example: &Example, predicted: &[u32]) -> Vec<Counted> {
+    let of_piece = |(at, word): (usize, u32)| (word as usize, example.labels[at] as usize, predicted[at] as usize);
+    first_pieces(example).map(of_piece).collect()
+}
+
+/// Returns the probability of each word that counts: its first piece's.
+fn probabilities_of_words(example: &Example, of_pieces: &[f32]) -> Vec<f32> {
+    first_pieces(example).map(|(at, _)| of_pieces[at]).collect()
+}
+
+/// Returns the first piece of each word that counts, with the word's number.
+fn first_pieces(example: &Example) -> impl Iterator<Item = (usize, u32)> {
     let mut previous = None;
-    let pieces = example.words.iter().zip(&example.labels).zip(predicted);
-    let counted = pieces.filter_map(|((&word, &gold), &predicted)| {
+    example.words.iter().zip(&example.labels).enumerate().filter_map(move |(at, (&word, &gold))| {
         let begins = std::mem::replace(&mut previous, word) != word;
-        let word = word.filter(|_| begins && gold != IGNORE)?;
-        Some((word as usize, gold as usize, predicted as usize))
-    });
-    counted.collect()
+        Some((at, word.filter(|_| begins && gold != IGNORE)?))
+    })
 }
 
 /// The kinds that labels have, in the labels' order with the background first; each label's kind; the background.
@@ -212,7 +244,7 @@ mod tests {
         scorer.add_ids(&[1, 3], &[1, 1]).unwrap();
         let score = scorer.score(ZeroDivision::Zero);
         let judgment = Judgment::Labels(Method::Conlleval(Style::Prefix), &score);
-        let found = Diagnosis::new(&split, &examples, &predictions, &labels, judgment).unwrap();
+        let found = Diagnosis::new(&split, &examples, (&predictions, &[]), &labels, judgment).unwrap();
         assert_eq!(found.kinds, ["O", "LOC", "PER"]);
         // Rows are gold: `sings` taken for a person; `ann` for a place, `lee` right, `rome` for a person.
         assert_eq!(found.confusion, [[0, 0, 1], [0, 0, 1], [0, 1, 2]]);
@@ -229,6 +261,11 @@ mod tests {
         );
         assert_eq!(found.types, [("PER".to_owned(), [0.5, 1.0, 2.0 / 3.0], 1)]);
         assert_eq!((found.measure, found.background.as_deref()), ("F1", Some("O")));
+        // `jo` is missed and `sings` invented; `ann lee` is a place and a person, `rome` a person.
+        let entities = found.entities.expect("entities are scored");
+        let errors: Vec<_> = entities.samples.iter().map(|it| (it.class.key(), it.sentence, it.gold.clone())).collect();
+        let gold = |range, kind: &str| Some((range, kind.to_owned()));
+        assert_eq!(errors, [("type", 1, gold(3..4, "LOC")), ("right_boundary", 9, None),]);
         let words = Judgment::Labels(Method::Words, &score);
         assert_eq!(kinds(&labels, words).0, ["O", "B-LOC", "B-PER", "I-PER"]);
     }

@@ -2,6 +2,7 @@
 
 use super::about::About;
 use super::diagnosis::Diagnosis;
+use crate::check::Checked;
 use crate::options::Origin;
 use serde_json::Value;
 use tagsmith_train::checkpoint::state::Record;
@@ -20,6 +21,8 @@ pub struct Finished {
     pub diagnosis: Option<Diagnosis>,
     /// What the model gets wrong in the test split, if that was measured.
     pub tested: Option<Diagnosis>,
+    /// What was found in the data before anything was learned, if that was looked for.
+    pub checked: Option<Checked>,
     /// Every choice of the run.
     pub settings: Value,
     /// Where those choices come from.

@@ -367,6 +367,7 @@ mod tests {
             ],
             labels: ["B-LOC", "I-LOC", "O"].map(String::from).to_vec(),
             ended: String::new(),
+            hashes: Vec::new(),
         };
         let card = Card {
             kind: Kind::TokenClassifier,

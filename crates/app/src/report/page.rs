@@ -1,27 +1,23 @@
 //! The page: one file of HTML without scripts, which needs nothing from anywhere.
 
 use super::about::About;
-use super::chart::{self, Line, Scale};
+use super::chart::{self, Best, Line, Scale};
 use super::diagnosis::{Diagnosis, Sentence, TypeRow};
 use super::figures::{Figures, figure, typed};
-use super::html::escaped;
+use super::html::{document, escaped};
+use super::html_table::{heat_cell, rows};
 use super::table::MEAN;
-use super::{Finished, table};
+use super::{Finished, entity_page, seeds, table};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use tagsmith_message::counted;
 
-const STYLE: &str = include_str!("page.css");
-
 /// The page about one run, or about several beside each other.
 pub fn page(title: &str, runs: &[Finished]) -> String {
-    let title = escaped(title);
     let ended = runs.last().map(|run| run.about.ended.as_str()).filter(|ended| !ended.is_empty());
     let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style></head>\n\
-         <body><h1>{title}</h1>\n<p class=\"dim\">tagsmith {}{}</p>\n",
+        "<p class=\"dim\">tagsmith {}{}</p>\n",
         env!("CARGO_PKG_VERSION"),
         ended.map(|ended| format!(", {}", escaped(ended))).unwrap_or_default()
     );
@@ -37,6 +33,7 @@ pub fn page(title: &str, runs: &[Finished]) -> String {
         html += &settings(run);
     } else {
         html += &summary(runs);
+        html += &over_seeds(runs);
         html += &curves(runs);
         html += &differences(runs);
         for run in runs {
@@ -47,7 +44,7 @@ pub fn page(title: &str, runs: &[Finished]) -> String {
             html += "</details>\n";
         }
     }
-    html + "</body></html>\n"
+    document(title, &html)
 }
 
 /// What a run was made of.
@@ -67,7 +64,18 @@ fn origin(run: &Finished) -> String {
     if !run.origin.command.is_empty() {
         fact("command", format!("<code>{}</code>", escaped(&run.origin.command)));
     }
-    if facts.is_empty() { String::new() } else { rows("facts", &[], facts.into_iter()) }
+    for (name, hash) in &run.about.hashes {
+        fact(&format!("SHA-256 of {name}"), format!("<code>{}</code>", escaped(hash)));
+    }
+    let mut html = if facts.is_empty() { String::new() } else { rows("facts", &[], facts.into_iter()) };
+    if let Some(checked) = &run.checked {
+        let lines = checked.summary().map(|line| format!("<li>{}</li>", escaped(&line))).concat();
+        html += &format!(
+            "<h3>The data</h3>\n<ul>{lines}</ul>\n<details><summary>Findings</summary>\n{}</details>\n",
+            checked.summary_table()
+        );
+    }
+    html
 }
 
 fn summary(runs: &[Finished]) -> String {
@@ -76,18 +84,13 @@ fn summary(runs: &[Finished]) -> String {
     rows("", &titles, (0..runs.len()).map(|at| columns.iter().map(|(_, cells)| escaped(&cells[at])).collect()))
 }
 
-/// A table; titles are plain, cells are HTML already.
-fn rows(class: &str, titles: &[&str], cells: impl Iterator<Item = Vec<String>>) -> String {
-    let mut html = format!("<div class=\"wide\"><table class=\"{class}\">");
-    if !titles.is_empty() {
-        let heads: String = titles.iter().map(|title| format!("<th>{}</th>", escaped(title))).collect();
-        html += &format!("<tr>{heads}</tr>\n");
-    }
-    for row in cells {
-        let cells: String = row.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-        writeln!(html, "<tr>{cells}</tr>").expect("a string takes all");
-    }
-    html + "</table></div>\n"
+/// Means over runs that differ in their seed alone.
+fn over_seeds(runs: &[Finished]) -> String {
+    let table = seeds::rows(runs);
+    let Some((titles, cells)) = table.split_first() else { return String::new() };
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let cells = cells.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect());
+    format!("<h2>Over seeds</h2>\n<p class=\"dim\">{}</p>\n{}", escaped(seeds::ABOUT), rows("", &titles, cells))
 }
 
 /// Charts of what has several values, and a table of what has one.
@@ -95,21 +98,22 @@ fn curves(runs: &[Finished]) -> String {
     let metrics: BTreeSet<&str> = runs.iter().map(|run| run.metric.as_str()).filter(|name| *name != "loss").collect();
     let metric_title = metrics.iter().copied().collect::<Vec<_>>().join(", ");
     let metric_scale = if metrics.iter().any(|name| name.ends_with("loss")) { Scale::FromZero } else { Scale::Score };
+    let metric_best = if metric_scale == Scale::FromZero { Best::Lowest } else { Best::Highest };
     let of = |name: &dyn Fn(&Finished) -> String| -> Vec<Line> {
         runs.iter().map(|run| (run.name.as_str(), run.series(&name(run)))).collect()
     };
     let mean_title = if metric_title == MEAN { "" } else { MEAN };
     let drawn = [
-        ("Training loss", Scale::FromZero, of(&|_| "loss".to_owned())),
-        ("Evaluation loss", Scale::FromZero, of(&|_| "eval_loss".to_owned())),
-        (metric_title.as_str(), metric_scale, of(&|run| format!("eval_{}", run.metric))),
-        (mean_title, Scale::Score, of(&|_| format!("eval_{MEAN}"))),
-        ("Learning rate", Scale::FromZero, of(&|_| "learning_rate".to_owned())),
+        ("Training loss", Scale::FromZero, Best::None, of(&|_| "loss".to_owned())),
+        ("Evaluation loss", Scale::FromZero, Best::Lowest, of(&|_| "eval_loss".to_owned())),
+        (metric_title.as_str(), metric_scale, metric_best, of(&|run| format!("eval_{}", run.metric))),
+        (mean_title, Scale::Score, Best::Highest, of(&|_| format!("eval_{MEAN}"))),
+        ("Learning rate", Scale::FromZero, Best::None, of(&|_| "learning_rate".to_owned())),
     ];
     let (mut charts, mut single) = (String::new(), Vec::new());
     // Where the loss is what counts, it has its chart already.
-    for (title, scale, lines) in drawn.iter().filter(|(title, ..)| !title.is_empty()) {
-        let chart = chart::lines(title, *scale, lines);
+    for (title, scale, best, lines) in drawn.iter().filter(|(title, ..)| !title.is_empty()) {
+        let chart = chart::lines(title, (*scale, *best), lines);
         if chart.is_empty() && lines.iter().any(|(_, points)| !points.is_empty()) {
             let value = |(_, points): &Line| match points.first() {
                 Some((step, value)) => format!("{} (step {step})", figure(*value)),
@@ -144,6 +148,7 @@ fn details(run: &Finished) -> String {
     match &run.diagnosis {
         Some(diagnosis) => {
             html += &types("Scores by type", diagnosis);
+            html += &entities(diagnosis);
             html += "<h3>Confusion, word by word</h3>\n<p class=\"dim\">A row is what words are, a column what they were taken for.</p>\n";
             html += &confusion(diagnosis);
             html += "<h3>The sentences with the most errors</h3>\n";
@@ -159,7 +164,26 @@ fn details(run: &Finished) -> String {
         }
     }
     if let Some(tested) = &run.tested {
+        html += "<h2>Test split</h2>\n";
         html += &types("Scores by type, test split", tested);
+        html += &entities(tested);
+    }
+    html
+}
+
+/// What became of the entities of a split, and how sure the model was.
+fn entities(diagnosis: &Diagnosis) -> String {
+    let Some(entities) = &diagnosis.entities else { return String::new() };
+    let mut html = entity_page::classes(entities);
+    html += &entity_page::confusion(entities);
+    html.extend(entities.calibration.iter().map(entity_page::calibration));
+    let samples = entity_page::samples(entities, |number| {
+        diagnosis.shown.get(&number).map(|(place, words)| (place.as_str(), words.as_slice()))
+    });
+    if !samples.is_empty() {
+        html += "<h3>Errors with their sentences</h3>\n<p class=\"dim\">Green words are of the gold entity alone, red ones of what \
+                 was found, underlined ones of both. The first errors of each class are shown.</p>\n";
+        html += &samples;
     }
     html
 }
@@ -197,9 +221,18 @@ fn scores(run: &Finished) -> String {
 
 fn types(title: &str, diagnosis: &Diagnosis) -> String {
     let Diagnosis { source, words, sentences, measure, .. } = diagnosis;
+    if let Some(entities) = &diagnosis.entities {
+        return format!(
+            "<h3>{title}</h3>\n<p class=\"dim\">{} in {} of {}</p>\n{}",
+            counted(*words, "word"),
+            counted(*sentences, "sentence"),
+            escaped(source),
+            entity_page::scores(entities)
+        );
+    }
     let titles = ["type", "precision", "recall", measure, "", "number"];
     let row = |(name, [precision, recall, f], support): &TypeRow| {
-        let bar = format!("<span class=\"bar\" style=\"width:{:.1}rem\"></span>", f * 8.0);
+        let bar = format!("<b style=\"width:{:.1}%\"></b>", f * 100.0);
         vec![
             escaped(name),
             format!("{precision:.4}"),
@@ -218,7 +251,6 @@ fn types(title: &str, diagnosis: &Diagnosis) -> String {
     )
 }
 
-/// Darker is more, by the part of the row that a cell has; what is right is framed.
 fn confusion(diagnosis: &Diagnosis) -> String {
     let used = |at: usize| {
         diagnosis
@@ -234,17 +266,8 @@ fn confusion(diagnosis: &Diagnosis) -> String {
     let mut html = format!("<div class=\"wide\"><table><tr>{heads}</tr>\n");
     for &gold in &kinds {
         let row = &diagnosis.confusion[gold];
-        let total = row.iter().sum::<u64>().max(1);
-        let cells: String = kinds
-            .iter()
-            .map(|&predicted| {
-                let (count, frame) = (row[predicted], if predicted == gold { " class=\"right\"" } else { "" });
-                let part = count as f64 / total as f64;
-                // A few of many are to be seen as well.
-                let depth = if count == 0 { 0.0 } else { 0.08 + 0.72 * part };
-                format!("<td{frame} style=\"background:rgba(var(--heat),{depth:.2})\">{count}</td>")
-            })
-            .collect();
+        let total = row.iter().sum::<u64>();
+        let cells: String = kinds.iter().map(|&at| heat_cell(row[at], total, at == gold)).collect();
         writeln!(html, "<tr><td>{}</td>{cells}</tr>", escaped(&diagnosis.kinds[gold])).expect("a string takes all");
     }
     html + "</table></div>\n"
@@ -310,6 +333,7 @@ mod tests {
     use crate::options::Origin;
     use crate::report::about::Part;
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     fn run(name: &str, seed: u64) -> Finished {
         let history = json!([
@@ -338,8 +362,11 @@ mod tests {
                     ],
                     wrong: 1,
                 }],
+                entities: None,
+                shown: BTreeMap::new(),
             }),
             tested: None,
+            checked: None,
             settings: json!({"seed": seed, "threads": null, "learning_rate": 5e-5, "output_dir": name}),
             origin: Origin {
                 name: None,
@@ -351,6 +378,7 @@ mod tests {
                 data: vec![Part { role: "validation", source: "dev.conll".into(), size: "1 sentence, 3 words".into() }],
                 labels: vec!["O".into(), "B-<PER>".into()],
                 ended: "2026-11-30 02:30 UTC".into(),
+                hashes: vec![("dev.conll".into(), "0a1b".into())],
             },
         }
     }

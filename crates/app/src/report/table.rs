@@ -3,6 +3,7 @@
 use super::Finished;
 use super::figures::figure;
 use super::markdown_table::aligned;
+use super::seeds;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -57,7 +58,7 @@ pub fn markdown(runs: &[Finished]) -> String {
     let columns = columns(runs);
     let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     let row = |at: usize| columns.iter().map(|(title, cells)| (cell(title), cell(&cells[at]))).collect();
-    aligned(&(0..runs.len()).map(row).collect::<Vec<_>>())
+    aligned(&(0..runs.len()).map(row).collect::<Vec<_>>()) + &seeds::markdown(runs)
 }
 
 #[cfg(test)]
@@ -76,6 +77,7 @@ mod tests {
             metric: "overall_f1".into(),
             diagnosis: None,
             tested: None,
+            checked: None,
             settings: json!({}),
             origin: Origin::default(),
             about: About::default(),

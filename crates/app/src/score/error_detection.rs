@@ -11,6 +11,7 @@ use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::score::ZeroDivision;
 use tagsmith_text::score::error_detection::{LabelFigures, Score, Scorer, canonical};
+use tagsmith_text::score::semeval::Pairing;
 
 /// Scores files that label the same words.
 pub fn score(
@@ -102,10 +103,19 @@ pub fn refuse_others(request: &ScoreRequest) -> anyhow::Result<()> {
         (Setting::LabelScheme, "a scheme", request.label_scheme != LabelScheme::Auto),
         (Setting::Suffix, "the place of a tag's letter", request.suffix),
         (Setting::ZeroDivision, "a ratio without a denominator", request.zero_division == ZeroDivision::One),
+        (Setting::Parity, "the pairing of entities", request.pairing != Pairing::Passes),
+        (Setting::KnownFile, "what training had of a mention", request.known.is_some()),
     ];
     match given.into_iter().find(|&(.., given)| given) {
         Some((setting, what, _)) => {
             Err(refusal(format!("{what} is about entities, and error detection scores words"), Remedy::Unset(setting)))
+        }
+        None if request.second.is_some() => {
+            let remedy = Remedy::to_do("name one file of predictions");
+            Err(refusal("two predictions are compared by their entities or words, not by errors detected", remedy))
+        }
+        None if request.chance.is_some() => {
+            Err(refusal("figures of error detection have no intervals", Remedy::Unset(Setting::Confidence)))
         }
         None => Ok(()),
     }

@@ -4,7 +4,7 @@ use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::threads;
 use crate::predict::tagger::{Tagger, TaggerOptions, is_span_tagger, located};
-use crate::score::{ScoreRequest, Scored, score_labeled};
+use crate::score::{Calibrations, ScoreRequest, Scored, score_labeled};
 use anyhow::Result;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -92,15 +92,24 @@ fn scored(
         let flat = Remedy::Unset(Setting::Decoding);
         return Err(refusal("entities that may overlap have no label a word, which is what is scored", flat));
     }
-    let predicted = tag(gold, tagger, threads, events)?;
-    score_labeled(request, gold, &predicted)
+    let (predicted, calibrations) = tag(gold, tagger, threads, events)?;
+    let mut scored = score_labeled(request, gold, &predicted, None)?;
+    scored.calibration = calibrations;
+    Ok(scored)
 }
 
-/// Returns the labels that a model gives the words.
-fn tag(gold: &Labeled, tagger: &Tagger, threads: usize, events: &mut dyn Events) -> Result<Labeled> {
+/// Returns the labels that a model gives the words, and the curves of its probabilities. A span tagger's scores are of
+/// entities, not of words, so that there are no curves.
+fn tag(
+    gold: &Labeled,
+    tagger: &Tagger,
+    threads: usize,
+    events: &mut dyn Events,
+) -> Result<(Labeled, Option<Calibrations>)> {
     let encoder = tagger.encoder();
     let mut predicted = Labeled { source: "the model".into(), sentences: Vec::new(), notes: Vec::new() };
     let mut tally = Tally::default();
+    let mut calibrations = Calibrations::default();
     let all = gold.sentences.len() as u64;
     for sentences in gold.sentences.chunks(CHUNK) {
         let input = |sentence: &LabeledSentence| Input {
@@ -116,6 +125,15 @@ fn tag(gold: &Labeled, tagger: &Tagger, threads: usize, events: &mut dyn Events)
             let done = done.min(all.saturating_sub(1));
             shared.borrow_mut().progress(Progress { work: "evaluation", done, of: Some(all), unit: "sentences" });
         })?;
+        for (sentence, tagged) in sentences.iter().zip(&tagged) {
+            for (gold, word) in sentence.labels.iter().zip(&tagged.labels) {
+                let name = &tagger.labels()[word.label as usize];
+                calibrations.words.add(word.probability.into(), name == gold);
+                if name != "O" {
+                    calibrations.entity_words.add(word.probability.into(), name == gold);
+                }
+            }
+        }
         predicted.sentences.extend(sentences.iter().zip(tagged).map(|(sentence, tagged)| LabeledSentence {
             line: sentence.line,
             labels: tagged.labels.iter().map(|word| tagger.labels()[word.label as usize].clone()).collect(),
@@ -124,7 +142,7 @@ fn tag(gold: &Labeled, tagger: &Tagger, threads: usize, events: &mut dyn Events)
     }
     events.progress(Progress { work: "evaluation", done: all, of: Some(all), unit: "sentences" });
     predicted.notes = tally.notes().to_vec();
-    Ok(predicted)
+    Ok((predicted, (!tagger.scores_spans()).then_some(calibrations)))
 }
 
 /// Returns the types of the entities in a file, in the order of their names.

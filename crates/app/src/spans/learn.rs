@@ -213,6 +213,7 @@ impl Inputs<'_> {
             data: parts.map(|(at, (role, it))| Part::of_texts(role, &config.files[at].join(", "), it)).collect(),
             labels: labels_of(examples),
             ended: now_to_the_minute(),
+            hashes: Vec::new(),
         }
     }
 
@@ -302,6 +303,7 @@ fn finished(config: &RunConfig, history: Vec<Record>, results: Record) -> Finish
         metric: config.metric().to_owned(),
         diagnosis: None,
         tested: None,
+        checked: None,
         settings: Value::Object(config.json.clone()),
         origin: Origin::default(),
         about: About::default(),

@@ -3,6 +3,7 @@
 use super::hold_out::{self, HeldOut};
 use super::labeling::Labeling;
 use super::{options, reading};
+use crate::check::{Checked, check_splits};
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{DataArgs, TaskArgs};
@@ -86,6 +87,19 @@ impl Data {
             refuse_degenerate(train)?;
         }
         Ok(data)
+    }
+
+    /// Checks the splits that are used where there is one to learn from, and says in three lines what was found.
+    ///
+    /// # Errors
+    /// A file of sentences cannot be read.
+    pub fn checked(&self, tasks: TaskArgs, events: &mut dyn Events) -> anyhow::Result<Option<Checked>> {
+        let Some(train) = self.train.as_ref().filter(|_| tasks.do_train) else { return Ok(None) };
+        let others = [(&self.validation, tasks.do_eval), (&self.test, tasks.do_predict)];
+        let others = others.into_iter().filter(|(_, is_used)| *is_used).filter_map(|(split, _)| split.as_ref());
+        let checked = check_splits(train, others, events)?;
+        checked.summary().into_iter().for_each(|line| events.say(format!("check: {line}")));
+        Ok(Some(checked))
     }
 
     fn named(

@@ -192,7 +192,8 @@ impl<'a> Measure<'a> {
             return Ok(None);
         }
         let (predictions, names) = (&evaluation.predictions, self.labels.names());
-        let diagnose = |judgment| Ok(Some(Diagnosis::new(split, examples, predictions, names, judgment)?));
+        let found = (&predictions[..], &evaluation.probabilities[..]);
+        let diagnose = |judgment| Ok(Some(Diagnosis::new(split, examples, found, names, judgment)?));
         // The labels of errors, and types alone, are not tags of entities.
         let method = if self.has_types { Method::Words } else { self.method };
         match (&self.errors, self.score_errors(examples, Some(predictions))?) {

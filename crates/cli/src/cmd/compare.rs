@@ -55,6 +55,8 @@ fn listed(table: &str) -> String {
         let line = line.replace("\\|", "\0");
         line.trim_matches('|').split('|').map(|cell| cell.trim().replace('\0', "|")).collect()
     };
+    // What follows the table of runs is narrower.
+    let (table, rest) = table.split_once("\n\n").unwrap_or((table, ""));
     let mut rows = table.lines().map(cells);
     let titles = rows.next().unwrap_or_default();
     let width = titles.iter().map(|title| title.chars().count()).max().unwrap_or_default();
@@ -65,6 +67,9 @@ fn listed(table: &str) -> String {
             text += &format!("{title:<width$}  {cell}\n");
         }
         text += "\n";
+    }
+    if !rest.is_empty() {
+        text += &format!("{rest}\n");
     }
     text + "The same as a table is in comparison.md.\n"
 }

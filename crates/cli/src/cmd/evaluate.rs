@@ -49,6 +49,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             gold: text("file").context("clap asks for the file")?,
             gold_column: text("gold-column"),
             gold_format: text("gold-format").and_then(|name| Format::named(&name)),
+            draw_threads: at_least_one(matches, "threads")?,
             ..rules(matches)
         },
         threads: at_least_one(matches, "threads")?,

@@ -2,16 +2,17 @@
 
 use super::{quiet, style};
 use crate::spelling::Dialect;
-use crate::terminal::Terminal;
 use crate::terminal::streams::{aside, print};
+use crate::terminal::{Terminal, width};
 use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::io::{self, Read};
-use tagsmith_app::score::{Mode, STREAM, ScoreRequest, Scored, score};
+use std::io::{self, IsTerminal, Read};
+use tagsmith_app::score::{Chance, Mode, STREAM, ScoreRequest, Scored, Unit, score};
 use tagsmith_data::format::Format;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::score::ZeroDivision;
+use tagsmith_text::score::semeval::Pairing;
 
 /// The exit status of a run whose F1 is below the asked-for bar.
 const BELOW_BAR: u8 = 1;
@@ -27,7 +28,7 @@ pub fn command() -> Command {
         Arg::new(name).long(name).value_name("FORMAT").value_parser(PossibleValuesParser::new(names)).help(help)
     };
     Command::new("score")
-        .about("Score predicted labels against gold ones, as seqeval does")
+        .about("Score predicted labels against gold ones, as seqeval does, or compare two predictions")
         .arg(
             Arg::new("gold").value_name("GOLD").required(true).help("File with the gold labels; `-` is standard input"),
         )
@@ -35,6 +36,11 @@ pub fn command() -> Command {
             Arg::new("pred")
                 .value_name("PRED")
                 .help("File with the predicted labels, or `-`; without it GOLD holds both"),
+        )
+        .arg(
+            Arg::new("second")
+                .value_name("SECOND")
+                .help("Second file with predicted labels: the differences come with intervals and p"),
         )
         .arg(text(
             "gold-column",
@@ -50,16 +56,50 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .help("With --mode ged: a label a line; means are over all of them [default: those that occur]"),
         )
+        .arg(
+            Arg::new("swaps")
+                .long("swaps")
+                .value_name("COUNT")
+                .value_parser(value_parser!(u64).range(1..=10_000_000))
+                .default_value("10000")
+                .help("With SECOND: how often predictions are swapped by chance"),
+        )
         .arg(quiet())
 }
 
 /// Returns the options that say how labels are scored, and how the figures are shown.
-pub fn rules_args() -> [Arg; 7] {
+pub fn rules_args() -> [Arg; 13] {
     [
         Arg::new("mode").long("mode").value_parser(Mode::NAMES).help(
             "Entities by the forgiving rules or by a scheme's, words, or error detection \
-                 [default: told from the gold labels]",
+                 [default: told from the gold labels]. With semeval, counts by strict, exact, partial and type stand in \
+                 the place of seqeval's",
         ),
+        Arg::new("parity").long("parity").value_name("PROGRAM").value_parser(["nervaluate"]).help(
+            "Pair entities for SemEval's figures as this program does: in turn, not the best pairs first",
+        ),
+        Arg::new("train")
+            .long("train")
+            .value_name("FILE")
+            .help("Training data: figures of mentions that it has, and of those that it has not"),
+        Arg::new("confidence")
+            .long("confidence")
+            .value_name("SHARE")
+            .value_parser(inner_share)
+            .help("Intervals of all figures that hold this share of resamples, as 0.95"),
+        Arg::new("resamples")
+            .long("resamples")
+            .value_name("COUNT")
+            .value_parser(value_parser!(u64).range(1..=1_000_000))
+            .help("Resamples of an interval [default: 1000]"),
+        Arg::new("unit")
+            .long("unit")
+            .value_parser(Unit::NAMES)
+            .help("What chance draws as a whole [default: sentence]"),
+        Arg::new("seed")
+            .long("seed")
+            .value_parser(value_parser!(u64))
+            .help("Seed of resamples and swaps [default: 42]"),
         Arg::new("label-scheme")
             .long("label-scheme")
             .aliases(["label_scheme", "scheme"])
@@ -87,6 +127,12 @@ pub fn rules_args() -> [Arg; 7] {
             .value_parser(share)
             .help("Exit with status 1 if the micro F1 (with --mode ged: the macro F1) is below this (0 to 1)"),
     ]
+}
+
+/// Reads a number above 0 and below 1.
+fn inner_share(text: &str) -> Result<f64, String> {
+    let inside = |value: &f64| *value > 0.0 && *value < 1.0;
+    text.parse().ok().filter(inside).ok_or_else(|| "not a number between 0 and 1".into())
 }
 
 /// Reads a number from 0 to 1.
@@ -127,6 +173,7 @@ fn request(matches: &ArgMatches) -> ScoreRequest {
         pred_column: text("pred-column"),
         gold_format: format("gold-format"),
         pred_format: format("pred-format"),
+        second: text("second"),
         labels: text("labels"),
         ..rules(matches)
     }
@@ -143,8 +190,31 @@ pub fn rules(matches: &ArgMatches) -> ScoreRequest {
             Some("1") => ZeroDivision::One,
             _ => ZeroDivision::Zero,
         },
+        pairing: if text("parity").is_some() { Pairing::Nervaluate } else { Pairing::Passes },
+        known: text("train"),
+        chance: chance(matches),
         ..ScoreRequest::default()
     }
+}
+
+/// Returns what chance draws, where anything of it is asked for.
+fn chance(matches: &ArgMatches) -> Option<Chance> {
+    let count = |name: &str| matches.try_get_one::<u64>(name).ok().flatten().copied();
+    let confidence = matches.get_one::<f64>("confidence").copied();
+    let unit = matches.get_one::<String>("unit").and_then(|name| Unit::named(name));
+    // The second prediction is compared by chance, whatever else is asked for.
+    let second = matches.try_get_one::<String>("second").ok().flatten();
+    if confidence.is_none() && unit.is_none() && count("resamples").is_none() && second.is_none() {
+        return None;
+    }
+    let usual = Chance::default();
+    Some(Chance {
+        confidence: confidence.unwrap_or(usual.confidence),
+        resamples: count("resamples").map_or(usual.resamples, |count| count as usize),
+        swaps: count("swaps").map_or(usual.swaps, |count| count as usize),
+        unit: unit.unwrap_or_default(),
+        seed: count("seed").unwrap_or(usual.seed),
+    })
 }
 
 /// Returns the table or the JSON object.
@@ -152,7 +222,10 @@ fn shown(matches: &ArgMatches, scored: &Scored) -> String {
     if matches.get_flag("json") {
         return format!("{:#}\n", scored.json(&|note| Dialect::Score.note(note)));
     }
-    scored.table(usize::from(*matches.get_one::<u8>("digits").expect("clap fills the default in")))
+    let digits = *matches.get_one::<u8>("digits").expect("clap fills the default in");
+    // A table in a file is as wide as it is.
+    let room = if io::stdout().is_terminal() { width::of_terminal() } else { None };
+    scored.table(usize::from(digits), room.unwrap_or(usize::MAX))
 }
 
 /// Returns a line about a bar that is not reached.
@@ -219,6 +292,25 @@ mod tests {
                 weighted avg      0.667     0.667     0.667         3
 
                 accuracy 0.833 over 6 words in 2 sentences; scored by conlleval
+
+                errors: what became of the gold entities, and entities that are invented
+                     right  type  begin  end  both  type+ends  missed  invented
+                LOC      1     0      0    0     0          0       0         0
+                PER      1     0      0    1     0          0       0         0
+                all      2     0      0    1     0          0       0         0
+
+                confusion: a row is gold, a column predicted
+                     LOC  PER  ∅
+                LOC    1    0  0
+                PER    0    2  0
+                ∅      0    0  0
+
+                words of the entity  precision  recall  f1-score  support
+                1                        0.667   1.000     0.800        2
+                2                        0.000   0.000     0.000        1
+
+                words of the sentence  precision  recall  f1-score  support  sentences
+                1–10                       0.667   0.667     0.667        3          2
             "#]],
         );
         check(
@@ -265,6 +357,327 @@ mod tests {
                   "words": 6,
                   "correct_words": 5,
                   "sentences": 2,
+                  "semeval": {
+                    "overall": {
+                      "strict": {
+                        "correct": 2,
+                        "incorrect": 1,
+                        "partial": 0,
+                        "missed": 0,
+                        "spurious": 0,
+                        "possible": 3,
+                        "actual": 3,
+                        "precision": 0.6666666666666666,
+                        "recall": 0.6666666666666666,
+                        "f1": 0.6666666666666666
+                      },
+                      "exact": {
+                        "correct": 2,
+                        "incorrect": 1,
+                        "partial": 0,
+                        "missed": 0,
+                        "spurious": 0,
+                        "possible": 3,
+                        "actual": 3,
+                        "precision": 0.6666666666666666,
+                        "recall": 0.6666666666666666,
+                        "f1": 0.6666666666666666
+                      },
+                      "partial": {
+                        "correct": 2,
+                        "incorrect": 0,
+                        "partial": 1,
+                        "missed": 0,
+                        "spurious": 0,
+                        "possible": 3,
+                        "actual": 3,
+                        "precision": 0.8333333333333334,
+                        "recall": 0.8333333333333334,
+                        "f1": 0.8333333333333334
+                      },
+                      "type": {
+                        "correct": 3,
+                        "incorrect": 0,
+                        "partial": 0,
+                        "missed": 0,
+                        "spurious": 0,
+                        "possible": 3,
+                        "actual": 3,
+                        "precision": 1.0,
+                        "recall": 1.0,
+                        "f1": 1.0
+                      }
+                    },
+                    "types": {
+                      "LOC": {
+                        "strict": {
+                          "correct": 1,
+                          "incorrect": 0,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 1,
+                          "actual": 1,
+                          "precision": 1.0,
+                          "recall": 1.0,
+                          "f1": 1.0
+                        },
+                        "exact": {
+                          "correct": 1,
+                          "incorrect": 0,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 1,
+                          "actual": 1,
+                          "precision": 1.0,
+                          "recall": 1.0,
+                          "f1": 1.0
+                        },
+                        "partial": {
+                          "correct": 1,
+                          "incorrect": 0,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 1,
+                          "actual": 1,
+                          "precision": 1.0,
+                          "recall": 1.0,
+                          "f1": 1.0
+                        },
+                        "type": {
+                          "correct": 1,
+                          "incorrect": 0,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 1,
+                          "actual": 1,
+                          "precision": 1.0,
+                          "recall": 1.0,
+                          "f1": 1.0
+                        }
+                      },
+                      "PER": {
+                        "strict": {
+                          "correct": 1,
+                          "incorrect": 1,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 2,
+                          "actual": 2,
+                          "precision": 0.5,
+                          "recall": 0.5,
+                          "f1": 0.5
+                        },
+                        "exact": {
+                          "correct": 1,
+                          "incorrect": 1,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 2,
+                          "actual": 2,
+                          "precision": 0.5,
+                          "recall": 0.5,
+                          "f1": 0.5
+                        },
+                        "partial": {
+                          "correct": 1,
+                          "incorrect": 0,
+                          "partial": 1,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 2,
+                          "actual": 2,
+                          "precision": 0.75,
+                          "recall": 0.75,
+                          "f1": 0.75
+                        },
+                        "type": {
+                          "correct": 2,
+                          "incorrect": 0,
+                          "partial": 0,
+                          "missed": 0,
+                          "spurious": 0,
+                          "possible": 2,
+                          "actual": 2,
+                          "precision": 1.0,
+                          "recall": 1.0,
+                          "f1": 1.0
+                        }
+                      }
+                    }
+                  },
+                  "errors": {
+                    "all": {
+                      "right": 2,
+                      "type": 0,
+                      "left_boundary": 0,
+                      "right_boundary": 1,
+                      "both_boundaries": 0,
+                      "type_and_boundary": 0,
+                      "missed": 0,
+                      "invented": 0
+                    },
+                    "types": {
+                      "LOC": {
+                        "right": 1,
+                        "type": 0,
+                        "left_boundary": 0,
+                        "right_boundary": 0,
+                        "both_boundaries": 0,
+                        "type_and_boundary": 0,
+                        "missed": 0,
+                        "invented": 0
+                      },
+                      "PER": {
+                        "right": 1,
+                        "type": 0,
+                        "left_boundary": 0,
+                        "right_boundary": 1,
+                        "both_boundaries": 0,
+                        "type_and_boundary": 0,
+                        "missed": 0,
+                        "invented": 0
+                      }
+                    }
+                  },
+                  "confusion": {
+                    "types": [
+                      "LOC",
+                      "PER",
+                      "∅"
+                    ],
+                    "rows": [
+                      [
+                        1,
+                        0,
+                        0
+                      ],
+                      [
+                        0,
+                        2,
+                        0
+                      ],
+                      [
+                        0,
+                        0,
+                        0
+                      ]
+                    ]
+                  },
+                  "by_entity_length": [
+                    {
+                      "words": "1",
+                      "precision": 0.6666666666666666,
+                      "recall": 1.0,
+                      "f1": 0.8,
+                      "number": 2,
+                      "predicted": 3,
+                      "correct": 2
+                    },
+                    {
+                      "words": "2",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 1,
+                      "predicted": 0,
+                      "correct": 0
+                    },
+                    {
+                      "words": "3",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0
+                    },
+                    {
+                      "words": "4",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0
+                    },
+                    {
+                      "words": "5+",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0
+                    }
+                  ],
+                  "by_sentence_length": [
+                    {
+                      "words": "1–10",
+                      "precision": 0.6666666666666666,
+                      "recall": 0.6666666666666666,
+                      "f1": 0.6666666666666666,
+                      "number": 3,
+                      "predicted": 3,
+                      "correct": 2,
+                      "sentences": 2
+                    },
+                    {
+                      "words": "11–20",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0,
+                      "sentences": 0
+                    },
+                    {
+                      "words": "21–30",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0,
+                      "sentences": 0
+                    },
+                    {
+                      "words": "31–40",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0,
+                      "sentences": 0
+                    },
+                    {
+                      "words": "41–60",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0,
+                      "sentences": 0
+                    },
+                    {
+                      "words": "61+",
+                      "precision": 0.0,
+                      "recall": 0.0,
+                      "f1": 0.0,
+                      "number": 0,
+                      "predicted": 0,
+                      "correct": 0,
+                      "sentences": 0
+                    }
+                  ],
                   "notes": [
                     "predictions.txt is read as `lines`: 2 sentences of labels",
                     "the gold tags show the scheme IOB2"
@@ -541,6 +954,25 @@ mod tests {
                 weighted avg        1.0       1.0       1.0         3
 
                 accuracy 1.0 over 6 words in 2 sentences; scored by conlleval
+
+                errors: what became of the gold entities, and entities that are invented
+                     right  type  begin  end  both  type+ends  missed  invented
+                LOC      1     0      0    0     0          0       0         0
+                PER      2     0      0    0     0          0       0         0
+                all      3     0      0    0     0          0       0         0
+
+                confusion: a row is gold, a column predicted
+                     LOC  PER  ∅
+                LOC    1    0  0
+                PER    0    2  0
+                ∅      0    0  0
+
+                words of the entity  precision  recall  f1-score  support
+                1                          1.0     1.0       1.0        2
+                2                          1.0     1.0       1.0        1
+
+                words of the sentence  precision  recall  f1-score  support  sentences
+                1–10                         1.0     1.0       1.0        3          2
             "#]],
         );
         check(

@@ -16,18 +16,9 @@ type Tags<'s> = Vec<Option<Tag<&'s str>>>;
 /// # Errors
 /// A file of sentences cannot be read.
 pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
-    let typed = |name| Tag::of_any_scheme(name, Style::Prefix).filter(|tag| tag.kind != UNTYPED);
-    let in_iobes = |tag: Tag<_>| Tag { letter: letter_in_iobes(tag.letter), ..tag };
-    let tags: Tags<'_> = split.tag_names.iter().map(|name| typed(name.as_str()).map(in_iobes)).collect();
-    let has = |letter: char| tags.iter().flatten().any(|tag| tag.letter == letter);
-    if !has('B') {
-        return Ok(None);
-    }
+    let tags = tags(split);
+    let kinds = kinds(&tags);
     // Both ways to begin are counted, since the rarer one is the slip.
-    let kinds: &[Slip] = match has('E') || has('S') {
-        true => &[(BROKEN, is_broken)],
-        false => &[(WITHOUT_B, begins_with_i), (WITH_B, begins_with_b)],
-    };
     let mut notes: Vec<Note> = kinds.iter().map(|(what, _)| Note::new(what).important()).collect();
     split.sentences.for_each(|sentence| {
         for (word, pair) in pairs(&sentence, &tags) {
@@ -40,6 +31,50 @@ pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
         true
     })?;
     Ok(notes.into_iter().min_by_key(|note| note.count).filter(|note| note.count > 0))
+}
+
+/// Hands each of those tags to `hear`: the sentence, the word, and what stands before it. Where an entity does not end, the
+/// word is the one after the last.
+///
+/// # Errors
+/// A file of sentences cannot be read.
+pub fn each(split: &Split, mut hear: impl FnMut(&Sentence, usize, String)) -> Result<(), tagsmith_files::Error> {
+    let tags = tags(split);
+    let kinds = kinds(&tags);
+    let mut counts = vec![0u64; kinds.len()];
+    split.sentences.for_each(|sentence| {
+        for (_, pair) in pairs(&sentence, &tags) {
+            counts.iter_mut().zip(kinds).for_each(|(count, (_, is_slip))| *count += u64::from(is_slip(pair)));
+        }
+        true
+    })?;
+    let rarer = kinds.iter().zip(counts).min_by_key(|(_, count)| *count);
+    let Some(((_, is_slip), _)) = rarer.filter(|(_, count)| *count > 0) else { return Ok(()) };
+    split.sentences.for_each(|sentence| {
+        for (word, pair) in pairs(&sentence, &tags) {
+            if is_slip(pair) {
+                hear(&sentence, word, before(split, &sentence, word));
+            }
+        }
+        true
+    })
+}
+
+/// Returns the labels of a split as tags in the letters of IOBES.
+fn tags(split: &Split) -> Tags<'_> {
+    let typed = |name| Tag::of_any_scheme(name, Style::Prefix).filter(|tag| tag.kind != UNTYPED);
+    let in_iobes = |tag: Tag<_>| Tag { letter: letter_in_iobes(tag.letter), ..tag };
+    split.tag_names.iter().map(|name| typed(name.as_str()).map(in_iobes)).collect()
+}
+
+/// Returns the slips that tags of their letters can have.
+fn kinds(tags: &Tags<'_>) -> &'static [Slip] {
+    let has = |letter: char| tags.iter().flatten().any(|tag| tag.letter == letter);
+    match (has('B'), has('E') || has('S')) {
+        (false, _) => &[],
+        (true, true) => &[(BROKEN, is_broken)],
+        (true, false) => &[(WITHOUT_B, begins_with_i), (WITH_B, begins_with_b)],
+    }
 }
 
 const WITHOUT_B: &str = "{tag begins|tags begin} an entity with `I-`, where the others begin with `B-`; {it counts as a beginning|they count as beginnings}";
@@ -82,10 +117,20 @@ fn is_broken(pair: Pair<'_>) -> bool {
 
 /// Returns the place of a word, and what stands there: ``f:3: word 2, `I-LOC` after `B-PER` ``.
 fn place(split: &Split, sentence: &Sentence, word: usize) -> String {
-    let name = |word: usize| sentence.tags.get(word).map(|tag| quote(&split.tag_names[*tag as usize]));
-    let before = word.checked_sub(1).and_then(name).unwrap_or_else(|| "the beginning".into());
-    let tag = name(word).unwrap_or_else(|| "the end".into());
+    let before = before(split, sentence, word);
+    let tag = name(split, sentence, word).unwrap_or_else(|| "the end".into());
     format!("{}:{}: word {}, {tag} after {before}", split.source, sentence.line, (word + 1).min(sentence.tags.len()))
+}
+
+/// Returns the label of a word, as a message shows it.
+fn name(split: &Split, sentence: &Sentence, word: usize) -> Option<String> {
+    sentence.tags.get(word).map(|tag| quote(&split.tag_names[*tag as usize]))
+}
+
+/// Returns what stands before a word.
+fn before(split: &Split, sentence: &Sentence, word: usize) -> String {
+    let label = word.checked_sub(1).and_then(|word| name(split, sentence, word));
+    label.unwrap_or_else(|| "the beginning".into())
 }
 
 #[cfg(test)]

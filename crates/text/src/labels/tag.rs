@@ -84,6 +84,13 @@ pub struct Span<K> {
     pub end: usize,
 }
 
+impl<K> Span<K> {
+    /// Returns the number of words.
+    pub fn words(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+}
+
 impl<K: fmt::Display> fmt::Display for Span<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}..{}", self.kind, self.start, self.end)

@@ -16,7 +16,7 @@ pub enum ZeroDivision {
 }
 
 impl ZeroDivision {
-    fn value(self) -> f64 {
+    pub(super) fn value(self) -> f64 {
         match self {
             ZeroDivision::Zero => 0.0,
             ZeroDivision::One => 1.0,
@@ -36,7 +36,8 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, other: Count) {
+    /// Adds the count of other sentences.
+    pub fn add(&mut self, other: Count) {
         self.correct += other.correct;
         self.predicted += other.predicted;
         self.gold += other.gold;
@@ -143,9 +144,15 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    fn of(count: Count, zero_division: ZeroDivision) -> Self {
-        let precision = ratio(count.correct, count.predicted, zero_division);
-        let recall = ratio(count.correct, count.gold, zero_division);
+    /// Returns the figures of a count.
+    pub fn of(count: Count, zero_division: ZeroDivision) -> Self {
+        Metrics::of_credit(count.correct as f64, count.predicted, count.gold, zero_division)
+    }
+
+    /// Returns the figures of things found, of which a part may count by a half.
+    pub(crate) fn of_credit(credit: f64, predicted: u64, gold: u64, zero_division: ZeroDivision) -> Self {
+        let ratio = |whole: u64| if whole == 0 { zero_division.value() } else { credit / whole as f64 };
+        let (precision, recall) = (ratio(predicted), ratio(gold));
         let sum = precision + recall;
         let f1 = 2.0 * precision * recall / if sum == 0.0 { 1.0 } else { sum };
         Metrics { precision, recall, f1 }
@@ -220,7 +227,7 @@ impl Score {
     }
 }
 
-fn ratio(part: u64, whole: u64, zero_division: ZeroDivision) -> f64 {
+pub(crate) fn ratio(part: u64, whole: u64, zero_division: ZeroDivision) -> f64 {
     if whole == 0 { zero_division.value() } else { part as f64 / whole as f64 }
 }
 
