@@ -55,6 +55,22 @@ def test_files(tmp_path):
             assert figures[name] == lists[name], name
 
 
+def test_more_is_told(tmp_path):
+    """Of three gold entities one is missed, of three predicted ones one is invented; both predictions differ in both sentences."""
+    errors = tagsmith.score(GOLD, PRED)["errors"]["all"]
+    assert {name: count for name, count in errors.items() if count} == {"right": 2, "missed": 1, "invented": 1}
+    gold, pred = write(tmp_path / "gold.conll", GOLD), write(tmp_path / "pred.conll", PRED)
+    figures = tagsmith.score(gold, pred, second=gold, train=gold, confidence=0.9, resamples=50, seed=7)
+    low, high = figures["intervals"]["figures"]["overall"]["f1"]
+    assert low <= figures["overall_f1"] <= high and figures["intervals"]["units"] == 2
+    assert figures["comparison"]["exact"] and figures["comparison"]["difference"]["overall"]["f1"] == pytest.approx(1 / 3)
+    assert figures["seen"]["seen"]["number"] == 3
+    with pytest.raises(tagsmith.TagsmithError, match="confidence"):
+        tagsmith.score(GOLD, PRED, confidence=0.9)
+    with pytest.raises(tagsmith.TagsmithError, match="certainty"):
+        tagsmith.score(gold, pred, certainty=0.9)
+
+
 def test_read(tmp_path):
     sentences = tagsmith.read(write(tmp_path / "gold.conll", GOLD))
     assert [sentence.labels for sentence in sentences] == GOLD

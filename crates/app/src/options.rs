@@ -280,6 +280,8 @@ pub struct TimesArgs {
     pub per_device_eval_batch_size: usize,
     /// Whether each type has figures of its own.
     pub return_entity_level_metrics: bool,
+    /// Whether SemEval's F1, intervals of F1 and numbers of errors by class are among the results.
+    pub detailed_scores: bool,
     /// Whether evaluation returns nothing but the loss.
     pub prediction_loss_only: bool,
     /// When to save a checkpoint.

@@ -117,6 +117,7 @@ fn training(folder: &Path) -> TrainArgs {
             eval_on_start: false,
             per_device_eval_batch_size: 8,
             return_entity_level_metrics: false,
+            detailed_scores: false,
             prediction_loss_only: false,
             save_strategy: Interval::No,
             save_steps: 500.0,

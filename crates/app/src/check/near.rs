@@ -109,3 +109,64 @@ impl Near {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::corpus::File;
+    use super::*;
+    use tagsmith_text::sentence::{Columns, Sentence, Sentences, Split, TagKind};
+
+    /// A corpus of one file, a sentence a text.
+    fn corpus(texts: &[String]) -> Corpus {
+        let sentence = |(number, text): (usize, &String)| Sentence {
+            words: text.split(' ').map(str::to_owned).collect(),
+            tags: Vec::new(),
+            line: number as u64 + 1,
+        };
+        let sentences: Vec<Sentence> = texts.iter().enumerate().map(sentence).collect();
+        let split = Split {
+            source: "f".into(),
+            sentences: Sentences::in_memory(&sentences),
+            tag_names: Vec::new(),
+            tag_kind: TagKind::Absent,
+            columns: Columns::default(),
+            notes: Vec::new(),
+        };
+        Corpus { files: vec![File::new(split, false)] }
+    }
+
+    /// Pairs of all likenesses around the bound, and what comparing each pair by itself says of them.
+    #[test]
+    fn what_is_found_is_what_all_pairs_say() {
+        let mut texts = Vec::new();
+        for pair in 0..300 {
+            let words: Vec<String> = (0..20 + pair % 60).map(|at| format!("w{pair}x{at}")).collect();
+            // One of them goes on for some words that the other one lacks.
+            let more: Vec<String> = (0..pair % 9).map(|at| format!("m{pair}x{at}")).collect();
+            texts.push(words.join(" "));
+            texts.push([&words[..], &more[..], &["End".to_owned()]].concat().join(" "));
+        }
+        let corpus = corpus(&texts);
+        let mut near = Near::default();
+        corpus.for_each(|sight| near.see(sight)).expect("they are in memory");
+        let [leaks, found] = near.finish(&corpus).expect("they are in memory");
+        let likeness = |a: &str, b: &str| {
+            let [a, b] = [a, b].map(|text| runs(&text.split(' ').map(str::to_owned).collect::<Vec<_>>()));
+            let shared = a.intersection(&b).count();
+            shared as f64 / (a.len() + b.len() - shared) as f64
+        };
+        let want = texts.chunks(2).filter(|pair| likeness(&pair[0], &pair[1]) >= LIKENESS).count();
+        assert!((50..250).contains(&want), "{want}");
+        // One pair in two thousand may be missed.
+        assert!(found.count == want || found.count + 1 == want, "{} of {want}", found.count);
+        assert_eq!(leaks.count, 0);
+    }
+
+    #[test]
+    fn case_digits_and_punctuation_make_no_difference() {
+        let of = |text: &str| runs(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(of("On 12 May , we met Jo"), of("on 37 may we met jo"));
+        assert_ne!(of("on 12 may we met Jo"), of("on 12 may we met Al"));
+        assert_eq!(of("too few words").len(), 0);
+    }
+}

@@ -4,6 +4,7 @@ use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::options::{LearningArgs, TimesArgs};
 use crate::report::diagnosis::{Diagnosis, Judgment};
+use crate::report::entities::{Counted, Gatherer};
 use anyhow::ensure;
 use serde_json::json;
 use std::cell::Cell;
@@ -14,7 +15,11 @@ use tagsmith_text::align::IGNORE;
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::{self, LabelKind, Style};
+use tagsmith_text::score::bootstrap::Interval;
+use tagsmith_text::score::error_classes::ErrorClass;
 use tagsmith_text::score::error_detection;
+use tagsmith_text::score::semeval::Answer;
+use tagsmith_text::score::units::{Figure, Part};
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
 use tagsmith_tokens::error::Error;
@@ -72,6 +77,7 @@ pub struct Measure<'a> {
     has_types: bool,
     options: EvalOptions,
     entity_level: bool,
+    detailed: bool,
     loss_only: bool,
     /// A scorer that has counted nothing yet, where errors are detected.
     errors: Option<error_detection::Scorer>,
@@ -116,8 +122,9 @@ impl<'a> Measure<'a> {
             batch_tokens: rows_at_once(learning),
             label_smoothing: learning.label_smoothing_factor,
         };
-        let (entity_level, loss_only) = (times.return_entity_level_metrics, times.prediction_loss_only);
-        Ok(Measure { labels, world, method, has_types, options, entity_level, loss_only, errors })
+        let (entity_level, detailed, loss_only) =
+            (times.return_entity_level_metrics, times.detailed_scores, times.prediction_loss_only);
+        Ok(Measure { labels, world, method, has_types, options, entity_level, detailed, loss_only, errors })
     }
 
     /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`. `watch` hears
@@ -163,10 +170,44 @@ impl<'a> Measure<'a> {
     /// Returns all figures of predicted labels, by name. Without predictions, the gold labels are measured.
     fn metrics(&self, examples: &Examples, predictions: Option<&[Vec<u32>]>) -> Result<Record, Error> {
         let mut metrics = self.score(examples, predictions)?.metrics(self.entity_level);
+        if self.detailed && self.method.reading().is_some() {
+            metrics.extend(self.details(examples, predictions)?);
+        }
         if let Some(score) = self.score_errors(examples, predictions)? {
             metrics.extend(score.metrics().into_iter().map(|(name, value)| (format!("ged_{name}"), value)));
         }
         Ok(metrics)
+    }
+
+    /// Returns what `--detailed_scores` adds, by name: F1 by SemEval's answers, the 95 % intervals of F1 over resamples of the
+    /// sentences, and the numbers of errors by class.
+    fn details(&self, examples: &Examples, predictions: Option<&[Vec<u32>]>) -> Result<Record, Error> {
+        let Some(mut gatherer) = Gatherer::new(self.method, self.labels.names()) else { return Ok(Record::new()) };
+        let mut number = 0;
+        for_each_counted(examples, predictions, |gold, predicted| {
+            let words = gold.iter().zip(predicted).enumerate();
+            let words: Vec<Counted> =
+                words.map(|(at, (gold, predicted))| (at, *gold as usize, *predicted as usize)).collect();
+            gatherer.add(number, &words, None);
+            number += 1;
+        })?;
+        let entities = gatherer.finish();
+        let mut record = Record::new();
+        for (answer, tally) in Answer::ALL.into_iter().zip(entities.analysis.semeval.all()) {
+            record.insert(format!("semeval_{}_f1", answer.name()), json!(tally.metrics(ZeroDivision::Zero).f1));
+        }
+        let figures = Figure::all(entities.units.kinds.len());
+        for (name, figure) in [("f1", Figure::Micro(Part::F1)), ("f1_macro", Figure::Macro(Part::F1))] {
+            let at = figures.iter().position(|it| *it == figure);
+            if let Some(Interval { low, high }) = at.and_then(|at| entities.intervals.get(at).copied().flatten()) {
+                record.insert(format!("{name}_low"), json!(low));
+                record.insert(format!("{name}_high"), json!(high));
+            }
+        }
+        for (class, count) in ErrorClass::ALL.into_iter().zip(entities.analysis.classes.all()).skip(1) {
+            record.insert(format!("errors_{}", class.key()), json!(count));
+        }
+        Ok(record)
     }
 
     /// Returns how well errors are detected, where that is the task and anything is labeled.

@@ -145,6 +145,7 @@ pub const OPTIONS: &[Opt] = &[
     flag("eval_on_start").saving("evaluate before the first update too"),
     int("per_device_eval_batch_size", "8").saving("sentences in an evaluation batch"),
     flag("return_entity_level_metrics").saving("precision, recall and F1 of each type"),
+    flag("detailed_scores").beyond().saving("SemEval's F1, intervals of F1 and numbers of errors by class among the results"),
     flag("prediction_loss_only").saving("evaluate the loss only"),
     choice("save_strategy", SAVE_INTERVALS, "steps").saving("when to write checkpoints"),
     float("save_steps", "500").saving("updates between checkpoints; below 1, a part of all"),

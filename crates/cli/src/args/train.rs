@@ -407,6 +407,7 @@ fn resolve_times(values: &Values) -> Result<TimesArgs, UsageError> {
         eval_on_start: values.flag("eval_on_start"),
         per_device_eval_batch_size: count(values, "per_device_eval_batch_size")?,
         return_entity_level_metrics: values.flag("return_entity_level_metrics"),
+        detailed_scores: values.flag("detailed_scores"),
         prediction_loss_only: values.flag("prediction_loss_only"),
         save_strategy,
         save_steps: every(values, "save_steps")?.expect("it has a default"),
