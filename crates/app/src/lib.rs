@@ -6,7 +6,7 @@
 //! | [`compare::compare`] | [`compare::CompareRequest`] | a table |
 //! | [`predict::predict`] | [`predict::PredictRequest`] | [`predict::Predicted`] |
 //! | [`predict::anonymize::anonymize`] | [`predict::anonymize::AnonymizeRequest`] | [`predict::anonymize::Anonymized`] |
-//! | [`check::check`] | [`check::CheckRequest`] | [`check::Checked`] |
+//! | [`train::check::check`] | [`train::check::CheckRequest`] | [`train::check::Checked`] |
 //! | [`score::evaluate::evaluate`] | [`score::evaluate::EvaluateRequest`] | [`score::Scored`] |
 //! | [`score::score`] | [`score::ScoreRequest`] | [`score::Scored`] |
 //! | [`spans::train::train_spans`] | [`spans::train::SpanTrainRequest`] | [`spans::train::SpanTrained`] |
@@ -20,7 +20,6 @@
 //! does not know how an option is spelled: what a caller can do about an error is a [`tagsmith_message::Remedy`]. A rim
 //! (command line, server, Python) opens the hub, hands in streams and receives [`events`].
 
-pub mod check;
 pub mod compare;
 pub mod demo;
 pub mod error;

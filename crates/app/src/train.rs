@@ -1,6 +1,7 @@
 //! Training, evaluation and prediction of a token classifier, as run_ner.py does them.
 
 mod card;
+pub mod check;
 pub mod data;
 pub mod evaluation;
 mod folder;
@@ -17,7 +18,6 @@ pub(crate) mod record;
 mod upload;
 pub mod weights;
 
-use crate::check::Checked;
 use crate::events::{Events, Progress};
 use crate::machine::device::news;
 use crate::machine::{links, precision, threads};
@@ -28,6 +28,7 @@ use crate::report::clock::now_to_the_minute;
 use crate::report::diagnosis::Diagnosis;
 use crate::report::{Finished, page};
 use anyhow::Context;
+use check::Checked;
 use data::{Alignment, Data};
 use evaluation::Measure;
 use parts::Parts;

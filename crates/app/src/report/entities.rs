@@ -1,8 +1,8 @@
 //! What became of the entities of a split: classes of errors with their sentences, confusion, intervals, calibration.
 
-use crate::machine::threads;
+use std::num::NonZero;
 use std::ops::Range;
-use tagsmith_ranks::World;
+use std::thread;
 use tagsmith_text::labels::scheme::Span;
 use tagsmith_text::score::analysis::{Analysis, Analyzer};
 use tagsmith_text::score::bootstrap::{Interval, Resampling, intervals};
@@ -110,7 +110,7 @@ impl Gatherer {
             resamples: RESAMPLES,
             seed: SEED,
             zero_division: ZeroDivision::Zero,
-            threads: threads::choose(None, &World::alone()).0,
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
         };
         let intervals = intervals(&units, &resampling);
         self.samples.sort_by_key(|sample| sample.class);

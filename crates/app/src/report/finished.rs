@@ -2,8 +2,8 @@
 
 use super::about::About;
 use super::diagnosis::Diagnosis;
-use crate::check::Checked;
 use crate::options::Origin;
+use crate::train::check::Checked;
 use serde_json::Value;
 use tagsmith_train::checkpoint::state::Record;
 

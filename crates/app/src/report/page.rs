@@ -64,8 +64,10 @@ fn origin(run: &Finished) -> String {
     if !run.origin.command.is_empty() {
         fact("command", format!("<code>{}</code>", escaped(&run.origin.command)));
     }
-    for (name, hash) in &run.about.hashes {
-        fact(&format!("SHA-256 of {name}"), format!("<code>{}</code>", escaped(hash)));
+    if !run.about.hashes.is_empty() {
+        let hashes =
+            run.about.hashes.iter().map(|(name, hash)| format!("{}<br><code>{}</code>", escaped(name), escaped(hash)));
+        fact("SHA-256", hashes.collect::<Vec<_>>().join("<br>"));
     }
     let mut html = if facts.is_empty() { String::new() } else { rows("facts", &[], facts.into_iter()) };
     if let Some(checked) = &run.checked {

@@ -1,9 +1,9 @@
 //! The splits of a run: where they come from, what they hold, and what the model will see of them.
 
+use super::check::{Checked, check_splits};
 use super::hold_out::{self, HeldOut};
 use super::labeling::Labeling;
 use super::{options, reading};
-use crate::check::{Checked, check_splits};
 use crate::error::refusal;
 use crate::events::Events;
 use crate::options::{DataArgs, TaskArgs};

@@ -179,8 +179,8 @@ impl<'a> Measure<'a> {
         Ok(metrics)
     }
 
-    /// Returns what `--detailed_scores` adds, by name: F1 by SemEval's answers, the 95 % intervals of F1 over resamples of the
-    /// sentences, and the numbers of errors by class.
+    /// Returns the figures of detailed scores, by name. They are F1 by SemEval's answers, the 95 % intervals of F1 over resamples
+    /// of the sentences, and the numbers of errors by class.
     fn details(&self, examples: &Examples, predictions: Option<&[Vec<u32>]>) -> Result<Record, Error> {
         let Some(mut gatherer) = Gatherer::new(self.method, self.labels.names()) else { return Ok(Record::new()) };
         let mut number = 0;

@@ -10,8 +10,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use tagsmith_app::check::{CheckRequest, Severity, check};
 use tagsmith_app::machine::threads;
+use tagsmith_app::train::check::{CheckRequest, Severity, check};
 use tagsmith_files::atomic_write;
 use tagsmith_ranks::World;
 

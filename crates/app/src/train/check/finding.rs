@@ -66,13 +66,13 @@ kinds! {
     Leak: "leak", Warning, "{sentence|sentences} of the other data that {is|are} in the data to learn from";
     /// Such a sentence with a few other words.
     NearLeak: "near_leak", Warning, "{sentence|sentences} of the other data that {is|are} nearly in the data to learn from";
-    /// The same sentence with other labels.
+    /// A sentence that is there with other labels.
     OtherLabels: "other_labels", Warning, "{sentence that is|sentences that are} labeled in two ways";
-    /// The same sentence again.
+    /// A sentence that is there again.
     Duplicate: "duplicate", Warning, "{sentence that stands|sentences that stand} there again";
     /// Nearly the same sentence again.
     NearDuplicate: "near_duplicate", Warning, "{sentence that nearly stands|sentences that nearly stand} there again";
-    /// The same words with another type.
+    /// A mention whose words have another type elsewhere.
     OtherType: "other_type", Warning, "{mention|mentions} whose words mostly have another type";
     /// The words of an entity, without a label here.
     Unlabeled: "unlabeled", Warning, "{mention|mentions} without a label whose words are an entity elsewhere";

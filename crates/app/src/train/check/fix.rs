@@ -9,7 +9,7 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tagsmith_files::atomic_write;
-use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::scheme::{Scheme, Style, Tag, UNTYPED};
 use tagsmith_text::sentence::TagKind;
 
@@ -48,13 +48,14 @@ pub fn write(file: &File, path: &Path) -> Result<Note> {
         true
     })?;
     atomic_write::write(path, text.as_bytes())?;
-    let said =
-        format!("{}: {words} words and {tags} labels were mended, {dropped} empty words left out", path.display());
+    let [words, tags, dropped] =
+        [(words, "word"), (tags, "label"), (dropped, "empty word")].map(|(n, noun)| counted(n as usize, noun));
+    let said = format!("{}: mended: {words}, {tags}; left out: {dropped}", path.display());
     Ok(Note::once(said))
 }
 
-/// Returns the scheme of a file, if its tags follow one but for some: IOB2 or IOB1 by how entities begin mostly, or that of its
-/// letters.
+/// Returns the scheme that the tags of a file follow but for some: that of its letters, or IOB2 or IOB1 by how most entities
+/// begin.
 fn scheme(file: &File) -> Result<Option<Scheme>> {
     let tags: Vec<Option<Tag<&str>>> = file
         .split
@@ -62,7 +63,7 @@ fn scheme(file: &File) -> Result<Option<Scheme>> {
         .iter()
         .map(|name| Tag::of_any_scheme(name, Style::Prefix).filter(|tag| tag.kind != UNTYPED))
         .collect();
-    // A label that is no tag would be lost.
+    // A label that is not a tag would be lost.
     let is_outside = |name: &String| name == "O";
     if file.split.tag_names.iter().zip(&tags).any(|(name, tag)| tag.is_none() && !is_outside(name)) {
         return Ok(None);

@@ -4,6 +4,7 @@ use super::corpus::Sight;
 use super::finding::{Findings, Kind};
 use super::mentions::Mentions;
 use std::collections::HashMap;
+use tagsmith_message::counted;
 use tagsmith_text::labels::scheme::Span;
 
 /// Words that are a part of a name to some, and not to others.
@@ -61,7 +62,12 @@ impl<'m> Boundaries<'m> {
             let what = self.known.entry(mention).or_insert_with_key(|mention| {
                 let (with, without) = (mentions.count(mention), mentions.count(&inner.join(" ")));
                 let edge = if without > 0 {
-                    format!("`{}` is an entity {without} times, with the edge {with} times", inner.join(" "))
+                    format!(
+                        "`{}` is an entity {}, with the edge {}",
+                        inner.join(" "),
+                        counted(without as usize, "time"),
+                        counted(with as usize, "time")
+                    )
                 } else if !is_paired(words) {
                     "one bracket or quotation mark of two".to_owned()
                 } else if ends_in_punctuation(words) {

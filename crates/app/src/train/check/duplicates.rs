@@ -1,7 +1,7 @@
 //! Sentences that stand there again: in the same data, in the other data, and with other labels.
 
-use super::corpus::{Corpus, Place, Sight};
-use super::finding::{Findings, Kind};
+use super::corpus::{Corpus, Place, Sight, finding};
+use super::finding::{Findings, KEPT, Kind};
 use anyhow::Result;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -56,7 +56,7 @@ impl Duplicates {
         let mut all = [Kind::Leak, Kind::OtherLabels, Kind::Duplicate].map(Findings::new);
         for (kind, place, earlier) in self.met {
             let findings = all.iter_mut().find(|findings| findings.kind == kind).expect("it is one of these");
-            if findings.kept.len() == super::finding::KEPT {
+            if findings.kept.len() == KEPT {
                 findings.count += 1;
                 continue;
             }
@@ -69,19 +69,13 @@ impl Duplicates {
                     let at = (0..sentence.words.len()).find(differs).unwrap_or_default();
                     let label = |label: Option<&str>| label.unwrap_or("no label").to_owned();
                     let (here, there) = (label(file.label(&sentence, at)), label(other_file.label(&other, at)));
-                    findings.add(|| {
-                        super::corpus::finding(
-                            file,
-                            &sentence,
-                            at..at + 1,
-                            format!("`{here}` here, `{there}` in {shown}"),
-                        )
-                    });
+                    findings
+                        .add(|| finding(file, &sentence, at..at + 1, format!("`{here}` here, `{there}` in {shown}")));
                     continue;
                 }
                 _ => format!("as in {shown}"),
             };
-            findings.add(|| super::corpus::finding(file, &sentence, 0..0, what));
+            findings.add(|| finding(file, &sentence, 0..0, what));
         }
         Ok(all)
     }

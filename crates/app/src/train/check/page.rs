@@ -1,7 +1,8 @@
 //! What was found, as a page of HTML that needs nothing else.
 
-use super::finding::Excerpt;
-use super::{Checked, Class, Finding, Findings, Severity};
+use super::checked::Checked;
+use super::classes::Class;
+use super::finding::{Excerpt, Finding, Findings, Severity};
 use crate::report::html::{document, escaped};
 use std::fmt::Write;
 
@@ -25,7 +26,7 @@ impl Checked {
             )
             .expect("a string takes all");
         }
-        html += "</table></div>\n";
+        html += "</table></div>\n<h2>Findings</h2>\n";
         html += &self.summary_table();
         html += &self.findings_of(Severity::Error, "Errors");
         html += &self.findings_of(Severity::Warning, "Warnings");

@@ -1,6 +1,8 @@
 //! What was found, as text, as JSON and in three lines.
 
-use super::{Checked, Class, Findings, Kind, Severity};
+use super::checked::Checked;
+use super::classes::Class;
+use super::finding::{Findings, Kind, Severity};
 use serde_json::{Map, Value, json};
 use tagsmith_message::{Note, counted};
 use tagsmith_text::score::analysis::Columns;

@@ -46,7 +46,7 @@ pub struct Mentions {
 pub struct Seen {
     /// Mentions of the other data.
     pub mentions: u64,
-    /// Those whose words have this type in the data to learn from.
+    /// Mentions among them whose words have this type in the data to learn from.
     pub seen: u64,
 }
 

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 pub struct Class {
     /// The type.
     pub name: String,
-    /// Its mentions in the data to learn from.
+    /// Mentions in the data to learn from.
     pub learned: u64,
-    /// Its mentions in the other data.
+    /// Mentions in the other data.
     pub other: u64,
 }
 

@@ -3,6 +3,7 @@
 use super::corpus::Sight;
 use super::finding::{Findings, Kind};
 use std::collections::HashMap;
+use tagsmith_message::counted;
 
 /// How often words are one word, and how often two, in the data to learn from and in the other data. Only words with
 /// an apostrophe, a hyphen or other punctuation beside letters are looked at: others are not cut.
@@ -68,12 +69,16 @@ impl Judged {
         let words = &sight.sentence.words;
         for (at, word) in words.iter().enumerate() {
             if let Some((true, count)) = self.wrong.get(word) {
-                let what = format!("`{word}` is two words in the data to learn from, {count} times");
+                let what =
+                    format!("`{word}` is two words in the data to learn from, {}", counted(*count as usize, "time"));
                 self.findings.add(|| sight.finding(at..at + 1, what));
             }
             let Some(next) = words.get(at + 1) else { continue };
             if let Some((false, count)) = self.wrong.get(&format!("{word}{next}")) {
-                let what = format!("`{word}{next}` is one word in the data to learn from, {count} times");
+                let what = format!(
+                    "`{word}{next}` is one word in the data to learn from, {}",
+                    counted(*count as usize, "time")
+                );
                 self.findings.add(|| sight.finding(at..at + 2, what));
             }
         }

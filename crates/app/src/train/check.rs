@@ -1,6 +1,7 @@
 //! Findings about data before anybody learns from it: what cannot be meant, and what often is not.
 
 mod boundaries;
+mod checked;
 mod classes;
 mod corpus;
 mod drift;
@@ -28,6 +29,7 @@ use tagsmith_hub::Hub;
 use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_text::sentence::Split;
 
+pub use checked::{Checked, Checking};
 pub use classes::Class;
 use corpus::{Corpus, File};
 pub use finding::{Finding, Findings, Kind, Severity};
@@ -48,50 +50,6 @@ pub struct CheckRequest {
     pub fixed: Option<PathBuf>,
     /// Threads that cut words into pieces.
     pub threads: usize,
-}
-
-/// What was found.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    /// The files, each with its sentences and words, and whether a model is measured on it.
-    pub files: Vec<Checking>,
-    /// Findings of each kind that was met, errors first.
-    pub findings: Vec<Findings>,
-    /// Mentions of each type.
-    pub classes: Vec<Class>,
-    /// How much of the other data's mentions training has, by type.
-    pub seen: BTreeMap<String, Seen>,
-    /// The longest sequence that the model reads, in pieces.
-    pub longest: Option<usize>,
-    /// What happened while the files were read.
-    pub notes: Vec<Note>,
-    /// What was mended, and where the result is.
-    pub fixed: Option<Note>,
-}
-
-/// A file that was checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checking {
-    /// The file.
-    pub source: String,
-    /// Whether a model is measured on it.
-    pub is_other: bool,
-    /// Its sentences.
-    pub sentences: usize,
-    /// Its words.
-    pub words: u64,
-}
-
-impl Checked {
-    /// Returns how many findings of a severity there are.
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|it| it.kind.severity() == severity).map(|it| it.count).sum()
-    }
-
-    /// Returns how many findings of a kind there are.
-    pub fn of(&self, kind: Kind) -> usize {
-        self.findings.iter().find(|it| it.kind == kind).map_or(0, |it| it.count)
-    }
 }
 
 /// Checks data as `request` asks.
@@ -137,14 +95,6 @@ pub fn check_splits<'s>(
     let others = others.into_iter().map(|split| File::new(split.clone(), true));
     let files = std::iter::once(File::new(learned.clone(), false)).chain(others).collect();
     of_corpus(&Corpus { files }, None, false, events)
-}
-
-impl Checked {
-    /// Takes in the findings of kinds that were met.
-    fn take(&mut self, found: impl IntoIterator<Item = Findings>) {
-        self.findings.extend(found.into_iter().filter(|findings| findings.count > 0));
-        self.findings.sort_by_key(|findings| findings.kind);
-    }
 }
 
 /// Makes all checks that need no model.

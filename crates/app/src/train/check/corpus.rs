@@ -18,7 +18,7 @@ pub struct Corpus {
 
 /// A file under check.
 pub struct File {
-    /// Its sentences.
+    /// The sentences and their tags.
     pub split: Split,
     /// Whether it is of the other data: those that a model is measured on.
     pub is_other: bool,
@@ -67,11 +67,11 @@ pub struct Place {
 pub struct Sight<'a> {
     /// Where it is.
     pub place: Place,
-    /// Its file.
+    /// The file that it is in.
     pub file: &'a File,
     /// The sentence.
     pub sentence: &'a Sentence,
-    /// Its entities.
+    /// The entities in it.
     pub spans: Vec<Span<&'a str>>,
 }
 
