@@ -261,11 +261,18 @@ mod tests {
         );
         assert_eq!(found.types, [("PER".to_owned(), [0.5, 1.0, 2.0 / 3.0], 1)]);
         assert_eq!((found.measure, found.background.as_deref()), ("F1", Some("O")));
-        // `jo` is missed and `sings` invented; `ann lee` is a place and a person, `rome` a person.
+        // `sings` and `ann` are invented; of `ann lee` the first word is lost; `rome` is taken for a person.
         let entities = found.entities.expect("entities are scored");
         let errors: Vec<_> = entities.samples.iter().map(|it| (it.class.key(), it.sentence, it.gold.clone())).collect();
-        let gold = |range, kind: &str| Some((range, kind.to_owned()));
-        assert_eq!(errors, [("type", 1, gold(3..4, "LOC")), ("right_boundary", 9, None),]);
+        let gold = |words, kind: &str| Some((words, kind.to_owned()));
+        let want = [
+            ("type", 1, gold(3..4, "LOC")),
+            ("left_boundary", 1, gold(0..2, "PER")),
+            ("invented", 0, None),
+            ("invented", 1, None),
+        ];
+        assert_eq!(errors, want);
+        assert_eq!((found.shown.len(), &*found.shown[&1].0, entities.calibration), (2, "f:4", None));
         let words = Judgment::Labels(Method::Words, &score);
         assert_eq!(kinds(&labels, words).0, ["O", "B-LOC", "B-PER", "I-PER"]);
     }

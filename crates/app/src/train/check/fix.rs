@@ -54,8 +54,8 @@ pub fn write(file: &File, path: &Path) -> Result<Note> {
     Ok(Note::once(said))
 }
 
-/// Returns the scheme that the tags of a file follow but for some: that of its letters, or IOB2 or IOB1 by how most entities
-/// begin.
+/// Returns the scheme that the tags of a file follow but for some. It is that of its letters, or IOB2 or IOB1 by how most
+/// entities begin.
 fn scheme(file: &File) -> Result<Option<Scheme>> {
     let tags: Vec<Option<Tag<&str>>> = file
         .split
