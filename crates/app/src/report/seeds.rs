@@ -79,7 +79,9 @@ pub fn rows(runs: &[Finished]) -> Vec<Vec<String>> {
         let settings = run.settings.as_object().into_iter().flatten();
         let key: BTreeMap<&String, &Value> =
             settings.filter(|(name, _)| !OF_THE_RUN.contains(&name.as_str())).collect();
-        match groups.iter_mut().find(|(known, _)| *known == key) {
+        // A run without a seed differs in something that its settings do not say.
+        let has_seed = run.settings.get("seed").is_some_and(Value::is_number);
+        match groups.iter_mut().find(|(known, _)| has_seed && *known == key) {
             Some((_, group)) => group.runs.push(run),
             None => groups.push((key, Group { runs: vec![run] })),
         }

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagsmith_data::format::label_list;
 use tagsmith_hub::Hub;
-use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_text::sentence::Split;
 
 pub use checked::{Checked, Checking};

@@ -417,7 +417,7 @@ mod tests {
             ("predict --model m --bf16=1", "`--bf16` takes no value, but `1` is given"),
             ("predict --model m --model n", "`--model` is given twice"),
             ("predict --model m --output a --output-dir b", "`--output` and `--output-dir` do not go together"),
-            ("score a b c", "there is no place for `c`"),
+            ("score a b c d", "there is no place for `d`"),
             ("predict --model m -x", "there is no place for `-x`"),
         ] {
             assert_eq!(refused(line), want, "{line}");

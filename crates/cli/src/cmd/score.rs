@@ -587,33 +587,6 @@ mod tests {
                       "number": 1,
                       "predicted": 0,
                       "correct": 0
-                    },
-                    {
-                      "words": "3",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0
-                    },
-                    {
-                      "words": "4",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0
-                    },
-                    {
-                      "words": "5+",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0
                     }
                   ],
                   "by_sentence_length": [
@@ -626,56 +599,6 @@ mod tests {
                       "predicted": 3,
                       "correct": 2,
                       "sentences": 2
-                    },
-                    {
-                      "words": "11–20",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0,
-                      "sentences": 0
-                    },
-                    {
-                      "words": "21–30",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0,
-                      "sentences": 0
-                    },
-                    {
-                      "words": "31–40",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0,
-                      "sentences": 0
-                    },
-                    {
-                      "words": "41–60",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0,
-                      "sentences": 0
-                    },
-                    {
-                      "words": "61+",
-                      "precision": 0.0,
-                      "recall": 0.0,
-                      "f1": 0.0,
-                      "number": 0,
-                      "predicted": 0,
-                      "correct": 0,
-                      "sentences": 0
                     }
                   ],
                   "notes": [
