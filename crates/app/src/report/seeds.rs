@@ -143,6 +143,43 @@ pub const ABOUT: &str = "Means over runs that differ in their seed alone. p: 10,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Origin;
+    use crate::report::about::About;
+    use serde_json::json;
+
+    fn run(name: &str, rate: f64, seed: Option<u64>, f1: f64) -> Finished {
+        Finished {
+            name: name.into(),
+            history: Vec::new(),
+            results: serde_json::from_value(json!({"eval_f1": f1, "predict_f1": f1 / 2.0})).expect("a record"),
+            metric: "f1".into(),
+            diagnosis: None,
+            tested: None,
+            checked: None,
+            settings: json!({"learning_rate": rate, "seed": seed, "output_dir": name}),
+            origin: Origin::default(),
+            about: About::default(),
+        }
+    }
+
+    #[test]
+    fn runs_are_grouped_by_all_but_their_seed() {
+        let runs = [
+            run("slow-seed1", 1e-5, Some(1), 0.5),
+            run("fast-1", 1e-4, Some(1), 0.25),
+            run("slow-seed2", 1e-5, Some(2), 0.75),
+            run("fast-2", 1e-4, Some(2), 0.25),
+        ];
+        let table = rows(&runs);
+        let cells: Vec<Vec<&str>> = table.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
+        // Mean 0.625, deviation 0.125 √2; nothing says which sentences were right.
+        assert_eq!(cells[1], ["slow", "2", "0.6250", "0.1768", "0.3125", "0.0884", "", ""]);
+        assert_eq!(cells[2], ["fast", "2", "0.2500", "0.0000", "0.1250", "0.0000", "", ""]);
+        assert!(markdown(&runs).contains("| slow "));
+        // One run of each kind, and runs without a seed, are not groups.
+        assert!(rows(&runs[..2]).is_empty() && markdown(&runs[..2]).is_empty());
+        assert!(rows(&[run("a", 1.0, None, 0.5), run("b", 1.0, None, 0.5)]).is_empty());
+    }
 
     #[test]
     fn a_deviation_is_that_of_a_sample() {
