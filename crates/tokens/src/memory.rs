@@ -90,10 +90,10 @@ fn activations(model: &Model, work: &Work) -> (u64, usize) {
 const ORDER: u64 = 8;
 
 /// Counts the bytes that an evaluation holds beside its examples. Each has its length, its place, its loss, and its
-/// predictions in a vector of their own. Losses and predictions are there twice more, on their way between ranks.
+/// predictions and their probabilities in vectors of their own. All but the place are there twice more, on their way between ranks.
 pub fn evaluation_bytes(examples: &Examples) -> u64 {
     const EXAMPLE: u64 = 4 * 8 + 16 + (24 + 16) + 2 * 12 + 24;
-    const PIECE: u64 = 4 * 4;
+    const PIECE: u64 = 6 * 4;
     EXAMPLE * examples.len() as u64 + PIECE * examples.pieces()
 }
 
