@@ -14,6 +14,7 @@ use tagsmith_data::labeled::{LabelFile, Labeled};
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::score::error_detection as errors;
 use tagsmith_text::score::table;
 use tagsmith_text::score::{Method, Score, Scorer};
@@ -108,12 +109,16 @@ pub(crate) fn score_labeled(request: &ScoreRequest, gold: &Labeled, predicted: &
     }
     let method = method(request, gold, &mut notes)?;
     let mut scorer = Scorer::new(method);
+    let mut left_out = unlabeled::left_out();
     for (gold_sentence, sentence) in gold.sentences.iter().zip(&predicted.sentences) {
-        scorer.add(&gold_sentence.labels, &sentence.labels).with_context(|| {
+        let place = |word| format!("{}:{}: word {}", gold.source, gold_sentence.line, word + 1);
+        let (of_gold, of_predicted) = unlabeled::known(&gold_sentence.labels, &sentence.labels, &mut left_out, place);
+        scorer.add(&of_gold, &of_predicted).with_context(|| {
             format!("{}:{} against {}:{}", gold.source, gold_sentence.line, predicted.source, sentence.line)
         })?;
     }
     let score = scorer.score(request.zero_division);
+    notes.extend((left_out.count > 0).then_some(left_out));
     notes.extend(words_differ(gold, predicted));
     notes.extend(score.notes.iter().cloned());
     Ok(Scored::new(notes, Figures::Labels(score, method)))
@@ -138,6 +143,7 @@ fn words_differ(gold: &Labeled, predicted: &Labeled) -> Option<Note> {
 fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
     let style = if request.suffix { Style::Suffix } else { Style::Prefix };
     let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
+    let labels = labels.filter(|label| !unlabeled::is_written(label));
     let asked = request.label_scheme;
     Ok(match (request.mode, asked) {
         (None | Some(Mode::Strict), LabelScheme::Strict(_)) | (None | Some(Mode::Words), LabelScheme::Words) => {
