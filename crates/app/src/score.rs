@@ -16,6 +16,7 @@ use tagsmith_data::labeled::{LabelFile, Labeled};
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::score::analysis::Analysis;
 use tagsmith_text::score::calibration::Calibration;
 use tagsmith_text::score::error_detection as errors;
@@ -126,6 +127,7 @@ pub(crate) fn score_labeled(
     let documents = chance::documents(request, gold)?;
     let mut scorer = Scorer::new(method);
     let first = judge(request, (&mut scorer, known.as_ref()), gold, predicted)?;
+    notes.extend((first.left_out.count > 0).then(|| first.left_out.clone()));
     notes.extend(words_differ(gold, predicted));
     notes.extend(first.score.notes.iter().cloned());
     let mut scored = Scored::new(notes, Figures::Labels(first.score.clone(), method));
@@ -197,6 +199,7 @@ fn words_differ(gold: &Labeled, predicted: &Labeled) -> Option<Note> {
 fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
     let style = if request.suffix { Style::Suffix } else { Style::Prefix };
     let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
+    let labels = labels.filter(|label| !unlabeled::is_written(label));
     let asked = request.label_scheme;
     Ok(match (request.mode, asked) {
         (None | Some(Mode::Strict | Mode::SemEval), LabelScheme::Strict(_))
