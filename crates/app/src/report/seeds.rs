@@ -77,8 +77,10 @@ pub fn rows(runs: &[Finished]) -> Vec<Vec<String>> {
     let mut groups: Vec<(BTreeMap<&String, &Value>, Group<'_>)> = Vec::new();
     for run in runs {
         let settings = run.settings.as_object().into_iter().flatten();
-        let key: BTreeMap<&String, &Value> =
-            settings.filter(|(name, _)| !OF_THE_RUN.contains(&name.as_str())).collect();
+        // Where nothing is held out, the seed of that follows the run's and changes nothing.
+        let holds_out = run.settings.get("validation_size").is_some_and(|size| !size.is_null());
+        let counts = |name: &str| !OF_THE_RUN.contains(&name) && (holds_out || name != "split_seed");
+        let key: BTreeMap<&String, &Value> = settings.filter(|(name, _)| counts(name)).collect();
         // A run without a seed differs in something that its settings do not say.
         let has_seed = run.settings.get("seed").is_some_and(Value::is_number);
         match groups.iter_mut().find(|(known, _)| has_seed && *known == key) {
@@ -156,7 +158,7 @@ mod tests {
             diagnosis: None,
             tested: None,
             checked: None,
-            settings: json!({"learning_rate": rate, "seed": seed, "output_dir": name}),
+            settings: json!({"learning_rate": rate, "seed": seed, "split_seed": seed, "output_dir": name}),
             origin: Origin::default(),
             about: About::default(),
         }
