@@ -55,7 +55,7 @@ pub fn learner(
         model = model.to(device)?;
     }
     let loss = LossOptions::PLAIN;
-    let task = TokenTask { model, loss };
+    let task = TokenTask::new(model, loss);
     Ok(Learner::new(task, StepOptions::default(), &[]).expect("nothing is frozen").0)
 }
 

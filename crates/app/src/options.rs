@@ -215,6 +215,12 @@ pub struct LearningArgs {
     pub batch_tokens: Option<usize>,
     /// The highest learning rate.
     pub learning_rate: f64,
+    /// The head's highest learning rate, if another.
+    pub head_learning_rate: Option<f64>,
+    /// The part of the rate above it that each layer has; 1 where all have one rate.
+    pub layer_lr_decay: f64,
+    /// The rate of every dropout, if another than the model's configuration has.
+    pub dropout: Option<f64>,
     /// The course of the learning rate, by transformers' name.
     pub lr_scheduler_type: String,
     /// Settings of that course.
@@ -239,6 +245,12 @@ pub struct LearningArgs {
     pub focal_gamma: Option<f64>,
     /// The exponent of the dice loss, where that is the loss.
     pub dice_alpha: Option<f64>,
+    /// The token classifier that the model learns from, besides labels.
+    pub teacher: Option<String>,
+    /// The part of the loss that is the distance from the teacher, where there is a teacher.
+    pub distill_alpha: Option<f64>,
+    /// The temperature of the distance from the teacher, where there is a teacher.
+    pub distill_temperature: Option<f64>,
     /// The weights of labels: `none`, the name of a rule, or a file: see [`crate::train::weights::ClassWeights`].
     pub class_weights: String,
     /// The weight of the label `O`, if another.

@@ -9,13 +9,15 @@ mod shown;
 
 use crate::error::refusal;
 use anyhow::bail;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tagsmith_data::format::Format;
-use tagsmith_data::labeled::{LabelFile, Labeled};
+use tagsmith_data::labeled::{LabelFile, Labeled, LabeledSentence};
 use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::Style;
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::score::analysis::Analysis;
 use tagsmith_text::score::calibration::Calibration;
 use tagsmith_text::score::error_detection as errors;
@@ -121,6 +123,11 @@ pub(crate) fn score_labeled(
         let remedies = vec![Remedy::Unset(Setting::Labels), Remedy::SetTo(Setting::Mode, "ged".into())];
         return Err(refusal("a list of labels is for error detection alone", Remedy::AnyOf(remedies)));
     }
+    let (kept, left_out) = labeled_words(gold);
+    let (gold, predicted) = (&*only(gold, kept.as_deref()), &*only(predicted, kept.as_deref()));
+    let second = second.map(|second| only(second, kept.as_deref()));
+    let second = second.as_deref();
+    notes.extend(left_out);
     let method = method(request, gold, &mut notes)?;
     let known = known(request, method, gold, &mut notes)?;
     let documents = chance::documents(request, gold)?;
@@ -150,6 +157,28 @@ pub(crate) fn score_labeled(
         Note::important_first(&mut scored.notes);
     }
     Ok(scored)
+}
+
+/// Returns the words of each sentence that have a gold label, if some have none, and the note about those.
+fn labeled_words(gold: &Labeled) -> (Option<Vec<Vec<usize>>>, Option<Note>) {
+    let mut note = unlabeled::left_out();
+    let known = |sentence: &LabeledSentence| {
+        let place = |word| format!("{}:{}: word {}", gold.source, sentence.line, word + 1);
+        unlabeled::known(&sentence.labels, &mut note, place)
+    };
+    let words: Vec<Vec<usize>> = gold.sentences.iter().map(known).collect();
+    if note.count == 0 { (None, None) } else { (Some(words), Some(note)) }
+}
+
+/// Returns labels with these words of each sentence alone, or as they are.
+fn only<'l>(all: &'l Labeled, words: Option<&[Vec<usize>]>) -> Cow<'l, Labeled> {
+    let Some(words) = words else { return Cow::Borrowed(all) };
+    let mut all = all.clone();
+    for (sentence, words) in all.sentences.iter_mut().zip(words) {
+        let pick = |texts: &[String]| words.iter().filter_map(|&word| texts.get(word).cloned()).collect();
+        (sentence.labels, sentence.words) = (pick(&sentence.labels), pick(&sentence.words));
+    }
+    Cow::Owned(all)
 }
 
 /// Returns the mentions of the training data, where they are asked for.
@@ -197,6 +226,7 @@ fn words_differ(gold: &Labeled, predicted: &Labeled) -> Option<Note> {
 fn method(request: &ScoreRequest, gold: &Labeled, notes: &mut Vec<Note>) -> anyhow::Result<Method> {
     let style = if request.suffix { Style::Suffix } else { Style::Prefix };
     let labels = gold.sentences.iter().flat_map(|sentence| &sentence.labels).map(String::as_str);
+    let labels = labels.filter(|label| !unlabeled::is_written(label));
     let asked = request.label_scheme;
     Ok(match (request.mode, asked) {
         (None | Some(Mode::Strict | Mode::SemEval), LabelScheme::Strict(_))

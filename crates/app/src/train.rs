@@ -15,6 +15,7 @@ mod prediction;
 mod read;
 mod reading;
 pub(crate) mod record;
+mod teacher;
 mod upload;
 pub mod weights;
 
@@ -53,6 +54,7 @@ use tagsmith_train::learner::{Learner, freeze};
 use tagsmith_train::trainer::best::Criterion;
 use tagsmith_train::trainer::results;
 use tagsmith_train::trainer::{self, Job};
+use teacher::Teacher;
 use upload::Upload;
 
 /// The hub as a run needs it.
@@ -74,7 +76,11 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
     let rooms = Rooms::new(args, world);
     let mut data = Data::load(&args.data, args.tasks, &rooms.texts, &hubs.downloads, events)?;
     let parts = Parts::find(&args.model, &hubs.downloads)?;
-    let (config, labels) = parts.labels(args.tasks.do_train, &data, events)?;
+    let (mut config, labels) = parts.labels(args.tasks.do_train, &data, events)?;
+    if let Some(rate) = args.learning.dropout {
+        config = config.with_dropout(rate)?;
+        events.say(format!("every dropout of the model has the rate {rate}, which its config.json will have"));
+    }
     data.cut(&args.data, events);
     let threads = threads::set(args.machine.threads, world, events)?;
     let tokenizer = parts.tokenizer(events)?;
@@ -108,7 +114,21 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         hashes: if args.reporting.html_report { hashes(args)? } else { Vec::new() },
     };
     let checked = data.checked(args.tasks, events)?;
-    let read = Read::align(args, data, &alignment, &rooms, events)?;
+    let teacher = Teacher::of(args, &labels, &hubs.downloads, &device, events)?;
+    let targets = match (&teacher, &data.train) {
+        (Some(teacher), Some(train)) => {
+            let work = (&rooms.examples, evaluation::rows_at_once(&args.learning), threads);
+            Some((teacher.teach(train, &labels, work, world, events)?, teacher.bytes()))
+        }
+        _ => None,
+    };
+    drop(teacher);
+    let mut read = Read::align(args, data, &alignment, &rooms, events)?;
+    if let Some((targets, bytes)) = targets {
+        teacher::check(&targets, &read.to_learn, args.learning.teacher.as_deref().unwrap_or_default())?;
+        read.reading += bytes;
+        read.targets = Some(targets);
+    }
     let upload = Upload::prepare(&args.hub, &args.output, &hubs.uploads, world, events)?;
     let recorder = Recorder::new(&args.reporting, &args.output, world.is_first(), events);
 
@@ -193,7 +213,12 @@ impl Run<'_> {
             events.note(&note);
         }
         memory::check(&args.learning, world, (&model, device), read, *events)?;
-        let task = TokenTask { model: model.moved(device)?, loss: options::loss(&args.learning, &weights) };
+        let rates = options::rates(&args.learning);
+        if let Some(rates) = rates {
+            events.say(rates.tell(model.config.shape.layers));
+        }
+        let loss = options::loss(&args.learning, &weights);
+        let task = TokenTask { rates, ..TokenTask::new(model.moved(device)?, loss) };
         let (mut learner, _) = Learner::new(task, options::step(&args.learning), &[])?;
         // Nothing needs these examples after training.
         let to_learn = std::mem::replace(&mut read.to_learn, Examples::in_memory(&[]));
@@ -203,7 +228,7 @@ impl Run<'_> {
         let watch = |progress: Progress<'_>| shared.borrow_mut().progress(progress);
         let job = Job {
             options: &options,
-            feed: &TokenFeed::new(&to_learn, &options, &weights, world),
+            feed: &TokenFeed::new(&to_learn, &options, &weights, world).taught_by(read.targets.as_ref()),
             world,
             arguments: &arguments,
             save: &|task: &TokenTask, folder: &Path| task.save(folder, &attachments),

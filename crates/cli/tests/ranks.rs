@@ -258,7 +258,7 @@ fn accumulation_and_bounded_batches_change_nothing_either(mpi: Mpi, launcher: &'
     scratch.good(2, &(train(2, "two") + " --gradient_accumulation_steps 2 --batch_tokens 12 --gradient_checkpointing"));
     assert_close(&scratch, "one", "two", (LOSS_APART, WEIGHT_APART));
     // Ranks divide by the weights of all of them. Weights that each rank adds up alone would be others.
-    let weighted = " --class_weights inverse --o_weight 0.3 --loss focal --batch_tokens 12";
+    let weighted = " --class_weights inverse --o_weight 0.3 --loss focal --batch_tokens 12 --teacher model";
     scratch.good(1, &(train(1, "one-weighted") + weighted));
     scratch.good(2, &(train(2, "two-weighted") + weighted));
     assert_close(&scratch, "one-weighted", "two-weighted", (LOSS_APART, WEIGHT_APART));

@@ -11,7 +11,7 @@
 /// assert_eq!((batch.rows(), batch.counted()), (7, 3));
 /// assert_eq!(batch.starts, [0, 3, 7]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// Token ids (R).
     pub ids: Vec<u32>,
@@ -22,6 +22,8 @@ pub struct Batch {
     /// One label a row; empty where there are none. A negative label is not counted, as in the loss
     /// (`kernel/op/label_loss.rs`).
     pub labels: Vec<i32>,
+    /// A teacher's scores of the rows with a counted label, K a row; empty without a teacher.
+    pub teacher: Vec<f32>,
 }
 
 impl Batch {

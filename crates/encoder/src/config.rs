@@ -170,6 +170,23 @@ impl Config {
         Ok((Config { json, model_type, shape, family, facts, labels }, fields.notes))
     }
 
+    /// Returns the configuration of the same model with this rate for every dropout that its token classifier has.
+    ///
+    /// # Errors
+    /// A rate that no dropout can have.
+    pub fn with_dropout(self, rate: f64) -> Result<Config, Error> {
+        const BERT: &[&str] = &["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"];
+        let keys: &[&str] = match self.model_type.as_str() {
+            "modernbert" => &["embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"],
+            "distilbert" => &["dropout", "attention_dropout"],
+            "deberta-v2" => &BERT[..2],
+            _ => BERT,
+        };
+        let mut json = self.json;
+        json.extend(keys.iter().map(|&key| (key.to_owned(), rate.into())));
+        Ok(Config::from_json("config.json".into(), json)?.0)
+    }
+
     /// Returns the configuration of the same model with these labels.
     #[must_use]
     pub fn with_labels(mut self, labels: &[String]) -> Config {

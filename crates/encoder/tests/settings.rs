@@ -31,6 +31,29 @@ fn modernbert(json: Map<String, Value>) -> modernbert::Settings {
 }
 
 #[test]
+fn one_rate_for_every_dropout_of_every_family() {
+    for name in ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"] {
+        let dropped = read(golden(name)).expect("it reads").0.with_dropout(0.25).expect("it is a rate");
+        let (again, notes) = read(dropped.json.clone()).expect("it reads");
+        assert!(notes.is_empty(), "{name}: {notes:?}");
+        for config in [&dropped, &again] {
+            let mut rates =
+                vec![config.shape.hidden_dropout, config.shape.attention_dropout, config.facts.head.dropout];
+            if let Family::ModernBert(settings) = &config.family {
+                rates.push(settings.mlp_dropout);
+            }
+            assert!(rates.iter().all(|&rate| rate == 0.25), "{name}: {rates:?}");
+        }
+        // It changes nothing else.
+        let mut json = dropped.json;
+        golden(name).into_iter().for_each(|(key, value)| _ = json.insert(key, value));
+        json.retain(|key, _| golden(name).contains_key(key));
+        assert_eq!(json, golden(name), "{name}");
+    }
+    assert!(read(golden("bert")).expect("it reads").0.with_dropout(1.5).is_err());
+}
+
+#[test]
 fn both_spellings_of_modernbert_are_one_model() {
     let new = modernbert(golden("modernbert"));
     assert_eq!(new.windows, [None, Some(4), None]);

@@ -8,6 +8,7 @@ pub mod clip;
 pub mod convolution;
 pub mod deferred;
 pub mod disentangled;
+pub mod distillation;
 pub mod dropout;
 pub mod embedding;
 pub mod gated;

@@ -13,7 +13,7 @@ use tagsmith_kernel::memory::values::View;
 use tagsmith_kernel::op::adamw::{self, AdamW, Kept, Part};
 use tagsmith_kernel::op::clip::{Clip, clip};
 use tagsmith_kernel::op::label_loss::{self, Form, Loss, Objective};
-use tagsmith_kernel::op::{dropout, embedding};
+use tagsmith_kernel::op::{distillation, dropout, embedding};
 use tagsmith_kernel::params::GradSlot;
 use tagsmith_kernel::params::row_gradients::RowGradients;
 use tagsmith_kernel::params::table::{Origin, Rows, Table, UnreadableRows};
@@ -147,6 +147,32 @@ fn focal_without_the_derivative(gamma: f64, scores: &[f32], labels: &[i32], plai
         d.iter_mut().for_each(|d| *d = (f64::from(*d) * (1.0 - p).powf(gamma)) as f32);
     }
     found
+}
+
+#[test]
+fn distances_from_a_teacher_are_pytorchs() {
+    for row in golden::lines("losses/teacher.jsonl") {
+        let labels: Vec<i32> = floats(&row["labels"]).iter().map(|&label| label as i32).collect();
+        let narrow = |key: &str| floats(&row[key]).iter().map(|&score| score as f32).collect::<Vec<f32>>();
+        let (scores, teacher, want) = (narrow("scores"), narrow("teacher"), floats(&row["gradient"]));
+        let (temperature, k) = (row["temperature"].as_f64().expect("a number"), scores.len() / labels.len());
+        on_every_device(|device, place| {
+            let scores = Tensor::on(device, labels.len(), k, &scores);
+            let loss = distillation::forward(&scores, &labels, &teacher, temperature, 1.0).expect("the device works");
+            let (sum, want_sum) = (loss.sum.read().expect("the device works"), row["sum"].as_f64().expect("a number"));
+            assert!((sum - want_sum).abs() <= 1e-6 * want_sum, "{place}: {sum} for {want_sum}");
+            let dscores = read(&loss.dscores);
+            assert_close(&format!("{place} T {temperature}"), &dscores, &want, 2.0, k);
+            if temperature != 1.0 {
+                // Wrong twins: T² is missing, and the teacher's scores are not divided by T.
+                let without: Vec<f32> = dscores.iter().map(|d| d / (temperature * temperature) as f32).collect();
+                assert_far("without T²", &without, &want, 2.0, k);
+                let warm: Vec<f32> = teacher.iter().map(|score| score * temperature as f32).collect();
+                let warm = distillation::forward(&scores, &labels, &warm, temperature, 1.0).expect("the device works");
+                assert_far("a teacher without T", &read(&warm.dscores), &want, 2.0, k);
+            }
+        });
+    }
 }
 
 #[test]

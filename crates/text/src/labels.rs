@@ -12,6 +12,7 @@ pub mod slips;
 pub mod tag;
 #[cfg(test)]
 mod tests;
+pub mod unlabeled;
 
 use crate::labels::error::{place, shown};
 use crate::sentence::Split;
@@ -65,7 +66,8 @@ impl LabelSet {
         self.ids.get(name).copied()
     }
 
-    /// Returns the id of each of the split's tag names; a tag that no word has may be unknown here and is then `None`.
+    /// Returns the id of each of the split's tag names; a tag that no word has may be unknown here and is then `None`. So is
+    /// [`unlabeled::TAG`], where it is not the name of a label.
     ///
     /// # Errors
     /// A tag that some word has and this set lacks.
@@ -81,7 +83,8 @@ impl LabelSet {
         let ids: Vec<Option<u32>> = split.tag_names.iter().map(|name| self.id(name)).collect();
         let is_unknown = |tag: u32| {
             let tag = tag as usize;
-            ids[tag].is_none() && Some(split.tag_names[tag].as_str()) != uncounted
+            let name = split.tag_names[tag].as_str();
+            ids[tag].is_none() && Some(name) != uncounted && name != unlabeled::TAG
         };
         if !(0..ids.len() as u32).any(is_unknown) {
             return Ok(ids);

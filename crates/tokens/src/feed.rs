@@ -3,6 +3,7 @@
 use crate::batch::collate;
 use crate::error::Error;
 use crate::examples::Examples;
+use crate::learn::teacher::Targets;
 use crate::learn::weights::weight_of;
 use crate::memory::rows_at_once;
 use tagsmith_encoder::batch::Batch;
@@ -20,6 +21,7 @@ pub struct TokenFeed<'a> {
     examples: &'a Examples,
     options: &'a Options,
     weights: &'a [f64],
+    teacher: Option<&'a Targets>,
     ranks: usize,
     rank: usize,
 }
@@ -28,7 +30,13 @@ impl<'a> TokenFeed<'a> {
     /// A feed of this rank's share of the examples' updates. `weights` are those of the loss: see
     /// [`crate::learn::LossOptions`].
     pub fn new(examples: &'a Examples, options: &'a Options, weights: &'a [f64], world: &World) -> TokenFeed<'a> {
-        TokenFeed { examples, options, weights, ranks: world.size(), rank: world.rank() }
+        TokenFeed { examples, options, weights, teacher: None, ranks: world.size(), rank: world.rank() }
+    }
+
+    /// Returns the feed with a teacher's scores in its batches, if there is a teacher. It has read every counted word.
+    #[must_use]
+    pub fn taught_by(self, teacher: Option<&'a Targets>) -> TokenFeed<'a> {
+        TokenFeed { teacher, ..self }
     }
 
     fn order(&self) -> Order<'_> {
@@ -48,7 +56,12 @@ impl<'a> TokenFeed<'a> {
                 let mut place = totals.pieces;
                 for part in cut(&lengths, self.options.batch_tokens.unwrap_or(usize::MAX)) {
                     let rows = lengths[part.clone()].iter().sum::<usize>();
-                    micro_batches.push(MicroBatch { batch: collate(&examples[part]), place: place as u64 });
+                    let mut batch_of_part = collate(&examples[part.clone()]);
+                    for (&at, example) in batch[part.clone()].iter().zip(&examples[part]) {
+                        let Some(teacher) = self.teacher else { break };
+                        batch_of_part.teacher.extend(teacher.of(at, example)?.expect("the teacher read every word"));
+                    }
+                    micro_batches.push(MicroBatch { batch: batch_of_part, place: place as u64 });
                     place += rows;
                 }
             }

@@ -86,6 +86,11 @@ fn activations(model: &Model, work: &Work) -> (u64, usize) {
     (learning.max(evaluating), rows)
 }
 
+/// Returns the bytes of a model's parameters, its word table whole.
+pub fn parameter_bytes(model: &Model) -> u64 {
+    FLOAT * model.params.len() as u64
+}
+
 /// Bytes of an example's number in an epoch's order.
 const ORDER: u64 = 8;
 

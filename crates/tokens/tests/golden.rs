@@ -63,7 +63,8 @@ fn batch_of(expected: &Expected) -> Batch {
     for length in expected.ids("lengths") {
         starts.push(starts[starts.len() - 1] + length);
     }
-    Batch { ids: expected.ids("ids"), types: expected.ids("types"), starts, labels: expected.labels("labels") }
+    let labels = expected.labels("labels");
+    Batch { ids: expected.ids("ids"), types: expected.ids("types"), starts, labels, teacher: Vec::new() }
 }
 
 fn load(name: &str) -> Model {
@@ -521,7 +522,7 @@ fn rows_come_from_the_open_file_and_from_no_other() {
     // Another program writing into it is noticed, even if what it writes is as long.
     let refused = |change: &dyn Fn()| {
         let model = open();
-        let first = Batch { ids: vec![1], types: vec![0], starts: vec![0, 1], labels: vec![] };
+        let first = Batch { ids: vec![1], types: vec![0], starts: vec![0, 1], labels: vec![], teacher: vec![] };
         model.infer(&first).expect("the file is unchanged");
         change();
         let lost = model.infer(&batch).expect_err("the file was changed");

@@ -61,7 +61,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
 
     for frozen in [&[][..], &["embeddings".to_owned()]] {
         let loss = LossOptions::PLAIN;
-        let task = TokenTask { model: open(), loss };
+        let task = TokenTask::new(open(), loss);
         let (mut learner, _) = Learner::new(task, StepOptions::default(), frozen).expect("there are embeddings");
         let mut step = |example: &Example| {
             learner.step(&world, &update(vec![collate(std::slice::from_ref(example))]), Rate::scheduled(1e-3, 1.0))

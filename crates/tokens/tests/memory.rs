@@ -73,7 +73,7 @@ fn grown(make: impl Fn() -> Model, examples: &Examples, gradient_checkpointing: 
     let before = status("VmRSS");
     let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
     let loss = LossOptions::PLAIN;
-    let (mut learner, _) = Learner::new(TokenTask { model: make(), loss }, options, &[]).unwrap();
+    let (mut learner, _) = Learner::new(TokenTask::new(make(), loss), options, &[]).unwrap();
     let work = Work { batch_size: examples.len(), ..work(examples, None, gradient_checkpointing) };
     let footprint = footprint(&learner.model().model, &work);
     let batch = collate(&examples.iter().collect::<Result<Vec<_>, _>>().unwrap());
@@ -157,7 +157,7 @@ fn the_plan_of_a_gpu_is_what_a_step_takes() {
             let options = StepOptions { weight_decay: 0.01, gradient_checkpointing, ..StepOptions::default() };
             let loss = LossOptions::PLAIN;
             let model = model.to(&device).expect("there is room");
-            let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &[]).unwrap();
+            let (mut learner, _) = Learner::new(TokenTask::new(model, loss), options, &[]).unwrap();
             let batch = collate(&examples.iter().collect::<Result<Vec<_>, _>>().unwrap());
             learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-4, 1.0)).expect("the device works");
             // What was dropped is kept for what comes next: what is free at the end is the least that ever was.

@@ -37,7 +37,7 @@ fn batch() -> Batch {
         Some(*end)
     }));
     let labels = expected.labels("labels");
-    Batch { ids: expected.ids("ids"), types: expected.ids("types"), starts, labels }
+    Batch { ids: expected.ids("ids"), types: expected.ids("types"), starts, labels, teacher: Vec::new() }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn only_the_first_step_takes_buffers() {
         let mut model = Model::new(config.clone(), 1);
         model.precision = precision;
         let loss = LossOptions::PLAIN;
-        let (mut learner, _) = Learner::new(TokenTask { model, loss }, options.clone(), &[]).unwrap();
+        let (mut learner, _) = Learner::new(TokenTask::new(model, loss), options.clone(), &[]).unwrap();
         let mut step = |batch: Batch| {
             let report = learner.step(&World::alone(), &update(vec![batch]), Rate::scheduled(1e-3, 1.0));
             report.expect("its rows can be read")

@@ -92,7 +92,7 @@ impl Lesson {
         let options = self.options();
         let step_options = StepOptions { weight_decay: 0.01, seed: self.seed, ..StepOptions::default() };
         let loss = LossOptions::PLAIN;
-        let mut learner = Learner::new(TokenTask { model, loss }, step_options, &[])?.0;
+        let mut learner = Learner::new(TokenTask::new(model, loss), step_options, &[])?.0;
         let mut evaluate = |task: &TokenTask| {
             let f1 = self.marks(&task.model, &validation, &self.corpus.validation)?.score.micro.f1;
             Ok(Record::from_iter([("eval_f1".to_owned(), f1.into())]))

@@ -170,5 +170,5 @@ fn learner() -> Result<Learner<TokenTask>> {
     let Value::Object(config) = config else { unreachable!("an object was written") };
     let (config, _) = Config::from_json("config.json".into(), config)?;
     let loss = LossOptions::PLAIN;
-    Ok(Learner::new(TokenTask { model: Model::new(config, 7), loss }, StepOptions::default(), &[])?.0)
+    Ok(Learner::new(TokenTask::new(Model::new(config, 7), loss), StepOptions::default(), &[])?.0)
 }

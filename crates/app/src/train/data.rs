@@ -20,6 +20,7 @@ use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::labels::scheme::{self, Style};
 use tagsmith_text::labels::slips;
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::sentence::{Split, TagKind};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::examples::Examples;
@@ -80,7 +81,8 @@ impl Data {
         for (name, split) in data.splits() {
             events.say(describe(name, split)?);
             let (slips, seen) = (slips::of(split)?, seen.iter().filter(|(of, _)| *of == name).map(|(_, note)| note));
-            events.notes_about(name, split.notes.iter().chain(&slips).chain(seen));
+            let unlabeled = if data.labeling.lists_unlabeled() { None } else { unlabeled::of(split)? };
+            events.notes_about(name, split.notes.iter().chain(&unlabeled).chain(&slips).chain(seen));
         }
         data.check(tasks)?;
         if let Some(train) = data.train.as_ref().filter(|_| tasks.do_train && !args.allow_degenerate_data) {
@@ -300,8 +302,9 @@ fn mark(words: &[String]) -> u128 {
 fn refuse_degenerate(train: &Split) -> anyhow::Result<()> {
     let anyway = || Remedy::set(Setting::AllowDegenerateData).so_as("to train all the same");
     let (mut first, mut is_one_label, mut is_one_word) = (None, true, true);
+    let is_known = |tag: &&u32| train.tag_names[**tag as usize] != unlabeled::TAG;
     train.sentences.for_each(|sentence| {
-        is_one_label &= sentence.tags.iter().all(|tag| *first.get_or_insert(*tag) == *tag);
+        is_one_label &= sentence.tags.iter().filter(is_known).all(|tag| *first.get_or_insert(*tag) == *tag);
         is_one_word &= sentence.words.len() == 1;
         is_one_label || is_one_word
     })?;
@@ -323,7 +326,8 @@ fn refuse_degenerate(train: &Split) -> anyhow::Result<()> {
 fn check_scheme<'s>(asked: LabelScheme, splits: impl Iterator<Item = &'s Split>) -> anyhow::Result<()> {
     let LabelScheme::Strict(scheme) = asked else { return Ok(()) };
     for split in splits {
-        let foreign: Vec<bool> = split.tag_names.iter().map(|name| !scheme.has(name, Style::Prefix)).collect();
+        let is_foreign = |name: &String| name != unlabeled::TAG && !scheme.has(name, Style::Prefix);
+        let foreign: Vec<bool> = split.tag_names.iter().map(is_foreign).collect();
         let mut found = None;
         split.sentences.for_each(|sentence| {
             let word = sentence.tags.iter().position(|&tag| foreign[tag as usize]);

@@ -10,6 +10,7 @@ use tagsmith_message::{Note, Remedy, Setting, counted};
 use tagsmith_text::labels::LabelSet;
 use tagsmith_text::labels::bare_tags;
 use tagsmith_text::labels::scheme::has_zero_for_outside;
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::score::error_detection;
 use tagsmith_text::sentence::{Split, TagKind};
 
@@ -73,10 +74,15 @@ impl Labeling {
         self.finds_errors.then_some(error_detection::UNKNOWN)
     }
 
+    /// Returns whether the list of labels has the tag of words without a label, which is then a label like others.
+    pub fn lists_unlabeled(&self) -> bool {
+        self.listed.as_ref().is_some_and(|listed| listed.id(unlabeled::TAG).is_some())
+    }
+
     /// Brings a split's labels into the form that the run's have.
     pub fn prepare(&self, split: &mut Split) -> anyhow::Result<()> {
         if let Some(listed) = self.listed.as_ref().filter(|_| split.tag_kind == TagKind::Integers) {
-            for name in &mut split.tag_names {
+            for name in split.tag_names.iter_mut().filter(|name| *name != unlabeled::TAG) {
                 let listed_name = name.parse().ok().and_then(|id: usize| listed.names().get(id));
                 let Some(listed_name) = listed_name else {
                     bail!(

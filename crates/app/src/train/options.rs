@@ -4,7 +4,8 @@ use crate::options::{DataArgs, Interval, LearningArgs, TimesArgs, TrainArgs};
 use tagsmith_kernel::op::label_loss::Form;
 use tagsmith_text::align::LabelAll;
 use tagsmith_text::labels::label_scheme::LabelScheme;
-use tagsmith_tokens::learn::{LossOptions, LossScaling};
+use tagsmith_tokens::learn::teacher::Distillation;
+use tagsmith_tokens::learn::{LossOptions, LossScaling, Rates};
 use tagsmith_train::error::Error;
 use tagsmith_train::learner::StepOptions;
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
@@ -49,12 +50,23 @@ pub fn loss(learning: &LearningArgs, weights: &[f64]) -> LossOptions {
             _ => Form::CrossEntropy { smoothing: learning.label_smoothing_factor },
         },
         weights: weights.to_vec(),
+        teacher: learning
+            .distill_alpha
+            .zip(learning.distill_temperature)
+            .map(|(alpha, temperature)| Distillation { alpha, temperature }),
         scaling: match learning.loss_scaling.as_str() {
             "mean-of-means" => LossScaling::MeanOfMeans,
             "sum-of-means" => LossScaling::SumOfMeans,
             _ => LossScaling::Token,
         },
     }
+}
+
+/// Returns the rates of parts, if any part has another than the run's.
+pub fn rates(learning: &LearningArgs) -> Option<Rates> {
+    let LearningArgs { learning_rate: encoder, head_learning_rate, layer_lr_decay: layer_decay, .. } = *learning;
+    let has_one = head_learning_rate.is_none() && layer_decay == 1.0;
+    (!has_one).then(|| Rates { head: head_learning_rate.unwrap_or(encoder), encoder, layer_decay })
 }
 
 /// Returns all other choices of a run. `best` is the metric that chooses the best model.

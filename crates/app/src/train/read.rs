@@ -10,6 +10,7 @@ use tagsmith_message::{Note, Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::sentence::Split;
 use tagsmith_tokens::examples::Examples;
+use tagsmith_tokens::learn::teacher::Targets;
 use tagsmith_tokens::memory::evaluation_bytes;
 use tagsmith_train::memory::size;
 
@@ -46,6 +47,8 @@ pub struct Read {
     pub validation: Option<Split>,
     /// The test split, whose words all get a label.
     pub test: Option<Split>,
+    /// A teacher's scores of the examples to learn from.
+    pub targets: Option<Targets>,
     /// Bytes of texts and examples in memory, when they were most.
     pub reading: u64,
 }
@@ -103,13 +106,14 @@ impl Read {
         }
         let [to_learn, to_evaluate, to_predict] = <[Examples; 3]>::try_from(read).expect("examples of three splits");
         let [_, (_, validation, _), (_, test, _)] = splits;
-        Ok(Read { to_learn, to_evaluate, to_predict, validation, test, reading })
+        Ok(Read { to_learn, to_evaluate, to_predict, validation, test, targets: None, reading })
     }
 
     /// Counts the bytes of what waits until training is over, and of what prediction finds then.
     pub fn waiting(&self) -> u64 {
         let texts = bytes([&self.validation, &self.test].into_iter().flatten(), &[]);
-        texts + self.to_predict.bytes_in_memory() + evaluation_bytes(&self.to_predict)
+        let targets = self.targets.as_ref().map_or(0, Targets::bytes_in_memory);
+        targets + texts + self.to_predict.bytes_in_memory() + evaluation_bytes(&self.to_predict)
     }
 }
 

@@ -39,6 +39,19 @@ pub fn number(values: &Values, name: &str, fits: impl Fn(f64) -> bool, range: &s
     if fits(number) { Ok(number) } else { Err(out_of_range(name, &number.to_string(), range)) }
 }
 
+/// Returns a number, if there is one. `range` says which numbers fit.
+pub fn number_if_given(
+    values: &Values,
+    name: &str,
+    fits: impl Fn(f64) -> bool,
+    range: &str,
+) -> Result<Option<f64>, UsageError> {
+    match values.float(name) {
+        Some(number) if !fits(number) => Err(out_of_range(name, &number.to_string(), range)),
+        number => Ok(number),
+    }
+}
+
 /// Returns a number of updates; below 1, it is a part of all of them.
 pub fn every(values: &Values, name: &str) -> Result<Option<f64>, UsageError> {
     match values.float(name) {

@@ -101,6 +101,10 @@ pub const OPTIONS: &[Opt] = &[
     int("gradient_accumulation_steps", "1").training("micro-batches an update"),
     int("batch_tokens", "4096").beyond()
         .training("sub-tokens computed at once, at most: a larger micro-batch is cut, which bounds memory, no number changes"),
+    float_unset("head_learning_rate").beyond().training("peak learning rate of the head (default: --learning_rate)"),
+    float("layer_lr_decay", "1.0").beyond()
+        .training("part of the rate above it that each layer has, from the head down to the embeddings"),
+    float_unset("dropout").beyond().training("rate of every dropout (default: the configuration's)"),
     choice("lr_scheduler_type", SCHEDULES, "linear").training("how the learning rate moves"),
     dict("lr_scheduler_kwargs").training("the schedule's own parameters"),
     float("warmup_steps", "0").training("updates of linear warm-up; below 1, the part of all updates"),
@@ -116,6 +120,9 @@ pub const OPTIONS: &[Opt] = &[
     text("class_weights", "none").beyond()
         .training("weights of labels: none, inverse, sqrt_inverse, effective:0.999, or a JSON file with a number for each"),
     float_unset("o_weight").beyond().training("weight of the label O (default: that of --class_weights)"),
+    text_unset("teacher").beyond().training("a finished model of the same labels, to learn from its probabilities too"),
+    float_unset("distill_alpha").beyond().training("part of the loss that is the distance from the teacher (default: 0.5)"),
+    float_unset("distill_temperature").beyond().training("temperature of both models' probabilities in it (default: 2)"),
     choice("optim", OPTIMIZERS, "adamw_torch_fused").training("the AdamW spellings; another optimizer is refused"),
     choice("loss_scaling", &["token", "mean-of-means", "sum-of-means"], "token").beyond()
         .training("divide the loss by the update's labels, or as transformers 4, or as 5.23 did"),

@@ -1,6 +1,8 @@
 //! Options of `tagsmith train`, resolved to a request and checked.
 
-use super::checks::{count, count_if_given, every, filled, number, out_of_range, refused, whole, word};
+use super::checks::{
+    count, count_if_given, every, filled, number, number_if_given, out_of_range, refused, whole, word,
+};
 use super::option::DEVICE;
 use super::parse::{UsageError, no_device};
 use super::table::ADAMW;
@@ -133,6 +135,10 @@ fn check(args: &TrainArgs, values: &Values) -> Result<(), UsageError> {
             format!("`--label_smoothing_factor` is defined for cross-entropy, not for `--loss {}`", args.learning.loss);
         return Err(refused(message, "leave either out"));
     }
+    if args.learning.teacher.is_some() && args.data.label_all_tokens {
+        let message = "`--teacher` scores words, and `--label_all_tokens` learns from every piece of a word";
+        return Err(refused(message, "leave either out"));
+    }
     if args.learning.train_sampling_strategy == "batch_rebalance" {
         let message = "`--train_sampling_strategy batch_rebalance` is not in this build";
         return Err(refused(message, "take `random`, `sequential` or `group_by_length`"));
@@ -252,6 +258,9 @@ fn resolve_learning(values: &Values) -> Result<LearningArgs, UsageError> {
         gradient_accumulation_steps: count(values, "gradient_accumulation_steps")?,
         batch_tokens: batch_tokens(values)?,
         learning_rate: from_zero("learning_rate")?,
+        head_learning_rate: number_if_given(values, "head_learning_rate", |x| x >= 0.0, "a number of 0 or more")?,
+        layer_lr_decay: number(values, "layer_lr_decay", |x| x > 0.0 && x <= 1.0, "a number above 0, at most 1")?,
+        dropout: number_if_given(values, "dropout", |x| (0.0..1.0).contains(&x), "a number from 0 to below 1")?,
         lr_scheduler_type: word(values, "lr_scheduler_type"),
         lr_scheduler_kwargs: values.dict("lr_scheduler_kwargs"),
         warmup_steps: from_zero("warmup_steps")?,
@@ -269,13 +278,17 @@ fn resolve_learning(values: &Values) -> Result<LearningArgs, UsageError> {
         focal_gamma: of_loss(values, "focal", "focal_gamma", 2.0)?,
         dice_alpha: of_loss(values, "dice", "dice_alpha", 0.01)?,
         loss: word(values, "loss"),
+        distill_alpha: of_teacher(values, "distill_alpha", 0.5, |x| (0.0..=1.0).contains(&x), "a number from 0 to 1")?,
+        distill_temperature: of_teacher(
+            values,
+            "distill_temperature",
+            2.0,
+            |x| x > 0.0 && x.is_finite(),
+            "a number above 0",
+        )?,
+        teacher: filled(values, "teacher"),
         class_weights: class_weights(values)?,
-        o_weight: match values.float("o_weight") {
-            Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
-                return Err(out_of_range("o_weight", &weight.to_string(), "a number above 0"));
-            }
-            weight => weight,
-        },
+        o_weight: number_if_given(values, "o_weight", |x| x > 0.0 && x.is_finite(), "a number above 0")?,
         loss_scaling: word(values, "loss_scaling"),
         freeze: values.list("freeze"),
         gradient_checkpointing: values.flag("gradient_checkpointing"),
@@ -297,6 +310,21 @@ fn of_loss(values: &Values, loss: &str, name: &str, default: f64) -> Result<Opti
             Err(out_of_range(name, &number.to_string(), "a number of 0 or more"))
         }
         _ => Ok(is_it.then(|| given.unwrap_or(default))),
+    }
+}
+
+/// Returns a number about the teacher, where there is a teacher.
+fn of_teacher(
+    values: &Values,
+    name: &str,
+    default: f64,
+    fits: impl Fn(f64) -> bool,
+    range: &str,
+) -> Result<Option<f64>, UsageError> {
+    let given = number_if_given(values, name, fits, range)?;
+    match (given, filled(values, "teacher")) {
+        (Some(_), None) => Err(refused(format!("`--{name}` is about a teacher"), "name one: --teacher MODEL")),
+        (given, teacher) => Ok(teacher.map(|_| given.unwrap_or(default))),
     }
 }
 

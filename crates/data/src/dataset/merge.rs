@@ -6,6 +6,7 @@ use crate::read_options::ReadOptions;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use tagsmith_message::{Note, Remedy, Setting};
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::sentence::{Split, TagKind};
 
 /// The one split that files, or folders with a saved data set, become one after another.
@@ -57,7 +58,7 @@ impl<'o> Merger<'o> {
                 kind(next.tag_kind),
                 kind(merged.tag_kind)
             )));
-        } else if next.tag_kind == TagKind::ClassLabel && merged.tag_names != next.tag_names {
+        } else if next.tag_kind == TagKind::ClassLabel && labels(merged).ne(labels(&next)) {
             return Err(refuse(
                 "its labels have other names, or the same in another order (save the files with the same features)"
                     .into(),
@@ -91,6 +92,11 @@ impl<'o> Merger<'o> {
         };
         Some(split)
     }
+}
+
+/// Returns the names of a split's tags, without that of words that have no label.
+fn labels(split: &Split) -> impl Iterator<Item = &String> {
+    split.tag_names.iter().filter(|name| *name != unlabeled::TAG)
 }
 
 fn intern(index: &mut HashMap<String, u32>, names: &mut Vec<String>, name: String) -> u32 {

@@ -5,6 +5,7 @@ use crate::rules::annotation_tools;
 use std::collections::HashMap;
 use tagsmith_message::quote;
 use tagsmith_text::labels::scheme::{LabelKind, Style, is_stray};
+use tagsmith_text::labels::unlabeled;
 use tagsmith_text::sentence::TagKind;
 
 /// The tags that a reader has met, in order of first appearance, or the names that the data gives to integers.
@@ -38,12 +39,18 @@ impl TagNames {
             return Ok(tag);
         }
         let place = place();
+        if unlabeled::is_written(label) {
+            return Ok(self.intern(unlabeled::TAG, place));
+        }
         self.expect_kind(TagKind::Strings, label, || place.clone())?;
         Ok(self.intern(label, place))
     }
 
     /// Returns the index of a label that is written as an integer.
     pub(crate) fn of_integer(&mut self, label: i64, place: impl FnOnce() -> String) -> Result<u32, Error> {
+        if unlabeled::is_number(label) {
+            return Ok(self.intern(unlabeled::TAG, place()));
+        }
         if self.kind != Some(TagKind::ClassLabel) {
             let label = label.to_string();
             if let (Some(&tag), Some(TagKind::Integers)) = (self.index.get(&label), self.kind) {
@@ -91,9 +98,14 @@ impl TagNames {
     /// Takes labels for integers that a format without types spells as strings, if all of them are integers.
     pub(crate) fn read_spelled_integers(&mut self) {
         let is_integer = |name: &String| name.parse::<i64>().is_ok_and(|value| value.to_string() == *name);
-        if self.kind == Some(TagKind::Strings) && self.names.iter().all(is_integer) {
+        if self.kind == Some(TagKind::Strings) && self.labels().all(is_integer) {
             self.kind = Some(TagKind::Integers);
         }
+    }
+
+    /// Returns the names, without that of words that have no label.
+    fn labels(&self) -> impl Iterator<Item = &String> {
+        self.names.iter().filter(|name| *name != unlabeled::TAG)
     }
 
     /// Returns whether no label was met and none was named.
@@ -109,11 +121,15 @@ impl TagNames {
     /// Returns labels that are not tags among tags of a scheme: slips, such as `0` for `O`. Each has the place where it
     /// was met first.
     pub(crate) fn strays(&self) -> Vec<(u32, &str)> {
-        if self.kind != Some(TagKind::Strings) || LabelKind::of(&self.names, Style::Prefix) != LabelKind::Tags {
+        if self.kind != Some(TagKind::Strings)
+            || LabelKind::of(&self.labels().collect::<Vec<_>>(), Style::Prefix) != LabelKind::Tags
+        {
             return Vec::new();
         }
         let tags = (0..).zip(self.names.iter().zip(&self.places));
-        tags.filter(|(_, (name, _))| is_stray(name, Style::Prefix)).map(|(tag, (_, place))| (tag, &**place)).collect()
+        tags.filter(|(_, (name, _))| *name != unlabeled::TAG && is_stray(name, Style::Prefix))
+            .map(|(tag, (_, place))| (tag, &**place))
+            .collect()
     }
 
     /// Refuses what WebAnno writes as labels, at the first of them.

@@ -1,5 +1,6 @@
 //! Bare types as labels (`PER PER O LOC`) become IOB2 (`B-PER I-PER O B-LOC`).
 
+use crate::labels::unlabeled;
 use crate::sentence::{Split, TagKind};
 use std::collections::HashMap;
 use tagsmith_message::Note;
@@ -30,7 +31,7 @@ pub fn to_iob2(split: &mut Split) -> Result<(), tagsmith_files::Error> {
             let continues = before == Some(*tag);
             before = Some(*tag);
             *tag = match name {
-                "O" => id(name.to_owned()),
+                "O" | unlabeled::TAG => id(name.to_owned()),
                 _ if name.starts_with("B-") || name.starts_with("I-") => {
                     kept.add(place);
                     id(name.to_owned())

@@ -2,6 +2,7 @@
 
 use crate::labels::LabelSet;
 use crate::labels::error::{Error, place, shown};
+use crate::labels::unlabeled;
 use crate::sentence::{Split, TagKind};
 use std::collections::{BTreeMap, HashSet};
 use tagsmith_message::Note;
@@ -10,7 +11,7 @@ use tagsmith_message::Note;
 const INTEGER_LABEL_MAX: u32 = 9_999;
 
 impl LabelSet {
-    /// Returns the labels of all splits of a data set, those of `train` (where there is one) first.
+    /// Returns the labels of all splits of a data set but [`unlabeled::TAG`], those of `train` (where there is one) first.
     ///
     /// `ClassLabel` names keep their order; strings are sorted by code point, as Python sorts them. Integers without
     /// names are named by their decimals and keep their values as ids. Notes tell labels that `train` lacks, and
@@ -60,6 +61,9 @@ impl<'a> Used<'a> {
                     if !std::mem::replace(&mut seen[tag], true) {
                         unseen -= 1;
                         let name = split.tag_names[tag].as_str();
+                        if name == unlabeled::TAG {
+                            continue;
+                        }
                         first_places.entry(name).or_insert(Place { split, line: sentence.line, in_train });
                     }
                 }
@@ -115,6 +119,7 @@ fn spelling(kind: TagKind) -> &'static str {
 fn class_names(splits: &[&Split], used: &Used) -> Vec<String> {
     let named = splits.iter().find(|split| split.tag_kind == TagKind::ClassLabel);
     let mut names = named.map(|split| split.tag_names.clone()).unwrap_or_default();
+    names.retain(|name| name != unlabeled::TAG);
     let known: HashSet<&str> = names.iter().map(String::as_str).collect();
     let more: Vec<String> =
         used.first_places.keys().filter(|name| !known.contains(*name)).map(|name| (*name).into()).collect();

@@ -2,6 +2,7 @@
 
 use crate::labels::reading::letter_in_iobes;
 use crate::labels::scheme::{Style, Tag, UNTYPED};
+use crate::labels::unlabeled;
 use crate::sentence::{Sentence, Split};
 use tagsmith_message::{Note, quote};
 
@@ -21,7 +22,15 @@ pub fn of(split: &Split) -> Result<Option<Note>, tagsmith_files::Error> {
     // Both ways to begin are counted, since the rarer one is the slip.
     let mut notes: Vec<Note> = kinds.iter().map(|(what, _)| Note::new(what).important()).collect();
     split.sentences.for_each(|sentence| {
+        let is_unlabeled = |word: usize| {
+            let tag = sentence.tags.get(word).map(|&tag| split.tag_names[tag as usize].as_str());
+            tag == Some(unlabeled::TAG)
+        };
         for (word, pair) in pairs(&sentence, &tags) {
+            // What an unknown tag begins or ends is unknown.
+            if is_unlabeled(word) || word.checked_sub(1).is_some_and(is_unlabeled) {
+                continue;
+            }
             for ((_, is_slip), note) in kinds.iter().zip(&mut notes) {
                 if is_slip(pair) {
                     note.add(|| place(split, &sentence, word));
@@ -171,6 +180,9 @@ mod tests {
             &["B-PER I-PER L-PER U-LOC O"],
             &["NOUN VERB"],
             &["c i"],
+            // Nobody knows what is tagged `?`.
+            &["B-PER ? I-PER O", "? I-PER O", "O B-LOC ?"],
+            &["B-PER ? E-PER", "S-LOC ?"],
         ] {
             assert_eq!(said(legal), None, "{legal:?}");
         }

@@ -235,7 +235,7 @@ pub fn model(labels: usize, dropout: f64) -> Model {
 
 fn task(labels: usize, dropout: f64) -> TokenTask {
     let loss = LossOptions::PLAIN;
-    TokenTask { model: model(labels, dropout), loss }
+    TokenTask::new(model(labels, dropout), loss)
 }
 
 pub fn learner(labels: usize, dropout: f64) -> Learner<TokenTask> {

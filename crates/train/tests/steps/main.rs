@@ -79,7 +79,7 @@ fn smoothed() -> LossOptions {
 
 /// A learner without other ranks.
 fn learner(model: Model, options: StepOptions) -> Learner<TokenTask> {
-    Learner::new(TokenTask { model, loss: LOSS }, options, &[]).expect("nothing to freeze").0
+    Learner::new(TokenTask::new(model, LOSS), options, &[]).expect("nothing to freeze").0
 }
 
 fn step(learner: &mut Learner<TokenTask>, batches: &[Batch], rate: f64) -> StepReport {
@@ -122,7 +122,7 @@ fn ten_steps_of(
 ) -> Run {
     let expected = read_expected(name);
     let frozen: Vec<String> = frozen.iter().map(|&pattern| pattern.to_owned()).collect();
-    let (mut learner, _) = Learner::new(TokenTask { model, loss }, options, &frozen).expect("the patterns match");
+    let (mut learner, _) = Learner::new(TokenTask::new(model, loss), options, &frozen).expect("the patterns match");
     let batches = batches_of(&expected, begins);
     let rates = expected.floats("learning_rates");
     let reports: Vec<_> = rates.into_iter().map(|rate| step(&mut learner, &batches, rate)).collect();
@@ -295,7 +295,7 @@ fn freezing_a_part_freezes_that_part_alone() {
             assert_eq!(same, slot.frozen, "{pattern}: {}", slot.name);
         }
     }
-    let refused = Learner::new(TokenTask { model: start, loss: LOSS }, OPTIONS, &["roberta.*".into()])
+    let refused = Learner::new(TokenTask::new(start, LOSS), OPTIONS, &["roberta.*".into()])
         .err()
         .expect("it matches nothing")
         .to_string();
