@@ -297,7 +297,7 @@ impl Bench<'_> {
                 let factor = 1.0 / batch.counted() as f64;
                 let plain = Objective::cross_entropy(0.0);
                 let loss = label_loss::forward(&scores, &batch.labels, &plain, factor).expect("the processor works");
-                saved.backward(model, &batch, &loss.dscores, &mut grads);
+                saved.backward(model, &batch, &loss.dscores, None, &mut grads);
                 vec![loss.sum.read().expect("the processor works") as f32]
             });
             // At a rate of 0 every step starts from the same weights.

@@ -55,6 +55,9 @@ pub struct TrainArgs {
     /// What changes the weights.
     #[serde(flatten)]
     pub learning: LearningArgs,
+    /// How scores become labels, in evaluation and prediction.
+    #[serde(flatten)]
+    pub decoding: DecodingArgs,
     /// When to log, evaluate, save and stop.
     #[serde(flatten)]
     pub times: TimesArgs,
@@ -149,6 +152,8 @@ pub struct ModelArgs {
     pub ignore_mismatched_sizes: bool,
     /// Whether other label names of the same number are accepted.
     pub ignore_mismatched_labels: bool,
+    /// What makes labels of a classifier's scores: `softmax` or `crf`; without it, what the model has.
+    pub head: Option<String>,
 }
 
 /// What to learn from, evaluate and predict.
@@ -269,6 +274,15 @@ pub struct LearningArgs {
     pub seed: u64,
     /// Seed of the order of the sentences.
     pub data_seed: u64,
+}
+
+/// How scores become labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DecodingArgs {
+    /// `argmax`, or `viterbi` for the best legal path; without it, the model's own way.
+    pub decoding: Option<String>,
+    /// The operating point of the model that is evaluated.
+    pub operating_point: Option<String>,
 }
 
 /// When to log, evaluate, save and stop. Intervals are updates or, below 1, a part of all updates.

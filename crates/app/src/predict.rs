@@ -283,7 +283,10 @@ fn choices(options: &PredictOptions) -> Value {
         ("max-seq-length", number(tagger.max_seq_length)),
         ("stride", number(tagger.stride)),
         ("threshold", text(&tagger.threshold)),
-        ("decoding", tagger.decoding.unwrap_or_default().name().to_owned()),
+        ("decoding", tagger.decoding.map_or_else(String::new, |decoding| decoding.name().to_owned())),
+        ("operating-point", text(&tagger.operating_point)),
+        ("temperature", tagger.temperature.map_or_else(String::new, |number| number.to_string())),
+        ("abstain-below", tagger.abstain_below.map_or_else(String::new, |number| number.to_string())),
     ];
     let mut choices: Map<String, Value> =
         choices.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();

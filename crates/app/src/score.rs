@@ -1,5 +1,6 @@
 //! Precision, recall and F1 of predicted labels against gold ones.
 
+pub mod calibrate;
 mod chance;
 mod error_detection;
 pub mod evaluate;

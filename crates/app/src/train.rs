@@ -3,6 +3,7 @@
 mod card;
 pub mod check;
 pub mod data;
+mod decoding;
 pub mod evaluation;
 mod folder;
 pub mod hold_out;
@@ -19,6 +20,7 @@ mod teacher;
 mod upload;
 pub mod weights;
 
+use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::machine::device::news;
 use crate::machine::{links, precision, threads};
@@ -42,6 +44,7 @@ use tagsmith_files::atomic_write;
 use tagsmith_files::together::{self, MODEL};
 use tagsmith_hub::Hub;
 use tagsmith_kernel::Device;
+use tagsmith_message::{Remedy, Setting};
 use tagsmith_ranks::World;
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::evaluate::Evaluation;
@@ -81,6 +84,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         config = config.with_dropout(rate)?;
         events.say(format!("every dropout of the model has the rate {rate}, which its config.json will have"));
     }
+    let config = parts.with_head(config, args.tasks.do_train)?;
     data.cut(&args.data, events);
     let threads = threads::set(args.machine.threads, world, events)?;
     let tokenizer = parts.tokenizer(events)?;
@@ -103,8 +107,9 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         type_vocab_size: model.config.shape.type_vocab_size,
         threads,
     };
+    let decoding = decoding::Way::new(args, &parts, &labels, events)?;
     let choices = (options::label_scheme(&args.data), &args.times, &args.learning);
-    let measure = Measure::new(&labels, choices, data.labeling.finds_errors, world, events)?;
+    let measure = Measure::new(&labels, choices, decoding.clone(), data.labeling.finds_errors, world, events)?;
     let used = data.used(args.tasks).map(|(role, split)| Part::of_sentences(role, split));
     let about = About {
         model: args.model.model_name_or_path.clone(),
@@ -155,7 +160,7 @@ pub fn train(args: &TrainArgs, hubs: &Hubs, world: &World, events: &mut dyn Even
         run.evaluate(&model)?;
     }
     if args.tasks.do_predict {
-        run.predict(&model, &alignment)?;
+        run.predict(&model, &alignment, &decoding)?;
     }
     let finished = run.finish()?;
     events.notes(&news(&device, known.as_deref()));
@@ -212,6 +217,7 @@ impl Run<'_> {
         if let Some(note) = links::link(&args.machine.device, world, device)? {
             events.note(&note);
         }
+        refuse_chain(&model, device, args)?;
         memory::check(&args.learning, world, (&model, device), read, *events)?;
         let rates = options::rates(&args.learning);
         if let Some(rates) = rates {
@@ -262,6 +268,7 @@ impl Run<'_> {
         let examples = &self.read.to_evaluate;
         let (mut record, evaluation) = measured(measure, "eval", (model, examples), *events)?;
         evaluation::refuse_no_numbers("validation", &evaluation)?;
+        events.notes(&evaluation::notes_of_decoding("validation", &evaluation));
         recorder.error_table("eval", measure.error_score(examples, &evaluation)?)?;
         // A run that trains nothing has no epochs, and transformers writes none.
         if args.tasks.do_train {
@@ -279,11 +286,12 @@ impl Run<'_> {
     }
 
     /// Tags the test split, and measures it if it has labels.
-    fn predict(&mut self, model: &Model, alignment: &Alignment<'_>) -> anyhow::Result<()> {
+    fn predict(&mut self, model: &Model, alignment: &Alignment<'_>, decoding: &decoding::Way) -> anyhow::Result<()> {
         let Run { args, measure, recorder, events, .. } = self;
         let examples = &self.read.to_predict;
         let (record, evaluation) = measured(measure, "predict", (model, examples), *events)?;
         evaluation::refuse_no_numbers("test", &evaluation)?;
+        events.notes(&evaluation::notes_of_decoding("test", &evaluation));
         if evaluation.counted == 0 {
             events.say("the test split has no labels, so it is tagged but not measured");
         }
@@ -295,8 +303,9 @@ impl Run<'_> {
         }
         if self.world.is_first() {
             let rows = evaluation::rows_at_once(&args.learning);
+            let predictions = &evaluation.predictions;
             let labels =
-                prediction::word_labels(model, alignment, split, examples, &evaluation.predictions, rows, *events)?;
+                prediction::word_labels(model, (alignment, decoding), split, examples, predictions, rows, *events)?;
             results::save_predictions(&args.output.output_dir.join("predictions.txt"), &labels)?;
         }
         Ok(())
@@ -337,6 +346,30 @@ fn hashes(args: &TrainArgs) -> anyhow::Result<Vec<(String, String)>> {
     let files = [&data.train_file, &data.validation_file, &data.test_file].into_iter().flatten();
     let files = files.filter(|file| Path::new(file).is_file());
     files.map(|file| Ok((file.clone(), fingerprint::of_file(Path::new(file))?))).collect()
+}
+
+/// Refuses what a chain of labels cannot be trained with.
+fn refuse_chain(model: &Model, device: &Device, args: &TrainArgs) -> anyhow::Result<()> {
+    if model.layout.chain.is_none() {
+        return Ok(());
+    }
+    let softmax = || Remedy::SetTo(Setting::Head, "softmax".into());
+    if let Device::Gpu(_) = device {
+        let remedy = Remedy::AnyOf(vec![Remedy::SetTo(Setting::Device, "cpu".into()), softmax()]);
+        return Err(refusal("a head that is a chain is trained on the processor alone", remedy));
+    }
+    let learning = &args.learning;
+    let of_words = [
+        (learning.label_smoothing_factor != 0.0, "label smoothing is"),
+        (learning.loss != "cross_entropy", "another loss is"),
+        (learning.teacher.is_some(), "a teacher is"),
+        (learning.class_weights != "none" || learning.o_weight.is_some(), "weights of labels are"),
+    ];
+    if let Some((_, what)) = of_words.into_iter().find(|(is_asked, _)| *is_asked) {
+        let message = format!("{what} of single words, and a head that is a chain has a loss of whole sentences");
+        return Err(refusal(message, softmax()));
+    }
+    Ok(())
 }
 
 /// Measures a model on examples and reports how far that is.

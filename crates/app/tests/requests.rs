@@ -11,8 +11,8 @@ use tagsmith_app::error::{Refusal, remedy};
 use tagsmith_app::events::Recording;
 use tagsmith_app::machine::device::DeviceArgs;
 use tagsmith_app::options::{
-    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, TaskArgs,
-    TimesArgs, TrainArgs,
+    DataArgs, DecodingArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs,
+    TaskArgs, TimesArgs, TrainArgs,
 };
 use tagsmith_app::predict::output::{Destination, OutputFormat};
 use tagsmith_app::predict::tagger::TaggerOptions;
@@ -53,6 +53,7 @@ fn training(folder: &Path) -> TrainArgs {
             model_revision: "main".into(),
             ignore_mismatched_sizes: false,
             ignore_mismatched_labels: false,
+            head: None,
         },
         data: DataArgs {
             task_name: "ner".into(),
@@ -78,6 +79,7 @@ fn training(folder: &Path) -> TrainArgs {
             label_all_tokens: false,
             label_all_tokens_as: "inside".into(),
         },
+        decoding: DecodingArgs::default(),
         learning: LearningArgs {
             num_train_epochs: 1.0,
             max_steps: None,

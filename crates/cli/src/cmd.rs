@@ -2,6 +2,7 @@
 
 pub mod accelerate;
 pub mod anonymize;
+pub mod calibrate;
 pub mod check;
 pub mod compare;
 pub mod completions;

@@ -188,6 +188,7 @@ fn command() -> Command {
         .subcommand(cmd::predict::command())
         .subcommand(cmd::anonymize::command())
         .subcommand(cmd::evaluate::command())
+        .subcommand(cmd::calibrate::command())
         .subcommand(cmd::demo::command())
         .subcommand(cmd::train::command_without_trainer())
         .subcommands(cmd::spans::commands())
@@ -232,6 +233,7 @@ fn of_one_process(name: &str) -> Option<Run> {
     match name {
         "accelerate" => Some(cmd::accelerate::run),
         "anonymize" => Some(cmd::anonymize::run),
+        "calibrate" => Some(cmd::calibrate::run),
         "check" => Some(cmd::check::run),
         "completions" => Some(cmd::completions::run),
         "demo" => Some(cmd::demo::run),

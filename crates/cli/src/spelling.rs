@@ -15,6 +15,8 @@ pub enum Dialect {
     Check,
     /// `evaluate`.
     Evaluate,
+    /// `calibrate`.
+    Calibrate,
     /// `serve`.
     Serve,
     /// `download`.
@@ -33,6 +35,9 @@ pub enum Dialect {
 
 /// Settings of `train` and `compare`. A setting that is in no table of its command cannot be advised there.
 const TRAIN: &[(Setting, &str)] = &[
+    (Setting::Head, "head"),
+    (Setting::Decoding, "decoding"),
+    (Setting::OperatingPoint, "operating_point"),
     (Setting::AllowDegenerateData, "allow_degenerate_data"),
     (Setting::DataMemory, "data_memory"),
     (Setting::DatasetConfigName, "dataset_config_name"),
@@ -81,6 +86,8 @@ const TRAIN: &[(Setting, &str)] = &[
 
 /// Settings of every command that loads a tagger.
 const TAGGER: &[(Setting, &str)] = &[
+    (Setting::OperatingPoint, "operating-point"),
+    (Setting::Temperature, "temperature"),
     (Setting::BatchTokens, "batch-tokens"),
     (Setting::CudaLibraries, "cuda-libraries"),
     (Setting::Decoding, "decoding"),
@@ -95,6 +102,7 @@ const TAGGER: &[(Setting, &str)] = &[
 ];
 
 const PREDICT: &[(Setting, &str)] = &[
+    (Setting::AbstainBelow, "abstain-below"),
     (Setting::AggregationStrategy, "aggregation-strategy"),
     (Setting::InputFormat, "input-format"),
     (Setting::Output, "output"),
@@ -126,6 +134,17 @@ const EVALUATE: &[(Setting, &str)] = &[
     (Setting::Suffix, "suffix"),
     (Setting::Unit, "unit"),
     (Setting::ZeroDivision, "zero-division"),
+];
+
+const CALIBRATE: &[(Setting, &str)] = &[
+    (Setting::BatchTokens, "batch-tokens"),
+    (Setting::CudaLibraries, "cuda-libraries"),
+    (Setting::Device, "device"),
+    (Setting::GoldColumn, "gold-column"),
+    (Setting::GoldFormat, "gold-format"),
+    (Setting::LabelScheme, "label-scheme"),
+    (Setting::MaxSeqLength, "max-seq-length"),
+    (Setting::Threads, "threads"),
 ];
 
 const DOWNLOAD: &[(Setting, &str)] = &[(Setting::ModelRevision, "model-revision"), (Setting::Token, "token")];
@@ -211,6 +230,7 @@ impl Dialect {
             "anonymize" => Dialect::Anonymize,
             "check" => Dialect::Check,
             "evaluate" => Dialect::Evaluate,
+            "calibrate" => Dialect::Calibrate,
             "serve" => Dialect::Serve,
             "download" => Dialect::Download,
             "score" => Dialect::Score,
@@ -298,6 +318,7 @@ impl Dialect {
             Dialect::Anonymize => ANONYMIZE,
             Dialect::Check => CHECK,
             Dialect::Evaluate => EVALUATE,
+            Dialect::Calibrate => CALIBRATE,
             Dialect::Serve => SERVE,
             Dialect::Download => DOWNLOAD,
             Dialect::Score => SCORE,
@@ -346,6 +367,7 @@ mod tests {
         (Dialect::Anonymize, &["anonymize"]),
         (Dialect::Check, &["check"]),
         (Dialect::Evaluate, &["evaluate"]),
+        (Dialect::Calibrate, &["calibrate"]),
         #[cfg(feature = "serve")]
         (Dialect::Serve, &["serve"]),
         (Dialect::Download, &["download"]),

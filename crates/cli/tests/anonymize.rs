@@ -179,10 +179,7 @@ fn a_request_that_cannot_be_done_is_a_line_and_writes_nothing() {
         ),
         ("--label-map PER", "`--label-map`: `PER` does not give a label another name: write `PER=PERSON,LOC=LOCATION`"),
         ("--score-threshold 7", "`--score-threshold 7`: scores are from 0 to 1"),
-        (
-            "--threshold 0.5",
-            "model: this is a token classifier: it gives each word its most probable label and has no threshold: leave out `--threshold`",
-        ),
+        ("--threshold 7", "the threshold `7` is not a number from 0 to 1: pass `--threshold` with one"),
     ] {
         let error = scratch.bad(&format!("anonymize notes.txt --model model --output out.txt {options}"));
         assert!(error.contains(said), "{options}: {error}");

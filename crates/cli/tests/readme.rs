@@ -1,4 +1,4 @@
-//! Every command in README.md and in examples/README.md runs as it stands there, in order, in one scratch folder.
+//! Every command in README.md, examples/README.md and docs/decoding.md runs as it stands there, in order, in one scratch folder.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +47,8 @@ fn every_command_runs() {
         scratch.write(&format!("examples/{name}"), document(&format!("examples/{name}")));
     }
     let mut run = 0;
-    let all = [commands(&document("README.md")), commands(&document("examples/README.md"))].concat();
+    let documents = ["README.md", "examples/README.md", "docs/decoding.md"];
+    let all: Vec<String> = documents.iter().flat_map(|name| commands(&document(name))).collect();
     for command in all.iter().filter(|command| !command.starts_with("cargo ")) {
         // The demo's full training belongs to release builds; its hidden small one walks the same path.
         let command = command.replace("tagsmith demo", "tagsmith demo --tiny");

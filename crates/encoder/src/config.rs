@@ -58,6 +58,7 @@ const FIXED: &[(&str, &[&str])] = &[
 /// Settings that change no score.
 const WITHOUT_EFFECT: &[&str] = &[
     "_name_or_path",
+    "tagsmith_head",
     "_attn_implementation_autoset",
     "attn_implementation",
     "architectures",

@@ -6,6 +6,7 @@ pub mod add;
 pub mod attention;
 pub mod clip;
 pub mod convolution;
+pub mod crf;
 pub mod deferred;
 pub mod disentangled;
 pub mod distillation;

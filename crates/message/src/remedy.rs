@@ -27,8 +27,14 @@ settings! {
     CudaLibraries,
     /// The way in which pieces become entities.
     AggregationStrategy,
-    /// Which entities of a span tagger may share pieces.
+    /// How a token classifier's words get labels, or which entities of a span tagger may share pieces.
     Decoding,
+    /// The named biases of decoding.
+    OperatingPoint,
+    /// What scores are divided by before they become probabilities.
+    Temperature,
+    /// The probability below which a tagger abstains.
+    AbstainBelow,
 
     // Data.
     /// Leave to train on data that teach nothing: one label, or sentences of one word.
@@ -93,6 +99,8 @@ settings! {
     Freeze,
     /// Activations computed again instead of kept.
     GradientCheckpointing,
+    /// What makes labels of a classifier's scores.
+    Head,
     /// Leave to give the rows of a head other labels.
     IgnoreMismatchedLabels,
     /// Leave to replace a head of another size.

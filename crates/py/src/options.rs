@@ -8,11 +8,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
 use tagsmith_app::machine::device::DeviceChoice;
-use tagsmith_app::predict::tagger::TaggerOptions;
+use tagsmith_app::predict::tagger::{Decoding, TaggerOptions};
 use tagsmith_cli::keywords::hub;
 use tagsmith_hub::Hub;
-use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::decode::calibration::is_temperature;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// What the keywords of a tagger ask for.
@@ -68,7 +68,15 @@ impl Asked {
             "outside" => options.outside = value.extract()?,
             "labels" => options.labels = Some(from_python(value)?),
             "threshold" => options.threshold = Some(value.str()?.to_string()),
-            "decoding" => options.decoding = Some(choice(name, value, Mode::named, &Mode::NAMES.join(", "))?),
+            "decoding" => options.decoding = Some(choice(name, value, Decoding::named, &Decoding::NAMES.join(", "))?),
+            "operating_point" => options.operating_point = Some(value.extract()?),
+            "temperature" => {
+                options.temperature = Some(within(name, value, is_temperature, "a number above 0")?);
+            }
+            "abstain_below" => {
+                let is_probability = |number| (0.0..=1.0).contains(&number);
+                options.abstain_below = Some(within(name, value, is_probability, "a number from 0 to 1")? as f32);
+            }
             "device" => options.device.device = choice(name, value, DeviceChoice::named, DeviceChoice::NAMES)?,
             "cuda_libraries" => options.device.cuda_libraries = Some(value.extract::<PathBuf>()?),
             "cache_dir" => self.cache_dir = Some(value.extract::<PathBuf>()?.display().to_string()),
@@ -83,6 +91,11 @@ impl Asked {
 fn choice<T>(option: &str, value: &Bound<'_, PyAny>, named: impl Fn(&str) -> Option<T>, names: &str) -> PyResult<T> {
     let name: String = value.extract()?;
     named(&name).ok_or_else(|| refused(anyhow!("`{option}=\"{name}\"`: there are {names}")))
+}
+
+fn within(option: &str, value: &Bound<'_, PyAny>, fits: impl Fn(f64) -> bool, what: &str) -> PyResult<f64> {
+    let number: f64 = value.extract()?;
+    if fits(number) { Ok(number) } else { Err(refused(anyhow!("`{option}={number}`: {what} is needed"))) }
 }
 
 fn at_least(least: usize, option: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {

@@ -151,7 +151,7 @@ impl Tagger {
         let document = PyDict::new(py);
         document.set_item("text", &tagged.text)?;
         document.set_item("words", &tagged.words)?;
-        let labels: Vec<&str> = tagged.labels.iter().map(|word| names[word.label as usize].as_str()).collect();
+        let labels = tagged.label_names(names);
         document.set_item("labels", (labels.len() == tagged.words.len()).then_some(labels))?;
         let scores: Vec<f32> = tagged.labels.iter().map(|word| word.probability).collect();
         document.set_item("scores", scores)?;

@@ -128,6 +128,7 @@ fn parameter(setting: Setting) -> Option<&'static str> {
         Setting::AggregationStrategy => Some("parameters.aggregation_strategy"),
         Setting::Decoding => Some("parameters.decoding"),
         Setting::Labels => Some("parameters.labels"),
+        Setting::OperatingPoint => Some("parameters.operating_point"),
         Setting::Threshold => Some("parameters.threshold"),
         _ => None,
     }

@@ -354,7 +354,7 @@ impl Search {
             }
         }
         tally.entities += mentions.len();
-        Tagged { text, words, labels, entities: mentions }
+        Tagged { text, words, labels, entities: mentions, abstains_below: None }
     }
 }
 

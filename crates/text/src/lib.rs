@@ -5,6 +5,7 @@
 //! on content. Whatever it meets becomes data, a [`tagsmith_message::Note`] or a located error.
 
 pub mod align;
+pub mod decode;
 pub mod example;
 pub mod labels;
 pub mod parallel;

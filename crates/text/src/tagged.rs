@@ -89,6 +89,28 @@ pub struct Tagged {
     pub labels: Vec<WordLabel>,
     /// The entities in the order of the text.
     pub entities: Vec<Mention>,
+    /// The probability below which the tagger abstains, where it may.
+    #[serde(default)]
+    pub abstains_below: Option<f32>,
+}
+
+/// The label of a word that the tagger abstains from.
+pub const ABSTAINED: &str = "?";
+
+impl Tagged {
+    /// Returns the names of the words' labels. A word that the tagger abstains from has [`ABSTAINED`].
+    pub fn label_names<'l>(&self, labels: &'l [String]) -> Vec<&'l str> {
+        let name = |word: &WordLabel| match self.is_abstained(word.probability) {
+            true => ABSTAINED,
+            false => labels[word.label as usize].as_str(),
+        };
+        self.labels.iter().map(name).collect()
+    }
+
+    /// Returns whether the tagger abstains from what has this probability or score.
+    pub fn is_abstained(&self, probability: f32) -> bool {
+        self.abstains_below.is_some_and(|least| probability < least)
+    }
 }
 
 /// Counts and notes over everything tagged so far.

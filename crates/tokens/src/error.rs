@@ -41,10 +41,12 @@ pub enum Error {
         labels: usize,
     },
     /// An encoder without a head, where a fine-tuned model is needed.
-    #[error("{}: has no `classifier.weight`: it is an encoder that was not fine-tuned for labels", path.display())]
+    #[error("{}: has no `{tensor}`: it is an encoder that was not fine-tuned for labels", path.display())]
     NoHead {
         /// The file.
         path: PathBuf,
+        /// The first tensor that is missing.
+        tensor: String,
     },
 }
 

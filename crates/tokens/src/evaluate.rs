@@ -1,13 +1,16 @@
 //! What a model says of labeled examples: its loss and, row by row, its most probable labels.
 
 use tagsmith_encoder::batch::{Batch, by_tokens};
+use tagsmith_kernel::op::crf;
 use tagsmith_ranks::World;
 use tagsmith_text::align::IGNORE;
-use tagsmith_text::align::aggregate::most_probable;
+use tagsmith_text::decode::chain::Chain;
+use tagsmith_text::decode::{Decoder, most_probable};
 
 use crate::batch::collate;
 use crate::error::Error;
 use crate::examples::Examples;
+use crate::learn::numbers;
 
 /// What changes the numbers, apart from the data.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,47 @@ pub struct EvalOptions {
     pub batch_tokens: usize,
     /// ε of label smoothing, from 0 to 1.
     pub label_smoothing: f64,
+}
+
+/// The way from scores to labels.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What gives words their labels.
+    pub decoder: Decoder,
+    /// What scores are divided by where a decoder adds biases to them.
+    pub temperature: f32,
+    /// For each label, that of its word's further pieces.
+    pub continuations: Vec<u32>,
+    /// What the model has learned of neighbors, which its loss depends on.
+    pub chain: Option<Chain>,
+}
+
+impl Reading {
+    /// Returns the way by which each piece has its most probable label.
+    pub fn plain() -> Reading {
+        Reading { decoder: Decoder::Argmax, temperature: 1.0, continuations: Vec::new(), chain: None }
+    }
+
+    /// Returns a label for each row of an example, words whose label is not their most probable one, and whether no path
+    /// was legal. Rows outside of words keep their most probable labels.
+    fn read(&self, rows: &[&[f32]], words: &[Option<u32>]) -> (Vec<u32>, usize, bool) {
+        let mut labels: Vec<u32> = rows.iter().map(|row| most_probable(row).0 as u32).collect();
+        if let Decoder::Argmax = self.decoder {
+            return (labels, 0, false);
+        }
+        let is_first = |&at: &usize| words[at].is_some() && (at == 0 || words[at] != words[at - 1]);
+        let firsts: Vec<usize> = (0..rows.len()).filter(is_first).collect();
+        let of_words: Vec<&[f32]> = firsts.iter().map(|&at| rows[at]).collect();
+        let decoded = self.decoder.decode_scores(&of_words, self.temperature);
+        if !decoded.has_no_path {
+            for (&first, &label) in firsts.iter().zip(&decoded.labels) {
+                labels[first] = label;
+                let further = (first + 1..rows.len()).take_while(|&at| words[at] == words[first]);
+                further.for_each(|at| labels[at] = self.continuations[label as usize]);
+            }
+        }
+        (labels, decoded.changed, decoded.has_no_path)
+    }
 }
 
 /// The outcome of an evaluation.
@@ -35,7 +79,11 @@ pub struct Evaluation {
     pub examples_left_out: usize,
     /// Rows whose scores are infinite or not numbers. The model says nothing of them.
     pub not_finite: usize,
-    /// For each example the most probable label of each row, the lowest id of equals.
+    /// Words whose label is not their most probable one.
+    pub changed: usize,
+    /// Examples without a legal path of labels, whose words have their most probable ones.
+    pub without_path: usize,
+    /// For each example the label of each row: the most probable one, the lowest id of equals, or what a decoder says.
     pub predictions: Vec<Vec<u32>>,
     /// For each example the probability of that label.
     pub probabilities: Vec<Vec<f32>>,
@@ -55,6 +103,21 @@ pub fn evaluate(
     world: &World,
     infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
 ) -> Result<Evaluation, Error> {
+    evaluate_by(&Reading::plain(), examples, labels, options, world, infer)
+}
+
+/// Does what [`evaluate`] does, and reads labels off scores in another way.
+///
+/// # Errors
+/// What `infer` cannot compute; a file of examples that cannot be read.
+pub fn evaluate_by(
+    reading: &Reading,
+    examples: &Examples,
+    labels: usize,
+    options: EvalOptions,
+    world: &World,
+    infer: impl Fn(&Batch) -> Result<Vec<f32>, tagsmith_kernel::Error>,
+) -> Result<Evaluation, Error> {
     assert!(options.batch_size > 0, "evaluate: a batch holds at least one example");
     let lengths: Vec<usize> = examples.lengths().iter().map(|&length| length as usize).collect();
     let groups = by_tokens(&lengths, options.batch_tokens);
@@ -68,27 +131,39 @@ pub fn evaluate(
         assert_eq!(scores.len(), batch.rows() * labels, "evaluate: {} rows of {labels} labels", batch.rows());
         for (example, &start) in examples.iter().zip(&batch.starts) {
             let rows = &scores[start as usize * labels..][..example.ids.len() * labels];
-            found.extend(loss_sum(rows, &example.labels, labels, options.label_smoothing).to_le_bytes());
+            let loss = match &reading.chain {
+                Some(chain) => chain_loss(rows, &example.labels, labels, chain),
+                None => loss_sum(rows, &example.labels, labels, options.label_smoothing),
+            };
+            found.extend(loss.to_le_bytes());
             let is_bad = |row: &&[f32]| row.iter().any(|score| !score.is_finite());
             found.extend((rows.chunks_exact(labels).filter(is_bad).count() as u32).to_le_bytes());
             found.extend((counted(&example.labels) as u32).to_le_bytes());
-            let predicted = rows.chunks_exact(labels).map(|row| most_probable(row).0 as u32);
-            found.extend(predicted.flat_map(u32::to_le_bytes));
-            found.extend(rows.chunks_exact(labels).map(highest_probability).flat_map(f32::to_le_bytes));
+            let rows: Vec<&[f32]> = rows.chunks_exact(labels).collect();
+            let (predicted, changed, has_no_path) = reading.read(&rows, &example.words);
+            found.extend((changed as u32).to_le_bytes());
+            found.extend(u32::from(has_no_path).to_le_bytes());
+            found.extend(predicted.iter().copied().flat_map(u32::to_le_bytes));
+            let probable = rows.iter().zip(&predicted).map(|(row, &label)| probability(row, label));
+            found.extend(probable.flat_map(f32::to_le_bytes));
         }
     }
     let mut predictions = vec![Vec::new(); examples.len()];
     let mut probabilities = vec![Vec::new(); examples.len()];
     let mut losses = vec![(0.0, 0); examples.len()];
-    let mut not_finite = 0;
+    let (mut not_finite, mut words_changed, mut without_path) = (0, 0, 0);
     for (rank, found) in world.gather(&found).iter().enumerate() {
         let mut rest = &found[..];
         for &at in share(rank).flatten() {
-            let (loss, bad, counted, predicted, probable);
+            let (loss, bad, counted, changed, pathless, predicted, probable);
             (loss, rest) = rest.split_first_chunk().expect("a loss for each example of a rank");
             (bad, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
             not_finite += u32::from_le_bytes(*bad) as usize;
             (counted, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
+            (changed, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
+            words_changed += u32::from_le_bytes(*changed) as usize;
+            (pathless, rest) = rest.split_first_chunk().expect("a count for each example of a rank");
+            without_path += u32::from_le_bytes(*pathless) as usize;
             (predicted, rest) = rest.split_at(4 * lengths[at]);
             (probable, rest) = rest.split_at(4 * lengths[at]);
             losses[at] = (f64::from_le_bytes(*loss), u32::from_le_bytes(*counted) as usize);
@@ -113,16 +188,18 @@ pub fn evaluate(
         counted: sums.counted,
         examples_left_out,
         not_finite,
+        changed: words_changed,
+        without_path,
         predictions,
         probabilities,
     })
 }
 
-/// Returns the softmax of a row at its highest score.
-fn highest_probability(row: &[f32]) -> f32 {
+/// Returns the softmax of a row at a label.
+fn probability(row: &[f32], label: u32) -> f32 {
     let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&score| f64::from(score - highest).exp()).sum();
-    (1.0 / sum) as f32
+    (f64::from(row[label as usize] - highest).exp() / sum) as f32
 }
 
 /// Sums over the batches that count a label.
@@ -146,6 +223,13 @@ impl Sums {
 /// How many labels are counted.
 fn counted(labels: &[i32]) -> usize {
     labels.iter().filter(|&&label| label != IGNORE).count()
+}
+
+/// −log of the likelihood that a chain gives the counted labels.
+fn chain_loss(scores: &[f32], row_labels: &[i32], labels: usize, chain: &Chain) -> f64 {
+    let counted = scores.chunks_exact(labels).zip(row_labels).filter(|(_, label)| **label != IGNORE);
+    let (rows, tags): (Vec<&[f32]>, Vec<usize>) = counted.map(|(row, &label)| (row, label as usize)).unzip();
+    -crf::log_likelihood(&rows, &tags, numbers(chain))
 }
 
 /// Σ over counted rows of (1 − ε)·(−log p of the label) + ε·(mean over labels of −log p).

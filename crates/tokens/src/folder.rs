@@ -1,7 +1,7 @@
 //! The Hugging Face folder of a token classifier: weights in, weights and config.json out, and a new head.
 
 use crate::error::Error;
-use crate::layout::Layout;
+use crate::layout::{HeadKind, Layout};
 use crate::model::Model;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,11 @@ impl Model {
     /// # Errors
     /// Files that are missing, damaged or incomplete; a head that is missing or of another size, as `head` says.
     pub fn load(folder: &Path, config: Config, head: Head) -> Result<(Model, Vec<String>), Error> {
+        if HeadKind::of(&config).is_none() {
+            let path = folder.join("config.json");
+            let problem = format!("names a head that is not known; there are {}", HeadKind::NAMES.join(" and "));
+            return Err(tagsmith_files::Error::Key { path, key: HeadKind::KEY.into(), problem }.into());
+        }
         let WeightFiles { files, note } = weight_files(folder, &[])?;
         let layout = Layout::new(&config);
         check_size(&files, &layout.slots[..layout.head.start])?;
@@ -73,8 +78,14 @@ impl Model {
                 .push(format!("`{}` has shape {:?} and {needed:?} is needed: drawn anew", tensor.tensor, tensor.found));
         }
         if !missing.is_empty() {
-            let Head::Drawn { seed, .. } = head else { return Err(Error::NoHead { path: files[0].clone() }) };
-            if resized.is_empty() {
+            let Head::Drawn { seed, .. } = head else {
+                let tensor = self.params.slots[missing[0]].name.clone();
+                return Err(Error::NoHead { path: files[0].clone(), tensor });
+            };
+            let of_chain = |number: &usize| self.params.slots[*number].name.starts_with(HeadKind::CHAIN);
+            if missing.iter().all(of_chain) {
+                notes.push("the checkpoint knows nothing of neighboring labels: their numbers begin at 0".to_owned());
+            } else if resized.is_empty() {
                 let labels = counted(self.config.labels.len(), "label");
                 notes.push(format!("the checkpoint has no head for {labels}: drawn from seed {seed}"));
             }
@@ -89,8 +100,9 @@ impl Model {
         let mut generator = MersenneTwister::new(seed);
         let cuts_off = self.config.facts.initial.cutoff.is_finite();
         for id in missing.iter().map(|&number| SlotId(number)) {
-            match self.params.slots[id.0].name.ends_with("bias") {
-                _ if cuts_off => self.draw(id, seed),
+            let name = &self.params.slots[id.0].name;
+            match name.ends_with("bias") {
+                _ if cuts_off || name.starts_with(HeadKind::CHAIN) => self.draw(id, seed),
                 true => self.params.get_mut(id).fill(0.0),
                 false => generator.fill_normal(self.config.facts.head.deviation, self.params.get_mut(id)),
             }

@@ -11,9 +11,11 @@ use std::path::Path;
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::family::architecture;
+use tagsmith_kernel::op::crf;
 use tagsmith_kernel::op::label_loss::{self, Form, Loss, Objective};
 use tagsmith_kernel::op::{add, distillation};
 use tagsmith_kernel::params::{Params, Slot, SlotId, Stages};
+use tagsmith_text::decode::chain::Chain;
 use tagsmith_train::checkpoint;
 use tagsmith_train::trainable::{MicroBatch, Pass, Totals, Trainable, Update};
 
@@ -145,6 +147,13 @@ impl Trainable for TokenTask {
         let Pass { stream, place, totals, checkpoint_layers } = *pass;
         let forward = architecture::Pass { dropout: Some(stream), first_row: place as usize, checkpoint_layers };
         let (scores, saved) = self.model.forward(batch, forward);
+        if let Some(chain) = self.model.chain().map_err(of_device)? {
+            let factor = self.factor(batch, &[], totals.counted as f64, totals);
+            let (loss, of_chain) = crf::forward(&scores, &batch.labels, &batch.starts, numbers(&chain), factor);
+            let crf::Loss { sum, dscores } = loss;
+            saved.backward(&self.model, batch, &dscores, Some(of_chain), grads);
+            return Ok(sum.read()? * factor);
+        }
         let of_labels = 1.0 - self.loss.teacher.map_or(0.0, |teacher| teacher.alpha);
         let factor = of_labels * self.factor(batch, &self.loss.weights, totals.weight, totals);
         let loss = Objective { form: self.loss.form, weights: &self.loss.weights };
@@ -157,7 +166,7 @@ impl Trainable for TokenTask {
             add::onto(&soft.dscores, &mut dscores);
             of_teacher = soft.sum.read()? * factor;
         }
-        saved.backward(&self.model, batch, &dscores, grads);
+        saved.backward(&self.model, batch, &dscores, None, grads);
         // A device is asked for the loss when it has all its work.
         Ok(sum.read()? * factor + of_teacher)
     }
@@ -178,6 +187,19 @@ impl Trainable for TokenTask {
             return Err(checkpoint::refusal(folder, problem).into());
         }
         self.model.reload(folder)
+    }
+}
+
+/// Returns a chain as operations take it.
+pub(crate) fn numbers(chain: &Chain) -> crf::Chain<'_> {
+    crf::Chain { start: &chain.start, transitions: &chain.transitions, end: &chain.end }
+}
+
+/// The numbers of a chain are never rows of a word table.
+fn of_device(error: tagsmith_kernel::Error) -> tagsmith_kernel::device::Error {
+    match error {
+        tagsmith_kernel::Error::Device(error) => error,
+        tagsmith_kernel::Error::Rows(error) => unreachable!("a chain is in memory: {error}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A token classifier: an encoder, its head, and the weights of both.
 
-use crate::layout::{DenseSlots, Layout};
+use crate::layout::{ChainSlots, DenseSlots, HeadKind, Layout};
 use tagsmith_encoder::batch::Batch;
 use tagsmith_encoder::config::Config;
 use tagsmith_encoder::encoder::{self, Encoder};
@@ -8,10 +8,11 @@ use tagsmith_encoder::family::architecture::{HEAD, Pass};
 use tagsmith_encoder::new_weights;
 use tagsmith_kernel::memory::tensor::Tensor;
 use tagsmith_kernel::op::dropout::{self, Dropout};
-use tagsmith_kernel::op::{activation, layer_norm, linear};
+use tagsmith_kernel::op::{activation, crf, layer_norm, linear};
 use tagsmith_kernel::params::table::UnreadableRows;
 use tagsmith_kernel::params::{Grads, Params, SlotId, Stages};
 use tagsmith_kernel::{Device, Precision};
+use tagsmith_text::decode::chain::Chain;
 
 /// An encoder with a token head, and the weights of both.
 ///
@@ -101,6 +102,10 @@ impl Model {
 
     /// Draws one parameter.
     pub(crate) fn draw(&mut self, id: SlotId, seed: u64) {
+        // A chain that knows nothing adds 0 everywhere: its likelihood is then the softmax's.
+        if self.params.slots[id.0].name.starts_with(HeadKind::CHAIN) {
+            return self.params.get_mut(id).fill(0.0);
+        }
         let facts = &self.config.facts;
         let deviation = if id == self.layout.classifier.weight {
             facts.head.deviation
@@ -185,6 +190,17 @@ impl Model {
         self.encoder().hidden_states(batch)
     }
 
+    /// Returns what the head has learned of neighbors; none for a head that looks at each row by itself.
+    ///
+    /// # Errors
+    /// A device that has failed.
+    pub fn chain(&self) -> Result<Option<Chain>, tagsmith_kernel::Error> {
+        let Some(ChainSlots { start, end, transitions }) = self.layout.chain else { return Ok(None) };
+        let numbers = |id| Ok(self.params.copy(id)?.into_iter().map(f64::from).collect());
+        let chain = |id| -> Result<Vec<f64>, tagsmith_kernel::Error> { numbers(id) };
+        Ok(Some(Chain { start: chain(start)?, transitions: chain(transitions)?, end: chain(end)? }))
+    }
+
     /// Returns the number of parameters, and how many of them are in embedding tables.
     pub fn parameter_counts(&self) -> (usize, usize) {
         let tables = &self.layout.encoder.common.tables;
@@ -200,10 +216,22 @@ impl Model {
 }
 
 impl Saved {
-    /// Writes the gradient of every parameter that learns to `grads`.
-    pub fn backward(self, model: &Model, batch: &Batch, dscores: &Tensor, grads: &mut dyn Stages) {
+    /// Writes the gradient of every parameter that learns to `grads`. `of_chain` holds those of a chain.
+    pub fn backward(
+        self,
+        model: &Model,
+        batch: &Batch,
+        dscores: &Tensor,
+        of_chain: Option<crf::Saved>,
+        grads: &mut dyn Stages,
+    ) {
         let encoder = model.encoder();
         let dx = grads.stage(|grads| {
+            if let (Some(ChainSlots { start, end, transitions }), Some(of_chain)) = (model.layout.chain, of_chain) {
+                of_chain.backward(crf::Part::Start, grads.span(start, 1));
+                of_chain.backward(crf::Part::Transitions, grads.span(transitions, 1));
+                of_chain.backward(crf::Part::End, grads.span(end, 1));
+            }
             let dx = encoder.context().linear_backward(self.head, model.layout.classifier, dscores, None, grads);
             let dx = dropout::apply(&dx, self.head_dropout);
             model.dense_backward(self.dense, dx, grads)

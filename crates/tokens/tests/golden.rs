@@ -85,7 +85,7 @@ fn gradients(model: &Model, batch: &Batch, smoothing: f64, pass: Pass) -> (f64, 
     let counted = batch.counted() as f64;
     let loss = Objective::cross_entropy(smoothing);
     let loss = label_loss::forward(&scores, &batch.labels, &loss, 1.0 / counted).expect("the device works");
-    saved.backward(model, batch, &loss.dscores, &mut grads);
+    saved.backward(model, batch, &loss.dscores, None, &mut grads);
     let named = model.params.slots.iter().enumerate().map(|(number, slot)| {
         let gradient = grads.copy(&model.params, SlotId(number)).expect("the device works");
         (slot.name.clone(), gradient.expect("nothing is frozen"))

@@ -15,6 +15,7 @@ use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::folder::Head;
 use tagsmith_tokens::learn::{LossOptions, TokenTask, update};
 use tagsmith_tokens::model::Model;
+use tagsmith_tokens::tag::decoders::{Asked, Decoders};
 use tagsmith_tokens::tag::{Request, TagOptions, encode, tag};
 use tagsmith_train::learner::{Learner, Rate, StepOptions};
 
@@ -74,6 +75,7 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
 
     let model = open();
     let tokenizer = Tokenizer::from_folder(&golden::path("run_ner")).expect("it reads");
+    let decoders = Decoders::new(&model.config.labels, LabelScheme::Auto, None);
     let request = Request {
         max_seq_length: None,
         stride: None,
@@ -82,8 +84,11 @@ fn training_evaluation_and_tagging_say_that_rows_are_lost() {
         scheme: LabelScheme::Auto,
         in_pieces: false,
         outside: false,
+        decoding: Asked::default(),
+        threshold: None,
+        abstains_below: None,
     };
-    let options = TagOptions::new(&model.config, &tokenizer, request).expect("it is possible");
+    let options = TagOptions::new(&model.config, &tokenizer, decoders, request).expect("it is possible");
     let tagged = |word: &str| {
         let input = Input { place: "test:1".into(), content: Content::Words(vec![word.into()]) };
         let encoded = encode(&tokenizer, &options, &input).expect("it has pieces");

@@ -10,6 +10,7 @@ use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::tagged::{Content, Input, Mention, Tagged, Tally};
 use tagsmith_text::tokenizer::Tokenizer;
+use tagsmith_tokens::tag::decoders::{Asked, Decoders};
 use tagsmith_tokens::tag::{self, Error, TagOptions, encode, softmax};
 
 fn tokenizer(kind: &str) -> Tokenizer {
@@ -17,8 +18,15 @@ fn tokenizer(kind: &str) -> Tokenizer {
 }
 
 fn options(labels: &[&str], strategy: Strategy) -> TagOptions {
+    let labels: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
+    let decoders = Decoders::new(&labels, LabelScheme::Auto, None);
     TagOptions {
-        labels: labels.iter().map(|label| label.to_string()).collect(),
+        labels,
+        asked: Asked::default(),
+        chosen: decoders.choose(&Asked::default()).unwrap(),
+        decoders,
+        threshold: None,
+        abstains_below: None,
         max_length: 512,
         stride: 128,
         batch_tokens: 1000,

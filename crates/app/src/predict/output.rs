@@ -15,7 +15,7 @@ use tagsmith_data::write::{conll, json_lines};
 use tagsmith_files::fleeting::Fleeting;
 use tagsmith_files::lock;
 use tagsmith_message::{Note, Remedy, Setting, Wording, counted, quote_all};
-use tagsmith_text::tagged::Tagged;
+use tagsmith_text::tagged::{ABSTAINED, Tagged};
 
 /// A place for tagged documents.
 pub enum Destination {
@@ -126,7 +126,7 @@ impl Output {
 
     /// Writes one document. `labels` names the labels of words.
     pub fn write(&mut self, tagged: &Tagged, labels: &[String]) -> Result<()> {
-        let names = || tagged.labels.iter().map(|word| labels[word.label as usize].as_str()).collect::<Vec<&str>>();
+        let names = || tagged.label_names(labels);
         if let Sink::Table(table) = &mut self.sink {
             return table.write(tagged, &names()).with_context(|| self.place.clone());
         }
@@ -277,7 +277,8 @@ impl Brackets {
             out.extend(letters.by_ref().take((found.start - at) as usize));
             let inside: String = letters.by_ref().take((found.end - found.start) as usize).collect();
             at = found.end;
-            out += &bracketed(&inside, &found.label, self.color);
+            let doubt = if tagged.is_abstained(found.score) { ABSTAINED } else { "" };
+            out += &bracketed(&inside, &format!("{}{doubt}", found.label), self.color);
         }
         out.extend(letters);
         out

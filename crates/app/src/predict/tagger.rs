@@ -6,15 +6,16 @@ mod options;
 
 pub use encoded::{Encoded, Encoder, Tokenizing};
 pub use loading::{is_span_tagger, located, model_folder};
-pub use options::{BATCH_TOKENS, Choices, TaggerOptions};
+pub use options::{BATCH_TOKENS, Choices, Decoding, TaggerOptions};
 
 use crate::error::refusal;
 use crate::machine::precision;
 use anyhow::Result;
 use encoded::{EncoderKind, OTHER, TokenizingKind};
 use loading::{
-    A_SPAN_TAGGER, A_TOKEN_CLASSIFIER, FINDS_ITS_OWN, HAS_NO_THRESHOLD, Kind, NEVER_OVERLAPS, SCORES_WHOLE, is_other,
-    labels, no_labels, refuse_given, span_tagger, threshold_of, token_classifier,
+    A_SPAN_TAGGER, A_TOKEN_CLASSIFIER, FINDS_ITS_OWN, HAS_NO_TAGS, Kind, NEVER_OVERLAPS, SCORES_WHOLE, is_of_spans,
+    is_of_words, is_other, labels, least_score, no_labels, of_decoding, refuse_given, span_tagger, threshold_of,
+    token_classifier,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use tagsmith_spans::find::decode::Candidate;
 use tagsmith_spans::tag::{self as spans, Label, LabelSet};
 use tagsmith_text::tagged::{Input, Tagged, Tally, UNWATCHED, Watch};
 use tagsmith_tokens::tag as tokens;
+use tagsmith_tokens::tag::decoders::Asked;
 
 /// A model that tags texts and words.
 ///
@@ -147,8 +149,7 @@ impl Tagger {
             Kind::Tokens(tagger) => {
                 let for_spans = [
                     (choices.labels.is_some(), Setting::Labels, FINDS_ITS_OWN),
-                    (choices.threshold.is_some(), Setting::Threshold, HAS_NO_THRESHOLD),
-                    (choices.decoding.is_some(), Setting::Decoding, NEVER_OVERLAPS),
+                    (is_of_spans(choices.decoding), Setting::Decoding, NEVER_OVERLAPS),
                 ];
                 refuse_given(A_TOKEN_CLASSIFIER, &for_spans)?;
                 let choices = tokens::Choices {
@@ -156,14 +157,23 @@ impl Tagger {
                     stride: choices.stride,
                     in_pieces: choices.in_pieces,
                     outside: choices.outside,
+                    decoding: Asked {
+                        decoding: choices.decoding.and_then(Decoding::of_words),
+                        operating_point: choices.operating_point.clone(),
+                        temperature: None,
+                    },
+                    threshold: choices.threshold.as_deref().map(least_score).transpose()?,
                 };
-                Ok((Encoder(EncoderKind::Tokens(Arc::new(tagger.reader().with(&choices)))), Vec::new()))
+                let reader = tagger.reader().with(&choices).map_err(|error| of_decoding(error, A_TOKEN_CLASSIFIER))?;
+                Ok((Encoder(EncoderKind::Tokens(Arc::new(reader))), Vec::new()))
             }
             Kind::Spans(tagger) => {
-                refuse_given(
-                    A_SPAN_TAGGER,
-                    &[(is_other(choices.strategy), Setting::AggregationStrategy, SCORES_WHOLE)],
-                )?;
+                let for_tokens = [
+                    (is_other(choices.strategy), Setting::AggregationStrategy, SCORES_WHOLE),
+                    (is_of_words(choices.decoding), Setting::Decoding, HAS_NO_TAGS),
+                    (choices.operating_point.is_some(), Setting::OperatingPoint, HAS_NO_TAGS),
+                ];
+                refuse_given(A_SPAN_TAGGER, &for_tokens)?;
                 let given = choices.labels.as_ref().or(self.options.labels.as_ref()).ok_or_else(no_labels)?;
                 let labels = labels(given).ok_or_else(|| {
                     let message = "the labels are neither a list of names nor an object of names and descriptions";
@@ -174,7 +184,11 @@ impl Tagger {
                 let set = self.label_set(tagger, labels, threshold)?;
                 let choices = spans::Choices {
                     threshold,
-                    decoding: choices.decoding.or(self.options.decoding).unwrap_or_default(),
+                    decoding: choices
+                        .decoding
+                        .or(self.options.decoding)
+                        .and_then(Decoding::of_spans)
+                        .unwrap_or_default(),
                     stride: choices.stride.or(self.options.stride),
                 };
                 let notes = set.notes().to_vec();
@@ -206,6 +220,31 @@ impl Tagger {
         }
         known.push(KnownLabels { labels, learned, set: set.clone() });
         Ok(set)
+    }
+
+    /// Returns the names of decodings that the model has.
+    pub fn decodings(&self) -> Vec<&'static str> {
+        match &self.kind {
+            Kind::Tokens(tagger) if tagger.decoders().has_rules() => tagsmith_text::decode::Decoding::NAMES.to_vec(),
+            Kind::Tokens(_) => vec![tagsmith_text::decode::Decoding::Argmax.name()],
+            Kind::Spans(_) => tagsmith_spans::find::decode::Mode::NAMES.to_vec(),
+        }
+    }
+
+    /// Returns the names of the operating points beside the model.
+    pub fn operating_points(&self) -> Vec<String> {
+        match &self.kind {
+            Kind::Tokens(tagger) => tagger.decoders().points(),
+            Kind::Spans(_) => Vec::new(),
+        }
+    }
+
+    /// Returns what can decode for a token classifier; none for a span tagger.
+    pub(crate) fn token_classifier(&self) -> Option<&tokens::Tagger> {
+        match &self.kind {
+            Kind::Tokens(tagger) => Some(tagger),
+            Kind::Spans(_) => None,
+        }
     }
 
     /// Returns the folder of the model's files.

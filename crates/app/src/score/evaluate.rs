@@ -65,7 +65,7 @@ pub fn evaluate_by(tagger: &Tagger, request: &ScoreRequest, threads: usize, even
 }
 
 /// Reads the words and gold labels.
-fn read(request: &ScoreRequest) -> Result<Labeled> {
+pub(crate) fn read(request: &ScoreRequest) -> Result<Labeled> {
     let file = &request.gold;
     let labels = LabelFile::open(Path::new(file), request.gold_format)?;
     let gold = labels.read(request.gold_column.as_deref(), Setting::GoldColumn, None)?;

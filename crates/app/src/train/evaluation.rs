@@ -1,5 +1,6 @@
 //! The figures of a model on a split's examples, as the Trainer records them.
 
+use super::decoding::Way;
 use crate::error::refusal;
 use crate::events::{Events, Progress};
 use crate::options::{LearningArgs, TimesArgs};
@@ -9,7 +10,7 @@ use anyhow::ensure;
 use serde_json::json;
 use std::cell::Cell;
 use std::time::Instant;
-use tagsmith_message::{Note, Remedy, Setting, counted};
+use tagsmith_message::{Note, Remedy, Setting, Wording, counted};
 use tagsmith_ranks::World;
 use tagsmith_text::align::IGNORE;
 use tagsmith_text::labels::LabelSet;
@@ -23,7 +24,7 @@ use tagsmith_text::score::units::{Figure, Part};
 use tagsmith_text::score::{Method, Score, Scorer, ZeroDivision};
 use tagsmith_text::sentence::Split;
 use tagsmith_tokens::error::Error;
-use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate};
+use tagsmith_tokens::evaluate::{EvalOptions, Evaluation, evaluate_by};
 use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
@@ -48,6 +49,18 @@ pub fn refuse_no_numbers(split: &str, evaluation: &Evaluation) -> anyhow::Result
         counted(pieces, "piece")
     );
     Ok(())
+}
+
+/// Returns what decoding did to a split's labels, where it did anything.
+pub fn notes_of_decoding(split: &str, evaluation: &Evaluation) -> Vec<Note> {
+    let changed = "{} {has|have} another label than {its|their} most probable one, so that tags are legal";
+    let pathless = "{} {has|have} no legal path of labels, so each word got its most probable label";
+    let note = |what: &'static str, count: usize, unit: &str| {
+        let counted = counted(count, unit);
+        (count > 0).then(|| Note::once(Wording::new(what, &[&counted]).of(count)).about(split))
+    };
+    let changed = note(changed, evaluation.changed, "word");
+    changed.into_iter().chain(note(pathless, evaluation.without_path, "sentence").map(Note::important)).collect()
 }
 
 /// Returns what can be done where the labels are not tags.
@@ -75,6 +88,8 @@ pub struct Measure<'a> {
     method: Method,
     /// Whether labels are types without a letter, which no rules of tags can take apart.
     has_types: bool,
+    /// The way from scores to labels.
+    way: Way,
     options: EvalOptions,
     entity_level: bool,
     detailed: bool,
@@ -92,6 +107,7 @@ impl<'a> Measure<'a> {
     pub fn new(
         labels: &'a LabelSet,
         (asked, times, learning): (LabelScheme, &TimesArgs, &LearningArgs),
+        way: Way,
         finds_errors: bool,
         world: &'a World,
         events: &mut dyn Events,
@@ -124,7 +140,7 @@ impl<'a> Measure<'a> {
         };
         let (entity_level, detailed, loss_only) =
             (times.return_entity_level_metrics, times.detailed_scores, times.prediction_loss_only);
-        Ok(Measure { labels, world, method, has_types, options, entity_level, detailed, loss_only, errors })
+        Ok(Measure { labels, world, method, has_types, way, options, entity_level, detailed, loss_only, errors })
     }
 
     /// Runs the model over the examples and returns their figures. The record's names begin with `prefix`. `watch` hears
@@ -145,7 +161,8 @@ impl<'a> Measure<'a> {
         let all = examples.pieces() as usize / self.world.size();
         let done = Cell::new(0);
         let progress = |done: usize, of: usize| watch(Progress::in_pieces(work, done, of));
-        let evaluation = evaluate(examples, self.labels.len(), self.options, self.world, |batch| {
+        let reading = self.way.reading(model)?;
+        let evaluation = evaluate_by(&reading, examples, self.labels.len(), self.options, self.world, |batch| {
             let scores = model.infer(batch)?;
             done.set(done.get() + batch.rows());
             progress(done.get(), all.max(done.get() + 1));

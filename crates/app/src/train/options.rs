@@ -1,11 +1,13 @@
 //! The request's choices in the types of the crates below.
 
-use crate::options::{DataArgs, Interval, LearningArgs, TimesArgs, TrainArgs};
+use crate::options::{DataArgs, DecodingArgs, Interval, LearningArgs, TimesArgs, TrainArgs};
 use tagsmith_kernel::op::label_loss::Form;
 use tagsmith_text::align::LabelAll;
+use tagsmith_text::decode::Decoding;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_tokens::learn::teacher::Distillation;
 use tagsmith_tokens::learn::{LossOptions, LossScaling, Rates};
+use tagsmith_tokens::tag::decoders::Asked;
 use tagsmith_train::error::Error;
 use tagsmith_train::learner::StepOptions;
 use tagsmith_train::trainer::agenda::{Every, Saving, Times};
@@ -67,6 +69,12 @@ pub fn rates(learning: &LearningArgs) -> Option<Rates> {
     let LearningArgs { learning_rate: encoder, head_learning_rate, layer_lr_decay: layer_decay, .. } = *learning;
     let has_one = head_learning_rate.is_none() && layer_decay == 1.0;
     (!has_one).then(|| Rates { head: head_learning_rate.unwrap_or(encoder), encoder, layer_decay })
+}
+
+/// Returns what is asked about decoding.
+pub fn decoding(args: &DecodingArgs) -> Asked {
+    let decoding = args.decoding.as_deref().and_then(Decoding::named);
+    Asked { decoding, operating_point: args.operating_point.clone(), temperature: None }
 }
 
 /// Returns all other choices of a run. `best` is the metric that chooses the best model.

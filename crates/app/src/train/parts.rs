@@ -14,6 +14,7 @@ use tagsmith_message::{Remedy, Setting, counted};
 use tagsmith_text::labels::{self, LabelSet};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::folder::Head;
+use tagsmith_tokens::layout::HeadKind;
 use tagsmith_tokens::model::Model;
 
 /// The folders of the parts, which may be of several models.
@@ -74,6 +75,24 @@ impl<'a> Parts<'a> {
         };
         events.say(format!("{}: {}", counted(labels.len(), "label"), labels.names().join(" ")));
         Ok((config.with_labels(labels.names()), labels))
+    }
+
+    /// Returns a configuration with the head that is asked for. Without training, a model has the head that it has.
+    ///
+    /// # Errors
+    /// Another head than the model's, where nothing is trained.
+    pub fn with_head(&self, config: Config, trains: bool) -> anyhow::Result<Config> {
+        let Some(asked) = self.args.head.as_deref().and_then(HeadKind::named) else { return Ok(config) };
+        if !trains && HeadKind::of(&config) != Some(asked) {
+            let message = format!("a head is changed by training alone, and nothing is trained: `{}`", asked.name());
+            return Err(refusal(message, Remedy::Unset(Setting::Head)));
+        }
+        Ok(asked.in_config(config))
+    }
+
+    /// Returns the folder of the weights.
+    pub fn weights(&self) -> &Path {
+        &self.weights
     }
 
     /// Returns the name of the tokenizer.

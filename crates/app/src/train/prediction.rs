@@ -1,11 +1,11 @@
 //! One label for every word of every sentence, whatever its length.
 
 use super::data::Alignment;
+use super::decoding::Way;
 use crate::events::Events;
 use anyhow::Context;
 use tagsmith_text::align::Example;
 use tagsmith_text::align::aggregate::Strategy;
-use tagsmith_text::labels::label_scheme::LabelScheme;
 use tagsmith_text::parallel;
 use tagsmith_text::sentence::Split;
 use tagsmith_text::tagged::{Content, Input, Tally};
@@ -17,7 +17,7 @@ use tagsmith_tokens::tag::{Request, TagOptions, encode, tag};
 /// labels in `predictions`; the others are tagged in overlapping windows.
 pub fn word_labels<'a>(
     model: &Model,
-    alignment: &Alignment<'a>,
+    (alignment, decoding): (&Alignment<'a>, &Way),
     split: &Split,
     examples: &Examples,
     predictions: &[Vec<u32>],
@@ -44,11 +44,15 @@ pub fn word_labels<'a>(
         stride: None,
         batch_tokens,
         strategy: Strategy::Simple,
-        scheme: LabelScheme::Auto,
+        scheme: decoding.scheme,
         in_pieces: false,
         outside: false,
+        decoding: decoding.asked.clone(),
+        threshold: None,
+        abstains_below: None,
     };
-    let options = TagOptions::new(&model.config, alignment.tokenizer, request)?;
+    let decoders = decoding.decoders.with_chain(model.chain()?);
+    let options = TagOptions::new(&model.config, alignment.tokenizer, decoders, request)?;
     let mut tally = Tally::default();
     let encoded = parallel::map(&partly, alignment.threads, |input| encode(alignment.tokenizer, &options, input));
     let encoded = encoded.into_iter().collect::<Result<_, _>>().context("the test split cannot be tagged")?;

@@ -5,7 +5,9 @@ use super::option::{
     text_unset,
 };
 use tagsmith_app::machine::device::DeviceChoice;
+use tagsmith_text::decode::Decoding;
 use tagsmith_text::labels::label_scheme::LabelScheme;
+use tagsmith_tokens::layout::HeadKind;
 
 const INTERVALS: &[&str] = &["no", "steps", "epoch"];
 const SAVE_INTERVALS: &[&str] = &["no", "steps", "epoch", "best"];
@@ -74,6 +76,10 @@ pub const OPTIONS: &[Opt] = &[
         .data("train though every word has one label, or every sentence is one word"),
     choice("label_scheme", &LabelScheme::NAMES, "auto").beyond()
         .data("how labels are scored: by a scheme's strict rules, word by word, or (`auto`) as seqeval does by default"),
+    choice_unset("decoding", &Decoding::NAMES).beyond()
+        .data("labels of evaluation and prediction: each word by itself (`argmax`), or the best legal path (`viterbi`)"),
+    text_unset("operating_point").beyond()
+        .data("named biases in the model's viterbi_calibration.json, for `--decoding viterbi`"),
     int_unset("shuffle_seed").beyond().data("shuffle the training split first, as datasets' shuffle(seed=N) does"),
     float_unset("validation_size").beyond()
         .data("hold out this many training sentences (below 1, a part) for validation, as datasets' train_test_split does"),
@@ -95,6 +101,9 @@ pub const OPTIONS: &[Opt] = &[
     flag("ignore_mismatched_sizes").data("start with a new head where the checkpoint's has another size"),
     flag("ignore_mismatched_labels").beyond()
         .data("give a head of the right size the data's labels, though the checkpoint's are others"),
+
+    choice_unset("head", &HeadKind::NAMES).beyond()
+        .data("labels of words by themselves (`softmax`), or of whole sentences by a chain that is learned (`crf`)"),
 
     // Training.
     int("max_steps", "-1").training("updates to make, whatever the epochs"),

@@ -13,8 +13,8 @@ use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
 use tagsmith_app::machine::device::{DeviceArgs, DeviceChoice};
 use tagsmith_app::options::{
-    DataArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs, Resume,
-    TaskArgs, TimesArgs, TrainArgs,
+    DataArgs, DecodingArgs, HubArgs, Interval, LearningArgs, MachineArgs, ModelArgs, Origin, OutputArgs, ReportArgs,
+    Resume, TaskArgs, TimesArgs, TrainArgs,
 };
 use tagsmith_app::report::tracking::Format;
 use tagsmith_app::train::weights::ClassWeights;
@@ -108,6 +108,10 @@ pub fn resolve(values: &Values, mut lines: Vec<String>) -> Result<TrainLine, Usa
         model: resolve_model(values)?,
         data: resolve_data(values)?,
         learning: resolve_learning(values)?,
+        decoding: DecodingArgs {
+            decoding: filled(values, "decoding"),
+            operating_point: filled(values, "operating_point"),
+        },
         times,
         hub: resolve_hub(values)?,
         rim: rim.listed(),
@@ -214,6 +218,7 @@ fn resolve_model(values: &Values) -> Result<ModelArgs, UsageError> {
         model_revision: word(values, "model_revision"),
         ignore_mismatched_sizes: values.flag("ignore_mismatched_sizes"),
         ignore_mismatched_labels: values.flag("ignore_mismatched_labels"),
+        head: filled(values, "head"),
     })
 }
 

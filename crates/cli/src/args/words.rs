@@ -413,7 +413,10 @@ mod tests {
             ("train_bi_encoder", "`CONFIG.json` is missing"),
             ("predict --model m --threads x", "`--threads` cannot be `x`: invalid digit found in string"),
             ("score g p --min-f1 2", "`--min-f1` cannot be `2`: not a number from 0 to 1"),
-            ("predict --model m --decoding flut", "`--decoding` needs one of `flat`, `nested`, `per_type`, not `flut`"),
+            (
+                "predict --model m --decoding flut",
+                "`--decoding` needs one of `argmax`, `viterbi`, `flat`, `nested`, `per_type`, not `flut`",
+            ),
             ("predict --model m --bf16=1", "`--bf16` takes no value, but `1` is given"),
             ("predict --model m --model n", "`--model` is given twice"),
             ("predict --model m --output a --output-dir b", "`--output` and `--output-dir` do not go together"),

@@ -15,15 +15,15 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use tagsmith_app::predict::output::{Destination, OutputFormat};
-use tagsmith_app::predict::tagger::TaggerOptions;
+use tagsmith_app::predict::tagger::{Decoding, TaggerOptions};
 use tagsmith_app::predict::{PredictOptions, PredictRequest, Work, predict};
 use tagsmith_data::documents::Source;
 use tagsmith_data::format::Format;
 use tagsmith_files::strict_json::Distinct;
 use tagsmith_hub::Hub;
 use tagsmith_ranks::World;
-use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::Strategy;
+use tagsmith_text::decode::calibration::is_temperature;
 use tagsmith_text::labels::label_scheme::LabelScheme;
 
 /// Returns the command.
@@ -45,6 +45,10 @@ pub fn command() -> Command {
                 .conflicts_with("output")
                 .value_parser(value_parser!(PathBuf))
                 .help("Write a file here for each FILE, or each file in a folder FILE; what is there already is done. mpirun shares them"),
+            option("abstain-below")
+                .value_name("P")
+                .value_parser(value_parser!(f32))
+                .help("Mark words and entities of a lower probability: the label is `?`, the entity `abstained`"),
             quiet(),
         ])
         .args(entity_args())
@@ -108,10 +112,18 @@ pub fn tagger_args() -> Vec<Arg> {
         ),
         option("threshold")
             .value_name("T")
-            .help("Its threshold: a number, cls or label_token [default: the model's]"),
-        option("decoding")
-            .value_parser(Mode::NAMES)
-            .help("Which of its entities may share pieces: none; one inside another; those of different labels [default: flat]"),
+            .help("The lowest score of an entity; a label-conditioned model has cls and label_token too [default: its own]"),
+        option("decoding").value_parser(Decoding::NAMES).help(
+            "A token classifier's words: each by itself, or the best legal path of tags. A label-conditioned model's entities \
+             may share pieces: never; one inside another; those of different labels [default: argmax, flat]",
+        ),
+        option("operating-point")
+            .value_name("NAME")
+            .help("Named biases in the model's viterbi_calibration.json, for viterbi [default: default, where it is there]"),
+        option("temperature")
+            .value_name("T")
+            .value_parser(value_parser!(f64))
+            .help("Divide scores by this before they become probabilities [default: the operating point's, or 1]"),
         option("bf16")
             .alias("fp16")
             .action(ArgAction::SetTrue)
@@ -138,7 +150,8 @@ fn input_formats() -> PossibleValuesParser {
 
 /// Runs the command. Returns the exit status.
 pub fn run(matches: &ArgMatches, world: &World) -> Result<u8> {
-    let request = PredictRequest { work: work(matches)?, options: options(matches)? };
+    let mut request = PredictRequest { work: work(matches)?, options: options(matches)? };
+    request.options.tagger.abstain_below = abstain_below(matches)?;
     writes(match &request.work {
         Work::One { destination: Destination::Stream(_), .. } => Writes::Stream,
         Work::One { destination: Destination::File(file), .. } => Writes::File(file.clone()),
@@ -240,10 +253,31 @@ pub fn tagger_options(matches: &ArgMatches) -> Result<TaggerOptions> {
         labels: text("labels").map(|argument| labels(&argument)).transpose()?,
         may_lack_labels: false,
         threshold: text("threshold"),
-        decoding: text("decoding").and_then(|name| Mode::named(&name)),
+        decoding: text("decoding").and_then(|name| Decoding::named(&name)),
+        operating_point: text("operating-point"),
+        temperature: temperature(matches)?,
+        abstain_below: None,
         bf16: matches.get_flag("bf16"),
         device: device::of(matches),
     })
+}
+
+/// Returns the temperature, if it is given.
+fn temperature(matches: &ArgMatches) -> Result<Option<f64>> {
+    match matches.get_one::<f64>("temperature") {
+        Some(&number) if !is_temperature(number) => bail!("`--temperature {number}`: a number above 0 is needed"),
+        number => Ok(number.copied()),
+    }
+}
+
+/// Returns the probability below which the tagger abstains, if it is given.
+fn abstain_below(matches: &ArgMatches) -> Result<Option<f32>> {
+    match matches.get_one::<f32>("abstain-below") {
+        Some(number) if !(0.0..=1.0).contains(number) => {
+            bail!("`--abstain-below {number}`: a number from 0 to 1 is needed")
+        }
+        number => Ok(number.copied()),
+    }
 }
 
 /// Returns the labels of an argument: `person,place`, or what a JSON file holds.

@@ -93,10 +93,10 @@ fn data_for(recipe: &str, scratch: &Scratch) -> String {
             scratch.write("areta/labels.txt", "SPLIT\nDELETE\nUC\n");
             "--dataset_name areta".into()
         }
-        "losses_crossner.json" | "losses_wnut17.json" => {
+        "decoding_wnut17.json" | "losses_crossner.json" | "losses_wnut17.json" => {
             scratch.write("rare.txt", lines(|_, word| format!("{word}\t{}\n", entity(word))));
             let files = "--train_file rare.txt --validation_file rare.txt";
-            if recipe == "losses_wnut17.json" { files.into() } else { format!("{files} --test_file rare.txt") }
+            if recipe != "losses_crossner.json" { files.into() } else { format!("{files} --test_file rare.txt") }
         }
         "multiged.json" => {
             scratch.write("it.tsv", lines(|_, word| format!("{word}\t{}\n", judgment(word))));
@@ -117,9 +117,9 @@ const SMALL: &str = "--model_name_or_path model --max_seq_length 16 --num_train_
 #[test]
 fn every_recipe_runs() {
     let readme = fs::read_to_string(recipes().join("README.md")).unwrap();
-    assert_eq!(names().len(), 9);
+    assert_eq!(names().len(), 10);
     for name in names() {
-        let compares = name == "polyglot_fr.json" || name.starts_with("losses_");
+        let compares = name == "polyglot_fr.json" || ["losses_", "decoding_"].iter().any(|kind| name.starts_with(kind));
         let program = if compares { "compare" } else { "train" };
         let command = format!("tagsmith {program} recipes/{name}");
         assert!(readme.contains(&format!("| `{command}` |")), "README.md does not tell `{command}`");

@@ -33,7 +33,6 @@ fn choices_of_the_other_kind_of_model_are_refused() {
     assert_eq!(status, 0, "the default is not another strategy: {said}");
     for (choice, value, why) in [
         ("--labels", "a,b", "finds its own labels and looks for no others"),
-        ("--threshold", "0.5", "gives each word its most probable label and has no threshold"),
         ("--decoding", "flat", "gives each word one label, so entities never overlap"),
     ] {
         let want = format!("plain: this is a token classifier: it {why}: leave out `{choice}`");

@@ -10,6 +10,9 @@ struct Entity<'t> {
     score: f32,
     start: u32,
     end: u32,
+    /// Absent where the tagger does not abstain.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    abstained: bool,
 }
 
 #[derive(Serialize)]
@@ -30,6 +33,7 @@ pub fn line(tagged: &Tagged, labels: &[&str]) -> String {
         score: found.score,
         start: found.start,
         end: found.end,
+        abstained: tagged.is_abstained(found.score),
     });
     let labels = (labels.len() == tagged.words.len()).then_some(labels);
     let document = Document { text: &tagged.text, entities: entities.collect(), words: &tagged.words, labels };

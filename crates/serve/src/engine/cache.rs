@@ -76,10 +76,10 @@ pub struct Asked(Sha256);
 
 impl Asked {
     pub fn new(choices: &Choices) -> Asked {
-        let Choices { strategy, in_pieces, outside, stride, labels, threshold, decoding } = choices;
+        let Choices { strategy, in_pieces, outside, stride, labels, threshold, decoding, operating_point } = choices;
         let labels = labels.as_ref().map(ToString::to_string);
-        let words =
-            format!("{strategy:?} {in_pieces:?} {outside:?} {stride:?} {labels:?} {threshold:?} {decoding:?}\n");
+        let of_words = format!("{strategy:?} {in_pieces:?} {outside:?} {stride:?} {labels:?}");
+        let words = format!("{of_words} {threshold:?} {decoding:?} {operating_point:?}\n");
         let mut hash = Sha256::new();
         hash.update(words);
         Asked(hash)
@@ -109,7 +109,13 @@ mod tests {
     use tagsmith_text::tagged::Tagged;
 
     fn document(bytes: usize) -> Arc<Document> {
-        let tagged = Tagged { text: "x".repeat(bytes - ENTRY), words: vec![], labels: vec![], entities: vec![] };
+        let tagged = Tagged {
+            text: "x".repeat(bytes - ENTRY),
+            words: vec![],
+            labels: vec![],
+            entities: vec![],
+            abstains_below: None,
+        };
         Arc::new(Document { tagged, characters: 0, pieces: 0, windows: 0, notes: vec![], unread_from: None })
     }
 
@@ -144,6 +150,7 @@ mod tests {
             of(Choices { labels: Some(json!(["b"])), ..plain() }, &text("ab")),
             of(Choices { threshold: Some("0.5".into()), ..plain() }, &text("ab")),
             of(Choices { in_pieces: Some(true), ..plain() }, &text("ab")),
+            of(Choices { operating_point: Some("0.5".into()), ..plain() }, &text("ab")),
             of(Choices { outside: Some(true), ..plain() }, &text("ab")),
         ];
         let distinct: std::collections::HashSet<_> = keys.iter().collect();

@@ -9,6 +9,7 @@ use crate::refusal::{Kind, Refusal};
 use axum::extract::{Request, State};
 use serde::Serialize;
 use std::sync::Arc;
+use tagsmith_app::predict::tagger::Decoding;
 use tagsmith_spans::find::decode::Mode;
 
 /// An answer.
@@ -44,11 +45,11 @@ pub async fn find(State(app): State<Arc<App>>, request: Request) -> Reply {
     }
     let mut asked = Parameters::take(&mut fields, &app.settings.limits)?;
     fields.end()?;
-    asked.choices.decoding = Some(match (has_many, is_flat) {
+    asked.choices.decoding = Some(Decoding::Spans(match (has_many, is_flat) {
         (true, _) => Mode::PerType,
         (false, true) => Mode::Flat,
         (false, false) => Mode::Nested,
-    });
+    }));
     let answer = tag(&app, vec![text], asked.choices.clone(), deadline).await?;
     let entities = entities(&answer.documents[0], &asked).into_iter().map(found).collect();
     json_about(&Answer { entities }, &answer, &app)

@@ -54,7 +54,8 @@ pub async fn model(State(app): State<Arc<App>>) -> Reply {
         "has_default_labels": tagger.has_labels(),
         "max_length": tagger.max_length(),
         "aggregation_strategies": if tagger.scores_spans() { json!(["first"]) } else { json!(Strategy::NAMES) },
-        "decodings": if tagger.scores_spans() { json!(tagsmith_spans::find::decode::Mode::NAMES) } else { json!([]) },
+        "decodings": tagger.decodings(),
+        "operating_points": tagger.operating_points(),
     }))
 }
 

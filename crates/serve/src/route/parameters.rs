@@ -9,9 +9,8 @@ use crate::settings::Limits;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use tagsmith_app::predict::tagger::Choices;
+use tagsmith_app::predict::tagger::{Choices, Decoding};
 use tagsmith_message::counted;
-use tagsmith_spans::find::decode::Mode;
 use tagsmith_text::align::aggregate::{OUTSIDE, Strategy};
 use tagsmith_text::tagged::{Content, Input};
 
@@ -35,7 +34,7 @@ impl Parameters {
     /// A parameter of another type; more labels than the limit.
     pub fn take(fields: &mut Fields, limits: &Limits) -> Result<Parameters, Refusal> {
         let strategy = fields.choice("aggregation_strategy", Strategy::named, &Strategy::NAMES)?;
-        let decoding = fields.choice("decoding", Mode::named, &Mode::NAMES)?;
+        let decoding = fields.choice("decoding", Decoding::named, &Decoding::NAMES)?;
         let unit = fields.choice("offset_unit", OffsetUnit::named, &OffsetUnit::NAMES)?;
         let ignored = fields.texts("ignore_labels")?;
         // What is outside of entities is left out, unless a request names what to leave out and `O` is not among it.
@@ -48,6 +47,7 @@ impl Parameters {
             labels: labels(fields, limits)?,
             threshold: threshold(fields)?,
             decoding,
+            operating_point: fields.text("operating_point")?,
         };
         let ignored: HashSet<String> = ignored.unwrap_or_default().into_iter().collect();
         let deadline = fields.count("deadline_ms")?.map(|milliseconds| Duration::from_millis(milliseconds as u64));

@@ -165,7 +165,7 @@ fn a_span_tagger_looks_for_what_a_request_names() {
             let choices = Choices {
                 labels: Some(json!(["person", "place"])),
                 threshold: Some("0.0".into()),
-                decoding: tagsmith_spans::find::decode::Mode::named("nested"),
+                decoding: tagsmith_app::predict::tagger::Decoding::named("nested"),
                 ..Choices::default()
             };
             let tagger =

@@ -3,9 +3,11 @@
 //! The pipeline knows `B-` and `I-` alone. Where a model's tags say more ([`TagReader::with_ends`]), its entities are what
 //! the tags mean, read as they are read for scores.
 
+use crate::decode::{Decoded, Decoder, most_probable};
 use crate::labels::label_scheme::LabelScheme;
 use crate::labels::reading::TagReader;
 use crate::labels::scheme::Span;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The way in which labels of pieces become entities.
@@ -76,50 +78,127 @@ pub struct Entity {
 /// The label of what is outside of every entity.
 pub const OUTSIDE: &str = "O";
 
-/// Returns the entities of one text. `labels` names the K labels; `O` is outside every entity. `scheme` says how tags
-/// become entities; by [`LabelScheme::Words`] each word is an entity under the label's whole name. With `outside`, what
-/// is in no entity is given as well, in its place, under the label [`OUTSIDE`].
-pub fn aggregate(
-    strategy: Strategy,
-    scheme: LabelScheme,
-    outside: bool,
-    labels: &[String],
-    pieces: &[PieceScores],
-) -> Vec<Entity> {
-    let mut first_piece = 0;
-    let mut tag = |word: &[PieceScores]| {
-        let (label, score) = match strategy {
-            Strategy::Average => most_probable_of_mean(word),
-            Strategy::Max => surest(word),
-            _ => most_probable(word[0].probabilities),
+/// The way from probabilities of pieces to entities.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouping<'a> {
+    /// Whose probabilities a label is taken from, and what is grouped.
+    pub strategy: Strategy,
+    /// How tags become entities; by [`LabelScheme::Words`] each word is an entity under the label's whole name.
+    pub scheme: LabelScheme,
+    /// Whether what is in no entity is given as well, in its place, under the label [`OUTSIDE`].
+    pub outside: bool,
+    /// The names of the K labels; [`OUTSIDE`] is outside every entity.
+    pub labels: &'a [String],
+    /// What chooses the labels.
+    pub decoder: &'a Decoder,
+    /// The lowest score of an entity; none lets all pass.
+    pub threshold: Option<f32>,
+}
+
+/// What [`aggregate`] finds in a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The entities, in the order of the text.
+    pub entities: Vec<Entity>,
+    /// The pieces of entities that are left out, because their score is below the threshold.
+    pub below: Vec<Range<usize>>,
+    /// Whether no path of labels is legal, so that each word has its most probable one.
+    pub has_no_path: bool,
+}
+
+/// Returns the entities of one text.
+///
+/// A decoder that looks at neighbors gives labels to words, never to pieces. A word's probabilities are those of its first
+/// piece, or what [`Strategy::Average`] and [`Strategy::Max`] make of its pieces. By [`Strategy::None`] and
+/// [`Strategy::Simple`] each piece then has the label and the score of its word.
+pub fn aggregate(grouping: Grouping<'_>, pieces: &[PieceScores]) -> Found {
+    let Grouping { strategy, scheme, outside, labels, decoder, threshold } = grouping;
+    let (tagged, has_no_path) = tag(grouping, pieces);
+    let passes = |it: &Entity| it.label == OUTSIDE || threshold.is_none_or(|least| it.score >= least);
+    let reader = match strategy {
+        Strategy::None => None,
+        _ => TagReader::for_entities(labels, scheme),
+    };
+    let Some(reader) = reader else {
+        // Pieces whose label is their word's are not parted, though it begins with `B-`.
+        let by_word = decoder.reads_words();
+        let joins = |a: &Tagged, b: &Tagged| by_word && b.continues || joins(&labels[a.label], &labels[b.label]);
+        let joins = |a: &Tagged, b: &Tagged| strategy != Strategy::None && joins(a, b);
+        let groups: Vec<&[Tagged]> = tagged.chunk_by(joins).collect();
+        let entity = |group: &[Tagged]| match strategy {
+            Strategy::None => group[0].entity(labels[group[0].label].clone()),
+            _ => entity(group, labels),
         };
-        let (first, last) = (&word[0], &word[word.len() - 1]);
-        let from = first_piece;
-        first_piece += word.len();
-        Tagged { label, score, start: first.start, end: last.end, from, to: first_piece, continues: first.continues }
-    };
-    let tagged: Vec<Tagged> = match strategy {
-        Strategy::None | Strategy::Simple => pieces.chunks(1).map(tag).collect(),
-        _ => pieces.chunk_by(|_, piece| piece.continues).map(&mut tag).collect(),
-    };
-    let asked = |it: &Entity| outside || it.label != OUTSIDE;
-    if strategy == Strategy::None {
-        return tagged.iter().map(|piece| piece.entity(labels[piece.label].clone())).filter(asked).collect();
-    }
-    let Some(reader) = TagReader::for_entities(labels, scheme) else {
-        let groups = tagged.chunk_by(|a, b| joins(&labels[a.label], &labels[b.label]));
-        return groups.map(|group| entity(group, labels)).filter(asked).collect();
+        let all: Vec<Entity> = groups.iter().map(|group| entity(group)).collect();
+        let below = all.iter().filter(|it| !passes(it)).map(|it| it.pieces.clone()).collect();
+        let found = match outside {
+            false => all.into_iter().filter(|it| passes(it) && it.label != OUTSIDE).collect(),
+            true => with_outside(all, &groups, strategy != Strategy::None, passes),
+        };
+        return Found { entities: found, below, has_no_path };
     };
     // Pieces of a word that repeat its label are one tag: `S-LOC S-LOC` in one word is not two entities.
     let repeats = |a: &Tagged, b: &Tagged| b.continues && a.label == b.label;
     let tags: Vec<&[Tagged]> = tagged.chunk_by(repeats).collect();
     let spans = reader.spans(tags.iter().map(|parts| parts[0].label));
-    let whole = |(range, kind): (Range<usize>, &str)| Tagged::whole(&tags[range].concat()).entity(kind.to_owned());
+    let whole = |range: Range<usize>, kind: &str| Tagged::whole(&tags[range].concat()).entity(kind.to_owned());
+    let (kept, left): (Vec<_>, Vec<_>) =
+        spans.into_iter().map(|it| (it, whole(it.start..it.end, it.kind))).partition(|(_, entity)| passes(entity));
+    let spans: Vec<Span<&str>> = kept.iter().map(|(span, _)| *span).collect();
     let between = if outside { between(&spans, tags.len()) } else { Vec::new() };
-    let between = between.into_iter().map(|range| (range, OUTSIDE));
-    let mut found: Vec<Entity> = spans.iter().map(|it| (it.start..it.end, it.kind)).chain(between).map(whole).collect();
+    let between = between.into_iter().map(|range| whole(range, OUTSIDE));
+    let mut found: Vec<Entity> = kept.into_iter().map(|(_, entity)| entity).chain(between).collect();
     found.sort_by_key(|it| it.pieces.start);
-    found
+    let below = left.into_iter().map(|(_, entity)| entity.pieces).collect();
+    Found { entities: found, below, has_no_path }
+}
+
+/// Returns groups as entities, with runs of what is outside or does not pass as one where `merge` says so.
+fn with_outside(all: Vec<Entity>, groups: &[&[Tagged]], merge: bool, passes: impl Fn(&Entity) -> bool) -> Vec<Entity> {
+    let named = all.into_iter().map(|it| if passes(&it) { it } else { Entity { label: OUTSIDE.to_owned(), ..it } });
+    let pairs: Vec<(Entity, &[Tagged])> = named.zip(groups.iter().copied()).collect();
+    let runs = pairs.chunk_by(|(a, _), (b, _)| merge && a.label == OUTSIDE && b.label == OUTSIDE);
+    let run = |run: &[(Entity, &[Tagged])]| match run {
+        [(entity, _)] => entity.clone(),
+        _ => {
+            let parts: Vec<Tagged> = run.iter().flat_map(|(_, group)| group.iter().copied()).collect();
+            Tagged::whole(&parts).entity(OUTSIDE.to_owned())
+        }
+    };
+    runs.map(run).collect()
+}
+
+/// Returns the pieces or words with their labels, and whether no path of labels was legal.
+fn tag(grouping: Grouping<'_>, pieces: &[PieceScores]) -> (Vec<Tagged>, bool) {
+    let Grouping { strategy, decoder, .. } = grouping;
+    let in_pieces = matches!(strategy, Strategy::None | Strategy::Simple);
+    let words: Vec<&[PieceScores]> = match in_pieces && !decoder.reads_words() {
+        true => pieces.chunks(1).collect(),
+        false => pieces.chunk_by(|_, piece| piece.continues).collect(),
+    };
+    let rows: Vec<Cow<'_, [f32]>> = words
+        .iter()
+        .map(|word| match strategy {
+            Strategy::Average => mean(word),
+            Strategy::Max => Cow::Borrowed(surest(word)),
+            _ => Cow::Borrowed(word[0].probabilities),
+        })
+        .collect();
+    let borrowed: Vec<Option<&[f32]>> = rows.iter().map(|row| Some(&**row)).collect();
+    let Decoded { labels, has_no_path, .. } = decoder.decode(&borrowed, 0);
+    let mut tagged = Vec::with_capacity(if in_pieces { pieces.len() } else { words.len() });
+    let mut from = 0;
+    for ((word, row), label) in words.iter().zip(&rows).zip(labels) {
+        let score = row[label as usize];
+        for part in word.chunks(if in_pieces { 1 } else { word.len() }) {
+            let (first, last) = (&part[0], &part[part.len() - 1]);
+            let to = from + part.len();
+            let (start, end, continues) = (first.start, last.end, first.continues);
+            tagged.push(Tagged { label: label as usize, score, start, end, from, to, continues });
+            from = to;
+        }
+    }
+    (tagged, has_no_path)
 }
 
 /// Returns the ranges of `0..end` that are in no span. Spans come in their order and do not overlap.
@@ -157,20 +236,22 @@ impl Tagged {
     }
 }
 
-/// Returns the label of the surest piece and its probability.
-fn surest(word: &[PieceScores]) -> (usize, f32) {
-    let mut surest = most_probable(word[0].probabilities);
+/// Returns the probabilities of the surest piece, the first of equals.
+fn surest<'a>(word: &[PieceScores<'a>]) -> &'a [f32] {
+    let mut surest = word[0].probabilities;
     for piece in &word[1..] {
-        let candidate = most_probable(piece.probabilities);
-        if candidate.1 > surest.1 {
-            surest = candidate;
+        if most_probable(piece.probabilities).1 > most_probable(surest).1 {
+            surest = piece.probabilities;
         }
     }
     surest
 }
 
-/// Returns the most probable label of the pieces' mean and its probability.
-fn most_probable_of_mean(word: &[PieceScores]) -> (usize, f32) {
+/// Returns the mean of the pieces' probabilities.
+fn mean<'a>(word: &[PieceScores<'a>]) -> Cow<'a, [f32]> {
+    if let [only] = word {
+        return Cow::Borrowed(only.probabilities);
+    }
     let mut mean = word[0].probabilities.to_vec();
     for piece in &word[1..] {
         for (sum, probability) in mean.iter_mut().zip(piece.probabilities) {
@@ -178,18 +259,7 @@ fn most_probable_of_mean(word: &[PieceScores]) -> (usize, f32) {
         }
     }
     mean.iter_mut().for_each(|sum| *sum /= word.len() as f32);
-    most_probable(&mean)
-}
-
-/// Returns the label of the highest probability, the first of equals, and that probability.
-pub fn most_probable(probabilities: &[f32]) -> (usize, f32) {
-    let mut best = (0, probabilities[0]);
-    for (label, &probability) in probabilities.iter().enumerate().skip(1) {
-        if probability > best.1 {
-            best = (label, probability);
-        }
-    }
-    best
+    Cow::Owned(mean)
 }
 
 /// Returns whether a part with the label `next` continues the entity whose last part has the label `last`. A label without
@@ -241,8 +311,13 @@ mod tests {
                 continues: *continues,
             })
             .collect();
-        let found = aggregate(strategy, scheme, outside, &names, &scores);
-        found.iter().map(|it| format!("{} {}..{} {}", it.label, it.start, it.end, it.score)).collect()
+        let decoder = Decoder::Argmax;
+        let grouping = Grouping { strategy, scheme, outside, labels: &names, decoder: &decoder, threshold: None };
+        aggregate(grouping, &scores)
+            .entities
+            .iter()
+            .map(|it| format!("{} {}..{} {}", it.label, it.start, it.end, it.score))
+            .collect()
     }
 
     /// Entities are what the tags mean by the schemes' definitions. The grouping of transformers, whose letters are B

@@ -169,6 +169,23 @@ fn holds<K: PartialEq>(rules: &[Rule], previous: Tag<K>, tag: Tag<K>) -> bool {
     })
 }
 
+/// What happens from one word to the next in a sequence of tags that follows its scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Both words are outside of entities.
+    BackgroundStay,
+    /// An entity begins after a word outside.
+    BackgroundToStart,
+    /// An entity goes on by a tag that does not say that it ends.
+    InsideToContinue,
+    /// An entity goes on by a tag that says that it ends (`E`, `L`).
+    InsideToEnd,
+    /// An entity ended, and a word outside follows.
+    EndToBackground,
+    /// An entity ended, and another begins.
+    EndToStart,
+}
+
 impl Scheme {
     /// Every scheme.
     pub const ALL: [Scheme; 7] =
@@ -211,6 +228,24 @@ impl Scheme {
             Scheme::Iobes => &IOBES,
             Scheme::Bmes => &BMES,
             Scheme::Bilou => &BILOU,
+        }
+    }
+
+    /// Returns what happens between two neighbors, by the strict rules; none if they may not stand side by side. Before and
+    /// after a sentence stands an `O`.
+    pub(crate) fn step<K: Copy + PartialEq>(self, previous: Tag<K>, tag: Tag<K>) -> Option<Step> {
+        let rules = self.rules();
+        let holds = |rules| holds(rules, previous, tag);
+        match (previous.letter, tag.letter) {
+            ('O', 'O') => Some(Step::BackgroundStay),
+            ('O', _) => holds(rules.begins).then_some(Step::BackgroundToStart),
+            (_, 'O') => holds(rules.ended).then_some(Step::EndToBackground),
+            // What continues an entity also begins one by some rules: reading goes on as long as it can.
+            (_, letter) if holds(rules.continues) => match letter {
+                'E' | 'L' => Some(Step::InsideToEnd),
+                _ => Some(Step::InsideToContinue),
+            },
+            _ => (holds(rules.begins) && holds(rules.ended)).then_some(Step::EndToStart),
         }
     }
 

@@ -1,15 +1,20 @@
 //! `batch_tokens` bounds memory and changes no number.
 
-use crate::harness::{examples, learner, options, run};
+use crate::harness::{Chained, examples, learner, learner_of, options, run};
 use tagsmith_kernel::params::SlotId;
+use tagsmith_tokens::learn::TokenTask;
 use tagsmith_tokens::model::Model;
+use tagsmith_train::learner::Learner;
 
 /// Three updates of four sentences in two batches (20 pieces, some of 9 in one sentence).
 fn three_steps(batch_tokens: Option<usize>) -> (Model, Vec<f64>, Vec<String>, f64) {
+    three_steps_of(learner(3, 0.1), batch_tokens)
+}
+
+fn three_steps_of(mut learner: Learner<TokenTask>, batch_tokens: Option<usize>) -> (Model, Vec<f64>, Vec<String>, f64) {
     let output = tempfile::tempdir().unwrap();
     let mut options = options(output.path());
     (options.batch_tokens, options.max_steps) = (batch_tokens, Some(3));
-    let mut learner = learner(3, 0.1);
     let (outcome, heard) = run(&mut learner, &options, &examples(), &[], None);
     (learner.into_model().model, heard.losses, heard.notes, outcome.unwrap().state.total_flos)
 }
@@ -39,6 +44,20 @@ fn three_updates_are_the_same_however_they_are_cut() {
         assert!(loss <= 1e-12, "{batch_tokens}: losses {losses:?}, {of_cut:?}");
         assert_eq!(apart(&whole, &cut), 0.0, "{batch_tokens}");
         assert_eq!(flos_of_cut, flos, "{batch_tokens}: the estimate counts the Trainer's batches");
+    }
+}
+
+/// A head that is a chain: sentences are never cut, and each is added to the gradient by itself.
+#[test]
+fn updates_of_a_chain_are_the_same_however_they_are_cut() {
+    let (whole, losses, ..) = three_steps_of(learner_of::<Chained>(), None);
+    let chain = whole.chain().unwrap().expect("the head is a chain");
+    assert!([chain.start, chain.transitions, chain.end].iter().flatten().all(|&number| number != 0.0), "all learn");
+    for batch_tokens in [1, 9, 12] {
+        let (cut, of_cut, ..) = three_steps_of(learner_of::<Chained>(), Some(batch_tokens));
+        let loss = losses.iter().zip(&of_cut).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(loss <= 1e-12, "{batch_tokens}: losses {losses:?}, {of_cut:?}");
+        assert_eq!(apart(&whole, &cut), 0.0, "{batch_tokens}");
     }
 }
 

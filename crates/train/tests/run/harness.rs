@@ -20,6 +20,7 @@ use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::error::Error;
 use tagsmith_tokens::examples::Examples;
 use tagsmith_tokens::feed::TokenFeed;
+use tagsmith_tokens::layout::HeadKind;
 use tagsmith_tokens::learn::{LossOptions, TokenTask};
 use tagsmith_tokens::model::Model;
 use tagsmith_train::checkpoint::state::Record;
@@ -62,6 +63,26 @@ impl Subject for Tokens {
 
     fn save(task: &TokenTask, folder: &Path) -> Result<(), Error> {
         task.save(folder, &[("tokenizer.json".to_owned(), b"{}".to_vec())])
+    }
+}
+
+/// A token classifier like [`Tokens`] with a chain of labels as its head.
+pub struct Chained;
+
+impl Subject for Chained {
+    type Task = TokenTask;
+
+    fn task() -> TokenTask {
+        let config = HeadKind::Crf.in_config(task(3, 0.1).model.config);
+        TokenTask { model: Model::new(config, 42), ..task(3, 0.1) }
+    }
+
+    fn with_feed<T>(options: &Options, run: impl FnOnce(&FeedOf<'_, TokenTask>) -> T) -> T {
+        Tokens::with_feed(options, run)
+    }
+
+    fn save(task: &TokenTask, folder: &Path) -> Result<(), Error> {
+        Tokens::save(task, folder)
     }
 }
 

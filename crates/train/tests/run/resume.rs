@@ -1,8 +1,8 @@
 //! A run gives the same twice, and in two pieces, to the bit.
 
 use crate::harness::{
-    BiEncoder, CrossEncoder, Heard, Subject, Tokens, bits, example, examples, learner, learner_of, options, run,
-    run_subject, spoiled_learner_of,
+    BiEncoder, Chained, CrossEncoder, Heard, Subject, Tokens, bits, example, examples, learner, learner_of, options,
+    run, run_subject, spoiled_learner_of,
 };
 use serde_json::json;
 use std::fs;
@@ -70,6 +70,7 @@ fn check_resumption_of<S: Subject>(make: impl Fn(&Path) -> Options) {
 /// Checks resumption for everything that can be trained.
 fn check_resumption(make: impl Fn(&Path) -> Options) {
     check_resumption_of::<Tokens>(&make);
+    check_resumption_of::<Chained>(&make);
     check_resumption_of::<BiEncoder>(&make);
     check_resumption_of::<CrossEncoder>(&make);
 }
@@ -121,6 +122,7 @@ fn twice<S: Subject>() {
 #[test]
 fn twice_is_bit_equal() {
     twice::<Tokens>();
+    twice::<Chained>();
     twice::<BiEncoder>();
     twice::<CrossEncoder>();
 }

@@ -1,8 +1,8 @@
 //! Where a tagger's model is, and how it is loaded.
 
-use super::options::{BATCH_TOKENS, TaggerOptions};
+use super::options::{BATCH_TOKENS, Decoding, TaggerOptions};
 use crate::error::refusal;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use tagsmith_spans::folder;
 use tagsmith_spans::tag::{self as spans, Label};
 use tagsmith_text::align::aggregate::Strategy;
 use tagsmith_tokens::tag as tokens;
+use tagsmith_tokens::tag::decoders::Asked;
 use tagsmith_train::checkpoint;
 
 /// Returns the folder of a model that is a folder, or a name on the hub, with notes about it.
@@ -84,16 +85,15 @@ pub(super) type Loaded = (Kind, Device, Vec<Note>);
 
 pub(super) const A_TOKEN_CLASSIFIER: &str = "this is a token classifier";
 pub(super) const FINDS_ITS_OWN: &str = "finds its own labels and looks for no others";
-pub(super) const HAS_NO_THRESHOLD: &str = "gives each word its most probable label and has no threshold";
 pub(super) const NEVER_OVERLAPS: &str = "gives each word one label, so entities never overlap";
 pub(super) const A_SPAN_TAGGER: &str = "this is a span tagger";
 pub(super) const SCORES_WHOLE: &str = "scores whole spans, so no pieces are put together";
+pub(super) const HAS_NO_TAGS: &str = "scores whole spans, and has no tags whose path could be legal";
 
 pub(super) fn token_classifier(folder: &Path, options: &TaggerOptions, precision: Precision) -> Result<Loaded> {
     let for_spans = [
         (options.labels.is_some(), Setting::Labels, FINDS_ITS_OWN),
-        (options.threshold.is_some(), Setting::Threshold, HAS_NO_THRESHOLD),
-        (options.decoding.is_some(), Setting::Decoding, NEVER_OVERLAPS),
+        (is_of_spans(options.decoding), Setting::Decoding, NEVER_OVERLAPS),
     ];
     refuse_given(&format!("{}: {A_TOKEN_CLASSIFIER}", folder.display()), &for_spans)?;
     let request = tokens::Request {
@@ -104,13 +104,20 @@ pub(super) fn token_classifier(folder: &Path, options: &TaggerOptions, precision
         scheme: options.label_scheme.unwrap_or_default(),
         in_pieces: options.in_pieces,
         outside: options.outside,
+        decoding: Asked {
+            decoding: options.decoding.and_then(Decoding::of_words),
+            operating_point: options.operating_point.clone(),
+            temperature: options.temperature,
+        },
+        threshold: options.threshold.as_deref().map(least_score).transpose()?,
+        abstains_below: options.abstain_below,
     };
     let (device, mut notes) = options.device.open()?;
     let loaded = tokens::Tagger::load(folder, request, precision, &device);
     if let Err(tokens::Error::Scheme(error)) = &loaded {
         return Err(refusal(format!("{}: {error}", folder.display()), Remedy::Unset(Setting::LabelScheme)));
     }
-    let (tagger, more) = loaded.with_context(|| folder.display().to_string())?;
+    let (tagger, more) = loaded.map_err(|error| of_decoding(error, &folder.display().to_string()))?;
     notes.extend(more.into_iter().map(Note::once));
     Ok((Kind::Tokens(Box::new(tagger)), device, notes))
 }
@@ -119,6 +126,10 @@ pub(super) fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Pre
     let for_tokens = [
         (is_other(options.strategy), Setting::AggregationStrategy, SCORES_WHOLE),
         (options.label_scheme.is_some(), Setting::LabelScheme, "scores whole spans, and has no tags to read"),
+        (is_of_words(options.decoding), Setting::Decoding, HAS_NO_TAGS),
+        (options.operating_point.is_some(), Setting::OperatingPoint, HAS_NO_TAGS),
+        (options.temperature.is_some(), Setting::Temperature, "scores each span by itself"),
+        (options.abstain_below.is_some(), Setting::AbstainBelow, "has a threshold, and abstains by nothing else"),
     ];
     refuse_given(&format!("{}: {A_SPAN_TAGGER}", folder.display()), &for_tokens)?;
     if options.labels.is_none() && !options.may_lack_labels {
@@ -139,6 +150,38 @@ pub(super) fn span_tagger(folder: &Path, options: &TaggerOptions, precision: Pre
     let (tagger, more) = spans::Tagger::new(model, tokenizers, request)?;
     said.extend(notes.into_iter().map(Note::once).chain(more));
     Ok((Kind::Spans(Box::new(tagger)), device, said))
+}
+
+/// Returns whether a span tagger's way is chosen.
+pub(super) fn is_of_spans(decoding: Option<Decoding>) -> bool {
+    decoding.and_then(Decoding::of_spans).is_some()
+}
+
+/// Returns whether a token classifier's way is chosen.
+pub(super) fn is_of_words(decoding: Option<Decoding>) -> bool {
+    decoding.and_then(Decoding::of_words).is_some()
+}
+
+/// Returns the lowest score of a token classifier's entities.
+pub(super) fn least_score(word: &str) -> Result<f32> {
+    word.parse().ok().filter(|score| (0.0..=1.0).contains(score)).ok_or_else(|| {
+        let message = format!("the threshold `{word}` is not a number from 0 to 1");
+        refusal(message, Remedy::set(Setting::Threshold).so_as("with one"))
+    })
+}
+
+/// Returns the error about a model, with what can be done where a choice does not fit it.
+pub(super) fn of_decoding(error: tokens::Error, place: &str) -> anyhow::Error {
+    match (&error, error.remedy()) {
+        (
+            tokens::Error::Grammar(_)
+            | tokens::Error::NoPoint { .. }
+            | tokens::Error::UnusedPoint { .. }
+            | tokens::Error::NoOutside,
+            Some(remedy),
+        ) => refusal(format!("{place}: {error}"), remedy),
+        _ => anyhow::Error::from(error).context(place.to_owned()),
+    }
 }
 
 /// Returns whether a strategy is chosen that a span tagger does not have. Every word of its entities has one label, as
