@@ -192,7 +192,7 @@ fn a_comparison_goes_on_after_what_failed() {
     assert_eq!(runs, ["plain begins", "plain ends", "lost begins"]);
 }
 
-/// Of four trials of a rung the best two go on, by their evaluations' loss.
+/// The best two of a rung's four trials go on, by their evaluations' loss.
 #[test]
 fn the_better_trials_of_a_rung_go_on() {
     let folder = Scratch::with_tagger();

@@ -83,7 +83,9 @@ pub fn rows(runs: &[Finished]) -> Vec<Vec<String>> {
         let key: BTreeMap<&String, &Value> = settings.filter(|(name, _)| counts(name)).collect();
         // A run without a seed differs in something that its settings do not say.
         let has_seed = run.settings.get("seed").is_some_and(Value::is_number);
-        match groups.iter_mut().find(|(known, _)| has_seed && *known == key) {
+        let seed_of = |run: &Finished| run.settings.get("seed").cloned();
+        let is_new = |group: &Group<'_>| group.runs.iter().all(|other| seed_of(other) != seed_of(run));
+        match groups.iter_mut().find(|(known, group)| has_seed && *known == key && is_new(group)) {
             Some((_, group)) => group.runs.push(run),
             None => groups.push((key, Group { runs: vec![run] })),
         }

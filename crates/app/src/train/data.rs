@@ -25,6 +25,9 @@ use tagsmith_text::sentence::{Split, TagKind};
 use tagsmith_text::tokenizer::Tokenizer;
 use tagsmith_tokens::examples::Examples;
 
+/// Sentences that are checked before a training, at most: what is found of each is not in the plan of memory.
+const CHECKED_MOST: usize = 20_000;
+
 /// The splits that were found. Splits that nothing needs are read for their labels.
 #[derive(Default)]
 pub struct Data {
@@ -92,6 +95,7 @@ impl Data {
     }
 
     /// Checks the splits that are used where there is one to learn from, and says in three lines what was found.
+    /// Where there are too many sentences, it says that they are not checked.
     ///
     /// # Errors
     /// A file of sentences cannot be read.
@@ -99,6 +103,15 @@ impl Data {
         let Some(train) = self.train.as_ref().filter(|_| tasks.do_train) else { return Ok(None) };
         let others = [(&self.validation, tasks.do_eval), (&self.test, tasks.do_predict)];
         let others = others.into_iter().filter(|(_, is_used)| *is_used).filter_map(|(split, _)| split.as_ref());
+        let all: usize = others.clone().chain([train]).map(|split| split.sentences.len()).sum();
+        if all > CHECKED_MOST {
+            events.say(format!(
+                "check: left out, as {} are more than {CHECKED_MOST}, and what is found of each takes memory: the command \
+                 `check` does it",
+                counted(all, "sentence")
+            ));
+            return Ok(None);
+        }
         let checked = check_splits(train, others, events)?;
         checked.summary().into_iter().for_each(|line| events.say(format!("check: {line}")));
         Ok(Some(checked))

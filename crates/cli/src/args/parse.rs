@@ -47,6 +47,22 @@ pub enum UsageError {
     Refused { message: String, remedy: String },
 }
 
+/// Returns an object that stands in a file under a name.
+///
+/// # Errors
+/// Another value.
+pub fn object(file: &str, name: &str, value: &Json) -> Result<Map<String, Json>, UsageError> {
+    value.as_object().cloned().ok_or_else(|| UsageError::File {
+        file: file.to_owned(),
+        reason: format!("`{name}` is not an object of names and values"),
+    })
+}
+
+/// Returns the refusal of what is written, with what to do about it.
+pub fn refused(message: impl Into<String>, remedy: impl Into<String>) -> UsageError {
+    UsageError::Refused { message: message.into(), remedy: remedy.into() }
+}
+
 impl UsageError {
     /// The error of a beginning that all these options have. Only another option is a guess.
     pub fn ambiguous(spelled: &str, names: &[String], nearest: Option<String>) -> UsageError {

@@ -2,7 +2,7 @@
 
 mod search;
 
-use super::parse::{Given, RUNS, UsageError, command_line, json_object, json_options};
+use super::parse::{Given, RUNS, UsageError, command_line, json_object, json_options, object, refused};
 use super::program::RUN_NER;
 use super::span_run::{self, SpanLine};
 use super::{TrainLine, origin, resolve};
@@ -152,21 +152,10 @@ fn line(file: &str, shared: &Map<String, Json>, own: &Map<String, Json>, typed: 
     Ok(Line::Tokens(Box::new(resolve(&given, Vec::new(), &RUN_NER)?)))
 }
 
-fn object(file: &str, name: &str, value: &Json) -> Result<Map<String, Json>, UsageError> {
-    value.as_object().cloned().ok_or_else(|| UsageError::File {
-        file: file.to_owned(),
-        reason: format!("`{name}` is not an object of names and values"),
-    })
-}
-
 /// A run's name as a folder's: letters and digits, in lower case, with hyphens for whatever is between them.
 fn folder_of(name: &str) -> String {
     let words = name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
-}
-
-fn refused(message: impl Into<String>, remedy: impl Into<String>) -> UsageError {
-    UsageError::Refused { message: message.into(), remedy: remedy.into() }
 }
 
 #[cfg(test)]

@@ -28,18 +28,18 @@ checkpoint begin anew. A run that names an `architecture` trains a span tagger:
 its options are the keys of a span trainer's file, and decoding, parity,
 loss_normalization and threads.
 
-    {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\",
-                 \"output_dir\": \"out\", \"do_train\": true},
-     \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
-
 A `search` in the place of `runs` draws them: each of `ranges` is a list, or two
 ends with a scale. With more `rungs` than one, trials begin short, and one of
 `eta` (3) goes on to a run of eta times the length, by its evaluation; those of
 the last rung are as long as the options say.
 
-     \"search\": {\"trials\": 9, \"seed\": 42, \"rungs\": 2, \"eta\": 3, \"ranges\": {
-        \"learning_rate\": {\"from\": 1e-5, \"to\": 1e-3, \"scale\": \"log\"},
-        \"per_device_train_batch_size\": [8, 16, 32]}}
+  \"search\": {\"trials\": 9, \"seed\": 42, \"rungs\": 2, \"eta\": 3, \"ranges\": {
+     \"learning_rate\": {\"from\": 1e-5, \"to\": 1e-3, \"scale\": \"log\"},
+     \"per_device_train_batch_size\": [8, 16, 32]}}
+
+    {\"options\": {\"model_name_or_path\": \"m\", \"train_file\": \"t.json\",
+                 \"output_dir\": \"out\", \"do_train\": true},
+     \"runs\": {\"plain\": {}, \"frozen\": {\"freeze\": [\"embeddings\"]}}}
 ";
 
 /// Returns the command. The plan's reader takes all its arguments.

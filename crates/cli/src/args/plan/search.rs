@@ -1,7 +1,6 @@
 //! A search for options: trials that are drawn from ranges, with budgets that grow while trials fall out.
 
-use super::super::parse::UsageError;
-use super::{object, refused};
+use super::super::parse::{UsageError, object, refused};
 use serde_json::{Map, Value as Json, json};
 use tagsmith_kernel::random::stream::Stream;
 
@@ -18,9 +17,10 @@ const EPOCHS_UNSAID: f64 = 3.0;
 
 /// A search.
 ///
-/// Trial i draws each option on its own, by `seed`: more trials leave the first ones what they are. With R `rungs`, a run of rung r (from 0) is
-/// as long as the options say, divided by eta^(R−1−r); of n trials in a rung ⌈n/eta⌉ go on to the next. This is successive halving
-/// (Jamieson and Talwalkar 2016) whose rungs begin anew, as the schedule of a learning rate ends with its run.
+/// Trial i draws each option on its own, by `seed`: more trials leave the first ones what they are. With R `rungs`, a run of
+/// rung r (from 0) has the length that the options say, divided by eta^(R−1−r). Of n trials in a rung ⌈n/eta⌉ go on to the
+/// next. This is successive halving (Jamieson and Talwalkar 2016). Its rungs begin anew, as the schedule of a learning rate
+/// ends with its run.
 #[derive(Debug)]
 pub struct Search {
     trials: u64,
@@ -114,9 +114,9 @@ impl Search {
 pub struct Trial {
     /// What to call its run.
     pub name: String,
-    /// Its run's folder.
+    /// The folder of its run.
     pub folder: String,
-    /// Its own options.
+    /// The options that are drawn, and its length.
     pub options: Map<String, Json>,
 }
 
