@@ -186,8 +186,13 @@ proptest! {
     }
 }
 
-/// The cases of pytorch-crf: labels, biases, scores, the best path and its score.
-fn cases() -> Vec<(LabelScheme, Vec<String>, [f64; 6], Vec<Vec<f64>>, Vec<usize>, f64)> {
+/// A case of pytorch-crf: labels, biases, scores, the best path and its score.
+type Case = (LabelScheme, Vec<String>, [f64; 6], Vec<Vec<f64>>, Vec<usize>, f64);
+
+/// A way to find a path by the scheme, the labels, the biases and the scores.
+type Finder<'f> = &'f dyn Fn(LabelScheme, &[String], [f64; 6], &[Vec<f64>]) -> Option<Vec<usize>>;
+
+fn cases() -> Vec<Case> {
     let read = |case: &Value| {
         let scheme = match case["scheme"].as_str().unwrap() {
             "IO" => LabelScheme::Auto,
@@ -217,7 +222,7 @@ fn paths_are_those_of_pytorch_crf() {
 /// Wrong twins: two biases swapped, no biases, the other way to read IOB, words without rules.
 #[test]
 fn wrong_twins_find_other_paths() {
-    let differing = |twin: &dyn Fn(LabelScheme, &[String], [f64; 6], &[Vec<f64>]) -> Option<Vec<usize>>| {
+    let differing = |twin: Finder<'_>| {
         let all = cases();
         let differing = all.iter().filter(|(scheme, labels, values, rows, want, _)| {
             twin(*scheme, labels, *values, rows).is_none_or(|path| path != *want)

@@ -122,7 +122,7 @@ pub fn samples<'a>(entities: &Entities, sentence: impl Fn(usize) -> Option<(&'a 
             continue;
         }
         let number = entities.analysis.classes.all()[class as usize];
-        write!(html, "<h4>{} <span class=\"dim\">{number}</span></h4>\n", title(class)).expect("a string takes all");
+        writeln!(html, "<h4>{} <span class=\"dim\">{number}</span></h4>", title(class)).expect("a string takes all");
         for sample in of_class {
             if let Some((place, words)) = sentence(sample.sentence) {
                 html += &marked(sample, place, words);
@@ -179,20 +179,20 @@ pub fn calibration(curve: &Calibration) -> String {
         format!("<svg class=\"square\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Calibration\">\n");
     for mark in [0.0, 0.25, 0.5, 0.75, 1.0] {
         let (across, up, right, below) = (x(mark), y(mark), x(1.0), y(0.0) + 15.0);
-        write!(
+        writeln!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right:.1}\" y1=\"{up:.1}\" y2=\"{up:.1}\"/>\
              <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{mark:.2}</text>\
-             <text x=\"{across:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{mark:.2}</text>\n",
+             <text x=\"{across:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{mark:.2}</text>",
             LEFT - 4.0,
             up + 4.0
         )
         .expect("a string takes all");
     }
-    write!(
+    writeln!(
         svg,
         "<line class=\"line c1\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>\
-         <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">probability</text>\n",
+         <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">probability</text>",
         x(0.0),
         y(0.0),
         x(1.0),

@@ -25,7 +25,7 @@ pub(super) enum EncoderKind {
 pub struct Encoded(EncodedKind);
 
 enum EncodedKind {
-    Tokens(tokens::Encoded),
+    Tokens(Box<tokens::Encoded>),
     Spans(spans::Encoded),
 }
 
@@ -36,7 +36,7 @@ impl Encoder {
     /// An input that cannot be read, with its place.
     pub fn encode(&self, input: &Input) -> Result<Encoded> {
         Ok(Encoded(match &self.0 {
-            EncoderKind::Tokens(reader) => EncodedKind::Tokens(reader.encode(input)?),
+            EncoderKind::Tokens(reader) => EncodedKind::Tokens(Box::new(reader.encode(input)?)),
             EncoderKind::Spans(reader) => EncodedKind::Spans(reader.encode(input)?),
         }))
     }
@@ -116,7 +116,7 @@ impl Encoded {
 
     pub(super) fn into_tokens(self) -> tokens::Encoded {
         match self.0 {
-            EncodedKind::Tokens(input) => input,
+            EncodedKind::Tokens(input) => *input,
             EncodedKind::Spans(_) => panic!("{OTHER}"),
         }
     }

@@ -13,7 +13,7 @@ const ARTICLES: [&str; 8] = ["the", "The", "a", "A", "an", "An", "THE", "this"];
 const POSSESSIVES: [&str; 4] = ["'s", "’s", "'", "’"];
 
 /// Returns the inner words of an entity, if the first or the last is one that others leave out.
-fn core<'w>(words: &'w [String]) -> Option<&'w [String]> {
+fn core(words: &[String]) -> Option<&[String]> {
     let mut inner = words;
     let is_edge = |word: &String| word.chars().all(|letter| !letter.is_alphanumeric());
     while let [first, rest @ ..] = inner
