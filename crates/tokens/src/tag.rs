@@ -151,7 +151,7 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Returns the names that [`WordLabel::label`] counts.
+    /// Returns the names that [`WordLabel::label`](tagsmith_text::tagged::WordLabel::label) counts.
     pub fn labels(&self) -> &[String] {
         &self.options.labels
     }
