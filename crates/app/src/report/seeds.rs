@@ -72,7 +72,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt())
 }
 
-/// Returns the rows of the table over seeds, titles first; nothing where no two runs are of one kind.
+/// Returns the rows of the table over seeds, titles first; nothing where no two runs of one kind have a figure.
 pub fn rows(runs: &[Finished]) -> Vec<Vec<String>> {
     let mut groups: Vec<(BTreeMap<&String, &Value>, Group<'_>)> = Vec::new();
     for run in runs {
@@ -90,7 +90,10 @@ pub fn rows(runs: &[Finished]) -> Vec<Vec<String>> {
             None => groups.push((key, Group { runs: vec![run] })),
         }
     }
-    if groups.iter().all(|(_, group)| group.runs.len() < 2) {
+    let is_telling = |group: &Group<'_>| {
+        group.runs.len() > 1 && ["eval", "predict"].iter().any(|prefix| !group.values(prefix).is_empty())
+    };
+    if !groups.iter().any(|(_, group)| is_telling(group)) {
         return Vec::new();
     }
     let groups: Vec<Group<'_>> = groups.into_iter().map(|(_, group)| group).collect();
